@@ -1,0 +1,202 @@
+"""What every engine does: ten verbs in batches, and what it can do, as data.
+
+An engine owns durability, order, leases and fences. It promises per verb what stands in the verb's docstring, and
+`forebay.testing.conformance` holds it to that. It does not know tasks, policies or processes.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from forebay.model.delivery import Delivery
+from forebay.model.message import Message
+from forebay.model.outcome import Settlement
+from forebay.model.queue import QueueSpec
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine has; read before a verb is used, so that nothing fails late or silently.
+
+    Attributes:
+        durable: an accepted message survives the loss of every process.
+        shared: several processes may open the same URL.
+        loop_free: its verbs never need a running event loop, so synchronous code may drive them directly.
+        priorities, delays, unique, cancel: the message fields and verbs of that name are obeyed.
+        results: it keeps ends and results itself (otherwise a store is needed beside it).
+        partitioned: order and parallelism come from partitions of a log.
+    """
+
+    durable: bool
+    shared: bool
+    loop_free: bool = False
+    priorities: bool = True
+    delays: bool = True
+    unique: bool = True
+    cancel: bool = True
+    results: bool = True
+    partitioned: bool = False
+
+
+class Fate(StrEnum):
+    """What became of one published message."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    FULL = "full"
+
+
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    """The answer to one published message; `id` is the message that now stands for it (an older one if duplicate)."""
+
+    id: str
+    fate: Fate = Fate.ACCEPTED
+
+
+class Want(msgspec.Struct, frozen=True, gc=False):
+    """What a worker could start now: at most `limit` messages from `queues`, asked in rotation from the first."""
+
+    worker: str
+    queues: Sequence[str]
+    limit: int
+
+
+class Leased(msgspec.Struct, frozen=True, gc=False):
+    """What a worker got. `cancelled` names messages that it already runs and that somebody asked to stop."""
+
+    deliveries: list[Delivery]
+    cancelled: Sequence[str] = ()
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """One heartbeat of one worker process; the first one registers it.
+
+    Attributes:
+        worker: an id made anew at every start of a process.
+        lease: seconds from now that its leases hold without another beat.
+        proved: seconds since its last round trip of `lease`; how honest liveness is known.
+    """
+
+    worker: str
+    lease: float
+    host: str = ""
+    pid: int = 0
+    queues: Sequence[str] = ()
+    concurrency: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    proved: float = 0.0
+    state: str = "running"
+    rss: int = 0
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """What `recover` did: the workers it buried, how many messages went back, how many were quarantined."""
+
+    workers: Sequence[str] = ()
+    returned: int = 0
+    quarantined: int = 0
+
+
+class Depth(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue in numbers. `age` is the seconds that the oldest ready message has waited, 0.0 if none.
+
+    The totals count ends since the queue was made; a difference of two readings is a rate.
+    """
+
+    queue: str
+    ready: int = 0
+    scheduled: int = 0
+    running: int = 0
+    parked: int = 0
+    dead: int = 0
+    age: float = 0.0
+    paused: bool = False
+    published: int = 0
+    done: int = 0
+    retried: int = 0
+    died: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    discarded: int = 0
+
+
+#: A message that lost this many workers is quarantined as dead.
+QUARANTINE_AFTER = 3
+
+
+class Engine(Protocol):
+    """Where messages wait. All times are the engine's own clock; all batches are all-or-nothing durable."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this engine has, known before it is opened."""
+        ...
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date.
+
+        Raises:
+            EngineUnreachable: nothing usable answers at the URL.
+            SchemaTooNew: a newer Forebay wrote it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go. Safe to call twice."""
+        ...
+
+    async def declare(self, queues: Sequence[QueueSpec]) -> None:
+        """Make queues known. Publishing to an undeclared queue declares it with its defaults."""
+        ...
+
+    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+        """Accept messages durably, in order; a receipt each, in the same order.
+
+        An id already known, live or ended within its retention, is a duplicate of itself; a `unique` key that a live
+        message holds makes a duplicate of that one. Duplicates change nothing.
+        """
+        ...
+
+    async def lease(self, want: Want) -> Leased:
+        """Give `want.worker` the right to run up to `want.limit` messages that are due, open and waiting.
+
+        By priority, then in order of acceptance. The attempt and the fence are counted up in the same durable step,
+        before anything is returned. A closed gate (queue or lane) yields nothing. `limit=0` only reads `cancelled`.
+
+        Raises:
+            LeaseLost: the worker never beat, or its lease has run out.
+        """
+        ...
+
+    async def extend(self, beats: Sequence[Beat]) -> list[bool]:
+        """Renew, or register, one row per worker process. False: it was declared lost and must start under a new id."""
+        ...
+
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
+        """Carry out the outcomes of messages that `worker` holds; durable on return.
+
+        False for each that it no longer holds at that fence: somebody else has it, or it ended. A worker whose lease
+        ran out can settle nothing.
+        """
+        ...
+
+    async def recover(self, lost: Sequence[str] = ()) -> Recovered:
+        """Bury the workers named in `lost` and those whose lease ran out; make what they held ready again.
+
+        A message that has now lost `QUARANTINE_AFTER` workers becomes dead instead. Idempotent; any process may call.
+        """
+        ...
+
+    async def wait(self, queues: Sequence[str], timeout: float) -> None:
+        """Return when something may be there to lease from `queues`, or to cancel, or after `timeout` seconds.
+
+        May return early for nothing; never misses what was published after the last `lease` of this process.
+        """
+        ...
+
+    async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
+        """Numbers per queue, by name; all queues if None. Cheap at any backlog."""
+        ...

@@ -1,0 +1,28 @@
+"""Time as a part that is passed in: wall time for what people see, monotonic time for leases.
+
+`monotonic` is the machine's clock since boot, the same for all processes of one host, so a lease on a one-host engine
+does not care when somebody sets the date.
+"""
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Two readings, both in seconds."""
+
+    def now(self) -> float:
+        """Seconds since the epoch (UTC)."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since boot; never steps."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    __slots__ = ()
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)

@@ -1,0 +1,74 @@
+"""Every error Forebay raises: a flat tree under `ForebayError`. Each message says what to do next."""
+
+
+class ForebayError(Exception):
+    """The base of all our errors; catch this to catch them all."""
+
+
+class ConfigError(ForebayError):
+    """An option, URL, name or signature that cannot work; raised at start, never at run time."""
+
+
+class IllegalMove(ForebayError):
+    """A state change that the life of a message does not have: a bug in an engine."""
+
+
+class UnknownTask(ForebayError):
+    """A message names a task that this app has not registered."""
+
+
+class BadArguments(ForebayError):
+    """Arguments that do not fit the task's signature or types."""
+
+
+class BadResult(ForebayError):
+    """A return value that cannot be encoded or is not of the annotated type."""
+
+
+class PayloadTooLarge(ForebayError):
+    """A message or result over the payload limit; put the data elsewhere and send its address."""
+
+
+class EngineError(ForebayError):
+    """The engine failed; the cause is kept as `__cause__`."""
+
+
+class EngineUnreachable(EngineError):
+    """The engine cannot be opened or does not answer."""
+
+
+class OutcomeUnknown(EngineError):
+    """A publish that was not answered in time: it may or may not have been accepted. Retry it with the same id."""
+
+
+class SchemaTooNew(EngineError):
+    """The stored schema was written by a newer Forebay than this one."""
+
+
+class SchemaTooOld(EngineError):
+    """The stored schema is older than this Forebay and was asked not to migrate by itself."""
+
+
+class LeaseLost(ForebayError):
+    """This worker's lease ran out or was taken; nothing it still holds may be settled."""
+
+
+class TaskFailed(ForebayError):
+    """The task behind a handle ended without a result. `state` is its fate, `failure` the stored error if any."""
+
+    def __init__(self, message: str, state: str = "dead", failure: object = None) -> None:
+        super().__init__(message)
+        self.state = state
+        self.failure = failure
+
+
+class ResultTimeout(ForebayError, TimeoutError):
+    """`result(timeout=…)` ended before the task did; the task goes on."""
+
+
+class NoSuchMessage(ForebayError):
+    """No message of that id: never accepted, or ended and past its retention."""
+
+
+class TimeLimit(ForebayError):
+    """Raised *inside* a task that ran longer than its `timeout=`; catch it to clean up, then let it go."""

@@ -1,0 +1,84 @@
+"""Fate as a value: the closed set of ways a delivery can end, and the settlement that carries one to the engine."""
+
+from typing import ClassVar
+
+import msgspec
+
+from forebay.model.delivery import Delivery
+from forebay.model.lifecycle import Move
+from forebay.model.message import Failure
+
+
+class Ack(msgspec.Struct, frozen=True, gc=False):
+    """Done. `result` is MessagePack; the record of the end is kept `keep` seconds."""
+
+    move: ClassVar[Move] = Move.ACK
+    result: bytes | None = None
+    keep: float = 3600.0
+
+
+class Retry(msgspec.Struct, frozen=True, gc=False):
+    """Failed, to be tried again in `delay` seconds."""
+
+    move: ClassVar[Move] = Move.RETRY
+    delay: float
+    failure: Failure
+
+
+class Snooze(msgspec.Struct, frozen=True, gc=False):
+    """Not now: again in `delay` seconds, and the attempt does not count."""
+
+    move: ClassVar[Move] = Move.SNOOZE
+    delay: float
+
+
+class Park(msgspec.Struct, frozen=True, gc=False):
+    """Wait in `lane` until its gate opens; the attempt does not count."""
+
+    move: ClassVar[Move] = Move.PARK
+    lane: str
+    reason: str = ""
+
+
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+    """Failed for good; kept with its story until somebody redrives or purges it."""
+
+    move: ClassVar[Move] = Move.DEAD_LETTER
+    cause: str
+    failure: Failure | None = None
+
+
+class Discard(msgspec.Struct, frozen=True, gc=False):
+    """Dropped on purpose, with a reason."""
+
+    move: ClassVar[Move] = Move.DISCARD
+    reason: str
+
+
+class Cancel(msgspec.Struct, frozen=True, gc=False):
+    """Stopped because somebody asked."""
+
+    move: ClassVar[Move] = Move.CANCEL
+    reason: str = "cancelled"
+
+
+class Expire(msgspec.Struct, frozen=True, gc=False):
+    """Too late to be worth starting."""
+
+    move: ClassVar[Move] = Move.EXPIRE
+
+
+class Release(msgspec.Struct, frozen=True, gc=False):
+    """Handed back unfinished by a worker that leaves; the attempt does not count."""
+
+    move: ClassVar[Move] = Move.RELEASE
+
+
+Outcome = Ack | Retry | Snooze | Park | DeadLetter | Discard | Cancel | Expire | Release
+
+
+class Settlement(msgspec.Struct, frozen=True, gc=False):
+    """An outcome on its way to the engine, with the lease it speaks for."""
+
+    delivery: Delivery
+    outcome: Outcome

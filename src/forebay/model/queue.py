@@ -1,0 +1,31 @@
+"""What a queue is, as data, and the one rule for names."""
+
+import re
+
+import msgspec
+
+from forebay.model.errors import ConfigError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def check_name(kind: str, name: str) -> str:
+    """`name`, if it is fit to be the name of a `kind` on every engine.
+
+    Raises:
+        ConfigError: it is empty, over 128 characters, or holds anything but letters, digits, `.`, `_` and `-`.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"{kind} name {name!r} is not allowed: use 1 to 128 letters, digits, '.', '_' or '-'")
+    return name
+
+
+class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A declared queue.
+
+    Attributes:
+        ttl: messages not started this many seconds after acceptance expire, unless they carry their own.
+    """
+
+    name: str
+    ttl: float | None = None

@@ -1,0 +1,1 @@
+"""Shared state beside the messages: dead letters, gates, schedules, results, worker rows."""

@@ -1,0 +1,204 @@
+"""The state beside the messages, as small Protocols that one object may implement together.
+
+SQLite, Redis, PostgreSQL and memory are their own store; RabbitMQ and Kafka take one by URL.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from forebay.model.delivery import Delivery
+from forebay.model.lifecycle import State
+from forebay.model.message import Failure, Message
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of one message, live or ended. Times are seconds since the epoch.
+
+    Attributes:
+        attempt: tries so far. lost: workers lost under it.
+        due: when it becomes ready (scheduled), else None.
+        started: when its present lease began (running), else None.
+        finished: when it ended, else None.
+        cause: why it ended as it did, or why it waits.
+        progress: MessagePack of the last `Context.progress()`.
+    """
+
+    id: str
+    queue: str
+    task: str
+    state: State
+    attempt: int = 0
+    lost: int = 0
+    priority: int = 0
+    lane: str = ""
+    key: str | None = None
+    unique: str | None = None
+    body: bytes = b""
+    headers: dict[str, str] | None = None
+    created: float | None = None
+    due: float | None = None
+    expires: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    worker: str | None = None
+    result: bytes | None = None
+    cause: str = ""
+    failure: Failure | None = None
+    progress: bytes | None = None
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages to list: newest last; `after` pages on from the id of the last one seen."""
+
+    queue: str | None = None
+    state: State | None = None
+    task: str | None = None
+    after: str | None = None
+    limit: int = 50
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """A cron schedule. `next` and `last` are ticks in seconds since the epoch; `missed` is "skip", "once" or "all"."""
+
+    name: str
+    cron: str
+    tz: str
+    task: str
+    queue: str
+    body: bytes = b""
+    missed: str = "once"
+    next: float = 0.0
+    last: float | None = None
+    paused: bool = False
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """A closed gate: nothing is leased from this queue (lane None) or this lane of it."""
+
+    queue: str
+    lane: str | None = None
+    reason: str = ""
+    since: float = 0.0
+
+
+class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker process as the store sees it. `left` is the seconds its lease still holds, below 0 when it ran out."""
+
+    worker: str
+    host: str
+    pid: int
+    queues: Sequence[str]
+    concurrency: int
+    running: int
+    done: int
+    failed: int
+    proved: float
+    state: str
+    rss: int
+    started: float
+    left: float
+
+
+class Results(Protocol):
+    """How messages ended."""
+
+    async def find(self, ids: Sequence[str]) -> list[Found | None]:
+        """What is known of each id; None for one never accepted or past its retention."""
+        ...
+
+    async def watch(self, timeout: float) -> None:
+        """Return when some message may have ended or progressed, or after `timeout` seconds."""
+        ...
+
+    async def progress(self, delivery: Delivery, value: bytes) -> bool:
+        """Keep `value` as the progress of a running message; False if the lease is gone."""
+        ...
+
+
+class Inspects(Protocol):
+    """Reading and stopping messages."""
+
+    async def messages(self, query: Query) -> list[Found]:
+        """Messages that match, in order of acceptance (final states: in order of their end)."""
+        ...
+
+    async def held(self, worker: str) -> list[Delivery]:
+        """What a worker holds now."""
+        ...
+
+    async def cancel(self, ids: Sequence[str]) -> list[State | None]:
+        """Cancel: what waits ends at once; what runs is asked to stop (its state stays running until it does).
+
+        The state after the call for each id, None if unknown. Ended messages keep their state.
+        """
+        ...
+
+    async def tidy(self, limit: int = 5000) -> int:
+        """Delete up to `limit` ends past their retention and expire waiting messages past their time; how many."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Dead letters as a workflow: listed with `messages(Query(state=State.DEAD))`, then one of these."""
+
+    async def redrive(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
+        """Make dead messages ready again with attempts counted from 0, oldest first; how many."""
+        ...
+
+    async def purge(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
+        """Discard dead messages, oldest first; how many."""
+        ...
+
+
+class Gates(Protocol):
+    """Pausing without touching a message."""
+
+    async def close_gate(self, queue: str, lane: str | None = None, reason: str = "") -> None:
+        """Stop leases from a queue, or from one lane of it."""
+        ...
+
+    async def open_gate(self, queue: str, lane: str | None = None) -> None:
+        """Allow them again; what was parked in the lane (in every lane, for a queue) becomes ready."""
+        ...
+
+    async def gates(self) -> list[Gate]:
+        """The closed ones."""
+        ...
+
+
+class Schedules(Protocol):
+    """Cron, fired exactly once per tick by any number of schedulers."""
+
+    async def put_schedules(self, schedules: Sequence[Schedule]) -> None:
+        """Add or change; a changed cron or time zone takes the new `next`, an unchanged one keeps its own."""
+        ...
+
+    async def schedules(self) -> list[Schedule]:
+        """All, by name."""
+        ...
+
+    async def fire(self, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
+        """Publish `messages` and move `next` from `tick` to `following`; False, and nothing, if another was first."""
+        ...
+
+    async def drop_schedules(self, names: Sequence[str]) -> None:
+        """Remove them."""
+        ...
+
+    async def pause_schedule(self, name: str, paused: bool) -> bool:
+        """Stop or start one; False if there is none of that name."""
+        ...
+
+
+class Workers(Protocol):
+    """Who is there."""
+
+    async def workers(self) -> list[WorkerRow]:
+        """The worker processes whose row still stands."""
+        ...
+
+
+class Store(Results, Inspects, DeadLetters, Gates, Schedules, Workers, Protocol):
+    """Everything together, as `memory` and `sqlite` have it."""
