@@ -1,0 +1,64 @@
+# Every target works as the first command after a clone: what it needs is made first, in .venv.
+# Plain POSIX shell and GNU make 3.81 (the make of macOS) suffice.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test pytest check format bench docs clean
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+RUN     := $(VENV)/.ready-to-run
+WORK    := $(VENV)/.ready-to-work
+BENCH   := $(VENV)/.ready-to-bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: $(RUN) ## run the demo on this machine's own standard library
+	@$(BIN)/forebay demo $(ARGS)
+
+test: check docs pytest ## everything that must hold: check, docs, then all tests
+
+pytest: $(WORK) ## the tests alone; ARGS='-k lease -x' goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(WORK) ## style, types (pyright and mypy), layers, lengths
+	@$(BIN)/ruff format --check --quiet . || { echo "error: unformatted files (make format)" >&2; $(BIN)/ruff format --check . ; exit 1; }
+	@$(BIN)/ruff check .
+	@$(BIN)/python tools/lengths.py
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: $(WORK) ## format the code and repair what ruff can repair
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+docs: $(WORK) ## build the documentation; a warning is an error
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "docs: build/docs/index.html"
+
+bench: $(BENCH) ## benchmarks, peers side by side; ARGS goes to them
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## remove .venv and all that was built
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+
+$(VENV)/.made: tools/venv.sh
+	@sh tools/venv.sh $(VENV)
+	@touch $@
+
+$(RUN): $(VENV)/.made pyproject.toml
+	@echo "installing Forebay into $(VENV) ..."
+	@$(INSTALL) -e '.[cli]'
+	@touch $@
+
+$(WORK): $(VENV)/.made pyproject.toml
+	@echo "installing Forebay and its tools into $(VENV) ..."
+	@$(INSTALL) -e '.[cli,test,check,docs]'
+	@touch $(RUN) $@
+
+$(BENCH): $(RUN) $(wildcard benchmarks/requirements.txt)
+	@if [ -f benchmarks/requirements.txt ]; then $(INSTALL) -r benchmarks/requirements.txt; fi
+	@touch $@
