@@ -1,0 +1,110 @@
+"""Settings: frozen options, validated once, each remembering where it came from.
+
+Order, strongest first: `FOREBAY_*` in the environment, `[tool.forebay]` of the nearest pyproject.toml, the arguments
+of `Forebay(...)`, our defaults. Nothing else in the package reads the environment.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from forebay.model.duration import seconds
+from forebay.model.errors import ConfigError
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How an app talks to its engine.
+
+    Attributes:
+        url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory://`.
+        durability: "full" survives power loss; "normal" may lose the last commits then (a killed process loses nothing
+            either way).
+        lease: seconds that a worker process holds its messages without a heartbeat.
+        payload_limit: bytes that one body or result may have.
+        result_ttl: seconds that the end of a message (and its result) is remembered, unless its task says otherwise.
+        poll: seconds between looks when no wake-up comes; the safety net under listening.
+        migrate: bring an older schema up to date when opening.
+        max_size: bytes at which the engine refuses new messages while it still settles old ones; 0 for no limit.
+    """
+
+    url: str = "sqlite:///forebay.db"
+    durability: Literal["full", "normal"] = "full"
+    lease: float = 15.0
+    payload_limit: int = 1024 * 1024
+    result_ttl: float = 3600.0
+    poll: float = 1.0
+    migrate: bool = True
+    max_size: int = 0
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """One setting with the place it came from."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+_DURATIONS = frozenset({"lease", "result_ttl", "poll"})
+
+
+def load(given: Mapping[str, Any], start: Path | None = None) -> tuple[Settings, list[Origin]]:
+    """The settings in force, and the origin of each.
+
+    Args:
+        given: what the program passed to `Forebay(...)`.
+        start: the folder from which pyproject.toml is looked for, upwards; the current one if None.
+
+    Raises:
+        ConfigError: an unknown name or a value of the wrong type, with its origin.
+    """
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.__struct_fields__, "default")
+    for origin, layer in (("Forebay(...)", given), _pyproject(start or Path.cwd()), _environment()):
+        for name, value in layer.items():
+            values[name] = _checked(name, value, origin)
+            origins[name] = origin
+    settings = Settings(**values)
+    return settings, [Origin(name, getattr(settings, name), origins[name]) for name in origins]
+
+
+def _checked(name: str, value: Any, origin: str) -> Any:
+    field = Settings.__annotations__.get(name)
+    if field is None:
+        known = ", ".join(Settings.__struct_fields__)
+        raise ConfigError(f"{origin}: unknown setting {name!r}; known are {known}")
+    try:
+        if name in _DURATIONS:
+            return seconds(value, name)
+        return msgspec.convert(value, field, strict=False)
+    except (ConfigError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{origin}: {name} = {value!r} is not usable: {error}") from None
+
+
+def _pyproject(start: Path) -> tuple[str, Mapping[str, Any]]:
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file():
+            return f"{path} [tool.forebay]", _table(path)
+    return "pyproject.toml", {}
+
+
+def _table(path: Path) -> Mapping[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    table = document.get("tool", {}).get("forebay", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: [tool.forebay] must be a table")
+    return table  # pyright: ignore[reportUnknownVariableType]
+
+
+def _environment() -> tuple[str, Mapping[str, Any]]:
+    fields = Settings.__struct_fields__
+    found = {name: os.environ[f"FOREBAY_{name.upper()}"] for name in fields if f"FOREBAY_{name.upper()}" in os.environ}
+    return "environment FOREBAY_*", found

@@ -1,0 +1,27 @@
+"""`memory://`: everything in plain dicts of one process, gone with it. The reference that other engines are read by.
+
+Read `line`, `record` and `state`, then the verbs: `engine` for messages on their way, `messages` for looking at them,
+`store` for gates, schedules and workers. Safe to use from several threads; each `build` is a world of its own.
+"""
+
+from forebay.config import Settings
+from forebay.engine.memory.engine import MemoryEngine
+from forebay.engine.memory.messages import MemoryMessages
+from forebay.engine.memory.state import Memory
+from forebay.engine.memory.store import MemoryStore
+from forebay.model.clock import Clock
+
+
+class MemoryBackend(MemoryEngine, MemoryMessages, MemoryStore):
+    """The three groups of verbs over one state; they share no method and override nothing."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        memory = Memory(settings, clock)
+        MemoryEngine.__init__(self, memory)
+        MemoryMessages.__init__(self, memory)
+        MemoryStore.__init__(self, memory)
+
+
+def build(settings: Settings, clock: Clock) -> MemoryBackend:
+    """A new, empty memory engine."""
+    return MemoryBackend(settings, clock)

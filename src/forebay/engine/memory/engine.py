@@ -1,0 +1,231 @@
+"""The ten verbs, in memory: what each of them means, with nothing around it.
+
+This is the reference: where a sentence of the contract can be read in two ways, the way it is done here counts. Each
+verb takes the lock once, never awaits inside, and is over when it returns.
+"""
+
+from collections.abc import Sequence
+
+from forebay.engine.contract import (
+    QUARANTINE_AFTER,
+    Beat,
+    Capabilities,
+    Depth,
+    Fate,
+    Leased,
+    Receipt,
+    Recovered,
+    Want,
+)
+from forebay.engine.memory.line import Line
+from forebay.engine.memory.record import Queue, Record, Worker
+from forebay.engine.memory.state import BURIED, Memory
+from forebay.model.errors import LeaseLost
+from forebay.model.lifecycle import LIVE, REFUNDS, Move, State, move
+from forebay.model.message import Message
+from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Outcome, Park, Retry, Settlement, Snooze
+from forebay.model.queue import QueueSpec
+
+CAPABILITIES = Capabilities(durable=False, shared=False, loop_free=True)
+
+
+class MemoryEngine:
+    """`forebay.engine.contract.Engine` over a `Memory`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._turn = 0
+        self._looked: dict[str, int] = {}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this engine has."""
+        return CAPABILITIES
+
+    async def open(self) -> None:
+        """Nothing to connect to."""
+
+    async def close(self) -> None:
+        """Wake whoever still waits; what is remembered goes with the object."""
+        self._memory.work.notify()
+        self._memory.ends.notify()
+
+    async def declare(self, queues: Sequence[QueueSpec]) -> None:
+        """Make queues known, or change what they are."""
+        with self._memory.verb():
+            for spec in queues:
+                self._memory.queue(spec.name).spec = spec
+
+    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+        """Accept messages in order, a receipt each."""
+        with self._memory.verb() as now:
+            receipts = [self._memory.accept(message, now) for message in messages]
+            if any(receipt.fate is Fate.ACCEPTED for receipt in receipts):
+                self._memory.work.notify()
+            return receipts
+
+    async def lease(self, want: Want) -> Leased:
+        """Hand out what is due, open and waiting, and say what is to stop."""
+        with self._memory.verb() as now:
+            worker = self._memory.worker(want.worker)
+            if worker is None:
+                raise LeaseLost(f"worker {want.worker} has no lease: it has to start again under a new id")
+            for queue in want.queues:
+                self._looked[queue] = self._memory.work.version
+            records = self._share_out(want, now)
+            return Leased([record.delivery() for record in records], tuple(worker.asked))
+
+    async def extend(self, beats: Sequence[Beat]) -> list[bool]:
+        """Renew or register workers; a lease that ran out, buried or not, stays lost."""
+        with self._memory.verb() as now:
+            return [self._beat(beat, now) for beat in beats]
+
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
+        """Carry out the outcomes of what `worker` holds at the fence it names."""
+        with self._memory.verb() as now:
+            holder = self._memory.worker(worker)
+            if holder is None:
+                return [False] * len(settlements)
+            settled = [self._settle(holder, settlement, now) for settlement in settlements]
+            if any(settled):
+                self._memory.work.notify()
+                self._memory.ends.notify()
+            return settled
+
+    async def recover(self, lost: Sequence[str] = ()) -> Recovered:
+        """Bury workers, and give what they held another chance, or an end."""
+        with self._memory.verb() as now:
+            workers = self._memory.workers
+            gone = [name for name in workers if name in set(lost) or self._memory.worker(name) is None]
+            ends = [self._lose(record, now) for name in gone for record in list(workers[name].holds.values())]
+            for name in gone:
+                self._bury(name)
+            if ends:
+                self._memory.work.notify()
+                self._memory.ends.notify()
+            return Recovered(tuple(gone), ends.count(Move.LOSE), ends.count(Move.QUARANTINE))
+
+    async def wait(self, queues: Sequence[str], timeout: float) -> None:
+        """Sleep until something happened since the last `lease` of these queues, or the next message is due."""
+        with self._memory.verb() as now:
+            seen = min((self._looked.get(queue, -1) for queue in queues), default=self._memory.work.version)
+            first = self._memory.scheduled.first()
+            if first is not None:
+                timeout = min(timeout, first[0][0] - now)
+        await self._memory.work.wait(seen, timeout)
+
+    async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
+        """Numbers per queue, in the order asked, by name if all; a queue that nobody made has zeros."""
+        with self._memory.verb() as now:
+            names = sorted(self._memory.queues) if queues is None else queues
+            return [self._depth(name, now) for name in names]
+
+    def _share_out(self, want: Want, now: float) -> list[Record]:
+        """Each open lane gives its share first, so that a long one starves nobody; then what is left over."""
+        lanes = self._open_lanes(want.queues)
+        if not lanes:
+            return []
+        start = self._turn % len(lanes)
+        self._turn += 1
+        taken: list[Record] = []
+        for share in (-(-want.limit // len(lanes)), want.limit):
+            for line in lanes[start:] + lanes[:start]:
+                self._take(line, min(share, want.limit - len(taken)), want.worker, now, taken)
+        return taken
+
+    def _open_lanes(self, queues: Sequence[str]) -> list[Line]:
+        known = [(name, self._memory.queues[name]) for name in dict.fromkeys(queues) if name in self._memory.queues]
+        return [
+            line for name, queue in known for lane, line in queue.lines.items() if self._memory.is_open(name, lane)
+        ]
+
+    def _take(self, line: Line, limit: int, worker: str, now: float, taken: list[Record]) -> None:
+        while limit > 0 and (first := line.first()) is not None:
+            record = self._memory.records[first[1]]
+            if record.expires is not None and record.expires <= now:
+                self._memory.shift(record, Move.EXPIRE, now, "expired before it could start")
+                self._memory.ends.notify()
+                continue
+            record.worker, record.started = worker, now
+            record.attempt += 1
+            record.fence += 1
+            self._memory.shift(record, Move.LEASE, now)
+            taken.append(record)
+            limit -= 1
+
+    def _beat(self, beat: Beat, now: float) -> bool:
+        memory = self._memory
+        until = memory.clock.monotonic() + beat.lease
+        if beat.worker in memory.buried:
+            return False
+        if beat.worker not in memory.workers:
+            memory.workers[beat.worker] = Worker(beat, until, now)
+            return True
+        worker = memory.worker(beat.worker)
+        if worker is None:
+            return False
+        worker.beat, worker.until = beat, until
+        return True
+
+    def _settle(self, worker: Worker, settlement: Settlement, now: float) -> bool:
+        delivery, outcome = settlement.delivery, settlement.outcome
+        record = worker.holds.get(delivery.id)
+        if record is None or record.fence != delivery.fence:
+            return False
+        if delivery.id in worker.asked and move(record.state, outcome.move) in LIVE:
+            outcome = Cancel()  # who asked it to stop does not want to see it run again
+        self._carry_out(record, outcome, now)
+        return True
+
+    def _carry_out(self, record: Record, outcome: Outcome, now: float) -> None:
+        memory, what, cause = self._memory, outcome.move, ""
+        if what in REFUNDS:
+            record.attempt -= 1
+        match outcome:
+            case Ack():
+                record.result = outcome.result
+            case Retry():
+                record.due, record.failure = now + outcome.delay, outcome.failure
+            case Snooze():
+                record.due = now + outcome.delay
+            case Park():
+                record.lane, cause = outcome.lane, outcome.reason
+            case DeadLetter():
+                record.failure, cause = outcome.failure or record.failure, outcome.cause
+            case Discard() | Cancel():
+                cause = outcome.reason
+            case _:
+                pass
+        memory.shift(record, what, now, cause)
+        if isinstance(outcome, Ack):
+            memory.keep(record, now + outcome.keep)
+        elif isinstance(outcome, Park) and memory.is_open(record.message.queue, record.lane):
+            memory.shift(record, Move.UNPARK, now)  # its gate opened meanwhile; nobody would come to wake it
+
+    def _lose(self, record: Record, now: float) -> Move:
+        record.lost += 1
+        what, cause = Move.LOSE, f"lost worker {record.worker}"
+        if record.id in self._memory.workers[record.worker].asked:
+            what, cause = Move.CANCEL, "cancelled"
+        elif record.lost >= QUARANTINE_AFTER:
+            what, cause = Move.QUARANTINE, f"lost {record.lost} workers"
+        self._memory.shift(record, what, now, cause)
+        return what
+
+    def _bury(self, name: str) -> None:
+        del self._memory.workers[name]
+        self._memory.buried[name] = None
+        if len(self._memory.buried) > BURIED:
+            del self._memory.buried[next(iter(self._memory.buried))]
+
+    def _depth(self, name: str, now: float) -> Depth:
+        queue = self._memory.queues.get(name) or Queue(QueueSpec(name=name))
+        oldest = queue.ages.first()
+        waiting = (State.READY, State.SCHEDULED, State.RUNNING, State.PARKED, State.DEAD)
+        return Depth(
+            queue=name,
+            age=0.0 if oldest is None else max(0.0, now - oldest[0][0]),
+            paused=(name, None) in self._memory.gates,
+            **{state.value: queue.count[state] for state in waiting},
+            **queue.total,
+        )

@@ -1,0 +1,157 @@
+"""How messages ended, reading and stopping them, and dead letters as a workflow."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from heapq import nsmallest
+from itertools import islice
+
+from forebay.engine.memory.record import Record
+from forebay.engine.memory.state import WAITING, Memory
+from forebay.model.delivery import Delivery
+from forebay.model.lifecycle import FINAL, Move, State
+from forebay.store.contract import Found, Query
+
+
+class MemoryMessages:
+    """`Results`, `Inspects` and `DeadLetters` of `forebay.store.contract` over a `Memory`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._seen = threading.local()
+
+    async def find(self, ids: Sequence[str]) -> list[Found | None]:
+        """What is known of each id."""
+        with self._memory.verb() as now:
+            self._seen.ends = self._memory.ends.version
+            records = [self._memory.known(id, now) for id in ids]
+            return [None if record is None else record.found() for record in records]
+
+    async def watch(self, timeout: float) -> None:
+        """Sleep until a message ended or progressed since this thread's last `find` or `watch`."""
+        ends = self._memory.ends
+        await ends.wait(getattr(self._seen, "ends", ends.version), timeout)
+        self._seen.ends = ends.version
+
+    async def progress(self, delivery: Delivery, value: bytes) -> bool:
+        """Keep the progress of a message that still runs under this lease."""
+        with self._memory.verb() as now:
+            record = self._memory.known(delivery.id, now)
+            if record is None or record.state is not State.RUNNING or record.fence != delivery.fence:
+                return False
+            if self._memory.worker(record.worker) is None:
+                return False
+            record.progress = value
+            self._memory.ends.notify()
+            return True
+
+    async def messages(self, query: Query) -> list[Found]:
+        """Messages that match; any state if none is named, then in order of acceptance."""
+        place = _by_end if query.state in FINAL else _by_acceptance
+        with self._memory.verb() as now:
+            start = 0
+            if query.after is not None:
+                last = self._memory.known(query.after, now)
+                if last is None:  # its retention ended while somebody paged: better a short list than the first page again
+                    return []
+                start = place(last)
+            matching = (record for record in self._matching(query, now) if place(record) > start)
+            return [record.found() for record in nsmallest(query.limit, matching, key=place)]
+
+    async def held(self, worker: str) -> list[Delivery]:
+        """What a worker holds now, in order of acceptance."""
+        with self._memory.verb():
+            row = self._memory.workers.get(worker)
+            return [] if row is None else [record.delivery() for record in sorted(row.holds.values(), key=_by_acceptance)]
+
+    async def cancel(self, ids: Sequence[str]) -> list[State | None]:
+        """End what waits; ask the worker of what runs."""
+        with self._memory.verb() as now:
+            states = [self._cancel(self._memory.known(id, now), now) for id in ids]
+            self._memory.work.notify()
+            self._memory.ends.notify()
+            return states
+
+    async def tidy(self, limit: int = 5000) -> int:
+        """Expire what waited too long, then forget ends past their retention."""
+        with self._memory.verb() as now:
+            expired = _drain(self._memory, limit, now)
+            if expired:
+                self._memory.ends.notify()
+            return expired + _forget(self._memory, limit - expired, now)
+
+    async def redrive(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
+        """Make dead messages ready; one whose unique key a live message holds stays where it is."""
+        with self._memory.verb() as now:
+            count = sum(self._redrive(record, now) for record in self._dead(ids, queue, limit))
+            self._memory.work.notify()
+            return count
+
+    async def purge(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
+        """Discard dead messages."""
+        with self._memory.verb() as now:
+            chosen = self._dead(ids, queue, limit)
+            for record in chosen:
+                self._memory.shift(record, Move.DISCARD, now, "purged")
+            self._memory.ends.notify()
+            return len(chosen)
+
+    def _matching(self, query: Query, now: float) -> Iterable[Record]:
+        return (
+            record
+            for record in self._memory.records.values()
+            if (query.state is None or record.state is query.state)
+            and (query.queue is None or record.message.queue == query.queue)
+            and (query.task is None or record.message.task == query.task)
+            and (record.forget is None or record.forget > now)
+        )
+
+    def _cancel(self, record: Record | None, now: float) -> State | None:
+        if record is None:
+            return None
+        if record.state in WAITING:
+            self._memory.shift(record, Move.CANCEL, now, "cancelled")
+        elif record.state is State.RUNNING:
+            self._memory.workers[record.worker].asked[record.id] = None
+        return record.state
+
+    def _dead(self, ids: Sequence[str] | None, queue: str | None, limit: int) -> list[Record]:
+        chosen = None if ids is None else set(ids)
+        matching = (
+            record
+            for record in self._memory.dead.values()
+            if (chosen is None or record.id in chosen) and (queue is None or record.message.queue == queue)
+        )
+        return list(islice(matching, limit))
+
+    def _redrive(self, record: Record, now: float) -> bool:
+        if record.message.unique in self._memory.unique:
+            return False
+        record.attempt = record.lost = record.order = 0
+        record.due, record.expires = now, None  # who redrives it wants it to run, however late it is
+        record.failure = record.progress = record.finished = None
+        self._memory.shift(record, Move.REDRIVE, now)
+        return True
+
+
+def _by_acceptance(record: Record) -> int:
+    return record.receipt
+
+
+def _by_end(record: Record) -> int:
+    return record.order
+
+
+def _drain(memory: Memory, limit: int, now: float) -> int:
+    count = 0
+    while count < limit and (first := memory.expiring.first()) is not None and first[0][0] <= now:
+        memory.shift(memory.records[first[1]], Move.EXPIRE, now, "expired before it could start")
+        count += 1
+    return count
+
+
+def _forget(memory: Memory, limit: int, now: float) -> int:
+    count = 0
+    while count < limit and (first := memory.kept.first()) is not None and first[0][0] <= now:
+        memory.forget(memory.records[first[1]])
+        count += 1
+    return count

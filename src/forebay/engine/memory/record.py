@@ -1,0 +1,134 @@
+"""One message, one queue, one worker, as the memory engine remembers them. Plain data; no rule is written here."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from forebay.engine.contract import Beat
+from forebay.engine.memory.line import Line
+from forebay.model.delivery import Delivery
+from forebay.model.lifecycle import FINAL, State
+from forebay.model.message import Failure, Message
+from forebay.model.queue import QueueSpec
+from forebay.store.contract import Found
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """A message and all that happened to it.
+
+    Attributes:
+        receipt: its number in the order of acceptance.
+        due: when it became, or becomes, ready.
+        lane: where it waits; parking may change it.
+        order: its number among the ends, 0 before.
+        forget: when its end may be forgotten; None for a live or dead message.
+    """
+
+    message: Message
+    receipt: int
+    state: State
+    created: float
+    due: float
+    expires: float | None
+    lane: str
+    fence: int = 0
+    attempt: int = 0
+    lost: int = 0
+    worker: str = ""
+    started: float | None = None
+    order: int = 0
+    finished: float | None = None
+    forget: float | None = None
+    result: bytes | None = None
+    cause: str = ""
+    failure: Failure | None = None
+    progress: bytes | None = None
+
+    @property
+    def id(self) -> str:
+        """The id its producer chose."""
+        return self.message.id
+
+    def delivery(self) -> Delivery:
+        """It, as its worker gets it."""
+        message = self.message
+        return Delivery(
+            receipt=self.receipt,
+            id=message.id,
+            queue=message.queue,
+            task=message.task,
+            body=message.body,
+            fence=self.fence,
+            attempt=self.attempt,
+            lost=self.lost,
+            created=self.created,
+            expires=self.expires,
+            priority=message.priority,
+            lane=self.lane,
+            key=message.key,
+            headers=message.headers,
+        )
+
+    def found(self) -> Found:
+        """It, as an operator sees it."""
+        message = self.message
+        return Found(
+            id=message.id,
+            queue=message.queue,
+            task=message.task,
+            state=self.state,
+            attempt=self.attempt,
+            lost=self.lost,
+            priority=message.priority,
+            lane=self.lane,
+            key=message.key,
+            unique=message.unique,
+            body=message.body,
+            headers=message.headers,
+            created=self.created,
+            due=self.due if self.state is State.SCHEDULED else None,
+            expires=self.expires,
+            started=self.started,
+            finished=self.finished if self.state in FINAL else None,
+            worker=self.worker or None,
+            result=self.result,
+            cause=self.cause,
+            failure=self.failure,
+            progress=self.progress,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Queue:
+    """A queue: a line of ready messages per lane, the same by age, what is parked, and its numbers."""
+
+    spec: QueueSpec
+    lines: dict[str, Line] = field(default_factory=dict[str, Line])
+    ages: Line = field(default_factory=Line)
+    parked: dict[str, Record] = field(default_factory=dict[str, Record])
+    count: Counter[State] = field(default_factory=Counter[State])
+    total: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, record: Record) -> None:
+        """Let a ready message wait: high priority first, then in order of acceptance."""
+        line = self.lines.setdefault(record.lane, Line())
+        line.add(record.id, (-record.message.priority, record.receipt))
+        self.ages.add(record.id, (record.due, record.receipt))
+
+    def remove(self, record: Record) -> None:
+        """Take a ready message out. An empty lane is forgotten: there may be one per key."""
+        self.lines[record.lane].remove(record.id)
+        self.ages.remove(record.id)
+        if not self.lines[record.lane]:
+            del self.lines[record.lane]
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """A worker process: its last beat, when its lease ends (monotonic), what it holds and what of that is to stop."""
+
+    beat: Beat
+    until: float
+    started: float
+    holds: dict[str, Record] = field(default_factory=dict[str, Record])
+    asked: dict[str, None] = field(default_factory=dict[str, None])

@@ -1,0 +1,41 @@
+"""From a URL to an engine. The engine's own module, and its library, are imported only when its scheme is asked for."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Protocol, cast
+from urllib.parse import urlsplit
+
+from forebay.config import Settings
+from forebay.engine.contract import Engine
+from forebay.model.clock import Clock
+from forebay.model.errors import ConfigError
+from forebay.store.contract import Store
+
+
+class Backend(Engine, Store, Protocol):
+    """An engine that is its own store."""
+
+
+#: scheme -> (module that has `build(settings, clock)`, extra that installs its library)
+SCHEMES: dict[str, tuple[str, str]] = {
+    "memory": ("forebay.engine.memory", ""),
+    "sqlite": ("forebay.engine.sqlite", ""),
+}
+
+
+def build(settings: Settings, clock: Clock) -> Backend:
+    """The engine for `settings.url`, not yet opened.
+
+    Raises:
+        ConfigError: the scheme is unknown, or its extra is not installed.
+    """
+    scheme = urlsplit(settings.url).scheme
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in SCHEMES)
+        raise ConfigError(f"no engine for URL scheme {scheme!r}: known are {known}")
+    module, extra = SCHEMES[scheme]
+    try:
+        maker = cast("Callable[[Settings, Clock], Backend]", import_module(module).build)
+    except ImportError as error:
+        raise ConfigError(f"{scheme}:// needs more: pip install 'forebay[{extra}]' ({error})") from error
+    return maker(settings, clock)

@@ -1,0 +1,98 @@
+"""The SQLite engine: the verbs of the contract over one `Database`. Each role of the store is a class in its own file."""
+
+from collections.abc import Sequence
+
+from forebay.config import Settings
+from forebay.engine.contract import Beat, Capabilities, Depth, Leased, Receipt, Recovered, Want
+from forebay.engine.sqlite import publishing
+from forebay.engine.sqlite.database import Database
+from forebay.engine.sqlite.deadletters import DeadLetters
+from forebay.engine.sqlite.depth import depths
+from forebay.engine.sqlite.gates import Gates
+from forebay.engine.sqlite.inspecting import Inspecting
+from forebay.engine.sqlite.leasing import Leasing
+from forebay.engine.sqlite.publishing import QUEUE, Publishing
+from forebay.engine.sqlite.results import Results
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.schedules import Schedules
+from forebay.engine.sqlite.settling import Settling
+from forebay.model.clock import Clock
+from forebay.model.message import Message
+from forebay.model.outcome import Settlement
+from forebay.model.queue import QueueSpec
+
+#: The topic on which running work is asked to stop.
+CANCEL = "cancel"
+
+
+class Verbs:
+    """The engine contract."""
+
+    capabilities = Capabilities(durable=True, shared=True, loop_free=True)
+
+    def __init__(self, database: Database, settling: Settling) -> None:
+        self._db = database
+        self._settling = settling
+        self._publishing = Publishing()
+        self._leasing = Leasing(database.host, database.boot, settling)
+        self._looked: dict[tuple[str, ...], int] = {}
+
+    async def open(self) -> None:
+        """See `Engine.open`."""
+        self._db.open()
+
+    async def close(self) -> None:
+        """See `Engine.close`."""
+        self._db.close()
+
+    async def declare(self, queues: Sequence[QueueSpec]) -> None:
+        """See `Engine.declare`."""
+        await self._db.writer.submit(publishing.declare, queues)
+
+    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+        """See `Engine.publish`."""
+        return await self._db.writer.submit(self._publishing.publish, messages)
+
+    async def lease(self, want: Want) -> Leased:
+        """See `Engine.lease`."""
+        self._looked[tuple(want.queues)] = self._db.signal.version
+        return await self._db.writer.submit(self._leasing.lease, want)
+
+    async def extend(self, beats: Sequence[Beat]) -> list[bool]:
+        """See `Engine.extend`."""
+        return await self._db.writer.submit(self._leasing.extend, beats)
+
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
+        """See `Engine.settle`."""
+        return await self._db.writer.submit(self._settling.settle, worker, settlements)
+
+    async def recover(self, lost: Sequence[str] = ()) -> Recovered:
+        """See `Engine.recover`."""
+        return await self._db.writer.submit(self._leasing.recover, lost)
+
+    async def wait(self, queues: Sequence[str], timeout: float) -> None:
+        """See `Engine.wait`."""
+        seen = self._looked.get(tuple(queues), 0)
+        self._db.listen()
+        due = self._db.read(sql("next_due"))[0][0]
+        if due is not None:
+            timeout = min(timeout, max(0.0, due - self._db.clock.now()))
+        await self._db.signal.wait(seen, timeout, [CANCEL, *(QUEUE + queue for queue in queues)])
+
+    async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
+        """See `Engine.depth`."""
+        return depths(self._db, queues)
+
+
+class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules):
+    """One object that is engine and store; its parts share the database and know nothing of one another."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        database = Database(settings, clock)
+        settling = Settling(database.boot, settings.result_ttl)
+        Verbs.__init__(self, database, settling)
+        Results.__init__(self, database)
+        Inspecting.__init__(self, database, settling)
+        DeadLetters.__init__(self, database)
+        Gates.__init__(self, database)
+        Schedules.__init__(self, database, self._publishing)

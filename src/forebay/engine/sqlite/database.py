@@ -1,0 +1,177 @@
+"""One SQLite file as this process has it open: a writer, a reader, and the bells. Owns their life, knows no verbs."""
+
+import os
+import platform
+import subprocess
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import apsw
+
+from forebay.config import Settings
+from forebay.engine.sqlite import schema
+from forebay.engine.sqlite.bells import Listener, Ringer
+from forebay.engine.sqlite.errors import translate
+from forebay.engine.sqlite.lock import WriteLock
+from forebay.engine.sqlite.writer import Writer
+from forebay.engine.waiting import Signal
+from forebay.model.clock import Clock
+from forebay.model.errors import ConfigError, EngineError, EngineUnreachable
+
+#: Milliseconds that SQLite itself waits for a foreign writer (a shell, a backup) before it gives up.
+BUSY_TIMEOUT = 10_000
+#: Pages of write-ahead log after which a commit also checkpoints: about 16 MB.
+CHECKPOINT = 4_000
+#: KiB of page cache per connection.
+WRITER_CACHE, READER_CACHE = 16_000, 4_000
+
+
+def path_of(url: str) -> Path:
+    """The file of a `sqlite:///relative` or `sqlite:////absolute` URL.
+
+    Raises:
+        ConfigError: there is no path in it.
+    """
+    parts = urlsplit(url)
+    path = unquote(parts.path[1:])
+    if parts.netloc or not path:
+        raise ConfigError(f"{url!r} names no file: write sqlite:///name.db, or sqlite:////folder/name.db if absolute")
+    return Path(path)
+
+
+class Database:
+    """The file, opened. `signal` tells what changed, in this process and in others."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings, self.clock = settings, clock
+        self.path = path_of(settings.url)
+        self.host, self.boot = platform.node(), boot_id()
+        self.signal = Signal()
+        self._guard = threading.RLock()
+        self._writer: Writer | None = None
+        self._reader: apsw.Connection | None = None
+        self._lock: WriteLock | None = None
+        self._ringer: Ringer | None = None
+        self._listener: Listener | None = None
+        self._seen = 0  # SQLite's data version at the last slow look
+
+    def open(self) -> None:
+        """Open the file, creating and migrating it as needed. Does nothing if it is open."""
+        with self._guard:
+            if self._writer is not None:
+                return
+            try:
+                self._open()
+            except (apsw.Error, OSError) as error:
+                raise self._unreachable(error) from error
+
+    def _open(self) -> None:
+        _touch(self.path)
+        self._lock = WriteLock(self.path)
+        db = apsw.Connection(str(self.path))
+        try:
+            with self._lock:
+                self._prepare(db)
+        except BaseException:
+            db.close()
+            self._lock.close()
+            raise
+        self._reader = self._open_reader()
+        self._ringer = Ringer(self.bells)
+        self._writer = Writer(db, self._lock, self._ringer, self.signal, self.clock)
+
+    def _prepare(self, db: apsw.Connection) -> None:
+        db.set_busy_timeout(BUSY_TIMEOUT)
+        schema.version(db, str(self.path))  # before anything of ours is written to a file that may not be ours
+        db.pragma("journal_mode", "wal")
+        db.pragma("synchronous", "full" if self.settings.durability == "full" else "normal")
+        db.pragma("wal_autocheckpoint", CHECKPOINT)
+        db.pragma("cache_size", -WRITER_CACHE)
+        schema.check(db, str(self.path), self.settings.migrate)
+        if self.settings.max_size:
+            db.pragma("max_page_count", max(1, self.settings.max_size // int(db.pragma("page_size"))))
+
+    def _open_reader(self) -> apsw.Connection:
+        db = apsw.Connection(str(self.path))
+        db.set_busy_timeout(BUSY_TIMEOUT)
+        db.pragma("query_only", True)
+        db.pragma("cache_size", -READER_CACHE)
+        return db
+
+    def _unreachable(self, error: Exception) -> BaseException:
+        if isinstance(error, apsw.Error):
+            ours = translate(error, str(self.path))
+            return ours if isinstance(ours, EngineUnreachable) else EngineUnreachable(str(ours))
+        return EngineUnreachable(f"{self.path}: {error.strerror}; does the folder exist, and may this user write there?")
+
+    @property
+    def bells(self) -> Path:
+        """The folder of the listeners' sockets."""
+        return Path(f"{self.path}-bells")
+
+    @property
+    def writer(self) -> Writer:
+        """The writer.
+
+        Raises:
+            EngineError: the file is not open.
+        """
+        if self._writer is None:
+            raise EngineError("this engine is not open: use `async with app:`, or call `open()` first")
+        return self._writer
+
+    def read(self, sql: str, bindings: Iterable[Any] = ()) -> list[Any]:
+        """All rows of a short query, in a read transaction that ends before this returns."""
+        with self._guard:
+            if self._reader is None:
+                raise EngineError("this engine is not open: use `async with app:`, or call `open()` first")
+            try:
+                return self._reader.execute(sql, tuple(bindings)).fetchall()
+            except apsw.Error as error:
+                raise translate(error, str(self.path)) from error
+
+    def listen(self) -> None:
+        """Hear other processes from now on. Processes that only publish never need to."""
+        with self._guard:
+            if self._listener is None:
+                self._listener = Listener(self.bells, self.signal, self.settings.poll, self._changed)
+                self.writer.own_bell = self._listener.path
+
+    def _changed(self) -> bool:
+        """Whether another connection committed since the last call; the slow look behind the bells."""
+        with self._guard:
+            if self._reader is None:
+                return False
+            seen, self._seen = self._seen, int(self._reader.execute("pragma data_version").get)
+            return seen != self._seen
+
+    def close(self) -> None:
+        """Commit what was submitted, then close everything. Safe to call twice."""
+        with self._guard:
+            writer, listener, self._listener = self._writer, self._listener, None
+        if listener is not None:
+            listener.close()
+        if writer is not None:
+            writer.close()
+        with self._guard:
+            for part in (self._reader, self._ringer, self._lock):
+                if part is not None:
+                    part.close()
+            self._writer = self._reader = self._ringer = self._lock = None
+
+
+def _touch(path: Path) -> None:
+    """Create the file for its owner alone; SQLite gives its companions the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def boot_id() -> str:
+    """What tells one start of this host from the next; leases by the monotonic clock hold within one only."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # macOS
+        command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -1,0 +1,120 @@
+"""Reading and stopping messages, and the workers that hold them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from forebay.engine.contract import Beat
+from forebay.engine.sqlite import results, rows
+from forebay.engine.sqlite.database import Database
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.settling import Settling
+from forebay.engine.sqlite.writer import Transaction
+from forebay.model.delivery import Delivery
+from forebay.model.lifecycle import LIVE, State
+from forebay.store.contract import Found, Query, WorkerRow
+
+#: Seconds that a buried worker is remembered, so that it learns of it when it comes back.
+TOMBSTONE = 3600.0
+
+_beat = msgspec.msgpack.Decoder(Beat).decode
+#: The partial index that serves a listing by state, so that a listing never walks the whole table.
+_INDEX = {State.SCHEDULED: "message_due", State.READY: "message_ready", State.RUNNING: "message_running"}
+
+
+class Inspecting:
+    """The `Inspects` and `Workers` roles of the store."""
+
+    def __init__(self, database: Database, settling: Settling) -> None:
+        self._db, self._settling = database, settling
+
+    async def messages(self, query: Query) -> list[Found]:
+        """See `store.contract.Inspects.messages`."""
+        if query.state is State.DEAD:
+            return self._list("dead", "find_dead", results.dead, query)
+        if query.state is None or query.state in LIVE:
+            return self._list("message", "find_live", results.live, query)
+        return self._list("finished", "find_finished", results.ended, query)
+
+    def _list(self, table: str, statement: str, reader: Any, query: Query) -> list[Found]:
+        where: list[str] = ["1"]
+        values: list[Any] = []
+        for column, value in (("queue", query.queue), ("task", query.task)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                values.append(value)
+        hint = ""
+        if table == "message" and query.state is not None:
+            number = rows.LIVE_STATES.index(query.state)
+            where.append(f"state = {number}")
+            hint = f"indexed by {_INDEX[query.state]}" if query.state in _INDEX else ""
+        elif table == "finished":
+            where.append("state = ?")
+            values.append(str(query.state))
+        if query.after is not None:
+            where.append(f"seq > coalesce((select seq from {table} where id = ?), 0)")
+            values.append(query.after)
+        columns = sql(statement).split("where id = ?1")[0].replace(f"from {table}", f"from {table} {hint}")
+        text = f"{columns} where {' and '.join(where)} order by seq limit ?"
+        return [reader(row) for row in self._db.read(text, (*values, query.limit))]
+
+    async def held(self, worker: str) -> list[Delivery]:
+        """See `store.contract.Inspects.held`."""
+        return [rows.delivery(row) for row in self._db.read(sql("held"), (worker,))]
+
+    async def cancel(self, ids: Sequence[str]) -> list[State | None]:
+        """See `store.contract.Inspects.cancel`."""
+        return await self._db.writer.submit(self._cancel, ids)
+
+    def _cancel(self, tx: Transaction, ids: Sequence[str]) -> list[State | None]:
+        return [self._cancel_one(tx, id_) for id_ in ids]
+
+    def _cancel_one(self, tx: Transaction, id_: str) -> State | None:
+        found = tx.db.execute("select seq, queue, state from message where id = ?", (id_,)).fetchone()
+        if found is None:
+            return _ended_state(tx, id_)
+        seq, queue, state = found
+        if state == rows.RUNNING:
+            tx.db.execute("update message set cancel = 1 where seq = ?", (seq,))
+            tx.topics.add("cancel")
+            return State.RUNNING
+        self._settling.end(tx, seq, queue, rows.LIVE_STATES[state], State.CANCELLED, cause="cancelled while waiting")
+        return State.CANCELLED
+
+    async def tidy(self, limit: int = 5000) -> int:
+        """See `store.contract.Inspects.tidy`."""
+        return await self._db.writer.submit(self._tidy, limit)
+
+    def _tidy(self, tx: Transaction, limit: int) -> int:
+        expired = self._settling.expire_overdue(tx, limit)
+        tx.db.execute(
+            "delete from finished where seq in "
+            "(select seq from finished indexed by finished_expires where expires <= ? limit ?)",
+            (tx.now, limit),
+        )
+        forgotten = tx.db.changes()
+        tx.db.execute("delete from worker where state = 'buried' and started < ?", (tx.now - TOMBSTONE,))
+        return expired + forgotten
+
+    async def workers(self) -> list[WorkerRow]:
+        """See `store.contract.Workers.workers`."""
+        mono = self._db.clock.monotonic()
+        return [_worker(row, mono) for row in self._db.read(sql("workers"))]
+
+
+def _ended_state(tx: Transaction, id_: str) -> State | None:
+    if tx.db.execute("select 1 from dead where id = ?", (id_,)).get:
+        return State.DEAD
+    state = tx.db.execute("select state from finished where id = ?", (id_,)).get
+    return State(state) if state else None
+
+
+def _worker(row: tuple[Any, ...], mono: float) -> WorkerRow:
+    id_, host, pid, started, until, state, detail = row
+    beat = _beat(detail)
+    return WorkerRow(
+        worker=id_, host=host, pid=pid, queues=beat.queues, concurrency=beat.concurrency, running=beat.running,
+        done=beat.done, failed=beat.failed, proved=beat.proved, state=state, rss=beat.rss, started=started,
+        left=until - mono,
+    )  # fmt: skip

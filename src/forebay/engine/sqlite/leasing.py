@@ -1,0 +1,108 @@
+"""Leases: who may run what. Operations of the writer's transaction."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from forebay.engine.contract import QUARANTINE_AFTER, Beat, Leased, Recovered, Want
+from forebay.engine.sqlite import rows
+from forebay.engine.sqlite.publishing import QUEUE
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.settling import Settling
+from forebay.engine.sqlite.writer import Transaction
+from forebay.model.delivery import Delivery
+from forebay.model.errors import LeaseLost
+
+#: Messages that one lease makes ready, or expires, on its way; bounds how long the write lock is held.
+SWEEP = 1_000
+
+
+class Leasing:
+    """Leases for the workers of one host in one of its boots."""
+
+    def __init__(self, host: str, boot: str, settling: Settling) -> None:
+        self._host, self._boot, self._settling = host, boot, settling
+        self._turn = 0
+
+    def lease(self, tx: Transaction, want: Want) -> Leased:
+        """Up to `want.limit` deliveries, in rotation over the open lanes of the wanted queues."""
+        if not tx.db.execute(sql("holds"), (want.worker, tx.mono, self._boot)).get:
+            raise LeaseLost(f"worker {want.worker} has no lease: it never beat, or was declared lost")
+        cancelled = [id_ for (id_,) in tx.db.execute(sql("cancelled"), (want.worker,))]
+        if want.limit <= 0:
+            return Leased([], cancelled)
+        self.promote(tx)
+        self._settling.expire_overdue(tx, SWEEP)
+        return Leased(self._take(tx, want), cancelled)
+
+    def promote(self, tx: Transaction) -> None:
+        """Make due messages ready."""
+        queues = Counter(queue for (queue,) in tx.db.execute(sql("promote"), (tx.now, SWEEP)))
+        for queue, n in queues.items():
+            tx.moved(queue, "scheduled", "ready", n)
+            tx.topics.add(QUEUE + queue)
+
+    def _take(self, tx: Transaction, want: Want) -> list[Delivery]:
+        """First a fair share of each lane, then what is left to whoever has more."""
+        lanes = [(queue, lane) for queue in want.queues for (lane,) in tx.db.execute(sql("lanes"), (queue,))]
+        if not lanes:
+            return []
+        self._turn += 1
+        turn = self._turn % len(lanes)
+        hungry, taken = lanes[turn:] + lanes[:turn], []
+        while hungry and len(taken) < want.limit:
+            share = -(-(want.limit - len(taken)) // len(hungry))
+            still: list[tuple[str, str]] = []
+            for queue, lane in hungry:
+                limit = min(share, want.limit - len(taken))
+                got = self._take_lane(tx, want.worker, queue, lane, limit) if limit else []
+                taken += got
+                if limit and len(got) == limit:
+                    still.append((queue, lane))
+            hungry = still
+        return taken
+
+    def _take_lane(self, tx: Transaction, worker: str, queue: str, lane: str, limit: int) -> list[Delivery]:
+        found = tx.db.execute(sql("lease"), (worker, tx.now, queue, lane, limit)).fetchall()
+        if not found:
+            return []
+        found.sort(key=lambda row: (-row[10], row[0]))  # RETURNING has no order: by priority, then acceptance
+        tx.moved(queue, "ready", "running", len(found))
+        return [rows.delivery(row) for row in found]
+
+    def extend(self, tx: Transaction, beats: Sequence[Beat]) -> list[bool]:
+        """Renew each row, or register it."""
+        return [self._beat(tx, beat) for beat in beats]
+
+    def _beat(self, tx: Transaction, beat: Beat) -> bool:
+        until, detail = tx.mono + beat.lease, rows.pack(beat)
+        tx.db.execute(
+            sql("beat"), (beat.worker, until, beat.state, detail, beat.pid, tx.mono, self._boot)
+        )
+        if tx.db.changes():
+            return True
+        tx.db.execute(
+            sql("register"), (beat.worker, until, beat.state, detail, beat.pid, self._host, self._boot, tx.now)
+        )
+        return bool(tx.db.changes())
+
+    def recover(self, tx: Transaction, lost: Sequence[str]) -> Recovered:
+        """Bury workers; what they held goes back, or is quarantined."""
+        gone = {id_ for (id_,) in tx.db.execute(sql("gone"), (tx.mono, self._boot))}
+        named = {id_ for id_ in lost if tx.db.execute("select 1 from worker where id = ? and state <> 'buried'", (id_,)).get}
+        returned = quarantined = 0
+        for worker in sorted(gone | named):
+            # the row stays a while as a tombstone, so that a frozen worker that comes back is told
+            tx.db.execute("update worker set state = 'buried', until = 0, started = ? where id = ?", (tx.now, worker))
+            for seq, queue, losses, cancel in tx.db.execute(sql("running"), (worker,)).fetchall():
+                if cancel:
+                    self._settling.end(tx, seq, queue, "running", "cancelled", cause="its worker was lost")
+                elif losses + 1 >= QUARANTINE_AFTER:
+                    tx.db.execute("update message set lost = lost + 1 where seq = ?", (seq,))
+                    self._settling.bury(tx, seq, queue, f"lost {losses + 1} workers")
+                    quarantined += 1
+                else:
+                    tx.db.execute(sql("lose"), (seq, losses + 1))
+                    tx.moved(queue, "running", "ready")
+                    tx.topics.add(QUEUE + queue)
+                    returned += 1
+        return Recovered(sorted(gone | named), returned, quarantined)

@@ -1,0 +1,83 @@
+"""How messages ended, and how far they are."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from forebay.engine.sqlite import rows
+from forebay.engine.sqlite.database import Database
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.settling import ENDED
+from forebay.engine.sqlite.writer import Transaction
+from forebay.model.delivery import Delivery
+from forebay.model.lifecycle import State
+from forebay.store.contract import Found
+
+
+class Results:
+    """The `Results` role of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._heard = 0
+
+    async def find(self, ids: Sequence[str]) -> list[Found | None]:
+        """See `store.contract.Results.find`."""
+        self._heard = self._db.signal.version
+        return [self._find(id_) for id_ in ids]
+
+    def _find(self, id_: str) -> Found | None:
+        for statement, reader in (("find_finished", ended), ("find_live", live), ("find_dead", dead)):
+            if found := self._db.read(sql(statement), (id_,)):
+                return reader(found[0])
+        # it may have ended between the first look and the second
+        found = self._db.read(sql("find_finished"), (id_,))
+        return ended(found[0]) if found else None
+
+    async def watch(self, timeout: float) -> None:
+        """See `store.contract.Results.watch`."""
+        seen = self._heard
+        self._db.listen()
+        await self._db.signal.wait(seen, timeout, [ENDED])
+
+    async def progress(self, delivery: Delivery, value: bytes) -> bool:
+        """See `store.contract.Results.progress`."""
+        return await self._db.writer.submit(_progress, delivery, value)
+
+
+def _progress(tx: Transaction, delivery: Delivery, value: bytes) -> bool:
+    tx.db.execute(
+        "update message set progress = ? where seq = ? and fence = ? and id = ? and state = 2",
+        (value, delivery.receipt, delivery.fence, delivery.id),
+    )
+    tx.topics.add(ENDED)
+    return bool(tx.db.changes())
+
+
+def live(row: tuple[Any, ...]) -> Found:
+    """From the columns of `find_live.sql`."""
+    id_, queue, task, state, attempt, lost, priority, lane, key, unique, body, headers, created = row[:13]
+    due, expires, started, worker, failure, progress = row[13:]
+    return Found(
+        id=id_, queue=queue, task=task, state=rows.LIVE_STATES[state], attempt=attempt, lost=lost, priority=priority,
+        lane=lane, key=key, unique=unique, body=body, headers=rows.headers(headers), created=created, due=due,
+        expires=expires, started=started, worker=worker, failure=rows.failure(failure), progress=progress,
+    )  # fmt: skip
+
+
+def ended(row: tuple[Any, ...]) -> Found:
+    """From the columns of `find_finished.sql`."""
+    id_, queue, task, state, attempt, created, finished, result, cause, failure = row
+    return Found(
+        id=id_, queue=queue, task=task, state=State(state), attempt=attempt, created=created, finished=finished,
+        result=result, cause=cause or "", failure=rows.failure(failure),
+    )  # fmt: skip
+
+
+def dead(row: tuple[Any, ...]) -> Found:
+    """From the columns of `find_dead.sql`."""
+    id_, queue, task, attempt, lost, priority, lane, key, unique, body, headers, created, finished, cause, failure = row
+    return Found(
+        id=id_, queue=queue, task=task, state=State.DEAD, attempt=attempt, lost=lost, priority=priority, lane=lane,
+        key=key, unique=unique, body=body, headers=rows.headers(headers), created=created, finished=finished,
+        cause=cause, failure=rows.failure(failure),
+    )  # fmt: skip

@@ -1,0 +1,64 @@
+"""Cron rows; `fire` moves one on and publishes its messages in the same commit, so a tick fires once."""
+
+from collections.abc import Sequence
+
+from forebay.engine.sqlite.database import Database
+from forebay.engine.sqlite.publishing import Publishing
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.writer import Transaction
+from forebay.model.message import Message
+from forebay.store.contract import Schedule
+
+_COLUMNS = "name, cron, tz, task, queue, body, missed, next, last, paused"
+
+
+class Schedules:
+    """The `Schedules` role of the store."""
+
+    def __init__(self, database: Database, publishing: Publishing) -> None:
+        self._db, self._publisher = database, publishing
+
+    async def put_schedules(self, schedules: Sequence[Schedule]) -> None:
+        """See `store.contract.Schedules.put_schedules`."""
+        await self._db.writer.submit(_put, schedules)
+
+    async def schedules(self) -> list[Schedule]:
+        """See `store.contract.Schedules.schedules`."""
+        found = self._db.read(f"select {_COLUMNS} from schedule order by name")
+        fields = [name.strip() for name in _COLUMNS.split(",")]
+        return [Schedule(**{**dict(zip(fields, row, strict=True)), "paused": bool(row[-1])}) for row in found]
+
+    async def fire(self, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
+        """See `store.contract.Schedules.fire`."""
+        return await self._db.writer.submit(self._fire, name, tick, following, messages)
+
+    def _fire(self, tx: Transaction, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
+        tx.db.execute(sql("fire"), (name, tick, following))
+        if not tx.db.changes():
+            return False
+        if messages:
+            self._publisher.publish(tx, messages)
+        return True
+
+    async def drop_schedules(self, names: Sequence[str]) -> None:
+        """See `store.contract.Schedules.drop_schedules`."""
+        await self._db.writer.submit(_drop, names)
+
+    async def pause_schedule(self, name: str, paused: bool) -> bool:
+        """See `store.contract.Schedules.pause_schedule`."""
+        return await self._db.writer.submit(_pause, name, paused)
+
+
+def _put(tx: Transaction, schedules: Sequence[Schedule]) -> None:
+    for one in schedules:
+        values = (one.name, one.cron, one.tz, one.task, one.queue, one.body, one.missed, one.next)
+        tx.db.execute(sql("put_schedule"), values)
+
+
+def _drop(tx: Transaction, names: Sequence[str]) -> None:
+    tx.db.executemany("delete from schedule where name = ?", [(name,) for name in names])
+
+
+def _pause(tx: Transaction, name: str, paused: bool) -> bool:
+    tx.db.execute("update schedule set paused = ? where name = ?", (int(paused), name))
+    return bool(tx.db.changes())

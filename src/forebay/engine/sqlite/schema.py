@@ -1,0 +1,65 @@
+"""The schema's versions: numbered files in `migrations/`, applied in order, each in a transaction of its own."""
+
+from importlib import resources
+
+import apsw
+
+from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld
+
+#: Marks a file as ours ("Frby"), so that nobody's other database is migrated by mistake.
+APPLICATION_ID = 0x46726279
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Version and SQL of each migration, oldest first."""
+    files = [entry for entry in (resources.files(__package__) / "migrations").iterdir() if entry.name.endswith(".sql")]
+    return sorted((int(entry.name[:4]), entry.read_text("utf-8")) for entry in files)
+
+
+def newest() -> int:
+    """The version this Forebay writes."""
+    return migrations()[-1][0]
+
+
+def version(db: apsw.Connection, path: str) -> int:
+    """The file's version; 0 if it is new.
+
+    Raises:
+        EngineUnreachable: it is a database of another program.
+    """
+    found = int(db.execute("pragma user_version").get)
+    ours = int(db.execute("pragma application_id").get) == APPLICATION_ID
+    if not ours and db.execute("select count(*) from sqlite_schema").get:
+        raise EngineUnreachable(f"{path} is a database of another program; choose another path for Forebay")
+    return found if ours else 0
+
+
+def check(db: apsw.Connection, path: str, migrate: bool) -> None:
+    """Bring the schema up to date, or say why not. Call it under the write lock.
+
+    Raises:
+        SchemaTooNew: a newer Forebay wrote it.
+        SchemaTooOld: it is older, and `migrate` is off.
+    """
+    found = version(db, path)
+    if found > newest():
+        raise SchemaTooNew(
+            f"{path} has schema {found}, this Forebay knows up to {newest()}: upgrade Forebay, or use another file"
+        )
+    if 0 < found < newest() and not migrate:
+        raise SchemaTooOld(f"{path} has schema {found} of {newest()}: run `forebay migrate`")
+    for number, statements in migrations():
+        if number > found:
+            _apply(db, number, statements)
+
+
+def _apply(db: apsw.Connection, number: int, statements: str) -> None:
+    db.execute("begin immediate")
+    try:
+        db.execute(statements)
+        db.execute(f"pragma application_id = {APPLICATION_ID}")
+        db.execute(f"pragma user_version = {number}")
+        db.execute("commit")
+    except BaseException:
+        db.execute("rollback")
+        raise

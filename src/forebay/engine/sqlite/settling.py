@@ -1,0 +1,130 @@
+"""Ends: what becomes of a message. Operations of the writer's transaction."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from forebay.engine.sqlite import rows
+from forebay.engine.sqlite.publishing import QUEUE
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.writer import Transaction
+from forebay.model import lifecycle, outcome
+from forebay.model.lifecycle import State
+from forebay.model.message import Failure
+from forebay.model.outcome import Ack, Settlement
+
+#: The topic that tells waiting callers of an end.
+ENDED = "ended"
+
+
+class Settling:
+    """Carries out outcomes, for the workers of one boot of this host."""
+
+    def __init__(self, boot: str, keep: float) -> None:
+        self._boot, self._keep = boot, keep
+
+    def settle(self, tx: Transaction, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
+        """Whether each was carried out. The usual batch, all acks, goes in two statements."""
+        if not tx.db.execute(sql("holds"), (worker, tx.mono, self._boot)).get:
+            return [False] * len(settlements)
+        tx.topics.add(ENDED)
+        acks = [settlement for settlement in settlements if isinstance(settlement.outcome, Ack)]
+        if len(acks) == len(settlements) and _ack_all(tx, worker, acks):
+            return [True] * len(settlements)
+        return [self._settle_one(tx, worker, settlement) for settlement in settlements]
+
+    def _settle_one(self, tx: Transaction, worker: str, settlement: Settlement) -> bool:
+        delivery, fate = settlement.delivery, settlement.outcome
+        if isinstance(fate, Ack):
+            return _ack_all(tx, worker, [settlement])
+        cancel = tx.db.execute(sql("owned"), (delivery.receipt, delivery.fence, delivery.id, worker)).get
+        if cancel is None:
+            return False
+        state = lifecycle.move(State.RUNNING, fate.move)
+        if cancel and state not in lifecycle.FINAL:
+            state, fate = State.CANCELLED, outcome.Cancel()  # it would run again, but somebody asked it not to
+        match fate:
+            case outcome.DeadLetter(cause, failure):
+                self.bury(tx, delivery.receipt, delivery.queue, cause, failure)
+            case outcome.Cancel(reason) | outcome.Discard(reason):
+                self.end(tx, delivery.receipt, delivery.queue, "running", state, cause=reason)
+            case outcome.Expire():
+                self.end(tx, delivery.receipt, delivery.queue, "running", state, cause="too late to start")
+            case _:
+                _again(tx, settlement, state)
+        return True
+
+    def end(self, tx: Transaction, seq: int, queue: str, start: str, state: str, cause: str = "") -> None:
+        """A live message ends for good, other than by success or as a dead letter."""
+        tx.db.execute(sql("finish"), (seq, str(state), tx.now, tx.now + self._keep, cause, None))
+        tx.db.execute(sql("remove"), (seq,))
+        tx.count(queue, start, -1)
+        tx.count(queue, str(state))
+        tx.topics.add(ENDED)
+
+    def bury(self, tx: Transaction, seq: int, queue: str, cause: str, failure: Failure | None = None) -> None:
+        """A running message becomes a dead letter."""
+        tx.db.execute(sql("bury"), (seq, tx.now, cause, rows.pack_or_none(failure)))
+        tx.db.execute(sql("remove"), (seq,))
+        tx.moved(queue, "running", "dead")
+        tx.count(queue, "died")
+        tx.topics.add(ENDED)
+
+    def expire_overdue(self, tx: Transaction, limit: int) -> int:
+        """End waiting messages whose time has passed; how many."""
+        found = tx.db.execute(sql("overdue"), (tx.now, limit)).fetchall()
+        for seq, queue, state in found:
+            self.end(tx, seq, queue, rows.LIVE_STATES[state], State.EXPIRED, cause="waited past its time")
+        return len(found)
+
+
+def _ack_all(tx: Transaction, worker: str, acks: Sequence[Settlement]) -> bool:
+    """All of them, or nothing."""
+    tx.db.execute("savepoint acks")
+    before = tx.db.total_changes()
+    tx.db.executemany(sql("ack"), [(d.receipt, d.fence, d.id, worker) for d in (ack.delivery for ack in acks)])
+    complete = tx.db.total_changes() - before == len(acks)
+    if complete:
+        tx.db.executemany(sql("remember"), [_memory(ack, tx.now) for ack in acks if _kept(ack)])
+    else:
+        tx.db.execute("rollback to acks")
+    tx.db.execute("release acks")
+    if complete:
+        for queue, n in Counter(ack.delivery.queue for ack in acks).items():
+            tx.moved(queue, "running", "done", n)
+    return complete
+
+
+def _kept(ack: Settlement) -> bool:
+    return isinstance(ack.outcome, Ack) and ack.outcome.keep > 0
+
+
+def _memory(ack: Settlement, now: float) -> tuple[object, ...]:
+    delivery, fate = ack.delivery, ack.outcome
+    assert isinstance(fate, Ack)
+    return (delivery.id, delivery.queue, delivery.task, delivery.attempt, delivery.created, now, now + fate.keep, fate.result)
+
+
+def _again(tx: Transaction, settlement: Settlement, state: State) -> None:
+    """Back to waiting: later, in a lane, or at its old place."""
+    delivery, fate = settlement.delivery, settlement.outcome
+    due = tx.now + fate.delay if isinstance(fate, outcome.Retry | outcome.Snooze) else None
+    lane = fate.lane if isinstance(fate, outcome.Park) else None
+    failure = rows.pack(fate.failure) if isinstance(fate, outcome.Retry) else None
+    if lane is not None:
+        tx.db.execute("insert into lane (queue, lane) values (?, ?) on conflict do nothing", (delivery.queue, lane))
+    refund = int(fate.move in lifecycle.REFUNDS)
+    number = rows.LIVE_STATES.index(state)
+    tx.db.execute(sql("again"), (delivery.receipt, number, due, refund, lane, failure))
+    tx.moved(delivery.queue, "running", str(state))
+    if isinstance(fate, outcome.Retry):
+        tx.count(delivery.queue, "retried")
+    tx.topics.add(QUEUE + delivery.queue)
+
+
+def unparked(tx: Transaction, queue: str, lane: str | None) -> None:
+    """What was parked in a lane, or in every lane of a queue, becomes ready."""
+    tx.db.execute(
+        "update message set state = 1 where state = 3 and queue = ?1 and (?2 is null or lane = ?2)", (queue, lane)
+    )
+    tx.moved(queue, "parked", "ready", tx.db.changes())
+    tx.topics.add(QUEUE + queue)

@@ -1,0 +1,3 @@
+insert into dead (id, queue, lane, priority, attempt, lost, created, finished, task, key, uniq, headers, cause, failure, body)
+select id, queue, lane, priority, attempt, lost, created, ?2, task, key, uniq, headers, ?3, coalesce(?4, failure), body
+from message where seq = ?1

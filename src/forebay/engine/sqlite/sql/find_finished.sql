@@ -1,0 +1,1 @@
+select id, queue, task, state, attempt, created, finished, result, cause, failure from finished where id = ?1

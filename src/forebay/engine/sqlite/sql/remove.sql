@@ -1,0 +1,1 @@
+delete from message where seq = ?1

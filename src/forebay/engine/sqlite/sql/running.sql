@@ -1,0 +1,1 @@
+select seq, queue, lost, cancel from message indexed by message_running where state = 2 and worker = ?1

@@ -1,0 +1,1 @@
+select queue, name, n from tally

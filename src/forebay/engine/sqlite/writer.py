@@ -1,0 +1,144 @@
+"""The one thread of a process that writes: it gathers what waits into one transaction, so one fsync serves them all.
+
+An operation is a function of a transaction. Operations that share a commit succeed together; if the group fails it is
+rolled back and each is tried alone, so a bad one spoils nobody's day. Order of submission is order of execution.
+"""
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import apsw
+
+from forebay.engine.sqlite.bells import Ringer
+from forebay.engine.sqlite.errors import translate
+from forebay.engine.sqlite.lock import WriteLock
+from forebay.engine.waiting import Completion, Signal
+from forebay.model.clock import Clock
+from forebay.model.errors import EngineError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Operations that may share one commit; bounds how long the write lock is held.
+GROUP = 512
+
+
+class Transaction:
+    """What an operation sees: the connection, the time, and what it has to account for."""
+
+    __slots__ = ("counts", "db", "mono", "now", "topics")
+
+    def __init__(self, db: apsw.Connection, clock: Clock) -> None:
+        self.db = db
+        self.now = clock.now()
+        self.mono = clock.monotonic()
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.topics: set[str] = set()
+
+    def count(self, queue_name: str, name: str, n: int = 1) -> None:
+        """Add `n` to a tally of a queue when this commits."""
+        self.counts[queue_name, name] += n
+
+    def moved(self, queue_name: str, start: str, end: str, n: int = 1) -> None:
+        """`n` messages went from one tally to another."""
+        self.counts[queue_name, start] -= n
+        self.counts[queue_name, end] += n
+
+
+Operation = tuple[Callable[..., Any], tuple[Any, ...], Completion[Any]]
+
+
+class Writer:
+    """Owns the writing connection."""
+
+    def __init__(self, db: apsw.Connection, lock: WriteLock, ringer: Ringer, signal: Signal, clock: Clock) -> None:
+        self._db, self._lock, self._ringer, self._signal, self._clock = db, lock, ringer, signal, clock
+        self._queue: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
+        self._closed = False
+        self.own_bell: str | None = None
+        self._thread = threading.Thread(target=self._run, name="forebay-writer", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, operation: Callable[Concatenate[Transaction, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> Completion[R]:
+        """Have `operation(transaction, *args)` committed; await the answer.
+
+        Raises:
+            EngineError: this engine is closed.
+        """
+        if self._closed:
+            raise EngineError("this engine is closed: open the app again before using it")
+        completion: Completion[R] = Completion()
+        self._queue.put((operation, args, completion))
+        return completion
+
+    def close(self) -> None:
+        """Commit what was submitted, then end the thread and the connection."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._thread.join()
+            self._db.close()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group, last = self._gather(first)
+            self._commit(group)
+            if last:
+                return
+
+    def _gather(self, first: Operation) -> tuple[list[Operation], bool]:
+        group = [first]
+        while len(group) < GROUP:
+            try:
+                operation = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if operation is None:
+                return group, True
+            group.append(operation)
+        return group, False
+
+    def _commit(self, group: list[Operation]) -> None:
+        try:
+            self._attempt(group)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever asked
+            if len(group) == 1:
+                group[0][2].set(None, translate(error))
+            else:
+                for operation in group:
+                    self._commit([operation])
+                return
+        Completion.deliver([completion for _, _, completion in group])
+
+    def _attempt(self, group: list[Operation]) -> None:
+        """One transaction; on any error everything in it is undone."""
+        with self._lock:
+            self._db.execute("begin immediate")
+            try:
+                transaction = Transaction(self._db, self._clock)
+                for operation, args, completion in group:
+                    completion.set(operation(transaction, *args))
+                self._tally(transaction)
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+        self._tell(transaction)
+
+    def _tally(self, transaction: Transaction) -> None:
+        rows = [(queue_name, name, n) for (queue_name, name), n in transaction.counts.items() if n]
+        if rows:
+            self._db.executemany(
+                "insert into tally (queue, name, n) values (?, ?, ?) on conflict do update set n = n + excluded.n", rows
+            )
+
+    def _tell(self, transaction: Transaction) -> None:
+        if transaction.topics:
+            self._signal.notify(transaction.topics)
+            self._ringer.ring(transaction.topics, self.own_bell)
