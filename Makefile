@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test pytest check format bench docs clean
+.PHONY: help run test pytest check style lengths layers types format docs bench clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -23,11 +23,19 @@ test: check docs pytest ## everything that must hold: check, docs, then all test
 pytest: $(WORK) ## the tests alone; ARGS='-k lease -x' goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(WORK) ## style, types (pyright and mypy), layers, lengths
-	@$(BIN)/ruff format --check --quiet . || { echo "error: unformatted files (make format)" >&2; $(BIN)/ruff format --check . ; exit 1; }
+check: style lengths layers types ## all gates; `make -k check` does not stop at the first
+
+style: $(WORK)
+	@$(BIN)/ruff format --check --output-format concise . || { echo "error: run make format" >&2; exit 1; }
 	@$(BIN)/ruff check .
+
+lengths: $(WORK)
 	@$(BIN)/python tools/lengths.py
-	@$(BIN)/lint-imports
+
+layers: $(WORK)
+	@$(BIN)/lint-imports --no-cache
+
+types: $(WORK)
 	@$(BIN)/mypy
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
@@ -43,7 +51,7 @@ bench: $(BENCH) ## benchmarks, peers side by side; ARGS goes to them
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv and all that was built
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(VENV)/.made: tools/venv.sh
 	@sh tools/venv.sh $(VENV)

@@ -61,6 +61,10 @@ def test_a_statement_file_holds_at_most_sixty_lines():
     assert reasons("return 1\n" * 61, "lease.lua") == ["file has 61 lines, at most 60"]
 
 
+def test_a_migration_may_be_as_long_as_a_module():
+    assert reasons("create table t (x);\n" * 400, "sqlite/migrations/0001_first.sql") == []
+
+
 def test_the_command_prints_path_and_line_and_fails(tmp_path, capsys):
     (tmp_path / "good.py").write_text(DOC)
     assert lengths.main([str(tmp_path)]) == 0
