@@ -11,7 +11,6 @@ from forebay.engine.contract import (
     Beat,
     Capabilities,
     Depth,
-    Fate,
     Leased,
     Receipt,
     Recovered,
@@ -19,11 +18,23 @@ from forebay.engine.contract import (
 )
 from forebay.engine.memory.line import Line
 from forebay.engine.memory.record import Queue, Record, Worker
-from forebay.engine.memory.state import BURIED, Memory
+from forebay.engine.memory.state import BURIED, EXPIRED, Memory
 from forebay.model.errors import LeaseLost
 from forebay.model.lifecycle import LIVE, REFUNDS, Move, State, move
 from forebay.model.message import Message
-from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Outcome, Park, Retry, Settlement, Snooze
+from forebay.model.outcome import (
+    Ack,
+    Cancel,
+    DeadLetter,
+    Discard,
+    Expire,
+    Outcome,
+    Park,
+    Release,
+    Retry,
+    Settlement,
+    Snooze,
+)
 from forebay.model.queue import QueueSpec
 
 CAPABILITIES = Capabilities(durable=False, shared=False, loop_free=True)
@@ -59,10 +70,7 @@ class MemoryEngine:
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Accept messages in order, a receipt each."""
         with self._memory.verb() as now:
-            receipts = [self._memory.accept(message, now) for message in messages]
-            if any(receipt.fate is Fate.ACCEPTED for receipt in receipts):
-                self._memory.work.notify()
-            return receipts
+            return [self._memory.accept(message, now) for message in messages]
 
     async def lease(self, want: Want) -> Leased:
         """Hand out what is due, open and waiting, and say what is to stop."""
@@ -86,11 +94,7 @@ class MemoryEngine:
             holder = self._memory.worker(worker)
             if holder is None:
                 return [False] * len(settlements)
-            settled = [self._settle(holder, settlement, now) for settlement in settlements]
-            if any(settled):
-                self._memory.work.notify()
-                self._memory.ends.notify()
-            return settled
+            return [self._settle(holder, settlement, now) for settlement in settlements]
 
     async def recover(self, lost: Sequence[str] = ()) -> Recovered:
         """Bury workers, and give what they held another chance, or an end."""
@@ -100,9 +104,6 @@ class MemoryEngine:
             ends = [self._lose(record, now) for name in gone for record in list(workers[name].holds.values())]
             for name in gone:
                 self._bury(name)
-            if ends:
-                self._memory.work.notify()
-                self._memory.ends.notify()
             return Recovered(tuple(gone), ends.count(Move.LOSE), ends.count(Move.QUARANTINE))
 
     async def wait(self, queues: Sequence[str], timeout: float) -> None:
@@ -112,7 +113,7 @@ class MemoryEngine:
             first = self._memory.scheduled.first()
             if first is not None:
                 timeout = min(timeout, first[0][0] - now)
-        await self._memory.work.wait(seen, timeout)
+        await self._memory.work.wait(seen, timeout, queues)
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
         """Numbers per queue, in the order asked, by name if all; a queue that nobody made has zeros."""
@@ -135,16 +136,13 @@ class MemoryEngine:
 
     def _open_lanes(self, queues: Sequence[str]) -> list[Line]:
         known = [(name, self._memory.queues[name]) for name in dict.fromkeys(queues) if name in self._memory.queues]
-        return [
-            line for name, queue in known for lane, line in queue.lines.items() if self._memory.is_open(name, lane)
-        ]
+        return [line for name, queue in known for lane, line in queue.lines.items() if self._memory.is_open(name, lane)]
 
     def _take(self, line: Line, limit: int, worker: str, now: float, taken: list[Record]) -> None:
         while limit > 0 and (first := line.first()) is not None:
             record = self._memory.records[first[1]]
             if record.expires is not None and record.expires <= now:
-                self._memory.shift(record, Move.EXPIRE, now, "expired before it could start")
-                self._memory.ends.notify()
+                self._memory.shift(record, Move.EXPIRE, now, EXPIRED)
                 continue
             record.worker, record.started = worker, now
             record.attempt += 1
@@ -178,29 +176,14 @@ class MemoryEngine:
         return True
 
     def _carry_out(self, record: Record, outcome: Outcome, now: float) -> None:
-        memory, what, cause = self._memory, outcome.move, ""
-        if what in REFUNDS:
+        if outcome.move in REFUNDS:
             record.attempt -= 1
-        match outcome:
-            case Ack():
-                record.result = outcome.result
-            case Retry():
-                record.due, record.failure = now + outcome.delay, outcome.failure
-            case Snooze():
-                record.due = now + outcome.delay
-            case Park():
-                record.lane, cause = outcome.lane, outcome.reason
-            case DeadLetter():
-                record.failure, cause = outcome.failure or record.failure, outcome.cause
-            case Discard() | Cancel():
-                cause = outcome.reason
-            case _:
-                pass
-        memory.shift(record, what, now, cause)
+        self._memory.shift(record, outcome.move, now, _note(record, outcome, now))
         if isinstance(outcome, Ack):
-            memory.keep(record, now + outcome.keep)
-        elif isinstance(outcome, Park) and memory.is_open(record.message.queue, record.lane):
-            memory.shift(record, Move.UNPARK, now)  # its gate opened meanwhile; nobody would come to wake it
+            record.result = outcome.result
+            self._memory.keep(record, now + outcome.keep)
+        elif isinstance(outcome, Park) and self._memory.is_open(record.message.queue, record.lane):
+            self._memory.shift(record, Move.UNPARK, now)  # its gate opened meanwhile; nobody would come to wake it
 
     def _lose(self, record: Record, now: float) -> Move:
         record.lost += 1
@@ -229,3 +212,24 @@ class MemoryEngine:
             **{state.value: queue.count[state] for state in waiting},
             **queue.total,
         )
+
+
+def _note(record: Record, outcome: Outcome, now: float) -> str:
+    """Write down what an outcome says of its message; gives the cause."""
+    cause = ""
+    match outcome:
+        case Retry():
+            record.due, record.failure = now + outcome.delay, outcome.failure
+        case Snooze():
+            record.due = now + outcome.delay
+        case Park():
+            record.lane, cause = outcome.lane, outcome.reason
+        case DeadLetter():
+            record.failure, cause = outcome.failure or record.failure, outcome.cause
+        case Discard() | Cancel():
+            cause = outcome.reason
+        case Expire():
+            cause = EXPIRED
+        case Ack() | Release():
+            pass
+    return cause

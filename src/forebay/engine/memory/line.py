@@ -29,7 +29,7 @@ class Line:
     def remove(self, id: str) -> None:
         """Take `id` out, wherever it stands; nothing happens if it is not there."""
         if self._keys.pop(id, None) is not None and len(self._heap) > 2 * len(self._keys) + 64:
-            self._heap = [(key, id) for id, key in self._keys.items()]
+            self._heap = [(key, name) for name, key in self._keys.items()]
             heapify(self._heap)
 
     def first(self) -> tuple[Key, str] | None:

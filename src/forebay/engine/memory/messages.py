@@ -1,12 +1,12 @@
 """How messages ended, reading and stopping them, and dead letters as a workflow."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from heapq import nsmallest
 from itertools import islice
 
 from forebay.engine.memory.record import Record
-from forebay.engine.memory.state import WAITING, Memory
+from forebay.engine.memory.state import EXPIRED, WAITING, Memory
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import FINAL, Move, State
 from forebay.store.contract import Found, Query
@@ -23,7 +23,7 @@ class MemoryMessages:
         """What is known of each id."""
         with self._memory.verb() as now:
             self._seen.ends = self._memory.ends.version
-            records = [self._memory.known(id, now) for id in ids]
+            records = [self._memory.known(name, now) for name in ids]
             return [None if record is None else record.found() for record in records]
 
     async def watch(self, timeout: float) -> None:
@@ -51,7 +51,9 @@ class MemoryMessages:
             start = 0
             if query.after is not None:
                 last = self._memory.known(query.after, now)
-                if last is None:  # its retention ended while somebody paged: better a short list than the first page again
+                if (
+                    last is None
+                ):  # its retention ended while somebody paged: better a short list than the first page again
                     return []
                 start = place(last)
             matching = (record for record in self._matching(query, now) if place(record) > start)
@@ -61,30 +63,25 @@ class MemoryMessages:
         """What a worker holds now, in order of acceptance."""
         with self._memory.verb():
             row = self._memory.workers.get(worker)
-            return [] if row is None else [record.delivery() for record in sorted(row.holds.values(), key=_by_acceptance)]
+            return (
+                [] if row is None else [record.delivery() for record in sorted(row.holds.values(), key=_by_acceptance)]
+            )
 
     async def cancel(self, ids: Sequence[str]) -> list[State | None]:
         """End what waits; ask the worker of what runs."""
         with self._memory.verb() as now:
-            states = [self._cancel(self._memory.known(id, now), now) for id in ids]
-            self._memory.work.notify()
-            self._memory.ends.notify()
-            return states
+            return [self._cancel(self._memory.known(name, now), now) for name in ids]
 
     async def tidy(self, limit: int = 5000) -> int:
         """Expire what waited too long, then forget ends past their retention."""
         with self._memory.verb() as now:
-            expired = _drain(self._memory, limit, now)
-            if expired:
-                self._memory.ends.notify()
+            expired = _expire(self._memory, limit, now)
             return expired + _forget(self._memory, limit - expired, now)
 
     async def redrive(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
         """Make dead messages ready; one whose unique key a live message holds stays where it is."""
         with self._memory.verb() as now:
-            count = sum(self._redrive(record, now) for record in self._dead(ids, queue, limit))
-            self._memory.work.notify()
-            return count
+            return sum(self._redrive(record, now) for record in self._dead(ids, queue, limit))
 
     async def purge(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
         """Discard dead messages."""
@@ -92,7 +89,6 @@ class MemoryMessages:
             chosen = self._dead(ids, queue, limit)
             for record in chosen:
                 self._memory.shift(record, Move.DISCARD, now, "purged")
-            self._memory.ends.notify()
             return len(chosen)
 
     def _matching(self, query: Query, now: float) -> Iterable[Record]:
@@ -112,6 +108,7 @@ class MemoryMessages:
             self._memory.shift(record, Move.CANCEL, now, "cancelled")
         elif record.state is State.RUNNING:
             self._memory.workers[record.worker].asked[record.id] = None
+            self._memory.work.notify()
         return record.state
 
     def _dead(self, ids: Sequence[str] | None, queue: str | None, limit: int) -> list[Record]:
@@ -130,6 +127,7 @@ class MemoryMessages:
         record.due, record.expires = now, None  # who redrives it wants it to run, however late it is
         record.failure = record.progress = record.finished = None
         self._memory.shift(record, Move.REDRIVE, now)
+        self._memory.hold_unique(record)
         return True
 
 
@@ -141,10 +139,10 @@ def _by_end(record: Record) -> int:
     return record.order
 
 
-def _drain(memory: Memory, limit: int, now: float) -> int:
+def _expire(memory: Memory, limit: int, now: float) -> int:
     count = 0
     while count < limit and (first := memory.expiring.first()) is not None and first[0][0] <= now:
-        memory.shift(memory.records[first[1]], Move.EXPIRE, now, "expired before it could start")
+        memory.shift(memory.records[first[1]], Move.EXPIRE, now, EXPIRED)
         count += 1
     return count
 

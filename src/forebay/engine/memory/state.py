@@ -5,7 +5,7 @@ numbers of its queue change together with its state. Owns the lock that each ver
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import count
 
@@ -31,6 +31,10 @@ TOTALS = {
     Move.DISCARD: "discarded",
 }
 
+#: The cause of an end whose time ran out.
+EXPIRED = "expired before it could start"
+
+#: States in which a message may be cancelled, or expire, at once.
 WAITING = LIVE - {State.RUNNING}
 
 #: Names of buried workers that are remembered, so that a frozen one learns of its burial.
@@ -45,7 +49,8 @@ class Memory:
         scheduled: by due time. expiring: what waits, by its expiry. kept: ends, by when they may be forgotten.
         dead: dead messages in the order of their death.
         unique: which live message holds a unique key.
-        work: signalled when there may be something to lease or to stop. ends: when a message ended or progressed.
+        work: signalled, by queue, when there may be something to lease or to stop.
+        ends: signalled when a message ended or progressed.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -62,16 +67,25 @@ class Memory:
         self.schedules: dict[str, Schedule] = {}
         self.work, self.ends = Signal(), Signal()
         self._size = 0
+        self._stirred: set[str] = set()
+        self._ended = False
         self._receipts, self._orders = count(1), count(1)
         self._lock = threading.Lock()
 
     @contextmanager
-    def verb(self) -> Iterator[float]:
-        """Hold the state for one verb; gives the time at which it happens. What is due by then is ready."""
+    def verb(self) -> Generator[float]:
+        """Hold the state for one verb; gives the time at which it happens. What is due by then is ready.
+
+        Whoever waits for something that the verb has changed hears of it at its end.
+        """
         with self._lock:
             now = self.clock.now()
             self._promote(now)
-            yield now
+            self._tell()
+            try:
+                yield now
+            finally:
+                self._tell()
 
     def queue(self, name: str) -> Queue:
         """The queue of that name, declared with the defaults if it is new."""
@@ -118,6 +132,11 @@ class Memory:
             self._end(record, now)
         self._enter(record)
 
+    def hold_unique(self, record: Record) -> None:
+        """Let no other message with its unique key in, from here to its end."""
+        if record.message.unique is not None:
+            self.unique[record.message.unique] = record.id
+
     def keep(self, record: Record, until: float) -> None:
         """Remember an end until then."""
         record.forget = until
@@ -144,16 +163,21 @@ class Memory:
         )
         self.records[message.id] = record
         self._size += len(message.body)
+        self.hold_unique(record)
         queue.total["published"] += 1
         self._enter(record)
 
     def _promote(self, now: float) -> None:
-        promoted = False
         while (first := self.scheduled.first()) is not None and first[0][0] <= now:
             self.shift(self.records[first[1]], Move.DUE, now)
-            promoted = True
-        if promoted:  # by whatever verb: those who wait for work have to hear of it
-            self.work.notify()
+
+    def _tell(self) -> None:
+        if self._stirred:
+            self.work.notify(self._stirred)
+            self._stirred = set()
+        if self._ended:
+            self.ends.notify()
+            self._ended = False
 
     def _leave(self, record: Record) -> None:
         queue = self.queues[record.message.queue]
@@ -174,10 +198,10 @@ class Memory:
     def _enter(self, record: Record) -> None:
         queue = self.queues[record.message.queue]
         queue.count[record.state] += 1
-        if record.state in WAITING and record.expires is not None:
-            self.expiring.add(record.id, (record.expires, record.receipt))
-        if record.state in LIVE and record.message.unique is not None:
-            self.unique[record.message.unique] = record.id
+        if record.state in WAITING:
+            self._stirred.add(record.message.queue)
+            if record.expires is not None:
+                self.expiring.add(record.id, (record.expires, record.receipt))
         match record.state:
             case State.READY:
                 queue.add(record)
@@ -200,5 +224,6 @@ class Memory:
 
     def _end(self, record: Record, now: float) -> None:
         record.finished, record.order = now, next(self._orders)
+        self._ended = True
         if record.message.unique is not None and self.unique.get(record.message.unique) == record.id:
             del self.unique[record.message.unique]

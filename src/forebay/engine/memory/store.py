@@ -30,7 +30,7 @@ class MemoryStore:
             for record in list(self._memory.queue(queue).parked.values()):
                 if lane is None or record.lane == lane:
                     self._memory.shift(record, Move.UNPARK, now)
-            self._memory.work.notify()
+            self._memory.work.notify([queue])
 
     async def gates(self) -> list[Gate]:
         """The closed ones, by queue and lane, whole queues first."""
@@ -57,7 +57,6 @@ class MemoryStore:
             self._memory.schedules[name] = msgspec.structs.replace(schedule, next=following, last=tick)
             for message in messages:
                 self._memory.accept(message, now)
-            self._memory.work.notify()
             return True
 
     async def drop_schedules(self, names: Sequence[str]) -> None:
@@ -66,7 +65,7 @@ class MemoryStore:
             for name in names:
                 self._memory.schedules.pop(name, None)
 
-    async def pause_schedule(self, name: str, paused: bool) -> bool:
+    async def pause_schedule(self, name: str, paused: bool) -> bool:  # noqa: FBT001 - as in the contract
         """Stop or start one."""
         with self._memory.verb():
             schedule = self._memory.schedules.get(name)
