@@ -1,0 +1,91 @@
+"""The head of the report: on what the figures were taken, with which versions, and what each contender promises."""
+
+import os
+import platform
+import sqlite3
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks import redis
+from benchmarks.contender import Contender
+from benchmarks.room import base, filesystem
+from benchmarks.table import lay_out
+
+
+def facts() -> dict[str, str]:
+    """The machine."""
+    kind, options = filesystem(base())
+    return {
+        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "cpu": _cpu_model(),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
+        "system": f"{_distribution()}, kernel {platform.release()}, {platform.machine()}",
+        "filesystem": f"{kind} ({options})" if options else kind,
+        "load before the run": ", ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
+
+
+def versions(contenders: Sequence[Contender]) -> dict[str, str]:
+    """Every package that takes part, the SQLites below them, and Redis."""
+    names = sorted({package for contender in contenders for package in contender.packages})
+    found = {name: _version(name) for name in names}
+    found["SQLite of Python"] = sqlite3.sqlite_version
+    if any(contender.redis for contender in contenders):
+        found["redis-server"] = _redis_version()
+    return found
+
+
+def missing(contender: Contender) -> str | None:
+    """Why a contender cannot take part, or None if it can."""
+    absent = [name for name in contender.packages[:1] if _version(name) == "not installed"]
+    if absent:
+        return f"{absent[0]} is not installed; `pip install -r benchmarks/requirements.txt` brings the peers"
+    return redis.MISSING if contender.redis and redis.PROGRAM is None else None
+
+
+def head(contenders: Sequence[Contender]) -> str:
+    """The whole head as text."""
+    machine = [["machine", ""], *([name, text] for name, text in facts().items())]
+    packages = ", ".join(f"{name} {number}" for name, number in versions(contenders).items())
+    rows = [[c.name, c.setting, c.durability] for c in contenders]
+    return "\n".join(
+        [
+            lay_out(machine),
+            "",
+            f"Versions: {packages}",
+            "",
+            lay_out([["contender", "set-up", "promise"], *rows]),
+        ]
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _redis_version() -> str:
+    if redis.PROGRAM is None:
+        return "not installed"
+    words = subprocess.run([redis.PROGRAM, "--version"], capture_output=True, text=True, check=False).stdout.split()
+    return next((word.removeprefix("v=") for word in words if word.startswith("v=")), "unknown")
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        return f"{platform.system()} {platform.version()}"
