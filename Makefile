@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test pytest check style lengths layers types format docs bench clean
+.PHONY: help run test pytest check style lengths layers mypy pyright format docs bench clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -23,7 +23,7 @@ test: check docs pytest ## everything that must hold: check, docs, then all test
 pytest: $(WORK) ## the tests alone; ARGS='-k lease -x' goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: style lengths layers types ## all gates; `make -k check` does not stop at the first
+check: style lengths layers mypy pyright ## all gates; `make -k check` does not stop at the first
 
 style: $(WORK)
 	@$(BIN)/ruff format --check --output-format concise . || { echo "error: run make format" >&2; exit 1; }
@@ -33,10 +33,12 @@ lengths: $(WORK)
 	@$(BIN)/python tools/lengths.py
 
 layers: $(WORK)
-	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/lint-imports --no-cache --no-logo
 
-types: $(WORK)
+mypy: $(WORK)
 	@$(BIN)/mypy
+
+pyright: $(WORK)
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(WORK) ## format the code and repair what ruff can repair
