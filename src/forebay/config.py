@@ -108,3 +108,29 @@ def _environment() -> tuple[str, Mapping[str, Any]]:
     fields = Settings.__struct_fields__
     found = {name: os.environ[f"FOREBAY_{name.upper()}"] for name in fields if f"FOREBAY_{name.upper()}" in os.environ}
     return "environment FOREBAY_*", found
+
+
+class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker runs.
+
+    Attributes:
+        app: where the app is, `module:attribute`.
+        queues: which queues to serve; all that the app has declared if empty.
+        concurrency: messages that one process runs at the same time.
+        processes: worker processes under one parent.
+        cpu: processes for `cpu=True` tasks, per worker process.
+        drain: seconds that running tasks get to end after the first TERM.
+        max_tasks: messages after which a process is replaced; 0 for never.
+        max_memory: bytes of resident memory above which a process is replaced; 0 for never.
+        schedules: fire cron schedules from here too.
+    """
+
+    app: str = ""
+    queues: tuple[str, ...] = ()
+    concurrency: int = 100
+    processes: int = 1
+    cpu: int = 0
+    drain: float = 30.0
+    max_tasks: int = 0
+    max_memory: int = 0
+    schedules: bool = True

@@ -72,3 +72,7 @@ class NoSuchMessage(ForebayError):
 
 class TimeLimit(ForebayError):
     """Raised *inside* a task that ran longer than its `timeout=`; catch it to clean up, then let it go."""
+
+
+class DeadLetter(ForebayError):
+    """Raised by a task that knows it will never succeed: no further try, kept as a dead letter with this reason."""

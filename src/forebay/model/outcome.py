@@ -9,7 +9,7 @@ from forebay.model.lifecycle import Move
 from forebay.model.message import Failure
 
 
-class Ack(msgspec.Struct, frozen=True, gc=False):
+class Ack(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Done. `result` is MessagePack; the record of the end is kept `keep` seconds."""
 
     move: ClassVar[Move] = Move.ACK
@@ -17,7 +17,7 @@ class Ack(msgspec.Struct, frozen=True, gc=False):
     keep: float = 3600.0
 
 
-class Retry(msgspec.Struct, frozen=True, gc=False):
+class Retry(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Failed, to be tried again in `delay` seconds."""
 
     move: ClassVar[Move] = Move.RETRY
@@ -25,14 +25,14 @@ class Retry(msgspec.Struct, frozen=True, gc=False):
     failure: Failure
 
 
-class Snooze(msgspec.Struct, frozen=True, gc=False):
+class Snooze(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Not now: again in `delay` seconds, and the attempt does not count."""
 
     move: ClassVar[Move] = Move.SNOOZE
     delay: float
 
 
-class Park(msgspec.Struct, frozen=True, gc=False):
+class Park(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Wait in `lane` until its gate opens; the attempt does not count."""
 
     move: ClassVar[Move] = Move.PARK
@@ -40,7 +40,7 @@ class Park(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
 
 
-class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+class DeadLetter(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Failed for good; kept with its story until somebody redrives or purges it."""
 
     move: ClassVar[Move] = Move.DEAD_LETTER
@@ -48,33 +48,40 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     failure: Failure | None = None
 
 
-class Discard(msgspec.Struct, frozen=True, gc=False):
+class Discard(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Dropped on purpose, with a reason."""
 
     move: ClassVar[Move] = Move.DISCARD
     reason: str
 
 
-class Cancel(msgspec.Struct, frozen=True, gc=False):
+class Cancel(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Stopped because somebody asked."""
 
     move: ClassVar[Move] = Move.CANCEL
     reason: str = "cancelled"
 
 
-class Expire(msgspec.Struct, frozen=True, gc=False):
+class Expire(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Too late to be worth starting."""
 
     move: ClassVar[Move] = Move.EXPIRE
 
 
-class Release(msgspec.Struct, frozen=True, gc=False):
+class Release(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Handed back unfinished by a worker that leaves; the attempt does not count."""
 
     move: ClassVar[Move] = Move.RELEASE
 
 
-Outcome = Ack | Retry | Snooze | Park | DeadLetter | Discard | Cancel | Expire | Release
+class Lose(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The process that ran it died; counted as a lost worker, so ready again, or dead when that was the last one."""
+
+    move: ClassVar[Move] = Move.LOSE
+    cause: str
+
+
+Outcome = Ack | Retry | Snooze | Park | DeadLetter | Discard | Cancel | Expire | Release | Lose
 
 
 class Settlement(msgspec.Struct, frozen=True, gc=False):

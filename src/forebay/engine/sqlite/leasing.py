@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from forebay.engine.contract import QUARANTINE_AFTER, Beat, Leased, Recovered, Want
+from forebay.engine.contract import Beat, Leased, Recovered, Want
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.publishing import QUEUE
 from forebay.engine.sqlite.rows import sql
@@ -93,16 +93,11 @@ class Leasing:
         for worker in sorted(gone | named):
             # the row stays a while as a tombstone, so that a frozen worker that comes back is told
             tx.db.execute("update worker set state = 'buried', until = 0, started = ? where id = ?", (tx.now, worker))
-            for seq, queue, losses, cancel in tx.db.execute(sql("running"), (worker,)).fetchall():
+            for seq, queue, cancel in tx.db.execute(sql("running"), (worker,)).fetchall():
                 if cancel:
                     self._settling.end(tx, seq, queue, "running", "cancelled", cause="its worker was lost")
-                elif losses + 1 >= QUARANTINE_AFTER:
-                    tx.db.execute("update message set lost = lost + 1 where seq = ?", (seq,))
-                    self._settling.bury(tx, seq, queue, f"lost {losses + 1} workers")
-                    quarantined += 1
-                else:
-                    tx.db.execute(sql("lose"), (seq, losses + 1))
-                    tx.moved(queue, "running", "ready")
-                    tx.topics.add(QUEUE + queue)
+                elif self._settling.lose(tx, seq, queue, "its process ended or stopped answering"):
                     returned += 1
+                else:
+                    quarantined += 1
         return Recovered(sorted(gone | named), returned, quarantined)

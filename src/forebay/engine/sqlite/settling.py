@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from forebay.engine.contract import QUARANTINE_AFTER
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.publishing import QUEUE
 from forebay.engine.sqlite.rows import sql
@@ -49,6 +50,8 @@ class Settling:
                 self.end(tx, delivery.receipt, delivery.queue, "running", state, cause=reason)
             case outcome.Expire():
                 self.end(tx, delivery.receipt, delivery.queue, "running", state, cause="too late to start")
+            case outcome.Lose(cause):
+                self.lose(tx, delivery.receipt, delivery.queue, cause)
             case _:
                 _again(tx, settlement, state)
         return True
@@ -68,6 +71,17 @@ class Settling:
         tx.moved(queue, "running", "dead")
         tx.count(queue, "died")
         tx.topics.add(ENDED)
+
+    def lose(self, tx: Transaction, seq: int, queue: str, cause: str) -> bool:
+        """A running message lost its worker: back to ready, or quarantined. Whether it went back."""
+        losses = tx.db.execute("update message set lost = lost + 1 where seq = ? returning lost", (seq,)).get
+        if losses >= QUARANTINE_AFTER:
+            self.bury(tx, seq, queue, f"lost {losses} workers; the last one: {cause}")
+            return False
+        tx.db.execute(sql("lose"), (seq,))
+        tx.moved(queue, "running", "ready")
+        tx.topics.add(QUEUE + queue)
+        return True
 
     def expire_overdue(self, tx: Transaction, limit: int) -> int:
         """End waiting messages whose time has passed; how many."""

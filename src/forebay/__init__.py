@@ -1,0 +1,60 @@
+"""Forebay: messaging queues and workers, on one SQLite file or on the servers you have."""
+
+from forebay.app import Forebay
+from forebay.flow.retry import Retry
+from forebay.model.errors import (
+    BadArguments,
+    BadResult,
+    ConfigError,
+    DeadLetter,
+    EngineError,
+    EngineUnreachable,
+    ForebayError,
+    LeaseLost,
+    NoSuchMessage,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    ResultTimeout,
+    SchemaTooNew,
+    SchemaTooOld,
+    TaskFailed,
+    TimeLimit,
+    UnknownTask,
+)
+from forebay.model.lifecycle import State
+from forebay.produce.batch import Message
+from forebay.produce.context import Context
+from forebay.produce.handle import Handle
+from forebay.produce.snooze import Snooze
+from forebay.produce.task import Task
+
+__all__ = [
+    "BadArguments",
+    "BadResult",
+    "ConfigError",
+    "Context",
+    "DeadLetter",
+    "EngineError",
+    "EngineUnreachable",
+    "Forebay",
+    "ForebayError",
+    "Handle",
+    "LeaseLost",
+    "Message",
+    "NoSuchMessage",
+    "OutcomeUnknown",
+    "PayloadTooLarge",
+    "ResultTimeout",
+    "Retry",
+    "SchemaTooNew",
+    "SchemaTooOld",
+    "Snooze",
+    "State",
+    "Task",
+    "TaskFailed",
+    "TimeLimit",
+    "UnknownTask",
+    "__version__",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,89 @@
+"""The one way to an engine: opens it once, declares the app's queues, and measures each verb. Adds no meaning."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from forebay.engine.contract import Beat, Capabilities, Depth, Engine, Leased, Receipt, Recovered, Want
+from forebay.model.message import Message
+from forebay.model.outcome import Settlement
+from forebay.model.queue import QueueSpec
+
+
+class Facade:
+    """An engine with a watch on it. `calls`, `items` and `busy` (seconds) count per verb since the start."""
+
+    def __init__(self, inner: Engine, queues: Callable[[], Sequence[QueueSpec]]) -> None:
+        self._inner, self._queues = inner, queues
+        self._opened = False
+        self._guard = threading.Lock()
+        self.calls: Counter[str] = Counter()
+        self.items: Counter[str] = Counter()
+        self.busy: Counter[str] = Counter()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Engine.capabilities`."""
+        return self._inner.capabilities
+
+    async def open(self) -> None:
+        """See `Engine.open`; cheap when it is open."""
+        if self._opened:
+            return
+        with self._guard:
+            await self._inner.open()
+            self._opened = True
+        await self.declare(self._queues())
+
+    async def close(self) -> None:
+        """See `Engine.close`."""
+        self._opened = False
+        await self._inner.close()
+
+    async def declare(self, queues: Sequence[QueueSpec]) -> None:
+        """See `Engine.declare`."""
+        if queues:
+            await self._inner.declare(queues)
+
+    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+        """See `Engine.publish`."""
+        started = time.perf_counter()
+        receipts = await self._inner.publish(messages)
+        self._count("publish", len(messages), started)
+        return receipts
+
+    async def lease(self, want: Want) -> Leased:
+        """See `Engine.lease`."""
+        started = time.perf_counter()
+        leased = await self._inner.lease(want)
+        self._count("lease", len(leased.deliveries), started)
+        return leased
+
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
+        """See `Engine.settle`."""
+        started = time.perf_counter()
+        verdicts = await self._inner.settle(worker, settlements)
+        self._count("settle", len(settlements), started)
+        return verdicts
+
+    async def extend(self, beats: Sequence[Beat]) -> list[bool]:
+        """See `Engine.extend`."""
+        return await self._inner.extend(beats)
+
+    async def recover(self, lost: Sequence[str] = ()) -> Recovered:
+        """See `Engine.recover`."""
+        return await self._inner.recover(lost)
+
+    async def wait(self, queues: Sequence[str], timeout: float) -> None:
+        """See `Engine.wait`."""
+        await self._inner.wait(queues, timeout)
+
+    async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
+        """See `Engine.depth`."""
+        return await self._inner.depth(queues)
+
+    def _count(self, verb: str, items: int, started: float) -> None:
+        self.calls[verb] += 1
+        self.items[verb] += items
+        self.busy[verb] += time.perf_counter() - started  # type: ignore[assignment]

@@ -1,0 +1,105 @@
+"""Retry policy: which failures are tried again, how often, and when. Pure; the caller brings chance and time."""
+
+from collections.abc import Mapping
+from typing import Self
+
+from forebay.flow.backoff import full_jitter
+from forebay.model.duration import Duration, seconds
+from forebay.model.errors import ConfigError
+from forebay.model.message import Failure
+from forebay.model.outcome import DeadLetter, Outcome
+from forebay.model.outcome import Retry as Again
+
+DEFAULT_ATTEMPTS = 5
+DEFAULT_BASE = 1.0
+DEFAULT_CAP = 600.0
+
+Rules = Mapping[type[BaseException], "Retry"]
+
+
+class Retry(Exception):  # noqa: N818 - a policy first; raised, it is a request and no error
+    """A retry policy; raised inside a task, a request to be tried again.
+
+    As a policy: `@app.task(retry=Retry(max_attempts=8, max_age=3600, rules={ValueError: Retry.never()}))`.
+    Raised: `raise Retry(after=30)`; what it sets wins over the task's policy for this one failure.
+
+    Args:
+        max_attempts: tries in all, the first included; 5 unless given.
+        base: seconds of the first backoff window, which doubles with each try; 1 unless given.
+        cap: the largest window in seconds; 600 unless given.
+        max_age: after this time since acceptance there is no further try.
+        rules: other policies for some exceptions; the most derived class that fits wins.
+        after: exactly this long until the next try, instead of a backoff.
+
+    Raises:
+        ConfigError: a value makes no sense.
+    """
+
+    def __init__(
+        self,
+        max_attempts: int | None = None,
+        *,
+        base: Duration | None = None,
+        cap: Duration | None = None,
+        max_age: Duration | None = None,
+        rules: Rules | None = None,
+        after: Duration | None = None,
+    ) -> None:
+        super().__init__(f"retry after {after}" if after is not None else "retry")
+        if max_attempts is not None and max_attempts < 1:
+            raise ConfigError(f"max_attempts counts the first try too, so it is at least 1, not {max_attempts}")
+        self.max_attempts = max_attempts
+        self.base = None if base is None else seconds(base, "base")
+        self.cap = None if cap is None else seconds(cap, "cap")
+        self.max_age = None if max_age is None else seconds(max_age, "max_age")
+        self.after = None if after is None else seconds(after, "after")
+        self.rules: Rules = dict(rules or {})
+
+    @classmethod
+    def never(cls) -> Self:
+        """The policy of one try only."""
+        return cls(max_attempts=1)
+
+    def over(self, other: "Retry") -> "Retry":
+        """This policy, with what it leaves open taken from `other`."""
+        return Retry(
+            self.max_attempts if self.max_attempts is not None else other.max_attempts,
+            base=self.base if self.base is not None else other.base,
+            cap=self.cap if self.cap is not None else other.cap,
+            max_age=self.max_age if self.max_age is not None else other.max_age,
+            rules=self.rules or other.rules,
+            after=self.after,
+        )
+
+    def for_error(self, error: BaseException) -> "Retry":
+        """The policy that holds for one exception."""
+        if isinstance(error, Retry):
+            return error.over(self)
+        for kind in type(error).__mro__:
+            if kind in self.rules:
+                return self.rules[kind].over(Retry(base=self.base, cap=self.cap, max_age=self.max_age))
+        return self
+
+
+def decide(policy: Retry, error: BaseException, failure: Failure, attempt: int, age: float, draw: float) -> Outcome:
+    """Try again or give up.
+
+    Args:
+        attempt: the number of the try that just failed, from 1.
+        age: seconds since the message was accepted.
+        draw: a random number in [0, 1).
+    """
+    rule = policy.for_error(error)
+    limit = rule.max_attempts if rule.max_attempts is not None else DEFAULT_ATTEMPTS
+    if attempt >= limit:
+        return DeadLetter(f"failed {attempt} of {limit} tries: {failure}", failure)
+    delay = rule.after if rule.after is not None else _backoff(rule, attempt, draw)
+    if rule.max_age is not None and age + delay > rule.max_age:
+        return DeadLetter(f"still failing after max_age of {rule.max_age:g} s: {failure}", failure)
+    return Again(delay, failure)
+
+
+def _backoff(rule: Retry, attempt: int, draw: float) -> float:
+    base = rule.base if rule.base is not None else DEFAULT_BASE
+    cap = rule.cap if rule.cap is not None else DEFAULT_CAP
+    return full_jitter(attempt, base, cap, draw)

@@ -1,0 +1,1 @@
+"""Getting work in: tasks, their typed arguments, messages and handles."""

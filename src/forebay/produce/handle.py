@@ -1,0 +1,96 @@
+"""A handle: the message behind an enqueue, to ask for its state and result, or to stop it."""
+
+import time
+from typing import Any, Generic, TypeVar
+
+from forebay.engine.waiting import drive
+from forebay.model.errors import NoSuchMessage, ResultTimeout, TaskFailed
+from forebay.model.lifecycle import FINAL, State
+from forebay.produce.codec import Codec, decode_value
+from forebay.produce.producer import Producer
+from forebay.store.contract import Found
+
+T = TypeVar("T")
+
+#: Seconds between looks while waiting for a result, when no wake-up comes.
+LOOK = 1.0
+
+
+class Handle(Generic[T]):
+    """One message. Each verb has an asynchronous twin with an `a` before its name.
+
+    Attributes:
+        id: the message's id; keep it to make a handle again with `app.handle(id)`.
+        duplicate: the enqueue was a duplicate, and this is the message that stands for it.
+    """
+
+    __slots__ = ("_codec", "_producer", "duplicate", "id")
+
+    def __init__(self, producer: Producer, id_: str, codec: Codec | None = None, duplicate: bool = False) -> None:
+        self._producer, self.id, self._codec, self.duplicate = producer, id_, codec, duplicate
+
+    def __repr__(self) -> str:
+        return f"<Handle {self.id}>"
+
+    async def afind(self) -> Found:
+        """All that is known of it.
+
+        Raises:
+            NoSuchMessage: it was never accepted, or ended and is past its retention.
+        """
+        found = await self._producer.find(self.id)
+        if found is None:
+            raise NoSuchMessage(f"no message {self.id}: never accepted here, or ended and past its result_ttl")
+        return found
+
+    async def astatus(self) -> State:
+        """Where it is; see `afind` for the errors."""
+        return (await self.afind()).state
+
+    async def aprogress(self) -> Any:
+        """The newest value of `Context.progress()`, or None."""
+        found = await self.afind()
+        return None if found.progress is None else decode_value(found.progress)
+
+    async def aresult(self, timeout: float | None = None) -> T:
+        """Its result, waiting up to `timeout` seconds (for ever if None).
+
+        Raises:
+            ResultTimeout: it has not ended by then; it goes on.
+            TaskFailed: it ended as dead, cancelled, expired or discarded.
+            NoSuchMessage: see `afind`.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (found := await self.afind()).state not in FINAL:
+            left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
+            if left <= 0:
+                raise ResultTimeout(f"message {self.id} is still {found.state} after {timeout:g} s; it goes on")
+            await self._producer.watch(left)
+        return self._outcome(found)
+
+    def _outcome(self, found: Found) -> T:
+        if found.state is not State.DONE:
+            raise TaskFailed(f"message {self.id} is {found.state}: {found.cause}", found.state, found.failure)
+        if found.result is None:
+            return None  # type: ignore[return-value]
+        return decode_value(found.result) if self._codec is None else self._codec.decode_result(found.result)
+
+    async def acancel(self) -> State:
+        """Cancel it: waiting, it ends at once; running, it is asked to stop. The state after that."""
+        return await self._producer.cancel(self.id)
+
+    def status(self) -> State:
+        """See `astatus`."""
+        return drive(self.astatus())
+
+    def progress(self) -> Any:
+        """See `aprogress`."""
+        return drive(self.aprogress())
+
+    def result(self, timeout: float | None = None) -> T:
+        """See `aresult`."""
+        return drive(self.aresult(timeout))
+
+    def cancel(self) -> State:
+        """See `acancel`."""
+        return drive(self.acancel())

@@ -1,0 +1,145 @@
+"""Publishing: builds messages, checks their size, and hands them to the engine. Opens the engine on first use."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypedDict
+
+import msgspec
+
+from forebay.config import Settings
+from forebay.engine.contract import Engine, Receipt
+from forebay.model.duration import Duration, seconds
+from forebay.model.errors import ConfigError, NoSuchMessage, PayloadTooLarge
+from forebay.model.ids import new_id
+from forebay.model.lifecycle import State
+from forebay.model.message import Message
+from forebay.model.queue import check_name
+from forebay.produce.context import lineage
+from forebay.store.contract import Found, Store
+
+_MAX_KEY = 512
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one message is to wait; see `Task.using`. `due` is seconds since the epoch."""
+
+    queue: str
+    delay: float = 0.0
+    due: float | None = None
+    priority: int = 0
+    key: str | None = None
+    unique: str | None = None
+    expires: float | None = None
+    headers: dict[str, str] | None = None
+
+
+class Ways(TypedDict, total=False):
+    """Ways for a message to wait.
+
+    Keys:
+        queue: another queue than the task's own.
+        delay: from acceptance until it is due.
+        due: when it is due: seconds since the epoch, or an aware datetime; wins over `delay`.
+        priority: higher runs first; 0 unless given.
+        key: the tenant or entity it belongs to.
+        unique: while a message with this key waits or runs, another enqueue returns a handle of that one.
+        expires: after this time since acceptance it is not started any more.
+        headers: short strings that travel along.
+    """
+
+    queue: str
+    delay: Duration
+    due: datetime | float
+    priority: int
+    key: str
+    unique: str
+    expires: Duration
+    headers: Mapping[str, str]
+
+
+def options(base: Options, chosen: Ways) -> Options:
+    """`base` with what was chosen, checked once.
+
+    Raises:
+        ConfigError: a value makes no sense.
+    """
+    values: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    for name in ("delay", "expires"):
+        if name in values:
+            values[name] = seconds(values[name], name)
+    if isinstance(due := values.get("due"), datetime):
+        if due.tzinfo is None:
+            raise ConfigError("due needs a time zone: datetime.now(UTC) + timedelta(...), or seconds since the epoch")
+        values["due"] = due.timestamp()
+    try:
+        result = msgspec.convert({**msgspec.structs.asdict(base), **values}, Options)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"using(): {error}; known are {', '.join(Ways.__annotations__)}") from error
+    return _checked(result)
+
+
+def _checked(chosen: Options) -> Options:
+    check_name("queue", chosen.queue)
+    for name, text in (("key", chosen.key), ("unique", chosen.unique)):
+        if text is not None and not 0 < len(text) <= _MAX_KEY:
+            raise ConfigError(f"{name} must have 1 to {_MAX_KEY} characters, not {len(text)}")
+    if not -(2**31) <= chosen.priority < 2**31:
+        raise ConfigError(f"priority {chosen.priority} is out of range: use -2147483648 to 2147483647")
+    return chosen
+
+
+class Producer:
+    """Publishes through one engine."""
+
+    def __init__(self, engine: Engine, store: Store, settings: Settings) -> None:
+        self.engine, self.store, self.settings = engine, store, settings
+
+    def message(self, task: str, body: bytes, chosen: Options) -> Message:
+        """A message, not yet published.
+
+        Raises:
+            PayloadTooLarge: the body is over the limit.
+        """
+        if len(body) > self.settings.payload_limit:
+            raise PayloadTooLarge(
+                f"{task or chosen.queue}: {len(body):,} bytes is over the limit of {self.settings.payload_limit:,}: "
+                "store the data elsewhere and send its address, or raise payload_limit"
+            )
+        headers = lineage()
+        if chosen.headers:
+            headers = {**(headers or {}), **chosen.headers}
+        return Message(
+            id=new_id(),
+            queue=chosen.queue,
+            task=task,
+            body=body,
+            headers=headers,
+            key=chosen.key,
+            priority=chosen.priority,
+            delay=chosen.delay,
+            due=chosen.due,
+            ttl=chosen.expires,
+            unique=chosen.unique,
+        )
+
+    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+        """Publish; durable when this returns."""
+        await self.engine.open()
+        return await self.engine.publish(messages) if messages else []
+
+    async def find(self, id_: str) -> Found | None:
+        """What is known of a message."""
+        await self.engine.open()
+        return (await self.store.find([id_]))[0]
+
+    async def watch(self, timeout: float) -> None:
+        """Until some message may have ended."""
+        await self.store.watch(timeout)
+
+    async def cancel(self, id_: str) -> State:
+        """Cancel a message; its state after that."""
+        await self.engine.open()
+        state = (await self.store.cancel([id_]))[0]
+        if state is None:
+            raise NoSuchMessage(f"no message {id_}: never accepted here, or ended and past its result_ttl")
+        return state
