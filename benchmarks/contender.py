@@ -22,9 +22,10 @@ class Contender:
     durability: str  # what survives a power cut, and how often a message may run
     packages: tuple[str, ...]
     app: str  # a module of benchmarks.apps
-    workers: Callable[[int, int], list[Command]]  # processes, concurrency -> the commands that start them
+    workers: Callable[[int, int | None], list[Command]]  # processes, concurrency (None: its own) -> commands
     figures: frozenset[str]  # the figures this row takes part in
     noops: int  # backlog of the no-op figure, so that a run takes a few seconds
+    naps: int = 0  # the same for sleeping tasks
     tasks: Mapping[str, str] = field(default_factory=dict)  # role in a figure -> task, where they differ
     environment: Mapping[str, str] = field(default_factory=dict)
     redis: bool = False  # needs a private Redis server

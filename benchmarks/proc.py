@@ -57,7 +57,7 @@ class Fleet:
 
 
 @contextmanager
-def workers(contender: Contender, room: Room, processes: int = 1, concurrency: int = 100) -> Iterator[Fleet]:
+def workers(contender: Contender, room: Room, processes: int = 1, concurrency: int | None = None) -> Iterator[Fleet]:
     """Run a contender's worker for the length of a block."""
     log = room.folder / "worker.log"
     started: list[subprocess.Popen[bytes]] = []

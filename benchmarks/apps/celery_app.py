@@ -7,7 +7,6 @@ from celery import Celery
 from benchmarks import meter
 
 app = Celery("bench", broker=f"redis://127.0.0.1:{os.environ['BENCH_REDIS_PORT']}/0")
-app.conf.worker_prefetch_multiplier = int(os.environ.get("BENCH_PREFETCH", app.conf.worker_prefetch_multiplier))
 
 
 @app.task

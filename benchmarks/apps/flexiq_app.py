@@ -1,5 +1,7 @@
-"""The bench's tasks on FlexiQ's SQLite backend.  BENCH_TUNED=yes sets its scheduler for throughput."""
+"""The bench's tasks on FlexiQ's SQLite backend.  BENCH_OPTIONS holds arguments of its queue, as JSON."""
 
+import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -7,12 +9,14 @@ from flexiq import Queue
 
 from benchmarks import meter
 
-TUNED = {"workers": 100, "scheduler_batch_size": 100, "scheduler_poll_interval_ms": 1}
+OPTIONS = json.loads(os.environ.get("BENCH_OPTIONS", "{}"))
 
-queue = Queue(
-    db_path=str(Path(os.environ["BENCH_ROOM"], "bench.db")),
-    **(TUNED if os.environ.get("BENCH_TUNED") else {}),
-)
+queue = Queue(db_path=str(Path(os.environ["BENCH_ROOM"], "bench.db")), **OPTIONS)
+
+
+@queue.task()
+async def noop_async() -> None:
+    meter.mark()
 
 
 @queue.task()
@@ -25,7 +29,18 @@ def lag(sent: int) -> None:
     meter.record_since(sent)
 
 
-TASKS = {"noop": noop, "lag": lag}
+@queue.task()
+async def lag_async(sent: int) -> None:
+    meter.record_since(sent)
+
+
+@queue.task()
+async def nap() -> None:
+    await asyncio.sleep(0.05)
+    meter.mark()
+
+
+TASKS = {"noop": noop, "noop_async": noop_async, "lag": lag, "lag_async": lag_async, "nap": nap}
 
 
 def send(task: str, *args: int) -> None:

@@ -1,5 +1,6 @@
 """The bench's tasks on honker's queue and decorators.  BENCH_RESULTS=no leaves the results of tasks out."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -32,7 +33,13 @@ async def lag_async(sent: int) -> None:
     meter.record_since(sent)
 
 
-TASKS = {"noop": noop, "noop_async": noop_async, "lag": lag, "lag_async": lag_async}
+@queue.task(store_result=KEEP)
+async def nap() -> None:
+    await asyncio.sleep(0.05)
+    meter.mark()
+
+
+TASKS = {"noop": noop, "noop_async": noop_async, "lag": lag, "lag_async": lag_async, "nap": nap}
 
 
 def send(task: str, *args: int) -> None:

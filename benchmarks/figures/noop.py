@@ -28,7 +28,7 @@ def measure(contender: Contender, scale: Scale, processes: int) -> Sample:
         return drain(contender, room, count, processes)
 
 
-def drain(contender: Contender, room: Room, count: int, processes: int = 1, concurrency: int = 100) -> Sample:
+def drain(contender: Contender, room: Room, count: int, processes: int = 1, concurrency: int | None = None) -> Sample:
     """Run workers on a backlog until every task of it has left its mark."""
     before: tuple[int, float] | None = None
     seen = 0

@@ -6,13 +6,12 @@ from benchmarks.figures.noop import drain
 from benchmarks.proc import produce
 from benchmarks.room import open_room
 
-TASKS = 50_000
 CONCURRENCY = 1_000
 
 
 def measure(contender: Contender, scale: Scale) -> Sample:
     with open_room(contender) as room:
-        count = scale.of(TASKS)
+        count = scale.of(contender.naps, at_least=2_000)
         produce(contender, room, "fill", "nap", count, BENCH_FILLING="yes")
         return drain(contender, room, count, concurrency=CONCURRENCY)
 

@@ -21,14 +21,15 @@ def forebay(
         workers=_workers,
         figures=figures,
         noops=150_000,
+        naps=50_000,
         tasks=tasks,
         environment={"BENCH_DURABILITY": level},
     )
 
 
-def _workers(processes: int, concurrency: int) -> list[Command]:
+def _workers(processes: int, concurrency: int | None) -> list[Command]:
     locator = ("-A", "benchmarks.apps.forebay_app:app", "-Q", "bench")
-    return [python_module("forebay", "worker", *locator, "-c", str(concurrency), "-p", str(processes))]
+    return [python_module("forebay", "worker", *locator, "-c", str(concurrency or 100), "-p", str(processes))]
 
 
 CONTENDERS = (

@@ -1,41 +1,37 @@
 """honker with its own worker: as it ships; and with async tasks that keep no results, the best its worker does here."""
 
-from collections.abc import Mapping
+from typing import Any
 
 from benchmarks.contender import Command, Contender, python_module
 
 WORKER = ("honker", "worker", "benchmarks.apps.honker_app:db", "--queue", "bench")
-ASYNC = {"noop": "noop_async", "lag": "lag_async"}
 
 
-def honker(
-    name: str, setting: str, figures: frozenset[str], tasks: Mapping[str, str], environment: Mapping[str, str]
-) -> Contender:
-    def workers(processes: int, concurrency: int) -> list[Command]:
-        return [python_module(*WORKER) for _ in range(processes)]
-
+def honker(**row: Any) -> Contender:
     return Contender(
-        name=name,
         family="honker",
-        setting=setting,
         durability="synchronous=NORMAL (fixed), at least once",
         packages=("honker",),
         app="honker_app",
-        workers=workers,
-        figures=figures,
+        workers=_workers,
         noops=20_000,
-        tasks=tasks,
-        environment=environment,
+        naps=10_000,
+        **row,
     )
 
 
+def _workers(processes: int, concurrency: int | None) -> list[Command]:
+    options = ["--concurrency", str(concurrency)] if concurrency else []
+    return [python_module(*WORKER, *options) for _ in range(processes)]
+
+
 CONTENDERS = (
-    honker("honker", "as it ships", frozenset({"noop", "enqueue", "latency", "idle"}), {}, {}),
+    honker(name="honker", setting="as it ships", figures=frozenset({"noop", "enqueue", "latency", "idle"})),
     honker(
-        "honker tuned",
-        "async tasks, no results",
-        frozenset({"noop", "noop2", "latency"}),
-        ASYNC,
-        {"BENCH_RESULTS": "no"},
+        name="honker tuned",
+        setting="async tasks, no results",
+        figures=frozenset({"noop", "noop2", "latency", "sleeps"}),
+        tasks={"noop": "noop_async", "lag": "lag_async"},
+        environment={"BENCH_RESULTS": "no"},
     ),
 )

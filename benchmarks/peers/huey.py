@@ -7,7 +7,7 @@ TUNED = ("--quiet", "--no-periodic", "--disable-health-check", "--delay=0.002", 
 
 
 def huey(name: str, setting: str, figures: frozenset[str], *options: str) -> Contender:
-    def workers(processes: int, concurrency: int) -> list[Command]:
+    def workers(processes: int, concurrency: int | None) -> list[Command]:
         return [python_module(*CONSUMER, *options) for _ in range(processes)]
 
     return Contender(
