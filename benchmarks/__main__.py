@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ FAMILIES = tuple(dict.fromkeys(contender.family for contender in CONTENDERS))
 
 def main() -> None:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that workers, Redis and folders are cleared away
     contenders = _present([contender for contender in CONTENDERS if contender.family in options.only])
     print(machine.head(contenders), flush=True)
     scale = Scale(quick=options.quick)
