@@ -89,3 +89,16 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
 
     delivery: Delivery
     outcome: Outcome
+
+
+def describe(outcome: Outcome) -> str:
+    """An outcome in one short line, for logs."""
+    match outcome:
+        case Retry(delay, failure):
+            return f"retry in {delay:.1f} s after {failure}"
+        case Snooze(delay):
+            return f"snooze for {delay:.1f} s"
+        case DeadLetter(text) | Discard(text) | Cancel(text) | Lose(text):
+            return f"{outcome.move}: {text}"
+        case _:
+            return str(outcome.move)

@@ -74,8 +74,8 @@ class Codec:
         self.name = name
         self.signature = inspect.signature(function)
         hints = _hints(name, function)
-        self.context = next((p for p in self.signature.parameters if hints.get(p) is Context), None)
-        parameters = [p for p in self.signature.parameters.values() if p.name != self.context]
+        self._context = next((p for p in self.signature.parameters if hints.get(p) is Context), None)
+        parameters = [p for p in self.signature.parameters.values() if p.name != self._context]
         self.names = frozenset(p.name for p in parameters)
         self._positional = [p for p in parameters if p.kind in (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD)]
         self._keyword = [p for p in parameters if p.kind is _KINDS.KEYWORD_ONLY]
@@ -84,6 +84,8 @@ class Codec:
         self._bound = self.signature.replace(parameters=parameters) if not self._simple else None
         self._struct = self._arguments(hints)
         self._result_type = hints.get("return", Any)
+        #: whether "nothing" has to be checked against the annotation like any other result
+        self.returns_value = self._result_type not in (Any, None, type(None))
         try:
             self._decode = msgspec.msgpack.Decoder(self._struct, dec_hook=_from_wire).decode
             self._decode_result = msgspec.msgpack.Decoder(self._result_type, dec_hook=_from_wire).decode
@@ -113,6 +115,17 @@ class Codec:
             return self._struct(*args, **kwargs)
         bound = self._bound.bind(*args, **kwargs)
         return self._struct(**bound.arguments)
+
+    def inject(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Context
+    ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """The arguments with the context where the function wants it, if it wants it."""
+        if self._context is None:
+            return args, kwargs
+        if self.signature.parameters[self._context].kind is _KINDS.KEYWORD_ONLY:
+            return args, {**kwargs, self._context: context}
+        place = list(self.signature.parameters).index(self._context)
+        return (*args[:place], context, *args[place:]), kwargs
 
     def decode(self, body: bytes) -> tuple[Sequence[Any], Mapping[str, Any]]:
         """Positional and keyword arguments from a body.

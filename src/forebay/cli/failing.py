@@ -1,0 +1,84 @@
+"""How a command fails: any error becomes one line on stderr, with what to do next, and an exit code."""
+
+import traceback
+from enum import IntEnum
+
+import click
+
+from forebay.cli.human import escape
+from forebay.model.errors import (
+    BadArguments,
+    ConfigError,
+    EngineUnreachable,
+    ForebayError,
+    SchemaTooNew,
+    SchemaTooOld,
+    UnknownTask,
+)
+
+_HINT = "FOREBAY_DEBUG=1 shows where"
+
+
+class Code(IntEnum):
+    """Exit codes, the same for all commands."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    UNHEALTHY = 4
+    INTERRUPTED = 130
+
+
+class Missing(ForebayError):
+    """An optional library that this command needs is not installed."""
+
+    def __init__(self, library: str, command: str) -> None:
+        super().__init__(f"forebay {command} needs {library}: pip install 'forebay[cli]'")
+
+
+class BrokenApp(ConfigError):
+    """The user's own module raised while it was imported."""
+
+
+def report(error: BaseException) -> int:
+    """Say what went wrong on stderr; the exit code."""
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return Code.INTERRUPTED
+    code, text = _explained(error)
+    click.echo(f"{click.style('error:', fg='red')} {escape(' '.join(text.split()))}", err=True)
+    return code
+
+
+def _explained(error: BaseException) -> tuple[Code, str]:
+    match error:
+        case EngineUnreachable() | SchemaTooNew() | SchemaTooOld():
+            return Code.UNREACHABLE, str(error)
+        case ConfigError() | BadArguments() | UnknownTask():
+            return Code.USAGE, str(error)
+        case ForebayError():
+            return Code.FAILURE, str(error)
+        case click.UsageError():
+            path = error.ctx.command_path if error.ctx else "forebay"
+            return Code.USAGE, f"{_sentence(error.format_message())} (see {path} --help)"
+        case click.ClickException():
+            return Code.FAILURE, _sentence(error.format_message())
+        case _:
+            return Code.FAILURE, f"{type(error).__name__}: {error} ({_HINT})"
+
+
+def _sentence(text: str) -> str:
+    """Click's own words in our form: no capital, no full stop."""
+    text = text.rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def broken_app(locator: str, error: BaseException) -> BrokenApp:
+    """What to say when the user's app cannot be imported: the place in their code, not ours."""
+    name = type(error).__name__
+    if isinstance(error, SyntaxError):
+        place = f"{error.filename}:{error.lineno}"
+        return BrokenApp(f"app {locator} cannot be imported: {place}: {name}: {error.msg} ({_HINT})")
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
+    return BrokenApp(f"app {locator} cannot be imported: {place}: {name}: {error} ({_HINT})")

@@ -1,0 +1,122 @@
+"""The root of the command line: which commands there are, and how each of them ends.
+
+A command's module is imported when the command is asked for, so `forebay --help` and `forebay queues` do not pay for
+rich, watchfiles or the worker. All errors end here, as one line and an exit code.
+"""
+
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TextIO, cast
+
+import click
+
+from forebay.cli import failing
+from forebay.cli.shared import Shared, common_options
+
+#: Command -> (module under `forebay.cli`, line in `forebay --help`), in the order in which somebody meets them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("start", "Write a small app to begin with."),
+    "demo": ("start", "Watch Forebay work on this machine's own standard library."),
+    "dev": ("worker", "Worker, scheduler and reload in one process, for development."),
+    "worker": ("worker", "Run messages."),
+    "enqueue": ("enqueue", "Enqueue a task, or publish raw messages."),
+    "result": ("messages", "Print the result of a message."),
+    "cancel": ("messages", "Cancel messages, waiting or running."),
+    "queues": ("queues", "Queues in numbers."),
+    "messages": ("messages", "List messages, or show one with its whole story."),
+    "dead": ("dead", "Dead letters: list, show, redrive, purge."),
+    "pause": ("queues", "Stop leases from queues; messages keep waiting."),
+    "resume": ("queues", "Allow leases again."),
+    "schedules": ("schedules", "Cron schedules: list, pause, resume."),
+    "workers": ("workers", "Worker processes."),
+    "top": ("top", "Queues and workers, live."),
+    "tail": ("tail", "Messages as they come and end, live."),
+    "doctor": ("doctor", "Look for what is wrong, and say what to do."),
+    "healthcheck": ("workers", "Exit 0 if a worker of this host proved lately that it can work."),
+    "migrate": ("doctor", "Bring the stored schema up to date."),
+    "bench": ("bench", "Measure this machine."),
+    "config": ("config", "Settings in force, and where they come from."),
+    "completion": ("completion", "Print the completion script of a shell."),
+}
+
+
+class Root(click.Group):
+    """Commands by name, imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All of them, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"forebay.cli.{COMMANDS[cmd_name][0]}")
+        return cast("click.Command", getattr(module, cmd_name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See click; with a guess at what was meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            ctx.fail(f"no command {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the table, so that help imports nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's form
+    if wanted and not ctx.resilient_parsing:
+        from forebay import __version__
+
+        click.echo(f"forebay {__version__}")
+        ctx.exit()
+
+
+@click.command(cls=Root, params=common_options(), no_args_is_help=True)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+@click.help_option("-h", "--help")
+def cli() -> None:
+    """Forebay: messages wait in queues, workers run them.
+
+    Options that stand before the command may also stand after it. Exit codes: 0 ok, 1 failure, 2 usage, 3 engine
+    unreachable, 4 unhealthy.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; never raises for what a user can cause.
+
+    Args:
+        args: the words after `forebay`; those of the process if None.
+    """
+    shared = Shared(debug=os.environ.get("FOREBAY_DEBUG", "") not in ("", "0"))
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
+    try:
+        given = None if args is None else list(args)
+        code: object = cli.main(given, prog_name="forebay", standalone_mode=False, obj=shared)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_quietly(sys.stdout)
+        return 0
+    except BaseException as error:  # noqa: BLE001 - the last frame of the program: whatever it is ends as a line
+        if isinstance(error, SystemExit) or (shared.debug and not isinstance(error, KeyboardInterrupt | click.Abort)):
+            raise
+        return failing.report(error)
+    return code if isinstance(code, int) else 0
+
+
+def _leave_quietly(stream: TextIO) -> None:
+    """Whoever read us has left (`| head`); keep the interpreter from complaining when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,175 @@
+"""What all commands share: the common options, the app or engine they speak of, and the way they run.
+
+`-A`, `--url`, `-o` and `--debug` may stand before or after a command's name; the later one counts.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from forebay.app import Forebay
+from forebay.cli import failing
+from forebay.locate import locate
+from forebay.model.errors import ConfigError, EngineUnreachable
+
+T = TypeVar("T")
+
+_APP = "FOREBAY_APP"
+_URL = "FOREBAY_URL"
+
+
+class Shared(msgspec.Struct):
+    """The common options of this run."""
+
+    app: str | None = None
+    url: str | None = None
+    output: str = "table"
+    debug: bool = False
+
+    @property
+    def locator(self) -> str:
+        """Where the app is: `-A`, else FOREBAY_APP; empty if neither is given."""
+        return self.app or os.environ.get(_APP, "")
+
+
+def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value is None or value is False or ctx.resilient_parsing:
+        return
+    setattr(current(), str(parameter.name), value)
+    if parameter.name == "url":
+        # The flag is stronger than the environment, and worker processes have to see it too: it takes its place there.
+        os.environ[_URL] = value
+    if parameter.name == "debug":
+        logging.basicConfig(level=logging.INFO)
+
+
+def common_options() -> list[click.Parameter]:
+    """The options that every command has."""
+    keep: Any = {"callback": _keep, "expose_value": False}
+    return [
+        click.Option(["-A", "--app"], metavar="MODULE:ATTR", help="The app; FOREBAY_APP unless given.", **keep),
+        click.Option(["--url"], metavar="URL", help="The engine, for commands that need no app.", **keep),
+        click.Option(
+            ["-o", "--output"],
+            type=click.Choice(["table", "json", "ndjson"]),
+            help="How to print; a table unless given.",
+            **keep,
+        ),
+        click.Option(["--debug"], is_flag=True, help="Show tracebacks and log lines (or FOREBAY_DEBUG=1).", **keep),
+    ]
+
+
+class Command(click.Command):
+    """A command with the common options."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params = [*self.params, *common_options()]
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+
+
+class Group(click.Group):
+    """A command with commands below it, all with the common options."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params = [*self.params, *common_options()]
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+
+
+def current() -> Shared:
+    """The common options of the command that runs."""
+    return cast("Shared", click.get_current_context().obj)
+
+
+def output() -> str:
+    """The form of output asked for."""
+    return current().output
+
+
+def needed_locator(command: str) -> str:
+    """The app's locator.
+
+    Raises:
+        ConfigError: none is given.
+    """
+    found = current().locator
+    if not found:
+        raise ConfigError(f"forebay {command} needs an app: -A module:attr, or {_APP}")
+    return found
+
+
+def load_app(locator: str) -> Forebay:
+    """Import the app.
+
+    Raises:
+        ConfigError: it is not there, or its module raises.
+    """
+    try:
+        return locate(locator)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise failing.broken_app(locator, error) from error
+
+
+def the_app(command: str, *, required: bool = False) -> Forebay:
+    """The app asked for. Where none is needed, one without tasks on the engine of `--url` or of the settings."""
+    shared = current()
+    if required:
+        return load_app(needed_locator(command))
+    if shared.app or (shared.locator and not shared.url):
+        return load_app(shared.locator)
+    return Forebay()
+
+
+def with_app(app: Forebay, work: Callable[[Forebay], Awaitable[T]], *, create: bool = False) -> T:
+    """Open the app's engine, do some work with it, and close it again.
+
+    Args:
+        create: make the file if there is none. Looking must not leave an empty database behind.
+
+    Raises:
+        EngineUnreachable: nothing is there.
+        ConfigError: what is there cannot be seen from another process.
+    """
+    _reachable(app, create)
+
+    async def run() -> T:
+        async with app:
+            return await work(app)
+
+    return asyncio.run(run())
+
+
+def _reachable(app: Forebay, create: bool) -> None:  # noqa: FBT001 - private, and always named
+    url = app.settings.url
+    if not app.engine.capabilities.shared:
+        raise ConfigError(f"{url} lives inside one process and cannot be seen from here: use sqlite:///name.db")
+    if create or urlsplit(url).scheme != "sqlite":
+        return
+    from forebay.engine.sqlite.database import path_of
+
+    path = path_of(url)
+    if not path.exists():
+        raise EngineUnreachable(f"{path}: no such file: name the app with -A or the file with --url, or enqueue first")
+
+
+def only(names: Sequence[str], known: Sequence[str], kind: str) -> None:
+    """Refuse names that do not exist, before anything is done to the others.
+
+    Raises:
+        ConfigError: with what there is.
+    """
+    for name in names:
+        if name not in known:
+            there = ", ".join(known[:20]) or "none yet"
+            raise ConfigError(f"no {kind} {name!r}: there is {there}")

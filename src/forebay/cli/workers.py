@@ -1,0 +1,77 @@
+"""`workers`, `healthcheck`."""
+
+import platform
+import time
+
+import click
+
+from forebay.app import Forebay
+from forebay.cli import output
+from forebay.cli.failing import Code
+from forebay.cli.human import ago, size, span
+from forebay.cli.kinds import SECONDS
+from forebay.cli.output import Column, Table
+from forebay.cli.shared import Command, the_app, with_app
+from forebay.cli.shared import output as form
+from forebay.observe.snapshot import proof_age
+from forebay.store.contract import WorkerRow
+
+
+def table(now: float, lease: float) -> Table[WorkerRow]:
+    """Worker processes; `lease` as in the settings."""
+    return Table(
+        [
+            Column("WORKER", lambda w: w.worker, flex=True),
+            Column("HOST", lambda w: w.host, flex=True),
+            Column("PID", lambda w: str(w.pid), right=True),
+            Column("STATE", lambda w: w.state if w.left > 0 else "stale"),
+            Column("QUEUES", lambda w: ",".join(w.queues), flex=True),
+            Column("RUNNING", lambda w: f"{w.running}/{w.concurrency}", right=True),
+            Column("DONE", lambda w: f"{w.done:,}", right=True),
+            Column("FAILED", lambda w: f"{w.failed:,}", right=True),
+            Column("PROVED", lambda w: f"{span(proof_age(w, lease))} ago", right=True),
+            Column("MEMORY", lambda w: size(w.rss), right=True),
+            Column("UP", lambda w: ago(w.started, now).removesuffix(" ago"), right=True),
+        ],
+        "no workers: start one with `forebay worker -A module:app`",
+    )
+
+
+async def _rows(app: Forebay) -> list[WorkerRow]:
+    return await app.store.workers()
+
+
+@click.command(cls=Command)
+def workers() -> None:
+    """Worker processes: what they serve, how much they run, and when they last proved that they can lease."""
+    app = the_app("workers")
+    output.show(form(), with_app(app, _rows), table(time.time(), app.settings.lease))
+
+
+@click.command(cls=Command)
+@click.option(
+    "--max-age",
+    type=SECONDS,
+    default="30s",
+    show_default=True,
+    help="How long ago a worker may have proved that it can lease.",
+)
+def healthcheck(max_age: float) -> int:
+    """Exit 0 if a worker process of this host is alive and proved lately that it can work, else 4: for probes."""
+    app = the_app("healthcheck")
+    here = [row for row in with_app(app, _rows) if row.host == platform.node()]
+    ages = [proof_age(row, app.settings.lease) for row in here if row.left > 0]
+    healthy = bool(ages) and min(ages) <= max_age
+    answer = {"healthy": healthy, "reason": _reason(here, ages, max_age), "workers": len(ages), "max_age": max_age}
+    output.show_one(form(), answer, lambda: [f"{'healthy' if healthy else 'unhealthy'}: {answer['reason']}"])
+    return Code.OK if healthy else Code.UNHEALTHY
+
+
+def _reason(here: list[WorkerRow], ages: list[float], max_age: float) -> str:
+    if not here:
+        return f"no worker on {platform.node()}"
+    if not ages:
+        return f"the lease of {len(here)} worker(s) on this host ran out"
+    if min(ages) > max_age:
+        return f"{len(ages)} worker(s), the last proof of work is {span(min(ages))} old"
+    return f"{len(ages)} worker(s), the last proof of work is {span(min(ages))} old"

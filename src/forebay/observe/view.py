@@ -1,0 +1,55 @@
+"""Messages as plain data: bytes decoded to the values they stand for, field names as in `store.contract.Found`."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, cast
+
+import msgspec
+
+from forebay.store.contract import Found, Schedule
+
+_decode = msgspec.msgpack.Decoder().decode
+#: Values nested deeper than this are shown as text.
+_DEEPEST = 100
+
+
+def decoded(blob: bytes | None) -> Any:
+    """The value of a body or result; one that is not MessagePack as `{"base64": …}`, so that looking never fails."""
+    if not blob:
+        return None
+    try:
+        return _decode(blob)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return {"base64": base64.b64encode(blob).decode()}
+
+
+def message(found: Found) -> dict[str, Any]:
+    """A message with body, result and progress as values."""
+    fields = msgspec.structs.asdict(found)
+    for name in ("body", "result", "progress"):
+        fields[name] = decoded(fields[name])
+    return fields
+
+
+def schedule(row: Schedule) -> dict[str, Any]:
+    """A schedule with its body as a value."""
+    return {**msgspec.structs.asdict(row), "body": decoded(row.body)}
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """`value` in JSON's own kinds; what has none becomes text. MessagePack allows any key, JSON only text."""
+    if depth > _DEEPEST:
+        return repr(value)
+    if value is None or isinstance(value, str | int | float | bool | datetime | date):
+        return value
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.asdict(value)
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[Any, Any]", value)
+        return {key if isinstance(key, str) else str(key): plain(item, depth + 1) for key, item in pairs.items()}
+    if isinstance(value, bytes | bytearray):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, Sequence | set | frozenset):
+        return [plain(item, depth + 1) for item in cast("Sequence[Any]", value)]
+    return repr(value)

@@ -1,0 +1,1 @@
+"""Running messages: from a lease to a settled outcome."""

@@ -1,0 +1,77 @@
+"""Everything in one process, for development: worker, scheduler, keeper. Nothing here survives a crash of its own."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+
+from forebay.app import Forebay
+from forebay.config import WorkerOptions
+from forebay.locate import locate
+from forebay.model.ids import new_id
+from forebay.work.child import configure_logging, dump, new_loop
+from forebay.work.keeper import Keeper
+from forebay.work.worker import Worker
+
+_logger = logging.getLogger("forebay.dev")
+
+
+@contextlib.asynccontextmanager
+async def working(app: Forebay, options: WorkerOptions | None = None):  # type: ignore[no-untyped-def] # noqa: ANN201
+    """A worker of `app` inside this process, for as long as the block lasts."""
+    options = options or WorkerOptions()
+    worker = Worker(app, options, new_id())
+    await worker.start()
+    loop, thread = _keep_apart(app, worker, options)
+    try:
+        yield worker
+    finally:
+        await worker.drain(options.drain)
+        await worker.close()
+        loop.call_soon_threadsafe(loop.stop)
+        await asyncio.to_thread(thread.join)
+
+
+def _keep_apart(app: Forebay, worker: Worker, options: WorkerOptions) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+    """The keeper on a loop and thread of its own, so that a task that blocks the worker's loop keeps its lease."""
+    loop = asyncio.new_event_loop()
+    keeper = Keeper(
+        (app.engine, app.store, app.clock), lambda: [worker.beat()], _lost, app.settings.lease, options.schedules
+    )
+
+    def serve() -> None:
+        task = loop.create_task(keeper.run())
+        loop.run_forever()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+        loop.close()
+
+    thread = threading.Thread(target=serve, name="forebay-keeper", daemon=True)
+    thread.start()
+    return loop, thread
+
+
+def _lost(worker: str) -> None:
+    _logger.error("worker %s lost its lease: restart this process", worker)
+
+
+def run_dev(options: WorkerOptions) -> int:
+    """Run the app's worker here until Ctrl-C or TERM; the exit code."""
+    configure_logging()
+    app = locate(options.app)
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_until_stopped(app, options))
+    return 0
+
+
+async def _until_stopped(app: Forebay, options: WorkerOptions) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGQUIT, dump)
+    async with working(app, options):
+        await stop.wait()
+    await app.close()

@@ -1,0 +1,121 @@
+"""The life of one message: begin, call, end. Fate is a value, decided here and nowhere else.
+
+`begin` and one of `ended` or `failed` are plain functions; between them a pool makes the call: on the loop, in a
+thread, or in a process. Nothing here waits, and nothing here knows an engine.
+"""
+
+import asyncio
+import random
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from forebay.flow.retry import decide
+from forebay.model import errors, outcome
+from forebay.model.delivery import Delivery
+from forebay.model.message import Failure
+from forebay.model.outcome import Outcome
+from forebay.produce.context import Context
+from forebay.produce.snooze import Snooze
+from forebay.produce.task import Task
+from forebay.work.run import Run, Stop
+
+#: Characters of a stored traceback and message; the end of a traceback tells most.
+_TRACE, _MESSAGE = 16_000, 2_000
+
+
+class Executor:
+    """Decides what a delivery needs and what its end means.
+
+    Args:
+        tasks: the registry; a name that is not in it is dead-lettered, never imported.
+        keep: seconds that ends are remembered, unless the task says otherwise.
+        limit: bytes that a result may have.
+        report: where progress goes.
+    """
+
+    def __init__(
+        self,
+        tasks: Mapping[str, Task[..., Any, Any]],
+        keep: float,
+        limit: int,
+        report: Callable[[Delivery, Any], None] | None = None,
+    ) -> None:
+        self._tasks, self._keep, self._limit, self._report = tasks, keep, limit, report
+
+    def begin(self, delivery: Delivery) -> Run | Outcome:
+        """Resolve, check the time, decode: a run, or what becomes of it without one."""
+        task = self._tasks.get(delivery.task)
+        if task is None:
+            return outcome.DeadLetter(_unknown(delivery))
+        if delivery.expires is not None and time.time() > delivery.expires:
+            return outcome.Expire()
+        try:
+            args, kwargs = task.codec.decode(delivery.body)
+        except errors.BadArguments as error:
+            return outcome.DeadLetter(f"bad arguments: {error}")
+        context = Context(delivery, task.running.timeout, self._report)
+        return Run(delivery, task, *task.codec.inject(args, kwargs, context), context)
+
+    def ended(self, run: Run, value: Any) -> Outcome:
+        """The task returned."""
+        run.finished = True
+        if isinstance(value, Snooze):
+            return outcome.Snooze(value.delay)
+        keep = run.task.running.result_ttl
+        keep = self._keep if keep is None else keep
+        if value is None and not run.task.codec.returns_value:
+            return outcome.Ack(None, keep)
+        try:
+            result = run.task.codec.encode_result(value)
+        except errors.BadResult as error:
+            return outcome.DeadLetter(str(error), failure_of(error))
+        if len(result) > self._limit:
+            return outcome.DeadLetter(f"the result has {len(result):,} bytes, the limit is {self._limit:,}")
+        return outcome.Ack(result, keep)
+
+    def failed(self, run: Run, error: BaseException) -> Outcome:
+        """The task raised, or was stopped."""
+        run.finished = True
+        match run.stop:
+            case Stop.CANCEL:
+                return outcome.Cancel(str(Stop.CANCEL))
+            case Stop.HAND_BACK:
+                return outcome.Release()
+            case Stop.TIMEOUT if isinstance(error, asyncio.CancelledError | errors.TimeLimit):
+                error = errors.TimeLimit(f"ran longer than its timeout of {run.task.running.timeout:g} s")
+            case _:
+                pass
+        failure = failure_of(error)
+        if isinstance(error, errors.DeadLetter):
+            return outcome.DeadLetter(str(error), failure)
+        delivery = run.delivery
+        age = max(0.0, time.time() - delivery.created)
+        return decide(run.task.running.retry, error, failure, delivery.attempt, age, random.random())
+
+
+def failure_of(error: BaseException) -> Failure:
+    """An exception as data, whatever it does when printed."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    try:
+        message = str(error)
+    except BaseException as broken:  # noqa: BLE001 - their __str__ may do anything
+        message = f"(its text cannot be made: {type(broken).__name__})"
+    try:
+        trace = "".join(traceback.format_exception(error))
+    except BaseException as broken:  # noqa: BLE001 - likewise
+        trace = f"(its traceback cannot be made: {type(broken).__name__})"
+    return Failure(name, _text(message[:_MESSAGE]), _text(trace[-_TRACE:]))
+
+
+def _text(text: str) -> str:
+    """Without lone surrogates, which no encoder takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _unknown(delivery: Delivery) -> str:
+    if delivery.task:
+        return f"unknown task {delivery.task!r}: no app of this worker registers it"
+    return f"raw message, but no consumer of queue {delivery.queue!r} runs here"

@@ -1,0 +1,158 @@
+"""Getting work: asks for what can start now, starts it, and asks again when room or news comes.
+
+A feed has slots. What it holds beyond them is at most `flow.demand.AHEAD` seconds of recent work, called `buffered`, and
+handed back if it is not started soon: no slow task keeps another one waiting here while other workers are free.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from forebay.engine.contract import Engine, Want
+from forebay.flow.demand import demand
+from forebay.model.delivery import Delivery
+from forebay.model.errors import EngineError
+from forebay.model.outcome import Outcome
+
+_logger = logging.getLogger("forebay.worker")
+#: Seconds that a buffered message may wait for a slot before it is handed back.
+STALE = 1.0
+_PAUSE, _LONGEST = 0.1, 5.0
+
+
+class Host(Protocol):
+    """The worker that a feed serves."""
+
+    id: str
+
+    def begin(self, feed: "Feed", delivery: Delivery) -> None:
+        """Begin a delivery; call `feed.ended()` when it has ended, never from within this call."""
+        ...
+
+    def settle(self, delivery: Delivery, result: Outcome) -> None:
+        """Report an outcome."""
+        ...
+
+    def idle(self) -> None:
+        """Something that ran has ended."""
+        ...
+
+    def hand_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Release deliveries that were not started."""
+        ...
+
+    def revoke(self, ids: Sequence[str]) -> None:
+        """Somebody wants these running messages stopped."""
+        ...
+
+    def held(self) -> bool:
+        """Whether something else (unsettled outcomes, waiting processes) forbids to lease now."""
+        ...
+
+
+class Feed:
+    """Slots fed from some queues."""
+
+    def __init__(self, engine: Engine, host: Host, queues: Sequence[str], slots: int) -> None:
+        self._engine, self._host, self._queues, self._slots = engine, host, tuple(queues), slots
+        self._buffer: deque[Delivery] = deque()
+        self._since = 0.0
+        self._running = 0
+        self._room = asyncio.Event()
+        self._rate = _Rate()
+        self.proved = time.monotonic()
+
+    @property
+    def running(self) -> int:
+        """Messages that have started and not ended."""
+        return self._running
+
+    @property
+    def buffered(self) -> int:
+        """Messages that are leased and have not started."""
+        return len(self._buffer)
+
+    def ended(self) -> None:
+        """A slot is free: the next one, or room."""
+        self._running -= 1
+        self._rate.one()
+        if self._buffer:
+            self._begin(self._buffer.popleft())
+            if len(self._buffer) * 2 <= self._rate.ahead:
+                self._room.set()
+        else:
+            self._room.set()
+
+    async def run(self, poll: float) -> None:
+        """Feed until cancelled."""
+        pause = _PAUSE
+        while True:
+            want = 0 if self._host.held() else demand(self._slots - self._running, len(self._buffer), self._rate.now())
+            try:
+                if want <= 0:
+                    await self._wait_for_room()
+                elif await self._lease(want) < want:
+                    await self._engine.wait(self._queues, poll)
+                pause = _PAUSE
+            except EngineError as error:
+                _logger.error("cannot lease, trying again in %.1f s: %s", pause, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST)
+
+    def drop(self) -> None:
+        """Hand back what has not started."""
+        if self._buffer:
+            self._host.hand_back(list(self._buffer))
+            self._buffer.clear()
+
+    async def _lease(self, want: int) -> int:
+        leased = await self._engine.lease(Want(self._host.id, self._queues, want))
+        self.proved = time.monotonic()
+        if leased.cancelled:
+            self._host.revoke(leased.cancelled)
+        if leased.deliveries and not self._buffer:
+            self._since = self.proved
+        for delivery in leased.deliveries:
+            if self._running < self._slots:
+                self._begin(delivery)
+            else:
+                self._buffer.append(delivery)
+        return len(leased.deliveries)
+
+    def _begin(self, delivery: Delivery) -> None:
+        self._running += 1
+        self._since = time.monotonic()
+        self._host.begin(self, delivery)
+
+    async def _wait_for_room(self) -> None:
+        self._room.clear()
+        try:
+            await asyncio.wait_for(self._room.wait(), STALE)
+        except TimeoutError:
+            self.proved = time.monotonic() if not self._host.held() else self.proved
+            if self._buffer and time.monotonic() - self._since > STALE:
+                self.drop()
+
+
+class _Rate:
+    """Ends a second, lately: a mean over the last tenth of a second or so."""
+
+    WINDOW = 0.1
+
+    def __init__(self) -> None:
+        self._count, self._start, self._last = 0, time.monotonic(), 0.0
+        self.ahead = 0.0
+
+    def one(self) -> None:
+        self._count += 1
+
+    def now(self) -> float:
+        elapsed = time.monotonic() - self._start
+        if elapsed >= self.WINDOW:
+            self._last = self._count / elapsed
+            self._count, self._start = 0, time.monotonic()
+            self.ahead = demand(0, 0, self._last)
+        return self._last

@@ -1,0 +1,171 @@
+"""Tasks in processes of their own: `cpu=True`, and messages that have cost workers their life before.
+
+One task at a time in each; it may crash, hang or eat memory without hurting a neighbour, and it can be killed. A child
+gets the delivery, lives its life with an executor of its own, and sends the outcome back. Only MessagePack crosses.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from forebay.config import Settings
+from forebay.model.delivery import Delivery
+from forebay.model.outcome import Lose, Outcome
+from forebay.work.apart import Job, Reply, serve
+from forebay.work.executor import Executor
+from forebay.work.run import Run, Stop
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Reply).decode
+
+Done = Callable[[Run, Outcome], None]
+
+
+class Processes:
+    """Up to `most` child processes, started when needed and kept."""
+
+    def __init__(
+        self, executor: Executor, most: int, done: Done, report: Callable[[Delivery, Any], None], settings: Settings
+    ) -> None:
+        self._executor, self._most, self._done, self._report, self._settings = executor, most, done, report, settings
+        self._idle: list[_Child] = []
+        self._all: set[_Child] = set()
+        self._waiting: deque[Run] = deque()
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Runs that wait for a process."""
+        return len(self._waiting)
+
+    def start(self, run: Run) -> None:
+        """Run it as soon as a process is free."""
+        run.interrupt = lambda: self._drop(run)
+        self._waiting.append(run)
+        self._next()
+
+    def kill(self, run: Run) -> None:
+        """End the process of a run that did not stop when told to."""
+        for child in self._all:
+            if child.run is run:
+                child.kill()
+
+    def close(self) -> None:
+        """Kill all children; what they ran was told before."""
+        self._closed = True
+        for child in list(self._all):
+            child.kill()
+
+    def _next(self) -> None:
+        while self._waiting and (self._idle or len(self._all) < self._most):
+            child = self._idle.pop() if self._idle else self._spawn()
+            child.give(self._waiting.popleft())
+
+    def _drop(self, run: Run) -> None:
+        """Told to stop while it waits for a process."""
+        if run in self._waiting:
+            self._waiting.remove(run)
+            self._finish(run, self._executor.failed(run, asyncio.CancelledError()))
+
+    def _spawn(self) -> "_Child":
+        child = _Child(self, self._settings)
+        self._all.add(child)
+        return child
+
+    def progressed(self, run: Run, value: Any) -> None:
+        """A child reports progress."""
+        self._report(run.delivery, value)
+
+    def freed(self, child: "_Child", run: Run, result: Outcome) -> None:
+        """A child sent an outcome and is idle."""
+        self._idle.append(child)
+        self._finish(run, result)
+        self._next()
+
+    def died(self, child: "_Child", run: Run | None, how: str) -> None:
+        """A child ended; its run, if any, was told to stop, or took it down."""
+        self._all.discard(child)
+        if child in self._idle:
+            self._idle.remove(child)
+        if run is not None:
+            stopped = run.stop is not None
+            self._finish(run, self._executor.failed(run, asyncio.CancelledError()) if stopped else Lose(how))
+        if not self._closed:
+            self._next()
+
+    def _finish(self, run: Run, result: Outcome) -> None:
+        run.finished = True
+        self._done(run, result)
+
+
+class _Child:
+    """One child process and its pipe."""
+
+    def __init__(self, pool: Processes, settings: Settings) -> None:
+        self._pool = pool
+        self.run: Run | None = None
+        self._loop = asyncio.get_running_loop()
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=serve, args=(theirs, settings.result_ttl, settings.payload_limit), name="forebay-cpu", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self._loop.add_reader(self._pipe.fileno(), self._readable)
+
+    def give(self, run: Run) -> None:
+        """Start a run in it."""
+        self.run = run
+        run.interrupt = lambda: self._interrupt(run)
+        function = run.task.function
+        job = Job(delivery=run.delivery, module=function.__module__, name=function.__qualname__)
+        try:
+            self._pipe.send_bytes(_encode(job))
+        except OSError:
+            pass  # it has just died: the reader will say so
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def _interrupt(self, run: Run) -> None:
+        """Softly on a timeout, so that the task may clean up; otherwise at once."""
+        if run.stop is Stop.TIMEOUT and self._process.pid is not None:
+            os.kill(self._process.pid, signal.SIGUSR1)
+        else:
+            self.kill()
+
+    def _readable(self) -> None:
+        try:
+            reply = _decode(self._pipe.recv_bytes())
+        except (EOFError, OSError, msgspec.MsgspecError):
+            self._ended()
+            return
+        run = self.run
+        if run is None:
+            return
+        if reply.outcome is None:
+            self._pool.progressed(run, reply.progress)
+            return
+        self.run = None
+        self._pool.freed(self, run, reply.outcome)
+
+    def _ended(self) -> None:
+        self._loop.remove_reader(self._pipe.fileno())
+        self._pipe.close()
+        self._process.join(timeout=5)
+        run, self.run = self.run, None
+        self._pool.died(self, run, _how(self._process.exitcode))
+
+
+def _how(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"its process was ended by {signal.Signals(-code).name}"
+    return f"its process ended with code {code}"

@@ -1,0 +1,74 @@
+"""Carries outcomes to the engine in batches, as large as they come while the last one is under way.
+
+Bounded by the worker: it leases nothing while too many outcomes wait here. An engine that fails is asked again, with a
+growing pause; nothing is dropped, for the message stays leased until it is settled or the lease runs out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from forebay.engine.contract import Engine
+from forebay.model.errors import EngineError
+from forebay.model.outcome import Settlement
+
+_logger = logging.getLogger("forebay.worker")
+#: Settlements of one transaction.
+MOST = 2_000
+_PAUSE, _LONGEST = 0.1, 5.0
+
+
+class Settler:
+    """One per worker process."""
+
+    def __init__(self, engine: Engine, worker: str, refused: Callable[[Settlement], None]) -> None:
+        self._engine, self._worker, self._refused = engine, worker, refused
+        self._waiting: list[Settlement] = []
+        self._under_way = 0
+        self._some = asyncio.Event()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    @property
+    def pending(self) -> int:
+        """Outcomes that are not durable yet."""
+        return len(self._waiting) + self._under_way
+
+    def put(self, settlement: Settlement) -> None:
+        """Settle soon."""
+        if not self._waiting:
+            self._some.set()
+            self._none.clear()
+        self._waiting.append(settlement)
+
+    async def run(self) -> None:
+        """Settle until cancelled."""
+        while True:
+            await self._some.wait()
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            if not self._waiting:
+                self._some.clear()
+            self._under_way = len(batch)
+            await self._settle(batch)
+            self._under_way = 0
+            if not self._waiting:
+                self._none.set()
+
+    async def empty(self) -> None:
+        """Until everything is settled."""
+        await self._none.wait()
+
+    async def _settle(self, batch: list[Settlement]) -> None:
+        pause = _PAUSE
+        while True:
+            try:
+                verdicts = await self._engine.settle(self._worker, batch)
+            except EngineError as error:
+                _logger.error("cannot settle %d messages, trying again in %.1f s: %s", len(batch), pause, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST)
+                continue
+            for settlement, carried_out in zip(batch, verdicts, strict=True):
+                if not carried_out:
+                    self._refused(settlement)
+            return
