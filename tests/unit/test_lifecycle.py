@@ -6,9 +6,9 @@ import pytest
 
 from forebay.model.errors import IllegalMove
 from forebay.model.lifecycle import FINAL, LIVE, REFUNDS, TABLE, Move, State, mermaid, move
-from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Park, Release, Retry, Snooze
+from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Lose, Park, Release, Retry, Snooze
 
-OUTCOMES = (Ack, Retry, Snooze, Park, DeadLetter, Discard, Cancel, Expire, Release)
+OUTCOMES = (Ack, Retry, Snooze, Park, DeadLetter, Discard, Cancel, Expire, Release, Lose)
 PUBLISHED = {State.READY, State.SCHEDULED}
 
 
@@ -83,9 +83,9 @@ def test_every_outcome_is_a_move_of_a_running_message(outcome):
     assert (State.RUNNING, outcome.move) in TABLE
 
 
-def test_a_running_message_ends_by_an_outcome_or_by_the_loss_of_its_worker():
+def test_whatever_becomes_of_a_running_message_is_an_outcome_save_quarantine_which_the_engine_decides():
     moves = {what for state, what in TABLE if state is State.RUNNING}
-    assert moves - {outcome.move for outcome in OUTCOMES} == {Move.LOSE, Move.QUARANTINE}
+    assert moves - {outcome.move for outcome in OUTCOMES} == {Move.QUARANTINE}
 
 
 def test_the_picture_has_every_move_of_the_table():

@@ -50,7 +50,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages to list: newest last; `after` pages on from the id of the last one seen."""
+    """Which messages to list: newest last; `after` pages on from the id of the last one seen.
+
+    Without a `state`, the live ones.
+    """
 
     queue: str | None = None
     state: State | None = None

@@ -28,6 +28,7 @@ from forebay.model.outcome import (
     DeadLetter,
     Discard,
     Expire,
+    Lose,
     Outcome,
     Park,
     Release,
@@ -36,6 +37,9 @@ from forebay.model.outcome import (
     Snooze,
 )
 from forebay.model.queue import QueueSpec
+
+#: What is known of a worker that was buried without a word from its process.
+SILENT = "its process ended or stopped answering"
 
 CAPABILITIES = Capabilities(durable=False, shared=False, loop_free=True)
 
@@ -101,7 +105,7 @@ class MemoryEngine:
         with self._memory.verb() as now:
             workers = self._memory.workers
             gone = [name for name in workers if name in set(lost) or self._memory.worker(name) is None]
-            ends = [self._lose(record, now) for name in gone for record in list(workers[name].holds.values())]
+            ends = [self._lose(record, now, SILENT) for name in gone for record in list(workers[name].holds.values())]
             for name in gone:
                 self._bury(name)
             return Recovered(tuple(gone), ends.count(Move.LOSE), ends.count(Move.QUARANTINE))
@@ -172,7 +176,10 @@ class MemoryEngine:
             return False
         if delivery.id in worker.asked and move(record.state, outcome.move) in LIVE:
             outcome = Cancel()  # who asked it to stop does not want to see it run again
-        self._carry_out(record, outcome, now)
+        if isinstance(outcome, Lose):
+            self._lose(record, now, outcome.cause)
+        else:
+            self._carry_out(record, outcome, now)
         return True
 
     def _carry_out(self, record: Record, outcome: Outcome, now: float) -> None:
@@ -185,13 +192,13 @@ class MemoryEngine:
         elif isinstance(outcome, Park) and self._memory.is_open(record.message.queue, record.lane):
             self._memory.shift(record, Move.UNPARK, now)  # its gate opened meanwhile; nobody would come to wake it
 
-    def _lose(self, record: Record, now: float) -> Move:
+    def _lose(self, record: Record, now: float, cause: str) -> Move:
         record.lost += 1
-        what, cause = Move.LOSE, f"lost worker {record.worker}"
+        what = Move.LOSE
         if record.id in self._memory.workers[record.worker].asked:
-            what, cause = Move.CANCEL, "cancelled"
+            what = Move.CANCEL
         elif record.lost >= QUARANTINE_AFTER:
-            what, cause = Move.QUARANTINE, f"lost {record.lost} workers"
+            what, cause = Move.QUARANTINE, f"lost {record.lost} workers; the last one: {cause}"
         self._memory.shift(record, what, now, cause)
         return what
 
@@ -230,6 +237,6 @@ def _note(record: Record, outcome: Outcome, now: float) -> str:
             cause = outcome.reason
         case Expire():
             cause = EXPIRED
-        case Ack() | Release():
+        case Ack() | Release() | Lose():
             pass
     return cause

@@ -8,7 +8,7 @@ from itertools import islice
 from forebay.engine.memory.record import Record
 from forebay.engine.memory.state import EXPIRED, WAITING, Memory
 from forebay.model.delivery import Delivery
-from forebay.model.lifecycle import FINAL, Move, State
+from forebay.model.lifecycle import FINAL, LIVE, Move, State
 from forebay.store.contract import Found, Query
 
 
@@ -45,7 +45,7 @@ class MemoryMessages:
             return True
 
     async def messages(self, query: Query) -> list[Found]:
-        """Messages that match; any state if none is named, then in order of acceptance."""
+        """Messages that match; any live state if none is named."""
         place = _by_end if query.state in FINAL else _by_acceptance
         with self._memory.verb() as now:
             start = 0
@@ -92,10 +92,11 @@ class MemoryMessages:
             return len(chosen)
 
     def _matching(self, query: Query, now: float) -> Iterable[Record]:
+        states = LIVE if query.state is None else {query.state}
         return (
             record
             for record in self._memory.records.values()
-            if (query.state is None or record.state is query.state)
+            if record.state in states
             and (query.queue is None or record.message.queue == query.queue)
             and (query.task is None or record.message.task == query.task)
             and (record.forget is None or record.forget > now)

@@ -1,0 +1,72 @@
+"""One suite for every engine: what the contract promises, in files named by verb, as plain pytest classes.
+
+An engine's author provides one fixture, `make_backend` (see `stage.MakeBackend`), in a test module that says
+`from forebay.testing.conformance import *`. What an engine declares not to have is skipped, with that as the reason.
+"""
+# ruff: noqa: E402
+
+import pytest
+
+# Before the files are imported, so that a failed assert shows its values like one in a test module.
+pytest.register_assert_rewrite(
+    *(
+        f"{__name__}.{name}"
+        for name in (
+            *("declare", "publish", "lease", "extend", "settle", "recover", "wait", "depth", "gates"),
+            *("cancel", "dead", "schedules", "results", "processes", "concurrency", "driving", "kit", "stage"),
+        )
+    )
+)
+
+from forebay.testing.conformance.cancel import TestCancel
+from forebay.testing.conformance.concurrency import TestConcurrency
+from forebay.testing.conformance.dead import TestDead
+from forebay.testing.conformance.declare import TestDeclare
+from forebay.testing.conformance.depth import TestDepth
+from forebay.testing.conformance.driving import TestDriving
+from forebay.testing.conformance.extend import TestExtend
+from forebay.testing.conformance.gates import TestGates, TestPark
+from forebay.testing.conformance.kit import Kit, kit, live
+from forebay.testing.conformance.lease import TestExpiry, TestLease, TestRotation
+from forebay.testing.conformance.processes import TestDurable, TestShared
+from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUnique
+from forebay.testing.conformance.recover import TestRecover
+from forebay.testing.conformance.results import TestFind, TestMessages, TestProgress, TestRetention
+from forebay.testing.conformance.schedules import TestSchedules
+from forebay.testing.conformance.settle import TestFence, TestSettle
+from forebay.testing.conformance.stage import MakeBackend
+from forebay.testing.conformance.wait import TestWait, TestWatch
+
+__all__ = [
+    "Kit",
+    "MakeBackend",
+    "TestCancel",
+    "TestConcurrency",
+    "TestDead",
+    "TestDeclare",
+    "TestDelay",
+    "TestDepth",
+    "TestDriving",
+    "TestDurable",
+    "TestExpiry",
+    "TestExtend",
+    "TestFence",
+    "TestFind",
+    "TestGates",
+    "TestLease",
+    "TestMessages",
+    "TestPark",
+    "TestProgress",
+    "TestPublish",
+    "TestRecover",
+    "TestRetention",
+    "TestRotation",
+    "TestSchedules",
+    "TestSettle",
+    "TestShared",
+    "TestUnique",
+    "TestWait",
+    "TestWatch",
+    "kit",
+    "live",
+]

@@ -1,0 +1,126 @@
+"""What dead letters promise: kept with their story until somebody redrives or purges them."""
+# ruff: noqa: S101
+
+from forebay.engine.contract import Fate
+from forebay.model.lifecycle import State
+from forebay.model.outcome import Ack, DeadLetter
+from forebay.testing.conformance.kit import BOOM, Kit, ident
+
+
+def kill(kit: Kit, *called: str, queue: str = "q", unique: str | None = None) -> None:
+    """Publish messages, one after the other, and let each end dead."""
+    for name in called:
+        kit.publish(name, queue=queue, unique=unique, body=name.encode(), task="t")
+        (delivery,) = kit.lease(queues=[queue])
+        kit.settle(DeadLetter("bug", BOOM), delivery)
+        kit.clock.advance(1)
+
+
+class TestDead:
+    def test_they_are_listed_with_their_story(self, kit: Kit) -> None:
+        """Dead messages are listed in the order of their death."""
+        kill(kit, "a", "b", "c")
+        assert kit.listed(state=State.DEAD) == ["a", "b", "c"]
+        assert (kit.depth().dead, kit.depth().died) == (3, 3)
+
+    def test_time_does_not_touch_them(self, kit: Kit) -> None:
+        """However long they lie there, tidying leaves them alone."""
+        kill(kit, "a")
+        kit.clock.advance(365 * 86400)
+        kit.tidy()
+        assert kit.state("a") == "dead"
+
+    def test_redriven_they_start_anew(self, kit: Kit) -> None:
+        """A redriven message runs again under its id, its attempts and losses counted from zero."""
+        kill(kit, "a")
+        old = kit.found("a")
+        assert kit.run(kit.backend.redrive([ident("a")])) == 1
+        assert (kit.found("a").state, kit.found("a").attempt, kit.found("a").finished) == ("ready", 0, None)
+        (delivery,) = kit.lease()
+        assert (delivery.id, delivery.attempt, delivery.lost, delivery.body) == (old.id, 1, 0, b"a")
+        assert (delivery.task, delivery.queue) == ("t", "q")
+        assert kit.settle(Ack(), delivery) == [True]
+        assert (kit.state("a"), kit.depth().dead, kit.depth().done) == ("done", 0, 1)
+
+    def test_a_redriven_message_has_a_new_fence(self, kit: Kit) -> None:
+        """A worker that still holds the lease from before the death settles nothing."""
+        kit.publish("a")
+        (old,) = kit.lease()
+        kit.settle(DeadLetter("bug"), old)
+        kit.run(kit.backend.redrive([ident("a")]))
+        (new,) = kit.lease()
+        assert new.fence > old.fence
+        assert kit.settle(Ack(), old) == [False]
+        assert kit.settle(Ack(), new) == [True]
+
+    def test_a_quarantined_message_is_redriven_like_any_other(self, kit: Kit) -> None:
+        """Its losses are forgotten: it takes three more to bury it again."""
+        kit.publish("a")
+        for number in range(3):
+            kit.lease(worker=f"w{number}")
+            kit.recover(f"w{number}")
+        assert kit.run(kit.backend.redrive()) == 1
+        kit.lease(worker="next")
+        kit.recover("next")
+        assert (kit.state("a"), kit.found("a").lost) == ("ready", 1)
+
+    def test_redriven_past_its_time_it_runs_all_the_same(self, kit: Kit) -> None:
+        """Who redrives a message wants it to run, even if its time to live is over."""
+        kit.publish("a", ttl=60)
+        kit.settle(DeadLetter("bug"), *kit.lease())
+        kit.clock.advance(3600)
+        kit.run(kit.backend.redrive())
+        assert kit.take() == ["a"]
+
+    def test_by_id_by_queue_or_all(self, kit: Kit) -> None:
+        """Both verbs take ids, a queue, or neither, and count what they did."""
+        kill(kit, "a", "b", queue="x")
+        kill(kit, "c", "d", queue="y")
+        assert kit.run(kit.backend.redrive([ident("a"), ident("nobody")])) == 1
+        assert kit.run(kit.backend.redrive(queue="y")) == 2
+        assert kit.run(kit.backend.redrive()) == 1
+        assert kit.listed(state=State.DEAD) == []
+
+    def test_the_oldest_go_first(self, kit: Kit) -> None:
+        """A limit takes the ones that have been dead longest."""
+        kill(kit, "a", "b", "c", "d")
+        assert kit.run(kit.backend.redrive(limit=1)) == 1
+        assert kit.run(kit.backend.purge(limit=2)) == 2
+        assert kit.listed(state=State.DEAD) == ["d"]
+        assert (kit.state("a"), kit.state("b"), kit.state("c")) == ("ready", "discarded", "discarded")
+
+    def test_purged_they_are_discarded(self, kit: Kit) -> None:
+        """A purged message has ended as discarded, is counted as such, and never comes back."""
+        kill(kit, "a")
+        assert kit.run(kit.backend.purge()) == 1
+        assert kit.state("a") == "discarded"
+        assert (kit.depth().dead, kit.depth().discarded) == (0, 1)
+        assert kit.run(kit.backend.redrive([ident("a")])) == 0
+        assert kit.publish("a")[0].fate is Fate.DUPLICATE
+
+    def test_only_the_dead_are_redriven_or_purged(self, kit: Kit) -> None:
+        """Live and otherwise ended messages are left alone by both."""
+        kit.finish(Ack())
+        kit.publish("ready")
+        everything = [ident("a"), ident("ready")]
+        assert kit.run(kit.backend.redrive(everything)) == 0
+        assert kit.run(kit.backend.purge(everything)) == 0
+        assert (kit.state("a"), kit.state("ready")) == ("done", "ready")
+
+    def test_a_unique_key_that_is_taken_keeps_it_dead(self, kit: Kit) -> None:
+        """Redriving never makes two live messages of one unique key; the dead one stays and is not counted."""
+        kit.needs("unique")
+        kill(kit, "a", unique="k")
+        kit.publish("b", unique="k")
+        assert kit.run(kit.backend.redrive()) == 0
+        assert (kit.state("a"), kit.state("b")) == ("dead", "ready")
+        kit.cancel("b")
+        assert kit.run(kit.backend.redrive()) == 1
+        assert kit.publish("c", unique="k")[0].id == ident("a")
+
+    def test_of_two_dead_with_one_key_one_comes_back(self, kit: Kit) -> None:
+        """The same holds among the redriven themselves: the oldest takes the key."""
+        kit.needs("unique")
+        kill(kit, "a", "b", unique="k")
+        assert kit.run(kit.backend.redrive()) == 1
+        assert (kit.state("a"), kit.state("b")) == ("ready", "dead")

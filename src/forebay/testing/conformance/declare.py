@@ -1,0 +1,47 @@
+"""What `declare` promises: queues are known, with their defaults, however often that is said."""
+# ruff: noqa: S101
+
+from forebay.model.queue import QueueSpec
+from forebay.testing.conformance.kit import Kit
+
+
+class TestDeclare:
+    def test_a_declared_queue_is_there_and_empty(self, kit: Kit) -> None:
+        """A queue that was declared is listed, with zeros, before anything is in it."""
+        kit.run(kit.backend.declare([QueueSpec(name="b"), QueueSpec(name="a")]))
+        assert [depth.queue for depth in kit.run(kit.backend.depth())] == ["a", "b"]
+        assert (kit.depth("a").ready, kit.depth("a").published, kit.depth("a").paused) == (0, 0, False)
+
+    def test_declaring_nothing_is_allowed(self, kit: Kit) -> None:
+        """An empty batch changes nothing."""
+        kit.run(kit.backend.declare([]))
+        assert kit.run(kit.backend.depth()) == []
+
+    def test_declaring_again_keeps_what_waits(self, kit: Kit) -> None:
+        """Saying again that a queue exists does not touch its messages or its numbers."""
+        kit.publish("a")
+        for _ in range(2):
+            kit.run(kit.backend.declare([QueueSpec(name="q")]))
+        assert (kit.depth().ready, kit.depth().published) == (1, 1)
+        assert kit.take() == ["a"]
+
+    def test_publishing_declares(self, kit: Kit) -> None:
+        """A queue that nobody declared comes to be with its first message."""
+        kit.publish("a", queue="new")
+        assert [depth.queue for depth in kit.run(kit.backend.depth())] == ["new"]
+
+    def test_a_queues_time_to_live_is_the_default_of_its_messages(self, kit: Kit) -> None:
+        """A message without its own time to live has its queue's; one with its own keeps it."""
+        kit.run(kit.backend.declare([QueueSpec(name="q", ttl=10)]))
+        kit.publish("default")
+        kit.publish("own", ttl=60)
+        kit.clock.advance(11)
+        assert kit.take() == ["own"]
+
+    def test_a_changed_time_to_live_holds_for_what_comes_after(self, kit: Kit) -> None:
+        """Declaring a queue anew changes its options, not the messages already in it."""
+        kit.publish("before")
+        kit.run(kit.backend.declare([QueueSpec(name="q", ttl=10)]))
+        kit.publish("after")
+        kit.clock.advance(11)
+        assert kit.take() == ["before"]

@@ -1,0 +1,191 @@
+"""The words in which the promises are written: short names for what a test does with a backend.
+
+A `Kit` is synchronous on the outside, so that a test reads as a conversation. Messages go by short names ("a"), which
+become proper ids on their way. Nothing here judges.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import pytest
+
+from forebay.engine.contract import Beat, Depth, Leased, Receipt, Recovered, Want
+from forebay.model.clock import SystemClock
+from forebay.model.delivery import Delivery
+from forebay.model.lifecycle import State
+from forebay.model.message import Failure, Message
+from forebay.model.outcome import Ack, Outcome, Settlement
+from forebay.store.contract import Found, Query
+from forebay.testing.clock import ManualClock
+from forebay.testing.conformance.stage import MakeBackend, Stage
+
+T = TypeVar("T")
+
+#: Seconds within which a waiter has to be awake; far above what a wake-up takes, far below the timeouts in use.
+PROMPT = 2.0
+#: Seconds after which a test gives up on something that never came.
+PATIENCE = 20.0
+#: A lease that does not run out by itself in a test that is about something else.
+LONG = 1e9
+
+BOOM = Failure("ValueError", "boom", "Traceback (most recent call last): ...")
+
+
+class Named(Protocol):
+    """Anything that carries the id of a message."""
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        ...
+
+
+def ident(name: str) -> str:
+    """The id of the message that a test calls `name`."""
+    return name.encode().hex().zfill(32)
+
+
+def names(items: Iterable[Named]) -> list[str]:
+    """What the test calls these messages."""
+    return [bytes.fromhex(item.id).lstrip(b"\0").decode() for item in items]
+
+
+def in_threads(*functions: Callable[[], T]) -> list[T]:
+    """Run functions at the same time, each in a thread; their results, or the first error."""
+    results: dict[int, T] = {}
+    errors: list[BaseException] = []
+    together = threading.Barrier(len(functions))
+
+    def run(number: int, function: Callable[[], T]) -> None:
+        try:
+            together.wait(PATIENCE)
+            results[number] = function()
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the thread of the test
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=item, daemon=True) for item in enumerate(functions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    if errors:
+        raise errors[0]
+    if len(results) < len(functions):
+        pytest.fail(f"a thread was still busy after {PATIENCE} s")
+    return [results[number] for number in range(len(functions))]
+
+
+class Working(Stage):
+    """A message on its way: publish, lease, settle, and what else a worker does."""
+
+    def publish(self, *called: str, queue: str = "q", **fields: Any) -> list[Receipt]:
+        """Publish messages of these names that are otherwise alike."""
+        return self.run(self.backend.publish([Message(id=ident(name), queue=queue, **fields) for name in called]))
+
+    def beat(self, worker: str = "w", lease: float = LONG, **fields: Any) -> bool:
+        """One beat of one worker."""
+        self._beaten.add(worker)
+        return self.run(self.backend.extend([Beat(worker=worker, lease=lease, **fields)]))[0]
+
+    def ask(self, limit: int = 100, worker: str = "w", queues: Sequence[str] = ("q",)) -> Leased:
+        """Lease by a worker that has beaten before, if it was not lost."""
+        return self.run(self.backend.lease(Want(worker, queues, limit)))
+
+    def lease(self, limit: int = 100, worker: str = "w", queues: Sequence[str] = ("q",)) -> list[Delivery]:
+        """Lease by a worker that is registered here if this test has not done so."""
+        if worker not in self._beaten:
+            self.beat(worker)
+        return self.ask(limit, worker, queues).deliveries
+
+    def take(self, limit: int = 100, worker: str = "w", queues: Sequence[str] = ("q",)) -> list[str]:
+        """The names of what a lease gave."""
+        return names(self.lease(limit, worker, queues))
+
+    def settle(self, outcome: Outcome, *deliveries: Delivery, worker: str = "w") -> list[bool]:
+        """Settle deliveries that end alike."""
+        return self.run(self.backend.settle(worker, [Settlement(delivery, outcome) for delivery in deliveries]))
+
+    def finish(self, outcome: Outcome | None = None, **fields: Any) -> None:
+        """Publish "a", lease it and settle it."""
+        self.publish("a", **fields)
+        (delivery,) = self.lease(1)
+        if not all(self.settle(outcome or Ack(), delivery)):
+            pytest.fail("the only delivery could not be settled")
+
+    def recover(self, *lost: str) -> Recovered:
+        """Bury workers."""
+        return self.run(self.backend.recover(lost))
+
+    def wait(self, timeout: float = PATIENCE, queues: Sequence[str] = ("q",)) -> float:
+        """Wait for work; how long it took."""
+        start = time.monotonic()
+        self.run(self.backend.wait(queues, timeout))
+        return time.monotonic() - start
+
+    def take_patiently(self, worker: str = "w") -> list[str]:
+        """Lease, and wait, until something comes."""
+        give_up = time.monotonic() + PATIENCE
+        while time.monotonic() < give_up:
+            if got := self.take(worker=worker):
+                return got
+            self.wait(give_up - time.monotonic())
+        return pytest.fail(f"nothing to lease in {PATIENCE} s")
+
+
+class Kit(Working):
+    """Everything a test says: the way of a message, and looking at it and stopping it."""
+
+    def find(self, name: str) -> Found | None:
+        """What is known of a message."""
+        return self.run(self.backend.find([ident(name)]))[0]
+
+    def found(self, name: str) -> Found:
+        """What is known of a message that has to be known."""
+        return self.find(name) or pytest.fail(f"message {name!r} is not known")
+
+    def state(self, name: str) -> State | None:
+        """Where a message is; None if it is not known."""
+        found = self.find(name)
+        return None if found is None else found.state
+
+    def depth(self, queue: str = "q") -> Depth:
+        """The numbers of one queue."""
+        return self.run(self.backend.depth([queue]))[0]
+
+    def listed(self, **query: Any) -> list[str]:
+        """The names of the messages that match."""
+        return names(self.run(self.backend.messages(Query(**query))))
+
+    def cancel(self, *called: str) -> list[State | None]:
+        """Cancel messages."""
+        return self.run(self.backend.cancel([ident(name) for name in called]))
+
+    def close_gate(self, queue: str = "q", lane: str | None = None, reason: str = "") -> None:
+        """Close a gate."""
+        self.run(self.backend.close_gate(queue, lane, reason))
+
+    def open_gate(self, queue: str = "q", lane: str | None = None) -> None:
+        """Open a gate."""
+        self.run(self.backend.open_gate(queue, lane))
+
+    def tidy(self, limit: int = 5000) -> int:
+        """Tidy up."""
+        return self.run(self.backend.tidy(limit))
+
+
+@pytest.fixture
+def kit(make_backend: MakeBackend) -> Generator[Kit]:
+    """A backend whose time stands still until the test moves it."""
+    with_clock = Kit(make_backend, ManualClock())
+    yield with_clock
+    with_clock.close()
+
+
+@pytest.fixture
+def live(make_backend: MakeBackend) -> Generator[Kit]:
+    """A backend on the machine's clock, for tests about waiting."""
+    on_time = Kit(make_backend, SystemClock())
+    yield on_time
+    on_time.close()

@@ -1,0 +1,207 @@
+"""What `wait` promises: it wakes for work, for due times and for cancels, misses none, and does not spin.
+
+These run on the machine's clock and in real threads. A bound on a wake-up is generous; that a wake-up comes at all,
+and not by a timeout, is what is tested: the timeouts in use are ten times the bound.
+"""
+# ruff: noqa: S101
+
+import time
+
+from forebay.model.outcome import Ack, Cancel, Release
+from forebay.testing.conformance.kit import PROMPT, Kit, ident, in_threads
+
+ROUNDS = 20
+
+
+class TestWait:
+    def test_a_publish_after_the_last_lease_is_not_slept_through(self, live: Kit) -> None:
+        """What came between looking and waiting ends the wait at once."""
+        assert live.take() == []
+        live.publish("a")
+        assert live.wait() < PROMPT
+
+    def test_a_publish_wakes_another_thread(self, live: Kit) -> None:
+        """Whoever waits in another thread has the message promptly, time after time."""
+        self._ping_pong(live, live.fellow())
+
+    def test_a_publish_wakes_another_process(self, live: Kit) -> None:
+        """Whoever waits on another instance has the message promptly, time after time."""
+        self._ping_pong(live, live.peer())
+
+    def test_a_message_wakes_when_it_is_due(self, live: Kit) -> None:
+        """A delay ends the wait: neither early in the lease, nor a timeout late."""
+        live.needs("delays")
+        live.publish("a", delay=0.3)
+        start = time.monotonic()
+        assert live.take_patiently() == ["a"]
+        assert 0.2 < time.monotonic() - start < PROMPT
+
+    def test_a_delay_that_is_published_meanwhile_counts(self, live: Kit) -> None:
+        """A waiter that slept before the delayed message came wakes at its due time as well."""
+        live.needs("delays")
+        waiter = live.fellow()
+
+        def publish() -> float:
+            live.publish("a", delay=0.3)
+            return time.monotonic()
+
+        def take() -> float:
+            assert waiter.take_patiently() == ["a"]
+            return time.monotonic()
+
+        published, taken = in_threads(publish, take)
+        assert 0.2 < taken - published < PROMPT
+
+    def test_a_cancel_wakes_who_runs_it(self, live: Kit) -> None:
+        """A worker that only waits hears promptly that something it runs is to stop."""
+        live.needs("cancel")
+        other = live.fellow()
+        live.publish("a")
+        live.lease()
+
+        def until_asked() -> float:
+            while not (asked := live.ask().cancelled):
+                live.wait()
+            assert list(asked) == [ident("a")]
+            return time.monotonic()
+
+        def cancel() -> float:
+            other.cancel("a")
+            return time.monotonic()
+
+        heard, said = in_threads(until_asked, cancel)
+        assert heard - said < PROMPT
+
+    def test_a_released_message_wakes(self, live: Kit) -> None:
+        """What one worker hands back, another that waits gets promptly."""
+        other = live.fellow()
+        live.publish("a")
+        (delivery,) = live.lease()
+
+        def release() -> float:
+            live.settle(Release(), delivery)
+            return time.monotonic()
+
+        def take() -> float:
+            assert other.take_patiently("other") == ["a"]
+            return time.monotonic()
+
+        released, taken = in_threads(release, take)
+        assert taken - released < PROMPT
+
+    def test_a_recovered_message_wakes(self, live: Kit) -> None:
+        """What a dead worker held, one that waits gets promptly after the burial."""
+        other = live.fellow()
+        live.publish("a")
+        live.lease(worker="dead")
+
+        def bury() -> float:
+            live.recover("dead")
+            return time.monotonic()
+
+        def take() -> float:
+            assert other.take_patiently("other") == ["a"]
+            return time.monotonic()
+
+        buried, taken = in_threads(bury, take)
+        assert taken - buried < PROMPT
+
+    def test_an_opened_gate_wakes(self, live: Kit) -> None:
+        """Resuming a queue wakes the workers that wait for it."""
+        other = live.fellow()
+        live.close_gate()
+        live.publish("a")
+
+        def resume() -> float:
+            live.open_gate()
+            return time.monotonic()
+
+        def take() -> float:
+            assert other.take_patiently("other") == ["a"]
+            return time.monotonic()
+
+        resumed, taken = in_threads(resume, take)
+        assert taken - resumed < PROMPT
+
+    def test_a_timeout_ends_the_wait(self, live: Kit) -> None:
+        """With nothing to come the wait ends by itself."""
+        live.take()
+        assert live.wait(0.2) < PROMPT
+
+    def test_waiting_for_nothing_does_not_spin(self, live: Kit) -> None:
+        """A loop of lease and wait over an empty queue turns a few times, not thousands."""
+        live.publish("elsewhere", queue="other")
+        turns, end = 0, time.monotonic() + 0.5
+        while time.monotonic() < end:
+            live.take()
+            live.wait(0.1)
+            turns += 1
+        assert turns < 50
+
+    def test_waiting_behind_a_closed_gate_does_not_spin(self, live: Kit) -> None:
+        """Messages that may not be leased are no reason to wake."""
+        live.close_gate()
+        live.publish("a")
+        live.publish("b", delay=0.1)
+        turns, end = 0, time.monotonic() + 0.5
+        while time.monotonic() < end:
+            live.take()
+            live.wait(0.1)
+            turns += 1
+        assert turns < 50
+
+    def _ping_pong(self, live: Kit, other: Kit) -> None:
+        def serve() -> None:
+            for number in range(ROUNDS):
+                live.publish(f"ping{number}")
+                ended = time.monotonic() + PROMPT
+                while live.state(f"ping{number}") != "done":
+                    assert time.monotonic() < ended
+                    live.run(live.backend.watch(ended - time.monotonic()))
+
+        def answer() -> None:
+            for number in range(ROUNDS):
+                assert other.take_patiently() == [f"ping{number}"]
+                (delivery,) = other.run(other.backend.held("w"))
+                assert other.settle(Ack(), delivery) == [True]
+
+        in_threads(serve, answer)
+
+
+class TestWatch:
+    def test_an_end_after_the_last_look_is_not_slept_through(self, live: Kit) -> None:
+        """What ended between looking and watching ends the watch at once."""
+        live.publish("a")
+        (delivery,) = live.lease()
+        assert live.state("a") == "running"
+        live.settle(Ack(), delivery)
+        assert self._watch(live) < PROMPT
+
+    def test_progress_wakes(self, live: Kit) -> None:
+        """Progress of a running message is news as well."""
+        live.publish("a")
+        (delivery,) = live.lease()
+        assert live.state("a") == "running"
+        assert live.run(live.backend.progress(delivery, b"\x01"))
+        assert self._watch(live) < PROMPT
+
+    def test_each_kind_of_end_wakes(self, live: Kit) -> None:
+        """Cancelled while waiting, cancelled while running, buried for good: each wakes who watches."""
+        live.publish("a", "b")
+        (running,) = live.lease(1)
+        assert live.state("b") == "ready"
+        live.cancel("b")
+        assert self._watch(live) < PROMPT
+        assert live.state("a") == "running"
+        live.settle(Cancel(), running)
+        assert self._watch(live) < PROMPT
+
+    def test_a_timeout_ends_the_watch(self, live: Kit) -> None:
+        """With nothing to see the watch ends by itself."""
+        live.find("a")
+        assert self._watch(live, 0.2) < PROMPT
+
+    def _watch(self, live: Kit, timeout: float = 10 * PROMPT) -> float:
+        start = time.monotonic()
+        live.run(live.backend.watch(timeout))
+        return time.monotonic() - start
