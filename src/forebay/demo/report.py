@@ -1,0 +1,126 @@
+"""The demo's last words: what was found, what could not be parsed, and whether the totals agree."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from forebay.demo.count import FIGURES, Count, merge
+from forebay.demo.crash import Recovery, Victim
+from forebay.demo.show import Row, Show
+from forebay.observe.view import decoded
+from forebay.store.contract import Found
+
+Packages = Mapping[str, Count]
+
+#: Rows of the long tables.
+_LARGEST, _LISTED = 10, 10
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """What the workers did.
+
+    Attributes:
+        packages: the summary of each.
+        dead: the files that could not be parsed.
+        again: messages that were run again after the crash.
+        took: seconds.
+    """
+
+    packages: Packages
+    dead: Sequence[Found]
+    again: int
+    took: float
+
+
+def plan(show: Show, files: int, processes: int, *, kill: bool) -> None:
+    """Say what is about to happen, in two sentences."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    what = f"{files:,} source files of Python {version}'s standard library become durable messages in a SQLite file"
+    show.say(f"{what}, and {processes} worker processes parse them and gather the counts package by package.", "bold")
+    crash = "Half-way one of the workers is killed with SIGKILL; at the end" if kill else "At the end"
+    show.say(f"{crash} the totals are compared with those of a plain loop over the same files.\n")
+
+
+def killed(show: Show, victim: Victim) -> None:
+    """Which worker was killed."""
+    show.say(
+        f"Killed worker process {victim.pid} with SIGKILL: {len(victim.held)} messages were in flight.", "bold red"
+    )
+
+
+def recovered(show: Show, recovery: Recovery) -> None:
+    """How long its messages waited."""
+    ended = f"; {recovery.ended} had just ended" if recovery.ended else ""
+    if recovery.pauses:
+        first, last = recovery.pauses[0], recovery.pauses[-1]
+        when = f"the first after {first:.2f} s, the last after {last:.2f} s"
+        show.say(f"{len(recovery.pauses)} of them started again, {when}{ended}.", "green")
+    if recovery.missing:
+        show.say(f"{recovery.missing} of them have not started again{ended}.", "bold red")
+
+
+def spared(show: Show) -> None:
+    """There was nobody to kill."""
+    show.say("No worker held a message when one was to be killed: there were too few files for that.", "yellow")
+
+
+def findings(show: Show, packages: Packages, dead: Sequence[Found]) -> None:
+    """The largest packages, and the files that do not parse."""
+    largest = sorted(packages.items(), key=lambda item: item[1].lines, reverse=True)[:_LARGEST]
+    figures = [name for name in FIGURES if name != "unparsable"]
+    rows: list[Row] = [["package", *figures, "longest function"]]
+    rows += [[name, *_numbers(count, figures), _longest(count)] for name, count in largest]
+    show.table(f"The {len(largest)} largest of {len(packages)} packages", rows)
+    if dead:
+        causes: list[Row] = [["file", "cause"], *([_path(found), found.cause] for found in dead[:_LISTED])]
+        show.table(f"Dead letters: {len(dead)} files that do not parse", causes)
+
+
+def verdict(show: Show, story: Story, plain: Packages) -> bool:
+    """The totals side by side; whether they agree in everything, package by package."""
+    ours = story.packages
+    here, there = merge(ours.values()), merge(plain.values())
+    figures = [[name, *_numbers(here, [name]), *_numbers(there, [name])] for name in FIGURES]
+    show.table("Totals", [["figure", "forebay", "plain loop"], *figures])
+    differing = [name for name in sorted({*ours, *plain}) if ours.get(name) != plain.get(name)]
+    if differing or len(story.dead) != there.unparsable:
+        show.say(f"\nThey DO NOT agree: {', '.join(differing[:_LISTED]) or 'dead letters'} differ.", "bold red")
+        return False
+    again = f", though {story.again} messages ran again" if story.again else ""
+    show.say(
+        f"\nThey agree in each of {len(ours)} packages: nothing lost, and nothing counted twice{again}.", "bold green"
+    )
+    return True
+
+
+def times(show: Show, forebay: float, plain: float, processes: int) -> None:
+    """How long both ways took."""
+    show.say(
+        f"Forebay took {forebay:.1f} s in {processes} processes, crash included; the plain loop {plain:.1f} s in one."
+    )
+
+
+def farewell(show: Show, kept: Path | None) -> None:
+    """What to try next."""
+    lines = ["forebay init            # write a small app of your own", "forebay dev -A app:app  # and run it"]
+    if kept is None:
+        lines.append("forebay demo --keep DIR # as now, but leave queue and index to look at")
+    else:
+        url = f"--url {shlex.quote(f'sqlite:///{kept}')}"
+        lines += [f"forebay {words} {url}" for words in ("queues", "dead list", "messages --state done")]
+    show.say("\nNext:\n  " + "\n  ".join(lines))
+
+
+def _numbers(count: Count, figures: Sequence[str]) -> list[str]:
+    return [f"{getattr(count, name):,}" for name in figures]
+
+
+def _longest(count: Count) -> str:
+    return f"{count.longest.place} ({count.longest.lines})" if count.longest.lines else "-"
+
+
+def _path(found: Found) -> str:
+    return str(decoded(found.body)["path"])
