@@ -68,7 +68,9 @@ def count_source(path: Path) -> tuple[Count, str]:
     try:
         return _figures(path.stem, text, lines), ""
     except _UNPARSABLE as error:
-        return Count(files=1, unparsable=1, lines=lines), f"does not parse: {error}"
+        return Count(
+            files=1, unparsable=1, lines=lines
+        ), f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
 
 
 def merge(counts: Iterable[Count]) -> Count:

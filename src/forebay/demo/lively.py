@@ -3,12 +3,13 @@
 import contextlib
 from collections.abc import Generator, Mapping, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from forebay.demo.show import Bars, Row
+from forebay.demo.show import Bars, Row, numeric
 
 
 class Lively:
@@ -23,11 +24,10 @@ class Lively:
 
     def table(self, title: str, rows: Sequence[Row]) -> None:
         """See `Show.table`."""
-        head, *body = rows
-        table = Table(title=Text(title, "bold"), title_justify="left", header_style="cyan", row_styles=("", "dim"))
-        for number, name in enumerate(head):
-            table.add_column(name, justify="right" if number else "left", overflow="fold")
-        for row in body:
+        table = Table(title=Text(title, "bold"), title_justify="left", header_style="cyan", box=SIMPLE_HEAD)
+        for column in zip(*rows, strict=True):
+            table.add_column(column[0], justify="right" if numeric(column) else "left", overflow="fold")
+        for row in rows[1:]:
             table.add_row(*map(Text, row))
         self._console.print("", table)
 

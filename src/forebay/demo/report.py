@@ -37,29 +37,29 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan(show: Show, files: int, processes: int, *, kill: bool) -> None:
     """Say what is about to happen, in two sentences."""
-    version = ".".join(map(str, sys.version_info[:3]))
-    what = f"{files:,} source files of Python {version}'s standard library become durable messages in a SQLite file"
-    show.say(f"{what}, and {processes} worker processes parse them and gather the counts package by package.", "bold")
+    version, workers = ".".join(map(str, sys.version_info[:3])), _many(processes, "worker process", "es")
+    what = f"{files:,} source files of Python {version}'s standard library go as durable messages through a SQLite file"
+    show.say(f"{what} to {workers}, which parse them and gather the counts package by package.", "bold")
     crash = "Half-way one of the workers is killed with SIGKILL; at the end" if kill else "At the end"
     show.say(f"{crash} the totals are compared with those of a plain loop over the same files.\n")
 
 
 def killed(show: Show, victim: Victim) -> None:
     """Which worker was killed."""
-    show.say(
-        f"Killed worker process {victim.pid} with SIGKILL: {len(victim.held)} messages were in flight.", "bold red"
-    )
+    held = _many(len(victim.held), "message")
+    show.say(f"Killed worker process {victim.pid} with SIGKILL: {held} in flight.", "bold red")
 
 
 def recovered(show: Show, recovery: Recovery) -> None:
     """How long its messages waited."""
-    ended = f"; {recovery.ended} had just ended" if recovery.ended else ""
     if recovery.pauses:
         first, last = recovery.pauses[0], recovery.pauses[-1]
         when = f"the first after {first:.2f} s, the last after {last:.2f} s"
-        show.say(f"{len(recovery.pauses)} of them started again, {when}{ended}.", "green")
+        show.say(f"{len(recovery.pauses)} of them started again, {when}.", "green")
+    if recovery.ended:
+        show.say(f"{recovery.ended} of them had just ended.", "green")
     if recovery.missing:
-        show.say(f"{recovery.missing} of them have not started again{ended}.", "bold red")
+        show.say(f"{recovery.missing} of them have not started again.", "bold red")
 
 
 def spared(show: Show) -> None:
@@ -70,13 +70,13 @@ def spared(show: Show) -> None:
 def findings(show: Show, packages: Packages, dead: Sequence[Found]) -> None:
     """The largest packages, and the files that do not parse."""
     largest = sorted(packages.items(), key=lambda item: item[1].lines, reverse=True)[:_LARGEST]
-    figures = [name for name in FIGURES if name != "unparsable"]
+    figures = ["files", "lines", "functions", "classes", "docstrings"]
     rows: list[Row] = [["package", *figures, "longest function"]]
     rows += [[name, *_numbers(count, figures), _longest(count)] for name, count in largest]
     show.table(f"The {len(largest)} largest of {len(packages)} packages", rows)
     if dead:
         causes: list[Row] = [["file", "cause"], *([_path(found), found.cause] for found in dead[:_LISTED])]
-        show.table(f"Dead letters: {len(dead)} files that do not parse", causes)
+        show.table(f"Dead letters: {_many(len(dead), 'file')} that cannot be parsed", causes)
 
 
 def verdict(show: Show, story: Story, plain: Packages) -> bool:
@@ -89,18 +89,16 @@ def verdict(show: Show, story: Story, plain: Packages) -> bool:
     if differing or len(story.dead) != there.unparsable:
         show.say(f"\nThey DO NOT agree: {', '.join(differing[:_LISTED]) or 'dead letters'} differ.", "bold red")
         return False
-    again = f", though {story.again} messages ran again" if story.again else ""
-    show.say(
-        f"\nThey agree in each of {len(ours)} packages: nothing lost, and nothing counted twice{again}.", "bold green"
-    )
+    again = f", though {_many(story.again, 'message')} ran again" if story.again else ""
+    words = f"They agree, package by package ({len(ours)}): nothing lost, and nothing counted twice{again}."
+    show.say(f"\n{words}", "bold green")
     return True
 
 
 def times(show: Show, forebay: float, plain: float, processes: int) -> None:
     """How long both ways took."""
-    show.say(
-        f"Forebay took {forebay:.1f} s in {processes} processes, crash included; the plain loop {plain:.1f} s in one."
-    )
+    ours = f"Forebay took {forebay:.1f} s with {_many(processes, 'worker process', 'es')}, their start included"
+    show.say(f"{ours}; the plain loop took {plain:.1f} s.")
 
 
 def farewell(show: Show, kept: Path | None) -> None:
@@ -112,6 +110,10 @@ def farewell(show: Show, kept: Path | None) -> None:
         url = f"--url {shlex.quote(f'sqlite:///{kept}')}"
         lines += [f"forebay {words} {url}" for words in ("queues", "dead list", "messages --state done")]
     show.say("\nNext:\n  " + "\n  ".join(lines))
+
+
+def _many(count: int, what: str, ending: str = "s") -> str:
+    return f"{count:,} {what}{'' if count == 1 else ending}"
 
 
 def _numbers(count: Count, figures: Sequence[str]) -> list[str]:

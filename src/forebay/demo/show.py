@@ -28,7 +28,7 @@ class Show(Protocol):
         ...
 
     def table(self, title: str, rows: Sequence[Row]) -> None:
-        """A table whose first row is its head: text in the first column, numbers in the others."""
+        """A table whose first row is its head; a column that begins with a number is aligned to the right."""
         ...
 
     def bars(self, totals: Mapping[str, int]) -> contextlib.AbstractContextManager[Bars]:
@@ -40,6 +40,11 @@ def choose() -> Show:
     """The best one for standard output."""
     lively = sys.stdout.isatty() and not os.environ.get("CI") and importlib.util.find_spec("rich") is not None
     return _rich() if lively else Plain()
+
+
+def numeric(column: Sequence[str]) -> bool:
+    """Whether a column, head included, holds numbers."""
+    return all(text[:1].isdigit() for text in column[1:])
 
 
 def _rich() -> Show:
@@ -57,13 +62,11 @@ class Plain:
 
     def table(self, title: str, rows: Sequence[Row]) -> None:
         """See `Show.table`."""
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        columns = list(zip(*rows, strict=True))
+        widths = [max(map(len, column)) * (1 if numeric(column) else -1) for column in columns]
         click.echo(f"\n{title}")
-        for first, *others in rows:
-            cells = [
-                first.ljust(widths[0]),
-                *(text.rjust(width) for text, width in zip(others, widths[1:], strict=True)),
-            ]
+        for row in rows:
+            cells = [text.rjust(n) if n > 0 else text.ljust(-n) for text, n in zip(row, widths, strict=True)]
             click.echo(f"  {'  '.join(cells)}".rstrip())
 
     @contextlib.contextmanager
