@@ -7,6 +7,7 @@ function is found by importing the module that the *parent* names, never by anyt
 import asyncio
 import contextlib
 import importlib
+import multiprocessing
 import os
 import signal
 import sys
@@ -46,9 +47,10 @@ _decode = msgspec.msgpack.Decoder(Job).decode
 
 
 def serve(pipe: "Connection[Any, Any]", keep: float, limit: int) -> None:
-    """Jobs until the pipe closes; a parent that is gone closes it."""
+    """Jobs until the pipe closes, or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, name="forebay-orphan", daemon=True).start()
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -56,6 +58,14 @@ def serve(pipe: "Connection[Any, Any]", keep: float, limit: int) -> None:
     with contextlib.suppress(EOFError, OSError):
         while True:
             child.live(_decode(pipe.recv_bytes()))
+
+
+def _follow_parent() -> None:
+    """End at once when the worker has gone: what runs here has lost its lease, and is about to run elsewhere."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 class _Child:
