@@ -115,9 +115,7 @@ class Forebay:
 
         return register if function is None else register(function)
 
-    def periodic(
-        self, cron: str, *, tz: str = "UTC", missed: str = "once", **ways: Unpack[TaskWays]
-    ) -> Decorator:
+    def periodic(self, cron: str, *, tz: str = "UTC", missed: str = "once", **ways: Unpack[TaskWays]) -> Decorator:
         """Register a task without arguments, and run it by the clock, once per tick however many schedulers there are.
 
         Args:

@@ -128,5 +128,10 @@ class Control:
     def _log(self, verb: str, target: str, **detail: object) -> None:
         words = "".join(f" {name}={value}" for name, value in detail.items() if value != "")
         _audit.info(
-            "%s: %s %s%s", self._actor, verb, target, words, extra={"actor": self._actor, "verb": verb, "target": target}
+            "%s: %s %s%s",
+            self._actor,
+            verb,
+            target,
+            words,
+            extra={"actor": self._actor, "verb": verb, "target": target},
         )

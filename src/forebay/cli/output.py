@@ -111,9 +111,7 @@ def lines(items: Sequence[T], shown: Sequence[Column]) -> list[str]:
 
 def _fit(shown: Sequence[Column], cells: Sequence[Sequence[str]], limit: int) -> list[int]:
     """Widths that fit: flexible columns shrink, the widest first, then all do."""
-    widths = [
-        max([width(column.title), *(width(row[number]) for row in cells)]) for number, column in enumerate(shown)
-    ]
+    widths = [max([width(column.title), *(width(row[number]) for row in cells)]) for number, column in enumerate(shown)]
     room = limit - len(_GAP) * (len(shown) - 1)
     for only_flex in (True, False):
         while sum(widths) > room:

@@ -82,7 +82,9 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 
 
 @click.command(cls=Root, params=common_options(), no_args_is_help=True)
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
 @click.help_option("-h", "--help")
 def cli() -> None:
     """Forebay: messages wait in queues, workers run them.
@@ -110,6 +112,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _leave_quietly(sys.stdout)
         return 0
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message(), err=True)
+        return asked.exit_code
     except BaseException as error:  # noqa: BLE001 - the last frame of the program: whatever it is ends as a line
         if isinstance(error, SystemExit) or (shared.debug and not isinstance(error, KeyboardInterrupt | click.Abort)):
             raise

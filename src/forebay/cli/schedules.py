@@ -45,7 +45,9 @@ def _list() -> None:
         Column("STATE", lambda s: "paused" if s.paused else "on"),
     ]
     if form() == "table":
-        output.show("table", found, Table(columns, "no schedules: a worker of an app with @app.periodic registers them"))
+        output.show(
+            "table", found, Table(columns, "no schedules: a worker of an app with @app.periodic registers them")
+        )
     else:
         output.show(form(), [schedule(row) for row in found], Table([], ""))
 
@@ -73,5 +75,8 @@ def _switch(names: tuple[str, ...], *, paused: bool) -> None:
 
     with_app(the_app("schedules"), work)
     rows = [{"name": name, "paused": paused} for name in names]
-    columns = [Column("NAME", lambda row: row["name"]), Column("STATE", lambda row: "paused" if row["paused"] else "on")]
+    columns = [
+        Column("NAME", lambda row: row["name"]),
+        Column("STATE", lambda row: "paused" if row["paused"] else "on"),
+    ]
     output.show(form(), rows, Table(columns, ""))

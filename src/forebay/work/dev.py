@@ -33,7 +33,9 @@ async def working(app: Forebay, options: WorkerOptions | None = None):  # type: 
         await asyncio.to_thread(thread.join)
 
 
-def _keep_apart(app: Forebay, worker: Worker, options: WorkerOptions) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+def _keep_apart(
+    app: Forebay, worker: Worker, options: WorkerOptions
+) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
     """The keeper on a loop and thread of its own, so that a task that blocks the worker's loop keeps its lease."""
     loop = asyncio.new_event_loop()
     keeper = Keeper(

@@ -70,7 +70,9 @@ class Worker:
         registry, engine = self._app.registry, self._app.engine
         queues = self.queues()
         raw = [queue for queue in queues if queue in registry.consumers]
-        kinds = {queue: {t.running.cpu for t in registry.tasks.values() if t.waiting.queue == queue} for queue in queues}
+        kinds = {
+            queue: {t.running.cpu for t in registry.tasks.values() if t.waiting.queue == queue} for queue in queues
+        }
         cpu = [queue for queue in queues if kinds[queue] == {True} and queue not in raw]
         usual = [queue for queue in queues if queue not in cpu and queue not in raw]
         feeds = [

@@ -24,7 +24,7 @@ from forebay.model.errors import ConfigError, EngineError, EngineUnreachable
 #: Milliseconds that SQLite itself waits for a foreign writer (a shell, a backup) before it gives up.
 BUSY_TIMEOUT = 10_000
 #: Pages of write-ahead log after which a commit also checkpoints: about 16 MB.
-CHECKPOINT = 4_000
+CHECKPOINT = 4000
 #: KiB of page cache per connection.
 WRITER_CACHE, READER_CACHE = 16_000, 4_000
 
@@ -105,7 +105,9 @@ class Database:
         if isinstance(error, apsw.Error):
             ours = translate(error, str(self.path))
             return ours if isinstance(ours, EngineUnreachable) else EngineUnreachable(str(ours))
-        return EngineUnreachable(f"{self.path}: {error.strerror}; does the folder exist, and may this user write there?")
+        return EngineUnreachable(
+            f"{self.path}: {error.strerror}; does the folder exist, and may this user write there?"
+        )
 
     @property
     def bells(self) -> Path:

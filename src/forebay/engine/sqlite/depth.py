@@ -21,7 +21,9 @@ def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
     paused = {queue for (queue,) in db.read("select queue from gate where lane = '*'")}
     now = db.clock.now()
     return [
-        Depth(queue=name, age=_age(db, name, now, tallies.get(name, {})), paused=name in paused, **tallies.get(name, {}))
+        Depth(
+            queue=name, age=_age(db, name, now, tallies.get(name, {})), paused=name in paused, **tallies.get(name, {})
+        )
         for name in names
     ]
 

@@ -75,9 +75,7 @@ class Leasing:
 
     def _beat(self, tx: Transaction, beat: Beat) -> bool:
         until, detail = tx.mono + beat.lease, rows.pack(beat)
-        tx.db.execute(
-            sql("beat"), (beat.worker, until, beat.state, detail, beat.pid, tx.mono, self._boot)
-        )
+        tx.db.execute(sql("beat"), (beat.worker, until, beat.state, detail, beat.pid, tx.mono, self._boot))
         if tx.db.changes():
             return True
         tx.db.execute(
@@ -88,7 +86,9 @@ class Leasing:
     def recover(self, tx: Transaction, lost: Sequence[str]) -> Recovered:
         """Bury workers; what they held goes back, or is quarantined."""
         gone = {id_ for (id_,) in tx.db.execute(sql("gone"), (tx.mono, self._boot))}
-        named = {id_ for id_ in lost if tx.db.execute("select 1 from worker where id = ? and state <> 'buried'", (id_,)).get}
+        named = {
+            id_ for id_ in lost if tx.db.execute("select 1 from worker where id = ? and state <> 'buried'", (id_,)).get
+        }
         returned = quarantined = 0
         for worker in sorted(gone | named):
             # the row stays a while as a tombstone, so that a frozen worker that comes back is told

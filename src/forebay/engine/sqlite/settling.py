@@ -115,7 +115,16 @@ def _kept(ack: Settlement) -> bool:
 def _memory(ack: Settlement, now: float) -> tuple[object, ...]:
     delivery, fate = ack.delivery, ack.outcome
     assert isinstance(fate, Ack)
-    return (delivery.id, delivery.queue, delivery.task, delivery.attempt, delivery.created, now, now + fate.keep, fate.result)
+    return (
+        delivery.id,
+        delivery.queue,
+        delivery.task,
+        delivery.attempt,
+        delivery.created,
+        now,
+        now + fate.keep,
+        fate.result,
+    )
 
 
 def _again(tx: Transaction, settlement: Settlement, state: State) -> None:
