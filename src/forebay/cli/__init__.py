@@ -1,4 +1,7 @@
-"""The command line: parse, call, print. What a command does lives below, in `control`, `observe`, `produce` and `work`."""
+"""The command line: parse, call, print.
+
+What a command does lives below, in `control`, `observe`, `produce` and `work`.
+"""
 
 from forebay.cli.root import main
 

@@ -30,7 +30,7 @@ def show(*, origin: bool) -> None:
     if form() == "json" and not origin:
         output.show_one("json", {row["name"]: row["value"] for row in rows}, list[str])
         return
-    columns = [
+    columns: list[Column[dict[str, Any]]] = [
         Column("SETTING", lambda row: row["name"]),
         Column("VALUE", lambda row: str(row["value"]), flex=True),
         *([Column("ORIGIN", lambda row: row["origin"], flex=True)] if origin else []),

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import click
 import msgspec
@@ -16,7 +16,6 @@ from forebay.cli.shared import Command, the_app, with_app
 from forebay.cli.shared import output as form
 from forebay.model.errors import BadArguments, UnknownTask
 from forebay.produce.handle import Handle
-from forebay.produce.producer import Ways
 from forebay.produce.task import Task
 
 #: Lines of standard input that are published in one transaction.
@@ -49,13 +48,13 @@ class How(msgspec.Struct, kw_only=True):
     unique: str | None
     expires: float | None
 
-    def ways(self) -> Ways:
+    def ways(self) -> dict[str, Any]:
         """The ways to wait, without those that were not named."""
         names = ("queue", "delay", "priority", "key", "unique", "expires")
         chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.header:
             chosen["headers"] = dict(_header(text) for text in self.header)
-        return cast("Ways", chosen)
+        return chosen
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])?(i)?b?)?", re.IGNORECASE)
 
 
 class Seconds(click.ParamType[float]):
-    """ "30s", "5m", "1.5h" or plain seconds."""
+    """Seconds, from "30s", "5m", "1.5h" or a plain number."""
 
     name = "duration"
 
@@ -26,7 +26,7 @@ class Seconds(click.ParamType[float]):
 
 
 class Size(click.ParamType[int]):
-    """ "500MB", "2GiB" or plain bytes."""
+    """Bytes, from "500MB", "2GiB" or a plain number."""
 
     name = "size"
 
@@ -40,7 +40,7 @@ class Size(click.ParamType[int]):
 
 
 class Names(click.ParamType[tuple[str, ...]]):
-    """ "a,b,c"."""
+    """Names, from "a,b,c"."""
 
     name = "names"
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -84,7 +85,7 @@ def tell(found: Sequence[Found]) -> None:
     now = time.time()
     if form() == "ndjson" or len(found) > 1:
         for one in found:
-            output.show_one("ndjson" if form() == "json" else form(), message(one), lambda one=one: story(one, now))
+            output.show_one("ndjson" if form() == "json" else form(), message(one), partial(story, one, now))
     else:
         output.show_one(form(), message(found[0]), lambda: story(found[0], now))
 
@@ -134,8 +135,10 @@ def cancel(ids: tuple[str, ...]) -> int:
         return await Control(app.engine, app.store, whoami()).cancel(ids)
 
     states = with_app(the_app("cancel"), work)
-    rows = [{"id": id_, "state": None if state is None else str(state)} for id_, state in zip(ids, states, strict=True)]
-    columns = [Column("ID", lambda row: row["id"]), Column("STATE", _after_cancel)]
+    rows: list[dict[str, Any]] = [
+        {"id": id_, "state": None if state is None else str(state)} for id_, state in zip(ids, states, strict=True)
+    ]
+    columns: list[Column[dict[str, Any]]] = [Column("ID", lambda row: row["id"]), Column("STATE", _after_cancel)]
     output.show(form(), rows, Table(columns, ""))
     return Code.FAILURE if None in states else Code.OK
 

@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import click
 import msgspec
@@ -24,19 +24,19 @@ _COLOURS = {
 _GAP = "  "
 
 
-class Column(NamedTuple):
-    """One column of a table. `flex` columns give way first when the terminal is narrow."""
+class Column(msgspec.Struct, Generic[T], frozen=True):
+    """One column of a table of `T`. `flex` columns give way first when the terminal is narrow."""
 
     title: str
-    text: "Callable[[Any], str]"
+    text: Callable[[T], str]
     right: bool = False
     flex: bool = False
 
 
-class Table(NamedTuple, Generic[T]):
+class Table(msgspec.Struct, Generic[T], frozen=True):
     """What to print of some rows: the columns, and the line that stands for none."""
 
-    columns: Sequence[Column]
+    columns: Sequence[Column[T]]
     empty: str
 
 
@@ -98,7 +98,7 @@ def show_one(form: str, item: Any, text: Callable[[], Iterable[str]]) -> None:
         click.echo(to_json(item, indent=2 if form == "json" else 0))
 
 
-def lines(items: Sequence[T], shown: Sequence[Column]) -> list[str]:
+def lines(items: Sequence[T], shown: Sequence[Column[T]]) -> list[str]:
     """The lines of a table with its heading, coloured if that is wanted here."""
     cells = [[cut(escape(column.text(item)[: CELL * 2]), CELL) for column in shown] for item in items]
     widths = _fit(shown, cells, columns())
@@ -109,7 +109,7 @@ def lines(items: Sequence[T], shown: Sequence[Column]) -> list[str]:
     return [click.style(heading, bold=True), *(_painted(row, line) for row, line in zip(cells, body, strict=True))]
 
 
-def _fit(shown: Sequence[Column], cells: Sequence[Sequence[str]], limit: int) -> list[int]:
+def _fit(shown: Sequence[Column[Any]], cells: Sequence[Sequence[str]], limit: int) -> list[int]:
     """Widths that fit: flexible columns shrink, the widest first, then all do."""
     widths = [max([width(column.title), *(width(row[number]) for row in cells)]) for number, column in enumerate(shown)]
     room = limit - len(_GAP) * (len(shown) - 1)
@@ -123,7 +123,7 @@ def _fit(shown: Sequence[Column], cells: Sequence[Sequence[str]], limit: int) ->
     return widths
 
 
-def _line(row: Sequence[str], shown: Sequence[Column], widths: Sequence[int]) -> str:
+def _line(row: Sequence[str], shown: Sequence[Column[Any]], widths: Sequence[int]) -> str:
     parts: list[str] = []
     for text, column, room in zip(row, shown, widths, strict=True):
         fitted = cut(text, room)

@@ -115,7 +115,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as asked:
         click.echo(asked.format_message(), err=True)
         return asked.exit_code
-    except BaseException as error:  # noqa: BLE001 - the last frame of the program: whatever it is ends as a line
+    except BaseException as error:  # the last frame of the program: whatever it is ends as a line
         if isinstance(error, SystemExit) or (shared.debug and not isinstance(error, KeyboardInterrupt | click.Abort)):
             raise
         return failing.report(error)

@@ -1,6 +1,7 @@
 """`schedules [list|pause|resume]`."""
 
 import time
+from typing import Any
 
 import click
 
@@ -34,7 +35,7 @@ def _list() -> None:
         return await app.store.schedules()
 
     found, now = with_app(the_app("schedules"), work), time.time()
-    columns = [
+    columns: list[Column[Schedule]] = [
         Column("NAME", lambda s: s.name, flex=True),
         Column("CRON", lambda s: s.cron),
         Column("ZONE", lambda s: s.tz),
@@ -74,8 +75,8 @@ def _switch(names: tuple[str, ...], *, paused: bool) -> None:
             await (control.pause_schedule(name) if paused else control.resume_schedule(name))
 
     with_app(the_app("schedules"), work)
-    rows = [{"name": name, "paused": paused} for name in names]
-    columns = [
+    rows: list[dict[str, Any]] = [{"name": name, "paused": paused} for name in names]
+    columns: list[Column[dict[str, Any]]] = [
         Column("NAME", lambda row: row["name"]),
         Column("STATE", lambda row: "paused" if row["paused"] else "on"),
     ]

@@ -49,8 +49,10 @@ def _options(command: str, *, no_schedules: bool, **chosen: Any) -> WorkerOption
 @click.option("--max-tasks", type=click.IntRange(0), default=0, help="Replace a process after so many; 0: never.")
 @click.option("--max-memory", type=SIZE, default="0", help="Replace a process above this, 500MB; 0: never.")
 def worker(**chosen: Any) -> int:
-    """Run messages until told to stop. TERM or Ctrl-C drains, a second one hands back what still runs, QUIT dumps
-    stacks."""
+    """Run messages until told to stop.
+
+    TERM or Ctrl-C drains, a second one hands back what still runs, QUIT dumps stacks.
+    """
     options = _options("worker", **chosen)
     from forebay.work.supervisor import supervise
 

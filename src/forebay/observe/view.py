@@ -46,7 +46,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, msgspec.Struct):
         value = msgspec.structs.asdict(value)
     if isinstance(value, Mapping):
-        pairs = cast("Mapping[Any, Any]", value)
+        pairs: Mapping[Any, Any] = value
         return {key if isinstance(key, str) else str(key): plain(item, depth + 1) for key, item in pairs.items()}
     if isinstance(value, bytes | bytearray):
         return {"base64": base64.b64encode(value).decode()}
