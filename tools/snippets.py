@@ -3,7 +3,9 @@
 Run as `python tools/snippets.py PAGE.md` (the tests do so for every page, each in an empty folder). What runs:
 
 - every ```python block, in one namespace per page, `await` allowed at top level;
-- a ```console block after `<!-- snippet: run -->`: each `$ forebay …` or `$ python …` line has to exit 0.
+- a ```console block after `<!-- snippet: run -->`: each `$ forebay …` or `$ python …` line has to exit 0 and to print
+  the lines below it, if there are any (`...` stands for anything); one that ends in ` &` runs beside the rest of the
+  page, and has to exit 0 when it is terminated at the end.
 
 A block after `<!-- snippet: file NAME -->` is written to that file instead of run; one after
 `<!-- snippet: skip, REASON -->` is left alone.
@@ -11,6 +13,8 @@ A block after `<!-- snippet: file NAME -->` is written to that file instead of r
 
 import ast
 import asyncio
+import contextlib
+import doctest
 import inspect
 import re
 import shlex
@@ -58,10 +62,25 @@ def steps(text: str) -> list[Step]:
     return found
 
 
-def commands(code: str) -> list[list[str]]:
-    """Return the commands of a console block as argument lists for this very Python."""
-    lines = re.findall(r"^\$ (.*)$", code.replace("\\\n", " "), re.MULTILINE)
-    return [_command(shlex.split(line, comments=True)) for line in lines]
+class Command(NamedTuple):
+    """One command of a console block: its words, the output shown below it, and whether it runs beside the rest."""
+
+    words: list[str]
+    output: str
+    beside: bool = False
+
+
+def commands(code: str) -> list[Command]:
+    """Return the commands of a console block, for this very Python."""
+    lines = code.replace("\\\n", " ").splitlines(keepends=True)
+    starts = [number for number, line in enumerate(lines) if line.startswith("$ ")]
+    found = []
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        words = shlex.split(lines[start][2:], comments=True)
+        beside = words[-1:] == ["&"]
+        output = "".join(lines[start + 1 : end]).strip()
+        found.append(Command(_command(words[:-1] if beside else words), output, beside))
+    return found
 
 
 def _command(words: list[str]) -> list[str]:
@@ -77,16 +96,34 @@ def run(page: Path) -> None:
     """Do the steps of a page; the first that fails raises."""
     module = sys.modules["__main__"] = ModuleType("__main__")
     sys.path.insert(0, str(Path.cwd()))
-    with asyncio.Runner() as runner:
+    with contextlib.ExitStack() as beside, asyncio.Runner() as runner:
         for step in steps(page.read_text(encoding="utf-8")):
             print(f"{page}:{step.line}: {step.what} {step.name}", flush=True)
             if step.what == "file":
                 Path(step.name).write_text(step.code, encoding="utf-8")
             elif step.what == "console":
                 for command in commands(step.code):
-                    subprocess.run(command, check=True)
+                    _console(command, beside)
             else:
                 _python(step, page, vars(module), runner)
+
+
+def _console(command: Command, beside: contextlib.ExitStack) -> None:
+    if command.beside:
+        process = subprocess.Popen(command.words)
+        beside.callback(_end, process)
+        return
+    done = subprocess.run(command.words, check=True, stdout=subprocess.PIPE, text=True)
+    print(done.stdout, end="", flush=True)
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    if command.output and not doctest.OutputChecker().check_output(command.output, done.stdout, flags):
+        raise PageError(f"{shlex.join(command.words[1:])} has to print\n{command.output}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    if code := process.wait(60):
+        raise subprocess.CalledProcessError(code, process.args)
 
 
 def _python(step: Step, page: Path, namespace: dict[str, Any], runner: asyncio.Runner) -> None:

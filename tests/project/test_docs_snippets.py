@@ -87,6 +87,49 @@ def test_a_failing_command_fails_the_page(tmp_path):
     assert run(tmp_path / "page.md", tmp_path).returncode == 1
 
 
+def test_what_is_shown_below_a_command_has_to_be_what_it_prints(tmp_path):
+    shown = '<!-- snippet: run -->\n```console\n$ python -c "print(1, 2, 3)"\n{}\n```\n'
+    (tmp_path / "right.md").write_text(shown.format("1 ... 3"))
+    (tmp_path / "wrong.md").write_text(shown.format("1 ... 4"))
+    assert run(tmp_path / "right.md", tmp_path).returncode == 0
+    assert "has to print\n1 ... 4" in run(tmp_path / "wrong.md", tmp_path).stderr
+
+
+BESIDE = """
+<!-- snippet: file sleeper.py -->
+```python
+import os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(int(sys.argv[1])))
+open("up", "w").close()
+signal.pause()
+```
+
+```python
+import os
+os.mkfifo("up")
+```
+
+<!-- snippet: run -->
+```console
+$ python sleeper.py {} &
+```
+
+```python
+open("up").close()
+```
+"""
+
+
+def test_a_command_beside_the_page_is_terminated_at_its_end_and_has_to_exit_0(tmp_path):
+    (tmp_path / "page.md").write_text(BESIDE.format(0))
+    assert run(tmp_path / "page.md", tmp_path).returncode == 0
+    (tmp_path / "up").unlink()
+    (tmp_path / "page.md").write_text(BESIDE.format(3))
+    done = run(tmp_path / "page.md", tmp_path)
+    assert done.returncode == 1
+    assert "exit status 3" in done.stderr
+
+
 @pytest.mark.parametrize("marker", ["skip", "skip,", "rum", "run"])
 def test_an_unknown_marker_or_a_skip_without_a_reason_is_an_error(marker):
     with pytest.raises(snippets.PageError, match="line 2"):
