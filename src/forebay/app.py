@@ -18,7 +18,7 @@ from forebay.produce.context import Context
 from forebay.produce.declare import make_consumer, make_schedule, make_task
 from forebay.produce.decorators import Decorator, TaskWays
 from forebay.produce.handle import Handle
-from forebay.produce.producer import Options, Producer, Ways, options
+from forebay.produce.producer import Options, Producer, RawWays, options
 from forebay.produce.registry import Registry
 from forebay.produce.task import Task
 
@@ -128,9 +128,10 @@ class Forebay:
         """
 
         def register(function: Callable[..., Any]) -> Task[..., Any, Any]:
-            task = function if isinstance(function, Task) else self.task(**ways)(function)
+            known = isinstance(function, Task)
+            task = cast("Task[..., Any, Any]", function) if known else self.task(**ways)(function)
             self.registry.schedules[task.name] = make_schedule(task, cron, tz, missed, self.clock.now())
-            return cast("Task[..., Any, Any]", task)
+            return task
 
         return cast("Decorator", register)
 
@@ -151,7 +152,7 @@ class Forebay:
 
         return register
 
-    async def apublish(self, queue: str, value: Any, **ways: Unpack[Ways]) -> Handle[Any]:
+    async def apublish(self, queue: str, value: Any, **ways: Unpack[RawWays]) -> Handle[Any]:
         """Publish a raw message: any JSON-like value, dataclass, Struct or pydantic model. Durable when this returns.
 
         Raises:
@@ -160,11 +161,11 @@ class Forebay:
         """
         return (await self.apublish_many(queue, [value], **ways))[0]
 
-    def publish(self, queue: str, value: Any, **ways: Unpack[Ways]) -> Handle[Any]:
+    def publish(self, queue: str, value: Any, **ways: Unpack[RawWays]) -> Handle[Any]:
         """`apublish` for synchronous code."""
         return drive(self.apublish(queue, value, **ways))
 
-    async def apublish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[Ways]) -> list[Handle[Any]]:
+    async def apublish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[RawWays]) -> list[Handle[Any]]:
         """Publish many raw messages in one transaction."""
         chosen = options(Options(queue=check_name("queue", queue)), ways)
         messages = [self.producer.message("", encode_value(value), chosen) for value in values]

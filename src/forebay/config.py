@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -33,12 +33,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str = "sqlite:///forebay.db"
     durability: Literal["full", "normal"] = "full"
-    lease: float = 15.0
-    payload_limit: int = 1024 * 1024
+    lease: Annotated[float, msgspec.Meta(gt=0)] = 15.0
+    payload_limit: Annotated[int, msgspec.Meta(gt=0)] = 1024 * 1024
     result_ttl: float = 3600.0
-    poll: float = 1.0
+    poll: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     migrate: bool = True
-    max_size: int = 0
+    max_size: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ def _checked(name: str, value: Any, origin: str) -> Any:
         raise ConfigError(f"{origin}: unknown setting {name!r}; known are {known}")
     try:
         if name in _DURATIONS:
-            return seconds(value, name)
+            value = seconds(value, name)
         return msgspec.convert(value, field, strict=False)
     except (ConfigError, msgspec.ValidationError) as error:
         raise ConfigError(f"{origin}: {name} = {value!r} is not usable: {error}") from None

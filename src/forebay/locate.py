@@ -16,13 +16,15 @@ def locate(locator: str) -> Forebay:
     """
     module_name, _, attribute = locator.partition(":")
     attribute = attribute or "app"
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise ConfigError(f"{locator!r} names no module: -A takes module:attribute, such as shop.tasks:app")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
         found = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # a module that theirs imports is missing: that traceback is the best message
         raise ConfigError(f"no module {module_name!r} here or on the path: -A takes module:attribute") from error
     app: object = found

@@ -13,5 +13,5 @@ def full_jitter(attempt: int, base: float, cap: float, draw: float) -> float:
         cap: the largest window, seconds.
         draw: a random number in [0, 1), passed in.
     """
-    window = min(cap, base * 2 ** min(attempt - 1, 62))
+    window = min(cap, base * 2.0 ** min(attempt - 1, 62))
     return draw * window

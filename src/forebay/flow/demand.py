@@ -1,4 +1,4 @@
-"""How many messages to lease now: what can start at once, and a little more so that fast work never waits for a lease."""
+"""How many messages to lease now: what can start at once, and a little more, so that fast work never waits for one."""
 
 #: Seconds of work that a worker may hold ahead of its free slots. A slow task is thus never held behind another.
 AHEAD = 0.02

@@ -17,7 +17,7 @@ DEFAULT_CAP = 600.0
 Rules = Mapping[type[BaseException], "Retry"]
 
 
-class Retry(Exception):  # noqa: N818 - a policy first; raised, it is a request and no error
+class Retry(Exception):
     """A retry policy; raised inside a task, a request to be tried again.
 
     As a policy: `@app.task(retry=Retry(max_attempts=8, max_age=3600, rules={ValueError: Retry.never()}))`.
@@ -46,14 +46,18 @@ class Retry(Exception):  # noqa: N818 - a policy first; raised, it is a request 
         after: Duration | None = None,
     ) -> None:
         super().__init__(f"retry after {after}" if after is not None else "retry")
-        if max_attempts is not None and max_attempts < 1:
-            raise ConfigError(f"max_attempts counts the first try too, so it is at least 1, not {max_attempts}")
+        if max_attempts is not None and (type(max_attempts) is not int or max_attempts < 1):
+            raise ConfigError(
+                f"max_attempts counts the first try too, so it is a whole number from 1, not {max_attempts!r}"
+            )
         self.max_attempts = max_attempts
         self.base = None if base is None else seconds(base, "base")
         self.cap = None if cap is None else seconds(cap, "cap")
         self.max_age = None if max_age is None else seconds(max_age, "max_age")
         self.after = None if after is None else seconds(after, "after")
         self.rules: Rules = dict(rules or {})
+        for kind, rule in self.rules.items():
+            _check_rule(kind, rule)
 
     @classmethod
     def never(cls) -> Self:
@@ -77,11 +81,18 @@ class Retry(Exception):  # noqa: N818 - a policy first; raised, it is a request 
             return error.over(self)
         for kind in type(error).__mro__:
             if kind in self.rules:
-                return self.rules[kind].over(Retry(base=self.base, cap=self.cap, max_age=self.max_age))
+                return self.rules[kind].over(self)
         return self
 
 
-def decide(policy: Retry, error: BaseException, failure: Failure, attempt: int, age: float, draw: float) -> Outcome:
+def _check_rule(kind: object, rule: object) -> None:
+    if not (isinstance(kind, type) and issubclass(kind, BaseException) and isinstance(rule, Retry)):
+        raise ConfigError(f"rules maps exception classes to Retry policies, not {kind!r} to {rule!r}")
+
+
+def decide(  # noqa: PLR0917 - what happened, then when, then chance: each call names them in this order
+    policy: Retry, error: BaseException, failure: Failure, attempt: int, age: float, draw: float
+) -> Outcome:
     """Try again or give up.
 
     Args:

@@ -24,6 +24,8 @@ def seconds(value: Duration | str, what: str = "duration") -> float:
         if match is None:
             raise ConfigError(f"{what} {value!r} is not a duration: write seconds, or a number with ms, s, m, h or d")
         value = float(match[1]) * _UNITS[match[2] or "s"]
+    if isinstance(value, bool) or not isinstance(value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"{what} must be seconds or a timedelta, not {value!r}")
     if not 0 <= value < float("inf"):
         raise ConfigError(f"{what} must be a finite number of seconds, 0 or more, not {value!r}")
     return float(value)

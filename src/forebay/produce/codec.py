@@ -1,4 +1,4 @@
-"""Between a function's arguments and bytes: MessagePack, typed by the function's own annotations, checked on both sides.
+"""Between a function's arguments and bytes: MessagePack, typed by its own annotations, checked on both sides.
 
 The wire form is a map from parameter name to value, so that parameters may be reordered, or added with a default, while
 messages of the old form still wait.
@@ -9,12 +9,14 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from types import GenericAlias, UnionType
 from typing import Any
 
 import msgspec
 
 from forebay.model.errors import BadArguments, BadResult, ConfigError
 from forebay.produce.context import Context
+from forebay.produce.snooze import Snooze
 
 _KINDS = inspect.Parameter
 _VARIABLE = (_KINDS.VAR_POSITIONAL, _KINDS.VAR_KEYWORD)
@@ -28,10 +30,11 @@ def _to_wire(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be sent: use plain data, a Struct, a dataclass or a pydantic model")
 
 
-def _from_wire(kind: type, value: Any) -> Any:
+def _from_wire(kind: Any, value: Any) -> Any:
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
-        return kind.model_validate(value)
+        model: Any = kind
+        return model.model_validate(value)
     raise TypeError(f"{kind.__name__} cannot be received: use plain data, a Struct, a dataclass or a pydantic model")
 
 
@@ -76,14 +79,13 @@ class Codec:
         hints = _hints(name, function)
         self._context = next((p for p in self.signature.parameters if hints.get(p) is Context), None)
         parameters = [p for p in self.signature.parameters.values() if p.name != self._context]
-        self.names = frozenset(p.name for p in parameters)
         self._positional = [p for p in parameters if p.kind in (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD)]
         self._keyword = [p for p in parameters if p.kind is _KINDS.KEYWORD_ONLY]
         self._variable = [p for p in parameters if p.kind in _VARIABLE]
         self._simple = not self._variable and all(p.kind is _KINDS.POSITIONAL_OR_KEYWORD for p in self._positional)
         self._bound = self.signature.replace(parameters=parameters) if not self._simple else None
         self._struct = self._arguments(hints)
-        self._result_type = hints.get("return", Any)
+        self._result_type = _without_snooze(hints.get("return", Any))
         #: whether "nothing" has to be checked against the annotation like any other result
         self.returns_value = self._result_type not in (Any, None, type(None))
         try:
@@ -96,6 +98,11 @@ class Codec:
         base = msgspec.defstruct("Arguments", [_field(p, hints) for p in self._positional])
         named = [_field(p, hints) for p in (*self._keyword, *self._variable)]
         return msgspec.defstruct("Arguments", named, bases=(base,), kw_only=True) if named else base
+
+    def open_after(self, count: int) -> frozenset[str]:
+        """The names of the parameters that `count` positional arguments leave to be given by name."""
+        by_name = (p for p in self._positional[count:] if p.kind is _KINDS.POSITIONAL_OR_KEYWORD)
+        return frozenset(p.name for p in (*by_name, *self._keyword))
 
     def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         """The body for one call.
@@ -187,12 +194,21 @@ def _hints(name: str, function: Callable[..., Any]) -> dict[str, Any]:
     return hints
 
 
+def _without_snooze(kind: Any) -> Any:
+    """A return annotation without `Snooze`, which is a way to end and never a result."""
+    if kind is Snooze:
+        return None
+    if typing.get_origin(kind) in {typing.Union, UnionType}:
+        return typing.Union[tuple(part for part in typing.get_args(kind) if part is not Snooze)]  # noqa: UP007
+    return kind
+
+
 def _field(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
     kind = hints.get(parameter.name, Any)
     if parameter.kind is _KINDS.VAR_POSITIONAL:
-        return parameter.name, list[kind], msgspec.field(default_factory=list)
+        return parameter.name, GenericAlias(list, (kind,)), msgspec.field(default_factory=list)
     if parameter.kind is _KINDS.VAR_KEYWORD:
-        return parameter.name, dict[str, kind], msgspec.field(default_factory=dict)
+        return parameter.name, GenericAlias(dict, (str, kind)), msgspec.field(default_factory=dict)
     if parameter.default is parameter.empty:
         return parameter.name, kind
     if isinstance(parameter.default, list | dict | set | bytearray):

@@ -26,7 +26,7 @@ class Handle(Generic[T]):
 
     __slots__ = ("_codec", "_producer", "duplicate", "id")
 
-    def __init__(self, producer: Producer, id_: str, codec: Codec | None = None, duplicate: bool = False) -> None:
+    def __init__(self, producer: Producer, id_: str, codec: Codec | None = None, *, duplicate: bool = False) -> None:
         self._producer, self.id, self._codec, self.duplicate = producer, id_, codec, duplicate
 
     def __repr__(self) -> str:
@@ -73,7 +73,8 @@ class Handle(Generic[T]):
             raise TaskFailed(f"message {self.id} is {found.state}: {found.cause}", found.state, found.failure)
         if found.result is None:
             return None  # type: ignore[return-value]
-        return decode_value(found.result) if self._codec is None else self._codec.decode_result(found.result)
+        result: T = decode_value(found.result) if self._codec is None else self._codec.decode_result(found.result)
+        return result
 
     async def acancel(self) -> State:
         """Cancel it: waiting, it ends at once; running, it is asked to stop. The state after that."""

@@ -1,5 +1,6 @@
 """Publishing: builds messages, checks their size, and hands them to the engine. Opens the engine on first use."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
@@ -7,9 +8,9 @@ from typing import Any, TypedDict
 import msgspec
 
 from forebay.config import Settings
-from forebay.engine.contract import Engine, Receipt
+from forebay.engine.contract import Engine, Fate, Receipt
 from forebay.model.duration import Duration, seconds
-from forebay.model.errors import ConfigError, NoSuchMessage, PayloadTooLarge
+from forebay.model.errors import ConfigError, EngineError, NoSuchMessage, PayloadTooLarge
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
@@ -33,11 +34,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     headers: dict[str, str] | None = None
 
 
-class Ways(TypedDict, total=False):
+class RawWays(TypedDict, total=False):
     """Ways for a message to wait.
 
     Keys:
-        queue: another queue than the task's own.
         delay: from acceptance until it is due.
         due: when it is due: seconds since the epoch, or an aware datetime; wins over `delay`.
         priority: higher runs first; 0 unless given.
@@ -47,7 +47,6 @@ class Ways(TypedDict, total=False):
         headers: short strings that travel along.
     """
 
-    queue: str
     delay: Duration
     due: datetime | float
     priority: int
@@ -57,7 +56,17 @@ class Ways(TypedDict, total=False):
     headers: Mapping[str, str]
 
 
-def options(base: Options, chosen: Ways) -> Options:
+class Ways(RawWays, total=False):
+    """Ways for a task's message to wait: those of `RawWays`, and a queue.
+
+    Keys:
+        queue: another queue than the task's own.
+    """
+
+    queue: str
+
+
+def options(base: Options, chosen: RawWays) -> Options:
     """`base` with what was chosen, checked once.
 
     Raises:
@@ -85,6 +94,8 @@ def _checked(chosen: Options) -> Options:
             raise ConfigError(f"{name} must have 1 to {_MAX_KEY} characters, not {len(text)}")
     if not -(2**31) <= chosen.priority < 2**31:
         raise ConfigError(f"priority {chosen.priority} is out of range: use -2147483648 to 2147483647")
+    if chosen.due is not None and not math.isfinite(chosen.due):
+        raise ConfigError(f"due must be seconds since the epoch or an aware datetime, not {chosen.due}")
     return chosen
 
 
@@ -123,9 +134,19 @@ class Producer:
         )
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Publish; durable when this returns."""
+        """Publish; durable when this returns.
+
+        Raises:
+            EngineError: the engine has no room for some of them.
+        """
         await self.engine.open()
-        return await self.engine.publish(messages) if messages else []
+        receipts = await self.engine.publish(messages) if messages else []
+        if refused := sum(receipt.fate is Fate.FULL for receipt in receipts):
+            raise EngineError(
+                f"no room for {refused} of {len(receipts)} messages: the engine is full up to max_size; "
+                "let workers catch up, purge dead letters, or raise max_size"
+            )
+        return receipts
 
     async def find(self, id_: str) -> Found | None:
         """What is known of a message."""

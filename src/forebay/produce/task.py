@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
 import msgspec
 
@@ -82,7 +82,9 @@ class Using(Generic[P, T]):
         encode = task.codec.encode
         messages = [producer.message(task.name, encode(args, kwargs), self._chosen) for args, kwargs in calls]
         receipts = await producer.publish(messages)
-        return [Handle(producer, receipt.id, task.codec, receipt.fate is Fate.DUPLICATE) for receipt in receipts]
+        return [
+            Handle(producer, receipt.id, task.codec, duplicate=receipt.fate is Fate.DUPLICATE) for receipt in receipts
+        ]
 
 
 class Task(Generic[P, C, T]):
@@ -122,10 +124,10 @@ class Task(Generic[P, C, T]):
         """
         if not isinstance(call, tuple | list):
             raise BadArguments(f"task {self.name}: each call is a tuple of arguments, not {type(call).__name__}")
-        if len(call) == 2 and isinstance(call[0], tuple) and isinstance(call[1], dict):
-            return call[0], call[1]
-        if call and isinstance(call[-1], dict) and self.codec.names.issuperset(call[-1]):
-            return call[:-1], call[-1]
+        if call and isinstance(call[-1], dict):
+            named = cast("dict[str, Any]", call[-1])
+            if named and self.codec.open_after(len(call) - 1).issuperset(named):
+                return call[:-1], named
         return call, {}
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
@@ -142,7 +144,10 @@ class Task(Generic[P, C, T]):
         return await self._using.aenqueue(*args, **kwargs)
 
     def enqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Handle[T]]:
-        """Enqueue many calls: tuples of positional arguments, the last item may be a dict of keyword arguments."""
+        """Enqueue many calls: tuples of positional arguments, the last item may be a dict of keyword arguments.
+
+        It is one if each of its keys names a parameter that the items before it leave open.
+        """
         return self._using.enqueue_many(calls)
 
     async def aenqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Handle[T]]:
