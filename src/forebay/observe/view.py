@@ -46,8 +46,8 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, msgspec.Struct):
         value = msgspec.structs.asdict(value)
     if isinstance(value, Mapping):
-        pairs: Mapping[Any, Any] = value
-        return {key if isinstance(key, str) else str(key): plain(item, depth + 1) for key, item in pairs.items()}
+        pairs = cast("Any", value).items()
+        return {key if isinstance(key, str) else str(key): plain(item, depth + 1) for key, item in pairs}
     if isinstance(value, bytes | bytearray):
         return {"base64": base64.b64encode(value).decode()}
     if isinstance(value, Sequence | set | frozenset):

@@ -127,6 +127,13 @@ class Inspects(Protocol):
         """Messages that match, in order of acceptance (final states: in order of their end)."""
         ...
 
+    async def latest(self, limit: int) -> list[Found]:
+        """The newest `limit` that wait or run, by acceptance, then the newest `limit` ends of any kind, by their end.
+
+        The cost depends on `limit` alone; for watching what comes and goes.
+        """
+        ...
+
     async def held(self, worker: str) -> list[Delivery]:
         """What a worker holds now."""
         ...

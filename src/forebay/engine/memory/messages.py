@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Sequence
-from heapq import nsmallest
+from heapq import nlargest, nsmallest
 from itertools import islice
 
 from forebay.engine.memory.record import Record
@@ -58,6 +58,14 @@ class MemoryMessages:
                 start = place(last)
             matching = (record for record in self._matching(query, now) if place(record) > start)
             return [record.found() for record in nsmallest(query.limit, matching, key=place)]
+
+    async def latest(self, limit: int) -> list[Found]:
+        """The newest live messages, then the newest ends. Looks at every record, which the reference may."""
+        with self._memory.verb() as now:
+            known = [record for record in self._memory.records.values() if record.forget is None or record.forget > now]
+            live = nlargest(limit, (record for record in known if record.state in LIVE), key=_by_acceptance)
+            ends = nlargest(limit, (record for record in known if record.state in FINAL), key=_by_end)
+            return [record.found() for record in (*reversed(live), *reversed(ends))]
 
     async def held(self, worker: str) -> list[Delivery]:
         """What a worker holds now, in order of acceptance."""

@@ -1,6 +1,6 @@
 """Reading and stopping messages, and the workers that hold them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -58,6 +58,16 @@ class Inspecting:
         columns = sql(statement).split("where id = ?1")[0].replace(f"from {table}", f"from {table} {hint}")
         text = f"{columns} where {' and '.join(where)} order by seq limit ?"
         return [reader(row) for row in self._db.read(text, (*values, query.limit))]
+
+    async def latest(self, limit: int) -> list[Found]:
+        """See `store.contract.Inspects.latest`."""
+        live = self._newest("find_live", results.live, limit)
+        ends = self._newest("find_finished", results.ended, limit) + self._newest("find_dead", results.dead, limit)
+        return live + sorted(ends, key=lambda found: found.finished or 0.0)[-limit:]
+
+    def _newest(self, statement: str, reader: Callable[[tuple[Any, ...]], Found], limit: int) -> list[Found]:
+        text = sql(statement).split("where id = ?1")[0] + "order by seq desc limit ?"
+        return [reader(row) for row in reversed(self._db.read(text, (limit,)))]
 
     async def held(self, worker: str) -> list[Delivery]:
         """See `store.contract.Inspects.held`."""

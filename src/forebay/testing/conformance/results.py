@@ -136,6 +136,15 @@ class TestMessages:
         kit.settle(Ack(), *kit.lease(1))
         assert "a" not in kit.listed(state=State.READY, limit=2, after=ident("b"))
 
+    def test_the_newest_live_and_the_newest_ends_are_seen_at_once(self, kit: Kit) -> None:
+        """Up to `limit` of each, however many there are; dead letters are ends like any other."""
+        kit.publish("a", "b", "c", "d", "e", "f")
+        for outcome, delivery in zip((Ack(), DeadLetter("bug"), Discard("old")), kit.lease(3), strict=True):
+            kit.clock.advance(1)
+            kit.settle(outcome, delivery)
+        assert names(kit.run(kit.backend.latest(2))) == ["e", "f", "b", "c"]
+        assert names(kit.run(kit.backend.latest(9))) == ["d", "e", "f", "a", "b", "c"]
+
     def test_what_a_worker_holds_can_be_read(self, kit: Kit) -> None:
         """Its leases, as it got them, and nobody else's."""
         kit.publish("a", "b", "c")
