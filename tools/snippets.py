@@ -111,7 +111,7 @@ def run(page: Path) -> None:
 def _console(command: Command, beside: contextlib.ExitStack) -> None:
     if command.beside:
         process = subprocess.Popen(command.words)
-        beside.callback(_end, process)
+        beside.push(lambda kind, *_: _end(process, failed=kind is not None))
         return
     done = subprocess.run(command.words, check=True, stdout=subprocess.PIPE, text=True)
     print(done.stdout, end="", flush=True)
@@ -120,9 +120,10 @@ def _console(command: Command, beside: contextlib.ExitStack) -> None:
         raise PageError(f"{shlex.join(command.words[1:])} has to print\n{command.output}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], *, failed: bool) -> None:
     process.terminate()
-    if code := process.wait(60):
+    code = process.wait(60)
+    if code and not failed:  # what failed first is what to be told of
         raise subprocess.CalledProcessError(code, process.args)
 
 
