@@ -34,13 +34,13 @@ def table(now: float) -> Table[Found]:
             Column("TASK", lambda f: f.task or "-", flex=True),
             Column("TRY", lambda f: str(f.attempt), right=True),
             Column("CREATED", lambda f: ago(f.created, now), right=True),
-            Column("DETAIL", lambda f: _detail(f, now), flex=True),
+            Column("DETAIL", lambda f: detail(f, now), flex=True),
         ],
         "no messages",
     )
 
 
-def _detail(found: Found, now: float) -> str:
+def detail(found: Found, now: float) -> str:
     """The one thing that is worth a column for a message in its state."""
     match found.state:
         case State.SCHEDULED:

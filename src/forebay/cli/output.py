@@ -104,9 +104,7 @@ def lines(items: Sequence[T], shown: Sequence[Column[T]]) -> list[str]:
     widths = _fit(shown, cells, columns())
     heading = _line([column.title for column in shown], shown, widths)
     body = [_line(row, shown, widths) for row in cells]
-    if not colourful():
-        return [heading, *body]
-    return [click.style(heading, bold=True), *(_painted(row, line) for row, line in zip(cells, body, strict=True))]
+    return [bold(heading), *(painted(row, line) for row, line in zip(cells, body, strict=True))]
 
 
 def _fit(shown: Sequence[Column[Any]], cells: Sequence[Sequence[str]], limit: int) -> list[int]:
@@ -132,6 +130,19 @@ def _line(row: Sequence[str], shown: Sequence[Column[Any]], widths: Sequence[int
     return cut(_GAP.join(parts).rstrip(), columns())
 
 
-def _painted(row: Sequence[str], line: str) -> str:
+def fitted(text: str) -> str:
+    """One line of printable text, cut to what the terminal has room for."""
+    return cut(text[: CELL * 2], min(CELL, columns()))
+
+
+def bold(line: str) -> str:
+    """`line` in bold, if that is wanted here."""
+    return click.style(line, bold=True) if colourful() else line
+
+
+def painted(row: Sequence[str], line: str) -> str:
+    """`line` in the colour of the first word of `row` that has one, if colour is wanted here."""
+    if not colourful():
+        return line
     colour = next((_COLOURS[cell] for cell in row if cell in _COLOURS), None)
     return click.style(line, fg=colour) if colour else line

@@ -150,7 +150,7 @@ def with_app(app: Forebay, work: Callable[[Forebay], Awaitable[T]], *, create: b
     return asyncio.run(run())
 
 
-def _reachable(app: Forebay, create: bool) -> None:  # noqa: FBT001 - private, and always named
+def _reachable(app: Forebay, create: bool) -> None:
     url = app.settings.url
     if not app.engine.capabilities.shared:
         raise ConfigError(f"{url} lives inside one process and cannot be seen from here: use sqlite:///name.db")

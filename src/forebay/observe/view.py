@@ -1,4 +1,7 @@
-"""Messages as plain data: bytes decoded to the values they stand for, field names as in `store.contract.Found`."""
+"""Messages and readings as plain data: bytes decoded to the values they stand for.
+
+Field names are those of the records themselves, such as `store.contract.Found`, and stay as they are.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -7,6 +10,8 @@ from typing import Any, cast
 
 import msgspec
 
+from forebay.model.sealed import describe
+from forebay.observe.snapshot import Rates, Snapshot
 from forebay.store.contract import Found, Schedule
 
 _decode = msgspec.msgpack.Decoder().decode
@@ -15,13 +20,16 @@ _DEEPEST = 100
 
 
 def decoded(blob: bytes | None) -> Any:
-    """The value of a body or result; one that is not MessagePack as `{"base64": …}`, so that looking never fails."""
+    """The value of a body or result; a sealed one as `{"sealed": how}`, one that is not MessagePack as `{"base64": …}`,
+    so that looking never fails.
+    """
     if not blob:
         return None
     try:
         return _decode(blob)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return {"base64": base64.b64encode(blob).decode()}
+        how = describe(blob)
+        return {"base64": base64.b64encode(blob).decode()} if how is None else {"sealed": how}
 
 
 def message(found: Found) -> dict[str, Any]:
@@ -35,6 +43,20 @@ def message(found: Found) -> dict[str, Any]:
 def schedule(row: Schedule) -> dict[str, Any]:
     """A schedule with its body as a value."""
     return {**msgspec.structs.asdict(row), "body": decoded(row.body)}
+
+
+def snapshot(now: Snapshot, rates: Mapping[str, Rates]) -> dict[str, Any]:
+    """A reading of the whole system; each queue with its rates, None where they are not known yet."""
+    queues = [
+        {
+            **msgspec.structs.asdict(depth),
+            "rates": msgspec.structs.asdict(rates[depth.queue]) if depth.queue in rates else None,
+            "workers": len(now.serving(depth.queue)),
+        }
+        for depth in now.queues
+    ]
+    schedules = [schedule(row) for row in now.schedules]
+    return {"at": now.at, "queues": queues, "workers": now.workers, "schedules": schedules, "gates": now.gates}
 
 
 def plain(value: Any, depth: int = 0) -> Any:

@@ -1,0 +1,138 @@
+"""What `top` shows, as lines: totals with their recent course, the queues, the workers, what is due next.
+
+Pure: from readings to text. Where not all fits, the busiest queues and workers are shown and the rest is counted.
+"""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+
+from forebay.cli import output
+from forebay.cli.human import ago, escape, rate, span
+from forebay.cli.output import Column, Table
+from forebay.cli.workers import table as worker_table
+from forebay.engine.contract import Depth
+from forebay.observe.snapshot import Rates, Snapshot, rates
+from forebay.store.contract import WorkerRow
+
+#: Readings whose course is drawn.
+COURSE = 30
+#: Lines that are neither queue nor worker: totals, headings, space between, what is due, how to end.
+_FRAME = 11
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A queue with what follows from two readings of it."""
+
+    depth: Depth
+    rates: Rates | None
+    workers: int
+
+    @property
+    def load(self) -> float:
+        """How much is going on; what has most of it is shown first."""
+        depth = self.depth
+        return depth.ready + depth.running + (self.rates.published + self.rates.done if self.rates else 0.0)
+
+
+_QUEUES: Table[Row] = Table(
+    [
+        Column("QUEUE", lambda r: r.depth.queue, flex=True),
+        Column("READY", lambda r: f"{r.depth.ready:,}", right=True),
+        Column("AGE", lambda r: span(r.depth.age) if r.depth.ready else "-", right=True),
+        Column("RUNNING", lambda r: f"{r.depth.running:,}", right=True),
+        Column("SCHEDULED", lambda r: f"{r.depth.scheduled:,}", right=True),
+        Column("PARKED", lambda r: f"{r.depth.parked:,}", right=True),
+        Column("DEAD", lambda r: f"{r.depth.dead:,}", right=True),
+        Column("IN", lambda r: rate(r.rates.published if r.rates else None), right=True),
+        Column("DONE", lambda r: rate(r.rates.done if r.rates else None), right=True),
+        Column("RETRIED", lambda r: rate(r.rates.retried if r.rates else None), right=True),
+        Column("WORKERS", lambda r: str(r.workers), right=True),
+        Column("STATE", lambda r: "paused" if r.depth.paused else "open"),
+    ],
+    "no queues yet: the first enqueue makes one",
+)
+
+
+class Screen:
+    """Remembers the course of the totals from reading to reading."""
+
+    def __init__(self, url: str, lease: float, interval: float) -> None:
+        self._url, self._lease, self._interval = url, lease, interval
+        self._came: deque[float] = deque(maxlen=COURSE)
+        self._done: deque[float] = deque(maxlen=COURSE)
+
+    def lines(self, before: Snapshot | None, now: Snapshot, height: int = 1_000_000) -> list[str]:
+        """The screen for a reading, `height` lines at most.
+
+        Args:
+            before: the reading before, for the rates; None at first.
+        """
+        known = {} if before is None else rates(before, now)
+        rows = [Row(depth, known.get(depth.queue), len(now.serving(depth.queue))) for depth in now.queues]
+        if before is not None:
+            self._came.append(sum(one.published for one in known.values()))
+            self._done.append(sum(one.done for one in known.values()))
+        workers = max(1, min(len(now.workers), (height - _FRAME) // 3))
+        queues = max(1, height - _FRAME - workers)
+        shown = [
+            *self._head(now),
+            "",
+            *_queue_lines(rows, queues),
+            "",
+            *_worker_lines(now, self._lease, workers),
+            "",
+            *_due(now),
+        ]
+        return [*shown[: max(1, height - 1)], output.fitted(f"every {span(self._interval)}; q or Ctrl-C ends")]
+
+    def _head(self, now: Snapshot) -> list[str]:
+        def total(name: str) -> str:
+            return f"{name} {sum(getattr(depth, name) for depth in now.queues):,}"
+
+        counts = [total(name) for name in ("ready", "running", "scheduled", "parked", "dead")]
+        clock = time.strftime("%H:%M:%S", time.localtime(now.at))
+        return [
+            output.bold(output.fitted(f"forebay  {self._url}  {clock}")),
+            output.fitted("   ".join([*counts, f"workers {len(now.alive)}"])),
+            output.fitted(f"in {_course(self._came)}   done {_course(self._done)}"),
+        ]
+
+
+def _course(readings: Sequence[float]) -> str:
+    """The newest rate, and small bars for those before it."""
+    most = max(readings, default=0.0) or 1.0
+    bars = "".join(_BARS[round(value / most * (len(_BARS) - 1))] for value in readings)
+    return f"{rate(readings[-1] if readings else None)} {bars}".rstrip()
+
+
+def _queue_lines(rows: Sequence[Row], room: int) -> list[str]:
+    if not rows:
+        return [_QUEUES.empty]
+    busiest = sorted(rows, key=lambda row: -row.load)[:room]
+    shown = sorted(busiest, key=lambda row: row.depth.queue)
+    return [*output.lines(shown, _QUEUES.columns), *_rest(len(rows) - len(shown), "queues")]
+
+
+def _worker_lines(now: Snapshot, lease: float, room: int) -> list[str]:
+    table = worker_table(now.at, lease)
+    if not now.workers:
+        return [output.fitted(table.empty)]
+    shown: list[WorkerRow] = sorted(now.workers, key=lambda worker: -worker.running)[:room]
+    shown.sort(key=lambda worker: (worker.started, worker.worker))
+    return [*output.lines(shown, table.columns), *_rest(len(now.workers) - len(shown), "workers")]
+
+
+def _rest(count: int, what: str) -> list[str]:
+    return [f"… {count:,} more {what}, less busy"] if count > 0 else []
+
+
+def _due(now: Snapshot) -> list[str]:
+    waiting = [schedule for schedule in now.schedules if not schedule.paused]
+    if not waiting:
+        return []
+    first = min(waiting, key=lambda schedule: schedule.next)
+    return [output.fitted(f"next on schedule: {escape(first.name)} {ago(first.next, now.at)}")]

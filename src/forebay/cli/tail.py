@@ -1,0 +1,86 @@
+"""`tail`: messages as they come and end, live, until Ctrl-C."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from forebay.app import Forebay
+from forebay.cli import output
+from forebay.cli.human import escape, span
+from forebay.cli.kinds import NAMES
+from forebay.cli.messages import detail
+from forebay.cli.shared import Command, the_app, with_app
+from forebay.cli.shared import output as form
+from forebay.observe.feed import Feed, Happening
+from forebay.observe.view import message
+
+#: Seconds between looks: at most, when nothing is heard (acceptance makes no sound), and at least, under load.
+QUIET, BUSY = 0.25, 0.05
+
+
+@click.command(cls=Command)
+@click.option("-Q", "--queues", type=NAMES, default=(), help="Only of these queues, a,b.")
+@click.option("--task", help="Only of this task.")
+@click.option("-n", "--lines", type=click.IntRange(0, 200), default=10, show_default=True, help="Of the past, first.")
+@click.option("--count", type=click.IntRange(1), help="End after so many lines.")
+def tail(queues: tuple[str, ...], task: str | None, lines: int, count: int | None) -> None:
+    """Show messages as they are accepted and as they end, one line each, until Ctrl-C.
+
+    One that came and ended between two looks (a quarter of a second at most) is shown as ended only.
+    """
+    if form() == "json":
+        raise click.UsageError("a stream has no end: use -o ndjson, an object a line", click.get_current_context())
+
+    def wanted(one: Happening) -> bool:
+        return (not queues or one.message.queue in queues) and task in (None, one.message.task)
+
+    with_app(the_app("tail"), lambda app: _follow(app, Printer(wanted, count), lines))
+
+
+class Printer:
+    """Prints what is wanted, and knows when it was enough."""
+
+    def __init__(self, wanted: Any, count: int | None) -> None:
+        self._wanted, self._left = wanted, count
+        self._form = form()
+
+    def show(self, happenings: Sequence[Happening]) -> bool:
+        """Print them; whether to go on."""
+        for one in filter(self._wanted, happenings):
+            self._print(one)
+            if self._left is not None:
+                self._left -= 1
+                if self._left == 0:
+                    return False
+        return True
+
+    def _print(self, one: Happening) -> None:
+        word = str(one.message.state) if one.ended else "accepted"
+        if self._form == "ndjson":
+            output.stream([{"at": one.at, "event": word, **message(one.message)}])
+        else:
+            click.echo(output.painted([word], line(one, word)))
+
+
+def line(one: Happening, word: str) -> str:
+    """One happening for a person: when, what, which message, and the one thing worth knowing of it."""
+    found = one.message
+    clock = f"{datetime.fromtimestamp(one.at).astimezone():%H:%M:%S.%f}"[:-3]
+    took = f" after {span(one.at - found.created)}" if one.ended and found.created is not None else ""
+    words = f"{clock}  {word:9}  {found.id}  {found.queue}  {found.task or '-'}{took}  {detail(found, time.time())}"
+    return output.fitted(escape(words))
+
+
+async def _follow(app: Forebay, printer: Printer, lines: int) -> None:
+    feed = Feed(app.store)
+    more = printer.show(await feed.start(lines))
+    while more:
+        await feed.wait(QUIET)
+        more = printer.show(await feed.look())
+        if feed.overrun:
+            output.note("more came at once than can be shown: some are left out")
+        await asyncio.sleep(BUSY)
