@@ -5,6 +5,7 @@ from forebay.flow.retry import Retry
 from forebay.model.errors import (
     BadArguments,
     BadResult,
+    BadSeal,
     ConfigError,
     DeadLetter,
     EngineError,
@@ -31,6 +32,7 @@ from forebay.produce.task import Task
 __all__ = [
     "BadArguments",
     "BadResult",
+    "BadSeal",
     "ConfigError",
     "Context",
     "DeadLetter",

@@ -20,6 +20,7 @@ from forebay.produce.decorators import Decorator, TaskWays
 from forebay.produce.handle import Handle
 from forebay.produce.producer import Options, Producer, RawWays, options
 from forebay.produce.registry import Registry
+from forebay.produce.seal import make_seal
 from forebay.produce.task import Task
 
 P = ParamSpec("P")
@@ -41,13 +42,13 @@ class Forebay:
 
     def __init__(self, url: str | None = None, *, clock: Clock | None = None, **settings: Any) -> None:
         given = settings if url is None else {"url": url, **settings}
-        self.settings, self.origins = config.load(given)
+        self.settings, self.origins, keys = config.load(given)
         self.clock: Clock = clock or SystemClock()
         self.registry = Registry()
         backend = build(self.settings, self.clock)
         self.store = backend
         self.engine = Facade(backend, lambda: list(self.registry.queues.values()))
-        self.producer = Producer(self.engine, self.store, self.settings)
+        self.producer = Producer(self.engine, self.store, self.settings, make_seal(self.settings, keys))
         weakref.finalize(self, _close, self.engine)
 
     def __repr__(self) -> str:

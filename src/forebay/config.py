@@ -14,6 +14,7 @@ import msgspec
 
 from forebay.model.duration import seconds
 from forebay.model.errors import ConfigError
+from forebay.model.keys import Keys, Ring, ring
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         poll: seconds between looks when no wake-up comes; the safety net under listening.
         migrate: bring an older schema up to date when opening.
         max_size: bytes at which the engine refuses new messages while it still settles old ones; 0 for no limit.
+        compression: "zstd" compresses payloads; beside encryption it has to be "zstd-then-encrypt", for lengths tell.
+        compress_from: bytes from which a payload is compressed.
+        signing_keys: names of the keys that sign payloads; written `NAME:SECRET`, and the secrets are not kept here.
+        encryption_keys: likewise, of those that encrypt them.
+        accept_unsealed: with keys, take payloads that are not sealed too: for the time of the change to sealed ones.
     """
 
     url: str = "sqlite:///forebay.db"
@@ -39,6 +45,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     poll: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     migrate: bool = True
     max_size: Annotated[int, msgspec.Meta(ge=0)] = 0
+    compression: Literal["", "zstd", "zstd-then-encrypt"] = ""
+    compress_from: Annotated[int, msgspec.Meta(ge=0)] = 1024
+    signing_keys: tuple[str, ...] = ()
+    encryption_keys: tuple[str, ...] = ()
+    accept_unsealed: bool = False
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -50,10 +61,12 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 _DURATIONS = frozenset({"lease", "result_ttl", "poll"})
+#: Settings that carry secrets: they are never quoted, and `Settings` has their names only.
+_KEYS = ("signing_keys", "encryption_keys")
 
 
-def load(given: Mapping[str, Any], start: Path | None = None) -> tuple[Settings, list[Origin]]:
-    """The settings in force, and the origin of each.
+def load(given: Mapping[str, Any], start: Path | None = None) -> tuple[Settings, list[Origin], Keys]:
+    """The settings in force, the origin of each, and the keys with their secrets.
 
     Args:
         given: what the program passed to `Forebay(...)`.
@@ -68,8 +81,10 @@ def load(given: Mapping[str, Any], start: Path | None = None) -> tuple[Settings,
         for name, value in layer.items():
             values[name] = _checked(name, value, origin)
             origins[name] = origin
+    rings: list[Ring] = [values.get(name, Ring()) for name in _KEYS]
+    values |= {name: keys.names for name, keys in zip(_KEYS, rings, strict=True)}
     settings = Settings(**values)
-    return settings, [Origin(name, getattr(settings, name), origins[name]) for name in origins]
+    return settings, [Origin(name, getattr(settings, name), origins[name]) for name in origins], Keys(*rings)
 
 
 def _checked(name: str, value: Any, origin: str) -> Any:
@@ -77,12 +92,21 @@ def _checked(name: str, value: Any, origin: str) -> Any:
     if field is None:
         known = ", ".join(Settings.__struct_fields__)
         raise ConfigError(f"{origin}: unknown setting {name!r}; known are {known}")
+    if name in _KEYS:
+        return _ring(name, value, origin)
     try:
         if name in _DURATIONS:
             value = seconds(value, name)
         return msgspec.convert(value, field, strict=False)
     except (ConfigError, msgspec.ValidationError) as error:
         raise ConfigError(f"{origin}: {name} = {value!r} is not usable: {error}") from None
+
+
+def _ring(name: str, value: Any, origin: str) -> Ring:
+    try:
+        return ring(value)
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {name}: {error}") from None
 
 
 def _pyproject(start: Path) -> tuple[str, Mapping[str, Any]]:

@@ -21,6 +21,10 @@ class BadArguments(ForebayError):
     """Arguments that do not fit the task's signature or types."""
 
 
+class BadSeal(ForebayError):
+    """A sealed payload that cannot be opened or trusted: changed, moved, cut short, or of a key that is not known."""
+
+
 class BadResult(ForebayError):
     """A return value that cannot be encoded or is not of the annotated type."""
 

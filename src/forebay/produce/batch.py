@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 
 from forebay.model.delivery import Delivery
+from forebay.model.sealed import Part
 from forebay.produce.codec import decode_value
+from forebay.produce.seal import Seal
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,16 +28,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     created: float
 
 
-def received(delivery: Delivery) -> Message:
+def received(delivery: Delivery, seal: Seal | None = None) -> Message:
     """A delivery as a consumer's message.
 
     Raises:
         BadArguments: its body is not MessagePack.
+        BadSeal: its body cannot be trusted.
     """
+    body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
     return Message(
         id=delivery.id,
         queue=delivery.queue,
-        value=decode_value(delivery.body),
+        value=decode_value(body),
         key=delivery.key,
         headers=delivery.headers or {},
         attempt=delivery.attempt,

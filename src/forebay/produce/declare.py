@@ -8,7 +8,9 @@ from forebay.flow import cron as crons
 from forebay.flow.retry import Retry
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
+from forebay.model.message import Message
 from forebay.model.queue import check_name
+from forebay.model.sealed import FIRED_BY, Part
 from forebay.produce.decorators import TaskWays
 from forebay.produce.producer import Options, Producer
 from forebay.produce.registry import Consumer
@@ -74,13 +76,17 @@ def make_schedule(task: Task[..., Any, Any], cron: str, tz: str, missed: str, no
     crons.check(cron, tz)
     if missed not in crons.MISSED:
         raise ConfigError(f"missed={missed!r} is not known: use one of {', '.join(crons.MISSED)}")
+    tick = Message(
+        id="", queue=task.waiting.queue, task=task.name, body=task.codec.encode((), {}), headers={FIRED_BY: task.name}
+    )
+    seal = task.producer.seal
     return Schedule(
         name=task.name,
         cron=cron,
         tz=tz,
         task=task.name,
         queue=task.waiting.queue,
-        body=task.codec.encode((), {}),
+        body=tick.body if seal is None else seal.close(Part.BODY, tick, tick.body),
         missed=missed,
         next=crons.following(cron, tz, now),
     )

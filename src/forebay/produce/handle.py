@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from forebay.engine.waiting import drive
 from forebay.model.errors import NoSuchMessage, ResultTimeout, TaskFailed
 from forebay.model.lifecycle import FINAL, State
+from forebay.model.sealed import Part
 from forebay.produce.codec import Codec, decode_value
 from forebay.produce.producer import Producer
 from forebay.store.contract import Found
@@ -33,11 +34,14 @@ class Handle(Generic[T]):
         return f"<Handle {self.id}>"
 
     async def afind(self) -> Found:
-        """All that is known of it.
+        """All that is known of it; sealed payloads opened, as far as this app has the keys.
 
         Raises:
             NoSuchMessage: it was never accepted, or ended and is past its retention.
         """
+        return self._producer.revealed(await self._find())
+
+    async def _find(self) -> Found:
         found = await self._producer.find(self.id)
         if found is None:
             raise NoSuchMessage(f"no message {self.id}: never accepted here, or ended and past its result_ttl")
@@ -45,12 +49,16 @@ class Handle(Generic[T]):
 
     async def astatus(self) -> State:
         """Where it is; see `afind` for the errors."""
-        return (await self.afind()).state
+        return (await self._find()).state
 
     async def aprogress(self) -> Any:
-        """The newest value of `Context.progress()`, or None."""
-        found = await self.afind()
-        return None if found.progress is None else decode_value(found.progress)
+        """The newest value of `Context.progress()`, or None.
+
+        Raises:
+            BadSeal: it is sealed, and cannot be opened here.
+        """
+        found = await self._find()
+        return None if found.progress is None else decode_value(self._opened(Part.PROGRESS, found, found.progress))
 
     async def aresult(self, timeout: float | None = None) -> T:
         """Its result, waiting up to `timeout` seconds (for ever if None).
@@ -59,9 +67,10 @@ class Handle(Generic[T]):
             ResultTimeout: it has not ended by then; it goes on.
             TaskFailed: it ended as dead, cancelled, expired or discarded.
             NoSuchMessage: see `afind`.
+            BadSeal: it is sealed, and cannot be opened here.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while (found := await self.afind()).state not in FINAL:
+        while (found := await self._find()).state not in FINAL:
             left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
             if left <= 0:
                 raise ResultTimeout(f"message {self.id} is still {found.state} after {timeout:g} s; it goes on")
@@ -73,8 +82,13 @@ class Handle(Generic[T]):
             raise TaskFailed(f"message {self.id} is {found.state}: {found.cause}", found.state, found.failure)
         if found.result is None:
             return None  # type: ignore[return-value]
-        result: T = decode_value(found.result) if self._codec is None else self._codec.decode_result(found.result)
+        blob = self._opened(Part.RESULT, found, found.result)
+        result: T = decode_value(blob) if self._codec is None else self._codec.decode_result(blob)
         return result
+
+    def _opened(self, part: Part, found: Found, blob: bytes) -> bytes:
+        seal = self._producer.seal
+        return blob if seal is None else seal.open(part, found, blob)
 
     async def acancel(self) -> State:
         """Cancel it: waiting, it ends at once; running, it is asked to stop. The state after that."""

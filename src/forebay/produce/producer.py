@@ -15,7 +15,9 @@ from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
 from forebay.model.queue import check_name
+from forebay.model.sealed import Part
 from forebay.produce.context import lineage
+from forebay.produce.seal import Seal
 from forebay.store.contract import Found, Store
 
 _MAX_KEY = 512
@@ -100,10 +102,14 @@ def _checked(chosen: Options) -> Options:
 
 
 class Producer:
-    """Publishes through one engine."""
+    """Publishes through one engine.
 
-    def __init__(self, engine: Engine, store: Store, settings: Settings) -> None:
-        self.engine, self.store, self.settings = engine, store, settings
+    Args:
+        seal: what closes and opens payloads; None if they travel as they are.
+    """
+
+    def __init__(self, engine: Engine, store: Store, settings: Settings, seal: Seal | None = None) -> None:
+        self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
 
     def message(self, task: str, body: bytes, chosen: Options) -> Message:
         """A message, not yet published.
@@ -119,7 +125,7 @@ class Producer:
         headers = lineage()
         if chosen.headers:
             headers = {**(headers or {}), **chosen.headers}
-        return Message(
+        message = Message(
             id=new_id(),
             queue=chosen.queue,
             task=task,
@@ -132,6 +138,9 @@ class Producer:
             ttl=chosen.expires,
             unique=chosen.unique,
         )
+        if self.seal is None:
+            return message
+        return msgspec.structs.replace(message, body=self.seal.close(Part.BODY, message, body))
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Publish; durable when this returns.
@@ -152,6 +161,14 @@ class Producer:
         """What is known of a message."""
         await self.engine.open()
         return (await self.store.find([id_]))[0]
+
+    def revealed(self, found: Found) -> Found:
+        """A message to look at: with its payloads opened, as far as the keys of this app open them."""
+        if self.seal is None:
+            return found
+        parts = {Part.BODY: found.body, Part.RESULT: found.result, Part.PROGRESS: found.progress}
+        opened = {part.value: self.seal.glimpse(part, found, blob) for part, blob in parts.items() if blob}
+        return msgspec.structs.replace(found, **opened)
 
     async def watch(self, timeout: float) -> None:
         """Until some message may have ended."""

@@ -11,9 +11,10 @@ from forebay.engine.contract import Engine, Want
 from forebay.flow.retry import decide
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
-from forebay.model.errors import BadArguments, DeadLetter, EngineError
+from forebay.model.errors import BadArguments, BadSeal, DeadLetter, EngineError
 from forebay.produce.batch import Message, received
 from forebay.produce.registry import Consumer
+from forebay.produce.seal import Seal
 from forebay.work.executor import failure_of
 from forebay.work.feed import Host
 
@@ -24,8 +25,8 @@ _PAUSE = 0.5
 class Batches:
     """One consumer of one queue. One batch runs at a time; more processes make more."""
 
-    def __init__(self, engine: Engine, host: Host, consumer: Consumer) -> None:
-        self._engine, self._host, self._consumer = engine, host, consumer
+    def __init__(self, engine: Engine, host: Host, consumer: Consumer, seal: Seal | None = None) -> None:
+        self._engine, self._host, self._consumer, self._seal = engine, host, consumer, seal
         self._batch: list[Delivery] = []
         self._call: asyncio.Task[None] | None = None
         self.running = 0
@@ -70,9 +71,9 @@ class Batches:
         good: list[Delivery] = []
         for delivery in batch:
             try:
-                messages.append(received(delivery))
+                messages.append(received(delivery, self._seal))
                 good.append(delivery)
-            except BadArguments as error:
+            except (BadArguments, BadSeal) as error:
                 self._host.settle(delivery, outcome.DeadLetter(str(error)))
         try:
             if messages:

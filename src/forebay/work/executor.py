@@ -16,6 +16,8 @@ from forebay.model import errors, outcome
 from forebay.model.delivery import Delivery
 from forebay.model.message import Failure
 from forebay.model.outcome import Outcome
+from forebay.model.sealed import OVERHEAD, Part
+from forebay.model.sealed import describe as describe_seal
 from forebay.produce.context import Context
 from forebay.produce.snooze import Snooze
 from forebay.produce.task import Task
@@ -31,8 +33,9 @@ class Executor:
     Args:
         tasks: the registry; a name that is not in it is dead-lettered, never imported.
         keep: seconds that ends are remembered, unless the task says otherwise.
-        limit: bytes that a result may have.
+        limit: bytes that a body or a result may have.
         report: where progress goes.
+        now: the wall clock.
     """
 
     def __init__(
@@ -41,20 +44,28 @@ class Executor:
         keep: float,
         limit: int,
         report: Callable[[Delivery, Any], None] | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self._tasks, self._keep, self._limit, self._report = tasks, keep, limit, report
+        self._tasks, self._keep, self._limit, self._report, self._now = tasks, keep, limit, report, now
+        self._most = limit + OVERHEAD
 
     def begin(self, delivery: Delivery) -> Run | Outcome:
-        """Resolve, check the time, decode: a run, or what becomes of it without one."""
+        """Resolve, check time and size, unseal, decode: a run, or what becomes of it without one."""
         task = self._tasks.get(delivery.task)
         if task is None:
             return outcome.DeadLetter(_unknown(delivery))
-        if delivery.expires is not None and time.time() > delivery.expires:
+        if delivery.expires is not None and self._now() > delivery.expires:
             return outcome.Expire()
+        if len(delivery.body) > self._most:
+            return outcome.DeadLetter(f"the body has {len(delivery.body):,} bytes, the limit is {self._limit:,}")
+        seal = task.producer.seal
         try:
-            args, kwargs = task.codec.decode(delivery.body)
+            body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
+            args, kwargs = task.codec.decode(body)
         except errors.BadArguments as error:
-            return outcome.DeadLetter(f"bad arguments: {error}")
+            return outcome.DeadLetter(_misfit(delivery, error) if seal is None else f"bad arguments: {error}")
+        except errors.BadSeal as error:
+            return outcome.DeadLetter(f"bad seal: {error}")
         context = Context(delivery, task.running.timeout, self._report)
         return Run(delivery, task, *task.codec.inject(args, kwargs, context), context)
 
@@ -73,7 +84,8 @@ class Executor:
             return outcome.DeadLetter(str(error), failure_of(error))
         if len(result) > self._limit:
             return outcome.DeadLetter(f"the result has {len(result):,} bytes, the limit is {self._limit:,}")
-        return outcome.Ack(result, keep)
+        seal = run.task.producer.seal
+        return outcome.Ack(result if seal is None else seal.close(Part.RESULT, run.delivery, result), keep)
 
     def failed(self, run: Run, error: BaseException) -> Outcome:
         """The task raised, or was stopped."""
@@ -91,7 +103,7 @@ class Executor:
         if isinstance(error, errors.DeadLetter):
             return outcome.DeadLetter(str(error), failure)
         delivery = run.delivery
-        age = max(0.0, time.time() - delivery.created)
+        age = max(0.0, self._now() - delivery.created)
         return decide(run.task.running.retry, error, failure, delivery.attempt, age, random.random())
 
 
@@ -113,6 +125,14 @@ def failure_of(error: BaseException) -> Failure:
 def _text(text: str) -> str:
     """Without lone surrogates, which no encoder takes."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _misfit(delivery: Delivery, error: Exception) -> str:
+    """Why a body could not be read by an app that seals nothing."""
+    how = describe_seal(delivery.body)
+    if how is None:
+        return f"bad arguments: {error}"
+    return f"bad seal: {how}, and this app has no keys and no compression set: set them, then redrive"
 
 
 def _unknown(delivery: Delivery) -> str:

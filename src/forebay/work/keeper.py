@@ -17,6 +17,7 @@ from forebay.flow import cron
 from forebay.model.clock import Clock
 from forebay.model.errors import ForebayError
 from forebay.model.message import Message
+from forebay.model.sealed import FIRED_BY
 from forebay.store.contract import Schedule, Store
 
 _logger = logging.getLogger("forebay.keeper")
@@ -125,7 +126,7 @@ def tick_message(schedule: Schedule, tick: float) -> Message:
     noise = hashlib.blake2b(f"{schedule.name} {tick}".encode(), digest_size=8).hexdigest()
     return Message(
         id=f"{int(tick * 1000) << 16:016x}{noise}", queue=schedule.queue, task=schedule.task, body=schedule.body,
-        headers={"forebay-schedule": schedule.name},
+        headers={FIRED_BY: schedule.name},
     )  # fmt: skip
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from forebay.model.delivery import Delivery
 from forebay.model.errors import BadArguments, EngineError
+from forebay.model.sealed import Part
 from forebay.produce.codec import encode_value
+from forebay.produce.seal import Seal
 from forebay.store.contract import Results
 
 _logger = logging.getLogger("forebay.worker")
@@ -17,8 +19,8 @@ EVERY = 0.1
 class Progress:
     """Bounded by the messages that run; `report` may be called from any thread."""
 
-    def __init__(self, store: Results) -> None:
-        self._store = store
+    def __init__(self, store: Results, seal: Seal | None = None) -> None:
+        self._store, self._seal = store, seal
         self._newest: dict[str, tuple[Delivery, Any]] = {}
 
     def report(self, delivery: Delivery, value: Any) -> None:
@@ -36,6 +38,9 @@ class Progress:
         while self._newest:
             _, (delivery, value) = self._newest.popitem()
             try:
-                await self._store.progress(delivery, encode_value(value))
+                blob = encode_value(value)
+                if self._seal is not None:
+                    blob = self._seal.close(Part.PROGRESS, delivery, blob)
+                await self._store.progress(delivery, blob)
             except (EngineError, BadArguments) as error:
                 _logger.warning("progress of %s is not kept: %s", delivery.id, error)

@@ -50,10 +50,10 @@ class Worker:
         self._runs: dict[str, tuple[Feed, Run]] = {}
         self._loop = asyncio.get_running_loop()
         self._settler = Settler(app.engine, id_, self._refused)
-        self._progress = Progress(app.store)
+        self._progress = Progress(app.store, app.producer.seal)
         settings = app.settings
         self._executor = Executor(
-            app.registry.tasks, settings.result_ttl, settings.payload_limit, self._progress.report
+            app.registry.tasks, settings.result_ttl, settings.payload_limit, self._progress.report, app.clock.now
         )
         self._threads = Threads(self._executor, options.concurrency, self._finish)
         cpus = options.cpu or os.cpu_count() or 1
@@ -80,7 +80,7 @@ class Worker:
             for names, slots in ((usual, self._options.concurrency), (cpu, cpus))
             if names
         ]
-        batches = [Batches(engine, self, registry.consumers[queue]) for queue in raw]
+        batches = [Batches(engine, self, registry.consumers[queue], self._app.producer.seal) for queue in raw]
         return feeds, batches
 
     def queues(self) -> tuple[str, ...]:
