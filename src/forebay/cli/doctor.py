@@ -1,0 +1,111 @@
+"""`doctor`, `migrate`: what is wrong and what to do; the stored schema brought up to date."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+import click
+import msgspec
+
+from forebay.app import Forebay
+from forebay.cli import output
+from forebay.cli.failing import Code
+from forebay.cli.output import painted
+from forebay.cli.shared import Command, the_app, with_app
+from forebay.cli.shared import output as form
+from forebay.config import Settings
+from forebay.engine.registry import build
+from forebay.engine.sqlite import checkup
+from forebay.model.clock import SystemClock
+from forebay.model.errors import ConfigError, SchemaTooNew
+from forebay.model.finding import Finding, Level
+from forebay.observe import health
+from forebay.observe.snapshot import Snapshot, take
+
+
+@click.command(cls=Command)
+@click.option("--quick", is_flag=True, help="Do not read the whole file.")
+@click.option("--strict", is_flag=True, help="Exit 4 for warnings too.")
+def doctor(*, quick: bool, strict: bool) -> int:
+    """Look for what is wrong, and say what to do. Changes nothing.
+
+    Exits 0 if nothing failed, 4 if something did, 3 if the engine cannot be used at all.
+    """
+    app = the_app("doctor")
+    findings = list(checkup.examine(_on_file(app.settings), deep=not quick))
+    needed = [one for one in findings if one.check in checkup.NEEDED and one.level is not Level.OK]
+    if not needed:
+        findings += health.examine(with_app(app, _snapshot), app.settings.lease)
+    _print(findings)
+    if any(one.level is Level.FAIL for one in needed):
+        return Code.UNREACHABLE
+    bad = (Level.FAIL, Level.WARN) if strict else (Level.FAIL,)
+    return Code.UNHEALTHY if any(one.level in bad for one in findings) else Code.OK
+
+
+async def _snapshot(app: Forebay) -> Snapshot:
+    return await take(app.engine, app.store)
+
+
+def _on_file(settings: Settings) -> Settings:
+    """Refuse what has no file to look at."""
+    if not build(settings, SystemClock()).capabilities.shared:
+        raise ConfigError(
+            f"{settings.url} lives inside one process and cannot be seen from here: use sqlite:///name.db"
+        )
+    return settings
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    if form() != "table":
+        output.show(form(), findings, output.Table([], ""))
+        return
+    for one in findings:
+        click.echo(painted([one.level], output.fitted(f"{one.level:4}  {one.check:10}  {one.text}")))
+        if one.advice:
+            click.echo(output.fitted(f"{'':18}→ {one.advice}"))
+    output.say(_verdict(findings))
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    counts = [sum(one.level is level for one in findings) for level in (Level.FAIL, Level.WARN)]
+    if not any(counts):
+        return "all is well"
+    return " and ".join(
+        _counted(count, word) for count, word in zip(counts, ("failure", "warning"), strict=True) if count
+    )
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+@click.command(cls=Command)
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 if something would be to do.")
+def migrate(*, check: bool) -> int:
+    """Bring the stored schema up to date, making the file if there is none; a newer one is refused."""
+    settings = _on_file(the_app("migrate").settings)
+    before, newest = checkup.versions(settings)
+    if before > newest:
+        raise SchemaTooNew(f"{settings.url} has schema {before}, this Forebay knows up to {newest}: upgrade Forebay")
+    after = before
+    if before < newest and not check:
+        asyncio.run(_open(msgspec.structs.replace(settings, migrate=True)))
+        after, _ = checkup.versions(settings)
+    answer = {"url": settings.url, "before": before, "after": after, "newest": newest}
+    output.show_one(form(), answer, lambda: _told(before, after, newest))
+    return Code.OK if after == newest else Code.FAILURE
+
+
+async def _open(settings: Settings) -> None:
+    engine = build(settings, SystemClock())
+    await engine.open()
+    await engine.close()
+
+
+def _told(before: int, after: int, newest: int) -> Iterator[str]:
+    if before == newest:
+        yield f"schema {before}: up to date"
+    elif after == newest:
+        yield f"schema {before or 'none'} → {after}"
+    else:
+        yield f"schema {before or 'none'}, {newest} is the newest: run `forebay migrate`"

@@ -1,0 +1,163 @@
+"""What is wrong with a database file, read without changing it: whose it is, its version, whether it is whole.
+
+Opens the file for reading only. Never migrates, repairs or creates.
+"""
+
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+
+from forebay.config import Settings
+from forebay.engine.sqlite import place, schema
+from forebay.engine.sqlite.database import BUSY_TIMEOUT, path_of
+from forebay.engine.sqlite.errors import translate
+from forebay.engine.sqlite.rows import LIVE_STATES
+from forebay.model.errors import EngineUnreachable
+from forebay.model.finding import Finding, Level, fail, fine, warn
+
+#: The first SQLite without the bug that could lose what a checkpoint and a commit did at the same time.
+SOUND = (3, 51, 3)
+#: Bytes of write-ahead log beyond which somebody must be keeping it from being worked off.
+LONG_LOG = 128_000_000
+#: Findings without which nothing else can be asked.
+NEEDED = frozenset({"file", "database", "schema"})
+
+
+def versions(settings: Settings) -> tuple[int, int]:
+    """The schema version of the file, 0 if there is none yet, and the one that this Forebay writes.
+
+    Raises:
+        EngineUnreachable: it is no database of ours.
+    """
+    path = path_of(settings.url)
+    if not path.exists():
+        return 0, schema.newest()
+    try:
+        db = _connect(path)
+        try:
+            return schema.version(db, str(path)), schema.newest()
+        finally:
+            db.close()
+    except apsw.Error as error:
+        raise EngineUnreachable(str(translate(error, str(path)))) from error
+
+
+def examine(settings: Settings, *, deep: bool = True) -> Iterator[Finding]:
+    """All findings about the file; ends early when it cannot be used at all.
+
+    Args:
+        deep: also read the whole file: its structure, and that the numbers of `depth` are those of the messages.
+    """
+    path = path_of(settings.url)
+    for found in place.look(path):
+        yield found
+        if found.level is Level.FAIL and found.check in NEEDED:
+            return
+    try:
+        db = _connect(path)
+        try:
+            yield from _database(db, path, settings, deep=deep)
+        finally:
+            db.close()
+    except apsw.Error as error:
+        yield fail("database", str(translate(error, str(path))), "restore it from a backup, or choose another path")
+
+
+def _connect(path: Path) -> apsw.Connection:
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    db.set_busy_timeout(BUSY_TIMEOUT)
+    return db
+
+
+def _database(db: apsw.Connection, path: Path, settings: Settings, *, deep: bool) -> Iterator[Finding]:
+    yield _library()
+    found = _schema(db, path, settings)
+    yield found
+    if found.level is not Level.OK:
+        return
+    yield _durability(db, settings)
+    yield _log(path)
+    if settings.max_size:
+        yield _size(db, settings.max_size)
+    if deep:
+        yield _structure(db)
+        yield _tallies(db)
+
+
+def _library() -> Finding:
+    text = f"SQLite {apsw.sqlite_lib_version()} by apsw {apsw.apsw_version()}, Python {platform.python_version()}"
+    if tuple(int(part) for part in apsw.sqlite_lib_version().split(".")[:3]) < SOUND:
+        return fail("sqlite", f"{text}: it may lose commits at a checkpoint", "pip install --upgrade apsw")
+    return fine("sqlite", text)
+
+
+def _schema(db: apsw.Connection, path: Path, settings: Settings) -> Finding:
+    try:
+        found, newest = schema.version(db, str(path)), schema.newest()
+    except EngineUnreachable as error:
+        return fail("database", str(error), "name another file")
+    if found > newest:
+        return fail("schema", f"version {found}, this Forebay knows up to {newest}", "upgrade Forebay")
+    if found == newest:
+        return fine("schema", f"version {found}, the newest")
+    by_itself = "or let the next worker do it" if settings.migrate else "nothing can be opened before"
+    return warn("schema", f"version {found} of {newest}", f"run `forebay migrate`, {by_itself}")
+
+
+def _durability(db: apsw.Connection, settings: Settings) -> Finding:
+    mode = str(db.pragma("journal_mode"))
+    if mode != "wal":
+        return warn("durability", f"journal mode {mode} instead of wal", "the next process that opens it sets it right")
+    if settings.durability == "normal":
+        return fine("durability", "normal: the last commits may be lost with the power, never with a process")
+    return fine("durability", "full: what was accepted survives power loss")
+
+
+def _log(path: Path) -> Finding:
+    log = Path(f"{path}-wal")
+    size = log.stat().st_size if log.exists() else 0
+    text = f"write-ahead log of {size / 1e6:,.1f} MB"
+    if size > LONG_LOG:
+        return warn("log", text, "some program holds a read transaction open: end it (a shell? a backup?)")
+    return fine("log", text)
+
+
+def _size(db: apsw.Connection, most: int) -> Finding:
+    pages = int(db.pragma("page_count")) - int(db.pragma("freelist_count"))
+    used = pages * int(db.pragma("page_size"))
+    text = f"{used / 1e6:,.1f} MB of max_size {most / 1e6:,.1f} MB in use"
+    if used >= most:
+        return fail("size", f"{text}: new messages are refused", "let the workers catch up, or raise max_size")
+    return (
+        warn("size", text, "let the workers catch up, or raise max_size") if used > 0.8 * most else fine("size", text)
+    )
+
+
+def _structure(db: apsw.Connection) -> Finding:
+    answers = [str(answer) for (answer,) in db.execute("pragma integrity_check(5)")]
+    if answers == ["ok"]:
+        return fine("integrity", "the file is whole")
+    advice = "stop the workers, keep a copy of the file, and restore it (sqlite3 FILE .recover)"
+    return fail("integrity", f"damaged: {'; '.join(' '.join(answer.split()) for answer in answers)}", advice)
+
+
+def _tallies(db: apsw.Connection) -> Finding:
+    """The numbers that `depth` reads, held against the messages themselves, both as of one moment."""
+    db.execute("begin")
+    try:
+        counted: dict[tuple[str, str], int] = {
+            (queue, LIVE_STATES[state]): n
+            for queue, state, n in db.execute("select queue, state, count(*) from message group by 1, 2")
+        }
+        counted |= {(queue, "dead"): n for queue, n in db.execute("select queue, count(*) from dead group by 1")}
+        kept = {(queue, name): n for queue, name, n in db.execute("select queue, name, n from tally")}
+    finally:
+        db.execute("rollback")
+    names = {*LIVE_STATES, "dead"}
+    off = [key for key in counted.keys() | kept.keys() if key[1] in names and counted.get(key, 0) != kept.get(key, 0)]
+    if not off:
+        return fine("numbers", f"{sum(counted.values()):,} messages, as many as the queues say")
+    told = ", ".join(f"{q}: {kept.get((q, name), 0)} {name} told, {counted.get((q, name), 0)} there" for q, name in off)
+    return fail("numbers", told, "this is a bug in Forebay: please report it with this line")

@@ -1,0 +1,112 @@
+"""Where the file lies: may this user use it, is the disk its own and has it room, can processes wake each other there.
+
+Looks without opening the database, so that it can say what is wrong with a file that cannot be opened.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from forebay.model.finding import Finding, fail, fine, warn
+
+#: File systems that other hosts write to: shared memory and locks do not reach across, so two hosts destroy the file.
+NETWORK = frozenset({
+    "9p", "afs", "afpfs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "gfs2", "glusterfs",
+    "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb2", "smb3", "smbfs", "webdav",
+})  # fmt: skip
+#: File systems whose files are gone when the machine restarts.
+MEMORY = frozenset({"ramfs", "tmpfs"})
+#: Bytes that a Unix socket's path may have (the smaller of Linux and macOS), and what its name takes below our folder.
+_SOCKET_PATH, _SOCKET_NAME = 103, len("-bells/4194304-0")
+#: Bytes free below which it is worth a word, and below which commits will soon fail.
+SCARCE, NONE_LEFT = 1_000_000_000, 50_000_000
+
+
+def look(path: Path) -> Iterator[Finding]:
+    """All findings about the place; ends early if there is no usable file."""
+    found = _file(path)
+    yield found
+    if found.advice:
+        return
+    yield _kind(file_system(path))
+    yield _room(shutil.disk_usage(path.parent).free)
+    yield _wake_up(path)
+
+
+def _file(path: Path) -> Finding:
+    folder = path.absolute().parent
+    if not path.exists():
+        return fail("file", f"{path}: no such file", "name the app with -A or the file with --url, or enqueue first")
+    if not path.is_file():
+        return fail("file", f"{path} is no regular file", "choose another path")
+    if not os.access(path, os.R_OK | os.W_OK):
+        return fail("file", f"{path}: this user may not read and write it", "chown or chmod it, or run as its owner")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        advice = "the log and lock files live beside the database: let this user write in the folder"
+        return fail("file", f"{folder}: this user may not write in it", advice)
+    return fine("file", f"{path}, {path.stat().st_size / 1e6:,.1f} MB, mode {path.stat().st_mode & 0o777:o}")
+
+
+def _kind(kind: str) -> Finding:
+    if kind in NETWORK:
+        advice = "move the file to a disk of this host; for several hosts take an engine with a server"
+        return fail("disk", f"{kind} is a network file system: its locks and shared memory do not hold", advice)
+    if kind in MEMORY:
+        return warn("disk", f"{kind} lives in memory: all is lost at a restart", "move the file to a real disk")
+    return fine("disk", f"local file system {kind}".rstrip())
+
+
+def _room(free: int) -> Finding:
+    text = f"{free / 1e9:,.1f} GB free"
+    if free < NONE_LEFT:
+        return fail("space", text, "free some now: without room nothing can be accepted or settled")
+    return warn("space", text, "free some, or set max_size so that settling keeps its room") if free < SCARCE else (
+        fine("space", text)
+    )  # fmt: skip
+
+
+def _wake_up(path: Path) -> Finding:
+    length = len(os.fsencode(path)) + _SOCKET_NAME
+    if length > _SOCKET_PATH:
+        text = f"sockets beside the file would have a path of {length} bytes, {_SOCKET_PATH} are possible"
+        return warn("wake-up", f"{text}: workers only look once per `poll`", "choose a shorter path")
+    return fine("wake-up", "by listening")
+
+
+def file_system(path: Path, mounts: str | None = None) -> str:
+    """The kind of file system a path is on; "" if it cannot be told.
+
+    Args:
+        mounts: what the system says of its mounts, in the form of /proc/self/mountinfo; asked for if None.
+    """
+    if mounts is None:
+        mounts = _mounts()
+    kind, longest = "", -1
+    target = path.resolve()
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        if len(fields) < 5 or not after:
+            continue
+        point = Path(fields[4].encode().decode("unicode_escape"))
+        if target.is_relative_to(point) and len(point.parts) >= longest:
+            kind, longest = after.split(" ")[0], len(point.parts)
+    return kind
+
+
+def _mounts() -> str:
+    """The mounts, in the form of /proc/self/mountinfo as far as it is read here."""
+    if platform.system() != "Darwin":
+        try:
+            return Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
+        except OSError:
+            return ""
+    listed = subprocess.run(["/sbin/mount"], capture_output=True, text=True, check=False).stdout
+    lines: list[str] = []
+    for line in listed.splitlines():  # /dev/disk3s1 on /System/Volumes/Data (apfs, local, journaled)
+        point, _, flags = line.partition(" on ")[2].rpartition(" (")
+        lines.append(f"0 0 0 / {point.replace(' ', chr(92) + '040')} - {flags.split(',')[0].rstrip(')')}")
+    return "\n".join(lines)

@@ -1,0 +1,111 @@
+"""What is wrong with the flow, from one reading: work that nobody does, clocks, pauses, dead letters.
+
+Pure: the reading carries its time. Knows no engine; what is wrong with the place of the messages is the engine's word.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from forebay.model.finding import Finding, fail, fine, warn
+from forebay.observe.snapshot import Snapshot, proof_age
+
+#: Seconds that a tick may be late before somebody must be missing, and that clocks may differ.
+LATE, SKEW = 60.0, 5.0
+#: Seconds of waiting that are worth a word.
+LONG = 600.0
+
+
+def examine(now: Snapshot, lease: float) -> Iterator[Finding]:
+    """All findings; each check that is content says so too.
+
+    Args:
+        lease: seconds that a beat of a worker holds, from the settings.
+    """
+    yield from _workers(now, lease)
+    for check in _CHECKS:
+        yield from check(now)
+
+
+def _workers(now: Snapshot, lease: float) -> Iterator[Finding]:
+    waiting = sum(depth.ready + depth.scheduled + depth.parked for depth in now.queues)
+    start = "start one: `forebay worker -A module:app`"
+    if not now.alive and waiting:
+        yield fail("workers", f"none is alive, {waiting:,} messages wait", start)
+    elif not now.alive:
+        yield warn("workers", "none is alive", start)
+    stuck = [worker for worker in now.alive if proof_age(worker, lease) > 2 * lease]
+    for worker in stuck:
+        text = f"{worker.worker} (process {worker.pid} on {worker.host}) lives, but could not lease for"
+        advice = "QUIT makes it print where it hangs; end it, and its messages run elsewhere"
+        yield fail("workers", f"{text} {proof_age(worker, lease):.0f} s", advice)
+    stale = [worker for worker in now.workers if worker.left <= 0]
+    if stale:
+        text = f"{len(stale)} lost, and nobody made what they held ready again yet"
+        yield warn("workers", text, "any running worker does; " + start)
+    if now.alive and not stuck:
+        yield fine("workers", f"{len(now.alive)} alive, and able to lease")
+
+
+def _unserved(now: Snapshot) -> Iterator[Finding]:
+    alone = [depth for depth in now.queues if depth.ready and not depth.paused and not now.serving(depth.queue)]
+    if now.alive:  # without any worker this is said once, not for every queue
+        for depth in alone:
+            advice = f"start a worker with `-Q {depth.queue}`"
+            yield fail("queues", f"{depth.queue}: {depth.ready:,} ready, no worker serves it", advice)
+    if not alone:
+        yield fine("queues", f"{len(now.queues)} known; where messages are ready, somebody serves")
+
+
+def _backlog(now: Snapshot) -> Iterator[Finding]:
+    for depth in now.queues:
+        if depth.age > LONG and not depth.paused:
+            text = f"{depth.queue}: the oldest of {depth.ready:,} ready waits for {depth.age / 60:.0f} min"
+            yield warn("backlog", text, "see `forebay top`; more workers, or a higher -c, if they are busy")
+
+
+def _gates(now: Snapshot) -> Iterator[Finding]:
+    for gate in now.gates:
+        place = gate.queue if gate.lane is None else f"{gate.queue}, lane {gate.lane}"
+        why = f": {gate.reason}" if gate.reason else ""
+        advice = f"`forebay resume {gate.queue}` when it may go on"
+        yield warn("paused", f"{place}, for {max(0.0, now.at - gate.since) / 60:.0f} min{why}", advice)
+
+
+def _schedules(now: Snapshot) -> Iterator[Finding]:
+    late = [one for one in now.schedules if not one.paused and now.at - one.next > LATE]
+    for one in late:
+        text = f"{one.name} was due {(now.at - one.next) / 60:.0f} min ago"
+        yield fail("schedules", text, "no scheduler runs: start a worker without --no-schedules")
+    for one in now.schedules:
+        if one.paused:
+            yield warn("schedules", f"{one.name} is paused", f"`forebay schedules resume {one.name}` to go on")
+    if now.schedules and not late:
+        yield fine("schedules", f"{len(now.schedules)} known, none overdue")
+
+
+def _dead(now: Snapshot) -> Iterator[Finding]:
+    count = sum(depth.dead for depth in now.queues)
+    if count:
+        where = ", ".join(f"{depth.queue} {depth.dead:,}" for depth in now.queues if depth.dead)
+        yield warn(
+            "dead", f"dead letters: {where}", "`forebay dead list` shows why; then `dead redrive` or `dead purge`"
+        )
+    else:
+        yield fine("dead", "no dead letters")
+
+
+def _clock(now: Snapshot) -> Iterator[Finding]:
+    times = [
+        *(worker.started for worker in now.workers),
+        *(schedule.last or 0.0 for schedule in now.schedules),
+        *(gate.since for gate in now.gates),
+        *(now.at + depth.age for depth in now.queues if depth.age < 0),
+    ]
+    ahead = max(times, default=0.0) - now.at
+    if ahead > SKEW:
+        advice = "let the system keep time (NTP); schedules and delays run late until it caught up"
+        yield warn("clock", f"something happened {ahead:.0f} s in the future: the clock was set back", advice)
+    else:
+        yield fine("clock", "nothing happened in the future")
+
+
+_CHECKS: Sequence[Callable[[Snapshot], Iterator[Finding]]] = (_unserved, _backlog, _gates, _schedules, _dead, _clock)
