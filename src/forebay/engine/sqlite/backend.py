@@ -1,4 +1,4 @@
-"""The SQLite engine: the verbs of the contract over one `Database`. Each role of the store is a class in its own file."""
+"""The SQLite engine: the verbs of the contract over one `Database`; each role of the store is a class in its own file."""
 
 from collections.abc import Sequence
 
@@ -85,10 +85,13 @@ class Verbs:
 
 
 class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules):
-    """One object that is engine and store; its parts share the database and know nothing of one another."""
+    """One object that is engine and store; its parts share the database and know nothing of one another.
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        database = Database(settings, clock)
+    `vfs` and `boot` are for tests of what a disk may do: see `Database`.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, vfs: str = "", boot: str = "") -> None:
+        database = Database(settings, clock, vfs, boot)
         settling = Settling(database.boot, settings.result_ttl)
         Verbs.__init__(self, database, settling)
         Results.__init__(self, database)

@@ -43,12 +43,17 @@ def path_of(url: str) -> Path:
 
 
 class Database:
-    """The file, opened. `signal` tells what changed, in this process and in others."""
+    """The file, opened. `signal` tells what changed, in this process and in others.
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.settings, self.clock = settings, clock
+    Args:
+        vfs: the SQLite VFS to open it with, for tests of what a disk may do; the system's own by default.
+        boot: which start of the host this is, for tests of what outlives one; the present one by default.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, vfs: str = "", boot: str = "") -> None:
+        self.settings, self.clock, self._vfs = settings, clock, vfs
         self.path = path_of(settings.url)
-        self.host, self.boot = platform.node(), boot_id()
+        self.host, self.boot = platform.node(), boot or boot_id()
         self.signal = Signal()
         self._guard = threading.RLock()
         self._writer: Writer | None = None
@@ -71,7 +76,7 @@ class Database:
     def _open(self) -> None:
         _touch(self.path)
         self._lock = WriteLock(self.path)
-        db = apsw.Connection(str(self.path))
+        db = self._connect()
         try:
             with self._lock:
                 self._prepare(db)
@@ -82,6 +87,9 @@ class Database:
         self._reader = self._open_reader()
         self._ringer = Ringer(self.bells)
         self._writer = Writer(db, self._lock, self._ringer, self.signal, self.clock)
+
+    def _connect(self) -> apsw.Connection:
+        return apsw.Connection(str(self.path), vfs=self._vfs or None)
 
     def _prepare(self, db: apsw.Connection) -> None:
         db.set_busy_timeout(BUSY_TIMEOUT)
@@ -95,7 +103,7 @@ class Database:
             db.pragma("max_page_count", max(1, self.settings.max_size // int(db.pragma("page_size"))))
 
     def _open_reader(self) -> apsw.Connection:
-        db = apsw.Connection(str(self.path))
+        db = self._connect()
         db.set_busy_timeout(BUSY_TIMEOUT)
         db.pragma("query_only", True)
         db.pragma("cache_size", -READER_CACHE)
