@@ -9,7 +9,7 @@ import click
 
 from forebay.app import Forebay
 from forebay.cli import output
-from forebay.cli.messages import page, tell
+from forebay.cli.messages import listed, page, tell
 from forebay.cli.progress import Bar
 from forebay.cli.shared import Group, the_app, with_app
 from forebay.cli.shared import output as form
@@ -33,10 +33,7 @@ def list_(**chosen: Any) -> None:
     """List them, oldest first."""
     query = Query(state=State.DEAD, **chosen)
 
-    async def work(app: Forebay) -> list[Found]:
-        return await app.store.messages(query)
-
-    page(with_app(the_app("dead list"), work), query.limit, time.time())
+    page(with_app(the_app("dead list"), lambda app: listed(app, query)), query.limit, time.time())
 
 
 @dead.command()

@@ -55,6 +55,11 @@ def detail(found: Found, now: float) -> str:
             return to_json(decoded(found.body))
 
 
+async def listed(app: Forebay, query: Query) -> list[Found]:
+    """Messages that match, with their payloads opened as far as the app has the keys."""
+    return [app.producer.revealed(found) for found in await app.store.messages(query)]
+
+
 def page(found: Sequence[Found], limit: int, now: float) -> None:
     """Print a listing, and how to see what comes after it."""
     form_ = form()
@@ -108,10 +113,7 @@ def messages(ids: tuple[str, ...], state: str | None, **chosen: Any) -> None:
         return
     query = Query(state=State(state) if state else None, **chosen)
 
-    async def work(app: Forebay) -> list[Found]:
-        return await app.store.messages(query)
-
-    page(with_app(the_app("messages"), work), query.limit, time.time())
+    page(with_app(the_app("messages"), lambda app: listed(app, query)), query.limit, time.time())
 
 
 @click.command(cls=Command)

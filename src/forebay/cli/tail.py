@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 import click
 
@@ -17,6 +16,7 @@ from forebay.cli.shared import Command, the_app, with_app
 from forebay.cli.shared import output as form
 from forebay.observe.feed import Feed, Happening
 from forebay.observe.view import message
+from forebay.store.contract import Found
 
 #: Seconds between looks: at most, when nothing is heard (acceptance makes no sound), and at least, under load.
 QUIET, BUSY = 0.25, 0.05
@@ -36,16 +36,18 @@ def tail(queues: tuple[str, ...], task: str | None, lines: int, count: int | Non
         raise click.UsageError("a stream has no end: use -o ndjson, an object a line", click.get_current_context())
 
     def wanted(one: Happening) -> bool:
-        return (not queues or one.message.queue in queues) and task in (None, one.message.task)
+        return (not queues or one.message.queue in queues) and task in {None, one.message.task}
 
-    with_app(the_app("tail"), lambda app: _follow(app, Printer(wanted, count), lines))
+    with_app(the_app("tail"), lambda app: _follow(app, Printer(wanted, app.producer.revealed, count), lines))
 
 
 class Printer:
     """Prints what is wanted, and knows when it was enough."""
 
-    def __init__(self, wanted: Any, count: int | None) -> None:
-        self._wanted, self._left = wanted, count
+    def __init__(
+        self, wanted: Callable[[Happening], bool], revealed: Callable[[Found], Found], count: int | None
+    ) -> None:
+        self._wanted, self._revealed, self._left = wanted, revealed, count
         self._form = form()
 
     def show(self, happenings: Sequence[Happening]) -> bool:
@@ -59,6 +61,7 @@ class Printer:
         return True
 
     def _print(self, one: Happening) -> None:
+        one = Happening(one.at, one.ended, self._revealed(one.message))
         word = str(one.message.state) if one.ended else "accepted"
         if self._form == "ndjson":
             output.stream([{"at": one.at, "event": word, **message(one.message)}])
