@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from forebay import config
+from forebay.engine.contract import Fate
 from forebay.engine.facade import Facade
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
@@ -170,7 +171,12 @@ class Forebay:
         """Publish many raw messages in one transaction."""
         chosen = options(Options(queue=check_name("queue", queue)), ways)
         messages = [self.producer.message("", encode_value(value), chosen) for value in values]
-        return [Handle(self.producer, receipt.id) for receipt in await self.producer.publish(messages)]
+        receipts = await self.producer.publish(messages)
+        return [Handle(self.producer, receipt.id, duplicate=receipt.fate is Fate.DUPLICATE) for receipt in receipts]
+
+    def publish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[RawWays]) -> list[Handle[Any]]:
+        """`apublish_many` for synchronous code."""
+        return drive(self.apublish_many(queue, values, **ways))
 
     def handle(self, id_: str) -> Handle[Any]:
         """The handle of a message by its id."""

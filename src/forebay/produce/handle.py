@@ -94,6 +94,10 @@ class Handle(Generic[T]):
         """Cancel it: waiting, it ends at once; running, it is asked to stop. The state after that."""
         return await self._producer.cancel(self.id)
 
+    def find(self) -> Found:
+        """See `afind`."""
+        return drive(self.afind())
+
     def status(self) -> State:
         """See `astatus`."""
         return drive(self.astatus())
