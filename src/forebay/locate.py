@@ -2,17 +2,22 @@
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
 
 from forebay.app import Forebay
 from forebay.model.errors import ConfigError
 
 
+class BrokenApp(ConfigError):
+    """The user's own module raised while it was imported."""
+
+
 def locate(locator: str) -> Forebay:
     """Import the app named by `module:attribute` (attribute `app` unless given) from here or from the path.
 
     Raises:
-        ConfigError: there is no such module or attribute, or it is no Forebay app.
+        ConfigError: there is no such module or attribute, it is no Forebay app, or its module raises (BrokenApp).
     """
     module_name, _, attribute = locator.partition(":")
     attribute = attribute or "app"
@@ -21,15 +26,31 @@ def locate(locator: str) -> Forebay:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    try:
-        found = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # a module that theirs imports is missing: that traceback is the best message
-        raise ConfigError(f"no module {module_name!r} here or on the path: -A takes module:attribute") from error
-    app: object = found
+    app: object = _import(locator, module_name)
     for part in attribute.split("."):
         app = getattr(app, part, None)
     if not isinstance(app, Forebay):
         raise ConfigError(f"{locator!r} is no Forebay app: {module_name} has no Forebay object named {attribute!r}")
     return app
+
+
+def _import(locator: str, name: str) -> object:
+    try:
+        return importlib.import_module(name)
+    except ConfigError:
+        raise  # an option of theirs that cannot work, said better than we could
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise ConfigError(f"no module {name!r} here or on the path: -A takes module:attribute") from error
+        raise _broken(locator, error) from error  # a module that theirs imports
+    except (Exception, SystemExit) as error:
+        raise _broken(locator, error) from error
+
+
+def _broken(locator: str, error: BaseException) -> BrokenApp:
+    """What to say when the app cannot be imported: the place in the user's code, not ours."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    place, name, text = f"{frames[-1].filename}:{frames[-1].lineno}", type(error).__name__, str(error)
+    if isinstance(error, SyntaxError):
+        place, text = f"{error.filename}:{error.lineno}", error.msg
+    return BrokenApp(f"app {locator} cannot be imported: {place}: {name}: {text} (FOREBAY_DEBUG=1 shows where)")

@@ -1,6 +1,5 @@
 """How a command fails: any error becomes one line on stderr, with what to do next, and an exit code."""
 
-import traceback
 from enum import IntEnum
 
 import click
@@ -37,10 +36,6 @@ class Missing(ForebayError):
         super().__init__(f"forebay {command} needs {library}: pip install 'forebay[cli]'")
 
 
-class BrokenApp(ConfigError):
-    """The user's own module raised while it was imported."""
-
-
 def report(error: BaseException) -> int:
     """Say what went wrong on stderr; the exit code."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
@@ -71,14 +66,3 @@ def _sentence(text: str) -> str:
     """Click's own words in our form: no capital, no full stop."""
     text = text.rstrip(".")
     return text[:1].lower() + text[1:]
-
-
-def broken_app(locator: str, error: BaseException) -> BrokenApp:
-    """What to say when the user's app cannot be imported: the place in their code, not ours."""
-    name = type(error).__name__
-    if isinstance(error, SyntaxError):
-        place = f"{error.filename}:{error.lineno}"
-        return BrokenApp(f"app {locator} cannot be imported: {place}: {name}: {error.msg} ({_HINT})")
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
-    return BrokenApp(f"app {locator} cannot be imported: {place}: {name}: {error} ({_HINT})")

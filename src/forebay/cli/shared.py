@@ -14,7 +14,6 @@ import click
 import msgspec
 
 from forebay.app import Forebay
-from forebay.cli import failing
 from forebay.locate import locate
 from forebay.model.errors import ConfigError, EngineUnreachable
 
@@ -113,12 +112,7 @@ def load_app(locator: str) -> Forebay:
     Raises:
         ConfigError: it is not there, or its module raises.
     """
-    try:
-        return locate(locator)
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise failing.broken_app(locator, error) from error
+    return locate(locator)
 
 
 def the_app(command: str, *, required: bool = False) -> Forebay:

@@ -6,6 +6,8 @@ function is found by importing the module that the *parent* names, never by anyt
 
 import asyncio
 import contextlib
+import ctypes
+import faulthandler
 import importlib
 import multiprocessing
 import os
@@ -13,8 +15,9 @@ import signal
 import sys
 import threading
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -24,6 +27,7 @@ from forebay.model.outcome import DeadLetter, Outcome
 from forebay.produce.context import enter, leave
 from forebay.produce.task import Task
 from forebay.work.executor import Executor, failure_of
+from forebay.work.log import configure_logging
 from forebay.work.run import Run, Stop
 
 
@@ -42,6 +46,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     progress: Any = None
 
 
+_PR_SET_PDEATHSIG = 1
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Job).decode
 
@@ -50,14 +55,23 @@ def serve(pipe: "Connection[Any, Any]", keep: float, limit: int) -> None:
     """Jobs until the pipe closes, or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    faulthandler.register(signal.SIGQUIT)
+    configure_logging()
+    _die_with_parent()
     threading.Thread(target=_follow_parent, name="forebay-orphan", daemon=True).start()
-    here = os.getcwd()
+    here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     child = _Child(pipe, keep, limit)
     with contextlib.suppress(EOFError, OSError):
         while True:
             child.live(_decode(pipe.recv_bytes()))
+
+
+def _die_with_parent() -> None:
+    """On Linux, have the kernel end this process with its worker: C code that holds the interpreter stops no kernel."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _follow_parent() -> None:
@@ -72,6 +86,7 @@ class _Child:
     def __init__(self, pipe: "Connection[Any, Any]", keep: float, limit: int) -> None:
         self._pipe, self._keep, self._limit = pipe, keep, limit
         self._sending = threading.Lock()
+        self._late = False
         self._run: Run | None = None
         signal.signal(signal.SIGUSR1, self._strike)
 
@@ -102,17 +117,26 @@ class _Child:
         return executor.ended(run, value)
 
     def _strike(self, number: int, frame: FrameType | None) -> None:
-        """The parent says that time is up."""
-        if self._run is not None:
-            self._run.stop = Stop.TIMEOUT
+        """The parent says that time is up: once for a run, and only while it runs."""
+        run, self._run = self._run, None
+        if run is None:
+            return
+        run.stop = Stop.TIMEOUT
+        if self._sending.locked():
+            self._late = True  # half a reply would spoil the pipe: raised when all of it is out
+        else:
             raise TimeLimit("time is up")
 
     def _progress(self, delivery: Delivery, value: Any) -> None:
         self._send(Reply(progress=value))
 
     def _send(self, reply: Reply) -> None:
+        blob = _encode(reply)
         with self._sending:
-            self._pipe.send_bytes(_encode(reply))
+            self._pipe.send_bytes(blob)
+        if self._late and threading.current_thread() is threading.main_thread():
+            self._late = False
+            raise TimeLimit("time is up")
 
 
 def _find(job: Job) -> Task[..., Any, Any]:
@@ -121,4 +145,4 @@ def _find(job: Job) -> Task[..., Any, Any]:
         found = getattr(found, part)
     if not isinstance(found, Task):
         raise TypeError(f"{job.module}.{job.name} is no task: cpu=True needs a task at module level")
-    return found
+    return cast("Task[..., Any, Any]", found)

@@ -12,6 +12,7 @@ from forebay.flow.retry import decide
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
 from forebay.model.errors import BadArguments, BadSeal, DeadLetter, EngineError
+from forebay.model.outcome import Outcome
 from forebay.produce.batch import Message, received
 from forebay.produce.registry import Consumer
 from forebay.produce.seal import Seal
@@ -29,8 +30,23 @@ class Batches:
         self._engine, self._host, self._consumer, self._seal = engine, host, consumer, seal
         self._batch: list[Delivery] = []
         self._call: asyncio.Task[None] | None = None
-        self.running = 0
-        self.proved = time.monotonic()
+        self._called: list[Delivery] = []
+        self._trip = time.monotonic()
+
+    @property
+    def called(self) -> Sequence[Delivery]:
+        """The messages that the consumer has now."""
+        return self._called
+
+    @property
+    def running(self) -> int:
+        """How many messages the consumer has now."""
+        return len(self._called)
+
+    @property
+    def proved(self) -> float:
+        """When it last leased, or could have if it had not been busy; monotonic."""
+        return time.monotonic() if self._called else self._trip
 
     async def run(self, poll: float) -> None:
         """Fill and hand over until cancelled; a batch that runs is let end."""
@@ -41,15 +57,19 @@ class Batches:
                 _logger.error("cannot lease from %s: %s", self._consumer.queue, error)
                 await asyncio.sleep(_PAUSE)
                 continue
-            batch, self._batch = self._batch, []
-            self.running = len(batch)
-            self._call = asyncio.ensure_future(self._hand_over(batch))
+            self._called, self._batch = self._batch, []
+            self._call = asyncio.ensure_future(self._hand_over(self._called))
             await asyncio.shield(self._call)
 
     def drop(self) -> None:
         """Hand back what has not started."""
         self._host.hand_back(self._batch)
         self._batch = []
+
+    def halt(self) -> None:
+        """Stop the call that runs; one of synchronous code cannot be, and ends with the process."""
+        if self._call is not None and self._consumer.is_async:
+            self._call.cancel()
 
     async def _fill(self, poll: float) -> None:
         queues, consumer = (self._consumer.queue,), self._consumer
@@ -59,47 +79,64 @@ class Batches:
                 await asyncio.sleep(_PAUSE)
                 continue
             leased = await self._engine.lease(Want(self._host.id, queues, consumer.batch - len(self._batch)))
-            self.proved = time.monotonic()
+            self._trip = time.monotonic()
             if leased.deliveries and not self._batch:
-                deadline = self.proved + consumer.max_wait
+                deadline = self._trip + consumer.max_wait
             self._batch += leased.deliveries
             if len(self._batch) < consumer.batch:
                 await self._engine.wait(queues, max(0.0, min(poll, deadline - time.monotonic())))
 
     async def _hand_over(self, batch: Sequence[Delivery]) -> None:
-        messages: list[Message] = []
-        good: list[Delivery] = []
-        for delivery in batch:
-            try:
-                messages.append(received(delivery, self._seal))
-                good.append(delivery)
-            except (BadArguments, BadSeal) as error:
-                self._host.settle(delivery, outcome.DeadLetter(str(error)))
+        good, messages, bad = unpacked(batch, self._seal)
+        self._settle(bad)
+        failure: BaseException | None = None
         try:
             if messages:
                 await self._run(messages)
         except BaseException as error:  # noqa: BLE001 - whatever a consumer raises is the batch's outcome
-            self._failed(good, error)
-        else:
-            for delivery in good:
-                self._host.settle(delivery, outcome.Ack())
-        self.running = 0
+            failure = error
+        self._settle(fates(self._consumer, good, failure, time.time()))
+        self._called, self._trip = [], time.monotonic()
         self._host.idle()
+
+    def _settle(self, ends: Sequence[tuple[Delivery, Outcome]]) -> None:
+        for delivery, result in ends:
+            self._host.settle(delivery, result)
 
     async def _run(self, messages: list[Message]) -> Any:
         if self._consumer.is_async:
             return await self._consumer.function(messages)
         return await asyncio.to_thread(self._consumer.function, messages)
 
-    def _failed(self, batch: Sequence[Delivery], error: BaseException) -> None:
-        """All of them, each by its own count of tries."""
-        failure, now = failure_of(error), time.time()
-        for delivery in batch:
-            if isinstance(error, asyncio.CancelledError):
-                self._host.settle(delivery, outcome.Release())
-            elif isinstance(error, DeadLetter):
-                self._host.settle(delivery, outcome.DeadLetter(str(error), failure))
-            else:
-                age = max(0.0, now - delivery.created)
-                result = decide(self._consumer.retry, error, failure, delivery.attempt, age, random.random())
-                self._host.settle(delivery, result)
+
+def unpacked(
+    batch: Sequence[Delivery], seal: Seal | None
+) -> tuple[list[Delivery], list[Message], list[tuple[Delivery, Outcome]]]:
+    """The deliveries that can be read, as messages too, and what becomes of those that cannot."""
+    good: list[Delivery] = []
+    messages: list[Message] = []
+    bad: list[tuple[Delivery, Outcome]] = []
+    for delivery in batch:
+        try:
+            messages.append(received(delivery, seal))
+            good.append(delivery)
+        except BadArguments as error:
+            bad.append((delivery, outcome.DeadLetter(str(error))))
+        except BadSeal as error:
+            bad.append((delivery, outcome.DeadLetter(f"bad seal: {error}")))
+    return good, messages, bad
+
+
+def fates(
+    consumer: Consumer, batch: Sequence[Delivery], error: BaseException | None, now: float
+) -> list[tuple[Delivery, Outcome]]:
+    """What becomes of a batch whose consumer returned, or raised `error`: all alike, each by its own count of tries."""
+    if error is None:
+        return [(delivery, outcome.Ack()) for delivery in batch]
+    if isinstance(error, asyncio.CancelledError):
+        return [(delivery, outcome.Release()) for delivery in batch]
+    failure = failure_of(error)
+    if isinstance(error, DeadLetter):
+        return [(delivery, outcome.DeadLetter(str(error), failure)) for delivery in batch]
+    ages = {delivery.id: max(0.0, now - delivery.created) for delivery in batch}
+    return [(d, decide(consumer.retry, error, failure, d.attempt, ages[d.id], random.random())) for d in batch]

@@ -1,31 +1,40 @@
 """A worker process: `python -m forebay.work.child FD ID OPTIONS`, started by a supervisor and by nobody else."""
 
 import asyncio
-import faulthandler
 import logging
+import math
 import os
 import signal
-import socket
 import sys
+import threading
 import traceback
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
 from forebay.config import WorkerOptions
+from forebay.engine.waiting import call_in
 from forebay.locate import locate
-from forebay.model.errors import ForebayError
+from forebay.model.errors import EngineError, EngineUnreachable, ForebayError, SchemaTooNew, SchemaTooOld
 from forebay.model.outcome import Outcome
-from forebay.work.link import Hello, Link, Report, Stuck
+from forebay.work.link import Broken, Hello, Leaving, Link, Report, Stuck
+from forebay.work.log import configure_logging, dump_on_quit
+from forebay.work.memory import rss
 from forebay.work.run import Run
 from forebay.work.worker import Worker
 
-#: Exit codes: ended as asked; could not start; wants to be replaced.
-DONE, BROKEN, REPLACE = 0, 2, 75
-_REPORT = 1.0
-#: Seconds that a busy thread keeps the interpreter from another. Python's 5 ms let the writer wait for a loop that is busy
-#: with tiny tasks, and then the loop for the writer: 0.5 ms more than doubled the throughput of both.
+#: Exit codes: ended as asked; could not start, or cannot go on.
+DONE, BROKEN = 0, 2
+#: Seconds between reports, and between looks at the number of tasks when that is limited.
+_REPORT, _COUNT = 1.0, 0.05
+#: Seconds that a child gets to hand back what it holds when its parent is gone, under a last lease of its own.
+FAREWELL = 5.0
+#: Seconds that a busy thread keeps the interpreter from another. Python's 5 ms let the writer wait for a loop that is
+#: busy with tiny tasks, and then the loop for the writer: 0.5 ms more than doubled the throughput of both.
 SWITCH = 0.0005
+
+_logger = logging.getLogger("forebay.worker")
 
 
 class Child:
@@ -37,59 +46,94 @@ class Child:
         self._terms = 0
         self._term = asyncio.Event()
         self._now = asyncio.Event()
+        self._orphaned = threading.Event()
         self._state = "running"
 
-    async def run(self) -> int:
-        """Work until told to stop; the exit code."""
+    async def run(self) -> None:
+        """Work until told to stop, or worn out.
+
+        Raises:
+            ForebayError: it cannot start, or a part of it cannot go on.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._asked_to_stop)
-        loop.add_signal_handler(signal.SIGQUIT, dump)
+        dump_on_quit(loop)
         worker = Worker(self._app, self._options, self._id, self._stuck)
         await worker.start()
         tasks = self._app.registry.tasks.values()
         limits = {t.name: t.running.timeout + t.running.grace for t in tasks if t.running.timeout is not None}
         self._link.send(Hello(settings=self._app.settings, beat=worker.beat(), limits=limits))
-        orphaned = loop.create_task(self._orphaned())
-        failure = loop.create_task(worker.failure())
-        code = await self._until_stop(worker, failure)
-        orphaned.cancel()
-        failure.cancel()
-        return code
+        threading.Thread(target=self._follow_parent, args=(loop,), name="forebay-orphan", daemon=True).start()
+        await self._until_stop(worker)
+        await self._leave(worker)
+        await self._app.close()
 
-    async def _until_stop(self, worker: Worker, failure: asyncio.Task[None]) -> int:
-        code = DONE
-        while not self._term.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._term.wait(), _REPORT)
-            if failure.done():
-                failure.result()
-            self._link.send(Report(beat=worker.beat(self._state, rss())))
-            if self._worn_out(worker):
-                code = REPLACE
-                break
+    async def _until_stop(self, worker: Worker) -> None:
+        """Until TERM, or until there is a reason to be replaced. A part that fails raises here."""
+        failure: asyncio.Task[Any] = asyncio.create_task(worker.failure())
+        asked: asyncio.Task[Any] = asyncio.create_task(self._term.wait())
+        pause = _COUNT if self._options.max_tasks else _REPORT
+        reported = -math.inf
+        try:
+            while not asked.done() and not self._worn_out(worker):
+                if failure.done():
+                    failure.result()
+                if (now := asyncio.get_running_loop().time()) - reported >= _REPORT:
+                    self._report(worker)
+                    reported = now
+                await asyncio.wait((asked, failure), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            failure.cancel()
+            asked.cancel()
+
+    async def _leave(self, worker: Worker) -> None:
+        """Let what runs end: for as long as it takes unless somebody waits for us, then for the time of the drain."""
         self._state = "draining"
+        draining: asyncio.Task[Any] = asyncio.create_task(worker.drain(math.inf))
+        await self._either(worker, draining, self._term, math.inf)
+        await self._either(worker, draining, self._now, self._options.drain)
+        draining.cancel()
+        if self._orphaned.is_set():
+            with suppress(EngineError):
+                beat = worker.beat(self._state)
+                await self._app.engine.extend([msgspec.structs.replace(beat, lease=max(beat.lease, FAREWELL))])
+        await worker.close(buried=not self._orphaned.is_set())
+        self._link.send(Leaving())
+
+    async def _either(self, worker: Worker, draining: asyncio.Task[Any], event: asyncio.Event, patience: float) -> None:
+        """Until it is drained, or `event` comes, or patience ends; reporting all the while."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Task[Any] = loop.create_task(event.wait())
+        ends = loop.time() + patience
+        while not draining.done() and not waiting.done() and (left := ends - loop.time()) > 0:
+            self._report(worker)
+            pause = min(_REPORT, left)
+            await asyncio.wait((draining, waiting), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+
+    def _report(self, worker: Worker) -> None:
         self._link.send(Report(beat=worker.beat(self._state, rss())))
-        failure.cancel()
-        drained = asyncio.ensure_future(worker.drain(self._options.drain))
-        hurry = asyncio.ensure_future(self._now.wait())
-        while not drained.done() and not hurry.done():
-            await asyncio.wait({drained, hurry}, return_when=asyncio.FIRST_COMPLETED, timeout=_REPORT)
-            self._link.send(Report(beat=worker.beat(self._state, rss())))
-        drained.cancel()
-        hurry.cancel()
-        await worker.close()
-        return code
 
     def _asked_to_stop(self) -> None:
         """The first time: drain. The second: cancel, hand back, go."""
         self._terms += 1
         (self._term if self._terms == 1 else self._now).set()
 
-    async def _orphaned(self) -> None:
-        """Nobody renews the lease any more, so hand everything back and go."""
-        await self._link.closed()
-        logging.getLogger("forebay.worker").error("the supervisor is gone: handing back and leaving")
+    def _follow_parent(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Nobody renews the lease any more: hand everything back and go, or just go if the loop does not even hear it.
+
+        A thread, because a task may block the loop.
+        """
+        self._link.until_closed()
+        call_in(loop, self._hurry)
+        if self._orphaned.wait(self._app.settings.lease / 2):
+            threading.Event().wait(FAREWELL)
+        os._exit(BROKEN)
+
+    def _hurry(self) -> None:
+        _logger.error("the supervisor is gone: handing back and leaving")
+        self._orphaned.set()
         self._term.set()
         self._now.set()
 
@@ -104,31 +148,10 @@ class Child:
         self._link.send(Stuck(id=run.delivery.id, outcome=result))
 
 
-def rss() -> int:
-    """Resident memory of this process in bytes."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:  # macOS has the peak only
-        import resource  # noqa: PLC0415
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def dump() -> None:
-    """Where everything stands, to standard error: threads, then tasks of the loop."""
-    faulthandler.dump_traceback()
-    for task in asyncio.all_tasks():
-        sys.stderr.write(f"\nTask {task.get_name()}\n")
-        for frame in task.get_stack():
-            sys.stderr.write("".join(traceback.format_stack(frame, limit=4)))
-    sys.stderr.flush()
-
-
 def new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it runs, asyncio's own elsewhere."""
+    """Uvloop's where it runs, asyncio's own elsewhere."""
     try:
-        import uvloop  # noqa: PLC0415 - not on every platform
+        import uvloop
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
@@ -139,30 +162,23 @@ def main() -> None:
     fd, id_, blob = sys.argv[1:4]
     sys.setswitchinterval(SWITCH)
     configure_logging()
-    link = Link(socket.socket(fileno=int(fd)))
+    link, code = Link(int(fd)), DONE
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            code = runner.run(_run(link, id_, msgspec.json.decode(blob, type=WorkerOptions)))
-    except ForebayError as error:
-        sys.stderr.write(f"error: {error}\n")
-        code = BROKEN
-    except Exception:
-        traceback.print_exc()
+            runner.run(_run(link, id_, msgspec.json.decode(blob, type=WorkerOptions)))
+    except Exception as error:  # noqa: BLE001 - the last frame of the process: the parent is told why
+        if not isinstance(error, ForebayError) or os.environ.get("FOREBAY_DEBUG", "0") not in ("", "0"):
+            traceback.print_exc()
+        unreachable = isinstance(error, EngineUnreachable | SchemaTooNew | SchemaTooOld)
+        link.send(Broken(text=str(error) or repr(error), unreachable=unreachable))
         code = BROKEN
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-async def _run(link: Link, id_: str, options: WorkerOptions) -> int:
-    return await Child(link, id_, options).run()
-
-
-def configure_logging() -> None:
-    """Our log on standard error, unless the user's code has set up its own."""
-    if not logging.getLogger().handlers:
-        form = "%(asctime)s %(process)d %(levelname).1s %(name)s: %(message)s"
-        logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
+async def _run(link: Link, id_: str, options: WorkerOptions) -> None:
+    await Child(link, id_, options).run()
 
 
 if __name__ == "__main__":

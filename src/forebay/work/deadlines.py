@@ -1,4 +1,4 @@
-"""Time-outs: softly at `timeout`, hard at `timeout + grace`. A thread, so that a task that blocks the loop is struck too."""
+"""Time-outs: softly at `timeout`, hard at `timeout + grace`. A thread: who blocks the loop is struck too."""
 
 import threading
 import time
@@ -16,7 +16,8 @@ class Deadlines:
 
     def __init__(self, stuck: Callable[[Run], None]) -> None:
         self._stuck = stuck
-        self._runs: dict[int, Run] = {}
+        self._soft: dict[int, Run] = {}
+        self._hard: dict[int, Run] = {}
         self._next = float("inf")
         self._condition = threading.Condition()
         self._closed = False
@@ -28,13 +29,15 @@ class Deadlines:
         if run.deadline is None:
             return
         with self._condition:
-            self._runs[id(run)] = run
+            self._soft[id(run)] = run
             if run.deadline < self._next:
                 self._condition.notify()
 
     def forget(self, run: Run) -> None:
         """It has ended."""
-        self._runs.pop(id(run), None)
+        with self._condition:
+            self._soft.pop(id(run), None)
+            self._hard.pop(id(run), None)
 
     def close(self) -> None:
         """End the thread."""
@@ -49,30 +52,31 @@ class Deadlines:
                 if self._closed:
                     return
                 now = time.monotonic()
-                struck = self._look(now)
-                if not struck:
-                    self._condition.wait(None if self._next == float("inf") else max(0.0, self._next - now))
-                    continue
-            for run, hard in struck:
-                if hard:
-                    self._stuck(run)
-                else:
-                    run.halt(Stop.TIMEOUT)
+                soft, hard = _take(self._soft, now), _take(self._hard, now)
+                for run in soft:
+                    run.deadline = now + run.task.running.grace
+                    self._hard[id(run)] = run
+                if not soft and not hard:
+                    self._sleep(now)
+            for run in soft:
+                run.halt(Stop.TIMEOUT)
+            for run in hard:
+                self._stuck(run)
 
-    def _look(self, now: float) -> list[tuple[Run, bool]]:
-        """Who is to be struck now, and how; sets when to look again."""
-        struck: list[tuple[Run, bool]] = []
+    def _sleep(self, now: float) -> None:
+        """Until the next deadline, or until a nearer one comes."""
+        waiting = (*self._soft.values(), *self._hard.values())
+        self._next = min((run.deadline for run in waiting if run.deadline is not None), default=float("inf"))
+        self._condition.wait(None if self._next == float("inf") else max(0.0, self._next - now))
         self._next = float("inf")
-        for run in list(self._runs.values()):
-            deadline = run.deadline
-            if deadline is None or run.finished:
-                self._runs.pop(id(run), None)
-            elif now < deadline:
-                self._next = min(self._next, deadline)
-            elif run.stop is Stop.TIMEOUT:
-                self._runs.pop(id(run), None)
-                struck.append((run, True))
-            else:
-                run.deadline = now + run.task.running.grace
-                struck.append((run, False))
-        return struck
+
+
+def _take(runs: dict[int, Run], now: float) -> list[Run]:
+    """Take out the runs that are due, and drop those that have ended meanwhile."""
+    due: list[Run] = []
+    for key, run in list(runs.items()):
+        if run.finished:
+            del runs[key]
+        elif run.deadline is not None and run.deadline <= now:
+            due.append(runs.pop(key))
+    return due

@@ -5,20 +5,24 @@ import contextlib
 import logging
 import signal
 import threading
+from collections.abc import AsyncGenerator
+from typing import Any
 
 from forebay.app import Forebay
 from forebay.config import WorkerOptions
 from forebay.locate import locate
+from forebay.model.errors import LeaseLost
 from forebay.model.ids import new_id
-from forebay.work.child import configure_logging, dump, new_loop
+from forebay.work.child import new_loop
 from forebay.work.keeper import Keeper
+from forebay.work.log import configure_logging, dump_on_quit
 from forebay.work.worker import Worker
 
 _logger = logging.getLogger("forebay.dev")
 
 
 @contextlib.asynccontextmanager
-async def working(app: Forebay, options: WorkerOptions | None = None):  # type: ignore[no-untyped-def] # noqa: ANN201
+async def working(app: Forebay, options: WorkerOptions | None = None) -> AsyncGenerator[Worker]:
     """A worker of `app` inside this process, for as long as the block lasts."""
     options = options or WorkerOptions()
     worker = Worker(app, options, new_id())
@@ -38,9 +42,8 @@ def _keep_apart(
 ) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
     """The keeper on a loop and thread of its own, so that a task that blocks the worker's loop keeps its lease."""
     loop = asyncio.new_event_loop()
-    keeper = Keeper(
-        (app.engine, app.store, app.clock), lambda: [worker.beat()], _lost, app.settings.lease, options.schedules
-    )
+    parts = (app.engine, app.store, app.clock)
+    keeper = Keeper(parts, lambda: [worker.beat()], _lost, app.settings.lease, options.schedules)
 
     def serve() -> None:
         task = loop.create_task(keeper.run())
@@ -56,11 +59,15 @@ def _keep_apart(
 
 
 def _lost(worker: str) -> None:
-    _logger.error("worker %s lost its lease: restart this process", worker)
+    _logger.debug("worker %s cannot be renewed; it hears of it when it next leases", worker)
 
 
 def run_dev(options: WorkerOptions) -> int:
-    """Run the app's worker here until Ctrl-C or TERM; the exit code."""
+    """Run the app's worker here until Ctrl-C or TERM; the exit code.
+
+    Raises:
+        ForebayError: the app or its engine cannot be used.
+    """
     configure_logging()
     app = locate(options.app)
     with asyncio.Runner(loop_factory=new_loop) as runner:
@@ -69,11 +76,24 @@ def run_dev(options: WorkerOptions) -> int:
 
 
 async def _until_stopped(app: Forebay, options: WorkerOptions) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGQUIT, dump)
-    async with working(app, options):
-        await stop.wait()
-    await app.close()
+    dump_on_quit(loop)
+    stopped = loop.create_task(stop.wait())
+    async with app:
+        while not stopped.done():
+            try:
+                await _work(app, options, stopped)
+            except LeaseLost:
+                _logger.error("this process did not run for longer than its lease: starting anew")
+
+
+async def _work(app: Forebay, options: WorkerOptions, stopped: asyncio.Task[Any]) -> None:
+    """One worker, until it is told to stop or a part of it fails, which raises."""
+    async with working(app, options) as worker:
+        failure: asyncio.Task[Any] = asyncio.create_task(worker.failure())
+        await asyncio.wait((stopped, failure), return_when=asyncio.FIRST_COMPLETED)
+        if failure.done():
+            failure.result()
+        failure.cancel()

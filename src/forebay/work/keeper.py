@@ -1,15 +1,15 @@
 """What keeps a fleet honest: heartbeats, recovery of the lost, cron, tidying. Every process that supervises runs one.
 
-All of it is idempotent and needs no leader: two keepers do the same as one. A keeper imports none of the user's code, so
-nothing of the user's can stop it.
+All of it is idempotent and needs no leader: two keepers do the same as one. A keeper imports none of the user's code,
+so nothing of the user's can stop it.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import os
 import platform
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from forebay.engine.contract import Beat, Engine
@@ -22,11 +22,12 @@ from forebay.store.contract import Schedule, Store
 
 _logger = logging.getLogger("forebay.keeper")
 #: Seconds between looks for processes of this host that are gone, and for leases that ran out.
-WATCH = 0.5
-RECOVER = 1.0
+WATCH, RECOVER = 0.3, 1.0
 #: Seconds between rounds of tidying, and the longest sleep of the scheduler (new schedules are seen then).
 TIDY, SCHEDULE = 5.0, 2.0
 _TIDY_LIMIT = 5_000
+#: Seconds until a duty that failed is tried again, at the latest.
+_AGAIN = 1.0
 
 
 class Keeper:
@@ -50,6 +51,13 @@ class Keeper:
         self._engine, self._store, self._clock = parts
         self._beats, self._expired, self._lease, self._schedules = beats, expired, lease, schedules
         self._host = platform.node()
+        self._missing: frozenset[str] = frozenset()
+        self._beaten = 0.0
+
+    @property
+    def answered(self) -> bool:
+        """Whether the engine has taken the last heartbeats: it is not the engine, if somebody gets no answer."""
+        return time.monotonic() - self._beaten < self._lease
 
     async def run(self) -> None:
         """Keep until cancelled."""
@@ -70,15 +78,21 @@ class Keeper:
         beats = list(self._beats())
         if not beats:
             return
-        for beat, renewed in zip(beats, await self._engine.extend(beats), strict=True):
+        verdicts = await self._engine.extend(beats)
+        self._beaten = time.monotonic()
+        for beat, renewed in zip(beats, verdicts, strict=True):
             if not renewed:
                 _logger.error("worker %s lost its lease (was this host asleep?): it has to start anew", beat.worker)
                 self._expired(beat.worker)
 
     async def _watch(self) -> None:
-        """Processes of this host that are gone without a word."""
+        """Processes of this host that are gone without a word.
+
+        Missed twice in a row: a parent that lives knows better how its child ended, and gets the time to tell.
+        """
         rows = await self._store.workers()
-        lost = [row.worker for row in rows if row.host == self._host and not _alive(row.pid)]
+        missing = frozenset(row.worker for row in rows if row.host == self._host and not _alive(row.pid))
+        lost, self._missing = sorted(missing & self._missing), missing
         if lost:
             await self._report(lost)
 
@@ -95,30 +109,39 @@ class Keeper:
 
     async def _tidy(self) -> None:
         while await self._store.tidy(_TIDY_LIMIT) >= _TIDY_LIMIT:
-            await asyncio.sleep(0)
+            pass  # each round is a commit of its own, between which others get their turn
 
     async def _keep_time(self) -> None:
         while True:
             sleep = SCHEDULE
-            with contextlib.suppress(ForebayError):
-                sleep = await self._fire_due()
+            try:
+                sleep = await self.fire_due()
+            except ForebayError as error:
+                _logger.error("cannot look at the schedules: %s", error)
             await asyncio.sleep(sleep)
 
-    async def _fire_due(self) -> float:
+    async def fire_due(self) -> float:
         """Fire what is due; seconds until the next look."""
-        now = self._clock.now()
-        upcoming = now + SCHEDULE
+        upcoming = self._clock.now() + SCHEDULE
         for schedule in await self._store.schedules():
             if schedule.paused:
                 continue
-            following = schedule.next
-            if schedule.next <= now:
-                ticks, following = cron.due_ticks(schedule.cron, schedule.tz, schedule.next, now, schedule.missed)
-                messages = [tick_message(schedule, tick) for tick in ticks]
-                if await self._store.fire(schedule.name, schedule.next, following, messages):
-                    _logger.info("schedule %s fired %d times", schedule.name, len(messages))
-            upcoming = min(upcoming, following)
+            try:
+                upcoming = min(upcoming, await self._fire(schedule))
+            except (ForebayError, ValueError) as error:  # a row of another version or zone must not stop the others
+                _logger.error("schedule %s cannot be fired: %s", schedule.name, error)
         return max(0.0, upcoming - self._clock.now())
+
+    async def _fire(self, schedule: Schedule) -> float:
+        """Fire one, if it is due; its next tick."""
+        now = self._clock.now()
+        if schedule.next > now:
+            return schedule.next
+        ticks, following = cron.due_ticks(schedule.cron, schedule.tz, schedule.next, now, schedule.missed)
+        messages = [tick_message(schedule, tick) for tick in ticks]
+        if await self._store.fire(schedule.name, schedule.next, following, messages):
+            _logger.info("schedule %s fired %d times", schedule.name, len(messages))
+        return following
 
 
 def tick_message(schedule: Schedule, tick: float) -> Message:
@@ -132,12 +155,15 @@ def tick_message(schedule: Schedule, tick: float) -> Message:
 
 async def _every(period: float, duty: Callable[[], Awaitable[None]]) -> None:
     """Do it again and again; a failure is logged and tried again, never the end."""
+    pause = period
     while True:
-        await asyncio.sleep(period)
+        await asyncio.sleep(pause)
+        pause = period
         try:
             await duty()
         except ForebayError as error:
-            _logger.error("%s, trying again in %g s", error, period)
+            pause = min(period, _AGAIN)
+            _logger.error("%s, trying again in %g s", error, pause)
 
 
 def _alive(pid: int) -> bool:

@@ -4,7 +4,7 @@ The child says hello, then reports once a second; the parent answers nothing, it
 that the other side is gone.
 """
 
-import asyncio
+import contextlib
 import socket
 import threading
 
@@ -13,6 +13,9 @@ import msgspec
 from forebay.config import Settings
 from forebay.engine.contract import Beat
 from forebay.model.outcome import Outcome
+
+#: Bytes that a line may have; a stored traceback is the longest thing on it.
+LINE = 1024 * 1024
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -36,38 +39,43 @@ class Stuck(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     outcome: Outcome
 
 
-Line = Hello | Report | Stuck
+class Leaving(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """I end as I was asked to; hand back what I could not stop, once I am gone."""
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """I cannot start: the app cannot be used, or else its engine."""
+
+    text: str
+    unreachable: bool = False
+
+
+Line = Hello | Report | Stuck | Leaving | Broken
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Line).decode
 
 
-def parse(line: bytes) -> Line:
+def parse(raw: bytes) -> Line:
     """One line from a child."""
-    return _decode(line)
+    line: Line = _decode(raw)
+    return line
 
 
 class Link:
-    """The child's end; `send` is safe from any thread."""
+    """The child's end; safe from any thread."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._socket.set_inheritable(False)
         self._sending = threading.Lock()
 
     def send(self, line: Line) -> None:
         """Tell the parent; if it is gone, whoever waits on the socket hears of it."""
-        with self._sending:
-            try:
-                self._socket.sendall(_encode(line) + b"\n")
-            except OSError:
-                return
+        with self._sending, contextlib.suppress(OSError):
+            self._socket.sendall(_encode(line) + b"\n")
 
-    async def closed(self) -> None:
-        """Until the parent is gone."""
-        loop = asyncio.get_running_loop()
-        gone = asyncio.Event()
-        loop.add_reader(self._socket.fileno(), gone.set)  # the parent never writes: readable means closed
-        try:
-            await gone.wait()
-        finally:
-            loop.remove_reader(self._socket.fileno())
+    def until_closed(self) -> None:
+        """Block this thread until the parent is gone; it never writes."""
+        with contextlib.suppress(OSError):
+            self._socket.recv(1)

@@ -5,35 +5,50 @@ gets the delivery, lives its life with an executor of its own, and sends the out
 """
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from forebay.config import Settings
+from forebay.engine.waiting import call_in
 from forebay.model.delivery import Delivery
-from forebay.model.outcome import Lose, Outcome
+from forebay.model.outcome import Lose, Outcome, Snooze
 from forebay.work.apart import Job, Reply, serve
 from forebay.work.executor import Executor
+from forebay.work.memory import rss
 from forebay.work.run import Run, Stop
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Reply).decode
 
 Done = Callable[[Run, Outcome], None]
+#: Seconds that a run waits here for a process, and then elsewhere: other workers may have one.
+PATIENCE, AGAIN = 1.0, 1.0
+#: A process that has ended its pipe gets so long to end itself.
+_END = 0.5
 
 
 class Processes:
-    """Up to `most` child processes, started when needed and kept."""
+    """Up to `most` child processes, started when needed and kept.
+
+    Attributes:
+        max_memory: bytes of resident memory above which one is replaced; 0 for never.
+    """
 
     def __init__(
         self, executor: Executor, most: int, done: Done, report: Callable[[Delivery, Any], None], settings: Settings
     ) -> None:
         self._executor, self._most, self._done, self._report, self._settings = executor, most, done, report, settings
+        self.max_memory = 0
+        self._loop = asyncio.get_running_loop()
         self._idle: list[_Child] = []
         self._all: set[_Child] = set()
         self._waiting: deque[Run] = deque()
@@ -46,9 +61,11 @@ class Processes:
 
     def start(self, run: Run) -> None:
         """Run it as soon as a process is free."""
-        run.interrupt = lambda: self._drop(run)
+        run.interrupt = partial(call_in, self._loop, self._drop, run)
         self._waiting.append(run)
         self._next()
+        if run in self._waiting:
+            self._loop.call_later(PATIENCE, self._give_up, run)
 
     def kill(self, run: Run) -> None:
         """End the process of a run that did not stop when told to."""
@@ -73,6 +90,12 @@ class Processes:
             self._waiting.remove(run)
             self._finish(run, self._executor.failed(run, asyncio.CancelledError()))
 
+    def _give_up(self, run: Run) -> None:
+        """It found no process here in time."""
+        if run in self._waiting:
+            self._waiting.remove(run)
+            self._finish(run, Snooze(AGAIN))
+
     def _spawn(self) -> "_Child":
         child = _Child(self, self._settings)
         self._all.add(child)
@@ -84,7 +107,10 @@ class Processes:
 
     def freed(self, child: "_Child", run: Run, result: Outcome) -> None:
         """A child sent an outcome and is idle."""
-        self._idle.append(child)
+        if self.max_memory and child.memory() > self.max_memory:
+            child.kill()
+        else:
+            self._idle.append(child)
         self._finish(run, result)
         self._next()
 
@@ -110,6 +136,7 @@ class _Child:
     def __init__(self, pool: Processes, settings: Settings) -> None:
         self._pool = pool
         self.run: Run | None = None
+        self._guard = threading.Lock()
         self._loop = asyncio.get_running_loop()
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -126,21 +153,32 @@ class _Child:
         run.interrupt = lambda: self._interrupt(run)
         function = run.task.function
         job = Job(delivery=run.delivery, module=function.__module__, name=function.__qualname__)
-        try:
+        with contextlib.suppress(OSError):  # if it has just died, the reader will say so
             self._pipe.send_bytes(_encode(job))
-        except OSError:
-            pass  # it has just died: the reader will say so
+
+    def memory(self) -> int:
+        """Its resident memory in bytes."""
+        return rss(self._process.pid)
 
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
 
     def _interrupt(self, run: Run) -> None:
-        """Softly on a timeout, so that the task may clean up; otherwise at once."""
-        if run.stop is Stop.TIMEOUT and self._process.pid is not None:
-            os.kill(self._process.pid, signal.SIGUSR1)
-        else:
-            self.kill()
+        """Softly on a timeout, so that the task may clean up; otherwise at once. Any thread may call this."""
+        with self._guard:
+            if self.run is not run:
+                return
+            if run.stop is Stop.TIMEOUT and self._process.pid is not None:
+                os.kill(self._process.pid, signal.SIGUSR1)
+            else:
+                self.kill()
+
+    def _take(self) -> Run | None:
+        """The run that has ended here: from now on nothing strikes it, nor the next one in its stead."""
+        with self._guard:
+            run, self.run = self.run, None
+            return run
 
     def _readable(self) -> None:
         try:
@@ -148,24 +186,25 @@ class _Child:
         except (EOFError, OSError, msgspec.MsgspecError):
             self._ended()
             return
-        run = self.run
-        if run is None:
-            return
         if reply.outcome is None:
-            self._pool.progressed(run, reply.progress)
-            return
-        self.run = None
-        self._pool.freed(self, run, reply.outcome)
+            if self.run is not None:
+                self._pool.progressed(self.run, reply.progress)
+        elif (run := self._take()) is not None:
+            self._pool.freed(self, run, reply.outcome)
 
     def _ended(self) -> None:
         self._loop.remove_reader(self._pipe.fileno())
         self._pipe.close()
-        self._process.join(timeout=5)
-        run, self.run = self.run, None
-        self._pool.died(self, run, _how(self._process.exitcode))
+        self._process.join(_END)
+        how = _how(self._process.exitcode)
+        self._process.kill()
+        self._process.join()
+        self._pool.died(self, self._take(), how)
 
 
 def _how(code: int | None) -> str:
-    if code is not None and code < 0:
+    if code is None:
+        return "its process closed the pipe to its worker"
+    if code < 0:
         return f"its process was ended by {signal.Signals(-code).name}"
     return f"its process ended with code {code}"

@@ -1,9 +1,10 @@
-"""Progress reports on their way to the store: only the newest of each message, a few times a second."""
+"""Progress reports on their way to the store: only the newest of each message, at most a few times a second."""
 
 import asyncio
 import logging
 from typing import Any
 
+from forebay.engine.waiting import call_in
 from forebay.model.delivery import Delivery
 from forebay.model.errors import BadArguments, EngineError
 from forebay.model.sealed import Part
@@ -22,25 +23,36 @@ class Progress:
     def __init__(self, store: Results, seal: Seal | None = None) -> None:
         self._store, self._seal = store, seal
         self._newest: dict[str, tuple[Delivery, Any]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._some = asyncio.Event()
+        self._told = False
 
     def report(self, delivery: Delivery, value: Any) -> None:
         """Keep the newest value of a message for the next write."""
         self._newest[delivery.id] = (delivery, value)
+        if not self._told:
+            self._told = True
+            call_in(self._loop, self._some.set)
 
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
-            await asyncio.sleep(EVERY)
+            await self._some.wait()
             await self.flush()
+            await asyncio.sleep(EVERY)
 
     async def flush(self) -> None:
-        """Write what is new."""
-        while self._newest:
-            _, (delivery, value) = self._newest.popitem()
-            try:
-                blob = encode_value(value)
-                if self._seal is not None:
-                    blob = self._seal.close(Part.PROGRESS, delivery, blob)
-                await self._store.progress(delivery, blob)
-            except (EngineError, BadArguments) as error:
-                _logger.warning("progress of %s is not kept: %s", delivery.id, error)
+        """Write what is new, in one go."""
+        self._some.clear()
+        self._told = False  # before the look: what is reported from now on sets it again
+        reports = [self._newest.pop(id_) for id_ in list(self._newest)]
+        await asyncio.gather(*(self._write(delivery, value) for delivery, value in reports))
+
+    async def _write(self, delivery: Delivery, value: Any) -> None:
+        try:
+            blob = encode_value(value)
+            if self._seal is not None:
+                blob = self._seal.close(Part.PROGRESS, delivery, blob)
+            await self._store.progress(delivery, blob)
+        except (EngineError, BadArguments) as error:
+            _logger.warning("progress of %s is not kept: %s", delivery.id, error)

@@ -5,10 +5,11 @@ which task cannot be stopped.
 """
 
 import asyncio
+import contextlib
 import logging
+import math
 import signal
 import socket
-import sys
 import time
 from collections.abc import Sequence
 
@@ -18,37 +19,23 @@ from forebay.config import Settings, WorkerOptions
 from forebay.engine.contract import Beat
 from forebay.engine.registry import Backend, build
 from forebay.model.clock import SystemClock
-from forebay.model.errors import EngineError, ForebayError
-from forebay.model.ids import new_id
-from forebay.model.outcome import Lose, Outcome, Release, Settlement
-from forebay.work import child as child_module
-from forebay.work.child import BROKEN, DONE, REPLACE, configure_logging
+from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError
+from forebay.model.outcome import Lose
 from forebay.work.keeper import Keeper
-from forebay.work.link import Hello, Report, Stuck, parse
+from forebay.work.link import Hello, Stuck
+from forebay.work.log import configure_logging
+from forebay.work.offspring import Offspring, bear
 
 _logger = logging.getLogger("forebay.supervisor")
 #: Seconds without a report after which a child counts as silent, and its tasks' limits are enforced from here.
 SILENT = 5.0
+#: A child talks, but its round trips for work do not come back: seconds, and looks in a row, until it is replaced.
+HUNG, LOOKS = 30.0, 10
 #: A child that lives shorter than this is restarted with a growing pause.
 _SHORT, _PAUSE, _LONGEST = 5.0, 0.5, 30.0
-#: Seconds beyond its drain that a child gets to leave, before it is killed.
-_LEAVE = 10.0
-
-
-class _Child:
-    """One child process, as its parent sees it."""
-
-    def __init__(self, process: asyncio.subprocess.Process, id_: str) -> None:
-        self.process, self.id = process, id_
-        self.beat: Beat | None = None
-        self.limits: dict[str, float] = {}
-        self.heard = self.born = time.monotonic()
-        self.verdict: tuple[str, Outcome] | None = None
-
-    def signal(self, number: int) -> None:
-        """Send a signal, if it still lives."""
-        if self.process.returncode is None:
-            self.process.send_signal(number)
+#: Seconds beyond its drain, and after a second TERM, that a child gets to leave before it is killed.
+LEAVE = 5.0
+_LOOK = 1.0
 
 
 class Supervisor:
@@ -56,180 +43,203 @@ class Supervisor:
 
     def __init__(self, options: WorkerOptions) -> None:
         self._options = options
-        self._children: dict[str, _Child] = {}
+        self._children: dict[str, Offspring] = {}
+        self._lives: set[asyncio.Task[None]] = set()
         self._backend: Backend | None = None
         self._opening = asyncio.Lock()
+        self._keeper: Keeper | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        self._code = DONE
+        self._failure: ForebayError | None = None
 
-    async def run(self) -> int:
-        """The exit code: 0 after a stop that was asked for, 2 if the children cannot start."""
+    async def run(self) -> None:
+        """Until told to stop, and all children have left.
+
+        Raises:
+            ConfigError: the app cannot be used.
+            EngineUnreachable: its engine cannot.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, number)
+            loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGQUIT, self._forward, signal.SIGQUIT)
-        watch = loop.create_task(self._watch_silence())
+        watch = loop.create_task(self._watch())
         await asyncio.gather(*(self._keep_one() for _ in range(self._options.processes)))
+        await asyncio.gather(*self._lives)
         watch.cancel()
         if self._keeping is not None:
             self._keeping.cancel()
         if self._backend is not None:
             await self._backend.close()
-        return self._code
+        if self._failure is not None:
+            raise self._failure
 
-    def _stop(self, number: int) -> None:
-        """Drain first, insist the second time; each child understands both the same way."""
+    def _stop(self) -> None:
+        """Drain first, insist the second time. Each child understands it the same way; one that does not is killed."""
+        patience = LEAVE if self._stopping.is_set() else self._options.drain + LEAVE
         self._stopping.set()
         self._forward(signal.SIGTERM)
+        if patience < math.inf:
+            asyncio.get_running_loop().call_later(patience, self._insist)
+
+    def _insist(self) -> None:
+        for child in self._children.values():
+            _logger.error("worker %s does not leave: ending its process, what it holds is handed back", child.id)
+            child.kill({})
+
+    def _fail(self, error: ForebayError) -> None:
+        """Nothing can be done here; the first reason stands."""
+        if self._failure is None:
+            self._failure = error
+            self._stop()
 
     def _forward(self, number: int) -> None:
         for child in self._children.values():
             child.signal(number)
 
     async def _keep_one(self) -> None:
-        """Keep one place filled with a child."""
+        """Keep one place filled with a child. One that leaves by itself is replaced while it still drains."""
         pause = 0.0
         while not self._stopping.is_set():
-            child, code = await self._live()
-            if self._stopping.is_set() or code == DONE:
+            child = await self._start()
+            await child.left.wait()
+            if self._stopping.is_set():
                 return
-            if child.beat is None and code == BROKEN:
-                self._code = BROKEN  # it never got as far as to say hello: the next one would not either
-                self._stop(signal.SIGTERM)
+            if child.broken is not None and self._backend is None:
+                kind = EngineUnreachable if child.broken.unreachable else ConfigError
+                self._fail(kind(child.broken.text))  # the next one would not get any further
                 return
-            if time.monotonic() - child.born > _SHORT or code == REPLACE:
-                pause = 0.0
-            if pause:
-                _logger.error("workers end soon after they start: next one in %.1f s", pause)
-                await self._sleep(pause)
-            pause = min(max(_PAUSE, pause * 2), _LONGEST)
+            pause = await self._breathe(child, pause)
 
-    async def _live(self) -> tuple[_Child, int]:
-        """One child from birth to burial."""
-        child, ours = await self._spawn()
-        reader, writer = await asyncio.open_connection(sock=ours)
-        listening = asyncio.ensure_future(self._hear(child, reader))
-        code = await child.process.wait()
-        await listening
-        writer.close()
-        await self._bury(child, code)
-        return child, code
+    async def _breathe(self, child: Offspring, pause: float) -> float:
+        """Pause before the next child, if children end soon after they start; the next pause."""
+        if child.broken is not None:
+            _logger.error("a worker failed: %s", child.broken.text)
+        if time.monotonic() - child.born > _SHORT or child.alive:
+            return 0.0
+        if pause:
+            _logger.error("workers end soon after they start: next one in %.1f s", pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+        return min(max(_PAUSE, pause * 2), _LONGEST)
 
-    async def _spawn(self) -> tuple[_Child, socket.socket]:
-        ours, theirs = socket.socketpair()
-        id_ = new_id()
-        arguments = (str(theirs.fileno()), id_, msgspec.json.encode(self._options).decode())
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", child_module.__name__, *arguments, pass_fds=[theirs.fileno()], start_new_session=True
-        )
-        theirs.close()
-        child = self._children[id_] = _Child(process, id_)
+    async def _start(self) -> Offspring:
+        child, ours = await bear(self._options)
+        self._children[child.id] = child
         if self._stopping.is_set():
             child.signal(signal.SIGTERM)
-        return child, ours
+        life = asyncio.create_task(self._live(child, ours))
+        self._lives.add(life)
+        life.add_done_callback(self._lives.discard)
+        return child
 
-    async def _hear(self, child: _Child, reader: asyncio.StreamReader) -> None:
-        while line := await reader.readline():
-            child.heard = time.monotonic()
-            match parse(line):
-                case Hello(settings=settings, beat=beat, limits=limits):
-                    child.beat, child.limits = beat, limits
-                    await self._keep(settings)
-                    _logger.info("worker %s runs as process %d on %s", child.id, beat.pid, ", ".join(beat.queues))
-                case Report(beat=beat):
-                    child.beat = beat
-                case Stuck(id=id_, outcome=outcome):
-                    _logger.error("worker %s: message %s cannot be stopped, ending its process", child.id, id_)
-                    child.verdict = (id_, outcome)
-                    child.signal(signal.SIGKILL)
+    async def _live(self, child: Offspring, ours: socket.socket) -> None:
+        """One child from birth to burial."""
+        try:
+            async for line in child.hear(ours):
+                match line:
+                    case Hello(settings=settings, beat=beat):
+                        await self._open(settings)
+                        _logger.info("worker %s runs as process %d on %s", child.id, child.pid, ", ".join(beat.queues))
+                    case Stuck(id=id_, outcome=outcome):
+                        _logger.error("worker %s: message %s cannot be stopped, ending its process", child.id, id_)
+                        child.kill({id_: outcome})
+                    case _:
+                        pass
+        finally:
+            code = await child.ended()
+            await self._bury(child, code)
+            child.left.set()
 
-    async def _keep(self, settings: Settings) -> None:
+    async def _open(self, settings: Settings) -> None:
         """Open the engine that the first child named, and start to keep."""
         async with self._opening:
-            if self._backend is None:
-                clock = SystemClock()
+            if self._backend is not None:
+                return
+            clock = SystemClock()
+            try:
                 backend = build(settings, clock)
                 await backend.open()
-                self._backend = backend
-                keeper = Keeper(
-                    (backend, backend, clock), self._beats, self._expired, settings.lease, self._options.schedules
-                )
-                self._keeping = asyncio.create_task(keeper.run())
+            except ForebayError as error:
+                self._fail(error)
+                return
+            parts = (backend, backend, clock)
+            keeper = Keeper(parts, self._beats, self._expired, settings.lease, self._options.schedules)
+            self._backend, self._keeper = backend, keeper
+            self._keeping = asyncio.create_task(keeper.run())
 
     def _beats(self) -> Sequence[Beat]:
         """Heartbeats: what the children said, with the silence since then added to what they proved."""
-        now = time.monotonic()
         return [
-            msgspec.structs.replace(child.beat, proved=child.beat.proved + now - child.heard)
+            msgspec.structs.replace(child.beat, proved=child.beat.proved + child.silent)
             for child in self._children.values()
-            if child.beat is not None and child.process.returncode is None
+            if child.beat is not None and child.alive
         ]
 
     def _expired(self, worker: str) -> None:
         if worker in self._children:
             self._children[worker].signal(signal.SIGKILL)
 
-    async def _bury(self, child: _Child, code: int) -> None:
+    async def _bury(self, child: Offspring, code: int) -> None:
         """Settle what it could not, and make the rest ready again, at once."""
+        if self._backend is not None:
+            if code not in (0, -signal.SIGTERM):
+                _logger.warning("worker %s (process %d) ended with %s", child.id, child.pid, _how(code))
+            try:
+                if child.verdict is not None:
+                    await self._backend.settle(child.id, child.judge(await self._backend.held(child.id)))
+                await self._backend.recover([child.id])
+            except EngineError as error:
+                _logger.error("cannot recover what %s held: %s; it will be found by its lease", child.id, error)
         self._children.pop(child.id, None)
-        if self._backend is None:
-            return
-        if code not in (DONE, REPLACE):
-            _logger.warning("worker %s (process %d) ended with %s", child.id, child.process.pid, code)
-        try:
-            if child.verdict is not None:
-                await self._settle_for(child, *child.verdict)
-            await self._backend.recover([child.id])
-        except EngineError as error:
-            _logger.error("cannot recover what %s held: %s; it will be found by its lease", child.id, error)
 
-    async def _settle_for(self, child: _Child, culprit: str, outcome: Outcome) -> None:
-        """The one that had to be killed has its outcome; its neighbours go back with their attempt refunded."""
-        assert self._backend is not None
-        held = await self._backend.held(child.id)
-        settlements = [Settlement(d, outcome if d.id == culprit else Release()) for d in held]
-        await self._backend.settle(child.id, settlements)
-
-    async def _watch_silence(self) -> None:
-        """A child whose interpreter is held by C code reports nothing: its limits are enforced from here."""
+    async def _watch(self) -> None:
+        """Look after children that cannot look after themselves."""
         while True:
-            await asyncio.sleep(1.0)
-            for child in list(self._children.values()):
-                if child.beat is not None and child.limits and time.monotonic() - child.heard > SILENT:
-                    await self._judge(child)
+            await asyncio.sleep(_LOOK)
+            for child in [child for child in self._children.values() if child.beat is not None]:
+                with contextlib.suppress(EngineError):  # the keeper tells of it
+                    await self._enforce(child)
+                self._look_for_life(child)
 
-    async def _judge(self, child: _Child) -> None:
-        assert self._backend is not None
+    async def _enforce(self, child: Offspring) -> None:
+        """A child whose interpreter is held by C code reports nothing: its tasks' limits are enforced from here."""
+        if child.silent <= SILENT or not child.limits or self._backend is None:
+            return
         now = time.time()
         for found in await self._backend.find([d.id for d in await self._backend.held(child.id)]):
             limit = child.limits.get(found.task) if found is not None else None
             if found is None or limit is None or found.started is None or now - found.started <= limit:
                 continue
             _logger.error("worker %s is silent and %s is past its timeout: ending its process", child.id, found.id)
-            child.verdict = (found.id, Lose("it held the interpreter past its timeout"))
-            child.signal(signal.SIGKILL)
+            child.kill({found.id: Lose("it held the interpreter past its timeout")})
             return
 
-    async def _sleep(self, pause: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), pause)
-        except TimeoutError:
-            return
+    def _look_for_life(self, child: Offspring) -> None:
+        """A child that talks but gets no answer from its engine, while we do, is replaced: its connection hangs."""
+        beat = child.beat
+        trips = beat is not None and beat.state == "running" and beat.proved > HUNG and child.silent < 2 * _LOOK
+        child.hung = child.hung + 1 if trips else 0
+        answered = self._keeper is not None and self._keeper.answered
+        if child.hung > LOOKS and answered:
+            _logger.error("worker %s gets no answer from its engine any more: ending its process", child.id)
+            child.kill({})
+
+
+def _how(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"code {code}"
 
 
 def supervise(options: WorkerOptions) -> int:
     """Run worker processes until SIGTERM or SIGINT; the exit code.
 
     Raises:
-        ForebayError: the engine cannot be used.
+        ForebayError: the app or its engine cannot be used.
     """
     configure_logging()
-    try:
-        return asyncio.run(_supervise(options))
-    except* ForebayError as group:
-        raise group.exceptions[0] from None
+    asyncio.run(_supervise(options))
+    return 0
 
 
-async def _supervise(options: WorkerOptions) -> int:
-    return await Supervisor(options).run()
+async def _supervise(options: WorkerOptions) -> None:
+    await Supervisor(options).run()

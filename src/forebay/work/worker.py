@@ -1,19 +1,22 @@
-"""A worker process's inside: feeds that lease, pools that run, a settler that reports. Builds them and lets them drain."""
+"""A worker process's inside: feeds that lease, pools that run, a settler that reports. Builds and drains them."""
 
 import asyncio
 import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from forebay.app import Forebay
 from forebay.config import WorkerOptions
 from forebay.engine.contract import Beat, Want
+from forebay.engine.waiting import call_in
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
-from forebay.model.errors import ConfigError, EngineError, TimeLimit
+from forebay.model.errors import ConfigError, EngineError, LeaseLost, TimeLimit
+from forebay.model.lifecycle import REFUNDS
 from forebay.model.outcome import Outcome, Settlement
 from forebay.produce.context import enter
 from forebay.work.batches import Batches
@@ -58,6 +61,7 @@ class Worker:
         self._threads = Threads(self._executor, options.concurrency, self._finish)
         cpus = options.cpu or os.cpu_count() or 1
         self._processes = Processes(self._executor, cpus, self._finish, self._progress.report, settings)
+        self._processes.max_memory = options.max_memory
         self._deadlines = Deadlines(self._overdue)
         self._feeds, self._batches = self._make_feeds(cpus)
         self._tasks: list[asyncio.Task[Any]] = []
@@ -135,33 +139,58 @@ class Worker:
             task.result()
 
     async def drain(self, patience: float) -> bool:
-        """Lease no more, hand back what has not started, let what runs end; whether it did within `patience` seconds."""
+        """Lease no more, hand back what has not started, let what runs end; whether it did within `patience`."""
         await self._stop(self._tasks)
-        for part in (*self._feeds, *self._batches):
-            part.drop()
+        for feed in self._feeds:
+            feed.drop()
+        for batch in self._batches:
+            batch.drop()
+        await self._hand_back_strays()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._quiet(), patience)
         return not self.running
 
-    async def close(self) -> None:
-        """Stop what still runs and hand it back, settle everything, end the pools."""
+    async def close(self, *, buried: bool = False) -> None:
+        """Stop what still runs and hand it back, settle everything, end the pools.
+
+        Args:
+            buried: somebody buries this worker as soon as its process has ended. What cannot be stopped is left to them
+                to hand back, so that it does not run twice at a time.
+        """
         await self._stop(self._tasks)
         for _, run in list(self._runs.values()):
             run.halt(Stop.HAND_BACK)
         for batch in self._batches:
             batch.drop()
+            batch.halt()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._quiet(), LAST_CALL)
-        for _, run in list(self._runs.values()):  # threads in C code: they end with the process
-            self._settler.put(Settlement(run.delivery, outcome.Release()))
+        if not buried:  # threads in C code: they end with the process
+            self.hand_back([*self._held()])
         await self._settler.empty()
         await self._progress.flush()
         await self._stop(self._services)
         self._deadlines.close()
         self._threads.close()
         self._processes.close()
-        with contextlib.suppress(EngineError):
-            await self._app.engine.recover([self.id])
+        if not buried:
+            with contextlib.suppress(EngineError):
+                await self._app.engine.recover([self.id])
+
+    async def _hand_back_strays(self) -> None:
+        """A lease that was under way when its feed was stopped may have brought messages that nobody took."""
+        with contextlib.suppress(EngineError, LeaseLost):
+            await self._app.engine.lease(Want(self.id, (), 0))  # answered after that one
+            await self._settler.empty()
+            held = await self._app.store.held(self.id)
+            known = {delivery.id for delivery in self._held()}
+            self.hand_back([delivery for delivery in held if delivery.id not in known])
+
+    def _held(self) -> Iterator[Delivery]:
+        """What runs here."""
+        yield from (run.delivery for _, run in self._runs.values())
+        for batch in self._batches:
+            yield from batch.called
 
     async def _stop(self, tasks: list[asyncio.Task[Any]]) -> None:
         for task in tasks:
@@ -214,8 +243,8 @@ class Worker:
                 self._runs[id_][1].halt(Stop.CANCEL)
 
     def held(self) -> bool:
-        """No leases while outcomes pile up, or while work waits for a process."""
-        return self._settler.pending > UNSETTLED or self._processes.waiting > 0
+        """No leases while outcomes pile up."""
+        return self._settler.pending > UNSETTLED
 
     # --- one message ---
 
@@ -224,7 +253,7 @@ class Worker:
             self._processes.start(run)
         elif run.task.is_async:
             task = self._loop.create_task(self._on_loop(run))
-            run.interrupt = lambda: self._loop.call_soon_threadsafe(task.cancel)
+            run.interrupt = partial(call_in, self._loop, task.cancel)
         else:
             self._threads.start(run)
 
@@ -273,7 +302,7 @@ class Worker:
         """Report an outcome."""
         if type(result) is outcome.Ack:
             self.done += 1
-        else:
+        elif result.move not in REFUNDS:
             self.failed += 1
             _logger.info("%s %s attempt %d: %s", delivery.task, delivery.id, delivery.attempt, outcome.describe(result))
         self._settler.put(Settlement(delivery, result))

@@ -1,0 +1,36 @@
+"""What our processes say on standard error: log lines, and stacks when somebody asks with QUIT."""
+
+import asyncio
+import contextlib
+import faulthandler
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+
+
+def configure_logging() -> None:
+    """Our log on standard error, unless the user's code has set up its own."""
+    if not logging.getLogger().handlers:
+        form = "%(asctime)s %(process)d %(levelname).1s %(name)s: %(message)s"
+        logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
+
+
+def dump_on_quit(loop: asyncio.AbstractEventLoop) -> None:
+    """On QUIT: the stacks of all threads, even while C code holds the interpreter; then what only the loop can tell."""
+    loop.add_signal_handler(signal.SIGQUIT, _dump_rest, loop)
+    faulthandler.register(signal.SIGQUIT, all_threads=True, chain=True)
+
+
+def _dump_rest(loop: asyncio.AbstractEventLoop) -> None:
+    """The tasks of the loop, and, by the same signal, the processes of `cpu=True` tasks."""
+    for task in asyncio.all_tasks(loop):
+        sys.stderr.write(f"\nTask {task.get_name()}\n")
+        for frame in task.get_stack():
+            sys.stderr.write("".join(traceback.format_stack(frame, limit=4)))
+    sys.stderr.flush()
+    for process in multiprocessing.active_children():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid or 0, signal.SIGQUIT)

@@ -1,0 +1,147 @@
+"""One child process as its parent sees it: its birth, what it says, its end.
+
+Owns the process and the socket to it. Each child leads a process group of its own, so that what it started (processes
+of `cpu=True` tasks, commands of the user's) ends with it. Decides nothing: that is the supervisor's work.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+
+from forebay.config import WorkerOptions
+from forebay.engine.contract import Beat
+from forebay.model.delivery import Delivery
+from forebay.model.ids import new_id
+from forebay.model.outcome import Outcome, Release, Settlement
+from forebay.work.link import LINE, Broken, Hello, Leaving, Line, Report, parse
+
+_CHILD = "forebay.work.child"
+#: Looks for what a dead child has left behind, and seconds between them.
+_LOOKS, _LOOK = 3, 0.01
+
+
+class Offspring:
+    """A child. `beat` is what it said last, None before its hello; `broken` why it could not start.
+
+    Attributes:
+        left: set when its place is free: it leaves by itself, or has ended.
+        verdict: outcomes of messages for which it was killed; all others that it held are handed back. None: it ended
+            without a word, so what it held was lost.
+    """
+
+    def __init__(self, id_: str, process: asyncio.subprocess.Process) -> None:
+        self.id, self._process = id_, process
+        self.beat: Beat | None = None
+        self.broken: Broken | None = None
+        self.limits: Mapping[str, float] = {}
+        self.heard = self.born = time.monotonic()
+        self.left = asyncio.Event()
+        self.verdict: Mapping[str, Outcome] | None = None
+        self.hung = 0
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is its group's too."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.returncode is None
+
+    @property
+    def silent(self) -> float:
+        """Seconds since it last said something."""
+        return time.monotonic() - self.heard
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it still lives."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)  # the process object would look for its end first, behind asyncio's back
+
+    def kill(self, verdict: Mapping[str, Outcome]) -> None:
+        """End it now; the first verdict stands."""
+        if self.verdict is None:
+            self.verdict = verdict
+        self.signal(signal.SIGKILL)
+
+    def judge(self, held: list[Delivery]) -> list[Settlement]:
+        """What becomes of the messages that it held when it was killed."""
+        verdict = self.verdict or {}
+        return [Settlement(delivery, verdict.get(delivery.id, Release())) for delivery in held]
+
+    async def hear(self, ours: socket.socket) -> AsyncIterator[Line]:
+        """What it says, until it has ended and everything is said."""
+        reader, writer = await asyncio.open_connection(sock=ours, limit=LINE)
+        ending = asyncio.ensure_future(self._hang_up(ours))
+        try:
+            while raw := await reader.readline():
+                line = parse(raw)
+                self._note(line)
+                yield line
+        finally:
+            await ending
+            writer.close()
+
+    def _note(self, line: Line) -> None:
+        self.heard = time.monotonic()
+        match line:
+            case Hello(beat=beat, limits=limits):
+                self.beat, self.limits = beat, limits
+            case Report(beat=beat):
+                self.beat = beat
+                if beat.state != "running":
+                    self.left.set()
+            case Leaving():
+                self.verdict = self.verdict or {}
+            case Broken():
+                self.broken = line
+            case _:
+                pass
+
+    async def _hang_up(self, ours: socket.socket) -> None:
+        """A process of its own making may still hold the socket's other end, so its end is what closes ours."""
+        await self._process.wait()
+        with contextlib.suppress(OSError):
+            ours.shutdown(socket.SHUT_RD)
+
+    async def ended(self) -> int:
+        """Its exit code, once neither it nor anything of its group runs any more."""
+        code = await self._process.wait()
+        for _ in range(_LOOKS):
+            if not _end_group(self.pid):
+                break
+            await asyncio.sleep(_LOOK)
+        return code
+
+
+def _end_group(group: int) -> bool:
+    """Kill what is left of a process group, and bury what has become ours to bury; whether something is left."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-group, os.WNOHANG) != (0, 0):
+            pass
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # macOS says EPERM of a group that has only dead ones
+        return False
+    return True
+
+
+async def bear(options: WorkerOptions) -> tuple[Offspring, socket.socket]:
+    """A new child, and our end of the socket to it."""
+    ours, theirs = socket.socketpair()
+    id_ = new_id()
+    arguments = (str(theirs.fileno()), id_, msgspec.json.encode(options).decode())
+    with theirs:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", _CHILD, *arguments, pass_fds=[theirs.fileno()], start_new_session=True
+        )
+    return Offspring(id_, process), ours
