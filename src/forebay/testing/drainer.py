@@ -1,0 +1,217 @@
+"""The worker behind a drain: leases one thing at a time, says how to call it, settles it. Knows no loop and no thread.
+
+It lives as real workers do: its lease runs out under a clock that is moved too far, and it dies of `Crashed`; either
+way what it held is found again under its next name.
+"""
+
+import functools
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from forebay.app import Forebay
+from forebay.engine.contract import Beat, Want
+from forebay.model import outcome
+from forebay.model.delivery import Delivery
+from forebay.model.errors import ConfigError
+from forebay.model.ids import new_id
+from forebay.model.lifecycle import State, move
+from forebay.model.outcome import Outcome, Settlement
+from forebay.produce.registry import Consumer
+from forebay.store.contract import Query
+from forebay.testing.clock import ManualClock
+from forebay.testing.fault_points import Crashed
+from forebay.testing.job import End, Job
+from forebay.work.batches import fates, unpacked
+from forebay.work.executor import Executor
+from forebay.work.keeper import Keeper
+from forebay.work.progress import Progress
+from forebay.work.run import Run
+
+#: Scheduled messages of a queue that are looked through for the next one due.
+_SCHEDULED = 100_000
+LOST = "its lease was lost, so this run does not count"
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How one run of one message ended.
+
+    Attributes:
+        task: "" for a raw message to a consumer.
+        attempt: 1 for the first try.
+        state: where the message is now: done, scheduled (to be tried again), dead, ready (its worker was lost), …
+        cause: why, if it is not done.
+        value: what the task returned.
+        error: what it raised.
+        settled: False if its worker was lost or had lost its lease, so that this run does not count.
+    """
+
+    id: str
+    queue: str
+    task: str
+    attempt: int
+    state: State
+    cause: str = ""
+    value: Any = None
+    error: BaseException | None = None
+    settled: bool = True
+
+
+class Drainer:
+    """See `forebay.testing.drain`."""
+
+    def __init__(self, app: Forebay, queues: Sequence[str], ahead: float, limit: int) -> None:
+        if ahead and not isinstance(app.clock, ManualClock):
+            raise ConfigError("ahead= moves the clock, and only a ManualClock can be moved: see in_memory(app, clock)")
+        self._app, self._limit = app, limit
+        self._queues = tuple(queues) or tuple(app.registry.queues)
+        self._until = app.clock.now() + ahead
+        self._name, self._renew = "", 0.0
+        self._progress = Progress(app.store, app.producer.seal)
+        keep, most, report = app.settings.result_ttl, app.settings.payload_limit, self._progress.report
+        self._executor = Executor(app.registry.tasks, keep, most, report, app.clock.now)
+        self._keeper = Keeper((app.engine, app.store, app.clock), list, _nobody, app.settings.lease)
+        self.ended: list[Ended] = []
+
+    async def open(self) -> None:
+        """Make the app's queues and schedules known."""
+        await self._app.engine.open()
+        await self._app.store.put_schedules(list(self._app.registry.schedules.values()))
+
+    async def close(self) -> None:
+        """Leave, as a worker leaves."""
+        await self._app.engine.recover([self._name])
+
+    async def next(self) -> Job | None:
+        """The next call to make; None when nothing is due any more."""
+        while len(self.ended) <= self._limit:
+            try:
+                job = await self._lease()
+            except Crashed:
+                self.ended += [await self._tell(delivery, settled=False) for delivery in await self._die()]
+                continue
+            if job is not None:
+                return job
+            if not await self._move_on():
+                return None
+        raise AssertionError(f"{self._limit:,} runs, and more is due: does a task enqueue itself? (limit= allows more)")
+
+    async def settle(self, job: Job, value: Any, error: BaseException | None) -> list[Ended]:
+        """Settle what a call made of its messages; how they ended."""
+        try:
+            if isinstance(error, Crashed):
+                raise error
+            await self._progress.flush()
+            ends = job.fates(value, error)
+            settled = [True] if _once(job) else await self._settle(ends)
+        except Crashed:
+            held = {delivery.id for delivery in await self._die()}
+            ends = [(delivery, outcome.Lose(LOST)) for delivery in job.deliveries]
+            settled, error = [delivery.id not in held for delivery in job.deliveries], None
+        ended = [
+            await self._tell(delivery, end, (value, error), settled=counts)
+            for (delivery, end), counts in zip(ends, settled, strict=True)
+        ]
+        self.ended += ended
+        return ended
+
+    async def _live(self) -> None:
+        """Have a lease; under a new name if the old one's ran out."""
+        clock, lease = self._app.clock, self._app.settings.lease
+        if self._name and clock.monotonic() < self._renew:
+            return
+        self._renew = clock.monotonic() + lease / 3
+        beat = Beat(worker=self._name or new_id(), lease=lease, pid=os.getpid(), queues=self._queues, concurrency=1)
+        if not (await self._app.engine.extend([beat]))[0]:
+            await self._die()
+            await self._live()
+        self._name = self._name or beat.worker
+
+    async def _die(self) -> list[Delivery]:
+        """What this worker held, now back in its queue."""
+        held = await self._app.store.held(self._name)
+        await self._app.engine.recover([self._name])
+        self._name = ""
+        return held
+
+    async def _lease(self) -> Job | None:
+        """The next thing that is due, queue by queue."""
+        await self._live()
+        await self._keeper.fire_due()
+        for queue in self._queues:
+            consumer = self._app.registry.consumers.get(queue)
+            want = Want(self._name, (queue,), 1 if consumer is None else consumer.batch)
+            deliveries = (await self._app.engine.lease(want)).deliveries
+            if deliveries:
+                return self._batch(consumer, deliveries) if consumer else await self._single(deliveries[0])
+        return None
+
+    def _batch(self, consumer: Consumer, deliveries: Sequence[Delivery]) -> Job:
+        good, messages, bad = unpacked(deliveries, self._app.producer.seal)
+
+        def judge(_: Any, error: BaseException | None) -> Sequence[tuple[Delivery, Outcome]]:
+            return [*bad, *fates(consumer, good, error, self._app.clock.now())]
+
+        call = functools.partial(consumer.function, messages) if messages else None
+        return Job(deliveries, judge, call, consumer.is_async and bool(messages))
+
+    async def _single(self, delivery: Delivery) -> Job:
+        run = self._executor.begin(delivery)
+        if not isinstance(run, Run):
+            return Job([delivery], lambda *_: [(delivery, run)])
+
+        def judge(value: Any, error: BaseException | None) -> Sequence[tuple[Delivery, Outcome]]:
+            if once:
+                return done
+            return [
+                (delivery, self._executor.ended(run, value) if error is None else self._executor.failed(run, error))
+            ]
+
+        once, done = run.task.running.at_most_once, [(delivery, outcome.Ack())]
+        if once:
+            await self._settle(done)
+        return Job(
+            [delivery], judge, functools.partial(run.task.function, *run.args, **run.kwargs), run.task.is_async, run
+        )
+
+    async def _settle(self, ends: Sequence[tuple[Delivery, Outcome]]) -> list[bool]:
+        return await self._app.engine.settle(self._name, [Settlement(delivery, end) for delivery, end in ends])
+
+    async def _move_on(self) -> bool:
+        """Let time pass until something is due; False when there is no more time, or nothing."""
+        clock, now = self._app.clock, self._app.clock.now()
+        if not isinstance(clock, ManualClock) or now >= self._until:
+            return False
+        due = min(await self._dues(), default=self._until)
+        clock.advance(max(0.0, min(due, self._until) - now))
+        return True
+
+    async def _dues(self) -> list[float]:
+        store = self._app.store
+        dues = [schedule.next for schedule in await store.schedules() if not schedule.paused]
+        for queue in self._queues:
+            query = Query(queue=queue, state=State.SCHEDULED, limit=_SCHEDULED)
+            dues += [found.due for found in await store.messages(query) if found.due is not None]
+        return dues
+
+    async def _tell(
+        self, delivery: Delivery, end: Outcome | None = None, how: End = (None, None), *, settled: bool = True
+    ) -> Ended:
+        found = (await self._app.store.find([delivery.id]))[0]
+        gone = State.DONE if end is None else move(State.RUNNING, end.move)
+        return Ended(
+            id=delivery.id, queue=delivery.queue, task=delivery.task, attempt=delivery.attempt,
+            state=gone if found is None else found.state,
+            cause="" if isinstance(end, outcome.Ack) else outcome.describe(end) if end and settled else LOST,
+            value=how[0], error=how[1], settled=settled,
+        )  # fmt: skip
+
+
+def _once(job: Job) -> bool:
+    return job.run is not None and job.run.task.running.at_most_once
+
+
+def _nobody(worker: str) -> None:
+    """The drain renews its own lease."""

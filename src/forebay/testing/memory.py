@@ -1,0 +1,49 @@
+"""An app in memory for the time of a test, whatever engine its settings name. Same semantics, nothing left behind."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import msgspec
+
+from forebay.app import Forebay
+from forebay.engine.facade import Facade
+from forebay.engine.registry import build
+from forebay.engine.waiting import drive
+from forebay.flow import cron
+from forebay.model.clock import Clock
+from forebay.store.contract import Schedule
+
+
+@contextmanager
+def in_memory(app: Forebay, clock: Clock | None = None) -> Generator[Forebay]:
+    """The same app, with its tasks and keys, on an empty memory engine until the block ends.
+
+    Args:
+        clock: what tells the time meanwhile, such as a `ManualClock`; the app's own if None.
+    """
+    before = app.settings, app.clock, app.engine, app.store
+    app.clock = clock or app.clock
+    app.settings = msgspec.structs.replace(app.settings, url="memory://")
+    app.store = backend = build(app.settings, app.clock)
+    app.engine = Facade(backend, lambda: list(app.registry.queues.values()))
+    _tell(app)
+    try:
+        drive(backend.put_schedules(_from_now(app)))
+        yield app
+    finally:
+        drive(app.engine.close())
+        app.settings, app.clock, app.engine, app.store = before
+        _tell(app)
+
+
+def _tell(app: Forebay) -> None:
+    app.producer.engine, app.producer.store, app.producer.settings = app.engine, app.store, app.settings
+
+
+def _from_now(app: Forebay) -> list[Schedule]:
+    """The app's schedules, as if it had been imported at the time of its clock."""
+    now = app.clock.now()
+    return [
+        msgspec.structs.replace(schedule, next=cron.following(schedule.cron, schedule.tz, now))
+        for schedule in app.registry.schedules.values()
+    ]
