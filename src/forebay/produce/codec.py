@@ -34,7 +34,11 @@ def _from_wire(kind: Any, value: Any) -> Any:
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
         model: Any = kind
-        return model.model_validate(value)
+        try:
+            return model.model_validate(value)
+        except pydantic.ValidationError as error:  # its own text quotes the values, and this one is kept in the open
+            wrong = error.errors(include_url=False, include_context=False, include_input=False)
+            raise ValueError("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong)) from None
     raise TypeError(f"{kind.__name__} cannot be received: use plain data, a Struct, a dataclass or a pydantic model")
 
 
@@ -83,7 +87,9 @@ class Codec:
         self._keyword = [p for p in parameters if p.kind is _KINDS.KEYWORD_ONLY]
         self._variable = [p for p in parameters if p.kind in _VARIABLE]
         self._simple = not self._variable and all(p.kind is _KINDS.POSITIONAL_OR_KEYWORD for p in self._positional)
-        self._bound = self.signature.replace(parameters=parameters) if not self._simple else None
+        #: what a producer may give: all but the context
+        self.given = self.signature.replace(parameters=parameters)
+        self._bound = None if self._simple else self.given
         self._struct = self._arguments(hints)
         self._result_type = _without_snooze(hints.get("return", Any))
         #: whether "nothing" has to be checked against the annotation like any other result

@@ -91,20 +91,20 @@ def _wanted(what: Task[..., Any, Any] | str, args: tuple[Any, ...], kwargs: dict
         if len(args) > 1 or kwargs:
             raise ConfigError("a raw message has one value: assert_enqueued(app, queue, value)")
         return {"": _wire(args[0])} if args else {}
-    signature = what.codec.signature
-    plain = [parameter for name, parameter in signature.parameters.items() if name in what.codec.names]
     try:
-        given = signature.replace(parameters=plain).bind_partial(*args, **kwargs)
+        given = what.codec.given.bind_partial(*args, **kwargs)
     except TypeError as error:
-        raise ConfigError(f"task {what.name}: {error}; it takes {signature}") from None
+        raise ConfigError(f"task {what.name}: {error}; it takes {what.codec.given}") from None
     return {name: _wire(value) for name, value in given.arguments.items()}
 
 
 def _fits(one: Enqueued, what: Task[..., Any, Any] | str, wanted: dict[str, Any]) -> bool:
     if isinstance(what, str):
         return not wanted or one.value == wanted[""]
+    if not isinstance(one.value, dict):
+        return False  # sealed, and not to be opened here
     value = cast("dict[str, Any]", one.value)
-    return isinstance(value, dict) and all(name in value and value[name] == wanted[name] for name in wanted)
+    return all(name in value and value[name] == wanted[name] for name in wanted)
 
 
 def _wire(value: Any) -> Any:

@@ -160,7 +160,7 @@ class Drainer:
     async def _single(self, delivery: Delivery) -> Job:
         run = self._executor.begin(delivery)
         if not isinstance(run, Run):
-            return Job([delivery], lambda *_: [(delivery, run)])
+            return Job([delivery], functools.partial(_as_it_is, delivery, run))
 
         def judge(value: Any, error: BaseException | None) -> Sequence[tuple[Delivery, Outcome]]:
             if once:
@@ -207,6 +207,10 @@ class Drainer:
             cause="" if isinstance(end, outcome.Ack) else outcome.describe(end) if end and settled else LOST,
             value=how[0], error=how[1], settled=settled,
         )  # fmt: skip
+
+
+def _as_it_is(delivery: Delivery, end: Outcome, *_: Any) -> Sequence[tuple[Delivery, Outcome]]:
+    return [(delivery, end)]
 
 
 def _once(job: Job) -> bool:
