@@ -41,6 +41,10 @@ class EngineUnreachable(EngineError):
     """The engine cannot be opened or does not answer."""
 
 
+class EngineFull(EngineError):
+    """No room for new messages. What was accepted before is safe and can be settled; publish again when there is room."""
+
+
 class OutcomeUnknown(EngineError):
     """A publish that was not answered in time: it may or may not have been accepted. Retry it with the same id."""
 

@@ -51,7 +51,7 @@ class Verbs:
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""
-        return await self._db.writer.submit(self._publishing.publish, messages)
+        return await self._db.writer.submit(self._db.room.within, self._publishing.publish, messages)
 
     async def lease(self, want: Want) -> Leased:
         """See `Engine.lease`."""

@@ -1,5 +1,6 @@
 """One SQLite file as this process has it open: a writer, a reader, and the bells. Owns their life, knows no verbs."""
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -16,6 +17,9 @@ from forebay.engine.sqlite import schema
 from forebay.engine.sqlite.bells import Listener, Ringer
 from forebay.engine.sqlite.errors import translate
 from forebay.engine.sqlite.lock import WriteLock
+from forebay.engine.sqlite.mark import Mark
+from forebay.engine.sqlite.room import Room
+from forebay.engine.sqlite.turn import Turn
 from forebay.engine.sqlite.writer import Writer
 from forebay.engine.waiting import Signal
 from forebay.model.clock import Clock
@@ -59,8 +63,10 @@ class Database:
         self._writer: Writer | None = None
         self._reader: apsw.Connection | None = None
         self._lock: WriteLock | None = None
+        self._mark: Mark | None = None
         self._ringer: Ringer | None = None
         self._listener: Listener | None = None
+        self.room = Room(self.path, settings.max_size)
         self._seen = 0  # SQLite's data version at the last slow look
 
     def open(self) -> None:
@@ -75,18 +81,22 @@ class Database:
 
     def _open(self) -> None:
         _touch(self.path)
-        self._lock = WriteLock(self.path)
-        db = self._connect()
-        try:
-            with self._lock:
+        with contextlib.ExitStack() as parts:
+            lock = WriteLock(self.path)
+            parts.callback(lock.close)
+            mark = Mark(self.path, self.boot, self.settings.durability)
+            parts.callback(mark.close)
+            with lock:
+                mark.check_log()
+                db = self._connect()
+                parts.callback(db.close)
                 self._prepare(db)
-        except BaseException:
-            db.close()
-            self._lock.close()
-            raise
-        self._reader = self._open_reader()
-        self._ringer = Ringer(self.bells)
-        self._writer = Writer(db, self._lock, self._ringer, self.signal, self.clock)
+                mark.check(db)
+            reader = self._open_reader()
+            parts.pop_all()
+        self._lock, self._mark, self._reader, self._ringer = lock, mark, reader, Ringer(self.bells)
+        turn = Turn(self.path, db, lock, mark, self.clock)
+        self._writer = Writer(db, turn, self._ringer, self.signal, self.clock)
 
     def _connect(self) -> apsw.Connection:
         return apsw.Connection(str(self.path), vfs=self._vfs or None)
@@ -99,8 +109,6 @@ class Database:
         db.pragma("wal_autocheckpoint", CHECKPOINT)
         db.pragma("cache_size", -WRITER_CACHE)
         schema.check(db, str(self.path), self.settings.migrate)
-        if self.settings.max_size:
-            db.pragma("max_page_count", max(1, self.settings.max_size // int(db.pragma("page_size"))))
 
     def _open_reader(self) -> apsw.Connection:
         db = self._connect()
@@ -167,10 +175,13 @@ class Database:
         if writer is not None:
             writer.close()
         with self._guard:
-            for part in (self._reader, self._ringer, self._lock):
+            if self._lock is not None and self._mark is not None:
+                with self._lock:
+                    self._mark.settle_up()
+            for part in (self._reader, self._ringer, self._mark, self._lock):
                 if part is not None:
                     part.close()
-            self._writer = self._reader = self._ringer = self._lock = None
+            self._writer = self._reader = self._ringer = self._mark = self._lock = None
 
 
 def _touch(path: Path) -> None:

@@ -15,7 +15,7 @@ import apsw
 
 from forebay.engine.sqlite.bells import Ringer
 from forebay.engine.sqlite.errors import translate
-from forebay.engine.sqlite.lock import WriteLock
+from forebay.engine.sqlite.turn import Turn
 from forebay.engine.waiting import Completion, Signal
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineError
@@ -30,7 +30,7 @@ GROUP = 512
 class Transaction:
     """What an operation sees: the connection, the time, and what it has to account for."""
 
-    __slots__ = ("counts", "db", "mono", "now", "topics")
+    __slots__ = ("after", "counts", "db", "mono", "now", "topics")
 
     def __init__(self, db: apsw.Connection, clock: Clock) -> None:
         self.db = db
@@ -38,6 +38,7 @@ class Transaction:
         self.mono = clock.monotonic()
         self.counts: Counter[tuple[str, str]] = Counter()
         self.topics: set[str] = set()
+        self.after: list[Callable[[], object]] = []  # what may be remembered only once it is committed
 
     def count(self, queue_name: str, name: str, n: int = 1) -> None:
         """Add `n` to a tally of a queue when this commits."""
@@ -55,7 +56,7 @@ Operation = tuple[Callable[..., Any], tuple[Any, ...], Completion[Any]]
 class Writer:
     """Owns the writing connection."""
 
-    def __init__(self, db: apsw.Connection, lock: WriteLock, ringer: Ringer, signal: Signal, clock: Clock) -> None:
+    def __init__(self, db: apsw.Connection, lock: Turn, ringer: Ringer, signal: Signal, clock: Clock) -> None:
         self._db, self._lock, self._ringer, self._signal, self._clock = db, lock, ringer, signal, clock
         self._queue: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
         self._turn = threading.Lock()
@@ -136,6 +137,7 @@ class Writer:
                 if self._db.in_transaction:
                     self._db.execute("rollback")
                 raise
+            self._lock.committed(transaction.counts, transaction.mono)
         self._tell(transaction)
 
     def _tally(self, transaction: Transaction) -> None:
@@ -146,6 +148,8 @@ class Writer:
             )
 
     def _tell(self, transaction: Transaction) -> None:
+        for remember in transaction.after:
+            remember()
         if transaction.topics:
             self._signal.notify(transaction.topics)
             self._ringer.ring(transaction.topics, self.own_bell)

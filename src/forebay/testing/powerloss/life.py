@@ -78,7 +78,7 @@ class Life:
             vfs.unregister()
 
     def _run(self, vfs: str) -> None:
-        engine = self._engine(vfs)
+        engine = self._engine(vfs, self._number)
         drive(engine.open())
         watcher = self._watcher(vfs)
         try:
@@ -105,9 +105,9 @@ class Life:
         drive(engine.open())
         return self._watcher(vfs)
 
-    def _engine(self, vfs: str) -> Sqlite:
+    def _engine(self, vfs: str, start: int) -> Sqlite:
         settings = Settings(url=f"sqlite:///{self._path}", durability=self._setting.durability, result_ttl=40.0)
-        return Sqlite(settings, self._setting.clock, vfs, f"start-{self._number}")
+        return Sqlite(settings, self._setting.clock, vfs, f"start-{start}")
 
     def _watcher(self, vfs: str) -> apsw.Connection:
         db = apsw.Connection(str(self._path), vfs=vfs)
@@ -150,7 +150,7 @@ class Life:
         for name, content in self.loss.disk.items():
             (folder / name).write_bytes(content)
         self._path = folder / self._path.name
-        engine = self._engine("")
+        engine = self._engine("", self._number + 1)
         try:
             drive(engine.open())
         except ForebayError as error:

@@ -1,0 +1,143 @@
+"""The high-water mark: a second small file that remembers how far the database once was, to notice if it falls back.
+
+SQLite cannot tell a damaged or missing log from one that ends early: it opens, and what was committed is gone. So
+commits add what they accepted and ended to a number in `<database>-mark`, without a sync of its own: the number never
+runs ahead of what a start must find again. At each opening it is held against the same sum of the file's own tallies.
+"""
+
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+from forebay.model.errors import EngineUnreachable
+
+_logger = logging.getLogger("forebay.sqlite")
+#: Tallies that only ever grow; their sum is how far a file is.
+GROWING = frozenset({"published", "done", "retried", "died", "cancelled", "expired", "discarded"})
+_PROGRESS = f"select coalesce(sum(n), 0) from tally where name in ({', '.join(map(repr, sorted(GROWING)))})"  # noqa: S608 - the names stand above
+#: Seconds within which commits share a write of the mark; what a killed process may leave out of it.
+INTERVAL = 0.005
+_FORM = struct.Struct("<8sQQQ?36s")
+_MAGIC = b"frbymark"
+
+
+class Record(NamedTuple):
+    """What the mark says.
+
+    Attributes:
+        progress: messages accepted and ended, in all.
+        database, own: the inodes of the database and of the mark, to notice that one was replaced without the other.
+        hasty: some commits may not be synced (durability "normal"): a power loss may take them.
+        boot: the start of the host in which it was written.
+    """
+
+    progress: int
+    database: int
+    own: int
+    hasty: bool
+    boot: str
+
+
+def progress(db: apsw.Connection) -> int:
+    """How far a database is."""
+    return int(db.execute(_PROGRESS).get)
+
+
+class Mark:
+    """The mark beside `database`. Call everything but `close` under the write lock."""
+
+    def __init__(self, database: Path, boot: str, durability: str) -> None:
+        self._database, self._boot, self._hasty = database, boot, durability != "full"
+        self._owed, self._wrote = 0, -INTERVAL
+        self.path = Path(f"{database}-mark")
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def check_log(self) -> None:
+        """Before SQLite sees the file: is a log there that belongs to another database?
+
+        Raises:
+            EngineUnreachable: the database was replaced, and the log of the old one is still there.
+        """
+        record, log = self.read(), Path(f"{self._database}-wal")
+        if record is None or record.own != os.fstat(self._fd).st_ino or not log.exists() or not log.stat().st_size:
+            return
+        if record.database != self._database.stat().st_ino:
+            raise EngineUnreachable(
+                f"{self._database} was replaced, but {log.name} is the log of the old file and would be mixed into it: "
+                f"put the old file back, or delete {log.name} and {self.path.name} to go on with the new one"
+            )
+
+    def check(self, db: apsw.Connection) -> None:
+        """Is everything there that was there before? Then remember how far it is.
+
+        Raises:
+            EngineUnreachable: it is not.
+        """
+        record, now = self.read(), progress(db)
+        if record is not None and now < record.progress:
+            self._fell_back(record, now)
+        unsynced = self._hasty or (record is not None and record.hasty and record.boot == self._boot)
+        self._write(Record(now, self._database.stat().st_ino, os.fstat(self._fd).st_ino, unsynced, self._boot))
+
+    def _fell_back(self, record: Record, now: int) -> None:
+        missing = record.progress - now
+        if record.hasty and record.boot != self._boot:
+            _logger.warning(
+                "%s: the last %d messages accepted or ended were lost with the power, as durability=normal allows",
+                self._database, missing,
+            )  # fmt: skip
+            return
+        raise EngineUnreachable(
+            f"{self._database} is not what it was: {missing} of {record.progress} messages accepted or ended are missing. "
+            f"Was it, or its -wal, damaged, deleted, or replaced by an older copy? Put the files back; or, to go on with "
+            f"what is there, delete {self.path.name}"
+        )
+
+    def advance(self, counts: Mapping[tuple[str, str], int], mono: float) -> None:
+        """A commit added this to the tallies, at `mono`. Commits that follow one another closely share a write."""
+        for (_, name), n in counts.items():
+            if name in GROWING:
+                self._owed += n
+        if self._owed and mono - self._wrote >= INTERVAL:
+            self._wrote = mono
+            self.settle_up()
+
+    def settle_up(self) -> None:
+        """Write what commits have added. Other processes add to the same number, so it is read again first."""
+        record, owed, self._owed = self.read(), self._owed, 0
+        if record is not None and owed:
+            self._write(record._replace(progress=record.progress + owed, hasty=record.hasty or self._hasty))
+
+    def read(self) -> Record | None:
+        """What it says; None if it says nothing, or nothing that makes sense."""
+        return decode(os.pread(self._fd, 128, 0))
+
+    def _write(self, record: Record) -> None:
+        try:
+            os.pwrite(self._fd, encode(record), 0)
+        except OSError as error:  # a mark that stays behind is still true
+            _logger.warning("%s: %s", self.path, error)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
+
+def decode(content: bytes) -> Record | None:
+    """The record in a mark's bytes; None if they are not whole."""
+    if len(content) != _FORM.size + 4 or zlib.crc32(content[:-4]) != int.from_bytes(content[-4:], "little"):
+        return None
+    magic, progress, database, own, hasty, boot = _FORM.unpack(content[:-4])
+    return Record(progress, database, own, hasty, boot.rstrip(b"\0").decode()) if magic == _MAGIC else None
+
+
+def encode(record: Record) -> bytes:
+    """The bytes of a record."""
+    content = _FORM.pack(_MAGIC, record.progress, record.database, record.own, record.hasty, record.boot.encode()[:36])
+    return content + zlib.crc32(content).to_bytes(4, "little")

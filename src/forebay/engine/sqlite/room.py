@@ -1,0 +1,67 @@
+"""Room: new messages are refused while there is still enough of it to settle the old ones.
+
+Two limits, both for publishing alone: `max_size` for the file, and a reserve that stays free on the disk. Settling,
+leasing, heartbeats and dead letters may use the reserve and let the file grow over `max_size`; docs/adr/0002 tells why.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import apsw
+
+from forebay.engine.sqlite.writer import Transaction
+from forebay.model.errors import EngineFull
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Bytes kept free on the disk for settling; a tenth of a small disk.
+RESERVE = 64 * 1024 * 1024
+#: Seconds between looks at the disk.
+LOOK = 0.05
+_UNLIMITED = 0xFFFFFFFE
+
+
+class Room:
+    """The limits of one database."""
+
+    def __init__(self, path: Path, max_size: int) -> None:
+        self._path, self._max_size = path, max_size
+        self._looked = -LOOK
+
+    def within(
+        self, tx: Transaction, operation: Callable[Concatenate[Transaction, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do an operation that adds messages.
+
+        Raises:
+            EngineFull: there is no room for them; nothing was changed.
+        """
+        if tx.mono - self._looked >= LOOK:
+            self._look()
+            self._looked = tx.mono
+        if not self._max_size:
+            return operation(tx, *args, **kwargs)
+        page = int(tx.db.execute("pragma page_size").get)
+        tx.db.execute(f"pragma max_page_count = {max(1, self._max_size // page)}")
+        try:
+            return operation(tx, *args, **kwargs)
+        except apsw.FullError as error:
+            raise EngineFull(
+                f"{self._path} has reached max_size = {self._max_size:,} bytes: let the workers catch up, delete what is "
+                f"not needed, or raise max_size; what was accepted before is safe and goes on"
+            ) from error
+        finally:
+            tx.db.execute(f"pragma max_page_count = {_UNLIMITED}")
+
+    def _look(self) -> None:
+        disk = os.statvfs(self._path.absolute().parent)
+        free, total = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        reserve = min(RESERVE, total // 10)
+        if free < reserve:
+            raise EngineFull(
+                f"the disk of {self._path} has {free:,} bytes free, and the last {reserve:,} are kept to settle what is "
+                f"there: free some space; what was accepted before is safe and goes on"
+            )
