@@ -35,7 +35,7 @@ class MemoryStore:
     async def gates(self) -> list[Gate]:
         """The closed ones, by queue and lane, whole queues first."""
         with self._memory.verb():
-            return sorted(self._memory.gates.values(), key=lambda gate: (gate.queue, gate.lane or ""))
+            return sorted(self._memory.gates.values(), key=lambda gate: (gate.queue, gate.lane is not None, gate.lane or ""))
 
     async def put_schedules(self, schedules: Sequence[Schedule]) -> None:
         """Add or change; only a changed cron or time zone moves the next tick."""

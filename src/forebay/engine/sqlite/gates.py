@@ -25,7 +25,7 @@ class Gates:
 
     async def gates(self) -> list[Gate]:
         """See `store.contract.Gates.gates`."""
-        found = self._db.read("select queue, lane, reason, since from gate order by queue, lane")
+        found = self._db.read("select queue, lane, reason, since from gate order by queue, lane <> '*', lane")
         return [Gate(queue, None if lane == WHOLE else lane, reason, since) for queue, lane, reason, since in found]
 
 

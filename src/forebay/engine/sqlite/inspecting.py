@@ -8,6 +8,7 @@ import msgspec
 from forebay.engine.contract import Beat
 from forebay.engine.sqlite import results, rows
 from forebay.engine.sqlite.database import Database
+from forebay.engine.sqlite.leasing import promote
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.writer import Transaction
@@ -97,6 +98,7 @@ class Inspecting:
         return await self._db.writer.submit(self._tidy, limit)
 
     def _tidy(self, tx: Transaction, limit: int) -> int:
+        promote(tx)  # so that what is due counts as ready even while nobody leases
         expired = self._settling.expire_overdue(tx, limit)
         tx.db.execute(
             "delete from finished where seq in "

@@ -30,16 +30,9 @@ class Leasing:
         cancelled = [id_ for (id_,) in tx.db.execute(sql("cancelled"), (want.worker,))]
         if want.limit <= 0:
             return Leased([], cancelled)
-        self.promote(tx)
+        promote(tx)
         self._settling.expire_overdue(tx, SWEEP)
         return Leased(self._take(tx, want), cancelled)
-
-    def promote(self, tx: Transaction) -> None:
-        """Make due messages ready."""
-        queues = Counter(queue for (queue,) in tx.db.execute(sql("promote"), (tx.now, SWEEP)))
-        for queue, n in queues.items():
-            tx.moved(queue, "scheduled", "ready", n)
-            tx.topics.add(QUEUE + queue)
 
     def _take(self, tx: Transaction, want: Want) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""
@@ -101,3 +94,11 @@ class Leasing:
                 else:
                     quarantined += 1
         return Recovered(sorted(gone | named), returned, quarantined)
+
+
+def promote(tx: Transaction) -> None:
+    """Make due messages ready."""
+    queues = Counter(queue for (queue,) in tx.db.execute(sql("promote"), (tx.now, SWEEP)))
+    for queue, n in queues.items():
+        tx.moved(queue, "scheduled", "ready", n)
+        tx.topics.add(QUEUE + queue)

@@ -36,7 +36,7 @@ class Publishing:
     def _introduce(self, tx: Transaction, queue: str, lane: str) -> None:
         tx.db.execute("insert into queue (name) values (?) on conflict do nothing", (queue,))
         tx.db.execute("insert into lane (queue, lane) values (?, ?) on conflict do nothing", (queue, lane))
-        self._known.add((queue, lane))
+        tx.after.append(lambda: self._known.add((queue, lane)))
 
 
 def declare(tx: Transaction, queues: Sequence[QueueSpec]) -> None:
@@ -99,7 +99,7 @@ def _insert_one(tx: Transaction, message: Message, row: tuple[Any, ...]) -> Rece
 
 def _holder(tx: Transaction, message: Message) -> str:
     """The message that stands for a duplicate: itself, or the one that holds its unique key."""
-    if message.unique is None:
+    if message.unique is None or tx.db.execute(sql("known"), (message.id,)).get:
         return message.id
     holder = tx.db.execute("select id from message where uniq = ?", (message.unique,)).get
     return holder or message.id

@@ -1,0 +1,288 @@
+"""The one machine: rules by family, each a class to mix in, over `Twins`; a test chooses the families it is about.
+
+A rule may let time pass first and then makes one call on both engines. After each step both are tidied and must look
+the same through every reading verb, and no message may be lost or invented. How many histories: see `SETTINGS`.
+"""
+
+import os
+from collections.abc import Sequence
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+
+from forebay.engine.contract import Beat, Depth, Leased, Want
+from forebay.model.delivery import Delivery
+from forebay.model.lifecycle import State
+from forebay.model.message import Failure, Message
+from forebay.model.outcome import (
+    Ack,
+    Cancel,
+    DeadLetter,
+    Discard,
+    Expire,
+    Lose,
+    Outcome,
+    Park,
+    Release,
+    Retry,
+    Settlement,
+    Snooze,
+)
+from forebay.model.queue import QueueSpec
+from forebay.store.contract import Query
+from properties.twins import Twins, answer
+
+#: Histories per machine: FOREBAY_PROPERTIES=2000 for a long run.
+HISTORIES = int(os.environ.get("FOREBAY_PROPERTIES", "40"))
+#: Random every time, and printed with what reproduces it when one fails.
+SETTINGS = settings(max_examples=HISTORIES, stateful_step_count=30, deadline=None, derandomize=False, print_blob=True)
+
+BOOM = Failure("ValueError", "boom")
+WORKERS, QUEUES, LANES = ("w1", "w2", "w3"), ("p", "q"), ("", "slow", "smtp")
+EVERYTHING = 1_000
+
+Pair = tuple[str, Delivery, Delivery]
+
+passing = st.sampled_from([0.0, 0.0, 0.0, 1.0, 10.0, 20.0])
+names = st.integers(1, 8).map(lambda number: f"{number:032x}")
+several = st.lists(names, min_size=1, max_size=3, unique=True)
+queues = st.sampled_from(QUEUES)
+workers = st.sampled_from(WORKERS)
+lanes = st.sampled_from(LANES)
+leases = Bundle("leases")
+
+
+class Machine(RuleBasedStateMachine):
+    """Publishing, leasing and acknowledging, which every history has."""
+
+    leases = leases
+    #: Seconds that a beat holds; long, where losing workers is not the subject.
+    lease_for = 1e9
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.twins = Twins()
+        self._fences: dict[tuple[int, str], int] = {}
+        for worker in WORKERS:
+            self.beat(worker)
+
+    def teardown(self) -> None:
+        self.twins.close()
+
+    def later(self, seconds: float) -> None:
+        """Let time pass on both."""
+        self.twins.clock.advance(seconds)
+
+    def beat(self, worker: str) -> None:
+        self.twins.agree("extend", [Beat(worker=worker, lease=self.lease_for)])
+
+    def publish(self, called: Sequence[str], **fields: object) -> None:
+        messages = [Message(id=name, **{"queue": "q", **fields}) for name in called]
+        self.twins.agree("publish", messages)
+
+    def settle(self, pairs: Sequence[Pair], outcome: Outcome, worker: str | None = None) -> None:
+        """Settle in the name of whoever leased the first of them, or in another's."""
+        holder = worker or pairs[0][0]
+        self.twins.agree_on(
+            "settle",
+            (holder, [Settlement(mine, outcome) for _, mine, _ in pairs]),
+            (holder, [Settlement(theirs, outcome) for _, _, theirs in pairs]),
+        )
+
+    @rule(called=several, queue=queues, priority=st.sampled_from([0, 0, 5, -1]), passing=passing)
+    def publish_some(self, called, queue, priority, passing):
+        self.later(passing)
+        self.publish(called, queue=queue, priority=priority, key="tenant", headers={"a": "b"}, body=b"\x80")
+
+    @rule(target=leases, worker=workers, chosen=st.sampled_from([("q",), ("p",), QUEUES]), limit=st.integers(0, 4))
+    def lease(self, worker, chosen, limit):
+        return self._lease(worker, chosen, limit)
+
+    @rule(target=leases, worker=workers, passing=passing)
+    def lease_everything(self, worker, passing):
+        self.later(passing)
+        return self._lease(worker, QUEUES, EVERYTHING)
+
+    @rule(pair=leases, passing=passing)
+    def ack(self, pair, passing):
+        self.later(passing)
+        self.settle([pair], Ack(b"\xc3", keep=60))
+
+    @rule(pairs=st.lists(leases, min_size=2, max_size=4))
+    def ack_several(self, pairs):
+        self.settle(pairs, Ack())
+
+    def _lease(self, worker: str, chosen: Sequence[str], limit: int):
+        ready = answer(self.twins.model, "messages", [Query(state=State.READY, limit=EVERYTHING)])
+        if limit and len({(found.queue, found.lane) for found in ready if found.queue in chosen}) > 1:
+            limit = EVERYTHING  # a limit would be shared out between lanes, each engine in its own rotation
+        mine, theirs = self.twins.agree("lease", Want(worker, chosen, limit))
+        if not isinstance(mine, Leased):
+            return multiple()  # both say that this worker has no lease
+        for side, leased in enumerate((mine, theirs)):
+            for delivery in leased.deliveries:
+                assert delivery.fence > self._fences.get((side, delivery.id), 0), "a fence grows with every lease"
+                self._fences[side, delivery.id] = delivery.fence
+        other = {delivery.id: delivery for delivery in theirs.deliveries}
+        return multiple(*((worker, delivery, other[delivery.id]) for delivery in mine.deliveries))
+
+    @invariant()
+    def they_look_the_same(self):
+        for side in (self.twins.model, self.twins.system):
+            answer(side, "tidy", ())
+        self.twins.agree("find", [f"{number:032x}" for number in range(1, 9)])
+        for state in State:
+            self.twins.agree("messages", Query(state=state, limit=EVERYTHING))
+        for worker in WORKERS:
+            self.twins.agree("held", worker)
+        self.twins.agree("gates")
+        self.twins.agree("workers")
+        for depth in self.twins.agree("depth", list(QUEUES))[1]:
+            assert depth.published == accounted_for(depth), "nothing is lost, nothing is invented"
+
+
+def histories(machine: type[Machine]) -> type:
+    """The test that runs generated histories of a machine."""
+    machine.TestCase.settings = SETTINGS
+    return machine.TestCase
+
+
+def accounted_for(depth: Depth) -> int:
+    """Messages of a queue that wait, run, or have ended."""
+    waiting = depth.scheduled + depth.ready + depth.parked + depth.running
+    return waiting + depth.dead + depth.done + depth.cancelled + depth.expired + depth.discarded
+
+
+class Delays:
+    """Messages that are due later."""
+
+    @rule(called=several, delay=st.sampled_from([0.0, 5.0, 30.0]))
+    def publish_delayed(self, called, delay):
+        self.publish(called, delay=delay)
+
+    @rule(called=several, ahead=st.sampled_from([-10.0, 0.0, 15.0]))
+    def publish_due(self, called, ahead):
+        self.publish(called, due=self.twins.clock.now() + ahead, delay=99.0)
+
+
+class Failing:
+    """Outcomes that lead back to waiting."""
+
+    @rule(pair=leases, delay=st.sampled_from([0.0, 5.0, 30.0]))
+    def retry(self, pair, delay):
+        self.settle([pair], Retry(delay, BOOM))
+
+    @rule(pair=leases, delay=st.sampled_from([0.0, 15.0]))
+    def snooze(self, pair, delay):
+        self.settle([pair], Snooze(delay))
+
+    @rule(pairs=st.lists(leases, min_size=1, max_size=3))
+    def release(self, pairs):
+        self.settle(pairs, Release())
+
+
+class Cancelling:
+    """Stopping what waits and what runs."""
+
+    @rule(called=several, passing=passing)
+    def cancel(self, called, passing):
+        self.later(passing)
+        self.twins.agree("cancel", called)
+
+    @rule(pair=leases, why=st.sampled_from([Cancel(), Cancel("because"), Discard("old")]))
+    def give_up(self, pair, why):
+        self.settle([pair], why)
+
+
+class Expiring:
+    """Messages that are worth starting only for a while."""
+
+    @rule(called=several, ttl=st.sampled_from([0.0, 5.0, 15.0]), delay=st.sampled_from([0.0, 0.0, 10.0]))
+    def publish_short_lived(self, called, ttl, delay):
+        self.publish(called, ttl=ttl, delay=delay)
+
+    @rule(ttl=st.sampled_from([None, 10.0]))
+    def give_the_queue_a_time_to_live(self, ttl):
+        self.twins.agree("declare", [QueueSpec(name="q", ttl=ttl)])
+
+    @rule(pair=leases)
+    def too_late(self, pair):
+        self.settle([pair], Expire())
+
+
+class Lanes:
+    """Lanes, their gates, and parking."""
+
+    @rule(called=several, queue=queues, lane=lanes)
+    def publish_in_a_lane(self, called, queue, lane):
+        self.publish(called, queue=queue, lane=lane)
+
+    @rule(pair=leases, lane=lanes, passing=passing)
+    def park(self, pair, lane, passing):
+        self.later(passing)
+        self.settle([pair], Park(lane, "down"))
+
+    @rule(queue=queues, lane=st.none() | lanes, reason=st.sampled_from(["", "deploy"]))
+    def close_gate(self, queue, lane, reason):
+        self.twins.agree("close_gate", queue, lane, reason)
+
+    @rule(queue=queues, lane=st.none() | lanes)
+    def open_gate(self, queue, lane):
+        self.twins.agree("open_gate", queue, lane)
+
+
+class Dying:
+    """Dead letters, redriven and purged."""
+
+    @rule(pair=leases, cause=st.sampled_from([DeadLetter("bug", BOOM), DeadLetter("why")]), passing=passing)
+    def dead_letter(self, pair, cause, passing):
+        self.later(passing)
+        self.settle([pair], cause)
+
+    @rule(called=st.none() | several, queue=st.none() | queues, limit=st.sampled_from([1, 2, 100]))
+    def redrive(self, called, queue, limit):
+        self.twins.agree("redrive", called, queue, limit)
+
+    @rule(called=st.none() | several, queue=st.none() | queues, limit=st.sampled_from([1, 100]))
+    def purge(self, called, queue, limit):
+        self.twins.agree("purge", called, queue, limit)
+
+
+class Unique:
+    """Keys that only one live message may hold."""
+
+    @rule(called=several, key=st.sampled_from(["k1", "k2"]), delay=st.sampled_from([0.0, 10.0]))
+    def publish_unique(self, called, key, delay):
+        self.publish(called, unique=key, delay=delay)
+
+
+class Losing:
+    """Workers that stop beating, are buried, and come back."""
+
+    @rule(worker=workers, passing=passing)
+    def beat_again(self, worker, passing):
+        self.later(passing)
+        self.beat(worker)
+
+    @rule(lost=st.lists(workers, max_size=2), passing=passing)
+    def recover(self, lost, passing):
+        self.later(passing)
+        self.twins.agree("recover", lost)
+
+    @rule(pair=leases, worker=workers)
+    def settle_in_a_foreign_name(self, pair, worker):
+        self.settle([pair], Ack(), worker)
+
+    @rule(pair=leases)
+    def lose(self, pair):
+        self.settle([pair], Lose("killed by signal 9"))
+
+    @rule(pair=leases, passing=passing)
+    def progress(self, pair, passing):
+        self.later(passing)
+        self.twins.agree_on("progress", (pair[1], b"\x05"), (pair[2], b"\x05"))
+
+    @rule(step=st.sampled_from([-600.0, 600.0]))
+    def somebody_sets_the_date(self, step):
+        self.twins.clock.wall += step

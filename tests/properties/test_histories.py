@@ -1,0 +1,64 @@
+"""Generated histories: whatever is done to a queue, in whatever order, SQLite answers as the memory engine does.
+
+One machine per part of a message's life, so that its collisions are frequent, and one with everything together. A
+failure prints the shortest history that was found, as a program.
+"""
+
+from properties.machine import (
+    Cancelling,
+    Delays,
+    Dying,
+    Expiring,
+    Failing,
+    Lanes,
+    Losing,
+    Machine,
+    Unique,
+    histories,
+)
+
+
+class Retries(Failing, Delays, Machine):
+    """Failing, snoozing, handing back, and running again when due."""
+
+
+class Cancels(Cancelling, Failing, Delays, Machine):
+    """Cancelling what waits, what runs, and what would run again."""
+
+
+class Expiry(Expiring, Delays, Failing, Machine):
+    """Times to live, of messages and of queues."""
+
+
+class Gates(Lanes, Failing, Delays, Machine):
+    """Lanes behind gates, and what is parked there."""
+
+
+class Uniqueness(Unique, Cancelling, Failing, Machine):
+    """A unique key is held from acceptance to the end."""
+
+
+class DeadLetters(Dying, Unique, Machine):
+    """Death, redrive and purge."""
+
+
+class Leases(Losing, Failing, Cancelling, Machine):
+    """Workers that are lost, leases that run out, fences that are old, dates that are set."""
+
+    lease_for = 15.0
+
+
+class WholeLife(Losing, Dying, Unique, Lanes, Expiring, Cancelling, Failing, Delays, Machine):
+    """Everything at once."""
+
+    lease_for = 30.0
+
+
+TestRetries = histories(Retries)
+TestCancels = histories(Cancels)
+TestExpiry = histories(Expiry)
+TestGates = histories(Gates)
+TestUniqueness = histories(Uniqueness)
+TestDeadLetters = histories(DeadLetters)
+TestLeases = histories(Leases)
+TestWholeLife = histories(WholeLife)

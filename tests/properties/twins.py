@@ -1,0 +1,107 @@
+"""The model and the system under test: a memory engine and a SQLite engine on one clock, told the same.
+
+`agree` makes a call on both and compares the answers; what may rightly differ (receipts, the wording of a cause, what
+an ended message still knows of its body) is left out by `view`, and by nothing else. Does not say which one is right.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from forebay.config import Settings
+from forebay.engine.contract import Depth, Leased, Recovered
+from forebay.engine.registry import build
+from forebay.engine.waiting import drive
+from forebay.model.delivery import Delivery
+from forebay.model.errors import ForebayError
+from forebay.model.lifecycle import LIVE, State
+from forebay.store.contract import Found, WorkerRow
+from forebay.testing import ManualClock
+
+#: What an engine may forget of a message that ended other than dead.
+FORGOTTEN = ("lost", "priority", "lane", "key", "unique", "body", "headers", "expires", "progress", "worker", "failure")
+
+
+class Twins:
+    """Both engines, opened, and their clock."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self._folder = tempfile.TemporaryDirectory(prefix="forebay-twins-", ignore_cleanup_errors=True)
+        path = Path(self._folder.name) / "queue.db"
+        # "normal": nothing here dies, so that syncing to disk would only cost time
+        self.model = build(Settings(url="memory://"), self.clock)
+        self.system = build(Settings(url=f"sqlite:///{path}", durability="normal"), self.clock)
+        for side in (self.model, self.system):
+            drive(side.open())
+
+    def close(self) -> None:
+        """Close both and remove the file."""
+        for side in (self.model, self.system):
+            drive(side.close())
+        self._folder.cleanup()
+
+    def agree(self, verb: str, *args: Any) -> tuple[Any, Any]:
+        """The answers of model and system to the same call, once they were seen to be the same."""
+        return self.agree_on(verb, args, args)
+
+    def agree_on(self, verb: str, model: Sequence[Any], system: Sequence[Any]) -> tuple[Any, Any]:
+        """`agree` for a verb that takes what each engine said before."""
+        expected, got = answer(self.model, verb, model), answer(self.system, verb, system)
+        assert view(got) == view(expected), f"{verb}: sqlite (left) and memory (right) differ"
+        return expected, got
+
+
+def answer(side: Any, verb: str, args: Sequence[Any]) -> Any:
+    """What an engine says; one of our errors is an answer too."""
+    try:
+        return drive(getattr(side, verb)(*args))
+    except ForebayError as error:
+        return type(error)
+
+
+def view(value: Any) -> Any:
+    """An answer without what may rightly differ between engines."""
+    if isinstance(value, list):
+        return [view(item) for item in value]
+    return _VIEWS[type(value)](value) if type(value) in _VIEWS else value
+
+
+def _fields(value: msgspec.Struct, *without: str) -> dict[str, Any]:
+    return {name: item for name, item in msgspec.structs.asdict(value).items() if name not in without}
+
+
+def _delivery(delivery: Delivery) -> Any:
+    return {**_fields(delivery, "receipt", "fence"), "headers": delivery.headers or None}
+
+
+def _leased(leased: Leased) -> Any:
+    return {"deliveries": _by_lane(leased.deliveries), "cancelled": set(leased.cancelled)}
+
+
+def _by_lane(deliveries: Sequence[Delivery]) -> dict[tuple[str, str], list[Any]]:
+    """In order within each lane; in which order lanes take their turns is an engine's own affair."""
+    lanes: dict[tuple[str, str], list[Any]] = {}
+    for delivery in deliveries:
+        lanes.setdefault((delivery.queue, delivery.lane), []).append(view(delivery))
+    return lanes
+
+
+def _found(found: Found) -> dict[str, Any]:
+    """An end that was not a death keeps its id, place, times and result; causes are compared as there or not."""
+    hidden = () if found.state in LIVE or found.state is State.DEAD else FORGOTTEN
+    headers = {} if "headers" in hidden else {"headers": found.headers or None}
+    return {**_fields(found, "cause", "headers", *hidden), **headers, "cause": bool(found.cause)}
+
+
+_VIEWS: dict[type, Callable[[Any], Any]] = {
+    Found: _found,
+    Delivery: _delivery,
+    Leased: _leased,
+    Recovered: lambda recovered: {**_fields(recovered), "workers": set(recovered.workers)},
+    Depth: lambda depth: {**_fields(depth), "age": round(depth.age, 3)},
+    WorkerRow: lambda row: {**_fields(row, "host"), "queues": tuple(row.queues), "left": round(row.left, 3)},
+}
