@@ -101,8 +101,6 @@ def _wanted(what: Task[..., Any, Any] | str, args: tuple[Any, ...], kwargs: dict
 def _fits(one: Enqueued, what: Task[..., Any, Any] | str, wanted: dict[str, Any]) -> bool:
     if isinstance(what, str):
         return not wanted or one.value == wanted[""]
-    if not isinstance(one.value, dict):
-        return False  # sealed, and not to be opened here
     value = cast("dict[str, Any]", one.value)
     return all(name in value and value[name] == wanted[name] for name in wanted)
 

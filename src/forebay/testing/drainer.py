@@ -13,12 +13,15 @@ import msgspec
 
 from forebay.app import Forebay
 from forebay.engine.contract import Beat, Want
+from forebay.engine.waiting import drive
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ConfigError
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State, move
 from forebay.model.outcome import Outcome, Settlement
+from forebay.model.sealed import Part
+from forebay.produce.codec import encode_value
 from forebay.produce.registry import Consumer
 from forebay.store.contract import Query
 from forebay.testing.clock import ManualClock
@@ -27,7 +30,6 @@ from forebay.testing.job import End, Job
 from forebay.work.batches import fates, unpacked
 from forebay.work.executor import Executor
 from forebay.work.keeper import Keeper
-from forebay.work.progress import Progress
 from forebay.work.run import Run
 
 #: Scheduled messages of a queue that are looked through for the next one due.
@@ -69,9 +71,8 @@ class Drainer:
         self._queues = tuple(queues) or tuple(app.registry.queues)
         self._until = app.clock.now() + ahead
         self._name, self._renew = "", 0.0
-        self._progress = Progress(app.store, app.producer.seal)
-        keep, most, report = app.settings.result_ttl, app.settings.payload_limit, self._progress.report
-        self._executor = Executor(app.registry.tasks, keep, most, report, app.clock.now)
+        keep, most = app.settings.result_ttl, app.settings.payload_limit
+        self._executor = Executor(app.registry.tasks, keep, most, self._report, app.clock.now)
         self._keeper = Keeper((app.engine, app.store, app.clock), list, _nobody, app.settings.lease)
         self.ended: list[Ended] = []
 
@@ -90,7 +91,8 @@ class Drainer:
             try:
                 job = await self._lease()
             except Crashed:
-                self.ended += [await self._tell(delivery, settled=False) for delivery in await self._die()]
+                lost = outcome.Lose(LOST)
+                self.ended += [await self._tell(delivery, lost, settled=False) for delivery in await self._die()]
                 continue
             if job is not None:
                 return job
@@ -100,16 +102,16 @@ class Drainer:
 
     async def settle(self, job: Job, value: Any, error: BaseException | None) -> list[Ended]:
         """Settle what a call made of its messages; how they ended."""
+        ends: Sequence[tuple[Delivery, Outcome]] = [(delivery, outcome.Lose(LOST)) for delivery in job.deliveries]
         try:
             if isinstance(error, Crashed):
                 raise error
-            await self._progress.flush()
             ends = job.fates(value, error)
             settled = [True] if _once(job) else await self._settle(ends)
         except Crashed:
             held = {delivery.id for delivery in await self._die()}
-            ends = [(delivery, outcome.Lose(LOST)) for delivery in job.deliveries]
-            settled, error = [delivery.id not in held for delivery in job.deliveries], None
+            settled = [delivery.id not in held for delivery, _ in ends]
+            error = None if isinstance(error, Crashed) else error
         ended = [
             await self._tell(delivery, end, (value, error), settled=counts)
             for (delivery, end), counts in zip(ends, settled, strict=True)
@@ -176,6 +178,12 @@ class Drainer:
             [delivery], judge, functools.partial(run.task.function, *run.args, **run.kwargs), run.task.is_async, run
         )
 
+    def _report(self, delivery: Delivery, value: Any) -> None:
+        """Progress is written at once; a worker lets it gather for a tenth of a second."""
+        blob, seal = encode_value(value), self._app.producer.seal
+        blob = blob if seal is None else seal.close(Part.PROGRESS, delivery, blob)
+        drive(self._app.store.progress(delivery, blob))
+
     async def _settle(self, ends: Sequence[tuple[Delivery, Outcome]]) -> list[bool]:
         return await self._app.engine.settle(self._name, [Settlement(delivery, end) for delivery, end in ends])
 
@@ -196,16 +204,13 @@ class Drainer:
             dues += [found.due for found in await store.messages(query) if found.due is not None]
         return dues
 
-    async def _tell(
-        self, delivery: Delivery, end: Outcome | None = None, how: End = (None, None), *, settled: bool = True
-    ) -> Ended:
+    async def _tell(self, delivery: Delivery, end: Outcome, how: End = (None, None), *, settled: bool) -> Ended:
         found = (await self._app.store.find([delivery.id]))[0]
-        gone = State.DONE if end is None else move(State.RUNNING, end.move)
+        state = move(State.RUNNING, end.move) if found is None else found.state
+        cause = "" if state is State.DONE else outcome.describe(end) if settled else LOST
         return Ended(
-            id=delivery.id, queue=delivery.queue, task=delivery.task, attempt=delivery.attempt,
-            state=gone if found is None else found.state,
-            cause="" if isinstance(end, outcome.Ack) else outcome.describe(end) if end and settled else LOST,
-            value=how[0], error=how[1], settled=settled,
+            id=delivery.id, queue=delivery.queue, task=delivery.task, attempt=delivery.attempt, state=state,
+            cause=cause, value=how[0], error=how[1], settled=settled,
         )  # fmt: skip
 
 

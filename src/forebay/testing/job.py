@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from forebay.model.delivery import Delivery
+from forebay.model.errors import TimeLimit
 from forebay.model.outcome import Outcome
 from forebay.produce.context import enter
 from forebay.work.run import Run, Stop
@@ -56,7 +57,7 @@ class Job:
             if not task.done():
                 task.cancel()  # not the task, the test itself is being stopped
                 raise
-            return None, error
+            return None, self._as_raised(error)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -71,6 +72,13 @@ class Job:
 
         run.interrupt = interrupt
         return asyncio.get_running_loop().call_later(run.task.running.timeout, run.halt, Stop.TIMEOUT)
+
+    def _as_raised(self, error: BaseException) -> BaseException:
+        """A task that was struck raises what the worker makes of it."""
+        run = self.run
+        if run is None or run.stop is not Stop.TIMEOUT or not isinstance(error, asyncio.CancelledError):
+            return error
+        return TimeLimit(f"ran longer than its timeout of {run.task.running.timeout:g} s")
 
     def _call(self) -> Any:
         if self.run is not None:
