@@ -1,0 +1,273 @@
+"""The app of these tests: each task does one thing, and notes when it starts, goes on and ends."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import time
+
+from forebay import Context, DeadLetter, Forebay, Message, Retry, Snooze, TimeLimit
+from notes import note, noted
+
+app = Forebay()
+quick = Retry(max_attempts=3, base=0.01, cap=0.01)
+short = {"timeout": 0.4, "grace": 0.4, "retry": 1}
+
+
+# --- tasks that take their time, one of each kind ---
+
+
+@app.task
+async def nap(seconds: float) -> int:
+    with noted():
+        for _ in range(int(seconds / 0.01)):
+            await asyncio.sleep(0.01)
+            note("tick")
+    return os.getpid()
+
+
+@app.task
+def doze(seconds: float) -> int:
+    with noted():
+        for _ in range(int(seconds / 0.01)):
+            time.sleep(0.01)
+            note("tick")
+    return os.getpid()
+
+
+@app.task(cpu=True, queue="cpu")
+def grind(seconds: float) -> int:
+    with noted():
+        for _ in range(int(seconds / 0.01)):
+            time.sleep(0.01)
+            note("tick")
+    return os.getpid()
+
+
+@app.task(cpu=True)
+def grind_among_others(seconds: float) -> None:
+    with noted():
+        time.sleep(seconds)
+
+
+# --- tasks that cannot be stopped ---
+
+
+@app.task
+async def block_the_loop(seconds: float) -> None:
+    with noted():
+        time.sleep(seconds)
+
+
+@app.task
+def hold_the_interpreter(seconds: float) -> None:
+    """C code that does not let go of the GIL."""
+    with noted():
+        ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+
+
+@app.task
+def sleep_in_c(seconds: float) -> None:
+    with noted():
+        time.sleep(seconds)
+
+
+# --- tasks with a time limit ---
+
+
+@app.task(**short)
+async def limited_async(seconds: float) -> None:
+    with noted():
+        await asyncio.sleep(seconds)
+
+
+@app.task(**short)
+def limited_thread(seconds: float) -> None:
+    with noted():
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            time.sleep(0.01)
+
+
+@app.task(cpu=True, queue="cpu", **short)
+def limited_process(seconds: float) -> None:
+    with noted():
+        time.sleep(seconds)
+
+
+@app.task(timeout=0.4, grace=5)
+def tidies_up() -> str:
+    try:
+        while True:
+            time.sleep(0.01)
+    except TimeLimit:
+        return "tidied up"
+
+
+@app.task(**short)
+async def never_yields() -> None:
+    with noted():
+        while True:
+            pass
+
+
+@app.task(**short)
+def never_returns() -> None:
+    with noted():
+        time.sleep(1000)
+
+
+@app.task(timeout=0.4, grace=0.4, retry=1, queue="gil")
+def never_lets_go() -> None:
+    with noted():
+        ctypes.PyDLL(None).sleep(1000)
+
+
+@app.task(cpu=True, queue="cpu", **short)
+def never_returns_in_a_process() -> None:
+    with noted():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        time.sleep(1000)
+
+
+# --- tasks that kill ---
+
+
+@app.task
+async def kill_the_worker() -> None:
+    with noted():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(retry=2)
+def kill_the_worker_once(context: Context) -> str:
+    with noted():
+        if context.attempt == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return f"attempt {context.attempt}"
+
+
+@app.task(cpu=True, queue="cpu")
+def kill_the_process() -> None:
+    with noted():
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+# --- tasks that fail, each in its way ---
+
+
+@app.task(retry=Retry(max_attempts=4, base=0.2, cap=0.2))
+async def fail() -> None:
+    with noted():
+        raise ValueError("it is broken")
+
+
+@app.task(retry=Retry(max_attempts=9, base=0.01, rules={KeyError: Retry.never(), OSError: Retry(3, base=0.01)}))
+async def fail_by_rule(kind: str) -> None:
+    with noted():
+        raise {"key": KeyError, "os": ConnectionError}[kind](kind)
+
+
+@app.task(retry=2)
+async def ask_for_another_try(context: Context, after: float) -> str:
+    with noted():
+        if context.attempt == 1:
+            raise Retry(after=after)
+        return "second try"
+
+
+@app.task(retry=Retry(max_attempts=1000, base=0.2, cap=0.2, max_age=0.5))
+async def fail_until_too_old() -> None:
+    with noted():
+        raise ValueError("still broken")
+
+
+@app.task
+async def give_up() -> None:
+    raise DeadLetter("this will never work")
+
+
+@app.task(retry=1)
+async def snooze_twice(context: Context) -> int | Snooze:
+    with noted():
+        if len(context.delivery.headers or {}) == 0 and snoozed(context) < 2:
+            return Snooze(0.05)
+        return context.attempt
+
+
+def snoozed(context: Context) -> int:
+    """How often this message has started before."""
+    with open(os.environ["FOREBAY_TEST_NOTES"]) as notes:
+        return sum('"start"' in line and context.id in line for line in notes) - 1
+
+
+# --- results, progress, raw messages ---
+
+
+@app.task
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@app.task(result_ttl=0.5)
+def forget_soon() -> str:
+    return "soon forgotten"
+
+
+@app.task
+async def tell_progress(context: Context) -> None:
+    with noted():
+        context.progress({"done": 1, "of": 2})
+        await asyncio.sleep(1000)
+
+
+@app.task(cpu=True, queue="cpu")
+def tell_progress_from_a_process(context: Context) -> None:
+    with noted():
+        context.progress(50)
+        time.sleep(1000)
+
+
+@app.task(queue="ranked")
+async def ranked(name: str) -> None:
+    with noted(name=name):
+        pass
+
+
+@app.task(queue="leak")
+def keep_memory(megabytes: int) -> int:
+    kept.append(bytearray(os.urandom(1024)) * (megabytes * 1024))
+    return os.getpid()
+
+
+@app.task(queue="leak", cpu=True, name="keep_memory_in_a_process")
+def keep_memory_apart(megabytes: int) -> int:
+    kept.append(bytearray(os.urandom(1024)) * (megabytes * 1024))
+    return os.getpid()
+
+
+kept: list[bytearray] = []
+
+
+@app.consume("clicks", batch=10, max_wait=0.05)
+async def load(messages: list[Message]) -> None:
+    seconds = max(message.value for message in messages)
+    await asyncio.sleep(seconds)
+
+
+@app.periodic("0 * * * *", missed="once")
+async def hourly_once() -> None:
+    with noted():
+        pass
+
+
+@app.periodic("0 * * * *", missed="all")
+async def hourly_all() -> None:
+    with noted():
+        pass
+
+
+@app.periodic("0 * * * *", missed="skip")
+async def hourly_skip() -> None:
+    with noted():
+        pass

@@ -1,0 +1,145 @@
+"""What becomes of messages, seen from outside: tries, snoozes, dead letters, results, progress, duplicates, ranks."""
+
+import pytest
+
+from fleet import until
+from forebay import TaskFailed
+from forebay.model.errors import NoSuchMessage
+
+
+def attempts(place, handle):
+    return [note.attempt for note in place.read(handle, "start")]
+
+
+def test_a_failing_task_is_tried_again_after_pauses_that_differ(shared):
+    place, _ = shared
+    handles = [place.crew.fail.enqueue() for _ in range(6)]
+    for handle in handles:
+        until(lambda handle=handle: handle.status() == "dead", "its end")
+        assert attempts(place, handle) == [1, 2, 3, 4]
+    pauses = []
+    for handle in handles:
+        times = [note.time for note in place.read(handle, "start")]
+        pauses += [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    assert max(pauses) - min(pauses) > 0.02
+
+
+def test_a_dead_letter_keeps_cause_attempts_and_traceback(shared):
+    place, _ = shared
+    handle = place.crew.fail.enqueue()
+    with pytest.raises(TaskFailed, match="it is broken") as caught:
+        handle.result(30)
+    assert caught.value.state == "dead"
+    found = place.found(handle)
+    assert (found.state, found.attempt) == ("dead", 4)
+    assert found.cause == "failed 4 of 4 tries: ValueError: it is broken"
+    assert 'raise ValueError("it is broken")' in found.failure.traceback
+    assert "crew.py" in found.failure.traceback
+
+
+def test_exceptions_have_rules_of_their_own(shared):
+    place, _ = shared
+    never, thrice = place.crew.fail_by_rule.enqueue("key"), place.crew.fail_by_rule.enqueue("os")
+    for handle in (never, thrice):
+        until(lambda handle=handle: handle.status() == "dead", "its end")
+    assert attempts(place, never) == [1]
+    assert attempts(place, thrice) == [1, 2, 3]  # a ConnectionError is an OSError
+
+
+def test_retry_after_is_obeyed(shared):
+    place, _ = shared
+    handle = place.crew.ask_for_another_try.enqueue(0.5)
+    assert handle.result(30) == "second try"
+    first, second = place.read(handle, "start")
+    assert second.time - first.time >= 0.49
+
+
+def test_no_try_begins_after_max_age(shared):
+    place, _ = shared
+    handle = place.crew.fail_until_too_old.enqueue()
+    until(lambda: handle.status() == "dead", "its end")
+    assert place.found(handle).cause.startswith("still failing after max_age of 0.5 s")
+    times = [note.time for note in place.read(handle, "start")]
+    assert len(times) > 1
+    assert times[-1] - times[0] <= 0.6
+
+
+def test_a_task_may_give_up_at_once(shared):
+    place, _ = shared
+    handle = place.crew.give_up.enqueue()
+    until(lambda: handle.status() == "dead", "its end")
+    assert (place.found(handle).cause, place.found(handle).attempt) == ("this will never work", 1)
+
+
+def test_snoozing_costs_no_attempt(shared):
+    place, _ = shared
+    handle = place.crew.snooze_twice.enqueue()
+    assert handle.result(30) == 1
+    assert attempts(place, handle) == [1, 1, 1]
+
+
+def test_a_result_is_kept_for_its_time_and_then_forgotten(shared):
+    place, _ = shared
+    kept, forgotten = place.crew.add.enqueue(40, 2), place.crew.forget_soon.enqueue()
+    assert forgotten.result(30) == "soon forgotten"
+
+    def gone():
+        try:
+            forgotten.status()
+        except NoSuchMessage:
+            return True
+        return False
+
+    until(gone, "the end of its result_ttl")
+    assert kept.result(30) == 42
+
+
+@pytest.mark.parametrize(
+    ("task", "value"), [("tell_progress", {"done": 1, "of": 2}), ("tell_progress_from_a_process", 50)]
+)
+def test_progress_can_be_read_while_the_task_runs(shared, task, value):
+    place, _ = shared
+    handle = getattr(place.crew, task).enqueue()
+    assert until(handle.progress, "its progress") == value
+    assert handle.status() == "running"
+    handle.cancel()
+
+
+def test_an_unknown_task_is_a_dead_letter_and_the_worker_lives(shared):
+    place, fleet = shared
+    before = fleet.pids()
+    stranger = place.crew.app.producer.message("no_such_task", b"\x80", place.crew.add.waiting)
+    receipt = place.ask("publish", [stranger])[0]
+    handle = place.crew.app.handle(receipt.id)
+    until(lambda: handle.status() == "dead", "its end")
+    assert "unknown task 'no_such_task'" in place.found(handle).cause
+    assert place.crew.add.enqueue(1, 1).result(30) == 2
+    assert fleet.pids() == before
+
+
+def test_a_message_past_its_time_is_not_started(shared):
+    place, _ = shared
+    late = place.crew.nap.using(delay=1.0, expires=0.1).enqueue(0.1)
+    until(lambda: late.status() == "expired", "its expiry")
+    assert place.read(late) == []
+
+
+def test_unique_messages_run_once_until_they_have_ended(shared):
+    place, _ = shared
+    first = place.crew.nap.using(unique="report").enqueue(0.5)
+    second = place.crew.nap.using(unique="report").enqueue(0.5)
+    assert second.duplicate
+    assert second.id == first.id
+    first.result(30)
+    third = place.crew.nap.using(unique="report").enqueue(0.01)
+    assert not third.duplicate
+    third.result(30)
+
+
+def test_higher_priorities_start_first(place):
+    ranks = [("low", -1), ("usual", 0), ("high", 9), ("higher", 10)]
+    for name, priority in ranks:
+        place.crew.ranked.using(priority=priority).enqueue(name)
+    with place.fleet("-c", "1", "-Q", "ranked"):
+        started = [note.name for note in place.noted(count=4)]
+    assert started == ["higher", "high", "usual", "low"]

@@ -1,0 +1,219 @@
+"""Real `forebay worker` fleets for tests: started and stopped as a user would, with what their tasks wrote down.
+
+A fleet lives in a folder with its own database. The app is a file; the test loads it too, as a producer would. What the
+tasks note (see `notes.py`) is read from the folder, so that nothing is believed because the queue says so.
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: Seconds that anything may take on a slow and noisy machine.
+DEADLINE = 30.0
+
+
+def until(condition: Callable[[], T], what: str, deadline: float = DEADLINE) -> T:
+    """Wait until `condition` is truthy; its value. Fails with `what` was waited for."""
+    ends = time.monotonic() + deadline
+    while not (value := condition()):
+        assert time.monotonic() < ends, f"waited {deadline:g} s for {what}"
+        time.sleep(0.01)
+    return value
+
+
+class Place:
+    """A folder with a database and an app: what a producer sees, whether workers run or not."""
+
+    def __init__(self, folder: Path, app: Path, **settings: object) -> None:
+        self.folder, self._app = folder, app
+        self.url = f"sqlite:///{folder}/queue.db"
+        self.notes = folder / "notes.ndjson"
+        self.notes.touch()
+        own = {f"FOREBAY_{name.upper()}": str(value) for name, value in settings.items()}
+        self.own = {"FOREBAY_URL": self.url, "FOREBAY_TEST_NOTES": str(self.notes), **own}
+        self.crew = _load(app, self.own)
+        asyncio.run(self.crew.app.open())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a worker: ours, with its settings."""
+        return {**os.environ, "PYTHONPATH": str(self._app.parent), **self.own}
+
+    @property
+    def locator(self) -> str:
+        return f"{self._app.stem}:app"
+
+    def ask(self, verb: str, *args: Any) -> Any:
+        """A verb of the store or of the engine, such as `ask("workers")`."""
+        app = self.crew.app
+        return asyncio.run(getattr(app.store if hasattr(app.store, verb) else app.engine, verb)(*args))
+
+    def found(self, handle: Any) -> Any:
+        """All that is known of a message."""
+        return self.ask("find", [handle.id])[0]
+
+    def read(self, handle: Any = None, event: str | None = None, **also: Any) -> list[SimpleNamespace]:
+        """What the tasks have noted, in order; of one message, of one event."""
+        lines = [line for line in self.notes.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        notes = [SimpleNamespace(**json.loads(line)) for line in lines]
+        wanted = {
+            **also,
+            **({} if handle is None else {"id": handle.id}),
+            **({} if event is None else {"event": event}),
+        }
+        return [note for note in notes if all(getattr(note, name, None) == value for name, value in wanted.items())]
+
+    def noted(self, handle: Any = None, event: str = "start", count: int = 1, **also: Any) -> list[SimpleNamespace]:
+        """Wait until at least so many such notes are there."""
+
+        def look() -> list[SimpleNamespace]:
+            notes = self.read(handle, event, **also)
+            return notes if len(notes) >= count else []
+
+        return until(look, f"{count} notes of {event} {also} of {handle}")
+
+    def overlaps(self) -> list[str]:
+        """Messages that ran in two places at a time, told by what their runs noted and when."""
+        runs: dict[str, dict[tuple[int, int], list[float]]] = defaultdict(lambda: defaultdict(list))
+        for note in self.read():
+            runs[note.id][note.pid, note.attempt].append(note.time)
+        spans = {id_: sorted((min(times), max(times)) for times in places.values()) for id_, places in runs.items()}
+        return [
+            id_ for id_, times in spans.items()
+            if any(end > start for (_, end), (start, _) in zip(times, times[1:], strict=False))
+        ]  # fmt: skip
+
+    @contextlib.contextmanager
+    def fleet(self, *options: str, ready: int | None = None) -> Iterator["Fleet"]:
+        """Workers, for as long as the block lasts; the block may also end them itself."""
+        fleet = Fleet(self, *options)
+        try:
+            fleet.wait_until_up(fleet.processes if ready is None else ready)
+            yield fleet
+        finally:
+            fleet.end()
+
+    def close(self) -> None:
+        asyncio.run(self.crew.app.close())
+
+
+class Fleet:
+    """A supervisor and its worker processes."""
+
+    def __init__(self, place: Place, *options: str) -> None:
+        self._place = place
+        self.log = place.folder / f"worker-{uuid.uuid4().hex[:6]}.log"
+        self.processes = int(options[options.index("-p") + 1]) if "-p" in options else 1
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "forebay", "worker", "-A", place.locator, *options],
+                cwd=place.folder, env=place.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self.pid = self._process.pid
+
+    @property
+    def said(self) -> str:
+        """Its log so far."""
+        return self.log.read_text("utf-8", "replace")
+
+    def workers(self) -> list[Any]:
+        """Its worker processes that live and have said hello, by what the queue knows."""
+        rows = self._place.ask("workers")
+        return [row for row in rows if f"worker {row.worker} runs as process" in self.said and alive(row.pid)]
+
+    def pids(self) -> set[int]:
+        return {row.pid for row in self.workers()}
+
+    def wait_until_up(self, count: int) -> None:
+        def up() -> bool:
+            assert self._process.poll() is None, self.said
+            return len(self.workers()) >= count
+
+        until(up, f"{count} workers")
+
+    def everybody(self) -> set[int]:
+        """All processes of this fleet, told by the environment that they inherited: its supervisor, its workers, theirs."""
+        mark = f"FOREBAY_URL={self._place.url}".encode()
+        return {pid for pid in _pids() if pid != os.getpid() and mark in _environment_of(pid)}
+
+    def signal(self, number: int) -> None:
+        """To the supervisor, as an operator would."""
+        self._process.send_signal(number)
+
+    def wait(self, deadline: float = DEADLINE) -> int:
+        """Its exit code."""
+        try:
+            return self._process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the fleet did not leave in {deadline:g} s:\n{self.said}") from None
+
+    def end(self) -> None:
+        """In order if it still can; whatever is left is killed."""
+        if self._process.poll() is None:
+            self.signal(signal.SIGTERM)
+            self.signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(DEADLINE)
+        for pid in self.everybody():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs; a zombie does not."""
+    return state_of(pid) not in ("", "Z")
+
+
+def state_of(pid: int) -> str:
+    """The letter of the kernel, such as S, R, T, Z; empty if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def _pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+
+
+def _environment_of(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _load(path: Path, environment: Mapping[str, str]) -> ModuleType:
+    """The app's module, anew, under the settings of its own place."""
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        spec = importlib.util.spec_from_file_location(f"crew_{uuid.uuid4().hex}", path)
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.path.insert(0, str(path.parent))
+        spec.loader.exec_module(module)
+        return module
+    finally:
+        sys.path.remove(str(path.parent))
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
