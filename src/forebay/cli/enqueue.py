@@ -85,6 +85,7 @@ def enqueue(target: str, values: tuple[str, ...], **chosen: Any) -> None:
     Each word after it is one argument, read as JSON; a word that is no JSON, such as a@b.c, is a text.
     """
     how = How(**chosen)
+    how.ways()  # a wrong one is refused before anything is opened
     if how.raw:
         _publish(target, values, how)
     else:

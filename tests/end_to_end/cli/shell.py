@@ -1,0 +1,248 @@
+"""A shell for tests: `forebay …` as real processes in a folder of their own, with time limits and without leftovers."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+COMMAND = [sys.executable, "-m", "forebay"]
+#: Seconds for anything that has to happen; generous, since nothing is learnt from a slow machine.
+PATIENCE = 60.0
+
+APP = """
+import asyncio
+import os
+import pathlib
+import time
+
+from forebay import Context, Forebay, Retry
+
+app = Forebay("sqlite:///forebay.db", poll=0.2)
+
+
+@app.task
+def greet(name: str, loud: bool = False) -> str:
+    return f"HELLO {name}" if loud else f"hello {name}"
+
+
+@app.task(retry=Retry(max_attempts=1))
+def boom(text: str = "broken") -> None:
+    raise ValueError(text)
+
+
+@app.task(queue="slow")
+async def nap(seconds: float, mark: str = "") -> str:
+    if mark:
+        pathlib.Path(mark).write_text(str(os.getpid()))
+    await asyncio.sleep(seconds)
+    return "rested"
+
+
+@app.task(cpu=True)
+def whoami() -> int:
+    return os.getpid()
+
+
+@app.task
+def hold() -> int:
+    held.append(bytearray(60_000_000))
+    return os.getpid()
+
+
+@app.task
+def process() -> int:
+    return os.getpid()
+
+
+@app.consume("clicks", batch=50, max_wait=0.05)
+def load(messages: list) -> None:
+    with pathlib.Path("clicks.txt").open("a") as file:
+        file.writelines(f"{message.value}\\n" for message in messages)
+
+
+@app.periodic("0 0 1 1 *", tz="Europe/Vienna")
+def yearly() -> None:
+    pass
+
+
+held = []
+"""
+
+
+def eventually(condition: Callable[[], Any], what: str = "") -> Any:
+    """The first true answer of `condition`, asked until it comes."""
+    until = time.monotonic() + PATIENCE
+    while not (answer := condition()):
+        assert time.monotonic() < until, f"never came: {what or condition}"
+        time.sleep(0.05)
+    return answer
+
+
+class Answer:
+    """What one command said."""
+
+    def __init__(self, words: tuple[str, ...], done: "subprocess.CompletedProcess[str]") -> None:
+        self.words, self.code, self.out, self.err = words, done.returncode, done.stdout, done.stderr
+
+    def __repr__(self) -> str:
+        return f"forebay {' '.join(self.words)} → {self.code}\n{self.out}\n{self.err}"
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> list[Any]:
+        """NDJSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def complaint(self) -> str:
+        """The one line of an error; fails if there is more, or less."""
+        (line,) = self.err.splitlines()
+        assert line.startswith("error: "), self
+        assert "Traceback" not in line
+        return line.removeprefix("error: ")
+
+
+class Running:
+    """A command that goes on: a worker, `tail`, `top`. Its output is gathered as it comes."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process, self.lines = process, list[str]()
+        self._readers = [
+            threading.Thread(target=self._read, args=[stream], daemon=True)
+            for stream in (process.stdout, process.stderr)
+            if stream is not None
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, stream: Any) -> None:
+        for line in stream:
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def said(self) -> str:
+        return "\n".join(self.lines)
+
+    def until(self, text: str, times: int = 1) -> None:
+        """Wait for words of its output."""
+
+        def there() -> bool:
+            ended = self.process.poll() is not None
+            if ended:
+                for reader in self._readers:
+                    reader.join(PATIENCE)
+            found = self.said.count(text) >= times
+            assert found or not ended, f"ended with {self.process.returncode} without {text!r}:\n{self.said}"
+            return found
+
+        try:
+            eventually(there, text)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it said:\n{self.said}") from None
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Tell it to end; its exit code."""
+        self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> int:
+        code = self.process.wait(PATIENCE)
+        for reader in self._readers:
+            reader.join(PATIENCE)
+        return code
+
+
+class Shell:
+    """Runs `forebay` in `folder`, where an app.py lies; `words` always come as somebody would type them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {key: value for key, value in os.environ.items() if not key.startswith(("FOREBAY_", "COLUMNS"))}
+        self.env["FOREBAY_APP"] = "app:app"
+        (folder / "app.py").write_text(APP)
+
+    def __call__(self, *words: str, code: int = 0, stdin: str | bytes = "", **env: str) -> Answer:
+        """Run a command to its end, which has to be `code`."""
+        text = stdin.decode("utf-8", "surrogateescape") if isinstance(stdin, bytes) else stdin
+        done = subprocess.run(
+            [*COMMAND, *words],
+            cwd=self.folder,
+            env=self._env(env),
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=PATIENCE,
+            check=False,
+        )
+        answer = Answer(words, done)
+        assert answer.code == code, answer
+        assert "Traceback" not in answer.err, answer
+        return answer
+
+    @contextlib.contextmanager
+    def start(self, *words: str, **env: str) -> Iterator[Running]:
+        """A command that goes on; it is over when the block is."""
+        process = subprocess.Popen(
+            [*COMMAND, *words],
+            cwd=self.folder,
+            env={"PYTHONUNBUFFERED": "1", **self._env(env)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        with process:
+            running = Running(process)
+            try:
+                yield running
+            finally:
+                _over(process)
+
+    @contextlib.contextmanager
+    def worker(self, *words: str, **env: str) -> Iterator[Running]:
+        """A worker that is ready: it has a living row."""
+        before = len(self._alive())
+        with self.start("worker", *words, **env) as running:
+            eventually(lambda: len(self._alive()) > before or running.process.poll() is not None, "a worker")
+            assert running.process.poll() is None, running.said
+            yield running
+
+    def _alive(self) -> list[Any]:
+        if not (self.folder / "forebay.db").exists():
+            return []
+        return [row for row in self("workers", "-o", "json").json if row["left"] > 0]
+
+    def _env(self, more: dict[str, str]) -> dict[str, str]:
+        return {**self.env, **more}
+
+    def enqueue(self, *words: str) -> str:
+        """Enqueue, and the id."""
+        return self("enqueue", *words, "-o", "json").json["id"]
+
+    def state(self, id_: str) -> str:
+        return self("messages", id_, "-o", "json").json["state"]
+
+    def depth(self, queue: str) -> dict[str, Any]:
+        (row,) = self("queues", queue, "-o", "ndjson").rows
+        return row
+
+
+def _over(process: "subprocess.Popen[str]") -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()

@@ -1,0 +1,77 @@
+"""`dev`, `init`, `demo`: the first five minutes."""
+
+import signal
+
+from end_to_end.cli.shell import eventually
+
+
+def test_init_writes_an_app_that_works_and_never_overwrites(shell):
+    folder = shell.folder
+    (folder / "app.py").unlink()
+    said = shell("init", FOREBAY_APP="").out
+    assert said.startswith("wrote app.py; next:\n")
+    assert "forebay dev -A app:app" in said
+    id_ = shell.enqueue("greet", "World")
+    with shell.worker():
+        assert shell("result", id_, "--wait", "60s").json == "Hello, World!"
+        assert shell("enqueue", "report", "2026", "--wait", "--timeout", "60s").json == {"year": 2026, "pages": 12}
+    before = (folder / "app.py").read_text()
+    assert "app.py exists and is left as it is" in shell("init", code=1).complaint
+    assert (folder / "app.py").read_text() == before
+    assert shell("init", "mine.py", "-o", "json").json == {"path": "mine.py", "app": "mine:app"}
+    assert "cannot be written: No such file or directory" in shell("init", "no/such/app.py", code=1).complaint
+
+
+def test_dev_starts_anew_when_a_file_changes(shell):
+    app = shell.folder / "app.py"
+    with shell.start("dev", "-Q", "default", "-c", "5", "--drain", "1s", "--no-schedules") as dev:
+        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
+        app.write_text(app.read_text().replace("hello {name}", "bonjour {name}"))
+        dev.until("app.py changed, starting anew")
+        eventually(lambda: shell("enqueue", "greet", "B", "--wait", "--timeout", "60s").json == "bonjour B")
+        app.write_text("def (\n")
+        dev.until("the worker ended with 2; waiting for a change")
+        assert "app.py:1: SyntaxError" in dev.said
+        assert dev.process.poll() is None
+        assert dev.end(signal.SIGINT) in {0, 2}
+
+
+def test_dev_watches_what_it_is_told(shell):
+    parts = shell.folder / "parts"
+    parts.mkdir()
+    with shell.start("dev", "--watch", "parts") as dev:
+        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
+        (shell.folder / "other.py").write_text("")
+        (parts / "notes.txt").write_text("")
+        (parts / "one.py").write_text("")
+        dev.until("one.py changed, starting anew")
+        assert "other.py" not in dev.said
+        assert "notes.txt" not in dev.said
+        assert dev.end() == 0
+
+
+def test_dev_without_reload_is_one_process_that_does_it_all(shell):
+    with shell.start("dev", "--no-reload", "--cpu", "1") as dev:
+        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
+        (row,) = shell("workers", "-o", "json").json
+        assert row["pid"] == dev.process.pid
+        eventually(lambda: shell("schedules", "-o", "json").json)
+        assert dev.end() == 0
+    assert shell("workers", "-o", "json").json == []
+
+
+def test_a_missing_extra_is_one_line(shell):
+    """As if watchfiles and rich were not installed: modules of their names that cannot be imported stand in front."""
+    for name in ("watchfiles", "rich"):
+        (shell.folder / f"{name}.py").write_text(f"raise ImportError('no {name}')\n")
+    here = {"PYTHONPATH": str(shell.folder)}
+    told = shell("dev", code=1, **here).complaint
+    assert told == "forebay dev (without --no-reload) needs watchfiles: pip install 'forebay[cli]'"
+    shell("migrate")
+    assert shell("top", "--count", "1", **here).out.startswith("forebay  sqlite:///forebay.db")
+
+
+def test_the_demo_can_be_asked_for(shell):
+    done = shell("demo", "--files", "5", "-p", "1")
+    assert "They agree" in done.out
+    assert sorted(path.name for path in shell.folder.iterdir()) == ["app.py"]

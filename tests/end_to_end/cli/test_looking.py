@@ -1,0 +1,145 @@
+"""Looking at a system, and stopping and starting parts of it: tables for people, JSON with steady names for programs."""
+
+import subprocess
+
+import pytest
+
+from end_to_end.cli.shell import COMMAND, eventually
+
+
+@pytest.fixture(scope="module")
+def full(world):
+    """A world with something of everything: done, dead, scheduled, a queue that nobody serves."""
+    world("enqueue", "greet", "Done", "--wait")
+    for number in range(3):
+        world("enqueue", "boom", f"cause {number}", "--wait", code=1)
+    world("enqueue", "greet", "Later", "--delay", "1h")
+    world("enqueue", "nobody", "--raw", "1", "2", "3")
+    return world
+
+
+def test_queues_are_numbers_by_name(full):
+    table = full("queues").out.splitlines()
+    assert table[0].split() == "QUEUE READY AGE SCHEDULED RUNNING PARKED DEAD PUBLISHED DONE RETRIED STATE".split()
+    assert [line.split()[0] for line in table[1:]] == ["clicks", "default", "nobody", "slow"]
+    (row,) = full("queues", "nobody", "-o", "json").json
+    assert (row["queue"], row["ready"], row["published"], row["paused"]) == ("nobody", 3, 3, False)
+    assert row["age"] > 0
+    assert "no queue 'nobdy': there is clicks, default, nobody, slow" in full("queues", "nobdy", code=2).complaint
+
+
+def test_messages_are_listed_by_state_queue_and_task_page_by_page(full):
+    live = full("messages", "-o", "json").json
+    assert {row["state"] for row in live} == {"ready", "scheduled"}
+    (later,) = full("messages", "--state", "scheduled", "--task", "greet", "-Q", "default", "-o", "ndjson").rows
+    assert later["body"] == {"name": "Later", "loud": False}
+    first = full("messages", "--queue", "nobody", "--limit", "2")
+    last = first.out.splitlines()[-1].split()[0]
+    assert f"there may be more: --after {last}" in first.err
+    (third,) = full("messages", "-Q", "nobody", "--after", last, "-o", "json").json
+    assert third["body"] == 3
+    assert full("messages", "--state", "parked").out == "no messages\n"
+
+
+def test_a_done_message_is_listed_with_its_result(full):
+    done = full("messages", "--state", "done", "-o", "json").json
+    assert [row["result"] for row in done] == ["hello Done"]
+    assert '"hello Done"' in full("messages", "--state", "done").out
+
+
+def test_dead_letters_are_listed_shown_redriven_and_purged(full):
+    dead = full("dead", "list", "-Q", "default", "--task", "boom", "--limit", "10", "-o", "json").json
+    assert [row["failure"]["message"] for row in dead] == ["cause 0", "cause 1", "cause 2"]
+    first, second, third = (row["id"] for row in dead)
+    assert len(full("dead", "list", "--after", second).out.splitlines()) == 2
+    story = full("dead", "show", first).out
+    assert "Traceback (most recent call last):" in story
+    assert "ValueError: cause 0" in story
+    assert [row["id"] for row in full("dead", "show", first, second, "-o", "ndjson").rows] == [first, second]
+    assert full("dead", "redrive", first).out == "redriven 1\n"
+    eventually(lambda: full.depth("default")["died"] == 4, "it dies again")
+    assert full("dead", "purge", third, "--yes", "-o", "json").json == {"purged": 1}
+    assert full.state(third) == "discarded"
+    assert "is discarded, not dead" in full("dead", "show", third, code=1).complaint
+    assert "nobody is there to confirm: add --yes" in full("dead", "purge", "--all", code=2).complaint
+    assert full("dead", "redrive", "--queue", "default").out == "redriven 2\n"
+    eventually(lambda: full.depth("default")["dead"] == 2)
+    assert full("dead", "purge", "--all", "--yes").out == "purged 2\n"
+    assert full("dead", "list").out == "no messages\n"
+    assert full("dead", "redrive", "--all").out == "redriven 0\n"
+
+
+def test_a_paused_queue_keeps_its_messages_until_it_is_resumed(full):
+    assert full("pause", "slow", "clicks", "--reason", "provider is down").out == "slow: paused\nclicks: paused\n"
+    id_ = full.enqueue("nap", "0")
+    assert full("queues", "slow").out.splitlines()[1].endswith("paused")
+    refused = full("result", id_, "--wait", "500ms", code=1)  # long enough for an open queue, far too short to be sure
+    assert full.state(id_) == "ready", refused
+    assert full("resume", "slow", "clicks", "-o", "ndjson").rows == [
+        {"queue": "slow", "paused": False},
+        {"queue": "clicks", "paused": False},
+    ]
+    assert full("result", id_, "--wait", "30s").json == "rested"
+    assert "no queue 'fast'" in full("pause", "fast", code=2).complaint
+    assert "no queue 'fast'" in full("resume", "fast", code=2).complaint
+
+
+def test_schedules_are_listed_paused_and_resumed(full):
+    (row,) = eventually(lambda: full("schedules", "-o", "json").json, "the worker makes it known")
+    assert (row["name"], row["cron"], row["tz"], row["paused"]) == ("yearly", "0 0 1 1 *", "Europe/Vienna", False)
+    assert "in " in full("schedules", "list").out.splitlines()[1]
+    assert full("schedules", "pause", "yearly", "-o", "json").json == [{"name": "yearly", "paused": True}]
+    assert full("schedules").out.splitlines()[1].endswith("paused")
+    assert full("schedules", "resume", "yearly").out.splitlines()[1].split() == ["yearly", "on"]
+    assert "no schedule 'daily': there is yearly" in full("schedules", "pause", "daily", code=2).complaint
+
+
+def test_workers_are_listed_and_healthy(full):
+    rows = full("workers", "-o", "json").json
+    assert len(rows) == 2
+    assert {(row["concurrency"], row["state"]) for row in rows} == {(20, "running")}
+    assert {tuple(sorted(row["queues"])) for row in rows} == {("clicks", "default", "slow")}
+    assert full("workers").out.count("running") == 2
+    healthy = full("healthcheck", "-o", "json").json
+    assert (healthy["healthy"], healthy["workers"]) == (True, 2)
+    assert full("healthcheck", "--max-age", "60s").out.startswith("healthy: 2 worker(s)")
+    assert full("healthcheck", "--max-age", "0", code=4).out.startswith("unhealthy: ")
+
+
+def test_settings_are_shown_with_their_origin(full):
+    (full.folder / "pyproject.toml").write_text('[tool.forebay]\nlease = "20s"\npoll = 0.5\n')
+    try:
+        rows = full("config", "show", "--origin", "-o", "json", FOREBAY_POLL="2s").json
+        told = {row["name"]: (row["value"], row["origin"]) for row in rows}
+        assert told["url"] == ("sqlite:///forebay.db", "Forebay(...)")
+        assert told["lease"][0] == 20.0
+        assert told["lease"][1].endswith("pyproject.toml [tool.forebay]")
+        assert told["poll"] == (2.0, "environment FOREBAY_*")
+        assert told["durability"] == ("full", "default")
+    finally:
+        (full.folder / "pyproject.toml").unlink()
+    plain = full("config", "show", "-o", "json", "--url", "sqlite:///other.db").json
+    assert plain["url"] == "sqlite:///other.db"
+    assert "ORIGIN" not in full("config", "show").out
+    assert "--url" in full("config", "show", "--origin", "--url", "sqlite:///other.db").out
+
+
+def test_what_a_message_says_cannot_act_on_the_terminal(full):
+    id_ = full.enqueue("greet", '"\\u001b[2J\\u202eevil"', "--delay", "1h")
+    for words in (["messages"], ["messages", id_], ["messages", id_, "-o", "json"]):
+        said = full(*words).out
+        assert "evil" in said
+        assert not any(c in said for c in "\x1b\u202e")
+    full("cancel", id_)
+
+
+def test_a_reader_that_leaves_is_no_error(full):
+    with subprocess.Popen(
+        [*COMMAND, "messages", "--limit", "50"], cwd=full.folder, env=full.env, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0

@@ -1,0 +1,142 @@
+"""`worker` and `healthcheck`: how messages are run, and how a worker is told to stop."""
+
+import os
+import signal
+
+from end_to_end.cli.shell import eventually
+
+
+def pids(shell, task: str, count: int) -> set[int]:
+    """The processes that ran `count` messages of a task which answers with its process."""
+    ids = [shell.enqueue(task) for _ in range(count)]
+    return {shell("result", id_, "--wait", "60s").json for id_ in ids}
+
+
+def test_without_a_worker_a_host_is_unhealthy(shell):
+    assert "no such file" in shell("healthcheck", code=3).complaint
+    shell("migrate")
+    assert shell("healthcheck", code=4).out.startswith("unhealthy: no worker on ")
+    assert shell("healthcheck", "-o", "json", code=4).json["healthy"] is False
+    assert shell("workers").out.startswith("no workers: start one with")
+
+
+def test_a_worker_serves_the_queues_it_is_told(shell):
+    nap, greet = shell.enqueue("nap", "0"), shell.enqueue("greet", "World")
+    with shell.worker("-A", "app:app", "-Q", "slow,clicks", "-c", "3", "--no-schedules"):
+        assert shell("result", nap, "--wait", "60s").json == "rested"
+        (row,) = shell("workers", "-o", "json").json
+        assert (sorted(row["queues"]), row["concurrency"]) == (["clicks", "slow"], 3)
+        assert shell.state(greet) == "ready"
+        assert shell("schedules").out.startswith("no schedules")
+    assert shell.state(greet) == "ready"
+
+
+def test_the_app_may_stand_in_front_or_in_the_environment(shell):
+    id_ = shell("-A", "app:app", "-o", "json", "enqueue", "greet", "A", FOREBAY_APP="").json["id"]
+    with shell.start("worker", "--concurrency", "1", FOREBAY_APP="app:app") as worker:
+        assert shell("result", id_, "--wait", "60s", FOREBAY_APP="").json == "hello A"
+        assert worker.end() == 0
+
+
+def test_an_address_in_the_environment_is_stronger_than_the_app(shell):
+    url = f"sqlite:///{shell.folder}/elsewhere.db"
+    with shell.start("worker", FOREBAY_URL=url):
+        id_ = shell("enqueue", "greet", "B", "-o", "json", FOREBAY_URL=url).json["id"]
+        assert shell("result", id_, "--wait", "60s", "--url", url, FOREBAY_APP="").json == "hello B"
+    assert not (shell.folder / "forebay.db").exists()
+
+
+def test_told_to_end_it_lets_running_tasks_end(shell):
+    with shell.worker("--drain", "60s") as worker:
+        mark = shell.folder / "started"
+        nap = shell.enqueue("nap", "2", str(mark))
+        eventually(mark.exists)
+        assert worker.end(signal.SIGTERM) == 0
+    assert shell("result", nap).json == "rested"
+    assert shell("workers", "-o", "json").json == []
+
+
+def test_told_twice_it_hands_back_what_still_runs(shell):
+    with shell.worker("--drain", "600s") as worker:
+        mark = shell.folder / "started"
+        nap = shell.enqueue("nap", "600", str(mark))
+        eventually(mark.exists)
+        worker.process.send_signal(signal.SIGINT)
+        eventually(lambda: shell("workers", "-o", "json").json[0]["state"] != "running", "draining")
+        assert worker.end(signal.SIGINT) == 0
+    found = shell("messages", nap, "-o", "json").json
+    assert (found["state"], found["attempt"]) == ("ready", 0)
+
+
+def test_quit_prints_stacks_and_goes_on(shell):
+    with shell.worker() as worker:
+        worker.process.send_signal(signal.SIGQUIT)
+        worker.until("Thread 0x")
+        assert shell("enqueue", "greet", "still there", "--wait", "--timeout", "60s").json == "hello still there"
+
+
+def test_a_killed_process_is_replaced_and_its_message_runs_again(shell):
+    with shell.worker("-p", "2"):
+        assert len(pids(shell, "process", 1)) == 1
+        before = {row["pid"] for row in shell("workers", "-o", "json").json}
+        mark = shell.folder / "started"
+        nap = shell.enqueue("nap", "1", str(mark))
+        eventually(lambda: mark.exists() and mark.read_text())
+        victim = int(mark.read_text())
+        assert victim in before
+        os.kill(victim, signal.SIGKILL)
+        assert shell("result", nap, "--wait", "60s").json == "rested"
+        assert shell("messages", nap, "-o", "json").json["attempt"] == 2
+        now = eventually(lambda: len(rows := shell("workers", "-o", "json").json) == 2 and rows)
+        assert victim not in {row["pid"] for row in now}
+
+
+def test_a_process_is_replaced_after_so_many_tasks_or_so_much_memory(shell):
+    with shell.worker("--max-tasks", "2"):
+        assert len(pids(shell, "process", 5)) >= 2
+    with shell.worker("--max-memory", "120MB", "--processes", "1"):
+        first, second = pids(shell, "hold", 1), pids(shell, "hold", 1)
+        third = pids(shell, "hold", 1)
+        assert len(first | second | third) >= 2
+
+
+def test_cpu_tasks_run_in_processes_of_their_own(shell):
+    with shell.worker("--cpu", "1"):
+        parents = {row["pid"] for row in shell("workers", "-o", "json").json}
+        assert not pids(shell, "whoami", 1) & parents
+
+
+def test_an_app_that_cannot_be_imported_ends_it_with_the_place(shell):
+    (shell.folder / "broken.py").write_text("import forebay\n\nforebay.nothing\n")
+    refused = shell("worker", "-A", "broken:app", code=2)
+    assert "broken.py:3: AttributeError" in refused.err
+    (shell.folder / "wrong.py").write_text("def (\n")
+    assert "wrong.py:1: SyntaxError" in shell("queues", "-A", "wrong:app", code=2).complaint
+
+
+def test_traces_are_shown_to_whoever_debugs(shell):
+    (shell.folder / "broken.py").write_text("1 / 0\n")
+    for words, env in (
+        (["queues", "-A", "broken", "--debug"], {}),
+        (["queues", "-A", "broken"], {"FOREBAY_DEBUG": "1"}),
+    ):
+        with shell.start(*words, **env) as running:
+            running.until("ZeroDivisionError: division by zero")
+            running.ended()
+            assert "Traceback (most recent call last):" in running.said
+
+
+def test_an_engine_that_cannot_be_reached_is_exit_code_3(shell):
+    (shell.folder / "text.db").write_text("this is no database, but a text of some length\n" * 20)
+    for url, told in (
+        ("sqlite:///nowhere.db", "nowhere.db: no such file: name the app with -A or the file with --url"),
+        ("sqlite:///no/such/folder.db", "no such file"),
+        ("sqlite:///text.db", "it is not a SQLite database"),
+    ):
+        assert told in shell("queues", "--url", url, code=3).complaint
+    assert (
+        "does the folder exist"
+        in shell("enqueue", "q", "--raw", "1", "--url", "sqlite:///no/such/f.db", code=3).complaint
+    )
+    assert "it is not a SQLite database" in shell("worker", code=3, FOREBAY_URL="sqlite:///text.db").err
+    assert not (shell.folder / "nowhere.db").exists()
