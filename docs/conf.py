@@ -17,9 +17,10 @@ with (Path(__file__).parent.parent / "pyproject.toml").open("rb") as file:
 project = "Forebay"
 author = "The Forebay authors"
 copyright = "2026, The Forebay authors"  # noqa: A001 - Sphinx's own name for it
-extensions = ["myst_parser", "lifecycle_diagram"]
+extensions = ["myst_parser", "lifecycle_diagram", "command_line"]
 exclude_patterns = ["_*"]
 myst_heading_anchors = 3
+smartquotes = False  # "--" in an option is no dash
 html_theme = "furo"
 html_title = f"Forebay {release}"
 html_copy_source = False
