@@ -94,8 +94,9 @@ class Listener:
     def close(self) -> None:
         """Stop hearing; the thread ends."""
         self._closed.set()
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        if self.path:
+            with contextlib.suppress(OSError):
+                self._socket.sendto(_ALL, self.path)  # it would sleep on until its next slow look
         self._thread.join(timeout=5)
         self._socket.close()
         if self.path:
