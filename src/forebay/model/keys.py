@@ -2,6 +2,7 @@
 without a stop. A key never shows its secret: not in its repr, not in an error, and it refuses to be pickled.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NoReturn, cast
 
@@ -9,6 +10,7 @@ from forebay.model.errors import ConfigError
 
 #: Bytes of every secret: the block that HMAC-SHA256 and AES-256 are at home with.
 SIZE = 32
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _FORM = "a key is written NAME:SECRET, where SECRET is 64 hex digits (openssl rand -hex 32 makes one)"
 
 
@@ -78,9 +80,9 @@ def ring(given: object) -> Ring:
 
 
 def _key(word: object) -> Key:
-    name, _, secret = word.strip().partition(":") if isinstance(word, str) else ("", "", "")
-    if not (name.isascii() and name.isprintable() and 0 < len(name) <= 64 and " " not in name):
-        raise ConfigError(f"a key without a usable name (1 to 64 printable characters): {_FORM}")
+    name, colon, secret = word.strip().partition(":") if isinstance(word, str) else ("", "", "")
+    if not (colon and _NAME.fullmatch(name)):  # not quoted: it may be the secret, given alone or in the wrong place
+        raise ConfigError(f"a key without a usable name (1 to 32 letters, digits, - _ .): {_FORM}")
     try:
         raw = bytes.fromhex(secret)
     except ValueError:

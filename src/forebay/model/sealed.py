@@ -20,7 +20,7 @@ _MARK = 0xC1
 #: The header of a message that a schedule fired; its value is the schedule's name.
 FIRED_BY = "forebay-schedule"
 #: The most bytes that a seal adds.
-OVERHEAD = 3 + 64 + 32
+OVERHEAD = 3 + 32 + 32
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -73,10 +73,14 @@ def envelope(part: Part, how: Kind, key: str, message: Addressed) -> bytes:
     """All that a seal binds a payload to, in one canonical form: MessagePack of a list, which no other can begin like.
 
     The body of a message that a schedule fired is bound to the schedule: whoever fires it has no key to seal each tick.
+    What else the body comes with is bound to it too; a result outlives all that.
     """
+    place = [1, how.value, key, part, message.queue, message.task]
+    if part is not Part.BODY:
+        return _pack([*place, message.id])
     headers = message.headers or {}
-    id_ = f"schedule:{headers[FIRED_BY]}" if part is Part.BODY and FIRED_BY in headers else message.id
-    return _pack([1, how.value, key, part, message.queue, id_, message.task, message.key, sorted(headers.items())])
+    id_ = f"schedule:{headers[FIRED_BY]}" if FIRED_BY in headers else message.id
+    return _pack([*place, id_, message.key, sorted(headers.items())])
 
 
 def compressed(frame: bytes) -> bytes:
