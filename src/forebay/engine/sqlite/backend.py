@@ -10,7 +10,7 @@ from forebay.engine.sqlite.deadletters import DeadLetters
 from forebay.engine.sqlite.depth import depths
 from forebay.engine.sqlite.gates import Gates
 from forebay.engine.sqlite.inspecting import Inspecting
-from forebay.engine.sqlite.leasing import Leasing
+from forebay.engine.sqlite.leasing import Leasing, ripen
 from forebay.engine.sqlite.publishing import QUEUE, Publishing
 from forebay.engine.sqlite.results import Results
 from forebay.engine.sqlite.rows import sql
@@ -81,6 +81,7 @@ class Verbs:
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
         """See `Engine.depth`."""
+        await ripen(self._db)
         return depths(self._db, queues)
 
 

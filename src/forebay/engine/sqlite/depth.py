@@ -29,13 +29,13 @@ def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
 
 
 def _age(db: Database, queue: str, now: float, tally: dict[str, int]) -> float:
-    """Seconds that the oldest ready message has waited. Per lane and priority only the first can be the oldest."""
+    """Seconds that the oldest ready message has waited, seen from the foremost of each lane and priority."""
     if not tally.get("ready"):
         return 0.0
     oldest = now
     for (lane,) in db.read("select lane from lane where queue = ?", (queue,)):
         priority = _TOP
         while found := db.read(sql("first_ready"), (queue, lane, priority)):
-            priority, created, _ = found[0]
-            oldest = min(oldest, created)
+            priority, ready = found[0]
+            oldest = min(oldest, ready)
     return max(0.0, now - oldest)

@@ -8,9 +8,10 @@ import msgspec
 from forebay.engine.contract import Beat
 from forebay.engine.sqlite import results, rows
 from forebay.engine.sqlite.database import Database
-from forebay.engine.sqlite.leasing import promote
+from forebay.engine.sqlite.leasing import promote, ripen
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
+from forebay.engine.sqlite.shrinking import shrink
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import LIVE, State
@@ -32,6 +33,7 @@ class Inspecting:
 
     async def messages(self, query: Query) -> list[Found]:
         """See `store.contract.Inspects.messages`."""
+        await ripen(self._db)
         if query.state is State.DEAD:
             return self._list("dead", "find_dead", results.dead, query)
         if query.state is None or query.state in LIVE:
@@ -54,7 +56,7 @@ class Inspecting:
             where.append("state = ?")
             values.append(str(query.state))
         if query.after is not None:
-            where.append(f"seq > coalesce((select seq from {table} where id = ?), 0)")
+            where.append(f"seq > (select seq from {table} where id = ?)")
             values.append(query.after)
         columns = sql(statement).split("where id = ?1")[0].replace(f"from {table}", f"from {table} {hint}")
         text = f"{columns} where {' and '.join(where)} order by seq limit ?"
@@ -62,6 +64,7 @@ class Inspecting:
 
     async def latest(self, limit: int) -> list[Found]:
         """See `store.contract.Inspects.latest`."""
+        await ripen(self._db)
         live = self._newest("find_live", results.live, limit)
         ends = self._newest("find_finished", results.ended, limit) + self._newest("find_dead", results.dead, limit)
         return live + sorted(ends, key=lambda found: found.finished or 0.0)[-limit:]
@@ -95,7 +98,9 @@ class Inspecting:
 
     async def tidy(self, limit: int = 5000) -> int:
         """See `store.contract.Inspects.tidy`."""
-        return await self._db.writer.submit(self._tidy, limit)
+        tidied = await self._db.writer.submit(self._tidy, limit)
+        await shrink(self._db.writer)
+        return tidied
 
     def _tidy(self, tx: Transaction, limit: int) -> int:
         promote(tx)  # so that what is due counts as ready even while nobody leases

@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 from forebay.engine.contract import Beat, Leased, Recovered, Want
 from forebay.engine.sqlite import rows
+from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.publishing import QUEUE
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
-from forebay.model.errors import LeaseLost
+from forebay.model.errors import EngineError, LeaseLost
 
 #: Messages that one lease makes ready, or expires, on its way; bounds how long the write lock is held.
 SWEEP = 1_000
@@ -96,9 +98,17 @@ class Leasing:
         return Recovered(sorted(gone | named), returned, quarantined)
 
 
-def promote(tx: Transaction) -> None:
+async def ripen(db: Database) -> None:
+    """Make due messages ready before somebody looks, so that they are seen so even while nobody leases."""
+    due = db.read(sql("next_due"))[0][0]
+    if due is not None and due <= db.clock.now():
+        with suppress(EngineError):  # a full disk: looking still works
+            await db.writer.submit(promote, 10 * SWEEP)
+
+
+def promote(tx: Transaction, limit: int = SWEEP) -> None:
     """Make due messages ready."""
-    queues = Counter(queue for (queue,) in tx.db.execute(sql("promote"), (tx.now, SWEEP)))
+    queues = Counter(queue for (queue,) in tx.db.execute(sql("promote"), (tx.now, limit)))
     for queue, n in queues.items():
         tx.moved(queue, "scheduled", "ready", n)
         tx.topics.add(QUEUE + queue)

@@ -41,14 +41,11 @@ class Results:
 
     async def progress(self, delivery: Delivery, value: bytes) -> bool:
         """See `store.contract.Results.progress`."""
-        return await self._db.writer.submit(_progress, delivery, value)
+        return await self._db.writer.submit(_progress, delivery, value, self._db.boot)
 
 
-def _progress(tx: Transaction, delivery: Delivery, value: bytes) -> bool:
-    tx.db.execute(
-        "update message set progress = ? where seq = ? and fence = ? and id = ? and state = 2",
-        (value, delivery.receipt, delivery.fence, delivery.id),
-    )
+def _progress(tx: Transaction, delivery: Delivery, value: bytes, boot: str) -> bool:
+    tx.db.execute(sql("progress"), (value, delivery.receipt, delivery.fence, delivery.id, tx.mono, boot))
     tx.topics.add(ENDED)
     return bool(tx.db.changes())
 
@@ -56,11 +53,12 @@ def _progress(tx: Transaction, delivery: Delivery, value: bytes) -> bool:
 def live(row: tuple[Any, ...]) -> Found:
     """From the columns of `find_live.sql`."""
     id_, queue, task, state, attempt, lost, priority, lane, key, unique, body, headers, created = row[:13]
-    due, expires, started, worker, failure, progress = row[13:]
+    due, expires, started, worker, failure, progress, cause = row[13:]
     return Found(
         id=id_, queue=queue, task=task, state=rows.LIVE_STATES[state], attempt=attempt, lost=lost, priority=priority,
-        lane=lane, key=key, unique=unique, body=body, headers=rows.headers(headers), created=created, due=due,
-        expires=expires, started=started, worker=worker, failure=rows.failure(failure), progress=progress,
+        lane=lane, key=key, unique=unique, body=body, headers=rows.headers(headers), created=created,
+        due=due if state == rows.SCHEDULED else None, expires=expires, started=started, worker=worker,
+        failure=rows.failure(failure), progress=progress, cause=cause or "" if state == rows.PARKED else "",
     )  # fmt: skip
 
 

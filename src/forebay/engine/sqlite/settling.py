@@ -131,13 +131,15 @@ def _again(tx: Transaction, settlement: Settlement, state: State) -> None:
     """Back to waiting: later, in a lane, or at its old place."""
     delivery, fate = settlement.delivery, settlement.outcome
     due = tx.now + fate.delay if isinstance(fate, outcome.Retry | outcome.Snooze) else None
-    lane = fate.lane if isinstance(fate, outcome.Park) else None
+    lane, cause = (fate.lane, fate.reason) if isinstance(fate, outcome.Park) else (None, None)
     failure = rows.pack(fate.failure) if isinstance(fate, outcome.Retry) else None
     if lane is not None:
         tx.db.execute("insert into lane (queue, lane) values (?, ?) on conflict do nothing", (delivery.queue, lane))
+        if not tx.db.execute(sql("shut"), (delivery.queue, lane)).get:
+            state = State.READY  # its gate opened meanwhile; nobody would come to wake it
     refund = int(fate.move in lifecycle.REFUNDS)
     number = rows.LIVE_STATES.index(state)
-    tx.db.execute(sql("again"), (delivery.receipt, number, due, refund, lane, failure))
+    tx.db.execute(sql("again"), (delivery.receipt, number, due, refund, lane, failure, cause))
     tx.moved(delivery.queue, "running", str(state))
     if isinstance(fate, outcome.Retry):
         tx.count(delivery.queue, "retried")

@@ -20,6 +20,7 @@ create table message (
     uniq text,
     headers blob,
     failure blob,
+    cause text,                       -- why it is parked
     progress blob,
     body blob not null
 ) strict;
@@ -58,6 +59,7 @@ create table dead (
     priority integer not null,
     attempt integer not null,
     lost integer not null,
+    fence integer not null,           -- goes on from here when redriven
     created real not null,
     finished real not null,
     task text not null,
