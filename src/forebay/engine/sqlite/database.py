@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 import apsw
 
 from forebay.config import Settings
-from forebay.engine.sqlite import schema
+from forebay.engine.sqlite import place, schema
 from forebay.engine.sqlite.bells import Listener, Ringer
-from forebay.engine.sqlite.errors import translate
+from forebay.engine.sqlite.errors import translate, unopenable
 from forebay.engine.sqlite.lock import WriteLock
 from forebay.engine.sqlite.mark import Mark
 from forebay.engine.sqlite.room import Room
@@ -23,12 +23,12 @@ from forebay.engine.sqlite.turn import Turn
 from forebay.engine.sqlite.writer import Writer
 from forebay.engine.waiting import Signal
 from forebay.model.clock import Clock
-from forebay.model.errors import ConfigError, EngineError, EngineUnreachable
+from forebay.model.errors import ConfigError, EngineError
 
 #: Milliseconds that SQLite itself waits for a foreign writer (a shell, a backup) before it gives up.
 BUSY_TIMEOUT = 10_000
-#: Pages of write-ahead log after which a commit also checkpoints: about 16 MB.
-CHECKPOINT = 4000
+#: Pages of write-ahead log after which a commit also checkpoints: about 16 MB, or a tenth of a small disk.
+CHECKPOINT, PAGE = 4000, 4096
 #: KiB of page cache per connection.
 WRITER_CACHE, READER_CACHE = 16_000, 4_000
 
@@ -77,9 +77,10 @@ class Database:
             try:
                 self._open()
             except (apsw.Error, OSError) as error:
-                raise self._unreachable(error) from error
+                raise unopenable(error, self.path) from error
 
     def _open(self) -> None:
+        place.check(self.path)
         _touch(self.path)
         with contextlib.ExitStack() as parts:
             lock = WriteLock(self.path)
@@ -104,9 +105,12 @@ class Database:
     def _prepare(self, db: apsw.Connection) -> None:
         db.set_busy_timeout(BUSY_TIMEOUT)
         schema.version(db, str(self.path))  # before anything of ours is written to a file that may not be ours
+        db.pragma("auto_vacuum", "incremental")  # heeded by a new file only
         db.pragma("journal_mode", "wal")
         db.pragma("synchronous", "full" if self.settings.durability == "full" else "normal")
-        db.pragma("wal_autocheckpoint", CHECKPOINT)
+        log = min(CHECKPOINT, place.size(self.path) // 10 // PAGE)
+        db.pragma("wal_autocheckpoint", log)
+        db.pragma("journal_size_limit", log * PAGE)
         db.pragma("cache_size", -WRITER_CACHE)
         schema.check(db, str(self.path), self.settings.migrate)
 
@@ -116,14 +120,6 @@ class Database:
         db.pragma("query_only", True)
         db.pragma("cache_size", -READER_CACHE)
         return db
-
-    def _unreachable(self, error: Exception) -> BaseException:
-        if isinstance(error, apsw.Error):
-            ours = translate(error, str(self.path))
-            return ours if isinstance(ours, EngineUnreachable) else EngineUnreachable(str(ours))
-        return EngineUnreachable(
-            f"{self.path}: {error.strerror}; does the folder exist, and may this user write there?"
-        )
 
     @property
     def bells(self) -> Path:

@@ -1,15 +1,20 @@
-"""From SQLite's errors to ours; the cause is kept, and the message says what to do next."""
+"""From SQLite's and the system's errors to ours; the cause is kept, and the message says what to do next."""
+
+import errno
+from pathlib import Path
 
 import apsw
 
-from forebay.model.errors import EngineError, EngineUnreachable, ForebayError
+from forebay.model.errors import EngineError, EngineFull, EngineUnreachable, ForebayError
 
 _HINTS: dict[type[BaseException], str] = {
-    apsw.FullError: "no room: the disk or the size limit is full; free some, what was accepted before is safe",
     apsw.ReadOnlyError: "the file or its folder is read-only; give this user write access to both",
     apsw.BusyError: "another program holds the write lock for too long; close it (a shell in a transaction?)",
     apsw.CorruptError: "the file is damaged; stop the workers and run `forebay doctor`",
     apsw.IOError: "the disk does not answer properly; look at the system's log",
+}
+_FULL: dict[type[BaseException], str] = {
+    apsw.FullError: "no room: the disk is full; free some space, what was accepted before is safe and goes on then",
 }
 _UNREACHABLE: dict[type[BaseException], str] = {
     apsw.CantOpenError: "it cannot be opened; does the folder exist, and may this user write there?",
@@ -23,11 +28,50 @@ def translate(error: BaseException, path: str = "") -> BaseException:
     if isinstance(error, ForebayError) or not isinstance(error, apsw.Error):
         return error
     place = f"{path}: " if path else ""
-    for table, kind in ((_UNREACHABLE, EngineUnreachable), (_HINTS, EngineError)):
+    for table, kind in ((_FULL, EngineFull), (_UNREACHABLE, EngineUnreachable), (_HINTS, EngineError)):
         for cause, hint in table.items():
             if isinstance(error, cause):
                 return _caused(kind(f"{place}{hint} ({error})"), error)
     return _caused(EngineError(f"{place}SQLite says {type(error).__name__}: {error}"), error)
+
+
+_SYSTEM = {
+    errno.ENOENT: "there is no such folder: create it first, or choose another path",
+    errno.ENOTDIR: "a part of its path is a file, not a folder: choose another path",
+    errno.EISDIR: "it is a folder: name a file in it",
+    errno.EACCES: "this user may not write there: give it write access to the file and its folder",
+    errno.EPERM: "this user may not write there: give it write access to the file and its folder",
+    errno.EROFS: "its file system is read-only: choose another path",
+    errno.ENAMETOOLONG: "its path is too long: choose a shorter one",
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EMFILE: "this process has too many files open: raise `ulimit -n`, or open fewer apps",
+}
+
+
+def unopenable(error: apsw.Error | OSError, path: Path) -> BaseException:
+    """Our error for a file that could not be opened."""
+    if isinstance(error, OSError):
+        hint = _SYSTEM.get(error.errno or 0, "can this user use the file and its folder?")
+        return _caused(EngineUnreachable(f"{error.filename or path}: {hint} ({error.strerror})"), error)
+    if isinstance(error, apsw.CorruptError) and (short := cut_short(path)):
+        return _caused(EngineUnreachable(f"{path}: {short}"), error)
+    ours = translate(error, str(path))
+    return ours if isinstance(ours, EngineUnreachable) else _caused(EngineUnreachable(str(ours)), error)
+
+
+def cut_short(path: Path) -> str:
+    """What to say of a database that is shorter than its own first page says; "" if it is not."""
+    with path.open("rb") as file:
+        header = file.read(100)
+    page = int.from_bytes(header[16:18], "big")
+    promised = int.from_bytes(header[28:32], "big") * (65536 if page == 1 else page)
+    there = path.stat().st_size
+    if there >= promised:
+        return ""
+    return (
+        f"{there:,} of {promised:,} bytes are there: was it copied half, or without its -wal? Copy it again while "
+        f"nobody writes, or with `sqlite3 FILE 'vacuum into ...'`"
+    )
 
 
 def _caused(ours: ForebayError, error: BaseException) -> ForebayError:

@@ -49,6 +49,13 @@ def progress(db: apsw.Connection) -> int:
     return int(db.execute(_PROGRESS).get)
 
 
+def missing(db: apsw.Connection, database: Path) -> int:
+    """How many messages accepted or ended a database has less than its mark says; 0 without a mark."""
+    path = Path(f"{database}-mark")
+    record = decode(path.read_bytes()) if path.exists() else None
+    return max(0, record.progress - progress(db)) if record else 0
+
+
 class Mark:
     """The mark beside `database`. Call everything but `close` under the write lock."""
 
@@ -94,9 +101,9 @@ class Mark:
             )  # fmt: skip
             return
         raise EngineUnreachable(
-            f"{self._database} is not what it was: {missing} of {record.progress} messages accepted or ended are missing. "
-            f"Was it, or its -wal, damaged, deleted, or replaced by an older copy? Put the files back; or, to go on with "
-            f"what is there, delete {self.path.name}"
+            f"{self._database} is not what it was: {missing} of {record.progress} messages accepted or ended are "
+            f"missing. Was it, or its -wal, damaged, deleted, or replaced by an older copy? Put the files back; or, to "
+            f"go on with what is there, delete {self.path.name}"
         )
 
     def advance(self, counts: Mapping[tuple[str, str], int], mono: float) -> None:

@@ -3,26 +3,60 @@
 Looks without opening the database, so that it can say what is wrong with a file that cannot be opened.
 """
 
+import logging
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from forebay.model.errors import EngineUnreachable
 from forebay.model.finding import Finding, fail, fine, warn
+
+_logger = logging.getLogger("forebay.sqlite")
 
 #: File systems that other hosts write to: shared memory and locks do not reach across, so two hosts destroy the file.
 NETWORK = frozenset({
-    "9p", "afs", "afpfs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "gfs2", "glusterfs",
+    "afs", "afpfs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "gfs2", "glusterfs",
     "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb2", "smb3", "smbfs", "webdav",
 })  # fmt: skip
+#: File systems by which a virtual machine sees a folder of its host: sound only while one side alone uses the file.
+SHARED = frozenset({"9p", "drvfs", "fuse.vmhgfs-fuse", "prl_fs", "vboxsf", "virtiofs"})
 #: File systems whose files are gone when the machine restarts.
 MEMORY = frozenset({"ramfs", "tmpfs"})
 #: Bytes that a Unix socket's path may have (the smaller of Linux and macOS), and what its name takes below our folder.
+_SHARED = "a folder shared with the host of a virtual machine"
+#: Bytes of a path that SQLite takes, less the longest of its suffixes.
+LONGEST = 512 - len("-journal") - 1
 _SOCKET_PATH, _SOCKET_NAME = 103, len("-bells/4194304-0")
 #: Bytes free below which it is worth a word, and below which commits will soon fail.
 SCARCE, NONE_LEFT = 1_000_000_000, 50_000_000
+
+
+def check(path: Path, mounts: str | None = None) -> None:
+    """Whether a database may be opened or made there; a word in the log where it may but should not.
+
+    Raises:
+        EngineUnreachable: SQLite cannot name a path of that length, or other hosts could write to it.
+    """
+    if (length := len(os.fsencode(path.absolute()))) > LONGEST:
+        raise EngineUnreachable(f"{path}: a path of {length} bytes is too long for SQLite, {LONGEST} are possible")
+    kind = file_system(path, mounts)
+    if kind in NETWORK:
+        raise EngineUnreachable(
+            f"{path} is on {kind}, a network file system, where two hosts would destroy it: "
+            f"move it to a disk of this host"
+        )
+    if kind in SHARED:
+        _logger.warning("%s is on %s, %s: use it from one side only", path, kind, _SHARED)
+
+
+def size(path: Path) -> int:
+    """Bytes of the disk that a file is on, used or not."""
+    disk = os.statvfs(path.absolute().parent)
+    return disk.f_blocks * disk.f_frsize
 
 
 def look(path: Path) -> Iterator[Finding]:
@@ -54,6 +88,10 @@ def _kind(kind: str) -> Finding:
     if kind in NETWORK:
         advice = "move the file to a disk of this host; for several hosts take an engine with a server"
         return fail("disk", f"{kind} is a network file system: its locks and shared memory do not hold", advice)
+    if kind in SHARED:
+        return warn(
+            "disk", f"{kind} is {_SHARED}", "use it from one side only, or move the file to a disk of this system"
+        )
     if kind in MEMORY:
         return warn("disk", f"{kind} lives in memory: all is lost at a restart", "move the file to a real disk")
     return fine("disk", f"local file system {kind}".rstrip())
@@ -91,10 +129,16 @@ def file_system(path: Path, mounts: str | None = None) -> str:
         fields = before.split(" ")
         if len(fields) < 5 or not after:
             continue
-        point = Path(fields[4].encode().decode("unicode_escape"))
+        point = Path(_unescaped(fields[4]))
         if target.is_relative_to(point) and len(point.parts) >= longest:
             kind, longest = after.split(" ")[0], len(point.parts)
     return kind
+
+
+def _unescaped(field: str) -> str:
+    r"""The system writes a space in a path as \040, and the like."""
+    octal = re.compile(rb"\\([0-7]{3})")
+    return os.fsdecode(octal.sub(lambda found: bytes([int(found[1], 8)]), os.fsencode(field)))
 
 
 def _mounts() -> str:

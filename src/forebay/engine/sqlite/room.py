@@ -50,8 +50,8 @@ class Room:
             return operation(tx, *args, **kwargs)
         except apsw.FullError as error:
             raise EngineFull(
-                f"{self._path} has reached max_size = {self._max_size:,} bytes: let the workers catch up, delete what is "
-                f"not needed, or raise max_size; what was accepted before is safe and goes on"
+                f"{self._path} has reached max_size = {self._max_size:,} bytes: let the workers catch up, delete what "
+                f"is not needed, or raise max_size; what was accepted before is safe and goes on"
             ) from error
         finally:
             tx.db.execute(f"pragma max_page_count = {_UNLIMITED}")
@@ -62,6 +62,6 @@ class Room:
         reserve = min(RESERVE, total // 10)
         if free < reserve:
             raise EngineFull(
-                f"the disk of {self._path} has {free:,} bytes free, and the last {reserve:,} are kept to settle what is "
-                f"there: free some space; what was accepted before is safe and goes on"
+                f"the disk of {self._path} has {free:,} bytes free, and the last {reserve:,} are kept to settle what "
+                f"is there: free some space; what was accepted before is safe and goes on"
             )

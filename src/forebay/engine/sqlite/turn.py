@@ -5,7 +5,6 @@ Owns nothing of its own; after a commit it moves the mark, after a full disk it 
 """
 
 import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +66,6 @@ class Turn:
 
 def _inode(path: str) -> int | None:
     try:
-        return os.stat(path).st_ino
+        return Path(path).stat().st_ino
     except OSError:
         return None
