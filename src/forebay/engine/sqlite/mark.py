@@ -23,7 +23,7 @@ GROWING = frozenset({"published", "done", "retried", "died", "cancelled", "expir
 _PROGRESS = f"select coalesce(sum(n), 0) from tally where name in ({', '.join(map(repr, sorted(GROWING)))})"  # noqa: S608 - the names stand above
 #: Seconds within which commits share a write of the mark; what a killed process may leave out of it.
 INTERVAL = 0.005
-_FORM = struct.Struct("<8sQQQ?36s")
+_FORM = struct.Struct("<8sQQQQ?36s")
 _MAGIC = b"frbymark"
 
 
@@ -32,12 +32,14 @@ class Record(NamedTuple):
 
     Attributes:
         progress: messages accepted and ended, in all.
+        openings: how often the number was made anew from the file; what somebody owed it before is in it since then.
         database, own: the inodes of the database and of the mark, to notice that one was replaced without the other.
         hasty: some commits may not be synced (durability "normal"): a power loss may take them.
         boot: the start of the host in which it was written.
     """
 
     progress: int
+    openings: int
     database: int
     own: int
     hasty: bool
@@ -61,7 +63,7 @@ class Mark:
 
     def __init__(self, database: Path, boot: str, durability: str) -> None:
         self._database, self._boot, self._hasty = database, boot, durability != "full"
-        self._owed, self._wrote = 0, -INTERVAL
+        self._owed, self._openings, self._wrote = 0, 0, -INTERVAL
         self.path = Path(f"{database}-mark")
         self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
@@ -90,7 +92,9 @@ class Mark:
         if record is not None and now < record.progress:
             self._fell_back(record, now)
         unsynced = self._hasty or (record is not None and record.hasty and record.boot == self._boot)
-        self._write(Record(now, self._database.stat().st_ino, os.fstat(self._fd).st_ino, unsynced, self._boot))
+        self._owed, self._openings = 0, 1 + (record.openings if record is not None else 0)
+        inodes = self._database.stat().st_ino, os.fstat(self._fd).st_ino
+        self._write(Record(now, self._openings, *inodes, unsynced, self._boot))
 
     def _fell_back(self, record: Record, now: int) -> None:
         missing = record.progress - now
@@ -108,16 +112,23 @@ class Mark:
 
     def advance(self, counts: Mapping[tuple[str, str], int], mono: float) -> None:
         """A commit added this to the tallies, at `mono`. Commits that follow one another closely share a write."""
-        for (_, name), n in counts.items():
-            if name in GROWING:
-                self._owed += n
+        added = sum(n for (_, name), n in counts.items() if name in GROWING)
+        self._owed = self._still_owed(self.read()) + added
         if self._owed and mono - self._wrote >= INTERVAL:
             self._wrote = mono
             self.settle_up()
 
+    def _still_owed(self, record: Record | None) -> int:
+        """What of the earlier commits is not in the number: nothing, if somebody has counted the file since then."""
+        if record is not None and record.openings != self._openings:
+            self._openings = record.openings
+            return 0
+        return self._owed
+
     def settle_up(self) -> None:
         """Write what commits have added. Other processes add to the same number, so it is read again first."""
-        record, owed, self._owed = self.read(), self._owed, 0
+        record = self.read()
+        owed, self._owed = self._still_owed(record), 0
         if record is not None and owed:
             self._write(record._replace(progress=record.progress + owed, hasty=record.hasty or self._hasty))
 
@@ -140,11 +151,13 @@ def decode(content: bytes) -> Record | None:
     """The record in a mark's bytes; None if they are not whole."""
     if len(content) != _FORM.size + 4 or zlib.crc32(content[:-4]) != int.from_bytes(content[-4:], "little"):
         return None
-    magic, progress, database, own, hasty, boot = _FORM.unpack(content[:-4])
-    return Record(progress, database, own, hasty, boot.rstrip(b"\0").decode()) if magic == _MAGIC else None
+    magic, progress, openings, database, own, hasty, boot = _FORM.unpack(content[:-4])
+    if magic != _MAGIC:
+        return None
+    return Record(progress, openings, database, own, hasty, boot.rstrip(b"\0").decode())
 
 
 def encode(record: Record) -> bytes:
     """The bytes of a record."""
-    content = _FORM.pack(_MAGIC, record.progress, record.database, record.own, record.hasty, record.boot.encode()[:36])
+    content = _FORM.pack(_MAGIC, *record[:5], record.boot.encode()[:36])
     return content + zlib.crc32(content).to_bytes(4, "little")
