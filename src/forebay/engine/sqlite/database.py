@@ -27,8 +27,6 @@ from forebay.model.errors import ConfigError, EngineError
 
 #: Milliseconds that SQLite itself waits for a foreign writer (a shell, a backup) before it gives up.
 BUSY_TIMEOUT = 10_000
-#: Pages of write-ahead log after which a commit also checkpoints: about 16 MB, or a tenth of a small disk.
-CHECKPOINT, PAGE = 4000, 4096
 #: KiB of page cache per connection.
 WRITER_CACHE, READER_CACHE = 16_000, 4_000
 
@@ -108,9 +106,9 @@ class Database:
         db.pragma("auto_vacuum", "incremental")  # heeded by a new file only
         db.pragma("journal_mode", "wal")
         db.pragma("synchronous", "full" if self.settings.durability == "full" else "normal")
-        log = min(CHECKPOINT, place.size(self.path) // 10 // PAGE)
-        db.pragma("wal_autocheckpoint", log)
-        db.pragma("journal_size_limit", log * PAGE)
+        log = place.disk(self.path).log
+        db.pragma("wal_autocheckpoint", log // int(db.pragma("page_size")))
+        db.pragma("journal_size_limit", log)
         db.pragma("cache_size", -WRITER_CACHE)
         schema.check(db, str(self.path), self.settings.migrate)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import apsw
 
+from forebay.engine.sqlite import place
 from forebay.model.errors import EngineError, EngineFull, EngineUnreachable, ForebayError
 
 _HINTS: dict[type[BaseException], str] = {
@@ -48,6 +49,10 @@ _SYSTEM = {
 }
 
 
+#: Bytes that opening takes, for the log and the shared memory beside the file.
+_TO_OPEN = 256 * 1024
+
+
 def unopenable(error: apsw.Error | OSError, path: Path) -> BaseException:
     """Our error for a file that could not be opened."""
     if isinstance(error, OSError):
@@ -55,6 +60,8 @@ def unopenable(error: apsw.Error | OSError, path: Path) -> BaseException:
         return _caused(EngineUnreachable(f"{error.filename or path}: {hint} ({error.strerror})"), error)
     if isinstance(error, apsw.CorruptError) and (short := cut_short(path)):
         return _caused(EngineUnreachable(f"{path}: {short}"), error)
+    if isinstance(error, apsw.IOError) and place.disk(path).free < _TO_OPEN:
+        return _caused(EngineUnreachable(f"{path}: {_SYSTEM[errno.ENOSPC]} ({error})"), error)
     ours = translate(error, str(path))
     return ours if isinstance(ours, EngineUnreachable) else _caused(EngineUnreachable(str(ours)), error)
 

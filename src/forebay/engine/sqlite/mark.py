@@ -112,25 +112,25 @@ class Mark:
 
     def advance(self, counts: Mapping[tuple[str, str], int], mono: float) -> None:
         """A commit added this to the tallies, at `mono`. Commits that follow one another closely share a write."""
-        added = sum(n for (_, name), n in counts.items() if name in GROWING)
-        self._owed = self._still_owed(self.read()) + added
+        for (_, name), n in counts.items():
+            if name in GROWING:
+                self._owed += n
         if self._owed and mono - self._wrote >= INTERVAL:
             self._wrote = mono
             self.settle_up()
 
-    def _still_owed(self, record: Record | None) -> int:
-        """What of the earlier commits is not in the number: nothing, if somebody has counted the file since then."""
-        if record is not None and record.openings != self._openings:
-            self._openings = record.openings
-            return 0
-        return self._owed
-
     def settle_up(self) -> None:
-        """Write what commits have added. Other processes add to the same number, so it is read again first."""
-        record = self.read()
-        owed, self._owed = self._still_owed(record), 0
-        if record is not None and owed:
+        """Write what commits have added. Other processes add to the same number, so it is read again first.
+
+        If somebody has counted the file since the last time, most of what is owed is in the number already: it is left
+        out, so that the number may stay a little behind but is never ahead.
+        """
+        record, owed, self._owed = self.read(), self._owed, 0
+        if record is None or not owed:
+            return
+        if record.openings == self._openings:
             self._write(record._replace(progress=record.progress + owed, hasty=record.hasty or self._hasty))
+        self._openings = record.openings
 
     def read(self) -> Record | None:
         """What it says; None if it says nothing, or nothing that makes sense."""

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from forebay.model.errors import EngineUnreachable
 from forebay.model.finding import Finding, fail, fine, warn
@@ -33,6 +34,8 @@ LONGEST = 512 - len("-journal") - 1
 _SOCKET_PATH, _SOCKET_NAME = 103, len("-bells/4194304-0")
 #: Bytes free below which it is worth a word, and below which commits will soon fail.
 SCARCE, NONE_LEFT = 1_000_000_000, 50_000_000
+#: Bytes kept free on a disk of usual size.
+RESERVE = 64 * 1024 * 1024
 
 
 def check(path: Path, mounts: str | None = None) -> None:
@@ -53,10 +56,25 @@ def check(path: Path, mounts: str | None = None) -> None:
         _logger.warning("%s is on %s, %s: use it from one side only", path, kind, _SHARED)
 
 
-def size(path: Path) -> int:
-    """Bytes of the disk that a file is on, used or not."""
-    disk = os.statvfs(path.absolute().parent)
-    return disk.f_blocks * disk.f_frsize
+class Disk(NamedTuple):
+    """The disk that a file is on, in bytes.
+
+    Attributes:
+        reserve: what is kept free for settling when new messages are refused already; a tenth of a small disk.
+        log: what the write-ahead log may take before it is worked off. It is worked off into the file, which may grow
+            by as much meanwhile, so the reserve is several times that.
+    """
+
+    free: int
+    reserve: int
+    log: int
+
+
+def disk(path: Path) -> Disk:
+    """How much room there is."""
+    found = os.statvfs(path.absolute().parent)
+    reserve = min(RESERVE, found.f_blocks * found.f_frsize // 10)
+    return Disk(found.f_bavail * found.f_frsize, reserve, reserve // 4)
 
 
 def look(path: Path) -> Iterator[Finding]:

@@ -4,21 +4,19 @@ Two limits, both for publishing alone: `max_size` for the file, and a reserve th
 leasing, heartbeats and dead letters may use the reserve and let the file grow over `max_size`; docs/adr/0002 tells why.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import apsw
 
+from forebay.engine.sqlite import place
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.errors import EngineFull
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Bytes kept free on the disk for settling; a tenth of a small disk.
-RESERVE = 64 * 1024 * 1024
 #: Seconds between looks at the disk.
 LOOK = 0.05
 _UNLIMITED = 0xFFFFFFFE
@@ -57,9 +55,7 @@ class Room:
             tx.db.execute(f"pragma max_page_count = {_UNLIMITED}")
 
     def _look(self) -> None:
-        disk = os.statvfs(self._path.absolute().parent)
-        free, total = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
-        reserve = min(RESERVE, total // 10)
+        free, reserve, _ = place.disk(self._path)
         if free < reserve:
             raise EngineFull(
                 f"the disk of {self._path} has {free:,} bytes free, and the last {reserve:,} are kept to settle what "
