@@ -107,6 +107,14 @@ def rest_of(how: Kind, blob: bytes) -> tuple[str, bytes]:
     return blob[3:end].decode("ascii", "replace"), blob[end:]
 
 
+def locked(blob: bytes) -> str | None:
+    """Why an app that seals nothing cannot read a payload, if that is because it is sealed."""
+    how = describe(blob)
+    if how is None:
+        return None
+    return f"{how}, and this app has no keys and no compression set: set them, then ask again or redrive"
+
+
 def describe(blob: bytes) -> str | None:
     """How a payload is sealed, in words; None if it is not. Never fails."""
     try:

@@ -4,9 +4,9 @@ import time
 from typing import Any, Generic, TypeVar
 
 from forebay.engine.waiting import drive
-from forebay.model.errors import NoSuchMessage, ResultTimeout, TaskFailed
+from forebay.model.errors import BadSeal, NoSuchMessage, ResultTimeout, TaskFailed
 from forebay.model.lifecycle import FINAL, State
-from forebay.model.sealed import Part
+from forebay.model.sealed import Part, locked
 from forebay.produce.codec import Codec, decode_value
 from forebay.produce.producer import Producer
 from forebay.store.contract import Found
@@ -87,8 +87,11 @@ class Handle(Generic[T]):
         return result
 
     def _opened(self, part: Part, found: Found, blob: bytes) -> bytes:
-        seal = self._producer.seal
-        return blob if seal is None else seal.open(part, found, blob)
+        if (seal := self._producer.seal) is not None:
+            return seal.open(part, found, blob)
+        if sealed := locked(blob):
+            raise BadSeal(sealed)
+        return blob
 
     async def acancel(self) -> State:
         """Cancel it: waiting, it ends at once; running, it is asked to stop. The state after that."""

@@ -16,7 +16,7 @@ from forebay.model.outcome import Outcome
 from forebay.produce.batch import Message, received
 from forebay.produce.registry import Consumer
 from forebay.produce.seal import Seal
-from forebay.work.executor import failure_of
+from forebay.work.executor import failure_of, misfit
 from forebay.work.feed import Host
 
 _logger = logging.getLogger("forebay.worker")
@@ -121,7 +121,7 @@ def unpacked(
             messages.append(received(delivery, seal))
             good.append(delivery)
         except BadArguments as error:
-            bad.append((delivery, outcome.DeadLetter(str(error))))
+            bad.append((delivery, misfit(delivery, seal, str(error))))
         except BadSeal as error:
             bad.append((delivery, outcome.DeadLetter(f"bad seal: {error}")))
     return good, messages, bad

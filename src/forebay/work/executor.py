@@ -16,9 +16,9 @@ from forebay.model import errors, outcome
 from forebay.model.delivery import Delivery
 from forebay.model.message import Failure
 from forebay.model.outcome import Outcome
-from forebay.model.sealed import OVERHEAD, Part
-from forebay.model.sealed import describe as describe_seal
+from forebay.model.sealed import OVERHEAD, Part, locked
 from forebay.produce.context import Context
+from forebay.produce.seal import Seal
 from forebay.produce.snooze import Snooze
 from forebay.produce.task import Task
 from forebay.work.run import Run, Stop
@@ -63,7 +63,7 @@ class Executor:
             body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
             args, kwargs = task.codec.decode(body)
         except errors.BadArguments as error:
-            return outcome.DeadLetter(_misfit(delivery, error) if seal is None else f"bad arguments: {error}")
+            return misfit(delivery, seal, f"bad arguments: {error}")
         except errors.BadSeal as error:
             return outcome.DeadLetter(f"bad seal: {error}")
         context = Context(delivery, task.running.timeout, self._report)
@@ -127,12 +127,10 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _misfit(delivery: Delivery, error: Exception) -> str:
-    """Why a body could not be read by an app that seals nothing."""
-    how = describe_seal(delivery.body)
-    if how is None:
-        return f"bad arguments: {error}"
-    return f"bad seal: {how}, and this app has no keys and no compression set: set them, then redrive"
+def misfit(delivery: Delivery, seal: Seal | None, why: str) -> outcome.DeadLetter:
+    """A body that could not be decoded: for `why`, unless it is sealed and nobody here could look inside."""
+    sealed = locked(delivery.body) if seal is None else None
+    return outcome.DeadLetter(why if sealed is None else f"bad seal: {sealed}")
 
 
 def _unknown(delivery: Delivery) -> str:
