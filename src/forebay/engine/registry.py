@@ -1,4 +1,8 @@
-"""From a URL to an engine. The engine's own module, and its library, are imported only when its scheme is asked for."""
+"""From a URL to an engine. The engine's own module, and its library, are imported only when its scheme is asked for.
+
+An engine outside this house is found by its entry point in the group `forebay.engines`: scheme = build function. In a
+scheme such as `recorded+sqlite` the first name counts; that engine is one around another.
+"""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -16,6 +20,8 @@ class Backend(Engine, Store, Protocol):
     """An engine that is its own store."""
 
 
+Maker = Callable[[Settings, Clock], Backend]
+
 #: scheme -> (module that has `build(settings, clock)`, extra that installs its library)
 SCHEMES: dict[str, tuple[str, str]] = {
     "memory": ("forebay.engine.memory", ""),
@@ -30,12 +36,22 @@ def build(settings: Settings, clock: Clock) -> Backend:
         ConfigError: the scheme is unknown, or its extra is not installed.
     """
     scheme = urlsplit(settings.url).scheme
-    if scheme not in SCHEMES:
-        known = ", ".join(f"{name}://" for name in SCHEMES)
-        raise ConfigError(f"no engine for URL scheme {scheme!r}: known are {known}")
+    name = scheme.partition("+")[0]
+    return _house(name)(settings, clock) if name in SCHEMES else _foreign(name)(settings, clock)
+
+
+def _house(scheme: str) -> Maker:
     module, extra = SCHEMES[scheme]
     try:
-        maker = cast("Callable[[Settings, Clock], Backend]", import_module(module).build)
+        return cast("Maker", import_module(module).build)
     except ImportError as error:
         raise ConfigError(f"{scheme}:// needs more: pip install 'forebay[{extra}]' ({error})") from error
-    return maker(settings, clock)
+
+
+def _foreign(scheme: str) -> Maker:
+    from importlib.metadata import entry_points  # slow to import, and few need it
+
+    for point in entry_points(group="forebay.engines", name=scheme):
+        return cast("Maker", point.load())
+    known = ", ".join(f"{name}://" for name in SCHEMES)
+    raise ConfigError(f"no engine for URL scheme {scheme!r}: known are {known}")

@@ -1,0 +1,82 @@
+"""Scenarios in which a worker is alive and does not answer: stopped by a signal, held by C code, told to leave."""
+
+import signal
+
+from forebay.testing.faults.procs import Proc
+from forebay.testing.faults.trial import Broken, Trial
+from forebay.testing.history import events
+
+
+def stopped(trial: Trial) -> None:
+    """T4: freeze a supervisor and its workers for three leases, thaw them: what they bring back then must not count."""
+    frozen = trial.fleet(concurrency=4)
+    ids = trial.send("work", 12, seconds=0.3)
+    trial.until_running(4)
+    family = frozen.family()
+    trial.fault("SIGSTOP", f"processes {family}")
+    frozen.signal_family(signal.SIGSTOP)
+    trial.fleet(concurrency=4)
+    trial.until("the frozen worker is buried", lambda: trial.events(events.Recovered))
+    trial.until("its messages run elsewhere", lambda: all(found.finished for found in trial.find(ids[:4])))
+    trial.fault("SIGCONT", f"processes {family}")
+    frozen.signal_family(signal.SIGCONT)
+    trial.until("an answer out of time is refused", lambda: _refused(trial))
+    trial.send("work", 12)
+    trial.drain()
+    trial.until("the thawed fleet has a new worker", lambda: set(frozen.children()) - set(family))
+
+
+def _refused(trial: Trial) -> bool:
+    return any(False in event.verdicts for event in trial.events(events.Settled))
+
+
+def interpreter_held(trial: Trial) -> None:
+    """T5: C code holds the interpreter for three leases: the parent keeps the lease, so nobody else runs it too."""
+    trial.lease = 1.5
+    trial.fleet(concurrency=4)
+    trial.fleet(concurrency=4)
+    (held,) = trial.send("hold_interpreter", 1, seconds=3 * trial.lease)
+    trial.until_running()
+    trial.send("work", 20, seconds=0.02)
+    trial.drain()
+    starts = [event for event in trial.events(events.Started) if event.id == held]
+    if len(starts) != 1:
+        raise Broken(f"the message that held the interpreter started {len(starts)} times")
+
+
+def leaving(trial: Trial) -> None:
+    """T25: tell workers to leave while they start, work, drain and insist; no attempt is spent on any of it."""
+    trial.send("work", 60, seconds=0.15)
+    starting = trial.fleet(concurrency=4)
+    trial.pause(0.0, 0.6)
+    _leave(trial, starting, codes=(0, -signal.SIGTERM))  # before it has begun to listen, it just ends
+    working = trial.fleet(concurrency=4)
+    trial.until_running(4)
+    _leave(trial, working)
+    insisted = trial.fleet(concurrency=4, drain=60.0)
+    trial.send("work", 8, seconds=3.0, ways={"priority": 1})
+    trial.until_running(4)
+    trial.fault("SIGTERM", f"fleet {insisted.pid}")
+    insisted.signal(signal.SIGTERM)
+    trial.pause(0.1, 0.5)
+    _leave(trial, insisted)
+    _finish(trial)
+
+
+def _leave(trial: Trial, fleet: Proc, codes: tuple[int, ...] = (0,)) -> None:
+    trial.fault("SIGTERM", f"fleet {fleet.pid}")
+    fleet.signal(signal.SIGTERM)
+    code = fleet.wait()
+    if code not in codes:
+        raise Broken(f"a fleet that was told to leave ended with {code}; see {fleet.log}")
+
+
+def _finish(trial: Trial) -> None:
+    """What was handed back runs in a last fleet, as if it had never been started."""
+    if not any(fate.move == "release" for event in trial.events(events.Settling) for fate in event.fates):
+        raise Broken("nothing was handed back: no fleet was told to leave while it worked")
+    trial.fleet(concurrency=16)
+    trial.drain()
+    spent = [found.id for found in trial.find(trial.ids) if found.attempt != 1]
+    if spent:
+        raise Broken(f"{len(spent)} messages were charged an attempt for a worker's leaving, {spent[0]} for one")

@@ -1,0 +1,121 @@
+"""The scenarios that strike SQLite's own files. The one place in this folder that knows an engine."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from forebay.model.errors import EngineError
+from forebay.testing.faults import faulty
+from forebay.testing.faults.run import Scenario
+from forebay.testing.faults.trial import Broken, Trial
+from forebay.testing.history import events
+from forebay.testing.powerloss.run import Verdict, run_seed
+
+
+def power_loss(trial: Trial) -> None:
+    """T10: the power goes, and what was not synced is lost, torn and out of order; see `forebay.testing.powerloss`."""
+    verdict = Verdict()
+    for seed in range(trial.seed, trial.seed + trial.many):
+        run_seed(seed, "full", verdict)
+        run_seed(seed, "normal", verdict)
+    if verdict.violations:
+        raise Broken("\n".join(str(violation) for violation in verdict.violations[:5]))
+
+
+def bad_disk(trial: Trial) -> None:
+    """T12: one write or sync in fifty fails, under workers and a producer; nothing is promised that does not hold."""
+    errors, trial.lease = trial.folder / "errors", 4.0  # heartbeats fail too
+    trial.wrap(faulty.WRAPPER, **{faulty.OPTION: str(errors)})
+    trial.fleet(concurrency=4)
+    trial.send("work", 20, seconds=0.01)
+    trial.until("the fleet works", lambda: trial.events(events.Started))
+    trial.fault("disk", "fails one write or sync in fifty")
+    errors.write_text("0.02")
+    failed = sum(not _try_to_publish(trial) for _ in range(150))
+    errors.unlink()
+    trial.fault("disk", "is sound again")
+    if not failed:
+        raise Broken("no publish failed: the fault did not strike")
+    trial.send("work", 10)
+    trial.drain()
+
+
+def _try_to_publish(trial: Trial) -> bool:
+    try:
+        trial.send("work", 1)
+    except EngineError:
+        return False
+    return True
+
+
+def index_gone(trial: Trial) -> None:
+    """T11: the index of the log (-shm) is deleted under a crashed file: it is made anew, and nothing is missing."""
+    _crash(trial)
+    Path(f"{_file(trial)}-shm").unlink()
+    trial.fault("unlink", "-shm")
+    _works_off(trial)
+
+
+def log_cut(trial: Trial) -> None:
+    """T11: a third of the log is cut off: noticed when it is opened."""
+    _damaged(trial, lambda log: log[: len(log) * 2 // 3])
+
+
+def log_flipped(trial: Trial) -> None:
+    """T11: one bit in the middle of the log flips, at which SQLite alone would drop the rest without a word."""
+
+    def flip(log: bytes) -> bytes:
+        at = trial.random.randrange(len(log) // 3, len(log) * 2 // 3)
+        return log[:at] + bytes([log[at] ^ 1 << trial.random.randrange(8)]) + log[at + 1 :]
+
+    _damaged(trial, flip)
+
+
+def _damaged(trial: Trial, change: Callable[[bytes], bytes]) -> None:
+    """Damage has to be refused in clear words, or to have cost nothing. Then the good log comes back, from a copy."""
+    _crash(trial)
+    file, log = _file(trial), Path(f"{_file(trial)}-wal")
+    copy = trial.folder / "copy"
+    copy.mkdir()
+    for path in (file, log):
+        shutil.copy(path, copy)
+    log.write_bytes(change(log.read_bytes()))
+    trial.fault("damage", log.name)
+    try:
+        missing = set(trial.ids) - {found.id for found in trial.find(trial.ids)}
+    except EngineError:
+        missing = set[str]()
+    if missing:
+        raise Broken(f"{len(missing)} of {len(trial.ids)} accepted messages are gone, and nobody was told")
+    trial.let_go()
+    for path in (file, log):
+        shutil.copy(copy / path.name, path)
+    _works_off(trial)
+
+
+def _crash(trial: Trial) -> None:
+    """A producer dies with its last commits in the log only."""
+    producer = trial.start(["-m", "forebay.testing.faults.produce", str(trial.seed), "0", "200"])
+    trial.expect(trial.messages("work", 200))
+    trial.until("200 are published", lambda: len(trial.events(events.Published)) == 200)
+    producer.kill()
+
+
+def _works_off(trial: Trial) -> None:
+    trial.fleet(concurrency=16)
+    trial.drain()
+
+
+def _file(trial: Trial) -> Path:
+    return trial.folder / "queue.db"
+
+
+_SQLITE = frozenset({"sqlite"})
+
+SCENARIOS = (
+    Scenario("T10", "power loss", power_loss, _SQLITE),
+    Scenario("T11", "-shm deleted after a crash", index_gone, _SQLITE),
+    Scenario("T11c", "log cut short", log_cut, _SQLITE),
+    Scenario("T11f", "a bit of the log flips", log_flipped, _SQLITE),
+    Scenario("T12", "one write in fifty fails", bad_disk, _SQLITE),
+)

@@ -1,0 +1,105 @@
+"""Real processes to strike: a fleet is one `forebay worker` with its children, started as anybody would start it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+#: Seconds that a fleet gets to leave when told to.
+LEAVE = 30.0
+_PROC = Path("/proc")  # on Linux; elsewhere `ps` is asked
+
+
+class Proc:
+    """One process of ours and all that descend from it."""
+
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments],
+                env={**os.environ, **env}, cwd=log.parent, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True,
+            )  # fmt: skip
+        self.pid = self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, once it has ended."""
+        return self._process.poll()
+
+    def children(self) -> list[int]:
+        """Its children that are alive."""
+        return [pid for pid, parent in _parents().items() if parent == self.pid]
+
+    def family(self) -> list[int]:
+        """It and everything that descends from it."""
+        parents, found = _parents(), [self.pid]
+        for pid in found:
+            found += [child for child, parent in parents.items() if parent == pid]
+        return found
+
+    def signal(self, number: int) -> None:
+        """A signal to itself alone."""
+        if self.code is None:
+            os.kill(self.pid, number)
+
+    def signal_family(self, number: int) -> None:
+        """A signal to all of it, the parent first."""
+        for pid in self.family():
+            strike(pid, number)
+
+    def stop(self) -> int:
+        """Ask it to leave, and wait for that; its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it does not leave.
+        """
+        self.signal(signal.SIGTERM)
+        return self._process.wait(LEAVE)
+
+    def wait(self) -> int:
+        """Its exit code, when it leaves by itself or after a signal that was sent.
+
+        Raises:
+            subprocess.TimeoutExpired: it does not leave.
+        """
+        return self._process.wait(LEAVE)
+
+    def kill(self) -> None:
+        """End all of it at once, whatever state it is in."""
+        self.signal_family(signal.SIGKILL)
+        self._process.wait()
+
+
+def strike(pid: int, number: int) -> bool:
+    """A signal to a process that may be gone by now; whether it was there."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _parents() -> dict[int, int]:
+    """The parent of every process that is alive."""
+    rows = _listed() if (_PROC / "self").exists() else _told()
+    return {pid: parent for pid, parent, state in rows if not state.startswith("Z")}
+
+
+def _listed() -> Iterator[tuple[int, int, str]]:
+    for path in _PROC.glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text("utf-8", "replace").rpartition(")")[2].split()[:2]
+        except OSError:  # it has just ended
+            continue
+        yield int(path.parent.name), int(parent), state
+
+
+def _told() -> Iterator[tuple[int, int, str]]:
+    told = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
+    for line in told.splitlines():
+        pid, parent, state = line.split()
+        yield int(pid), int(parent), state

@@ -1,0 +1,106 @@
+"""From a scenario to a result: play, drain, stop, count, judge. A history that fails is kept, and its place is told."""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from forebay.model.errors import ForebayError
+from forebay.testing.faults.stage import MakeUrl
+from forebay.testing.faults.trial import Broken, NotHere, Trial
+from forebay.testing.history import Kind, Rules, Verdict, describe, judge, read, sort
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One row of the crash table.
+
+    Attributes:
+        id: its number in the catalogue; variants add a letter.
+        engines: the engines that can be struck so; all if empty.
+        smoke: whether it is in the short round that every change has to pass.
+    """
+
+    id: str
+    title: str
+    play: Callable[[Trial], None]
+    engines: frozenset[str] = frozenset()
+    rules: Rules = field(default_factory=Rules)
+    smoke: bool = True
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one trial went. `skipped` says why it did not take place, `complaint` which claim of its own did not hold."""
+
+    scenario: Scenario
+    engine: str
+    seed: int
+    took: float
+    folder: Path
+    verdict: Verdict | None = None
+    complaint: str = ""
+    skipped: str = ""
+    report: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was broken; a skipped row passes, visibly."""
+        return bool(self.skipped) or (self.verdict is not None and self.verdict.clean and not self.complaint)
+
+    @property
+    def live(self) -> bool:
+        """Whether the work went on to its end after the faults, without an operator."""
+        return self.passed or (not self.complaint and self.verdict is not None and not self.verdict.of(Kind.STUCK))
+
+
+def run(
+    scenario: Scenario,
+    engine: tuple[str, MakeUrl],
+    seed: int,
+    folder: Path,
+    *,
+    wrappers: Sequence[tuple[str, dict[str, str]]] = (),
+    many: int = 20,
+) -> Result:
+    """Play one scenario on an engine and judge it.
+
+    Args:
+        engine: its name, and what makes its URL.
+        folder: a new one, removed again unless a promise was broken.
+        wrappers: put around the engine, such as a mutation.
+        many: seeds of a scenario that simulates, and so can be had by the hundred.
+    """
+    name, make_url = engine
+    started = time.monotonic()
+    complaint = skipped = ""
+    with Trial(folder, make_url, seed, wrappers) as trial:
+        trial.many = many
+        try:
+            scenario.play(trial)
+            trial.finish()
+        except NotHere as reason:
+            skipped = str(reason)
+        except (Broken, ForebayError) as error:
+            complaint = f"{type(error).__name__}: {error}" if isinstance(error, ForebayError) else str(error)
+            _count_anyway(trial)
+    took = time.monotonic() - started
+    if skipped:
+        shutil.rmtree(folder)
+        return Result(scenario, name, seed, took, folder, skipped=skipped)
+    found = sort(read(trial.history))
+    verdict = judge(found, scenario.rules)
+    result = Result(scenario, name, seed, took, folder, verdict, complaint, report=describe(verdict, found))
+    if result.passed:
+        shutil.rmtree(folder)
+    return result
+
+
+def _count_anyway(trial: Trial) -> None:
+    """A census is worth having even then; the complaint stands whatever it shows."""
+    if not trial.finished:
+        try:
+            trial.finish()
+        except (Broken, ForebayError, OSError):
+            return

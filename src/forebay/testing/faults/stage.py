@@ -1,0 +1,125 @@
+"""What a scenario stands on: a folder, an engine under its wrappers, and processes, all gone when it ends."""
+
+import asyncio
+import random
+import subprocess
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from forebay.config import Settings
+from forebay.engine.registry import Backend, build
+from forebay.model.clock import SystemClock
+from forebay.testing import wrapping
+from forebay.testing.faults.procs import Proc
+from forebay.testing.history import Recorder, recorded
+
+T = TypeVar("T")
+
+#: Makes the URL of a fresh engine whose files, if it has any, live in a folder.
+MakeUrl = Callable[[Path], str]
+
+
+class Stage:
+    """Owns the folder (engine, history, logs), the engine as it is open here, and every process started from here.
+
+    Attributes:
+        seed: prints with every verdict; `random` is made from it, and so is what a scenario varies.
+        lease: seconds, of every worker. max_size: of the engine, as it is opened here; 0 for no limit.
+        many: seeds for a scenario that only simulates.
+    """
+
+    def __init__(
+        self, folder: Path, make_url: MakeUrl, seed: int, wrappers: Sequence[tuple[str, dict[str, str]]] = ()
+    ) -> None:
+        self.folder, self.seed, self.lease, self.max_size = folder, seed, 1.0, 0
+        self.random, self.many = random.Random(seed), 1
+        self.history = folder / "history"
+        self.recorder = Recorder(self.history)
+        self._make_url, self._wrappers = make_url, list(wrappers)
+        self._url = ""
+        self._procs: list[Proc] = []
+        self._runner = asyncio.Runner()
+        self._backend: Backend | None = None
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for proc in self._procs:
+            proc.kill()
+        if self._backend is not None:
+            self.do(self._backend.close())
+        self._runner.close()
+
+    def place(self, folder: Path) -> None:
+        """Put the engine's files elsewhere than in the trial's own folder. Before anything uses it."""
+        self._url = self._make_url(folder)
+
+    def wrap(self, wrapper: str, **options: str) -> None:
+        """Put a wrapper around the engine, under the recorder. Before anything uses it."""
+        self._wrappers.append((wrapper, options))
+
+    @property
+    def url(self) -> str:
+        """The engine, as every process of this trial names it."""
+        url = self._url or self._make_url(self.folder)
+        for wrapper, options in reversed(self._wrappers):
+            url = wrapping.wrap(url, wrapper, **options)
+        return recorded(url, self.history)
+
+    @property
+    def engine(self) -> Backend:
+        """The engine, opened here."""
+        if self._backend is None:
+            settings = Settings(url=self.url, lease=self.lease, result_ttl=86400.0, max_size=self.max_size)
+            backend = build(settings, SystemClock())
+            self.do(backend.open())
+            self._backend = backend
+        return self._backend
+
+    def let_go(self) -> None:
+        """Close the engine here; the next use opens it anew."""
+        if self._backend is not None:
+            self.do(self._backend.close())
+            self._backend = None
+
+    def do(self, verb: Coroutine[Any, Any, T]) -> T:
+        """The answer of one of the engine's verbs."""
+        return self._runner.run(verb)
+
+    def fleet(
+        self, processes: int = 1, concurrency: int = 8, drain: float = 5.0, env: Mapping[str, str] | None = None
+    ) -> Proc:
+        """Start `forebay worker` on this trial's engine."""
+        arguments = [
+            "-m", "forebay", "worker", "-A", "forebay.testing.faults.crew", "-p", str(processes),
+            "-c", str(concurrency), "--drain", f"{drain}s",
+        ]  # fmt: skip
+        return self.start(arguments, env)
+
+    def start(self, arguments: Sequence[str], env: Mapping[str, str] | None = None) -> Proc:
+        """Start a Python process that knows this trial's engine by FOREBAY_URL."""
+        settings = {"FOREBAY_URL": self.url, "FOREBAY_LEASE": str(self.lease), "FOREBAY_RESULT_TTL": "1d"}
+        proc = Proc(arguments, {**settings, **(env or {})}, self.folder / f"process-{len(self._procs)}.log")
+        self._procs.append(proc)
+        return proc
+
+    def stop_all(self) -> list[str]:
+        """Ask everything that still runs to leave; complaints about what did not leave as it should."""
+        complaints = list[str]()
+        for proc in self._procs:
+            if proc.code is not None:
+                continue
+            try:
+                code = proc.stop()
+            except subprocess.TimeoutExpired:
+                complaints.append(f"a process did not leave when told to; see {proc.log}")
+            else:
+                if code != 0:
+                    complaints.append(f"a process left with {code}; see {proc.log}")
+        return complaints

@@ -1,0 +1,144 @@
+"""One trial: a scenario played against real processes, then the verdict on what they wrote down.
+
+The scenario breaks things; the trial then waits for the work to drain without an operator, takes a census, and judges.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from forebay.engine.contract import Receipt
+from forebay.model.message import Message
+from forebay.store.contract import Found
+from forebay.testing.faults.stage import MakeUrl, Stage
+from forebay.testing.history import events, read
+
+#: Seconds after which a condition that has to come has not come.
+PATIENCE = 60.0
+_LOOK = 0.02
+
+
+class Broken(AssertionError):
+    """A scenario's own claim does not hold."""
+
+
+class NotHere(Exception):
+    """This machine, or this engine, does not have what the scenario needs; the text says what."""
+
+
+class Trial(Stage):
+    """What a scenario plays with: messages, faults, and waiting for what has to come of them."""
+
+    def __init__(
+        self, folder: Path, make_url: MakeUrl, seed: int, wrappers: Sequence[tuple[str, dict[str, str]]] = ()
+    ) -> None:
+        super().__init__(folder, make_url, seed, wrappers)
+        self._count = 0
+        self._ids: dict[str, None] = {}
+        self.finished = False
+
+    def messages(self, task: str, count: int, *, ways: dict[str, Any] | None = None, **arguments: Any) -> list[Message]:
+        """Messages with ids that follow from their number, so that another process can make the same ones."""
+        first, self._count = self._count, self._count + count
+        return [message(self.seed, number, task, ways, **arguments) for number in range(first, self._count)]
+
+    def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+        """Publish in one batch."""
+        self.expect(messages)
+        return self.do(self.engine.publish(messages))
+
+    def expect(self, messages: Sequence[Message]) -> None:
+        """Wait for these in the end, too, whoever publishes them."""
+        self._ids.update(dict.fromkeys(one.id for one in messages))
+
+    def send(self, task: str, count: int, **arguments: Any) -> list[str]:
+        """Publish so many messages of a task; their ids."""
+        return [receipt.id for receipt in self.publish(self.messages(task, count, **arguments))]
+
+    @property
+    def ids(self) -> list[str]:
+        """All messages that are waited for in the end."""
+        return list(self._ids)
+
+    def find(self, ids: Sequence[str]) -> list[Found]:
+        """What is known of these messages; those that are not known are left out."""
+        return [found for found in self.do(self.engine.find(ids)) if found is not None]
+
+    def fault(self, name: str, detail: object = "") -> None:
+        """Write a fault into the history."""
+        self.recorder.write(events.Fault, name=name, detail=str(detail))
+
+    def events(self, kind: type[events.AnyEvent]) -> list[Any]:
+        """What was written down so far, of one kind."""
+        return [event for event in read(self.history) if isinstance(event, kind)]
+
+    def until(self, what: str, condition: Callable[[], object], patience: float = PATIENCE) -> None:
+        """Wait for a condition.
+
+        Raises:
+            Broken: it did not come; the text says what was waited for.
+        """
+        give_up = time.monotonic() + patience
+        while not condition():
+            if time.monotonic() > give_up:
+                raise Broken(f"not within {patience:g} s: {what}")
+            time.sleep(_LOOK)
+
+    def until_running(self, count: int = 1) -> None:
+        """Wait until so many runs have started and not ended."""
+        self.until(f"{count} running", lambda: sum(depth.running for depth in self.do(self.engine.depth())) >= count)
+
+    def until_started(self, count: int) -> None:
+        """Wait until so many runs have started, over all."""
+        self.until(f"{count} starts", lambda: len(self.events(events.Started)) >= count)
+
+    def pause(self, least: float, most: float) -> None:
+        """Let a random time pass, so that the fault meets the work somewhere else each time."""
+        time.sleep(self.random.uniform(least, most))
+
+    # --- the end ---
+
+    def drain(self, patience: float = PATIENCE) -> None:
+        """Wait until everything has ended, without helping.
+
+        Raises:
+            Broken: something has not.
+        """
+        self.until("every message ended", self._all_ended, patience)
+
+    def _all_ended(self) -> bool:
+        return all(found.finished is not None for found in self.find(self.ids))
+
+    def census(self) -> None:
+        """Write down where every message is that anybody tried to publish."""
+        published = {item.id for event in self.events(events.Publishing) for item in event.items}
+        ids = [*published, *(id_ for id_ in self._ids if id_ not in published)]
+        found = {one.id: one for one in self.find(ids)}
+        standings = [
+            events.Standing(id_, str(found[id_].state), found[id_].cause) if id_ in found else events.Standing(id_, "")
+            for id_ in ids
+        ]
+        self.recorder.write(events.Census, standings=standings)
+
+    def finish(self) -> None:
+        """Stop everything and take the census; a scenario whose engine goes away before its end does so itself.
+
+        Raises:
+            Broken: something did not leave as it should.
+        """
+        if not self.finished:
+            self.finished = True
+            complaints = self.stop_all()
+            self.census()
+            self.let_go()
+            if complaints:
+                raise Broken("; ".join(complaints))
+
+
+def message(seed: int, number: int, task: str, ways: dict[str, Any] | None = None, **arguments: Any) -> Message:
+    """Message `number` of a trial."""
+    body = msgspec.msgpack.encode({"number": number, **arguments})
+    return Message(id=f"{seed:016x}{number:016x}", queue="work", task=task, body=body, **(ways or {}))

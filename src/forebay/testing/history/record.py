@@ -1,0 +1,81 @@
+"""The append-only record: a file per process, a line per event, one write per line.
+
+What was written survives the SIGKILL of its process at any moment (only power loss could take it). Nothing of it goes
+through the engine that is being judged.
+"""
+
+import itertools
+import os
+import time
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from forebay.produce.context import Context
+from forebay.testing.history import events
+
+E = TypeVar("E", bound=events.Event)
+
+_encode = msgspec.json.Encoder().encode
+_decode: msgspec.json.Decoder[events.AnyEvent] = msgspec.json.Decoder(events.AnyEvent)
+
+
+class Recorder:
+    """Writes this process's part of the history kept in `folder`. Safe in threads and after a fork."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._pid, self._fd = 0, -1
+        self._calls = itertools.count(1)
+
+    def write(self, kind: type[E], **fields: Any) -> None:
+        """Append one event, stamped with the time and this process."""
+        event = kind(at=time.monotonic(), pid=os.getpid(), **fields)
+        os.write(self._file(), _encode(event) + b"\n")
+
+    def call(self) -> int:
+        """A number for a call whose question and answer are two events."""
+        return next(self._calls)
+
+    def start(self, context: Context | None = None) -> None:
+        """The task that runs here begins; its first act."""
+        delivery = (context or Context.current()).delivery
+        self.write(
+            events.Started, id=delivery.id, fence=delivery.fence, attempt=delivery.attempt, digest=digest(delivery.body)
+        )
+
+    def end(self, context: Context | None = None) -> None:
+        """The task that runs here has done its work; its last act, and its only effect."""
+        delivery = (context or Context.current()).delivery
+        self.write(events.Ended, id=delivery.id, fence=delivery.fence)
+
+    def _file(self) -> int:
+        if self._pid != os.getpid():  # also after a fork: the parent's file is the parent's
+            self._pid = os.getpid()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / f"{self._pid}-{time.monotonic_ns()}.jsonl"
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        return self._fd
+
+
+def digest(body: bytes) -> str:
+    """What stands for a body."""
+    return blake2b(body, digest_size=6).hexdigest()
+
+
+def read(folder: Path) -> list[events.AnyEvent]:
+    """The history kept in `folder`, in order of time.
+
+    Raises:
+        msgspec.MsgspecError: a line is damaged (half a last line, left by a killed process, is no line).
+    """
+    found = [event for path in sorted(folder.glob("*.jsonl")) for event in _lines(path)]
+    return sorted(found, key=lambda event: event.at)
+
+
+def _lines(path: Path) -> Iterator[events.AnyEvent]:
+    *whole, _torn = path.read_bytes().split(b"\n")
+    yield from (_decode.decode(line) for line in whole)
