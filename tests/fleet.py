@@ -31,7 +31,7 @@ def until(condition: Callable[[], T], what: str, deadline: float = DEADLINE) -> 
     ends = time.monotonic() + deadline
     while not (value := condition()):
         assert time.monotonic() < ends, f"waited {deadline:g} s for {what}"
-        time.sleep(0.01)
+        time.sleep(0.02)
     return value
 
 
@@ -43,6 +43,7 @@ class Place:
         self.url = f"sqlite:///{folder}/queue.db"
         self.notes = folder / "notes.ndjson"
         self.notes.touch()
+        self._offset, self._read = 0, list[SimpleNamespace]()
         own = {f"FOREBAY_{name.upper()}": str(value) for name, value in settings.items()}
         self.own = {"FOREBAY_URL": self.url, "FOREBAY_TEST_NOTES": str(self.notes), **own}
         self.crew = _load(app, self.own)
@@ -68,14 +69,19 @@ class Place:
 
     def read(self, handle: Any = None, event: str | None = None, **also: Any) -> list[SimpleNamespace]:
         """What the tasks have noted, in order; of one message, of one event."""
-        lines = [line for line in self.notes.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
-        notes = [SimpleNamespace(**json.loads(line)) for line in lines]
+        with self.notes.open("rb") as file:
+            file.seek(self._offset)
+            whole, end, _ = file.read().rpartition(b"\n")
+        self._offset += len(whole + end)
+        self._read += [SimpleNamespace(**json.loads(line)) for line in whole.splitlines()]
         wanted = {
             **also,
             **({} if handle is None else {"id": handle.id}),
             **({} if event is None else {"event": event}),
         }
-        return [note for note in notes if all(getattr(note, name, None) == value for name, value in wanted.items())]
+        return [
+            note for note in self._read if all(getattr(note, name, None) == value for name, value in wanted.items())
+        ]
 
     def noted(self, handle: Any = None, event: str = "start", count: int = 1, **also: Any) -> list[SimpleNamespace]:
         """Wait until at least so many such notes are there."""
@@ -166,7 +172,10 @@ class Fleet:
         """In order if it still can; whatever is left is killed."""
         if self._process.poll() is None:
             self.signal(signal.SIGTERM)
-            self.signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.5)  # two signals at once would be one
+            if self._process.poll() is None:
+                self.signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(DEADLINE)
         for pid in self.everybody():

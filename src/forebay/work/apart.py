@@ -40,10 +40,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child sends: an outcome, or progress on the way."""
+    """What the child sends: that the task starts, progress on the way, an outcome."""
 
     outcome: Outcome | None = None
     progress: Any = None
+    started: bool = False
 
 
 _PR_SET_PDEATHSIG = 1
@@ -99,6 +100,7 @@ class _Child:
             return
         executor = Executor({task.name: task}, self._keep, self._limit, self._progress)
         run = executor.begin(job.delivery)
+        self._send(Reply(started=True))
         self._send(Reply(outcome=self._call(executor, run) if isinstance(run, Run) else run))
 
     def _call(self, executor: Executor, run: Run) -> Outcome:

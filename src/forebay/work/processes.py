@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -32,6 +33,8 @@ _decode = msgspec.msgpack.Decoder(Reply).decode
 Done = Callable[[Run, Outcome], None]
 #: Seconds that a run waits here for a process, and then elsewhere: other workers may have one.
 PATIENCE, AGAIN = 1.0, 1.0
+#: Seconds that a process gets to start, and to import the app; a task's own time begins after that.
+START = 30.0
 #: A process that has ended its pipe gets so long to end itself.
 _END = 0.5
 
@@ -39,14 +42,25 @@ _END = 0.5
 class Processes:
     """Up to `most` child processes, started when needed and kept.
 
+    Args:
+        watch: told of each run whose time begins.
+
     Attributes:
         max_memory: bytes of resident memory above which one is replaced; 0 for never.
     """
 
     def __init__(
-        self, executor: Executor, most: int, done: Done, report: Callable[[Delivery, Any], None], settings: Settings
+        self,
+        executor: Executor,
+        most: int,
+        done: Done,
+        *,
+        watch: Callable[[Run], None],
+        report: Callable[[Delivery, Any], None],
+        settings: Settings,
     ) -> None:
         self._executor, self._most, self._done, self._report, self._settings = executor, most, done, report, settings
+        self._watch = watch
         self.max_memory = 0
         self._loop = asyncio.get_running_loop()
         self._idle: list[_Child] = []
@@ -101,6 +115,12 @@ class Processes:
         self._all.add(child)
         return child
 
+    def timed(self, run: Run, start: float = 0.0) -> None:
+        """The time of a run begins, in `start` seconds at the latest."""
+        if (timeout := run.task.running.timeout) is not None:
+            run.deadline = time.monotonic() + start + timeout
+            self._watch(run)
+
     def progressed(self, run: Run, value: Any) -> None:
         """A child reports progress."""
         self._report(run.delivery, value)
@@ -151,6 +171,7 @@ class _Child:
         """Start a run in it."""
         self.run = run
         run.interrupt = lambda: self._interrupt(run)
+        self._pool.timed(run, START)
         function = run.task.function
         job = Job(delivery=run.delivery, module=function.__module__, name=function.__qualname__)
         with contextlib.suppress(OSError):  # if it has just died, the reader will say so
@@ -186,11 +207,14 @@ class _Child:
         except (EOFError, OSError, msgspec.MsgspecError):
             self._ended()
             return
-        if reply.outcome is None:
-            if self.run is not None:
+        if reply.outcome is not None:
+            if (run := self._take()) is not None:
+                self._pool.freed(self, run, reply.outcome)
+        elif self.run is not None:
+            if reply.started:
+                self._pool.timed(self.run)
+            else:
                 self._pool.progressed(self.run, reply.progress)
-        elif (run := self._take()) is not None:
-            self._pool.freed(self, run, reply.outcome)
 
     def _ended(self) -> None:
         self._loop.remove_reader(self._pipe.fileno())

@@ -28,7 +28,7 @@ from forebay.work.offspring import Offspring, bear
 
 _logger = logging.getLogger("forebay.supervisor")
 #: Seconds without a report after which a child counts as silent, and its tasks' limits are enforced from here.
-SILENT = 5.0
+SILENT = 3.0
 #: A child talks, but its round trips for work do not come back: seconds, and looks in a row, until it is replaced.
 HUNG, LOOKS = 30.0, 10
 #: A child that lives shorter than this is restarted with a growing pause.

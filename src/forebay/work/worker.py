@@ -60,9 +60,12 @@ class Worker:
         )
         self._threads = Threads(self._executor, options.concurrency, self._finish)
         cpus = options.cpu or os.cpu_count() or 1
-        self._processes = Processes(self._executor, cpus, self._finish, self._progress.report, settings)
-        self._processes.max_memory = options.max_memory
         self._deadlines = Deadlines(self._overdue)
+        self._processes = Processes(
+            self._executor, cpus, self._finish,
+            watch=self._deadlines.watch, report=self._progress.report, settings=settings,
+        )  # fmt: skip
+        self._processes.max_memory = options.max_memory
         self._feeds, self._batches = self._make_feeds(cpus)
         self._tasks: list[asyncio.Task[Any]] = []
         self._services: list[asyncio.Task[Any]] = []
@@ -224,8 +227,6 @@ class Worker:
             self._loop.call_soon(feed.ended)
             return
         self._runs[delivery.id] = (feed, run)
-        if run.deadline is not None:
-            self._deadlines.watch(run)
         if run.task.running.at_most_once:
             self._spawn(self._once(run))
         else:
@@ -251,7 +252,10 @@ class Worker:
     def _pool(self, run: Run) -> None:
         if run.task.running.cpu or run.delivery.lost >= ISOLATE_AFTER:
             self._processes.start(run)
-        elif run.task.is_async:
+            return
+        if run.deadline is not None:
+            self._deadlines.watch(run)
+        if run.task.is_async:
             task = self._loop.create_task(self._on_loop(run))
             run.interrupt = partial(call_in, self._loop, task.cancel)
         else:

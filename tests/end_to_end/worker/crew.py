@@ -20,8 +20,8 @@ short = {"timeout": 0.4, "grace": 0.4, "retry": 1}
 @app.task
 async def nap(seconds: float) -> int:
     with noted():
-        for _ in range(int(seconds / 0.01)):
-            await asyncio.sleep(0.01)
+        for _ in range(int(seconds / 0.02)):
+            await asyncio.sleep(0.02)
             note("tick")
     return os.getpid()
 
@@ -29,8 +29,8 @@ async def nap(seconds: float) -> int:
 @app.task
 def doze(seconds: float) -> int:
     with noted():
-        for _ in range(int(seconds / 0.01)):
-            time.sleep(0.01)
+        for _ in range(int(seconds / 0.02)):
+            time.sleep(0.02)
             note("tick")
     return os.getpid()
 
@@ -38,8 +38,8 @@ def doze(seconds: float) -> int:
 @app.task(cpu=True, queue="cpu")
 def grind(seconds: float) -> int:
     with noted():
-        for _ in range(int(seconds / 0.01)):
-            time.sleep(0.01)
+        for _ in range(int(seconds / 0.02)):
+            time.sleep(0.02)
             note("tick")
     return os.getpid()
 

@@ -1,0 +1,144 @@
+"""Workers that die, freeze or go deaf: what becomes of their messages, and who says so."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from fleet import alive, state_of, until
+
+
+def test_messages_of_a_killed_worker_start_again_on_the_same_host_none_lost_none_twice_at_a_time(place, capsys):
+    crew = place.crew
+    with place.fleet("-p", "2", "-c", "10") as fleet:
+        handles = [task.enqueue(2.0) for _ in range(8) for task in (crew.nap, crew.doze)]
+        for handle in handles:
+            place.noted(handle)
+        victim = max(fleet.workers(), key=lambda row: len(place.ask("held", row.worker)))
+        held = {delivery.id for delivery in place.ask("held", victim.worker)}
+        killed = time.monotonic()
+        os.kill(victim.pid, signal.SIGKILL)
+        again = [place.noted(handle, attempt=2)[0] for handle in handles if handle.id in held]
+        assert all(isinstance(handle.result(30), int) for handle in handles)
+        assert {note.attempt for note in place.read() if note.id not in held} == {1}
+        until(lambda: len(fleet.pids()) == 2, "the killed worker's successor")
+        assert victim.pid not in fleet.pids()
+    assert place.overlaps() == []
+    pauses = sorted(note.time - killed for note in again)
+    with capsys.disabled():
+        print(f"\nkill -9 of one of two workers: its {len(pauses)} messages started again after", end=" ")
+        print(", ".join(f"{pause * 1000:.0f}" for pause in pauses), "ms")
+    assert max(pauses) < 5.0
+
+
+def test_nothing_that_a_killed_worker_started_goes_on(place):
+    """Its cpu=True processes end with it, and are no zombies of the supervisor's."""
+    with place.fleet("-p", "1", "--cpu", "2") as fleet:
+        handles = place.crew.grind.enqueue_many([(2.0,)] * 2)
+        children = {place.noted(handle)[0].pid for handle in handles}
+        (worker,) = fleet.pids()
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: not any(alive(pid) for pid in children), "the end of its processes")
+        for handle in handles:
+            handle.result(30)
+        assert not any(_parent(pid) == fleet.pid and state_of(pid) == "Z" for pid in _processes())
+    assert place.overlaps() == []
+
+
+def test_attempts_are_counted_before_the_task_runs(place):
+    with place.fleet() as _:
+        handle = place.crew.kill_the_worker_once.enqueue()
+        assert handle.result(30) == "attempt 2"
+    assert [note.attempt for note in place.read(handle, "start")] == [1, 2]
+
+
+def test_three_lost_workers_quarantine_a_message_with_its_story_and_the_third_try_is_alone(place):
+    with place.fleet("-p", "1", "-c", "10") as fleet:
+        handle = place.crew.kill_the_worker.enqueue()
+        until(lambda: len(place.read(handle, "start")) == 2 and fleet.pids(), "two losses")
+        neighbours = place.crew.nap.enqueue_many([(2.0,)] * 3)
+        until(lambda: handle.status() == "dead", "its quarantine")
+        for neighbour in neighbours:
+            neighbour.result(30)
+        runs = place.read(handle, "start")
+        assert len({run.pid for run in runs}) == 3
+        assert runs[2].ppid in fleet.pids()  # in a process of its own, below a worker that lived on
+        found = place.found(handle)
+        assert (found.attempt, found.lost) == (3, 3)
+        assert found.cause == "lost 3 workers; the last one: its process was ended by SIGKILL"
+    assert {note.attempt for neighbour in neighbours for note in place.read(neighbour)} <= {1, 2}
+    assert place.overlaps() == []
+
+
+def test_when_the_supervisor_is_killed_its_workers_hand_back_and_leave(place):
+    crew = place.crew
+    with place.fleet("-p", "2") as old:
+        workers = old.pids()
+        handles = [crew.nap.enqueue(5.0) for _ in range(4)] + [crew.doze.enqueue(5.0) for _ in range(2)]
+        for handle in handles:
+            place.noted(handle)
+        os.kill(old.pid, signal.SIGKILL)
+        until(lambda: not any(alive(pid) for pid in workers), "its workers to leave")
+        assert all(handle.status() == "ready" for handle in handles)
+        with place.fleet("-p", "1"):
+            for handle in handles:
+                place.noted(handle, count=2)
+                assert {note.attempt for note in place.read(handle, "start")} == {1}  # the first one did not count
+    assert place.overlaps() == []
+
+
+def test_a_worker_that_cannot_hear_that_its_supervisor_is_gone_leaves_all_the_same(make_place):
+    place = make_place(lease=4)
+    with place.fleet() as old:
+        (worker,) = old.pids()
+        handle = place.crew.block_the_loop.enqueue(1000)
+        place.noted(handle)
+        os.kill(old.pid, signal.SIGKILL)
+        until(lambda: not alive(worker), "the deaf worker's end")
+        with place.fleet():
+            assert place.noted(handle, count=2)[1].attempt == 2
+            handle.cancel()
+
+
+@pytest.mark.parametrize("task", ["block_the_loop", "hold_the_interpreter"])
+def test_a_lease_outlives_a_worker_that_is_blocked_for_longer_than_it(make_place, task):
+    place = make_place(lease=0.6)
+    with place.fleet("-p", "1"), place.fleet("-p", "1"):
+        handle = getattr(place.crew, task).enqueue(3.0)
+        handle.result(30)
+    (start,) = place.read(handle, "start")
+    assert start.attempt == 1
+
+
+def test_a_frozen_fleet_that_comes_back_settles_nothing(make_place):
+    place = make_place(lease=1)
+    with place.fleet("-p", "1") as frozen:
+        (worker,) = frozen.pids()
+        handles = [place.crew.nap.enqueue(1.0), place.crew.doze.enqueue(1.0)]
+        for handle in handles:
+            place.noted(handle)
+        for pid in (frozen.pid, worker):
+            os.kill(pid, signal.SIGSTOP)
+        with place.fleet("-p", "1") as other:
+            for handle in handles:
+                place.noted(handle, count=2)
+            (second,) = other.pids()
+            for pid in (worker, frozen.pid):
+                os.kill(pid, signal.SIGCONT)
+            assert {handle.result(30) for handle in handles} == {second}
+            until(lambda: not alive(worker), "the end of the one that was frozen")
+            until(frozen.pids, "its successor")
+        assert {place.found(handle).attempt for handle in handles} == {2}
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
