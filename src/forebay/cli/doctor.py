@@ -16,8 +16,8 @@ from forebay.config import Settings
 from forebay.engine.registry import build
 from forebay.engine.sqlite import checkup
 from forebay.model.clock import SystemClock
-from forebay.model.errors import ConfigError, SchemaTooNew
-from forebay.model.finding import Finding, Level
+from forebay.model.errors import ConfigError, EngineError, SchemaTooNew
+from forebay.model.finding import Finding, Level, fail
 from forebay.observe import health
 from forebay.observe.snapshot import Snapshot, take
 
@@ -26,7 +26,7 @@ from forebay.observe.snapshot import Snapshot, take
 @click.option("--quick", is_flag=True, help="Do not read the whole file.")
 @click.option("--strict", is_flag=True, help="Exit 4 for warnings too.")
 def doctor(*, quick: bool, strict: bool) -> int:
-    """Look for what is wrong, and say what to do. Changes nothing.
+    """Look for what is wrong, and say what to do. Repairs nothing.
 
     Exits 0 if nothing failed, 4 if something did, 3 if the engine cannot be used at all.
     """
@@ -34,12 +34,19 @@ def doctor(*, quick: bool, strict: bool) -> int:
     findings = list(checkup.examine(_on_file(app.settings), deep=not quick))
     needed = [one for one in findings if one.check in checkup.NEEDED and one.level is not Level.OK]
     if not needed:
-        findings += health.examine(with_app(app, _snapshot), app.settings.lease)
+        findings += _flow(app)
     _print(findings)
     if any(one.level is Level.FAIL for one in needed):
         return Code.UNREACHABLE
     bad = (Level.FAIL, Level.WARN) if strict else (Level.FAIL,)
     return Code.UNHEALTHY if any(one.level in bad for one in findings) else Code.OK
+
+
+def _flow(app: Forebay) -> list[Finding]:
+    try:
+        return list(health.examine(with_app(app, _snapshot), app.settings.lease))
+    except EngineError as error:
+        return [fail("engine", str(error), "see what else was found")]
 
 
 async def _snapshot(app: Forebay) -> Snapshot:

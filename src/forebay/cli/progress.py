@@ -32,10 +32,12 @@ class Bar:
             self._bar.__enter__()
             self._bar.update(self._done)
 
-    def reach(self, done: int) -> None:
-        """`done` are done in all; never goes back."""
-        if done > self._done:
-            self.advance(done - self._done)
+    def reach(self, done: int) -> bool:
+        """`done` are done in all; whether that is more than before."""
+        if done <= self._done:
+            return False
+        self.advance(done - self._done)
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
+
 COMMAND = [sys.executable, "-m", "forebay"]
 #: Seconds for anything that has to happen; generous, since nothing is learnt from a slow machine.
 PATIENCE = 60.0
@@ -85,6 +87,17 @@ def eventually(condition: Callable[[], Any], what: str = "") -> Any:
     return answer
 
 
+@contextlib.contextmanager
+def sqlite(path: Path) -> Iterator[apsw.Connection]:
+    """The file itself, for what no command does: to make it old, new, broken or late."""
+    db = apsw.Connection(str(path))
+    db.set_busy_timeout(10_000)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
 class Answer:
     """What one command said."""
 
@@ -113,21 +126,22 @@ class Answer:
 
 
 class Running:
-    """A command that goes on: a worker, `tail`, `top`. Its output is gathered as it comes."""
+    """A command that goes on: a worker, `tail`, `top`. Its output is gathered as it comes: `out`, and all `lines`."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self.process, self.lines = process, list[str]()
+        self.process, self.out, self.lines = process, list[str](), list[str]()
         self._readers = [
-            threading.Thread(target=self._read, args=[stream], daemon=True)
-            for stream in (process.stdout, process.stderr)
-            if stream is not None
+            threading.Thread(target=self._read, args=[process.stdout, self.out], daemon=True),
+            threading.Thread(target=self._read, args=[process.stderr, None], daemon=True),
         ]
         for reader in self._readers:
             reader.start()
 
-    def _read(self, stream: Any) -> None:
+    def _read(self, stream: Any, own: list[str] | None) -> None:
         for line in stream:
             self.lines.append(line.rstrip("\n"))
+            if own is not None:
+                own.append(line.rstrip("\n"))
 
     @property
     def said(self) -> str:

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from end_to_end.cli.shell import eventually
+from end_to_end.cli.shell import eventually, sqlite
 
 
 def pids(shell, task: str, count: int) -> set[int]:
@@ -27,8 +27,24 @@ def test_a_worker_serves_the_queues_it_is_told(shell):
         (row,) = shell("workers", "-o", "json").json
         assert (sorted(row["queues"]), row["concurrency"]) == (["clicks", "slow"], 3)
         assert shell.state(greet) == "ready"
-        assert shell("schedules").out.startswith("no schedules")
     assert shell.state(greet) == "ready"
+
+
+def test_schedules_fire_from_workers_that_may(shell):
+    with shell.worker():
+        eventually(lambda: shell("schedules", "-o", "json").json)
+    with sqlite(shell.folder / "forebay.db") as db:
+        db.execute("update schedule set next = next - 366 * 86400")
+
+    def last() -> float | None:
+        return shell("schedules", "-o", "json").json[0]["last"]
+
+    with shell.worker("--no-schedules"):
+        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
+        assert last() is None
+    with shell.worker():
+        assert eventually(last)
+    assert shell.depth("default")["published"] == 2
 
 
 def test_the_app_may_stand_in_front_or_in_the_environment(shell):
@@ -134,9 +150,7 @@ def test_an_engine_that_cannot_be_reached_is_exit_code_3(shell):
         ("sqlite:///text.db", "it is not a SQLite database"),
     ):
         assert told in shell("queues", "--url", url, code=3).complaint
-    assert (
-        "does the folder exist"
-        in shell("enqueue", "q", "--raw", "1", "--url", "sqlite:///no/such/f.db", code=3).complaint
-    )
+    refused = shell("enqueue", "q", "--raw", "1", "--url", "sqlite:///no/such/folder.db", code=3)
+    assert "there is no such folder: create it first" in refused.complaint
     assert "it is not a SQLite database" in shell("worker", code=3, FOREBAY_URL="sqlite:///text.db").err
     assert not (shell.folder / "nowhere.db").exists()

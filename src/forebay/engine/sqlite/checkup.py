@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 
 from forebay.config import Settings
-from forebay.engine.sqlite import place, schema
+from forebay.engine.sqlite import mark, place, schema
 from forebay.engine.sqlite.database import BUSY_TIMEOUT, path_of
 from forebay.engine.sqlite.errors import translate
 from forebay.engine.sqlite.rows import LIVE_STATES
@@ -62,7 +62,8 @@ def examine(settings: Settings, *, deep: bool = True) -> Iterator[Finding]:
         finally:
             db.close()
     except apsw.Error as error:
-        yield fail("database", str(translate(error, str(path))), "restore it from a backup, or choose another path")
+        check = "integrity" if isinstance(error, apsw.CorruptError) else "database"
+        yield fail(check, str(translate(error, str(path))), "restore it from a backup, or choose another path")
 
 
 def _connect(path: Path) -> apsw.Connection:
@@ -77,6 +78,7 @@ def _database(db: apsw.Connection, path: Path, settings: Settings, *, deep: bool
     yield found
     if found.level is not Level.OK:
         return
+    yield _mark(db, path)
     yield _durability(db, settings)
     yield _log(path)
     if settings.max_size:
@@ -104,6 +106,14 @@ def _schema(db: apsw.Connection, path: Path, settings: Settings) -> Finding:
         return fine("schema", f"version {found}, the newest")
     by_itself = "or let the next worker do it" if settings.migrate else "nothing can be opened before"
     return warn("schema", f"version {found} of {newest}", f"run `forebay migrate`, {by_itself}")
+
+
+def _mark(db: apsw.Connection, path: Path) -> Finding:
+    if missing := mark.missing(db, path):
+        text = f"{missing:,} messages that were accepted or ended are missing"
+        advice = f"put the file and its -wal back as they were; or delete {path.name}-mark to go on with what is there"
+        return fail("mark", text, advice)
+    return fine("mark", "nothing is missing that was there before")
 
 
 def _durability(db: apsw.Connection, settings: Settings) -> Finding:

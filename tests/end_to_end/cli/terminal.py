@@ -1,0 +1,79 @@
+"""A terminal for tests: a command on a pseudo-terminal, its screen as text, keys that are pressed."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+import threading
+from collections.abc import Iterator
+
+from end_to_end.cli.shell import COMMAND, PATIENCE, Shell, eventually
+
+_CODES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|\].*?\x07|[()].)")
+
+
+class Terminal:
+    """What was written to the terminal so far, and a way to type."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", fd: int) -> None:
+        self.process, self._fd = process, fd
+        self.raw = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # EIO: the other side has closed
+            while data := os.read(self._fd, 65536):
+                self.raw += data.decode("utf-8", "replace")
+
+    @property
+    def text(self) -> str:
+        return _CODES.sub("", self.raw)
+
+    def until(self, text: str) -> None:
+        def there() -> bool:
+            over = self.process.poll() is not None
+            if over:
+                self._reader.join(1)
+            assert text in self.text or not over, f"ended without {text!r}: {self.text}"
+            return text in self.text
+
+        eventually(there, text)
+
+    def type(self, keys: str) -> None:
+        os.write(self._fd, keys.encode())
+
+    def ended(self) -> int:
+        code = self.process.wait(PATIENCE)
+        self._reader.join(1)
+        return code
+
+
+@contextlib.contextmanager
+def on_terminal(shell: Shell, *words: str, rows: int = 30, columns: int = 140, **env: str) -> Iterator[Terminal]:
+    """A command on a terminal of that size; it is over when the block is."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    process = subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=shell.folder,
+        env={**shell.env, "TERM": "xterm-256color", **env},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    terminal = Terminal(process, ours)
+    try:
+        yield terminal
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(PATIENCE)
+        terminal._reader.join(1)
+        os.close(ours)
