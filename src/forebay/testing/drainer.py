@@ -82,7 +82,9 @@ class Drainer:
         await self._app.store.put_schedules(list(self._app.registry.schedules.values()))
 
     async def close(self) -> None:
-        """Leave, as a worker leaves."""
+        """Leave, as a worker leaves: what it still holds is handed back."""
+        if held := await self._app.store.held(self._name):
+            await self._settle([(delivery, outcome.Release()) for delivery in held])
         await self._app.engine.recover([self._name])
 
     async def next(self) -> Job | None:

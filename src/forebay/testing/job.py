@@ -54,9 +54,9 @@ class Job:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            if not task.done():
-                task.cancel()  # not the task, the test itself is being stopped
-                raise
+            me = asyncio.current_task()
+            if me is not None and me.cancelling():
+                raise  # not the task, the test itself is being stopped
             return None, self._as_raised(error)
         finally:
             if timer is not None:
