@@ -1,0 +1,44 @@
+"""Workers that are replaced for their age or their weight: nothing is lost, and nothing long is cut short."""
+
+from fleet import alive, until
+
+
+def test_a_worker_is_replaced_after_max_tasks(place):
+    with place.fleet("-p", "1", "-c", "1", "--max-tasks", "5"):
+        handles = place.crew.doze.enqueue_many([(0.1,)] * 20)
+        pids = [handle.result(30) for handle in handles]
+    assert len(set(pids)) >= 3
+    assert max(pids.count(pid) for pid in pids) < 10
+    assert {place.found(handle).attempt for handle in handles} == {1}
+    assert {len(place.read(handle, "start")) for handle in handles} == {1}
+
+
+def test_a_long_task_is_not_cut_short_by_recycling_and_the_successor_works_beside_it(place):
+    with place.fleet("-p", "1", "--max-tasks", "3", "--drain", "0.1s") as fleet:
+        (first,) = fleet.pids()
+        long = place.crew.doze.enqueue(3.0)
+        place.noted(long)
+        for _ in range(3):
+            place.crew.add.enqueue(1, 1).result(30)
+        other = until(lambda: fleet.pids() - {first}, "its successor").pop()
+        assert place.crew.doze.enqueue(0.05).result(30) == other
+        assert alive(first)
+        assert long.result(30) == first
+        assert len(place.read(long, "start")) == 1
+        until(lambda: not alive(first), "the end of the first")
+
+
+def test_a_worker_is_replaced_above_max_memory(place):
+    with place.fleet("-p", "1", "--max-memory", "150MB"):
+        fat = place.crew.keep_memory.enqueue(150).result(30)
+        until(lambda: place.crew.doze.enqueue(0.05).result(30) != fat, "a slim successor")
+        until(lambda: not alive(fat), "the end of the fat one")
+
+
+def test_a_cpu_process_is_replaced_above_max_memory_and_its_worker_stays(place):
+    with place.fleet("-p", "1", "--cpu", "1", "--max-memory", "150MB") as fleet:
+        before = fleet.pids()
+        fat = place.crew.keep_memory_apart.enqueue(150).result(30)
+        assert place.crew.grind.enqueue(0.05).result(30) != fat
+        assert not alive(fat)
+        assert fleet.pids() == before

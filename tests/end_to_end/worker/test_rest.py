@@ -1,0 +1,35 @@
+"""A fleet with nothing to do: it rests, it is small, and it wakes at once."""
+
+import os
+import time
+
+from fleet import state_of
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def megabytes(pid):
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def test_an_idle_fleet_rests(place, capsys):
+    seconds = 8
+    with place.fleet("-p", "1") as fleet:
+        place.crew.add.enqueue(1, 1).result(30)
+        (worker,) = fleet.pids()
+        before = {pid: cpu_seconds(pid) for pid in (fleet.pid, worker)}
+        time.sleep(seconds)  # what is measured is that nothing happens
+        used = {pid: (cpu_seconds(pid) - before[pid]) / seconds for pid in before}
+        with capsys.disabled():
+            for name, pid in (("supervisor", fleet.pid), ("worker", worker)):
+                print(f"\nidle {name}: {used[pid]:.2%} of a core, {megabytes(pid):.0f} MB", end="")
+            print()
+        assert used[worker] < 0.05
+        assert used[fleet.pid] < 0.05
+        assert megabytes(worker) < 160
+        assert not [pid for pid in fleet.everybody() if state_of(pid) == "Z"]

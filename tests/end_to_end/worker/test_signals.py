@@ -1,0 +1,115 @@
+"""What an operator's signals do: the first TERM drains, the second hands back, QUIT tells where everything stands."""
+
+import os
+import signal
+import time
+
+from fleet import alive, until
+
+
+def started(place, *handles):
+    for handle in handles:
+        place.noted(handle)
+
+
+def test_term_lets_running_tasks_end_and_starts_no_more(place):
+    with place.fleet("-p", "2", "-c", "1") as fleet:
+        running = place.crew.doze.enqueue_many([(1.0,)] * 2)
+        started(place, *running)
+        waiting = place.crew.doze.enqueue_many([(1.0,)] * 2)
+        fleet.signal(signal.SIGTERM)
+        assert fleet.wait() == 0
+    assert [handle.status() for handle in running] == ["done", "done"]
+    assert [handle.status() for handle in waiting] == ["ready", "ready"]
+    assert [place.found(handle).attempt for handle in waiting] == [0, 0]
+
+
+def test_a_second_term_hands_back_what_runs_with_its_attempt_refunded(place):
+    crew = place.crew
+    with place.fleet("--cpu", "1", "--drain", "60s") as fleet:
+        handles = [crew.nap.enqueue(60), crew.doze.enqueue(60), crew.grind.enqueue(60), crew.sleep_in_c.enqueue(60)]
+        clicks = crew.app.publish("clicks", 60)
+        started(place, *handles)
+        until(lambda: clicks.status() == "running", "the consumer")
+        fleet.signal(signal.SIGTERM)
+        until(lambda: [row.state for row in fleet.workers()] == ["draining"], "the drain")
+        fleet.signal(signal.SIGTERM)
+        assert fleet.wait() == 0
+        assert not fleet.everybody()
+    for handle in [*handles, clicks]:
+        found = place.found(handle)
+        assert (found.state, found.attempt, found.lost) == ("ready", 0, 0), found.task
+    assert {note.event for handle in handles for note in place.read(handle)} == {"start", "tick", "raised"}
+
+
+def test_a_drain_that_takes_too_long_hands_back(place):
+    with place.fleet("--drain", "0.3s") as fleet:
+        handle = place.crew.nap.enqueue(60)
+        started(place, handle)
+        fleet.signal(signal.SIGTERM)
+        assert fleet.wait() == 0
+    assert (handle.status(), place.found(handle).attempt) == ("ready", 0)
+
+
+def test_a_worker_that_is_deaf_to_both_terms_is_killed_and_what_it_held_is_handed_back(place):
+    with place.fleet() as fleet:
+        handle = place.crew.block_the_loop.enqueue(1000)
+        started(place, handle)
+        fleet.signal(signal.SIGTERM)
+        time.sleep(0.3)  # two of the same signal at once are one
+        fleet.signal(signal.SIGTERM)
+        assert fleet.wait() == 0
+        assert "does not leave" in fleet.said
+    assert (handle.status(), place.found(handle).attempt, place.found(handle).lost) == ("ready", 0, 0)
+
+
+def test_quit_dumps_the_stacks_of_threads_tasks_and_processes_and_all_go_on(place):
+    crew = place.crew
+    with place.fleet("--cpu", "1") as fleet:
+        handles = [crew.nap.enqueue(60), crew.doze.enqueue(60), crew.grind.enqueue(60)]
+        started(place, *handles)
+        fleet.signal(signal.SIGQUIT)
+        until(lambda: all(f" in {name}" in fleet.said for name in ("nap", "doze", "grind")), "the stacks")
+        before = len(place.read(event="tick"))
+        until(lambda: len(place.read(event="tick")) > before + 6, "life after the dump")
+        for handle in handles:
+            handle.cancel()
+        until(lambda: all(handle.status() == "cancelled" for handle in handles), "their end")
+
+
+def test_quit_dumps_the_stack_of_a_loop_that_is_blocked(place):
+    with place.fleet() as fleet:
+        handle = place.crew.block_the_loop.enqueue(2)
+        started(place, handle)
+        fleet.signal(signal.SIGQUIT)
+        until(lambda: "in block_the_loop" in fleet.said, "the stack")
+        assert handle.status() == "running"
+
+
+def test_a_term_to_one_worker_alone_drains_it_and_another_takes_its_place(place):
+    with place.fleet("-p", "1") as fleet:
+        (worker,) = fleet.pids()
+        handle = place.crew.doze.enqueue(1.5)
+        started(place, handle)
+        os.kill(worker, signal.SIGTERM)
+        other = place.crew.doze.enqueue(0.1)
+        assert other.result(30) != worker
+        assert handle.result(30) == worker
+        until(lambda: not alive(worker), "its end")
+
+
+def test_a_stopped_fleet_leaves_no_process_and_no_socket_behind(place):
+    with place.fleet("-p", "2", "--cpu", "1") as fleet:
+        place.crew.grind.enqueue(0.1).result(30)
+        (first, _) = fleet.pids()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: len(fleet.pids() - {first}) == 2, "its successor")
+        place.crew.add.enqueue(1, 1).result(30)
+        bells = {int(path.name.partition("-")[0]) for path in (place.folder / "queue.db-bells").iterdir()}
+        assert first not in bells
+        fleet.signal(signal.SIGTERM)
+        assert fleet.wait() == 0
+        until(lambda: not fleet.everybody(), "the end of all its processes")
+    bells = [path.name for path in (place.folder / "queue.db-bells").iterdir()]
+    assert [name for name in bells if not name.startswith(f"{os.getpid()}-")] == []
+    assert place.ask("workers") == []

@@ -1,0 +1,88 @@
+"""Starting with something wrong: one line that says what to do, and an exit code; never a fleet that pretends."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BROKEN = """
+from forebay import Forebay
+app = Forebay()
+raise RuntimeError("no licence key")
+"""
+EMPTY = """
+from forebay import Forebay
+app = Forebay()
+"""
+CLASH = """
+from forebay import Forebay
+app = Forebay()
+@app.task(name="same")
+def one(): ...
+@app.task(name="same")
+def two(): ...
+"""
+FINE = """
+from forebay import Forebay
+app = Forebay()
+@app.task
+def task(): ...
+"""
+
+
+def start(folder: Path, app: str, *options: str, url: str = "sqlite:///queue.db", **env: str):
+    (folder / "my_app.py").write_text(app)
+    command = [sys.executable, "-m", "forebay", "worker", "-A", "my_app:app", "-p", "3", *options]
+    environment = {**os.environ, "FOREBAY_URL": url, **env}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("app", "options", "code", "line"),
+    [
+        (BROKEN, [], 2, "app my_app:app cannot be imported: {folder}/my_app.py:4: RuntimeError: no licence key"),
+        ("def", [], 2, "cannot be imported: {folder}/my_app.py:1: SyntaxError"),
+        ("import no_such_library", [], 2, "{folder}/my_app.py:1: ModuleNotFoundError: No module named"),
+        ("raise SystemExit(1)", [], 2, "{folder}/my_app.py:1: SystemExit: 1"),
+        (CLASH, [], 2, "two tasks are named 'same'"),
+        (EMPTY, [], 2, "nothing to do: the app declares no task"),
+        ("app = 1", [], 2, "my_app has no Forebay object named 'app'"),
+        (FINE, ["-A", "no_app:app"], 2, "no module 'no_app'"),
+        (FINE, ["-c", "0"], 2, "concurrency"),
+    ],
+)
+def test_an_app_that_cannot_be_used_is_told_in_one_line(tmp_path, app, options, code, line):
+    done = start(tmp_path, app, *options)
+    assert done.returncode == code, done.stderr
+    assert line.format(folder=tmp_path) in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_a_setting_that_makes_no_sense_is_told_in_one_line(tmp_path):
+    done = start(tmp_path, FINE, FOREBAY_LEASE="soon")
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
+    assert "FOREBAY_" in done.stderr
+    assert "lease = 'soon'" in done.stderr
+
+
+def test_an_engine_that_cannot_be_reached_is_exit_code_3(tmp_path):
+    done = start(tmp_path, FINE, url="sqlite:////no/such/folder/queue.db")
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (3, 1), done.stderr
+    assert "there is no such folder" in done.stderr
+
+
+def test_a_file_that_is_no_database_is_exit_code_3_and_stays_as_it_is(tmp_path):
+    (tmp_path / "queue.db").write_text("a letter to my aunt\n" * 100)
+    done = start(tmp_path, FINE)
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (3, 1), done.stderr
+    assert (tmp_path / "queue.db").read_text() == "a letter to my aunt\n" * 100
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    done = start(tmp_path, BROKEN, FOREBAY_DEBUG="1")
+    assert done.returncode != 0
+    assert 'raise RuntimeError("no licence key")' in done.stderr
