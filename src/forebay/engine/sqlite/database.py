@@ -102,8 +102,8 @@ class Database:
 
     def _prepare(self, db: apsw.Connection) -> None:
         db.set_busy_timeout(BUSY_TIMEOUT)
-        schema.version(db, str(self.path))  # before anything of ours is written to a file that may not be ours
-        db.pragma("auto_vacuum", "incremental")  # heeded by a new file only
+        if not schema.version(db, str(self.path)):  # which also refuses a file that is not ours, before any write
+            db.pragma("auto_vacuum", "incremental")
         db.pragma("journal_mode", "wal")
         db.pragma("synchronous", "full" if self.settings.durability == "full" else "normal")
         log = place.disk(self.path).log

@@ -31,6 +31,7 @@ MEMORY = frozenset({"ramfs", "tmpfs"})
 _SHARED = "a folder shared with the host of a virtual machine"
 #: Bytes of a path that SQLite takes, less the longest of its suffixes.
 LONGEST = 512 - len("-journal") - 1
+_BEGINNING = b"SQLite format 3\0"
 _SOCKET_PATH, _SOCKET_NAME = 103, len("-bells/4194304-0")
 #: Bytes free below which it is worth a word, and below which commits will soon fail.
 SCARCE, NONE_LEFT = 1_000_000_000, 50_000_000
@@ -42,10 +43,13 @@ def check(path: Path, mounts: str | None = None) -> None:
     """Whether a database may be opened or made there; a word in the log where it may but should not.
 
     Raises:
-        EngineUnreachable: SQLite cannot name a path of that length, or other hosts could write to it.
+        EngineUnreachable: SQLite cannot name a path of that length, there is a file that is no database, or other
+            hosts could write to it.
     """
     if (length := len(os.fsencode(path.absolute()))) > LONGEST:
         raise EngineUnreachable(f"{path}: a path of {length} bytes is too long for SQLite, {LONGEST} are possible")
+    if _other(path):
+        raise EngineUnreachable(f"{path}: it is not a SQLite database; choose another path")
     kind = file_system(path, mounts)
     if kind in NETWORK:
         raise EngineUnreachable(
@@ -54,6 +58,14 @@ def check(path: Path, mounts: str | None = None) -> None:
         )
     if kind in SHARED:
         _logger.warning("%s is on %s, %s: use it from one side only", path, kind, _SHARED)
+
+
+def _other(path: Path) -> bool:
+    """Whether there is a file that is no database. SQLite itself takes one of a few bytes for an empty one."""
+    if not path.is_file() or Path(f"{path}-journal").exists():  # a journal may turn rubbish back into a database
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_BEGINNING)) not in (b"", _BEGINNING)
 
 
 class Disk(NamedTuple):
