@@ -17,7 +17,7 @@ from forebay.model.queue import QueueSpec, check_name
 from forebay.produce.codec import encode_value
 from forebay.produce.context import Context
 from forebay.produce.declare import make_consumer, make_schedule, make_task
-from forebay.produce.decorators import Decorator, TaskWays
+from forebay.produce.decorators import Anything, Decorator, TaskWays
 from forebay.produce.handle import Handle
 from forebay.produce.producer import Options, Producer, RawWays, options
 from forebay.produce.registry import Registry
@@ -91,6 +91,12 @@ class Forebay:
         self.registry.add_queue(spec)
         return spec
 
+    @overload
+    def task(
+        self, function: Callable[Concatenate[Anything, ...], Coroutine[Any, Any, T]], /
+    ) -> Task[..., Coroutine[Any, Any, T], T]: ...
+    @overload
+    def task(self, function: Callable[Concatenate[Anything, ...], T], /) -> Task[..., T, T]: ...
     @overload
     def task(
         self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, T]], /

@@ -40,9 +40,23 @@ class TaskWays(TypedDict, total=False):
     result_ttl: Duration
 
 
-class Decorator(Protocol):
-    """What `@app.task(...)` is."""
+class Anything:
+    """Nobody's type: a first parameter that would take this takes anything, so it does not stand for a `Context`."""
 
+
+class Decorator(Protocol):
+    """What `@app.task(...)` is.
+
+    The first two overloads are for functions whose first parameter takes anything: those would pass for functions that
+    want a `Context`. A type checker has nothing to check in their calls.
+    """
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Anything, ...], Coroutine[Any, Any, T]], /
+    ) -> Task[..., Coroutine[Any, Any, T], T]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Anything, ...], T], /) -> Task[..., T, T]: ...
     @overload
     def __call__(
         self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, T]], /

@@ -1,0 +1,57 @@
+"""Calls that are wrong: a type checker has to object to each line that ends in `# wrong`, and to no other."""
+
+from right_calls import Order, app, asynchronous, asynchronous_with_context, bare, tidy, with_context, with_options
+
+from forebay import Context
+
+
+def plain_calls() -> None:
+    bare(1)  # wrong
+    bare("a@b.c", "subject is keyword-only")  # wrong
+
+
+def arguments() -> None:
+    bare.enqueue()  # wrong
+    bare.enqueue(1)  # wrong
+    bare.enqueue("a@b.c", "subject is keyword-only")  # wrong
+    bare.enqueue("a@b.c", subjekt="a slip")  # wrong
+    bare.enqueue("a@b.c", subject=1)  # wrong
+    with_options.enqueue("a@b.c", "two")  # wrong
+    asynchronous.enqueue(1)  # wrong
+    tidy.enqueue(1)  # wrong
+    with_context.enqueue("three")  # wrong
+    with_context.enqueue()  # wrong
+
+
+def arguments_after_using() -> None:
+    bare.using(delay=1).enqueue(1)  # wrong
+    with_options.using(priority=1).enqueue("a@b.c", count="two")  # wrong
+    bare.using(delay="soon")  # wrong
+    bare.using(later=1)  # wrong
+    app.publish("clicks", 1, queue="other")  # wrong
+
+
+async def asynchronously(ctx: Context) -> None:
+    await bare.aenqueue(1)  # wrong
+    await asynchronous.aenqueue("order")  # wrong
+    await asynchronous_with_context.aenqueue("one")  # wrong
+    await bare.using(delay=1).aenqueue(to=1)  # wrong
+    await ctx.aenqueue(with_options, 1)  # wrong
+    ctx.enqueue(with_options, "a@b.c", count="two")  # wrong
+
+
+def results() -> None:
+    number: int = bare.enqueue("a@b.c").result()  # wrong
+    text: str = with_options.enqueue("a@b.c").result()  # wrong
+    order: Order = asynchronous.enqueue(Order(1)).result()  # wrong
+    print(number, text, order)
+
+
+def options() -> None:
+    @app.task(timeout="soon")  # wrong
+    def task() -> None: ...
+
+    @app.task(retries=3)  # wrong
+    def other() -> None: ...
+
+    print(task, other)
