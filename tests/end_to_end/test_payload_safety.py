@@ -16,7 +16,7 @@ import pydantic
 import pytest
 
 from fleet import Place, until
-from forebay import BadSeal, Forebay, State, TaskFailed
+from forebay import BadSeal, Context, Forebay, State, TaskFailed
 from forebay.engine.waiting import drive
 from forebay.model.ids import new_id
 from forebay.model.message import Message
@@ -265,6 +265,21 @@ def test_a_result_that_somebody_changed_is_not_handed_out(make_place):
     assert other.result() == "owt"
 
 
+def test_progress_is_sealed_like_a_result():
+    app = Forebay("memory://", encryption_keys=[f"e1:{ENCRYPTION}"])
+
+    @app.task
+    def long() -> tuple[bytes, object]:
+        Context.current().progress({"seen": CANARY})
+        return drive(app.store.find([handle.id]))[0].progress, handle.progress()
+
+    handle = long.enqueue()
+    (ended,) = drain(app)
+    kept, seen = ended.value
+    assert seen == {"seen": CANARY}
+    assert kept.startswith(b"\xc1e\x02e1")
+
+
 def test_a_schedule_fires_under_seal_and_its_tick_cannot_be_lent_to_another_task(tmp_path):
     clock = ManualClock()
     app = Forebay(f"sqlite:///{tmp_path}/cron.db", clock=clock, encryption_keys=[f"e1:{ENCRYPTION}"])
@@ -345,6 +360,7 @@ def test_no_payload_ends_a_worker_or_brings_code_in(make_place):
         slip_in(url, "anything", evil): misfit,
         slip_in(url, "", evil, queue="clicks"): "the payload is not MessagePack",
         slip_in(url, "", b"\x91" * 100_000, queue="clicks"): "the payload is not MessagePack",
+        slip_in(url, "", b"\xc6\x00\x20\x00\x00" + bytes(2**21), queue="clicks"): "the body has 2,097,157 bytes, the",
         **{
             slip_in(url, name, pack({"args": ["touch taken"]})): f"unknown task {name!r}"
             for name in ("os.system", "bait:run", "bait.run", "bait", "vault:echo", "__init__", "app.engine.close")

@@ -153,7 +153,7 @@ class Drainer:
         return None
 
     def _batch(self, consumer: Consumer, deliveries: Sequence[Delivery]) -> Job:
-        good, messages, bad = unpacked(deliveries, self._app.producer.seal)
+        good, messages, bad = unpacked(deliveries, self._app.producer)
 
         def judge(_: Any, error: BaseException | None) -> Sequence[tuple[Delivery, Outcome]]:
             return [*bad, *fates(consumer, good, error, self._app.clock.now())]

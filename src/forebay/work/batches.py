@@ -13,10 +13,11 @@ from forebay.model import outcome
 from forebay.model.delivery import Delivery
 from forebay.model.errors import BadArguments, BadSeal, DeadLetter, EngineError
 from forebay.model.outcome import Outcome
+from forebay.model.sealed import OVERHEAD
 from forebay.produce.batch import Message, received
+from forebay.produce.producer import Producer
 from forebay.produce.registry import Consumer
-from forebay.produce.seal import Seal
-from forebay.work.executor import failure_of, misfit
+from forebay.work.executor import failure_of, misfit, too_large
 from forebay.work.feed import Host
 
 _logger = logging.getLogger("forebay.worker")
@@ -26,8 +27,8 @@ _PAUSE = 0.5
 class Batches:
     """One consumer of one queue. One batch runs at a time; more processes make more."""
 
-    def __init__(self, engine: Engine, host: Host, consumer: Consumer, seal: Seal | None = None) -> None:
-        self._engine, self._host, self._consumer, self._seal = engine, host, consumer, seal
+    def __init__(self, engine: Engine, host: Host, consumer: Consumer, producer: Producer) -> None:
+        self._engine, self._host, self._consumer, self._producer = engine, host, consumer, producer
         self._batch: list[Delivery] = []
         self._call: asyncio.Task[None] | None = None
         self._called: list[Delivery] = []
@@ -87,7 +88,7 @@ class Batches:
                 await self._engine.wait(queues, max(0.0, min(poll, deadline - time.monotonic())))
 
     async def _hand_over(self, batch: Sequence[Delivery]) -> None:
-        good, messages, bad = unpacked(batch, self._seal)
+        good, messages, bad = unpacked(batch, self._producer)
         self._settle(bad)
         failure: BaseException | None = None
         try:
@@ -110,13 +111,17 @@ class Batches:
 
 
 def unpacked(
-    batch: Sequence[Delivery], seal: Seal | None
+    batch: Sequence[Delivery], producer: Producer
 ) -> tuple[list[Delivery], list[Message], list[tuple[Delivery, Outcome]]]:
     """The deliveries that can be read, as messages too, and what becomes of those that cannot."""
+    seal, limit = producer.seal, producer.settings.payload_limit
     good: list[Delivery] = []
     messages: list[Message] = []
     bad: list[tuple[Delivery, Outcome]] = []
     for delivery in batch:
+        if len(delivery.body) > limit + OVERHEAD:
+            bad.append((delivery, too_large(delivery, limit)))
+            continue
         try:
             messages.append(received(delivery, seal))
             good.append(delivery)

@@ -57,7 +57,7 @@ class Executor:
         if delivery.expires is not None and self._now() > delivery.expires:
             return outcome.Expire()
         if len(delivery.body) > self._most:
-            return outcome.DeadLetter(f"the body has {len(delivery.body):,} bytes, the limit is {self._limit:,}")
+            return too_large(delivery, self._limit)
         seal = task.producer.seal
         try:
             body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
@@ -125,6 +125,11 @@ def failure_of(error: BaseException) -> Failure:
 def _text(text: str) -> str:
     """Without lone surrogates, which no encoder takes."""
     return text.encode("utf-8", "replace").decode()
+
+
+def too_large(delivery: Delivery, limit: int) -> outcome.DeadLetter:
+    """A body that no producer with this limit has made."""
+    return outcome.DeadLetter(f"the body has {len(delivery.body):,} bytes, the limit is {limit:,}")
 
 
 def misfit(delivery: Delivery, seal: Seal | None, why: str) -> outcome.DeadLetter:

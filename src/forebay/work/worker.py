@@ -87,7 +87,7 @@ class Worker:
             for names, slots in ((usual, self._options.concurrency), (cpu, cpus))
             if names
         ]
-        batches = [Batches(engine, self, registry.consumers[queue], self._app.producer.seal) for queue in raw]
+        batches = [Batches(engine, self, registry.consumers[queue], self._app.producer) for queue in raw]
         return feeds, batches
 
     def queues(self) -> tuple[str, ...]:
