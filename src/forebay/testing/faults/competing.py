@@ -16,8 +16,7 @@ _BODIES = {
     "nested 10,000 deep": b"\x81\xa6number" + b"\x91" * 10_000 + b"\x01",
     "text that is not UTF-8": b"\x81\xa6number\xa2\xff\xfe",
     "an extension type": b"\x81\xa6number\xd4\x05\x00",
-    "a number for no parameter": b"\x82\xa6number\x01\xa5other\x01",
-    "a name with NUL": b"\x82\xa6number\x01\xa7se\x00onds\x01",
+    "a name with NUL": b"\x81\xa7num\x00ber\x01",
     "the wrong type": b"\x81\xa6number\xa3one",
     "a number over 64 bits": b"\x81\xa6number\xcb\x7f\xef\xff\xff\xff\xff\xff\xff",
     "a length of 4 GiB": b"\xdf\xff\xff\xff\xff\xa6number\x01",
@@ -53,6 +52,7 @@ def poison(trial: Trial) -> None:
 
 def payloads(trial: Trial) -> None:
     """T17: bodies written past all checks become dead letters with a cause; the producer's own check stops the rest."""
+    trial.lease = 5.0  # a body of 20 MB takes its time
     _refuse_oversize(trial)
     trial.fleet(concurrency=4)
     batch = [

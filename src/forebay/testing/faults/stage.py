@@ -33,7 +33,7 @@ class Stage:
     def __init__(
         self, folder: Path, make_url: MakeUrl, seed: int, wrappers: Sequence[tuple[str, dict[str, str]]] = ()
     ) -> None:
-        self.folder, self.seed, self.lease, self.max_size = folder, seed, 1.0, 0
+        self.folder, self.seed, self.lease, self.max_size = folder, seed, 2.0, 0
         self.random, self.many = random.Random(seed), 1
         self.history = folder / "history"
         self.recorder = Recorder(self.history)

@@ -64,7 +64,7 @@ class Verdict:
     Attributes:
         published: ids that somebody tried to publish; accepted: those with that answer.
         recovered: ids whose producer had no answer, and that turned up all the same.
-        runs: starts of tasks; counted: those beyond the first of a message that a lost lease accounts for.
+        runs: starts of tasks; counted: those beyond the first of a message, each under a lease of its own.
         refused: settlements that were not carried out, because the lease was gone.
     """
 
@@ -122,7 +122,7 @@ def _lost(story: Story, rules: Rules, counted: bool) -> Iterator[str]:
     if state == "done":
         if rules.effects and not story.ends:
             yield "the engine says that it is done, and no run of it reached its end"
-        if not any(s.fate.move == "ack" and s.carried is not False for s in story.settlements):
+        elif not any(s.fate.move == "ack" and s.carried is not False for s in story.settlements):
             yield "the engine says that it is done, and no worker reported that"
 
 
@@ -169,6 +169,18 @@ def _overlapping(story: Story, lives: dict[str, Life]) -> Iterator[str]:
             yield f"fence {one.lease.fence} was settled although fence {other.lease.fence} had been granted before"
         elif not story.ways(one.lease.fence):
             yield from _taken(story, one, other, lives.get(one.worker, Life()))
+    yield from _refused(story, lives)
+
+
+def _refused(story: Story, lives: dict[str, Life]) -> Iterator[str]:
+    """Whoever holds the last lease must be heard, or somebody else has meddled with the message."""
+    last = max((grant.lease.fence for grant in story.grants), default=0)
+    for s in story.settlements:
+        life = lives.get(s.worker)
+        if s.carried is not False or s.fate.fence != last or story.ways(last) or life is None or s.at is None:
+            continue
+        if life.held_at(s.at) and not any(burial.began <= s.at for burial in life.buried):
+            yield f"its holder was refused, though nobody was granted anything after fence {last}"
 
 
 def _taken(story: Story, one: Grant, other: Grant, life: Life) -> Iterator[str]:

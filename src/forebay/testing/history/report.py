@@ -8,6 +8,9 @@ from forebay.testing.history.story import Histories, Story
 #: Counter-examples that are shown; the shortest teach most.
 EXAMPLES = 5
 
+#: Seconds after the last that was heard of a message in which a fault may be why.
+_AFTER = 1.0
+
 Line = tuple[float, str]
 
 
@@ -27,7 +30,7 @@ def describe(verdict: Verdict, found: Histories, examples: int = EXAMPLES) -> st
 def _table(verdict: Verdict) -> Iterator[str]:
     rows = {
         "published": verdict.published, "accepted": verdict.accepted, "unanswered but kept": verdict.recovered,
-        "runs": verdict.runs, "repeats that a lost lease accounts for": verdict.counted,
+        "runs": verdict.runs, "repeats that the leases account for": verdict.counted,
         "settlements refused": verdict.refused, **{str(kind): len(verdict.of(kind)) for kind in Kind},
     }  # fmt: skip
     for name, number in rows.items():
@@ -55,7 +58,7 @@ def _timeline(found: Histories, id_: str) -> list[Line]:
         for worker in workers & found.lives.keys()
         for burial in found.lives[worker].buried
     ]
-    lines = sorted(lines + [line for line in around if first <= line[0] <= last])
+    lines = sorted(lines + [line for line in around if first <= line[0] <= last + _AFTER])
     if story.standing is not None:
         lines.append((last, f"census: {story.standing.state or 'unknown'} {story.standing.cause}".rstrip()))
     return lines
