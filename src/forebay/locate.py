@@ -21,7 +21,7 @@ def locate(locator: str) -> Forebay:
     """
     module_name, _, attribute = locator.partition(":")
     attribute = attribute or "app"
-    if not all(part.isidentifier() for part in module_name.split(".")):
+    if not all(part and f"_{part}".isidentifier() for part in module_name.split(".")):  # a file may begin with a number
         raise ConfigError(f"{locator!r} names no module: -A takes module:attribute, such as shop.tasks:app")
     here = str(Path.cwd())
     if here not in sys.path:
