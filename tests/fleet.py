@@ -16,9 +16,12 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, TypeVar
+
+from proc import alive, environment_of, pids
 
 T = TypeVar("T")
 
@@ -100,7 +103,7 @@ class Place:
         spans = {id_: sorted((min(times), max(times)) for times in places.values()) for id_, places in runs.items()}
         return [
             id_ for id_, times in spans.items()
-            if any(end > start for (_, end), (start, _) in zip(times, times[1:], strict=False))
+            if any(end > start for (_, end), (start, _) in pairwise(times))
         ]  # fmt: skip
 
     @contextlib.contextmanager
@@ -153,9 +156,9 @@ class Fleet:
         until(up, f"{count} workers")
 
     def everybody(self) -> set[int]:
-        """All processes of this fleet, told by the environment that they inherited: its supervisor, its workers, theirs."""
+        """All its processes, told by the environment that they inherited: its supervisor, its workers, and theirs."""
         mark = f"FOREBAY_URL={self._place.url}".encode()
-        return {pid for pid in _pids() if pid != os.getpid() and mark in _environment_of(pid)}
+        return {pid for pid in pids() if pid != os.getpid() and mark in environment_of(pid)}
 
     def signal(self, number: int) -> None:
         """To the supervisor, as an operator would."""
@@ -184,37 +187,14 @@ class Fleet:
         self._process.wait()
 
 
-def alive(pid: int) -> bool:
-    """Whether it runs; a zombie does not."""
-    return state_of(pid) not in ("", "Z")
-
-
-def state_of(pid: int) -> str:
-    """The letter of the kernel, such as S, R, T, Z; empty if there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
-def _pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").glob("[0-9]*")]
-
-
-def _environment_of(pid: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
-
-
 def _load(path: Path, environment: Mapping[str, str]) -> ModuleType:
     """The app's module, anew, under the settings of its own place."""
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     try:
         spec = importlib.util.spec_from_file_location(f"crew_{uuid.uuid4().hex}", path)
-        assert spec and spec.loader
+        assert spec
+        assert spec.loader
         module = importlib.util.module_from_spec(spec)
         sys.path.insert(0, str(path.parent))
         spec.loader.exec_module(module)

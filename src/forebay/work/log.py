@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
-import traceback
+from collections.abc import Iterator
 
 
 def configure_logging() -> None:
@@ -27,10 +27,16 @@ def dump_on_quit(loop: asyncio.AbstractEventLoop) -> None:
 def _dump_rest(loop: asyncio.AbstractEventLoop) -> None:
     """The tasks of the loop, and, by the same signal, the processes of `cpu=True` tasks."""
     for task in asyncio.all_tasks(loop):
-        sys.stderr.write(f"\nTask {task.get_name()}\n")
-        for frame in task.get_stack():
-            sys.stderr.write("".join(traceback.format_stack(frame, limit=4)))
+        sys.stderr.write(f"\nTask {task.get_name()} (most recent call last):\n")
+        sys.stderr.writelines(_stack(task.get_coro()))
     sys.stderr.flush()
     for process in multiprocessing.active_children():
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid or 0, signal.SIGQUIT)
+
+
+def _stack(coroutine: object) -> Iterator[str]:
+    """Where a coroutine stands, and what it awaits, and what that awaits; a task knows the first of them only."""
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        yield f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}\n'
+        coroutine = getattr(coroutine, "cr_await", None)

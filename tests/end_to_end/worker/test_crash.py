@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from fleet import alive, state_of, until
+from fleet import until
+from proc import alive, parent_of, pids, state_of
 
 
 def test_messages_of_a_killed_worker_start_again_on_the_same_host_none_lost_none_twice_at_a_time(place, capsys):
@@ -42,7 +43,7 @@ def test_nothing_that_a_killed_worker_started_goes_on(place):
         until(lambda: not any(alive(pid) for pid in children), "the end of its processes")
         for handle in handles:
             handle.result(30)
-        assert not any(_parent(pid) == fleet.pid and state_of(pid) == "Z" for pid in _processes())
+        assert not any(parent_of(pid) == fleet.pid and state_of(pid) == "Z" for pid in pids())
     assert place.overlaps() == []
 
 
@@ -130,15 +131,3 @@ def test_a_frozen_fleet_that_comes_back_settles_nothing(make_place):
             until(lambda: not alive(worker), "the end of the one that was frozen")
             until(frozen.pids, "its successor")
         assert {place.found(handle).attempt for handle in handles} == {2}
-
-
-def _processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _parent(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0

@@ -1,5 +1,7 @@
 """What becomes of messages, seen from outside: tries, snoozes, dead letters, results, progress, duplicates, ranks."""
 
+from itertools import pairwise
+
 import pytest
 
 from fleet import until
@@ -20,7 +22,7 @@ def test_a_failing_task_is_tried_again_after_pauses_that_differ(shared):
     pauses = []
     for handle in handles:
         times = [note.time for note in place.read(handle, "start")]
-        pauses += [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        pauses += [later - earlier for earlier, later in pairwise(times)]
     assert max(pauses) - min(pauses) > 0.02
 
 

@@ -1,6 +1,7 @@
 """Workers that are replaced for their age or their weight: nothing is lost, and nothing long is cut short."""
 
-from fleet import alive, until
+from fleet import until
+from proc import alive
 
 
 def test_a_worker_is_replaced_after_max_tasks(place):

@@ -1,20 +1,8 @@
 """A fleet with nothing to do: it rests, it is small, and it wakes at once."""
 
-import os
 import time
 
-from fleet import state_of
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def megabytes(pid):
-    with open(f"/proc/{pid}/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+from proc import cpu_seconds, megabytes, state_of
 
 
 def test_an_idle_fleet_rests(place, capsys):

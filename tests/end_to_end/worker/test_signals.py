@@ -4,7 +4,8 @@ import os
 import signal
 import time
 
-from fleet import alive, until
+from fleet import until
+from proc import alive
 
 
 def started(place, *handles):

@@ -36,9 +36,7 @@ def start(folder: Path, app: str, *options: str, url: str = "sqlite:///queue.db"
     (folder / "my_app.py").write_text(app)
     command = [sys.executable, "-m", "forebay", "worker", "-A", "my_app:app", "-p", "3", *options]
     environment = {**os.environ, "FOREBAY_URL": url, **env}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize(

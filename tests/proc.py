@@ -1,0 +1,47 @@
+"""Processes as the kernel sees them (Linux): who lives, below whom, with what environment, at what cost."""
+
+import os
+from pathlib import Path
+
+
+def pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+
+
+def state_of(pid: int) -> str:
+    """The letter of the kernel, such as S, R, T, Z; empty if there is no such process."""
+    return (_stat(pid) or [""])[0]
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs; a zombie does not."""
+    return state_of(pid) not in ("", "Z")
+
+
+def parent_of(pid: int) -> int:
+    return int((_stat(pid) or ["", "0"])[1])
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def megabytes(pid: int) -> float:
+    """Resident memory."""
+    return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def environment_of(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields after the name; none if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
