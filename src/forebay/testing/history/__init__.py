@@ -5,6 +5,7 @@ ends; `read(folder)` and `check(history)` say what was lost, invented, duplicate
 `python -m forebay.testing.history FOLDER` judges a history that was kept.
 """
 
+from forebay.testing.history import events
 from forebay.testing.history.checker import Kind, Rules, Verdict, Violation, check, judge
 from forebay.testing.history.engine import folder_of, recorded
 from forebay.testing.history.record import Recorder, read
@@ -12,6 +13,6 @@ from forebay.testing.history.report import describe
 from forebay.testing.history.story import sort
 
 __all__ = [
-    "Kind", "Recorder", "Rules", "Verdict", "Violation", "check", "describe", "folder_of", "judge", "read", "recorded",
-    "sort",
+    "Kind", "Recorder", "Rules", "Verdict", "Violation", "check", "describe", "events", "folder_of", "judge", "read",
+    "recorded", "sort",
 ]  # fmt: skip

@@ -164,6 +164,8 @@ def _uncounted(story: Story) -> Iterator[str]:
 
 def _overlapping(story: Story, lives: dict[str, Life]) -> Iterator[str]:
     for one, other in pairwise(sorted(story.grants, key=lambda grant: grant.lease.fence)):
+        if one.lease.fence == other.lease.fence:
+            continue  # that is a duplicate
         late = [s for s in story.ways(one.lease.fence) if s.carried and s.began > other.at]
         if late:
             yield f"fence {one.lease.fence} was settled although fence {other.lease.fence} had been granted before"
