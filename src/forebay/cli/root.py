@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 import click
 
@@ -67,6 +67,16 @@ class Root(click.Group):
             ctx.fail(f"no command {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """See click; whoever read us may leave early (`| head`), and that is no failure."""
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _leave_quietly(sys.stdout)
+            return 0
+        return code
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """From the table, so that help imports nothing."""
         with formatter.section("Commands"):
@@ -108,10 +118,6 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         given = None if args is None else list(args)
         code: object = cli.main(given, prog_name="forebay", standalone_mode=False, obj=shared)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _leave_quietly(sys.stdout)
-        return 0
     except click.exceptions.NoArgsIsHelpError as asked:
         click.echo(asked.format_message(), err=True)
         return asked.exit_code
@@ -123,5 +129,5 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _leave_quietly(stream: TextIO) -> None:
-    """Whoever read us has left (`| head`); keep the interpreter from complaining when it flushes at its end."""
+    """Keep the interpreter from complaining when it flushes at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -10,9 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
+
+from forebay import Forebay
+from forebay.engine.contract import Depth
+from forebay.engine.waiting import drive
+from forebay.store.contract import WorkerRow
+
+T = TypeVar("T")
 
 COMMAND = [sys.executable, "-m", "forebay"]
 #: Seconds for anything that has to happen; generous, since nothing is learnt from a slow machine.
@@ -227,16 +234,21 @@ class Shell:
     @contextlib.contextmanager
     def worker(self, *words: str, **env: str) -> Iterator[Running]:
         """A worker that is ready: it has a living row."""
-        before = len(self._alive())
+        before = len(self.alive())
         with self.start("worker", *words, **env) as running:
-            eventually(lambda: len(self._alive()) > before or running.process.poll() is not None, "a worker")
+            eventually(lambda: len(self.alive()) > before or running.process.poll() is not None, "a worker")
             assert running.process.poll() is None, running.said
             yield running
 
-    def _alive(self) -> list[Any]:
+    def look(self, ask: Callable[[Forebay], T]) -> T:
+        """Ask the file from here, for what is only waited for: a process for each look would cost a test its time."""
+        with Forebay(f"sqlite:///{self.folder}/forebay.db") as app:
+            return ask(app)
+
+    def alive(self) -> list[WorkerRow]:
         if not (self.folder / "forebay.db").exists():
             return []
-        return [row for row in self("workers", "-o", "json").json if row["left"] > 0]
+        return [row for row in self.look(lambda app: drive(app.store.workers())) if row.left > 0]
 
     def _env(self, more: dict[str, str]) -> dict[str, str]:
         return {**self.env, **more}
@@ -246,11 +258,11 @@ class Shell:
         return self("enqueue", *words, "-o", "json").json["id"]
 
     def state(self, id_: str) -> str:
-        return self("messages", id_, "-o", "json").json["state"]
+        return self.look(lambda app: app.handle(id_).status())
 
-    def depth(self, queue: str) -> dict[str, Any]:
-        (row,) = self("queues", queue, "-o", "ndjson").rows
-        return row
+    def depth(self, queue: str) -> Depth:
+        (depth,) = self.look(lambda app: drive(app.engine.depth([queue])))
+        return depth
 
 
 def _over(process: "subprocess.Popen[str]") -> None:

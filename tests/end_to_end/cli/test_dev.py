@@ -3,6 +3,7 @@
 import signal
 
 from end_to_end.cli.shell import eventually
+from forebay.engine.waiting import drive
 
 
 def test_init_writes_an_app_that_works_and_never_overwrites(shell):
@@ -55,7 +56,7 @@ def test_dev_without_reload_is_one_process_that_does_it_all(shell):
         assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
         (row,) = shell("workers", "-o", "json").json
         assert row["pid"] == dev.process.pid
-        eventually(lambda: shell("schedules", "-o", "json").json)
+        eventually(lambda: shell.look(lambda app: drive(app.store.schedules())))
         assert dev.end() == 0
     assert shell("workers", "-o", "json").json == []
 

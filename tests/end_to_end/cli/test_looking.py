@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from end_to_end.cli.shell import COMMAND, eventually
+from forebay.engine.waiting import drive
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +58,13 @@ def test_dead_letters_are_listed_shown_redriven_and_purged(full):
     assert "ValueError: cause 0" in story
     assert [row["id"] for row in full("dead", "show", first, second, "-o", "ndjson").rows] == [first, second]
     assert full("dead", "redrive", first).out == "redriven 1\n"
-    eventually(lambda: full.depth("default")["died"] == 4, "it dies again")
+    eventually(lambda: full.depth("default").died == 4, "it dies again")
     assert full("dead", "purge", third, "--yes", "-o", "json").json == {"purged": 1}
     assert full.state(third) == "discarded"
     assert "is discarded, not dead" in full("dead", "show", third, code=1).complaint
     assert "nobody is there to confirm: add --yes" in full("dead", "purge", "--all", code=2).complaint
     assert full("dead", "redrive", "--queue", "default").out == "redriven 2\n"
-    eventually(lambda: full.depth("default")["dead"] == 2)
+    eventually(lambda: full.depth("default").dead == 2)
     assert full("dead", "purge", "-Q", "slow", "--yes").out == "purged 0\n"
     assert full("dead", "purge", "--all", "--yes").out == "purged 2\n"
     assert full("dead", "list").out == "no messages\n"
@@ -86,7 +87,8 @@ def test_a_paused_queue_keeps_its_messages_until_it_is_resumed(full):
 
 
 def test_schedules_are_listed_paused_and_resumed(full):
-    (row,) = eventually(lambda: full("schedules", "-o", "json").json, "the worker makes it known")
+    eventually(lambda: full.look(lambda app: drive(app.store.schedules())), "the worker makes it known")
+    (row,) = full("schedules", "-o", "json").json
     assert (row["name"], row["cron"], row["tz"], row["paused"]) == ("yearly", "0 0 1 1 *", "Europe/Vienna", False)
     assert "in " in full("schedules", "list").out.splitlines()[1]
     assert full("schedules", "pause", "yearly", "-o", "json").json == [{"name": "yearly", "paused": True}]
@@ -126,7 +128,7 @@ def test_settings_are_shown_with_their_origin(full):
 
 
 def test_what_a_message_says_cannot_act_on_the_terminal(full):
-    id_ = full.enqueue("greet", '"\\u001b[2J\\u202eevil"', "--delay", "1h")
+    id_ = full("enqueue", "nobody", "--raw", '"\\u001b[2J\\u202eevil"', "-o", "json").rows[0]["id"]
     for words in (["messages"], ["messages", id_], ["messages", id_, "-o", "json"]):
         said = full(*words).out
         assert "evil" in said

@@ -3,13 +3,14 @@
 import os
 import signal
 
-from end_to_end.cli.shell import eventually, sqlite
+from end_to_end.cli.shell import PATIENCE, eventually, sqlite
+from forebay.engine.waiting import drive
 
 
 def pids(shell, task: str, count: int) -> set[int]:
     """The processes that ran `count` messages of a task which answers with its process."""
     ids = [shell.enqueue(task) for _ in range(count)]
-    return {shell("result", id_, "--wait", "60s").json for id_ in ids}
+    return {shell.look(lambda app, id_=id_: app.handle(id_).result(PATIENCE)) for id_ in ids}
 
 
 def test_without_a_worker_a_host_is_unhealthy(shell):
@@ -32,19 +33,19 @@ def test_a_worker_serves_the_queues_it_is_told(shell):
 
 def test_schedules_fire_from_workers_that_may(shell):
     with shell.worker():
-        eventually(lambda: shell("schedules", "-o", "json").json)
+        eventually(lambda: shell.look(lambda app: drive(app.store.schedules())))
     with sqlite(shell.folder / "forebay.db") as db:
         db.execute("update schedule set next = next - 366 * 86400")
 
     def last() -> float | None:
-        return shell("schedules", "-o", "json").json[0]["last"]
+        return shell.look(lambda app: drive(app.store.schedules()))[0].last
 
     with shell.worker("--no-schedules"):
         assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
         assert last() is None
     with shell.worker():
         assert eventually(last)
-    assert shell.depth("default")["published"] == 2
+    assert shell.depth("default").published == 2
 
 
 def test_the_app_may_stand_in_front_or_in_the_environment(shell):
@@ -78,7 +79,7 @@ def test_told_twice_it_hands_back_what_still_runs(shell):
         nap = shell.enqueue("nap", "600", str(mark))
         eventually(mark.exists)
         worker.process.send_signal(signal.SIGINT)
-        eventually(lambda: shell("workers", "-o", "json").json[0]["state"] != "running", "draining")
+        eventually(lambda: shell.alive()[0].state != "running", "draining")
         assert worker.end(signal.SIGINT) == 0
     found = shell("messages", nap, "-o", "json").json
     assert (found["state"], found["attempt"]) == ("ready", 0)
@@ -94,7 +95,7 @@ def test_quit_prints_stacks_and_goes_on(shell):
 def test_a_killed_process_is_replaced_and_its_message_runs_again(shell):
     with shell.worker("-p", "2"):
         assert len(pids(shell, "process", 1)) == 1
-        before = {row["pid"] for row in shell("workers", "-o", "json").json}
+        before = {row.pid for row in shell.alive()}
         mark = shell.folder / "started"
         nap = shell.enqueue("nap", "1", str(mark))
         eventually(lambda: mark.exists() and mark.read_text())
@@ -103,8 +104,8 @@ def test_a_killed_process_is_replaced_and_its_message_runs_again(shell):
         os.kill(victim, signal.SIGKILL)
         assert shell("result", nap, "--wait", "60s").json == "rested"
         assert shell("messages", nap, "-o", "json").json["attempt"] == 2
-        now = eventually(lambda: len(rows := shell("workers", "-o", "json").json) == 2 and rows)
-        assert victim not in {row["pid"] for row in now}
+        now = eventually(lambda: len(rows := shell.alive()) == 2 and rows)
+        assert victim not in {row.pid for row in now}
 
 
 def test_a_process_is_replaced_after_so_many_tasks_or_so_much_memory(shell):
@@ -118,7 +119,7 @@ def test_a_process_is_replaced_after_so_many_tasks_or_so_much_memory(shell):
 
 def test_cpu_tasks_run_in_processes_of_their_own(shell):
     with shell.worker("--cpu", "1"):
-        parents = {row["pid"] for row in shell("workers", "-o", "json").json}
+        parents = {row.pid for row in shell.alive()}
         assert not pids(shell, "whoami", 1) & parents
 
 
