@@ -176,7 +176,7 @@ class Forebay:
     async def apublish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[RawWays]) -> list[Handle[Any]]:
         """Publish many raw messages in one transaction."""
         chosen = options(Options(queue=check_name("queue", queue)), ways)
-        messages = [self.producer.message("", encode_value(value), chosen) for value in values]
+        messages = self.producer.messages("", [encode_value(value) for value in values], chosen)
         receipts = await self.producer.publish(messages)
         return [Handle(self.producer, receipt.id, duplicate=receipt.fate is Fate.DUPLICATE) for receipt in receipts]
 

@@ -7,7 +7,7 @@ one face; `drive` runs such a coroutine to its end in the calling thread, and wh
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         coroutine.send(None)
     except StopIteration as stop:
-        return stop.value
+        return cast("T", stop.value)
     finally:
         _here.blocking = before
     coroutine.close()
@@ -67,7 +67,7 @@ class Completion(Generic[T]):
             yield from self.future
         if self._error is not None:
             raise self._error
-        return self._value
+        return cast("T", self._value)
 
     @staticmethod
     def deliver(completions: Iterable["Completion[Any]"]) -> None:

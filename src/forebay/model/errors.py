@@ -42,7 +42,7 @@ class EngineUnreachable(EngineError):
 
 
 class EngineFull(EngineError):
-    """No room for new messages. What was accepted before is safe and can be settled; publish again when there is room."""
+    """No room for new messages. What was accepted is safe and can be settled; publish again when there is room."""
 
 
 class OutcomeUnknown(EngineError):

@@ -15,24 +15,32 @@ class Ids:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
-        self._pool = b""
+        self._pool = ""
         self._at = 0
         os.register_at_fork(after_in_child=self._reseed)
 
     def _reseed(self) -> None:
         self._lock = threading.Lock()
-        self._pool, self._at = b"", 0
+        self._pool, self._at = "", 0
 
     def __call__(self) -> str:
         """A new id."""
+        return self.many(1)[0]
+
+    def many(self, count: int) -> list[str]:
+        """New ids, in order."""
         with self._lock:
-            stamp = (time.time_ns() // 1_000_000) << 16
-            self._last = stamp = max(stamp, self._last + 1)
-            if self._at >= len(self._pool):
-                self._pool, self._at = os.urandom(4096), 0
-            noise = self._pool[self._at : self._at + 8]
-            self._at += 8
-        return f"{stamp:016x}{noise.hex()}"
+            first = max((time.time_ns() // 1_000_000) << 16, self._last + 1)
+            self._last = first + count - 1
+            noise = self._noise(count * 16)
+        return [f"{first + n:016x}{noise[n * 16 : n * 16 + 16]}" for n in range(count)]
+
+    def _noise(self, digits: int) -> str:
+        """Random hex digits, from a pool that saves most calls to the system."""
+        if self._at + digits > len(self._pool):
+            self._pool, self._at = os.urandom(max(4096, digits)).hex(), 0
+        self._at += digits
+        return self._pool[self._at - digits : self._at]
 
 
 new_id = Ids()

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 import msgspec
+from msgspec.structs import replace
 
 from forebay.config import Settings
 from forebay.engine.contract import Engine, Fate, Receipt
@@ -101,6 +102,25 @@ def _checked(chosen: Options) -> Options:
     return chosen
 
 
+def _form(task: str, chosen: Options) -> Message:
+    """What messages that are made together have in common."""
+    headers = lineage()
+    if chosen.headers:
+        headers = {**(headers or {}), **chosen.headers}
+    return Message(
+        id="",
+        queue=chosen.queue,
+        task=task,
+        headers=headers,
+        key=chosen.key,
+        priority=chosen.priority,
+        delay=chosen.delay,
+        due=chosen.due,
+        ttl=chosen.expires,
+        unique=chosen.unique,
+    )
+
+
 class Producer:
     """Publishes through one engine.
 
@@ -111,36 +131,23 @@ class Producer:
     def __init__(self, engine: Engine, store: Store, settings: Settings, seal: Seal | None = None) -> None:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
 
-    def message(self, task: str, body: bytes, chosen: Options) -> Message:
-        """A message, not yet published.
+    def messages(self, task: str, bodies: Sequence[bytes], chosen: Options) -> list[Message]:
+        """Messages, not yet published.
 
         Raises:
-            PayloadTooLarge: the body is over the limit.
+            PayloadTooLarge: a body is over the limit.
         """
-        if len(body) > self.settings.payload_limit:
+        limit = self.settings.payload_limit
+        if bodies and (longest := max(map(len, bodies))) > limit:
             raise PayloadTooLarge(
-                f"{task or chosen.queue}: {len(body):,} bytes is over the limit of {self.settings.payload_limit:,}: "
+                f"{task or chosen.queue}: {longest:,} bytes is over the limit of {limit:,}: "
                 "store the data elsewhere and send its address, or raise payload_limit"
             )
-        headers = lineage()
-        if chosen.headers:
-            headers = {**(headers or {}), **chosen.headers}
-        message = Message(
-            id=new_id(),
-            queue=chosen.queue,
-            task=task,
-            body=body,
-            headers=headers,
-            key=chosen.key,
-            priority=chosen.priority,
-            delay=chosen.delay,
-            due=chosen.due,
-            ttl=chosen.expires,
-            unique=chosen.unique,
-        )
+        form = _form(task, chosen)
+        made = [replace(form, id=id_, body=body) for id_, body in zip(new_id.many(len(bodies)), bodies, strict=True)]
         if self.seal is None:
-            return message
-        return msgspec.structs.replace(message, body=self.seal.close(Part.BODY, message, body))
+            return made
+        return [replace(one, body=self.seal.close(Part.BODY, one, one.body)) for one in made]
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Publish; durable when this returns.
@@ -168,7 +175,7 @@ class Producer:
             return found
         parts = {Part.BODY: found.body, Part.RESULT: found.result, Part.PROGRESS: found.progress}
         opened = {part.value: self.seal.glimpse(part, found, blob) for part, blob in parts.items() if blob}
-        return msgspec.structs.replace(found, **opened)
+        return replace(found, **opened)
 
     async def watch(self, timeout: float) -> None:
         """Until some message may have ended."""

@@ -80,7 +80,7 @@ class Using(Generic[P, T]):
     async def _publish(self, calls: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Handle[T]]:
         task, producer = self._task, self._task.producer
         encode = task.codec.encode
-        messages = [producer.message(task.name, encode(args, kwargs), self._chosen) for args, kwargs in calls]
+        messages = producer.messages(task.name, [encode(args, kwargs) for args, kwargs in calls], self._chosen)
         receipts = await producer.publish(messages)
         return [
             Handle(producer, receipt.id, task.codec, duplicate=receipt.fate is Fate.DUPLICATE) for receipt in receipts

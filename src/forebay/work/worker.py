@@ -299,7 +299,7 @@ class Worker:
 
     def idle(self) -> None:
         """Something that ran has ended."""
-        if not self.running:
+        if not self._runs and not self.running:
             self._idle.set()
 
     def settle(self, delivery: Delivery, result: Outcome) -> None:

@@ -35,7 +35,7 @@ class MemoryStore:
     async def gates(self) -> list[Gate]:
         """The closed ones, by queue and lane, whole queues first."""
         with self._memory.verb():
-            return sorted(self._memory.gates.values(), key=lambda gate: (gate.queue, gate.lane is not None, gate.lane or ""))
+            return sorted(self._memory.gates.values(), key=lambda gate: (gate.queue, gate.lane is not None, gate.lane))
 
     async def put_schedules(self, schedules: Sequence[Schedule]) -> None:
         """Add or change; only a changed cron or time zone moves the next tick."""
@@ -65,7 +65,7 @@ class MemoryStore:
             for name in names:
                 self._memory.schedules.pop(name, None)
 
-    async def pause_schedule(self, name: str, paused: bool) -> bool:  # noqa: FBT001 - as in the contract
+    async def pause_schedule(self, name: str, paused: bool) -> bool:
         """Stop or start one."""
         with self._memory.verb():
             schedule = self._memory.schedules.get(name)

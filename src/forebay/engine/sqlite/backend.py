@@ -1,4 +1,4 @@
-"""The SQLite engine: the verbs of the contract over one `Database`; each role of the store is a class in its own file."""
+"""The SQLite engine: the contract's verbs over one `Database`; each role of the store is a class in its own file."""
 
 from collections.abc import Sequence
 

@@ -42,7 +42,7 @@ class Ringer:
     def _look(self) -> list[str]:
         """The listeners; the folder is read again only when it changed."""
         try:
-            mtime = os.stat(self._folder).st_mtime_ns
+            mtime = self._folder.stat().st_mtime_ns
         except OSError:
             return []
         if mtime != self._mtime:
@@ -57,7 +57,7 @@ class Ringer:
             pass  # its buffer is full of wake-ups that it has not read yet
         except (ConnectionRefusedError, FileNotFoundError):
             with contextlib.suppress(OSError):
-                os.unlink(path)
+                Path(path).unlink()
             self._mtime = -1
         except OSError:
             pass  # no room in the kernel just now: the listener's slow look is the net
@@ -101,7 +101,7 @@ class Listener:
         self._socket.close()
         if self.path:
             with contextlib.suppress(OSError):
-                os.unlink(self.path)
+                Path(self.path).unlink()
 
 
 def _bind(folder: Path) -> tuple[socket.socket, str | None]:
@@ -111,7 +111,7 @@ def _bind(folder: Path) -> tuple[socket.socket, str | None]:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+            Path(path).unlink()
         listener.bind(path)
     except OSError:
         return listener, None

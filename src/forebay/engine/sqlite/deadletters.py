@@ -37,14 +37,12 @@ def _each(
 
 
 def _chosen(tx: Transaction, ids: Sequence[str] | None, queue: str | None, limit: int) -> list[tuple[Any, ...]]:
+    if ids is None and queue is None:
+        return tx.rows("select seq, queue from dead order by seq limit ?", (limit,))
     if ids is None:
-        where, values = ("queue = ?", (queue,)) if queue is not None else ("1", ())
-        return tx.db.execute(
-            f"select seq, queue from dead where {where} order by seq limit ?", (*values, limit)
-        ).fetchall()
+        return tx.rows("select seq, queue from dead where queue = ? order by seq limit ?", (queue, limit))
     text = "select seq, queue from dead where id = ?1 and (?2 is null or queue = ?2)"
-    found = [tx.db.execute(text, (id_, queue)).fetchone() for id_ in ids[:limit]]
-    return sorted(row for row in found if row is not None)
+    return sorted(row for id_ in ids[:limit] for row in tx.rows(text, (id_, queue)))
 
 
 def _redrive(tx: Transaction, seq: int, queue: str) -> bool:

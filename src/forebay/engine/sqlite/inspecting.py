@@ -56,7 +56,7 @@ class Inspecting:
             where.append("state = ?")
             values.append(str(query.state))
         if query.after is not None:
-            where.append(f"seq > (select seq from {table} where id = ?)")
+            where.append(f"seq > (select seq from {table} where id = ?)")  # noqa: S608 - a table of ours
             values.append(query.after)
         columns = sql(statement).split("where id = ?1")[0].replace(f"from {table}", f"from {table} {hint}")
         text = f"{columns} where {' and '.join(where)} order by seq limit ?"
@@ -85,15 +85,15 @@ class Inspecting:
         return [self._cancel_one(tx, id_) for id_ in ids]
 
     def _cancel_one(self, tx: Transaction, id_: str) -> State | None:
-        found = tx.db.execute("select seq, queue, state from message where id = ?", (id_,)).fetchone()
-        if found is None:
+        found = tx.rows("select seq, queue, state from message where id = ?", (id_,))
+        if not found:
             return _ended_state(tx, id_)
-        seq, queue, state = found
+        seq, queue, state = found[0]
         if state == rows.RUNNING:
             tx.db.execute("update message set cancel = 1 where seq = ?", (seq,))
             tx.topics.add("cancel")
             return State.RUNNING
-        self._settling.end(tx, seq, queue, rows.LIVE_STATES[state], State.CANCELLED, cause="cancelled while waiting")
+        self._settling.end(tx, seq, queue, rows.live(state), State.CANCELLED, cause="cancelled while waiting")
         return State.CANCELLED
 
     async def tidy(self, limit: int = 5000) -> int:
@@ -121,9 +121,9 @@ class Inspecting:
 
 
 def _ended_state(tx: Transaction, id_: str) -> State | None:
-    if tx.db.execute("select 1 from dead where id = ?", (id_,)).get:
+    if tx.value("select 1 from dead where id = ?", (id_,)):
         return State.DEAD
-    state = tx.db.execute("select state from finished where id = ?", (id_,)).get
+    state = tx.value("select state from finished where id = ?", (id_,))
     return State(state) if state else None
 
 

@@ -27,9 +27,9 @@ class Leasing:
 
     def lease(self, tx: Transaction, want: Want) -> Leased:
         """Up to `want.limit` deliveries, in rotation over the open lanes of the wanted queues."""
-        if not tx.db.execute(sql("holds"), (want.worker, tx.mono, self._boot)).get:
+        if not tx.value(sql("holds"), (want.worker, tx.mono, self._boot)):
             raise LeaseLost(f"worker {want.worker} has no lease: it never beat, or was declared lost")
-        cancelled = [id_ for (id_,) in tx.db.execute(sql("cancelled"), (want.worker,))]
+        cancelled = [id_ for (id_,) in tx.rows(sql("cancelled"), (want.worker,))]
         if want.limit <= 0:
             return Leased([], cancelled)
         promote(tx)
@@ -38,12 +38,13 @@ class Leasing:
 
     def _take(self, tx: Transaction, want: Want) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""
-        lanes = [(queue, lane) for queue in want.queues for (lane,) in tx.db.execute(sql("lanes"), (queue,))]
+        lanes = [(queue, lane) for queue in want.queues for (lane,) in tx.rows(sql("lanes"), (queue,))]
         if not lanes:
             return []
         self._turn += 1
         turn = self._turn % len(lanes)
-        hungry, taken = lanes[turn:] + lanes[:turn], []
+        hungry = lanes[turn:] + lanes[:turn]
+        taken: list[Delivery] = []
         while hungry and len(taken) < want.limit:
             share = -(-(want.limit - len(taken)) // len(hungry))
             still: list[tuple[str, str]] = []
@@ -57,10 +58,12 @@ class Leasing:
         return taken
 
     def _take_lane(self, tx: Transaction, worker: str, queue: str, lane: str, limit: int) -> list[Delivery]:
-        found = tx.db.execute(sql("lease"), (worker, tx.now, queue, lane, limit)).fetchall()
+        found = tx.rows(sql("lease"), (worker, tx.now, queue, lane, limit))
         if not found:
             return []
-        found.sort(key=lambda row: (-row[10], row[0]))  # RETURNING has no order: by priority, then acceptance
+        found.sort()  # RETURNING has no order: by acceptance, which they mostly are,
+        if len({row[10] for row in found}) > 1:
+            found.sort(key=lambda row: -row[10])  # then by priority
         tx.moved(queue, "ready", "running", len(found))
         return [rows.delivery(row) for row in found]
 
@@ -80,15 +83,13 @@ class Leasing:
 
     def recover(self, tx: Transaction, lost: Sequence[str]) -> Recovered:
         """Bury workers; what they held goes back, or is quarantined."""
-        gone = {id_ for (id_,) in tx.db.execute(sql("gone"), (tx.mono, self._boot))}
-        named = {
-            id_ for id_ in lost if tx.db.execute("select 1 from worker where id = ? and state <> 'buried'", (id_,)).get
-        }
+        gone = {id_ for (id_,) in tx.rows(sql("gone"), (tx.mono, self._boot))}
+        named = {id_ for id_ in lost if tx.value("select 1 from worker where id = ? and state <> 'buried'", (id_,))}
         returned = quarantined = 0
         for worker in sorted(gone | named):
             # the row stays a while as a tombstone, so that a frozen worker that comes back is told
             tx.db.execute("update worker set state = 'buried', until = 0, started = ? where id = ?", (tx.now, worker))
-            for seq, queue, cancel in tx.db.execute(sql("running"), (worker,)).fetchall():
+            for seq, queue, cancel in tx.rows(sql("running"), (worker,)):
                 if cancel:
                     self._settling.end(tx, seq, queue, "running", "cancelled", cause="its worker was lost")
                 elif self._settling.lose(tx, seq, queue, "its process ended or stopped answering"):
@@ -108,7 +109,7 @@ async def ripen(db: Database) -> None:
 
 def promote(tx: Transaction, limit: int = SWEEP) -> None:
     """Make due messages ready."""
-    queues = Counter(queue for (queue,) in tx.db.execute(sql("promote"), (tx.now, limit)))
+    queues = Counter(queue for (queue,) in tx.rows(sql("promote"), (tx.now, limit)))
     for queue, n in queues.items():
         tx.moved(queue, "scheduled", "ready", n)
         tx.topics.add(QUEUE + queue)

@@ -1,8 +1,11 @@
 """Accepting messages: operations of the writer's transaction."""
 
-from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
+
+import apsw
+from msgspec.structs import replace
 
 from forebay.engine.contract import Fate, Receipt
 from forebay.engine.sqlite import rows
@@ -11,6 +14,8 @@ from forebay.engine.sqlite.writer import Transaction
 from forebay.model.message import Message
 from forebay.model.queue import QueueSpec
 
+#: Characters of an id; one of another length is inserted by itself.
+ID_LENGTH = 32
 #: The topic that tells of a queue's news.
 QUEUE = "queue:"
 
@@ -27,11 +32,10 @@ class Publishing:
         for place in places - self._known:
             self._introduce(tx, *place)
         ttls = {queue: _ttl(tx, queue) for queue, _ in places}
-        values = [_values(message, ttls[message.queue], tx.now) for message in messages]
-        if not _insert_all(tx, values):
-            return [_insert_one(tx, message, row) for message, row in zip(messages, values, strict=True)]
-        _account(tx, values)
-        return [Receipt(message.id) for message in messages]
+        receipts: list[Receipt] = []
+        for form, run in groupby(messages, _form):
+            receipts += _insert(tx, list(run), _values(form, ttls[form.queue], tx.now))
+        return receipts
 
     def _introduce(self, tx: Transaction, queue: str, lane: str) -> None:
         tx.db.execute("insert into queue (name) values (?) on conflict do nothing", (queue,))
@@ -50,16 +54,17 @@ def declare(tx: Transaction, queues: Sequence[QueueSpec]) -> None:
 
 
 def _ttl(tx: Transaction, queue: str) -> float | None:
-    return tx.db.execute("select ttl from queue where name = ?", (queue,)).get  # type: ignore[no-any-return]
+    ttl: float | None = tx.value("select ttl from queue where name = ?", (queue,))
+    return ttl
 
 
 def _values(message: Message, ttl: float | None, now: float) -> tuple[Any, ...]:
+    """The columns of a form, between id and body."""
     due = message.due if message.due is not None else (now + message.delay if message.delay > 0 else None)
     if due is not None and due <= now:
         due = None
     ttl = message.ttl if message.ttl is not None else ttl
     return (
-        message.id,
         message.queue,
         message.lane,
         rows.READY if due is None else rows.SCHEDULED,
@@ -71,42 +76,61 @@ def _values(message: Message, ttl: float | None, now: float) -> tuple[Any, ...]:
         message.unique,
         message.task,
         rows.pack_or_none(message.headers),
-        message.body,
     )
 
 
-def _insert_all(tx: Transaction, values: list[tuple[Any, ...]]) -> bool:
-    """The usual case in one go; if any was a duplicate nothing is inserted and the slow path decides one by one."""
-    if len(values) < 2:
-        return False
-    tx.db.execute("savepoint batch")
-    before = tx.db.total_changes()
-    tx.db.executemany(sql("publish"), values)
-    complete = tx.db.total_changes() - before == len(values)
-    if not complete:
-        tx.db.execute("rollback to batch")
-    tx.db.execute("release batch")
+def _form(message: Message) -> Message:
+    """What a message has in common with others of its batch: all but id and body."""
+    return replace(message, id="", body=b"")
+
+
+def _insert(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]) -> list[Receipt]:
+    """Messages of one form, usually a whole batch; those that are duplicates are found out one by one."""
+    if len(alike) > 1 and all(_usual(message.id) for message in alike) and _insert_all(tx, alike, form):
+        return [Receipt(message.id) for message in alike]
+    return [_insert_one(tx, message, form) for message in alike]
+
+
+def _usual(id_: str) -> bool:
+    return len(id_) == ID_LENGTH and id_.isascii()
+
+
+def _insert_all(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]) -> bool:
+    """All in one statement, or nothing.
+
+    Each id and body goes as one blob of one array, and SQLite takes them apart: half the work of binding row by row.
+    """
+    pairs = tuple([message.id.encode() + message.body for message in alike])
+    tx.db.execute("savepoint alike")
+    tx.db.execute(sql("publish_alike"), (apsw.carray(pairs), *form))
+    complete = tx.db.changes() == len(alike)
+    if complete:
+        _account(tx, form, len(alike))
+    else:
+        tx.db.execute("rollback to alike")
+    tx.db.execute("release alike")
     return complete
 
 
-def _insert_one(tx: Transaction, message: Message, row: tuple[Any, ...]) -> Receipt:
-    tx.db.execute(sql("publish"), row)
+def _insert_one(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Receipt:
+    tx.db.execute(sql("publish"), (message.id, *form, message.body))
     if tx.db.changes():
-        _account(tx, [row])
+        _account(tx, form, 1)
         return Receipt(message.id)
     return Receipt(_holder(tx, message), Fate.DUPLICATE)
 
 
 def _holder(tx: Transaction, message: Message) -> str:
     """The message that stands for a duplicate: itself, or the one that holds its unique key."""
-    if message.unique is None or tx.db.execute(sql("known"), (message.id,)).get:
+    if message.unique is None or tx.value(sql("known"), (message.id,)):
         return message.id
-    holder = tx.db.execute("select id from message where uniq = ?", (message.unique,)).get
+    holder = tx.value("select id from message where uniq = ?", (message.unique,))
     return holder or message.id
 
 
-def _account(tx: Transaction, values: Sequence[tuple[Any, ...]]) -> None:
-    for (queue, state), n in Counter((row[1], row[3]) for row in values).items():
-        tx.count(queue, "published", n)
-        tx.count(queue, rows.LIVE_STATES[state], n)
-        tx.topics.add(QUEUE + queue)
+def _account(tx: Transaction, form: tuple[Any, ...], n: int) -> None:
+    """`n` messages of this form came in."""
+    queue, _, state, *_ = form
+    tx.count(queue, "published", n)
+    tx.count(queue, rows.live(state), n)
+    tx.topics.add(QUEUE + queue)

@@ -55,7 +55,7 @@ def live(row: tuple[Any, ...]) -> Found:
     id_, queue, task, state, attempt, lost, priority, lane, key, unique, body, headers, created = row[:13]
     due, expires, started, worker, failure, progress, cause = row[13:]
     return Found(
-        id=id_, queue=queue, task=task, state=rows.LIVE_STATES[state], attempt=attempt, lost=lost, priority=priority,
+        id=id_, queue=queue, task=task, state=rows.live(state), attempt=attempt, lost=lost, priority=priority,
         lane=lane, key=key, unique=unique, body=body, headers=rows.headers(headers), created=created,
         due=due if state == rows.SCHEDULED else None, expires=expires, started=started, worker=worker,
         failure=rows.failure(failure), progress=progress, cause=cause or "" if state == rows.PARKED else "",

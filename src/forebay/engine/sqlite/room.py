@@ -42,7 +42,7 @@ class Room:
             self._looked = tx.mono
         if not self._max_size:
             return operation(tx, *args, **kwargs)
-        page = int(tx.db.execute("pragma page_size").get)
+        page = int(tx.value("pragma page_size"))
         tx.db.execute(f"pragma max_page_count = {max(1, self._max_size // page)}")
         try:
             return operation(tx, *args, **kwargs)

@@ -1,10 +1,13 @@
 """Between our values and SQLite's columns: the state numbers, and the statements by name."""
 
+from array import array
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State
@@ -12,8 +15,8 @@ from forebay.model.message import Failure
 
 SCHEDULED, READY, RUNNING, PARKED = 0, 1, 2, 3
 
-#: The number of a live state in the file is its place here.
-LIVE_STATES = (State.SCHEDULED, State.READY, State.RUNNING, State.PARKED)
+#: The number of a live state in the file is its place here; `live` reads it.
+LIVE_STATES: tuple[State, ...] = (State.SCHEDULED, State.READY, State.RUNNING, State.PARKED)
 
 pack = msgspec.msgpack.Encoder().encode
 _headers = msgspec.msgpack.Decoder(dict[str, str]).decode
@@ -24,6 +27,11 @@ _failure = msgspec.msgpack.Decoder(Failure).decode
 def sql(name: str) -> str:
     """The statement in `sql/<name>.sql`."""
     return (resources.files(__package__) / "sql" / f"{name}.sql").read_text("utf-8")
+
+
+def live(number: int) -> State:
+    """The live state of a number in the file."""
+    return LIVE_STATES[number]
 
 
 def pack_or_none(value: Any) -> bytes | None:
@@ -41,8 +49,20 @@ def failure(blob: bytes | None) -> Failure | None:
     return _failure(blob) if blob else None
 
 
-def delivery(row: tuple[Any, ...]) -> Delivery:
+def delivery(row: Sequence[Any]) -> Delivery:
     """A delivery from the columns of `lease.sql` and `held.sql`, which are in the order of its fields."""
-    if row[-1] is None:
-        return Delivery(*row)
-    return Delivery(*row[:-1], headers(row[-1]))
+    made = Delivery(*row)
+    return made if made.headers is None else replace(made, headers=headers(row[-1]))
+
+
+#: Bits of a fence beside its row in one number of `leases`: a message of over a million leases does not end.
+_FENCE = 20
+
+
+def leases(deliveries: Iterable[Delivery]) -> "array[int]":
+    """The leases of a batch, for `apsw.carray`: row and fence in one number each.
+
+    Raises:
+        OverflowError: a fence or a row is too large, which a lifetime does not suffice for.
+    """
+    return array("q", [delivery.receipt << _FENCE | delivery.fence for delivery in deliveries])

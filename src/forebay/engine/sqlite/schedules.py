@@ -1,6 +1,7 @@
 """Cron rows; `fire` moves one on and publishes its messages in the same commit, so a tick fires once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.publishing import Publishing
@@ -8,8 +9,6 @@ from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.message import Message
 from forebay.store.contract import Schedule
-
-_COLUMNS = "name, cron, tz, task, queue, body, missed, next, last, paused"
 
 
 class Schedules:
@@ -24,9 +23,7 @@ class Schedules:
 
     async def schedules(self) -> list[Schedule]:
         """See `store.contract.Schedules.schedules`."""
-        found = self._db.read(f"select {_COLUMNS} from schedule order by name")
-        fields = [name.strip() for name in _COLUMNS.split(",")]
-        return [Schedule(**{**dict(zip(fields, row, strict=True)), "paused": bool(row[-1])}) for row in found]
+        return [_schedule(row) for row in self._db.read(sql("schedules"))]
 
     async def fire(self, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
         """See `store.contract.Schedules.fire`."""
@@ -47,6 +44,14 @@ class Schedules:
     async def pause_schedule(self, name: str, paused: bool) -> bool:
         """See `store.contract.Schedules.pause_schedule`."""
         return await self._db.writer.submit(_pause, name, paused)
+
+
+def _schedule(row: tuple[Any, ...]) -> Schedule:
+    name, cron, tz, task, queue, body, missed, upcoming, last, paused = row
+    return Schedule(
+        name=name, cron=cron, tz=tz, task=task, queue=queue, body=body, missed=missed, next=upcoming, last=last,
+        paused=bool(paused),
+    )  # fmt: skip
 
 
 def _put(tx: Transaction, schedules: Sequence[Schedule]) -> None:

@@ -1,7 +1,11 @@
 """Ends: what becomes of a message. Operations of the writer's transaction."""
 
+from array import array
 from collections import Counter
 from collections.abc import Sequence
+from typing import cast
+
+import apsw
 
 from forebay.engine.contract import QUARANTINE_AFTER
 from forebay.engine.sqlite import rows
@@ -25,11 +29,12 @@ class Settling:
 
     def settle(self, tx: Transaction, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
         """Whether each was carried out. The usual batch, all acks, goes in two statements."""
-        if not tx.db.execute(sql("holds"), (worker, tx.mono, self._boot)).get:
+        if not tx.value(sql("holds"), (worker, tx.mono, self._boot)):
             return [False] * len(settlements)
         tx.topics.add(ENDED)
-        acks = [settlement for settlement in settlements if isinstance(settlement.outcome, Ack)]
-        if len(acks) == len(settlements) and _ack_all(tx, worker, acks):
+        if not settlements:
+            return []
+        if all(isinstance(one.outcome, Ack) for one in settlements) and _ack_all(tx, worker, settlements):
             return [True] * len(settlements)
         return [self._settle_one(tx, worker, settlement) for settlement in settlements]
 
@@ -37,7 +42,7 @@ class Settling:
         delivery, fate = settlement.delivery, settlement.outcome
         if isinstance(fate, Ack):
             return _ack_all(tx, worker, [settlement])
-        cancel = tx.db.execute(sql("owned"), (delivery.receipt, delivery.fence, delivery.id, worker)).get
+        cancel = tx.value(sql("owned"), (delivery.receipt, delivery.fence, delivery.id, worker))
         if cancel is None:
             return False
         state = lifecycle.move(State.RUNNING, fate.move)
@@ -56,7 +61,7 @@ class Settling:
                 _again(tx, settlement, state)
         return True
 
-    def end(self, tx: Transaction, seq: int, queue: str, start: str, state: str, cause: str = "") -> None:
+    def end(self, tx: Transaction, seq: int, queue: str, start: str, state: str, *, cause: str = "") -> None:
         """A live message ends for good, other than by success or as a dead letter."""
         tx.db.execute(sql("finish"), (seq, str(state), tx.now, tx.now + self._keep, cause, None))
         tx.db.execute(sql("remove"), (seq,))
@@ -74,7 +79,7 @@ class Settling:
 
     def lose(self, tx: Transaction, seq: int, queue: str, cause: str) -> bool:
         """A running message lost its worker: back to ready, or quarantined. Whether it went back."""
-        losses = tx.db.execute("update message set lost = lost + 1 where seq = ? returning lost", (seq,)).get
+        losses = tx.value("update message set lost = lost + 1 where seq = ? returning lost", (seq,))
         if losses >= QUARANTINE_AFTER:
             self.bury(tx, seq, queue, f"lost {losses} workers; the last one: {cause}")
             return False
@@ -85,46 +90,45 @@ class Settling:
 
     def expire_overdue(self, tx: Transaction, limit: int) -> int:
         """End waiting messages whose time has passed; how many."""
-        found = tx.db.execute(sql("overdue"), (tx.now, limit)).fetchall()
+        found = tx.rows(sql("overdue"), (tx.now, limit))
         for seq, queue, state in found:
-            self.end(tx, seq, queue, rows.LIVE_STATES[state], State.EXPIRED, cause="waited past its time")
+            self.end(tx, seq, queue, rows.live(state), State.EXPIRED, cause="waited past its time")
         return len(found)
 
 
 def _ack_all(tx: Transaction, worker: str, acks: Sequence[Settlement]) -> bool:
-    """All of them, or nothing."""
+    """All of them, or nothing. A batch goes to SQLite as one array, so that it is a few statements at any size."""
+    deliveries = [ack.delivery for ack in acks]
+    leases = rows.leases(deliveries)
     tx.db.execute("savepoint acks")
-    before = tx.db.total_changes()
-    tx.db.executemany(sql("ack"), [(d.receipt, d.fence, d.id, worker) for d in (ack.delivery for ack in acks)])
-    complete = tx.db.total_changes() - before == len(acks)
-    if complete:
-        tx.db.executemany(sql("remember"), [_memory(ack, tx.now) for ack in acks if _kept(ack)])
-    else:
+    _remember(tx, acks, leases)
+    tx.db.execute(sql("ack"), (apsw.carray(leases), worker))
+    complete = tx.db.changes() == len(acks)
+    if not complete:
         tx.db.execute("rollback to acks")
     tx.db.execute("release acks")
     if complete:
-        for queue, n in Counter(ack.delivery.queue for ack in acks).items():
+        for queue, n in Counter(delivery.queue for delivery in deliveries).items():
             tx.moved(queue, "running", "done", n)
     return complete
 
 
-def _kept(ack: Settlement) -> bool:
-    return isinstance(ack.outcome, Ack) and ack.outcome.keep > 0
+def _remember(tx: Transaction, acks: Sequence[Settlement], leases: "array[int]") -> None:
+    """Keep the ends. Those without a result and kept equally long, as most are, come from the messages themselves."""
+    fates = [cast("Ack", ack.outcome) for ack in acks]
+    keep = fates[0].keep
+    if all(fate.result is None and fate.keep == keep for fate in fates):
+        if keep > 0:
+            tx.db.execute(sql("remember_all"), (apsw.carray(leases), tx.now, tx.now + keep))
+    else:
+        kept = [_memory(ack, tx.now) for ack, fate in zip(acks, fates, strict=True) if fate.keep > 0]
+        tx.db.executemany(sql("remember"), kept)
 
 
-def _memory(ack: Settlement, now: float) -> tuple[object, ...]:
-    delivery, fate = ack.delivery, ack.outcome
-    assert isinstance(fate, Ack)
-    return (
-        delivery.id,
-        delivery.queue,
-        delivery.task,
-        delivery.attempt,
-        delivery.created,
-        now,
-        now + fate.keep,
-        fate.result,
-    )
+def _memory(ack: Settlement, now: float) -> tuple[str | int | float | bytes | None, ...]:
+    delivery, fate = ack.delivery, cast("Ack", ack.outcome)
+    ends = (now, now + fate.keep, fate.result)
+    return (delivery.id, delivery.queue, delivery.task, delivery.attempt, delivery.created, *ends)
 
 
 def _again(tx: Transaction, settlement: Settlement, state: State) -> None:
@@ -135,7 +139,7 @@ def _again(tx: Transaction, settlement: Settlement, state: State) -> None:
     failure = rows.pack(fate.failure) if isinstance(fate, outcome.Retry) else None
     if lane is not None:
         tx.db.execute("insert into lane (queue, lane) values (?, ?) on conflict do nothing", (delivery.queue, lane))
-        if not tx.db.execute(sql("shut"), (delivery.queue, lane)).get:
+        if not tx.value(sql("shut"), (delivery.queue, lane)):
             state = State.READY  # its gate opened meanwhile; nobody would come to wake it
     refund = int(fate.move in lifecycle.REFUNDS)
     number = rows.LIVE_STATES.index(state)

@@ -19,9 +19,9 @@ async def shrink(writer: Writer) -> None:
 
 def step(tx: Transaction) -> int:
     """Return some pages; how many. What is free beyond `SLACK` and beyond what is in use counts as too much."""
-    pages, free = (int(tx.db.execute(f"pragma {name}").get) for name in ("page_count", "freelist_count"))
+    pages, free = (int(tx.value(f"pragma {name}")) for name in ("page_count", "freelist_count"))
     surplus = free - max(SLACK, pages - free)
     if surplus <= 0:
         return 0
-    tx.db.execute(f"pragma incremental_vacuum({min(surplus, STEP)})").fetchall()
-    return pages - int(tx.db.execute("pragma page_count").get)
+    tx.rows(f"pragma incremental_vacuum({min(surplus, STEP)})")
+    return pages - int(tx.value("pragma page_count"))

@@ -8,7 +8,7 @@ loops; a thread that would only wait for it takes its turn instead when it is id
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import apsw
@@ -39,6 +39,14 @@ class Transaction:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.topics: set[str] = set()
         self.after: list[Callable[[], object]] = []  # what may be remembered only once it is committed
+
+    def rows(self, text: str, bindings: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a statement."""
+        return self.db.execute(text, bindings).fetchall()
+
+    def value(self, text: str, bindings: Sequence[Any] = ()) -> Any:
+        """The first column of a statement's first row; None without one."""
+        return self.db.execute(text, bindings).get
 
     def count(self, queue_name: str, name: str, n: int = 1) -> None:
         """Add `n` to a tally of a queue when this commits."""

@@ -1,5 +1,4 @@
 """What `cancel` promises: what waits ends at once, what runs is asked to stop, what ended stays as it is."""
-# ruff: noqa: S101
 
 import pytest
 

@@ -1,5 +1,4 @@
 """What holds when many do it at once: from several threads, and from several instances where storage is shared."""
-# ruff: noqa: S101
 
 from collections import Counter
 

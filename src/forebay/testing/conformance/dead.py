@@ -1,5 +1,4 @@
 """What dead letters promise: kept with their story until somebody redrives or purges them."""
-# ruff: noqa: S101
 
 from forebay.engine.contract import Fate
 from forebay.model.lifecycle import State

@@ -1,5 +1,4 @@
 """What `declare` promises: queues are known, with their defaults, however often that is said."""
-# ruff: noqa: S101
 
 from forebay.model.queue import QueueSpec
 from forebay.testing.conformance.kit import Kit

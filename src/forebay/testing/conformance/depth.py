@@ -1,5 +1,4 @@
 """What `depth` promises: its numbers are the truth, whatever happened before, and its totals add up."""
-# ruff: noqa: S101
 
 import random
 from collections import Counter

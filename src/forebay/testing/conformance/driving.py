@@ -1,5 +1,4 @@
 """What `loop_free` promises: every verb can be driven by hand, in any thread, with no event loop anywhere."""
-# ruff: noqa: S101
 
 import time
 from collections.abc import Coroutine

@@ -1,5 +1,4 @@
 """What `extend` promises: one row per worker process, which stands as long as it is renewed in time."""
-# ruff: noqa: S101
 
 from forebay.engine.contract import Beat
 from forebay.model.outcome import Ack

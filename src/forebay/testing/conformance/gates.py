@@ -1,5 +1,4 @@
 """What gates promise: a closed one yields nothing, costs nothing, and touches no message."""
-# ruff: noqa: S101
 
 from forebay.model.outcome import Ack, Park
 from forebay.testing.conformance.kit import Kit

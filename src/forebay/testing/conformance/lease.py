@@ -1,5 +1,4 @@
 """What `lease` promises: what is due, open and waiting, once, in order, with its attempt and fence already counted."""
-# ruff: noqa: S101
 
 import pytest
 

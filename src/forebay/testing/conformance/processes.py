@@ -1,5 +1,4 @@
 """What sharing promises: instances on one storage are one engine, as two processes on one file would be."""
-# ruff: noqa: S101
 
 from forebay.engine.contract import Fate
 from forebay.model.outcome import Ack, DeadLetter

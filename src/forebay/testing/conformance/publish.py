@@ -1,5 +1,4 @@
 """What `publish` promises: a receipt each, in order; an id once; a message as it was given."""
-# ruff: noqa: S101
 
 import pytest
 

@@ -1,5 +1,4 @@
 """What `recover` promises: what a lost worker held runs again, is counted, and is quarantined in the end."""
-# ruff: noqa: S101
 
 from forebay.engine.contract import QUARANTINE_AFTER
 from forebay.model.outcome import Ack, DeadLetter, Lose, Retry

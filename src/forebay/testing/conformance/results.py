@@ -1,5 +1,4 @@
 """What reading promises: fates, progress, lists in order, and ends that are forgotten in time."""
-# ruff: noqa: S101
 
 from typing import Any
 
@@ -139,7 +138,8 @@ class TestMessages:
     def test_the_newest_live_and_the_newest_ends_are_seen_at_once(self, kit: Kit) -> None:
         """Up to `limit` of each, however many there are; dead letters are ends like any other."""
         kit.publish("a", "b", "c", "d", "e", "f")
-        for outcome, delivery in zip((Ack(), DeadLetter("bug"), Discard("old")), kit.lease(3), strict=True):
+        fates: tuple[Outcome, ...] = (Ack(), DeadLetter("bug"), Discard("old"))
+        for outcome, delivery in zip(fates, kit.lease(3), strict=True):
             kit.clock.advance(1)
             kit.settle(outcome, delivery)
         assert names(kit.run(kit.backend.latest(2))) == ["e", "f", "b", "c"]

@@ -1,5 +1,4 @@
 """What schedules promise: kept by name, changed on purpose only, and each tick fired exactly once."""
-# ruff: noqa: S101
 
 from typing import Any
 

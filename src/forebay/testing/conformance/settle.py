@@ -1,5 +1,4 @@
 """What `settle` promises: each outcome leads where the life-cycle says, once, and only for who holds the lease."""
-# ruff: noqa: S101
 
 import pytest
 

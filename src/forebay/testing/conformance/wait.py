@@ -3,7 +3,6 @@
 These run on the machine's clock and in real threads. A bound on a wake-up is generous; that a wake-up comes at all,
 and not by a timeout, is what is tested: the timeouts in use are ten times the bound.
 """
-# ruff: noqa: S101
 
 import time
 

@@ -1,0 +1,1 @@
+select name, cron, tz, task, queue, body, missed, next, last, paused from schedule order by name
