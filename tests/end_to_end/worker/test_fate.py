@@ -110,7 +110,7 @@ def test_progress_can_be_read_while_the_task_runs(shared, task, value):
 def test_an_unknown_task_is_a_dead_letter_and_the_worker_lives(shared):
     place, fleet = shared
     before = fleet.pids()
-    stranger = place.crew.app.producer.message("no_such_task", b"\x80", place.crew.add.waiting)
+    [stranger] = place.crew.app.producer.messages("no_such_task", [b"\x80"], place.crew.add.waiting)
     receipt = place.ask("publish", [stranger])[0]
     handle = place.crew.app.handle(receipt.id)
     until(lambda: handle.status() == "dead", "its end")
@@ -136,6 +136,17 @@ def test_unique_messages_run_once_until_they_have_ended(shared):
     third = place.crew.nap.using(unique="report").enqueue(0.01)
     assert not third.duplicate
     third.result(30)
+
+
+def test_a_consumer_gets_whole_batches_and_a_bad_one_is_tried_again_as_a_whole(shared):
+    place, _ = shared
+    good = place.crew.app.publish_many("clicks", [0] * 25)
+    until(lambda: all(handle.status() == "done" for handle in good), "their end")
+    assert max(len(note.values) for note in place.read(event="batch")) == 10
+    bad = [place.crew.app.publish("clicks", value) for value in ("bad", "bad")]
+    until(lambda: all(handle.status() == "dead" for handle in bad), "their end")
+    assert place.found(bad[0]).attempt == 3
+    assert place.found(bad[0]).cause == "failed 3 of 3 tries: ValueError: a bad click"
 
 
 def test_higher_priorities_start_first(place):
