@@ -99,6 +99,8 @@ class Place:
         """Messages that ran in two places at a time, told by what their runs noted and when."""
         runs: dict[str, dict[tuple[int, int], list[float]]] = defaultdict(lambda: defaultdict(list))
         for note in self.read():
+            if not hasattr(note, "id"):
+                continue
             runs[note.id][note.pid, note.attempt].append(note.time)
         spans = {id_: sorted((min(times), max(times)) for times in places.values()) for id_, places in runs.items()}
         return [
@@ -107,9 +109,9 @@ class Place:
         ]  # fmt: skip
 
     @contextlib.contextmanager
-    def fleet(self, *options: str, ready: int | None = None) -> Iterator["Fleet"]:
+    def fleet(self, *options: str, ready: int | None = None, command: str = "worker") -> Iterator["Fleet"]:
         """Workers, for as long as the block lasts; the block may also end them itself."""
-        fleet = Fleet(self, *options)
+        fleet = Fleet(self, command, *options)
         try:
             fleet.wait_until_up(fleet.processes if ready is None else ready)
             yield fleet
@@ -123,13 +125,13 @@ class Place:
 class Fleet:
     """A supervisor and its worker processes."""
 
-    def __init__(self, place: Place, *options: str) -> None:
+    def __init__(self, place: Place, command: str, *options: str) -> None:
         self._place = place
         self.log = place.folder / f"worker-{uuid.uuid4().hex[:6]}.log"
         self.processes = int(options[options.index("-p") + 1]) if "-p" in options else 1
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "forebay", "worker", "-A", place.locator, *options],
+                [sys.executable, "-m", "forebay", command, "-A", place.locator, *options],
                 cwd=place.folder, env=place.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
@@ -181,6 +183,11 @@ class Fleet:
                 self.signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(DEADLINE)
+        self.kill()
+
+    def kill(self) -> None:
+        """What is left of it, at once."""
+        self._process.kill()
         for pid in self.everybody():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -32,6 +32,11 @@ def megabytes(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def descriptors(pid: int) -> int:
+    """How many files it has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
 def environment_of(pid: int) -> list[bytes]:
     try:
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")

@@ -29,8 +29,9 @@ from forebay.work.offspring import Offspring, bear
 _logger = logging.getLogger("forebay.supervisor")
 #: Seconds without a report after which a child counts as silent, and its tasks' limits are enforced from here.
 SILENT = 3.0
-#: A child talks, but its round trips for work do not come back: seconds, and looks in a row, until it is replaced.
-HUNG, LOOKS = 30.0, 10
+#: A child talks, but its round trips for work do not come back: leases and polls, and then looks in a row, until it is
+#: replaced.
+HUNG, LOOKS = 2.0, 3
 #: A child that lives shorter than this is restarted with a growing pause.
 _SHORT, _PAUSE, _LONGEST = 5.0, 0.5, 30.0
 #: Seconds beyond its drain, and after a second TERM, that a child gets to leave before it is killed.
@@ -45,6 +46,7 @@ class Supervisor:
         self._options = options
         self._children: dict[str, Offspring] = {}
         self._lives: set[asyncio.Task[None]] = set()
+        self._settings = Settings()
         self._backend: Backend | None = None
         self._opening = asyncio.Lock()
         self._keeper: Keeper | None = None
@@ -165,7 +167,7 @@ class Supervisor:
                 return
             parts = (backend, backend, clock)
             keeper = Keeper(parts, self._beats, self._expired, settings.lease, self._options.schedules)
-            self._backend, self._keeper = backend, keeper
+            self._settings, self._backend, self._keeper = settings, backend, keeper
             self._keeping = asyncio.create_task(keeper.run())
 
     def _beats(self) -> Sequence[Beat]:
@@ -217,9 +219,9 @@ class Supervisor:
 
     def _look_for_life(self, child: Offspring) -> None:
         """A child that talks but gets no answer from its engine, while we do, is replaced: its connection hangs."""
-        beat = child.beat
-        trips = beat is not None and beat.state == "running" and beat.proved > HUNG and child.silent < 2 * _LOOK
-        child.hung = child.hung + 1 if trips else 0
+        beat, patience = child.beat, HUNG * (self._settings.lease + self._settings.poll)
+        hangs = beat is not None and beat.state == "running" and beat.proved > patience and child.silent < 2 * _LOOK
+        child.hung = child.hung + 1 if hangs else 0
         answered = self._keeper is not None and self._keeper.answered
         if child.hung > LOOKS and answered:
             _logger.error("worker %s gets no answer from its engine any more: ending its process", child.id)

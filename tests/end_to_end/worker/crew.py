@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from notes import note, noted
+from notes import append, note, noted
 
 from forebay import Context, DeadLetter, Forebay, Message, Retry, Snooze, TimeLimit
 
@@ -155,6 +155,19 @@ def kill_the_process() -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
+@app.task(at_most_once=True)
+async def kill_the_worker_at_most_once() -> None:
+    with noted():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task
+def hang_the_connection() -> None:
+    """What a network file system that does not answer would do to this worker alone."""
+    with noted():
+        app.store._db.writer._turn.acquire()
+
+
 # --- tasks that fail, each in its way ---
 
 
@@ -251,10 +264,12 @@ def keep_memory_apart(megabytes: int) -> int:
 kept: list[bytearray] = []
 
 
-@app.consume("clicks", batch=10, max_wait=0.05)
+@app.consume("clicks", batch=10, max_wait=0.05, retry=quick)
 async def load(messages: list[Message]) -> None:
-    seconds = max(message.value for message in messages)
-    await asyncio.sleep(seconds)
+    append({"event": "batch", "values": [message.value for message in messages], "attempt": messages[0].attempt})
+    if any(message.value == "bad" for message in messages):
+        raise ValueError("a bad click")
+    await asyncio.sleep(max(message.value for message in messages))
 
 
 @app.periodic("0 * * * *", missed="once")

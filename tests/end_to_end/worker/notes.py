@@ -16,7 +16,12 @@ def note(event: str, **more: Any) -> None:
     context = Context.current()
     where = {"pid": os.getpid(), "ppid": os.getppid(), "thread": threading.current_thread().name}
     line = {"event": event, "id": context.id, "task": context.delivery.task, "attempt": context.attempt, **where}
-    blob = json.dumps({**line, "time": time.monotonic(), **more}) + "\n"
+    append({**line, **more})
+
+
+def append(line: dict[str, Any]) -> None:
+    """Note a line, with the time."""
+    blob = json.dumps({"time": time.monotonic(), **line}) + "\n"
     fd = os.open(os.environ["FOREBAY_TEST_NOTES"], os.O_WRONLY | os.O_APPEND)
     try:
         os.write(fd, blob.encode())

@@ -7,12 +7,12 @@ import time
 import pytest
 
 from fleet import until
-from proc import alive, parent_of, pids, state_of
+from proc import alive, descriptors, parent_of, pids, state_of
 
 
 def test_messages_of_a_killed_worker_start_again_on_the_same_host_none_lost_none_twice_at_a_time(place, capsys):
     crew = place.crew
-    with place.fleet("-p", "2", "-c", "10") as fleet:
+    with place.fleet("-p", "2", "-c", "16") as fleet:
         handles = [task.enqueue(2.0) for _ in range(8) for task in (crew.nap, crew.doze)]
         for handle in handles:
             place.noted(handle)
@@ -72,6 +72,41 @@ def test_three_lost_workers_quarantine_a_message_with_its_story_and_the_third_tr
     assert place.overlaps() == []
 
 
+def test_at_most_once_loses_rather_than_repeats(place):
+    with place.fleet() as fleet:
+        handle = place.crew.kill_the_worker_at_most_once.enqueue()
+        (first,) = place.noted(handle)
+        until(lambda: fleet.pids() - {first.pid}, "a new worker")
+        place.crew.add.enqueue(1, 1).result(30)
+    assert handle.status() == "done"
+    assert len(place.read(handle, "start")) == 1
+
+
+def test_a_worker_whose_engine_does_not_answer_it_is_replaced_though_it_talks(make_place):
+    place = make_place(lease=1, poll=0.2)
+    with place.fleet() as fleet:
+        (deaf,) = fleet.pids()
+        neighbour = place.crew.nap.enqueue(1000)
+        place.noted(neighbour)
+        hang = place.crew.hang_the_connection.enqueue()
+        place.noted(hang)
+        (again,) = place.noted(neighbour, pid=(until(lambda: fleet.pids() - {deaf}, "its successor")).pop())
+        assert again.attempt == 1
+        assert "gets no answer from its engine" in fleet.said
+        fleet.kill()
+
+
+def test_a_supervisor_does_not_grow_with_the_workers_that_it_buries(place):
+    with place.fleet("-p", "4") as fleet:
+        files = descriptors(fleet.pid)
+        first = fleet.pids()
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: len(fleet.pids() - first) == 4, "four successors")
+        until(lambda: descriptors(fleet.pid) == files, "as many open files as before")
+        assert not [pid for pid in fleet.everybody() if state_of(pid) == "Z"]
+
+
 def test_when_the_supervisor_is_killed_its_workers_hand_back_and_leave(place):
     crew = place.crew
     with place.fleet("-p", "2") as old:
@@ -90,23 +125,23 @@ def test_when_the_supervisor_is_killed_its_workers_hand_back_and_leave(place):
 
 
 def test_a_worker_that_cannot_hear_that_its_supervisor_is_gone_leaves_all_the_same(make_place):
-    place = make_place(lease=4)
+    place = make_place(lease=2)
     with place.fleet() as old:
         (worker,) = old.pids()
         handle = place.crew.block_the_loop.enqueue(1000)
         place.noted(handle)
         os.kill(old.pid, signal.SIGKILL)
         until(lambda: not alive(worker), "the deaf worker's end")
-        with place.fleet():
+        with place.fleet() as other:
             assert place.noted(handle, count=2)[1].attempt == 2
-            handle.cancel()
+            other.kill()
 
 
 @pytest.mark.parametrize("task", ["block_the_loop", "hold_the_interpreter"])
 def test_a_lease_outlives_a_worker_that_is_blocked_for_longer_than_it(make_place, task):
     place = make_place(lease=0.6)
     with place.fleet("-p", "1"), place.fleet("-p", "1"):
-        handle = getattr(place.crew, task).enqueue(3.0)
+        handle = getattr(place.crew, task).enqueue(2.5)
         handle.result(30)
     (start,) = place.read(handle, "start")
     assert start.attempt == 1
@@ -131,3 +166,15 @@ def test_a_frozen_fleet_that_comes_back_settles_nothing(make_place):
             until(lambda: not alive(worker), "the end of the one that was frozen")
             until(frozen.pids, "its successor")
         assert {place.found(handle).attempt for handle in handles} == {2}
+
+
+def test_a_development_worker_that_was_frozen_goes_on_under_a_new_lease(make_place):
+    place = make_place(lease=0.6)
+    with place.fleet("--no-reload", command="dev", ready=0) as dev:
+        place.crew.add.enqueue(1, 1).result(30)
+        dev.signal(signal.SIGSTOP)
+        until(lambda: not any(row.left > 0 for row in place.ask("workers")), "the end of its lease")
+        dev.signal(signal.SIGCONT)
+        assert place.crew.add.enqueue(1, 2).result(30) == 3
+        dev.signal(signal.SIGTERM)
+        assert dev.wait() == 0

@@ -73,9 +73,7 @@ def test_quit_dumps_the_stacks_of_threads_tasks_and_processes_and_all_go_on(plac
         until(lambda: all(f" in {name}" in fleet.said for name in ("nap", "doze", "grind")), "the stacks")
         before = len(place.read(event="tick"))
         until(lambda: len(place.read(event="tick")) > before + 6, "life after the dump")
-        for handle in handles:
-            handle.cancel()
-        until(lambda: all(handle.status() == "cancelled" for handle in handles), "their end")
+        fleet.kill()
 
 
 def test_quit_dumps_the_stack_of_a_loop_that_is_blocked(place):

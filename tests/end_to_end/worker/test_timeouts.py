@@ -42,7 +42,7 @@ def test_a_task_in_time_is_left_alone(shared):
 def test_what_cannot_be_stopped_loses_its_process_and_its_neighbours_go_back_uncounted(place, task):
     with place.fleet("-p", "1") as fleet:
         (worker,) = fleet.pids()
-        neighbours = [place.crew.doze.enqueue(3.0), place.crew.doze.enqueue(3.0)]
+        neighbours = [place.crew.doze.enqueue(2.0), place.crew.nap.enqueue(2.0)]
         for neighbour in neighbours:
             place.noted(neighbour)
         handle = getattr(place.crew, task).enqueue()
@@ -67,8 +67,7 @@ def test_c_code_that_holds_the_interpreter_past_its_timeout_is_killed_from_outsi
         place.noted(neighbour, count=2)
         assert {note.attempt for note in place.read(neighbour)} == {1}
         assert worker not in fleet.pids()
-        handle.cancel()
-        neighbour.cancel()
+        fleet.kill()
     assert place.overlaps() == []
 
 
