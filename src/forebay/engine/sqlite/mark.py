@@ -134,7 +134,11 @@ class Mark:
 
     def read(self) -> Record | None:
         """What it says; None if it says nothing, or nothing that makes sense."""
-        return decode(os.pread(self._fd, 128, 0))
+        try:
+            return decode(os.pread(self._fd, 128, 0))
+        except OSError as error:  # what was committed stays committed
+            _logger.warning("%s: %s", self.path, error)
+            return None
 
     def _write(self, record: Record) -> None:
         try:

@@ -96,9 +96,13 @@ class Life:
             drive(engine.close())
 
     def _operate(self, engine: Sqlite, watcher: apsw.Connection, vfs: str) -> apsw.Connection:
-        """What an operator does: a checkpoint from outside, or a restart."""
-        if self._use.random() < 0.7:
+        """What happens beside the work: a checkpoint, free pages given back, or a restart."""
+        what = self._use.random()
+        if what < 0.5:
             watcher.wal_checkpoint(mode=self._use.choice(_CHECKPOINTS))
+            return watcher
+        if what < 0.7:
+            watcher.execute("pragma incremental_vacuum(5)").fetchall()
             return watcher
         watcher.close()
         drive(engine.close())

@@ -4,28 +4,20 @@ Owns what a worker would know (its id, what it holds). It does not know that the
 """
 
 import random
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable
 
 from forebay.engine.contract import Beat, Want
 from forebay.engine.sqlite import Sqlite
 from forebay.engine.waiting import drive
 from forebay.model.delivery import Delivery
-from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
 from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Outcome, Park, Release, Retry, Settlement, Snooze
-from forebay.store.contract import Query, Schedule
+from forebay.store.contract import Schedule
 from forebay.testing.clock import ManualClock
-
-T = TypeVar("T")
 
 QUEUES = ("mail", "clicks", "reports")
 _FAILURE = Failure("ValueError", "boom", "Traceback ...")
 _LONG = 1e6
-
-
-def _do(verb: Coroutine[Any, Any, T]) -> T:
-    return drive(verb)
 
 
 class User:
@@ -34,6 +26,7 @@ class User:
     def __init__(self, engine: Sqlite, clock: ManualClock, chance: random.Random, name: str) -> None:
         self._engine, self._clock, self._chance, self._name = engine, clock, chance, name
         self._held: list[Delivery] = []
+        self._published: list[str] = []
         self._count = 0
         self._known = False
 
@@ -68,18 +61,20 @@ class User:
         )
 
     def _publish(self) -> None:
-        _do(self._engine.publish([self._message() for _ in range(self._chance.choice((1, 1, 2, 5, 20)))]))
+        messages = [self._message() for _ in range(self._chance.choice((1, 1, 2, 5, 20)))]
+        drive(self._engine.publish(messages))
+        self._published += [message.id for message in messages]
 
     def _lease(self) -> None:
         want = Want(self._name, QUEUES, self._chance.randint(1, 10))
-        self._held += _do(self._engine.lease(want)).deliveries
+        self._held += drive(self._engine.lease(want)).deliveries
 
     def _settle(self) -> None:
         self._chance.shuffle(self._held)
         count = self._chance.randint(0, len(self._held))
         batch, self._held = self._held[:count], self._held[count:]
         acks_only = self._chance.random() < 0.5
-        _do(self._engine.settle(self._name, [Settlement(held, self._outcome(acks_only)) for held in batch]))
+        drive(self._engine.settle(self._name, [Settlement(held, self._outcome(acks_only)) for held in batch]))
 
     def _outcome(self, acks_only: bool) -> Outcome:
         ack = Ack(result=self._chance.choice((None, b"\xa4done")), keep=self._chance.choice((0.0, 60.0)))
@@ -89,7 +84,7 @@ class User:
         return self._chance.choice((ack, *others, Cancel(), Release()))
 
     def _beat(self) -> None:
-        _do(self._engine.extend([Beat(worker=self._name, lease=_LONG, queues=QUEUES)]))
+        drive(self._engine.extend([Beat(worker=self._name, lease=_LONG, queues=QUEUES)]))
         self._known = True
 
     def _recover(self) -> None:
@@ -97,34 +92,34 @@ class User:
             lost, self._held, self._known = [self._name], [], False
             self._count += 1
             self._name = f"{self._name.split('+')[0]}+{self._count}"
-            _do(self._engine.recover(lost))
+            drive(self._engine.recover(lost))
         else:
-            _do(self._engine.recover())
+            drive(self._engine.recover())
 
     def _cancel(self) -> None:
-        found = _do(self._engine.messages(Query(state=self._chance.choice((State.READY, State.RUNNING)), limit=5)))
-        _do(self._engine.cancel([message.id for message in found]))
+        if self._published:
+            drive(self._engine.cancel(self._chance.choices(self._published[-30:], k=3)))
 
     def _redrive(self) -> None:
-        _do(self._engine.redrive(limit=self._chance.randint(1, 5)))
+        drive(self._engine.redrive(limit=self._chance.randint(1, 5)))
 
     def _purge(self) -> None:
-        _do(self._engine.purge(limit=self._chance.randint(1, 3)))
+        drive(self._engine.purge(limit=self._chance.randint(1, 3)))
 
     def _gate(self) -> None:
         lane = self._chance.choice((None, "smtp"))
         if self._chance.random() < 0.3:
-            _do(self._engine.close_gate("mail", lane, "provider is down"))
+            drive(self._engine.close_gate("mail", lane, "provider is down"))
         else:
-            _do(self._engine.open_gate("mail", lane))
+            drive(self._engine.open_gate("mail", lane))
 
     def _schedule(self) -> None:
         schedule = Schedule(name="hourly", cron="0 * * * *", tz="UTC", task="tidy", queue="reports", next=1.0)
-        _do(self._engine.put_schedules([schedule]))
+        drive(self._engine.put_schedules([schedule]))
 
     def _fire(self) -> None:
-        for schedule in _do(self._engine.schedules()):
-            _do(self._engine.fire(schedule.name, schedule.next, schedule.next + 60.0, [self._message()]))
+        for schedule in drive(self._engine.schedules()):
+            drive(self._engine.fire(schedule.name, schedule.next, schedule.next + 60.0, [self._message()]))
 
     def _tidy(self) -> None:
-        _do(self._engine.tidy(50))
+        drive(self._engine.tidy(50))
