@@ -285,6 +285,22 @@ def test_a_cancelled_test_is_not_a_failed_task(app):
     asyncio.run(story())
 
 
+def test_a_task_that_wants_to_leave_python_ends_itself_only(app):
+    @app.task(retry=1)
+    def leave() -> None:
+        raise SystemExit(3)
+
+    @app.task(retry=1)
+    async def leave_the_loop() -> None:
+        raise SystemExit(3)
+
+    leave.enqueue()
+    leave_the_loop.enqueue()
+    assert [(one.state, type(one.error)) for one in drain(app)] == [(State.DEAD, SystemExit)] * 2
+    leave_the_loop.enqueue()
+    assert states(asyncio.run(adrain(app))) == [State.DEAD]
+
+
 def test_at_most_once_is_settled_before_it_runs(app):
     @app.task(at_most_once=True)
     def once() -> State:

@@ -37,8 +37,8 @@ def _from_wire(kind: Any, value: Any) -> Any:
         try:
             return model.model_validate(value)
         except pydantic.ValidationError as error:  # its own text quotes the values, and this one is kept in the open
-            wrong = error.errors(include_url=False, include_context=False, include_input=False)
-            raise ValueError("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong)) from None
+            wrong = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+            raise ValueError("; ".join(wrong)) from None
     raise TypeError(f"{kind.__name__} cannot be received: use plain data, a Struct, a dataclass or a pydantic model")
 
 

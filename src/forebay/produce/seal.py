@@ -14,7 +14,7 @@ from forebay.model.keys import Key, Keys, Ring
 from forebay.model.sealed import Addressed, Kind, Part, compressed, envelope, keyed, kind, rest_of
 from forebay.produce.zstd import Zstd
 
-_MAC, _NONCE, _TAG = 32, 12, 16
+_MAC, _NONCE = 32, 12
 
 
 class Seal:
@@ -94,9 +94,8 @@ class Seal:
         return self._zstd.inflate(rest_of(how, blob)[1])
 
     def _cipher(self, key: Key, binding: bytes) -> Any:
-        """A cipher of this envelope's own: random 96-bit nonces collide after some billions of messages under one key
-        (NIST SP 800-38D §8.3), so each message has a key, made from ours. Deriving costs a microsecond.
-        """
+        # A key per envelope, made from ours: random 96-bit nonces are good for some billions of messages under one key
+        # (NIST SP 800-38D §8.3), which a busy queue would use up.
         assert self._aes is not None
         return self._aes(_mac(key, binding))
 

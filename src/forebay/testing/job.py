@@ -50,17 +50,14 @@ class Job:
         task = asyncio.ensure_future(self._call_async())
         timer = self._strike_later(task)
         try:
-            return await task, None
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            me = asyncio.current_task()
-            if me is not None and me.cancelling():
-                raise  # not the task, the test itself is being stopped
-            return None, self._as_raised(error)
+            value, error = await task
         finally:
             if timer is not None:
                 timer.cancel()
+        me = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and me is not None and me.cancelling():
+            raise error  # not the task, the test itself is being stopped
+        return value, error
 
     def _strike_later(self, task: asyncio.Future[Any]) -> asyncio.Handle | None:
         run = self.run
@@ -73,17 +70,25 @@ class Job:
         run.interrupt = interrupt
         return asyncio.get_running_loop().call_later(run.task.running.timeout, run.halt, Stop.TIMEOUT)
 
-    def _as_raised(self, error: BaseException) -> BaseException:
-        """A task that was struck raises what the worker makes of it."""
-        run = self.run
-        if run is None or run.stop is not Stop.TIMEOUT or not isinstance(error, asyncio.CancelledError):
-            return error
-        return TimeLimit(f"ran longer than its timeout of {run.task.running.timeout:g} s")
-
     def _call(self) -> Any:
         if self.run is not None:
             enter(self.run.context)
         return None if self._function is None else self._function()
 
-    async def _call_async(self) -> Any:
-        return await self._call()
+    async def _call_async(self) -> End:
+        """As a worker calls it: caught in here, for asyncio lets a SystemExit end the whole loop."""
+        try:
+            return await self._call(), None
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except asyncio.CancelledError as error:
+            return None, self._struck() or error
+        except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
+            return None, error
+
+    def _struck(self) -> BaseException | None:
+        """What a task has raised, in a worker's eyes, that was stopped by its timeout."""
+        run = self.run
+        if run is None or run.stop is not Stop.TIMEOUT:
+            return None
+        return TimeLimit(f"ran longer than its timeout of {run.task.running.timeout:g} s")
