@@ -17,6 +17,7 @@ class Facade:
     def __init__(self, inner: Engine, queues: Callable[[], Sequence[QueueSpec]]) -> None:
         self._inner, self._queues = inner, queues
         self._opened = False
+        self._declared: tuple[QueueSpec, ...] = ()
         self._guard = threading.Lock()
         self.calls: Counter[str] = Counter()
         self.items: Counter[str] = Counter()
@@ -28,13 +29,14 @@ class Facade:
         return self._inner.capabilities
 
     async def open(self) -> None:
-        """See `Engine.open`; cheap when it is open."""
-        if self._opened:
+        """See `Engine.open`; cheap when it is open. Queues that the app has declared since then are made known."""
+        queues = tuple(self._queues())
+        if self._opened and queues == self._declared:
             return
         with self._guard:
             await self._inner.open()
-            self._opened = True
-        await self.declare(self._queues())
+            self._opened, self._declared = True, queues
+        await self.declare(queues)
 
     async def close(self) -> None:
         """See `Engine.close`."""

@@ -29,6 +29,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.queues: dict[str, QueueSpec] = {}
+        self._said: set[str] = set()  # queues that were declared, rather than only used
         self.tasks: dict[str, Task[..., Any, Any]] = {}
         self.consumers: dict[str, Consumer] = {}
         self.schedules: dict[str, Schedule] = {}
@@ -39,8 +40,10 @@ class Registry:
         Raises:
             ConfigError: it was declared otherwise before.
         """
-        if self.queues.setdefault(spec.name, spec) != spec:
+        if spec.name in self._said and self.queues[spec.name] != spec:
             raise ConfigError(f"queue {spec.name!r} is declared twice, differently: declare it in one place")
+        self._said.add(spec.name)
+        self.queues[spec.name] = spec
 
     def add_task(self, task: Task[..., Any, Any]) -> None:
         """Register a task.
