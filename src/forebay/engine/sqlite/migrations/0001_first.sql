@@ -1,6 +1,6 @@
 -- state: 0 scheduled, 1 ready, 2 running, 3 parked (forebay.engine.sqlite.rows.LIVE_STATES)
 create table message (
-    seq integer primary key,          -- order of acceptance
+    seq integer primary key autoincrement,  -- order of acceptance; never used again, so that an old lease finds nothing
     id text not null,
     queue text not null,
     lane text not null default '',
