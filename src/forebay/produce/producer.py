@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from forebay.config import Settings
 from forebay.engine.contract import Engine, Fate, Receipt
 from forebay.model.duration import Duration, seconds
-from forebay.model.errors import ConfigError, EngineError, NoSuchMessage, PayloadTooLarge
+from forebay.model.errors import ConfigError, EngineFull, NoSuchMessage, PayloadTooLarge
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
@@ -153,12 +153,12 @@ class Producer:
         """Publish; durable when this returns.
 
         Raises:
-            EngineError: the engine has no room for some of them.
+            EngineFull: the engine has no room for some of them.
         """
         await self.engine.open()
         receipts = await self.engine.publish(messages) if messages else []
         if refused := sum(receipt.fate is Fate.FULL for receipt in receipts):
-            raise EngineError(
+            raise EngineFull(
                 f"no room for {refused} of {len(receipts)} messages: the engine is full up to max_size; "
                 "let workers catch up, purge dead letters, or raise max_size"
             )
