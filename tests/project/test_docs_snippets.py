@@ -1,5 +1,6 @@
 """Every example in the README and the documentation runs; tools/snippets.py says what counts as one."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,9 @@ PAGES = [ROOT / "README.md", *sorted(set(ROOT.glob("docs/**/*.md")) - set(ROOT.g
 
 def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """A process of its own per page, so that loops, threads and imports end with it."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("FOREBAY_", "COLUMNS"))}
     return subprocess.run(
-        [sys.executable, TOOL, page], cwd=folder, capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, TOOL, page], cwd=folder, env=own, capture_output=True, text=True, timeout=100, check=False
     )
 
 

@@ -59,7 +59,8 @@ def until_done(database: Path) -> None:
 def test_an_example_prints_what_it_says(example, tmp_path):
     commands, output = said(example)
     paths = [str(FOLDER), os.environ.get("PYTHONPATH", "")]
-    place = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("FOREBAY_")}
+    place = {"cwd": tmp_path, "env": {**own, "PYTHONPATH": os.pathsep.join(filter(None, paths))}}
     with contextlib.ExitStack() as workers:
         for program, *words in commands:
             if program == "forebay":
