@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import apsw
 import pytest
 
+from fleet import Place, until
 from forebay.config import Settings
 from forebay.engine.contract import Beat, Want
 from forebay.engine.sqlite import Sqlite, place
@@ -445,3 +446,39 @@ def test_what_was_in_a_deleted_log_is_saved_when_the_worker_ends(tmp_path):
     (tmp_path / "f.db-wal").unlink()
     drive(engine.close())
     assert ready(tmp_path / "f.db") == 2
+
+
+APP = """
+import os
+from forebay import Forebay
+app = Forebay()
+@app.task
+def note(text: str) -> None:
+    with open(os.environ["FOREBAY_TEST_NOTES"], "a") as file:
+        file.write('{"event": "%s"}\\n' % text)
+"""
+
+
+def test_a_worker_whose_database_is_moved_away_says_so_and_goes_on_when_it_is_back(tmp_path):
+    (tmp_path / "mover.py").write_text(APP)
+    place = Place(tmp_path, tmp_path / "mover.py", poll=0.2)
+    path = tmp_path / "queue.db"
+    with place.fleet() as fleet:
+        place.crew.note.enqueue("before")
+        place.noted(event="before")
+        path.rename(tmp_path / "aside")
+        until(lambda: "queue.db was deleted or replaced while it was open" in fleet.said, "a word in the log")
+        with pytest.raises(EngineUnreachable):
+            place.crew.note.enqueue("meanwhile")
+        (tmp_path / "aside").rename(path)
+        until(lambda: _enqueued(place, "after"), "the database to be back")
+        place.noted(event="after")
+        assert not place.read(event="meanwhile")
+    place.close()
+
+
+def _enqueued(place, text):
+    try:
+        return place.crew.note.enqueue(text)
+    except EngineUnreachable:
+        return None
