@@ -109,6 +109,11 @@ class Control:
         self._log("resume schedule", name, found=found)
         return found
 
+    async def remove_schedule(self, name: str) -> None:
+        """Forget a schedule. A worker whose app still declares it makes it known again when it starts."""
+        await self._store.drop_schedules([name])
+        self._log("remove schedule", name)
+
     async def _batches(self, move: _Move, chosen: Chosen, report: Callable[[int], None] | None) -> int:
         # No more than were dead at the start: what is redriven may die again at once, and would go round for ever.
         left, total = await self.dead(chosen), 0

@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dead": ("dead", "Dead letters: list, show, redrive, purge."),
     "pause": ("queues", "Stop leases from queues; messages keep waiting."),
     "resume": ("queues", "Allow leases again."),
-    "schedules": ("schedules", "Cron schedules: list, pause, resume."),
+    "schedules": ("schedules", "Cron schedules: list, pause, resume, remove."),
     "workers": ("workers", "Worker processes."),
     "top": ("top", "Queues and workers, live."),
     "tail": ("tail", "Messages as they come and end, live."),

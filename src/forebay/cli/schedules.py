@@ -1,4 +1,4 @@
-"""`schedules [list|pause|resume]`."""
+"""`schedules [list|pause|resume|remove]`."""
 
 import time
 from typing import Any
@@ -19,7 +19,7 @@ from forebay.store.contract import Schedule
 @click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def schedules(ctx: click.Context) -> None:
-    """List cron schedules with their next tick, or pause and resume one. A worker makes an app's schedules known."""
+    """List cron schedules with their next tick, or pause, resume and remove them. A worker makes its app's known."""
     if ctx.invoked_subcommand is None:
         _list()
 
@@ -65,6 +65,24 @@ def pause(names: tuple[str, ...]) -> None:
 def resume(names: tuple[str, ...]) -> None:
     """Let schedules fire again; ticks missed meanwhile count as missed."""
     _switch(names, paused=False)
+
+
+@schedules.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def remove(names: tuple[str, ...]) -> None:
+    """Forget schedules that the code no longer has. A worker whose app still has one makes it known when it starts."""
+
+    async def work(app: Forebay) -> None:
+        only(names, [row.name for row in await app.store.schedules()], "schedule")
+        for name in names:
+            await Control(app.engine, app.store, whoami()).remove_schedule(name)
+
+    with_app(the_app("schedules"), work)
+    columns: list[Column[dict[str, str]]] = [
+        Column("NAME", lambda row: row["name"]),
+        Column("STATE", lambda row: row["state"]),
+    ]
+    output.show(form(), [{"name": name, "state": "removed"} for name in names], Table(columns, ""))
 
 
 def _switch(names: tuple[str, ...], *, paused: bool) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from end_to_end.cli.shell import COMMAND, eventually
 from forebay.engine.waiting import drive
+from forebay.store.contract import Schedule
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,14 @@ def test_schedules_are_listed_paused_and_resumed(full):
     assert full("schedules").out.splitlines()[1].endswith("paused")
     assert full("schedules", "resume", "yearly").out.splitlines()[1].split() == ["yearly", "on"]
     assert "no schedule 'daily': there is yearly" in full("schedules", "pause", "daily", code=2).complaint
+
+
+def test_a_schedule_that_the_code_no_longer_has_is_removed(full):
+    old = Schedule(name="old", cron="0 0 1 1 *", tz="UTC", task="gone", queue="default", next=4e9)
+    full.look(lambda app: drive(app.store.put_schedules([old])))
+    assert full("schedules", "remove", "old", "-o", "json").json == [{"name": "old", "state": "removed"}]
+    assert [row["name"] for row in full("schedules", "-o", "json").json] == ["yearly"]
+    assert "no schedule 'old'" in full("schedules", "remove", "old", code=2).complaint
 
 
 def test_workers_are_listed_and_healthy(full):
