@@ -3,6 +3,7 @@
 import signal
 
 from end_to_end.cli.shell import eventually
+from end_to_end.cli.terminal import on_terminal
 from forebay.engine.waiting import drive
 
 
@@ -70,6 +71,10 @@ def test_a_missing_extra_is_one_line(shell):
     assert told == "forebay dev (without --no-reload) needs watchfiles: pip install 'forebay[cli]'"
     shell("migrate")
     assert shell("top", "--count", "1", **here).out.startswith("forebay  sqlite:///forebay.db")
+    with on_terminal(shell, "top", **here) as top:
+        assert top.ended() == 1
+    assert "top (on a terminal; -o ndjson needs nothing) needs rich: pip install 'forebay[cli]'" in top.text
+    assert len(top.text.splitlines()) == 1
 
 
 def test_the_demo_can_be_asked_for(shell):

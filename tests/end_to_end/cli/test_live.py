@@ -22,7 +22,7 @@ def test_top_is_a_live_screen_that_q_ends(world):
 
 def test_top_fits_its_terminal_and_shows_the_busiest(world):
     for number in range(12):
-        world("enqueue", f"many{number:02}", "--raw", *["1"] * (number + 1))
+        world.look(lambda app, n=number: [app.publish(f"many{n:02}", value) for value in range(n + 1)])
     with on_terminal(world, "top", rows=16, columns=60) as top:
         top.until("more queues, less busy")
         assert "many11" in top.text

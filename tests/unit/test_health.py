@@ -1,0 +1,83 @@
+"""What `doctor` says of a reading: each trouble is named, with what to do, and nothing else is."""
+
+from forebay.engine.contract import Depth
+from forebay.model.finding import Finding, Level
+from forebay.observe.health import examine
+from forebay.observe.snapshot import Snapshot
+from forebay.store.contract import Gate, Schedule, WorkerRow
+
+NOW, LEASE = 1_000_000.0, 15.0
+
+
+def worker(*queues: str, left: float = 14.0, proved: float = 0.2, started: float = NOW - 60) -> WorkerRow:
+    return WorkerRow(
+        worker="w1", host="h", pid=7, queues=queues, concurrency=10, running=0, done=0, failed=0, proved=proved,
+        state="running", rss=0, started=started, left=left,
+    )  # fmt: skip
+
+
+def schedule(following: float, *, paused: bool = False) -> Schedule:
+    return Schedule(name="tidy", cron="* * * * *", tz="UTC", task="tidy", queue="q", next=following, paused=paused)
+
+
+def found(
+    *queues: Depth,
+    workers: tuple[WorkerRow, ...] = (),
+    schedules: tuple[Schedule, ...] = (),
+    gates: tuple[Gate, ...] = (),
+) -> list[Finding]:
+    now = Snapshot(at=NOW, tick=1.0, queues=queues, workers=workers, schedules=schedules, gates=gates)
+    return list(examine(now, LEASE))
+
+
+def troubles(findings: list[Finding]) -> dict[str, Level]:
+    assert all(bool(one.advice) == (one.level is not Level.OK) for one in findings)
+    return {one.check: one.level for one in findings if one.level is not Level.OK}
+
+
+def test_a_served_queue_is_well():
+    findings = found(Depth(queue="q", ready=5, age=1.0), workers=(worker("q"),), schedules=(schedule(NOW + 9),))
+    assert troubles(findings) == {}
+    assert {one.check for one in findings} == {"workers", "queues", "schedules", "dead", "clock"}
+
+
+def test_no_worker_is_a_failure_only_if_something_waits():
+    assert troubles(found(Depth(queue="q"))) == {"workers": Level.WARN}
+    for waits in ("ready", "scheduled", "parked"):
+        assert troubles(found(Depth(queue="q", **{waits: 1}))) == {"workers": Level.FAIL}
+
+
+def test_a_queue_that_no_worker_serves_is_named():
+    findings = found(Depth(queue="a", ready=1), Depth(queue="b", ready=2), workers=(worker("a"),))
+    assert troubles(findings) == {"queues": Level.FAIL}
+    assert "b: 2 ready" in next(one.text for one in findings if one.check == "queues")
+
+
+def test_a_paused_queue_is_not_called_unserved_or_late():
+    queue = Depth(queue="q", ready=3, age=9_000.0, paused=True)
+    findings = found(queue, workers=(worker("other"),), gates=(Gate("q", None, "holidays", NOW - 600),))
+    assert troubles(findings) == {"paused": Level.WARN}
+    assert next(one.text for one in findings if one.check == "paused") == "q, for 10 min: holidays"
+
+
+def test_a_worker_that_lives_but_cannot_lease_is_a_failure():
+    assert troubles(found(workers=(worker("q", proved=40.0),))) == {"workers": Level.FAIL}
+    assert troubles(found(workers=(worker("q", proved=20.0),))) == {}
+
+
+def test_a_worker_whose_lease_ran_out_is_not_alive():
+    assert troubles(found(workers=(worker("q", left=-1.0), worker("q")))) == {"workers": Level.WARN}
+    assert troubles(found(Depth(queue="q", ready=1), workers=(worker("q", left=-1.0),)))["workers"]
+
+
+def test_a_tick_that_nobody_fired_is_a_failure_after_a_minute():
+    alive = (worker("q"),)
+    assert troubles(found(workers=alive, schedules=(schedule(NOW - 59),))) == {}
+    assert troubles(found(workers=alive, schedules=(schedule(NOW - 61),))) == {"schedules": Level.FAIL}
+    assert troubles(found(workers=alive, schedules=(schedule(NOW - 61, paused=True),))) == {"schedules": Level.WARN}
+
+
+def test_dead_letters_old_messages_and_a_clock_set_back_are_warnings():
+    queue = Depth(queue="q", ready=1, age=601.0, dead=2)
+    findings = found(queue, workers=(worker("q", started=NOW + 60),))
+    assert troubles(findings) == {"backlog": Level.WARN, "dead": Level.WARN, "clock": Level.WARN}
