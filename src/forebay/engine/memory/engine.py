@@ -172,7 +172,7 @@ class MemoryEngine:
     def _settle(self, worker: Worker, settlement: Settlement, now: float) -> bool:
         delivery, outcome = settlement.delivery, settlement.outcome
         record = worker.holds.get(delivery.id)
-        if record is None or record.fence != delivery.fence:
+        if record is None or (record.receipt, record.fence) != (delivery.receipt, delivery.fence):
             return False
         if delivery.id in worker.asked and move(record.state, outcome.move) in LIVE:
             outcome = Cancel()  # who asked it to stop does not want to see it run again
@@ -194,12 +194,12 @@ class MemoryEngine:
 
     def _lose(self, record: Record, now: float, cause: str) -> Move:
         record.lost += 1
-        what = Move.LOSE
+        what, why = Move.LOSE, ""
         if record.id in self._memory.workers[record.worker].asked:
-            what = Move.CANCEL
+            what, why = Move.CANCEL, cause
         elif record.lost >= QUARANTINE_AFTER:
-            what, cause = Move.QUARANTINE, f"lost {record.lost} workers; the last one: {cause}"
-        self._memory.shift(record, what, now, cause)
+            what, why = Move.QUARANTINE, f"lost {record.lost} workers; the last one: {cause}"
+        self._memory.shift(record, what, now, why)
         return what
 
     def _bury(self, name: str) -> None:

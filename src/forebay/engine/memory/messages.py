@@ -36,7 +36,9 @@ class MemoryMessages:
         """Keep the progress of a message that still runs under this lease."""
         with self._memory.verb() as now:
             record = self._memory.known(delivery.id, now)
-            if record is None or record.state is not State.RUNNING or record.fence != delivery.fence:
+            if record is None or record.state is not State.RUNNING:
+                return False
+            if (record.receipt, record.fence) != (delivery.receipt, delivery.fence):
                 return False
             if self._memory.worker(record.worker) is None:
                 return False
@@ -133,6 +135,7 @@ class MemoryMessages:
         if record.message.unique in self._memory.unique:
             return False
         record.attempt = record.lost = record.order = 0
+        record.receipt, record.created = self._memory.next_receipt(), now  # it joins the end of its line
         record.due, record.expires = now, None  # who redrives it wants it to run, however late it is
         record.failure = record.progress = record.finished = None
         self._memory.shift(record, Move.REDRIVE, now)

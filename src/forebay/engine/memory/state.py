@@ -142,6 +142,10 @@ class Memory:
         record.forget = until
         self.kept.add(record.id, (until, record.receipt))
 
+    def next_receipt(self) -> int:
+        """The next number in the order of acceptance."""
+        return next(self._receipts)
+
     def forget(self, record: Record) -> None:
         """Let go of an end."""
         del self.records[record.id]
@@ -154,7 +158,7 @@ class Memory:
         due = now + message.delay if message.due is None else max(now, message.due)
         record = Record(
             message=message,
-            receipt=next(self._receipts),
+            receipt=self.next_receipt(),
             state=State.SCHEDULED if due > now else State.READY,
             created=now,
             due=due,

@@ -42,7 +42,7 @@ def _chosen(tx: Transaction, ids: Sequence[str] | None, queue: str | None, limit
     if ids is None:
         return tx.rows("select seq, queue from dead where queue = ? order by seq limit ?", (queue, limit))
     text = "select seq, queue from dead where id = ?1 and (?2 is null or queue = ?2)"
-    return sorted(row for id_ in ids[:limit] for row in tx.rows(text, (id_, queue)))
+    return sorted({row for id_ in ids for row in tx.rows(text, (id_, queue))})[:limit]
 
 
 def _redrive(tx: Transaction, seq: int, queue: str) -> bool:
