@@ -18,9 +18,9 @@ from forebay.engine.waiting import call_in
 from forebay.locate import locate
 from forebay.model.errors import EngineError, EngineUnreachable, ForebayError, SchemaTooNew, SchemaTooOld
 from forebay.model.outcome import Outcome
+from forebay.work.host import rss
 from forebay.work.link import Broken, Hello, Leaving, Link, Report, Stuck
 from forebay.work.log import configure_logging, dump_on_quit
-from forebay.work.memory import rss
 from forebay.work.run import Run
 from forebay.work.worker import Worker
 

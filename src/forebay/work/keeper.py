@@ -7,7 +7,6 @@ so nothing of the user's can stop it.
 import asyncio
 import hashlib
 import logging
-import os
 import platform
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,6 +18,7 @@ from forebay.model.errors import ForebayError
 from forebay.model.message import Message
 from forebay.model.sealed import FIRED_BY
 from forebay.store.contract import Schedule, Store
+from forebay.work.host import alive
 
 _logger = logging.getLogger("forebay.keeper")
 #: Seconds between looks for processes of this host that are gone, and for leases that ran out.
@@ -91,7 +91,7 @@ class Keeper:
         Missed twice in a row: a parent that lives knows better how its child ended, and gets the time to tell.
         """
         rows = await self._store.workers()
-        missing = frozenset(row.worker for row in rows if row.host == self._host and not _alive(row.pid))
+        missing = frozenset(row.worker for row in rows if row.host == self._host and not alive(row.pid))
         lost, self._missing = sorted(missing & self._missing), missing
         if lost:
             await self._report(lost)
@@ -164,13 +164,3 @@ async def _every(period: float, duty: Callable[[], Awaitable[None]]) -> None:
         except ForebayError as error:
             pause = min(period, _AGAIN)
             _logger.error("%s, trying again in %g s", error, pause)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -24,7 +24,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.outcome import Lose, Outcome, Snooze
 from forebay.work.apart import Job, Reply, serve
 from forebay.work.executor import Executor
-from forebay.work.memory import rss
+from forebay.work.host import rss
 from forebay.work.run import Run, Stop
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -88,10 +88,12 @@ class Processes:
                 child.kill()
 
     def close(self) -> None:
-        """Kill all children; what they ran was told before."""
+        """Kill all children, and leave none behind; what they ran was told before."""
         self._closed = True
-        for child in list(self._all):
+        for child in self._all:
             child.kill()
+        for child in list(self._all):
+            child.ended()
 
     def _next(self) -> None:
         while self._waiting and (self._idle or len(self._all) < self._most):
@@ -205,7 +207,7 @@ class _Child:
         try:
             reply = _decode(self._pipe.recv_bytes())
         except (EOFError, OSError, msgspec.MsgspecError):
-            self._ended()
+            self.ended()
             return
         if reply.outcome is not None:
             if (run := self._take()) is not None:
@@ -216,7 +218,8 @@ class _Child:
             else:
                 self._pool.progressed(self.run, reply.progress)
 
-    def _ended(self) -> None:
+    def ended(self) -> None:
+        """It has closed its pipe, or was killed: bury it."""
         self._loop.remove_reader(self._pipe.fileno())
         self._pipe.close()
         self._process.join(_END)

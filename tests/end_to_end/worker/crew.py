@@ -155,6 +155,17 @@ def kill_the_process() -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
+@app.task
+def leave_a_daemon(seconds: float) -> None:
+    """A process in a session of its own, with all that the worker had open."""
+    with noted():
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(60)
+            os._exit(0)
+        time.sleep(seconds)
+
+
 @app.task(at_most_once=True)
 async def kill_the_worker_at_most_once() -> None:
     with noted():

@@ -33,6 +33,35 @@ def test_messages_of_a_killed_worker_start_again_on_the_same_host_none_lost_none
     assert max(pauses) < 5.0
 
 
+def test_messages_of_a_fleet_that_is_killed_whole_start_again_in_another_of_this_host(place, capsys):
+    with place.fleet("-p", "2") as first:
+        handles = place.crew.nap.enqueue_many([(1.5,)] * 10)
+        for handle in handles:
+            place.noted(handle)
+        with place.fleet() as second:
+            (other,) = second.pids()
+            killed = time.monotonic()
+            for pid in (first.pid, *first.pids()):
+                os.kill(pid, signal.SIGKILL)
+            pauses = [place.noted(handle, attempt=2)[0].time - killed for handle in handles]
+            assert {handle.result(30) for handle in handles} == {other}
+    assert place.overlaps() == []
+    with capsys.disabled():
+        print(f"\nkill -9 of a whole fleet: all started again elsewhere after {max(pauses) * 1000:.0f} ms")
+    assert max(pauses) < 5.0
+
+
+def test_a_daemon_that_a_task_left_behind_does_not_hold_up_the_burial_of_its_worker(place):
+    with place.fleet("-p", "1") as fleet:
+        handle = place.crew.leave_a_daemon.enqueue(0.5)
+        (start,) = place.noted(handle)
+        until(lambda: any(parent_of(pid) == start.pid for pid in fleet.everybody()), "the daemon")
+        os.kill(start.pid, signal.SIGKILL)
+        handle.result(30)
+        assert [note.attempt for note in place.read(handle, "start")] == [1, 2]
+        fleet.kill()
+
+
 def test_nothing_that_a_killed_worker_started_goes_on(place):
     """Its cpu=True processes end with it, and are no zombies of the supervisor's."""
     with place.fleet("-p", "1", "--cpu", "2") as fleet:

@@ -34,7 +34,7 @@ def task(): ...
 
 def start(folder: Path, app: str, *options: str, url: str = "sqlite:///queue.db", **env: str):
     (folder / "my_app.py").write_text(app)
-    command = [sys.executable, "-m", "forebay", "worker", "-A", "my_app:app", "-p", "3", *options]
+    command = [sys.executable, "-m", "forebay", "worker", "-A", "my_app:app", *options]
     environment = {**os.environ, "FOREBAY_URL": url, **env}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -42,7 +42,12 @@ def start(folder: Path, app: str, *options: str, url: str = "sqlite:///queue.db"
 @pytest.mark.parametrize(
     ("app", "options", "code", "line"),
     [
-        (BROKEN, [], 2, "app my_app:app cannot be imported: {folder}/my_app.py:4: RuntimeError: no licence key"),
+        (
+            BROKEN,
+            ["-p", "3"],
+            2,
+            "app my_app:app cannot be imported: {folder}/my_app.py:4: RuntimeError: no licence key",
+        ),
         ("def", [], 2, "cannot be imported: {folder}/my_app.py:1: SyntaxError"),
         ("import no_such_library", [], 2, "{folder}/my_app.py:1: ModuleNotFoundError: No module named"),
         ("raise SystemExit(1)", [], 2, "{folder}/my_app.py:1: SystemExit: 1"),
