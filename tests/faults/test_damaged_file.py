@@ -399,6 +399,32 @@ def test_the_mounts_of_this_host_are_read_as_they_are(tmp_path):
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def test_a_file_by_two_names_is_one_database_with_one_mark(tmp_path):
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "f.db")
+    first, second = opened(tmp_path / "f.db"), opened(link)
+    publish(first, "a")
+    publish(second, "b")
+    assert drive(first.depth())[0].ready == drive(second.depth())[0].ready == 2
+    for engine in (first, second):
+        drive(engine.close())
+    assert {file.name for file in tmp_path.iterdir() if "mark" in file.name or "lock" in file.name} == {
+        "f.db-mark", "f.db-lock",
+    }  # fmt: skip
+
+
+def test_a_program_may_change_its_folder_while_a_relative_path_is_open(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clock = ManualClock()
+    engine = opened("f.db", clock)
+    publish(engine, "a")
+    monkeypatch.chdir("/")
+    clock.advance(1)
+    publish(engine, "b")
+    drive(engine.close())
+    assert ready(tmp_path / "f.db") == 2
+
+
 # ── files that change under a running worker ──────────────────────────────────────────────────────
 
 

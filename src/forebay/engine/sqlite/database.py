@@ -64,7 +64,6 @@ class Database:
         self._mark: Mark | None = None
         self._ringer: Ringer | None = None
         self._listener: Listener | None = None
-        self.room = Room(self.path, settings.max_size)
         self._seen = 0  # SQLite's data version at the last slow look
 
     def open(self) -> None:
@@ -78,6 +77,7 @@ class Database:
                 raise unopenable(error, self.path) from error
 
     def _open(self) -> None:
+        self.path = Path(os.path.realpath(self.path))  # one set of companions, whatever it is called
         place.check(self.path)
         _touch(self.path)
         with contextlib.ExitStack() as parts:
@@ -94,6 +94,7 @@ class Database:
             reader = self._open_reader()
             parts.pop_all()
         self._lock, self._mark, self._reader, self._ringer = lock, mark, reader, Ringer(self.bells)
+        self.room = Room(self.path, self.settings.max_size)
         turn = Turn(self.path, db, lock, mark, self.clock)
         self._writer = Writer(db, turn, self._ringer, self.signal, self.clock)
 

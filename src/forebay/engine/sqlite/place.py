@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,16 +28,18 @@ NETWORK = frozenset({
 SHARED = frozenset({"9p", "drvfs", "fuse.vmhgfs-fuse", "prl_fs", "vboxsf", "virtiofs"})
 #: File systems whose files are gone when the machine restarts.
 MEMORY = frozenset({"ramfs", "tmpfs"})
-#: Bytes that a Unix socket's path may have (the smaller of Linux and macOS), and what its name takes below our folder.
 _SHARED = "a folder shared with the host of a virtual machine"
 #: Bytes of a path that SQLite takes, less the longest of its suffixes.
 LONGEST = 512 - len("-journal") - 1
 _BEGINNING = b"SQLite format 3\0"
+#: Bytes that a Unix socket's path may have (the smaller of Linux and macOS), and what its name takes below our folder.
 _SOCKET_PATH, _SOCKET_NAME = 103, len("-bells/4194304-0")
 #: Bytes free below which it is worth a word, and below which commits will soon fail.
 SCARCE, NONE_LEFT = 1_000_000_000, 50_000_000
 #: Bytes kept free on a disk of usual size.
 RESERVE = 64 * 1024 * 1024
+#: Bytes of log below which working it off all the time costs more than its room is worth.
+LEAST_LOG = 128 * 1024
 
 
 def check(path: Path, mounts: str | None = None) -> None:
@@ -85,8 +88,10 @@ class Disk(NamedTuple):
 def disk(path: Path) -> Disk:
     """How much room there is."""
     found = os.statvfs(path.absolute().parent)
+    if not found.f_blocks:  # a file system that does not tell
+        return Disk(sys.maxsize, 0, RESERVE // 4)
     reserve = min(RESERVE, found.f_blocks * found.f_frsize // 10)
-    return Disk(found.f_bavail * found.f_frsize, reserve, reserve // 4)
+    return Disk(found.f_bavail * found.f_frsize, reserve, max(reserve // 4, LEAST_LOG))
 
 
 def look(path: Path) -> Iterator[Finding]:

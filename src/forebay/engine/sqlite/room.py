@@ -17,8 +17,8 @@ from forebay.model.errors import EngineFull
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Seconds between looks at the disk.
-LOOK = 0.05
+#: Seconds between looks at a disk that has ample room: this many times what is kept free. Otherwise each time.
+LOOK, AMPLE = 0.05, 10
 _UNLIMITED = 0xFFFFFFFE
 
 
@@ -27,7 +27,7 @@ class Room:
 
     def __init__(self, path: Path, max_size: int) -> None:
         self._path, self._max_size = path, max_size
-        self._looked = -LOOK
+        self._next = 0.0
 
     def within(
         self, tx: Transaction, operation: Callable[Concatenate[Transaction, P], R], *args: P.args, **kwargs: P.kwargs
@@ -37,9 +37,8 @@ class Room:
         Raises:
             EngineFull: there is no room for them; nothing was changed.
         """
-        if tx.mono - self._looked >= LOOK:
-            self._look()
-            self._looked = tx.mono
+        if tx.mono >= self._next and self._look():
+            self._next = tx.mono + LOOK
         if not self._max_size:
             return operation(tx, *args, **kwargs)
         page = int(tx.value("pragma page_size"))
@@ -47,6 +46,7 @@ class Room:
         try:
             return operation(tx, *args, **kwargs)
         except apsw.FullError as error:
+            self._look()  # or is it the disk?
             raise EngineFull(
                 f"{self._path} has reached max_size = {self._max_size:,} bytes: let the workers catch up, delete what "
                 f"is not needed, or raise max_size; what was accepted before is safe and goes on"
@@ -54,10 +54,12 @@ class Room:
         finally:
             tx.db.execute(f"pragma max_page_count = {_UNLIMITED}")
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Whether there is ample room."""
         free, reserve, _ = place.disk(self._path)
         if free < reserve:
             raise EngineFull(
                 f"the disk of {self._path} has {free:,} bytes free, and the last {reserve:,} are kept to settle what "
                 f"is there: free some space; what was accepted before is safe and goes on"
             )
+        return free > reserve * AMPLE
