@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import click
-import msgspec
 
 from forebay.app import Forebay
 from forebay.cli import output
@@ -79,17 +78,12 @@ def line(one: Happening, word: str) -> str:
     return output.fitted(escape(words))
 
 
-def _opened(app: Forebay, happenings: Sequence[Happening]) -> list[Happening]:
-    """With payloads that the app has the keys for."""
-    return [msgspec.structs.replace(one, message=app.producer.revealed(one.message)) for one in happenings]
-
-
 async def _follow(app: Forebay, printer: Printer, lines: int) -> None:
     feed = Feed(app.store)
-    more = printer.show(_opened(app, await feed.start(lines)))
+    more = printer.show(await feed.start(lines))
     while more:
         await feed.wait(QUIET)
-        more = printer.show(_opened(app, await feed.look()))
+        more = printer.show(await feed.look())
         if feed.overrun:
             output.note("more came at once than can be shown: some are left out")
         await asyncio.sleep(BUSY)

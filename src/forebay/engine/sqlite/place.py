@@ -7,7 +7,6 @@ import logging
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,8 +33,8 @@ LONGEST = 512 - len("-journal") - 1
 _BEGINNING = b"SQLite format 3\0"
 #: Bytes that a Unix socket's path may have (the smaller of Linux and macOS), and what its name takes below our folder.
 _SOCKET_PATH, _SOCKET_NAME = 103, len("-bells/4194304-0")
-#: Bytes free below which it is worth a word, and below which commits will soon fail.
-SCARCE, NONE_LEFT = 1_000_000_000, 50_000_000
+#: Times the reserve, below which what is free is worth a word.
+SCARCE = 8
 #: Bytes kept free on a disk of usual size.
 RESERVE = 64 * 1024 * 1024
 #: Bytes of log below which working it off all the time costs more than its room is worth.
@@ -101,7 +100,7 @@ def look(path: Path) -> Iterator[Finding]:
     if found.advice:
         return
     yield _kind(file_system(path))
-    yield _room(shutil.disk_usage(path.parent).free)
+    yield _room(disk(path))
     yield _wake_up(path)
 
 
@@ -132,13 +131,13 @@ def _kind(kind: str) -> Finding:
     return fine("disk", f"local file system {kind}".rstrip())
 
 
-def _room(free: int) -> Finding:
-    text = f"{free / 1e9:,.1f} GB free"
-    if free < NONE_LEFT:
-        return fail("space", text, "free some now: without room nothing can be accepted or settled")
-    return warn("space", text, "free some, or set max_size so that settling keeps its room") if free < SCARCE else (
-        fine("space", text)
-    )  # fmt: skip
+def _room(found: Disk) -> Finding:
+    text = f"{found.free / 1e9:,.1f} GB free"
+    if found.free < found.reserve:
+        return fail("space", f"{text}: new messages are refused", "free some; what was accepted can still be settled")
+    if found.free < SCARCE * found.reserve:
+        return warn("space", text, f"free some: below {found.reserve / 1e6:,.0f} MB new messages are refused")
+    return fine("space", text if found.reserve else "the file system does not tell how much is free")
 
 
 def _wake_up(path: Path) -> Finding:
