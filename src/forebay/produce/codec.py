@@ -197,7 +197,7 @@ def _hints(name: str, function: Callable[..., Any]) -> dict[str, Any]:
         hints = typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError, AttributeError) as error:
         raise ConfigError(f"task {name}: its annotations cannot be resolved here: {error}") from error
-    return hints
+    return {parameter: Any if kind is object else kind for parameter, kind in hints.items()}
 
 
 def _without_snooze(kind: Any) -> Any:

@@ -1,0 +1,177 @@
+"""Lesson 6: what happens to a task that fails: retries, rules by exception, snooze, dead letters and their return."""
+
+import asyncio
+import time
+
+import pytest
+
+from forebay import ConfigError, Context, DeadLetter, Forebay, Retry, Snooze, State, TaskFailed
+from forebay.control import Chosen, Control
+from fundamentals.lesson import work
+
+QUICK = Retry(max_attempts=3, base=0.01)
+
+
+def test_a_task_that_fails_is_tried_again(app):
+    @app.task(retry=QUICK)
+    def flaky(ctx: Context) -> int:
+        if ctx.attempt < 3:
+            raise ConnectionError("not yet")
+        return ctx.attempt
+
+    handle = flaky.enqueue()
+    work(app, handle)
+    assert handle.result() == 3
+
+
+def test_when_its_tries_are_used_up_it_is_a_dead_letter_with_its_story(app):
+    @app.task(retry=QUICK)
+    def broken() -> None:
+        raise ValueError("no good")
+
+    handle = broken.enqueue()
+    work(app, handle)
+    found = handle.find()
+    assert (found.state, found.attempt) == (State.DEAD, 3)
+    assert found.cause == "failed 3 of 3 tries: ValueError: no good"
+    assert 'raise ValueError("no good")' in found.failure.traceback
+
+
+def test_five_tries_unless_told_otherwise_and_a_number_is_a_policy(app):
+    assert Retry().max_attempts is None
+
+    @app.task(retry=1)
+    def once() -> None:
+        raise ValueError
+
+    handle = once.enqueue()
+    work(app, handle)
+    assert handle.find().cause == "failed 1 of 1 tries: ValueError"
+
+
+def test_a_task_may_say_itself_when_to_be_tried_again(app):
+    times = []
+
+    @app.task
+    def ask(ctx: Context) -> int:
+        times.append(time.monotonic())
+        if ctx.attempt == 1:
+            raise Retry(after=0.2)
+        return ctx.attempt
+
+    handle = ask.enqueue()
+    work(app, handle)
+    assert handle.result() == 2
+    assert times[1] - times[0] >= 0.2
+
+
+def test_other_exceptions_may_have_other_policies(app):
+    rules = {LookupError: Retry.never(), KeyError: Retry(2, base=0.01)}  # the most derived that fits
+
+    @app.task(retry=Retry(max_attempts=4, base=0.01, rules=rules))
+    def fail(kind: str) -> None:
+        raise {"key": KeyError, "index": IndexError, "value": ValueError}[kind]
+
+    handles = [fail.enqueue(kind) for kind in ("key", "index", "value")]
+    work(app, *handles)
+    assert [handle.find().attempt for handle in handles] == [2, 1, 4]
+
+
+def test_after_max_age_there_is_no_further_try(app):
+    @app.task(retry=Retry(max_attempts=100, base=0.01, max_age=0.1))
+    def fail() -> None:
+        raise ValueError("still")
+
+    handle = fail.enqueue()
+    work(app, handle)
+    found = handle.find()
+    assert found.cause == "still failing after max_age of 0.1 s: ValueError: still"
+    assert found.attempt < 100
+
+
+def test_a_snooze_costs_no_attempt(app):
+    naps = []
+
+    @app.task(retry=1)
+    def wait(ctx: Context) -> int | Snooze:
+        naps.append(ctx.attempt)
+        return Snooze(0.01) if len(naps) < 5 else ctx.attempt
+
+    handle = wait.enqueue()
+    work(app, handle)
+    assert naps == [1] * 5
+    assert handle.result() == 1
+
+
+def test_a_task_that_knows_better_dies_at_once(app):
+    @app.task(retry=5)
+    async def pay() -> None:
+        raise DeadLetter("the account is closed")
+
+    handle = pay.enqueue()
+    work(app, handle)
+    found = handle.find()
+    assert (found.state, found.attempt, found.cause) == (State.DEAD, 1, "the account is closed")
+
+
+def test_an_unknown_task_is_a_dead_letter_never_an_import(tmp_path):
+    with Forebay(f"sqlite:///{tmp_path}/forebay.db") as sender:
+
+        @sender.task(name="os.system")
+        def command(line: str) -> None: ...
+
+        name = command.enqueue("true").id
+    with Forebay(f"sqlite:///{tmp_path}/forebay.db") as receiver:
+        receiver.queue("default")
+        handle = receiver.handle(name)
+        work(receiver, handle)
+        assert handle.find().cause == "unknown task 'os.system': no app of this worker registers it"
+
+
+def test_a_dead_letter_is_redriven_once_its_cause_is_repaired(app):
+    repaired = []
+
+    @app.task(retry=QUICK)
+    def fetch(ctx: Context) -> int:
+        if not repaired:
+            raise ConnectionError
+        return ctx.attempt
+
+    handle = fetch.enqueue()
+    work(app, handle)
+    assert handle.status() is State.DEAD
+
+    repaired.append(True)
+    control = Control(app.engine, app.store, "lesson")
+    assert asyncio.run(control.redrive(Chosen(ids=[handle.id]))) == 1
+    assert handle.status() is State.READY
+    work(app, handle)
+    assert handle.result() == 1  # its attempts are counted anew
+
+
+def test_a_dead_letter_that_nobody_wants_is_purged(app):
+    @app.task(retry=1)
+    def fail() -> None:
+        raise ValueError
+
+    handle = fail.enqueue()
+    work(app, handle)
+    control = Control(app.engine, app.store, "lesson")
+    assert asyncio.run(control.purge(Chosen(queue="default"))) == 1
+    with pytest.raises(TaskFailed, match="is discarded: purged"):
+        handle.result()
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        (lambda: Retry(0), "max_attempts counts the first try too"),
+        (lambda: Retry(base=-1), "base must be a finite number"),
+        (lambda: Retry(after="soon"), "after 'soon' is not a duration"),
+        (lambda: Retry(rules={ValueError: 3}), "rules maps exception classes to Retry policies"),
+        (lambda: Snooze(-1), "Snooze must be a finite number"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(policy, says):
+    with pytest.raises(ConfigError, match=says):
+        policy()
