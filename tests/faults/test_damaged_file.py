@@ -181,6 +181,43 @@ def test_processes_that_open_while_others_publish_never_alarm_anybody(tmp_path):
     assert ready(path) == 40
 
 
+#: Publishes without end, says "yes" after each, and opens the file anew now and then.
+RESTLESS = """
+import asyncio, sys
+from forebay import Forebay
+while True:
+    app = Forebay("sqlite:///" + sys.argv[1], durability="normal")
+    for _ in range(20):
+        app.publish("mail", 1)
+        print("yes", flush=True)
+    asyncio.run(app.close())
+"""
+
+
+def test_processes_killed_at_any_moment_leave_a_mark_that_is_never_ahead(tmp_path):
+    path, acknowledged = tmp_path / "f.db", 0
+    for number, publishes in enumerate((1, 30), start=1):
+        heard = [tmp_path / f"heard-{number}-{one}" for one in range(3)]
+        acknowledged += kill_publishers(path, heard, publishes)
+        assert acknowledged <= ready(path) <= acknowledged + number * len(heard)  # one each may be on its way
+
+
+def kill_publishers(path, heard, publishes):
+    """Let as many processes publish, each at least so often, and kill them; how often they were told yes."""
+    crowd = []
+    try:
+        for file in heard:
+            with file.open("w") as out:
+                crowd.append(subprocess.Popen([sys.executable, "-c", RESTLESS, str(path)], stdout=out))
+        until(lambda: min(len(file.read_text().split()) for file in heard) >= publishes, "publishes")
+    finally:
+        for process in crowd:
+            process.kill()
+        for process in crowd:
+            process.wait(PATIENCE)
+    return sum(len(file.read_text().split()) for file in heard)
+
+
 def test_doctor_tells_what_the_mark_knows(killed, tmp_path):
     path = copied(killed, tmp_path)
     cut_in_half(tmp_path / "f.db-wal")

@@ -17,7 +17,7 @@ from forebay.engine.contract import Beat, Want
 from forebay.engine.sqlite import Sqlite
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
-from forebay.model.errors import EngineFull
+from forebay.model.errors import EngineFull, EngineUnreachable
 from forebay.model.message import Failure, Message
 from forebay.model.outcome import Ack, DeadLetter, Retry, Settlement
 from forebay.testing.clock import ManualClock
@@ -194,6 +194,19 @@ def _until_settled(engine, one):
             assert drive(engine.settle("w", [Settlement(one, Ack(keep=0))])) == [True]
             return attempt
     raise AssertionError("it could not be settled")
+
+
+def test_a_file_cannot_be_opened_on_a_disk_without_a_free_byte_and_can_when_there_is_space(small_disk):
+    engine = engine_at(small_disk / "f.db")
+    drive(engine.publish([message()]))
+    drive(engine.close())
+    ballast = fill(small_disk)
+    with pytest.raises(EngineUnreachable, match="the disk is full: free some space"):
+        engine_at(small_disk / "f.db")
+    ballast.unlink()
+    engine = engine_at(small_disk / "f.db")
+    assert len(lease(engine)) == 1
+    drive(engine.close())
 
 
 def test_a_worker_outlives_a_full_disk_and_goes_on_when_there_is_space(small_disk, tmp_path):
