@@ -81,6 +81,14 @@ def _idle(medians: Medians) -> Iterator[Verdict]:
     yield Verdict("idle worker, % of a core", "forebay", 0.5, measured, at_least=False)
 
 
+def _backlog(medians: Medians) -> Iterator[Verdict]:
+    cells, who = medians["backlog"].get("forebay", {}), "forebay"
+    small, large = cells.get("1k_p99", math.nan), cells.get("1m_p99", math.nan)
+    few, many = cells.get("10k_per_second", math.nan), cells.get("1m_per_second", math.nan)
+    yield Verdict("lease p99 at 1,000,000, 1.5 x that at 1,000", who, 1.5 * small, large, at_least=False)
+    yield Verdict("throughput at 1,000,000, 0.9 x that at 10,000", who, 0.9 * few, many)
+
+
 JUDGES: dict[str, Callable[[Medians], Iterator[Verdict]]] = {
     "noop": _noop,
     "noop2": _two,
@@ -88,6 +96,7 @@ JUDGES: dict[str, Callable[[Medians], Iterator[Verdict]]] = {
     "latency": _latency,
     "sleeps": _sleeps,
     "idle": _idle,
+    "backlog": _backlog,
 }
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+import apsw
+
 from forebay.engine.contract import Depth
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 
 _FIELDS = frozenset(Depth.__struct_fields__) - {"queue", "age", "paused"}
-#: Above every priority that a message can have.
-_TOP = 2**62
 
 
 def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
@@ -19,23 +19,15 @@ def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
         if name in _FIELDS:
             tallies.setdefault(queue, {})[name] = n
     paused = {queue for (queue,) in db.read("select queue from gate where lane = '*'")}
-    now = db.clock.now()
+    ages = _ages(db, [name for name in names if tallies.get(name, {}).get("ready")])
     return [
-        Depth(
-            queue=name, age=_age(db, name, now, tallies.get(name, {})), paused=name in paused, **tallies.get(name, {})
-        )
-        for name in names
+        Depth(queue=name, age=ages.get(name, 0.0), paused=name in paused, **tallies.get(name, {})) for name in names
     ]
 
 
-def _age(db: Database, queue: str, now: float, tally: dict[str, int]) -> float:
-    """Seconds that the oldest ready message has waited, seen from the foremost of each lane and priority."""
-    if not tally.get("ready"):
-        return 0.0
-    oldest = now
-    for (lane,) in db.read("select lane from lane where queue = ?", (queue,)):
-        priority = _TOP
-        while found := db.read(sql("first_ready"), (queue, lane, priority)):
-            priority, ready = found[0]
-            oldest = min(oldest, ready)
-    return max(0.0, now - oldest)
+def _ages(db: Database, queues: Sequence[str]) -> dict[str, float]:
+    """Seconds that the oldest ready message of each queue has waited."""
+    if not queues:
+        return {}
+    now = db.clock.now()
+    return {queue: max(0.0, now - since) for queue, since in db.read(sql("oldest"), (apsw.carray(tuple(queues)),))}

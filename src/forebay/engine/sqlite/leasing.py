@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
+import apsw
+
 from forebay.engine.contract import Beat, Leased, Recovered, Want
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
@@ -38,7 +40,7 @@ class Leasing:
 
     def _take(self, tx: Transaction, want: Want) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""
-        lanes = [(queue, lane) for queue in want.queues for (lane,) in tx.rows(sql("lanes"), (queue,))]
+        lanes = tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)),)) if want.queues else []
         if not lanes:
             return []
         self._turn += 1

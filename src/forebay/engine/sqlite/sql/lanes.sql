@@ -1,3 +1,7 @@
--- the open lanes of a queue
-select lane from lane
-where queue = ?1 and not exists (select 1 from gate where gate.queue = ?1 and gate.lane in ('*', lane.lane))
+-- the open lanes of the queues ?1 in which something is ready, queue by queue in the order given
+select lane.queue, lane.lane from carray(?1) as name cross join lane on lane.queue = name.value
+where not exists (select 1 from gate where gate.queue = lane.queue and gate.lane in ('*', lane.lane))
+  and exists (
+      select 1 from message indexed by message_ready
+      where state = 1 and message.queue = lane.queue and message.lane = lane.lane
+  )
