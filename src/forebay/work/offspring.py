@@ -21,6 +21,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.ids import new_id
 from forebay.model.outcome import Outcome, Release, Settlement
 from forebay.work.link import LINE, Broken, Hello, Leaving, Line, Report, parse
+from forebay.work.run import ISOLATE_AFTER
 
 _CHILD = "forebay.work.child"
 #: Looks for what a dead child has left behind, and seconds between them.
@@ -34,6 +35,7 @@ class Offspring:
         left: set when its place is free: it leaves by itself, or has ended.
         verdict: outcomes of messages for which it was killed; all others that it held are handed back. None: it ended
             without a word, so what it held was lost.
+        cost: how many messages lost their worker by its end.
     """
 
     def __init__(self, id_: str, process: asyncio.subprocess.Process) -> None:
@@ -44,7 +46,7 @@ class Offspring:
         self.heard = self.born = time.monotonic()
         self.left = asyncio.Event()
         self.verdict: Mapping[str, Outcome] | None = None
-        self.hung = 0
+        self.hung = self.cost = 0
 
     @property
     def pid(self) -> int:
@@ -74,9 +76,14 @@ class Offspring:
         self.signal(signal.SIGKILL)
 
     def judge(self, held: list[Delivery]) -> list[Settlement]:
-        """What becomes of the messages that it held when it was killed."""
-        verdict = self.verdict or {}
-        return [Settlement(delivery, verdict.get(delivery.id, Release())) for delivery in held]
+        """What becomes of the messages that it held, apart from those that count it as lost.
+
+        When it ended without a word, a message that ran in a process of its own is not to blame if others ran in it.
+        """
+        if self.verdict is None:
+            apart = [delivery for delivery in held if delivery.lost >= ISOLATE_AFTER]
+            return [Settlement(delivery, Release()) for delivery in apart] if len(apart) < len(held) else []
+        return [Settlement(delivery, self.verdict.get(delivery.id, Release())) for delivery in held]
 
     async def hear(self, ours: socket.socket) -> AsyncIterator[Line]:
         """What it says, until it has ended and everything is said."""

@@ -8,6 +8,9 @@ from forebay.model.delivery import Delivery
 from forebay.produce.context import Context
 from forebay.produce.task import Task
 
+#: After this many lost workers a message's next run happens alone, in a process of its own.
+ISOLATE_AFTER = 2
+
 
 class Stop(StrEnum):
     """Why a running message was told to stop."""

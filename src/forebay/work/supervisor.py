@@ -34,6 +34,8 @@ SILENT = 3.0
 HUNG, LOOKS = 2.0, 3
 #: A child that lives shorter than this is restarted with a growing pause.
 _SHORT, _PAUSE, _LONGEST = 5.0, 0.5, 30.0
+#: The longest pause if its end cost messages their worker: each can do that a few times only, and the others wait.
+_COSTLY = 1.0
 #: Seconds beyond its drain, and after a second TERM, that a child gets to leave before it is killed.
 LEAVE = 5.0
 _LOOK = 1.0
@@ -123,7 +125,7 @@ class Supervisor:
             _logger.error("workers end soon after they start: next one in %.1f s", pause)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
-        return min(max(_PAUSE, pause * 2), _LONGEST)
+        return min(max(_PAUSE, pause * 2), _COSTLY if child.cost else _LONGEST)
 
     async def _start(self) -> Offspring:
         child, ours = await bear(self._options)
@@ -188,9 +190,10 @@ class Supervisor:
             if code not in (0, -signal.SIGTERM):
                 _logger.warning("worker %s (process %d) ended with %s", child.id, child.pid, _how(code))
             try:
-                if child.verdict is not None:
-                    await self._backend.settle(child.id, child.judge(await self._backend.held(child.id)))
-                await self._backend.recover([child.id])
+                if settlements := child.judge(await self._backend.held(child.id)):
+                    await self._backend.settle(child.id, settlements)
+                recovered = await self._backend.recover([child.id])
+                child.cost = recovered.returned + recovered.quarantined
             except EngineError as error:
                 _logger.error("cannot recover what %s held: %s; it will be found by its lease", child.id, error)
         self._children.pop(child.id, None)

@@ -25,15 +25,13 @@ from forebay.work.executor import Executor
 from forebay.work.feed import Feed
 from forebay.work.processes import Processes
 from forebay.work.progress import Progress
-from forebay.work.run import Run, Stop
+from forebay.work.run import ISOLATE_AFTER, Run, Stop
 from forebay.work.settler import Settler
 from forebay.work.threads import Threads
 
 _logger = logging.getLogger("forebay.worker")
 #: Unsettled outcomes above which nothing is leased.
 UNSETTLED = 20_000
-#: After this many lost workers a message's next run happens alone, in a process of its own.
-ISOLATE_AFTER = 2
 #: Seconds that cancelled tasks get to notice, when the worker has to go now.
 LAST_CALL = 2.0
 

@@ -21,7 +21,7 @@ from forebay.testing.faults.run import Result, run
 @click.option("--write", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The page to put it into.")
 def main(*, seeds: int, rounds: int, start: int | None, only: tuple[str, ...], engine: str, write: Path | None) -> None:
     """Break things, watch, judge: the crash table."""
-    chosen = [one for one in SCENARIOS if one.id in only or (not only and not one.id.endswith("s"))]
+    chosen = [one for one in SCENARIOS if one.id in only or (not only and one.whole)]
     if unknown := set(only) - {one.id for one in SCENARIOS}:
         raise click.UsageError(f"no row {', '.join(sorted(unknown))}: there are {', '.join(s.id for s in SCENARIOS)}")
     first = secrets.randbelow(1_000_000_000) if start is None else start

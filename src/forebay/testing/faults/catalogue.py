@@ -31,10 +31,11 @@ SCENARIOS = (
     Scenario("T9b", "size limit reached", disk.soft_limit),
     *on_sqlite.SCENARIOS,
     Scenario("T13", "clock jumps an hour", clocks.steps),
-    Scenario("T14", "poison storm", competing.poison),
+    Scenario("T14", "poison storm", competing.poison, smoke=False),
+    Scenario("T14s", "poison storm, short", competing.some_poison, whole=False),
     Scenario("T17", "hostile payloads", competing.payloads),
     Scenario("T20", "16 processes, one key", competing.one_key, rules=_FIFO, smoke=False),
-    Scenario("T20s", "4 processes, one key", competing.few_processes, rules=_FIFO),
+    Scenario("T20s", "4 processes, one key", competing.few_processes, rules=_FIFO, whole=False),
     Scenario("T22", "reapers killed in mid-sweep", killing.reapers),
     Scenario("T25", "told to leave in every phase", freezing.leaving),
 )

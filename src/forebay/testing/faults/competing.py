@@ -38,16 +38,25 @@ def few_processes(trial: Trial) -> None:
     one_key(trial, processes=4)
 
 
-def poison(trial: Trial) -> None:
-    """T14: tasks that end their process in every way, among tasks that do no harm."""
+def poison(trial: Trial, waves: int = 4) -> None:
+    """T14: tasks that end their process in every way, wave after wave, among tasks that do no harm."""
     trial.fleet(processes=2, concurrency=8)
-    bad = [id_ for how in _POISONS for id_ in trial.send("poison", 4, how=how)]
-    good = trial.send("work", 60, seconds=0.01)
-    trial.drain(120.0)
+    bad, good = list[str](), list[str]()
+    for _ in range(waves):
+        for how in _POISONS:
+            bad += trial.send("poison", 1, how=how)
+            good += trial.send("work", 8, seconds=0.1)
+        trial.pause(0.5, 1.5)
+    trial.drain(180.0)
     if spared := [found.id for found in trial.find(bad) if found.state != "dead"]:
         raise Broken(f"{len(spared)} poisonous messages are not quarantined, {spared[0]} for one")
     if hit := [found for found in trial.find(good) if found.state != "done"]:
         raise Broken(f"{len(hit)} harmless messages paid for it, {hit[0].id} for one: {hit[0].state}, {hit[0].cause}")
+
+
+def some_poison(trial: Trial) -> None:
+    """T14, short: as above, one wave."""
+    poison(trial, waves=1)
 
 
 def payloads(trial: Trial) -> None:

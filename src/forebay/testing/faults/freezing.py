@@ -26,10 +26,10 @@ def stopped(trial: Trial) -> None:
 
 
 def interpreter_held(trial: Trial) -> None:
-    """T5: C code holds the interpreter for three leases: the parent keeps the lease, so nobody else runs it too."""
+    """T5: C code holds the interpreter for two leases: the parent keeps the lease, so nobody else runs it too."""
     trial.fleet(concurrency=4)
     trial.fleet(concurrency=4)
-    (held,) = trial.send("hold_interpreter", 1, seconds=3 * trial.lease)
+    (held,) = trial.send("hold_interpreter", 1, seconds=2.2 * trial.lease)
     trial.until_running()
     trial.send("work", 20, seconds=0.02)
     trial.drain()

@@ -113,8 +113,8 @@ def _file(trial: Trial) -> Path:
 _SQLITE = frozenset({"sqlite"})
 
 SCENARIOS = (
-    Scenario("T10", "power loss", power_loss, _SQLITE),
-    Scenario("T11", "-shm deleted after a crash", index_gone, _SQLITE),
+    Scenario("T10", "power loss", power_loss, _SQLITE, smoke=False),
+    Scenario("T11", "-shm deleted after a crash", index_gone, _SQLITE, smoke=False),
     Scenario("T11c", "log cut short", log_cut, _SQLITE),
     Scenario("T11f", "a bit of the log flips", log_flipped, _SQLITE),
     Scenario("T12", "one write in fifty fails", bad_disk, _SQLITE),

@@ -20,6 +20,7 @@ class Scenario:
         id: its number in the catalogue; variants add a letter.
         engines: the engines that can be struck so; all if empty.
         smoke: whether it is in the short round that every change has to pass.
+        whole: whether it is in the whole table, and not only a short form of another row.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Scenario:
     engines: frozenset[str] = frozenset()
     rules: Rules = field(default_factory=Rules)
     smoke: bool = True
+    whole: bool = True
 
 
 @dataclass(frozen=True)
