@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test pytest check style lengths layers mypy pyright format docs bench clean
+.PHONY: help run test pytest check style lengths layers mypy pyright format docs bench faults clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -51,6 +51,9 @@ docs: $(WORK) ## build the documentation; a warning is an error
 
 bench: $(BENCH) ## benchmarks, peers side by side; ARGS goes to them
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+faults: $(WORK) ## break things, and print what that cost; SEEDS=2000 power losses, ROUNDS=3 of every row
+	@$(BIN)/python -m forebay.testing.faults --seeds $(or $(SEEDS),200) --rounds $(or $(ROUNDS),1) $(ARGS)
 
 clean: ## remove .venv and all that was built
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
