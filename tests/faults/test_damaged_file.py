@@ -128,6 +128,7 @@ def test_a_database_that_vanished_or_was_emptied_is_an_alarm_and_not_a_new_one(t
     drive(engine.close())
     damage(path)
     assert "2 of 2 messages accepted or ended are missing" in refusal(path)
+    assert not path.exists() or not path.stat().st_size  # nothing was put in its place
 
 
 def test_an_older_copy_is_noticed_and_taken_once_the_mark_is_deleted(tmp_path):

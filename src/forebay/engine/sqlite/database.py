@@ -17,7 +17,7 @@ from forebay.engine.sqlite import place, schema
 from forebay.engine.sqlite.bells import Listener, Ringer
 from forebay.engine.sqlite.errors import translate, unopenable
 from forebay.engine.sqlite.lock import WriteLock
-from forebay.engine.sqlite.mark import Mark
+from forebay.engine.sqlite.mark import Mark, check_new
 from forebay.engine.sqlite.room import Room
 from forebay.engine.sqlite.turn import Turn
 from forebay.engine.sqlite.writer import Writer
@@ -79,6 +79,7 @@ class Database:
     def _open(self) -> None:
         self.path = Path(os.path.realpath(self.path))  # one set of companions, whatever it is called
         place.check(self.path)
+        check_new(self.path, self.boot)
         _touch(self.path)
         with contextlib.ExitStack() as parts:
             lock = WriteLock(self.path)

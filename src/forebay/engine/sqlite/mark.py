@@ -53,9 +53,39 @@ def progress(db: apsw.Connection) -> int:
 
 def missing(db: apsw.Connection, database: Path) -> int:
     """How many messages accepted or ended a database has less than its mark says; 0 without a mark."""
-    path = Path(f"{database}-mark")
-    record = decode(path.read_bytes()) if path.exists() else None
+    record = _peek(database)
     return max(0, record.progress - progress(db)) if record else 0
+
+
+def check_new(database: Path, boot: str) -> None:
+    """Before a file is made where none is: was there one?
+
+    Raises:
+        EngineUnreachable: there was, and it held something.
+    """
+    if database.exists() and database.stat().st_size:
+        return
+    record = _peek(database)
+    if record is not None and record.progress and not _declared(record, boot):
+        raise _fell_back(database, record, 0)
+
+
+def _peek(database: Path) -> Record | None:
+    path = Path(f"{database}-mark")
+    return decode(path.read_bytes()) if path.exists() else None
+
+
+def _declared(record: Record, boot: str) -> bool:
+    """Whether a loss may be one that durability=normal allows: the host was started anew since."""
+    return record.hasty and record.boot != boot
+
+
+def _fell_back(database: Path, record: Record, now: int) -> EngineUnreachable:
+    return EngineUnreachable(
+        f"{database} is not what it was: {record.progress - now} of {record.progress} messages accepted or ended are "
+        f"missing. Was it, or its -wal, damaged, deleted, or replaced by an older copy? Put the files back; or, to go "
+        f"on with what is there, delete {database.name}-mark"
+    )
 
 
 class Mark:
@@ -90,25 +120,16 @@ class Mark:
         """
         record, now = self.read(), progress(db)
         if record is not None and now < record.progress:
-            self._fell_back(record, now)
+            if not _declared(record, self._boot):
+                raise _fell_back(self._database, record, now)
+            _logger.warning(
+                "%s: the last %d messages accepted or ended were lost with the power, as durability=normal allows",
+                self._database, record.progress - now,
+            )  # fmt: skip
         unsynced = self._hasty or (record is not None and record.hasty and record.boot == self._boot)
         self._owed, self._openings = 0, 1 + (record.openings if record is not None else 0)
         inodes = self._database.stat().st_ino, os.fstat(self._fd).st_ino
         self._write(Record(now, self._openings, *inodes, unsynced, self._boot))
-
-    def _fell_back(self, record: Record, now: int) -> None:
-        missing = record.progress - now
-        if record.hasty and record.boot != self._boot:
-            _logger.warning(
-                "%s: the last %d messages accepted or ended were lost with the power, as durability=normal allows",
-                self._database, missing,
-            )  # fmt: skip
-            return
-        raise EngineUnreachable(
-            f"{self._database} is not what it was: {missing} of {record.progress} messages accepted or ended are "
-            f"missing. Was it, or its -wal, damaged, deleted, or replaced by an older copy? Put the files back; or, to "
-            f"go on with what is there, delete {self.path.name}"
-        )
 
     def advance(self, counts: Mapping[tuple[str, str], int], mono: float) -> None:
         """A commit added this to the tallies, at `mono`. Commits that follow one another closely share a write."""
