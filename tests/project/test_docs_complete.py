@@ -55,6 +55,11 @@ def test_the_guarantees_name_tests_that_exist():
     assert not named - there, "docs/reference/guarantees.md names tests that do not exist"
 
 
+def test_the_crash_table_has_its_place_in_the_guarantees():
+    text = (REFERENCE / "guarantees.md").read_text()
+    assert re.findall(r"^<!-- crash-table:(\w+) -->$", text, re.MULTILINE) == ["begin", "end"]
+
+
 def test_the_command_line_page_is_made_of_every_command_and_option(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "_extensions"))
     import command_line
