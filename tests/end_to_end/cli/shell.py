@@ -61,7 +61,7 @@ def whoami() -> int:
 
 @app.task
 def hold() -> int:
-    held.append(bytearray(60_000_000))
+    held.append(b"x" * 60_000_000)
     return os.getpid()
 
 
