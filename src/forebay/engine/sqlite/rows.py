@@ -1,7 +1,7 @@
 """Between our values and SQLite's columns: the state numbers, and the statements by name."""
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -55,14 +55,12 @@ def delivery(row: Sequence[Any]) -> Delivery:
     return made if made.headers is None else replace(made, headers=headers(row[-1]))
 
 
-#: Bits of a fence beside its row in one number of `leases`: a message of over a million leases does not end.
-_FENCE = 20
+#: Bits of a fence, and of a row's number, in one number of `leases`.
+_FENCE, _ROW = 20, 43
 
 
-def leases(deliveries: Iterable[Delivery]) -> "array[int]":
-    """The leases of a batch, for `apsw.carray`: row and fence in one number each.
-
-    Raises:
-        OverflowError: a fence or a row is too large, which a lifetime does not suffice for.
-    """
+def leases(deliveries: Sequence[Delivery]) -> "array[int] | None":
+    """The leases of a batch, for `apsw.carray`: row and fence in one number each; None if one of them does not fit."""
+    if any(delivery.fence >> _FENCE or delivery.receipt >> _ROW for delivery in deliveries):
+        return None
     return array("q", [delivery.receipt << _FENCE | delivery.fence for delivery in deliveries])

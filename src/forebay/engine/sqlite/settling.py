@@ -41,7 +41,7 @@ class Settling:
     def _settle_one(self, tx: Transaction, worker: str, settlement: Settlement) -> bool:
         delivery, fate = settlement.delivery, settlement.outcome
         if isinstance(fate, Ack):
-            return _ack_all(tx, worker, [settlement])
+            return _ack_one(tx, worker, settlement)
         cancel = tx.value(sql("owned"), (delivery.receipt, delivery.fence, delivery.id, worker))
         if cancel is None:
             return False
@@ -100,6 +100,8 @@ def _ack_all(tx: Transaction, worker: str, acks: Sequence[Settlement]) -> bool:
     """All of them, or nothing. A batch goes to SQLite as one array, so that it is a few statements at any size."""
     deliveries = [ack.delivery for ack in acks]
     leases = rows.leases(deliveries)
+    if leases is None:
+        return False
     tx.db.execute("savepoint acks")
     _remember(tx, acks, leases)
     tx.db.execute(sql("ack"), (apsw.carray(leases), worker))
@@ -111,6 +113,17 @@ def _ack_all(tx: Transaction, worker: str, acks: Sequence[Settlement]) -> bool:
         for queue, n in Counter(delivery.queue for delivery in deliveries).items():
             tx.moved(queue, "running", "done", n)
     return complete
+
+
+def _ack_one(tx: Transaction, worker: str, ack: Settlement) -> bool:
+    delivery, fate = ack.delivery, cast("Ack", ack.outcome)
+    tx.db.execute(sql("ack_one"), (delivery.receipt, delivery.fence, delivery.id, worker))
+    if not tx.db.changes():
+        return False
+    if fate.keep > 0:
+        tx.db.execute(sql("remember"), _memory(ack, tx.now))
+    tx.moved(delivery.queue, "running", "done")
+    return True
 
 
 def _remember(tx: Transaction, acks: Sequence[Settlement], leases: "array[int]") -> None:
