@@ -1,4 +1,4 @@
-"""Scenarios of storage that runs out or is taken away. The disk is a real one, of a few megabytes, in a namespace."""
+"""Scenarios of storage that runs out or is taken away. The disk is a real one, of a few megabytes."""
 
 import contextlib
 import subprocess
@@ -15,27 +15,21 @@ _PADDING = "x" * 4_000
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: int) -> Generator[Path]:
-    """A disk of `size` bytes, mounted where only one process of ours sees it, and reached through that process.
+    """A disk of `size` bytes at `folder`, until the block ends, or this process does.
 
     Raises:
         NotHere: this user may not mount anything, or this is not Linux.
     """
     folder.mkdir(parents=True)
-    script = f'mount -t tmpfs -o size={size} tmpfs "$0" && echo mounted && read _'
-    for unshare in (["unshare", "-m"], ["unshare", "-rm"]):  # as root, or else as root of a namespace of one's own
-        try:
-            holder = subprocess.Popen(
-                [*unshare, "sh", "-c", script, str(folder)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            )  # fmt: skip
-        except FileNotFoundError as error:
-            raise NotHere("no unshare here: a disk of a few megabytes needs Linux and util-linux") from error
-        with holder:
-            assert holder.stdout is not None
-            if holder.stdout.readline() == "mounted\n":
-                yield Path(f"/proc/{holder.pid}/root{folder}")
-                return
-    raise NotHere("this user may not mount a small disk: run it as root, or allow user namespaces")
+    script = f'mount -t tmpfs -o size={size} tmpfs "$0" && echo mounted && read _; umount -l "$0"'
+    with subprocess.Popen(
+        ["sh", "-c", script, str(folder)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None
+        if holder.stdout.readline() != "mounted\n":
+            raise NotHere("this user may not mount a small disk: be root, or start the tests under `unshare -rm`")
+        yield folder
 
 
 def full(trial: Trial) -> None:

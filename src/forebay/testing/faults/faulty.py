@@ -32,6 +32,11 @@ class Faulty(wrapping.Wrapped):
         super().__init__(inner)
         self._disk = _Disk(errors)  # SQLite knows it by name; it has to live as long as the engine
 
+    async def close(self) -> None:
+        """See `Engine.close`; what this process opens afterwards is on a sound disk again."""
+        await self._inner.close()
+        self._disk.unregister()
+
 
 class _Disk(apsw.VFS):
     """The default file system of this process from now on."""

@@ -18,6 +18,7 @@ def power_loss(trial: Trial) -> None:
     for seed in range(trial.seed, trial.seed + trial.many):
         run_seed(seed, "full", verdict)
         run_seed(seed, "normal", verdict)
+    trial.notes.append(f"{trial.many} seeds at full and {trial.many} at normal durability")
     if verdict.violations:
         raise Broken("\n".join(str(violation) for violation in verdict.violations[:5]))
 

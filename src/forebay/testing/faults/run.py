@@ -45,6 +45,7 @@ class Result:
     complaint: str = ""
     skipped: str = ""
     report: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -93,7 +94,9 @@ def run(
         return Result(scenario, name, seed, took, folder, skipped=skipped)
     found = sort(read(trial.history))
     verdict = judge(found, scenario.rules)
-    result = Result(scenario, name, seed, took, folder, verdict, complaint, report=describe(verdict, found))
+    result = Result(
+        scenario, name, seed, took, folder, verdict, complaint, "", describe(verdict, found), tuple(trial.notes)
+    )
     if result.passed:
         shutil.rmtree(folder)
     return result

@@ -39,6 +39,7 @@ class Trial(Stage):
         self._count = 0
         self._ids: dict[str, None] = {}
         self.finished = False
+        self.notes: list[str] = []  # what is to be said under its row
 
     def messages(self, task: str, count: int, *, ways: dict[str, Any] | None = None, **arguments: Any) -> list[Message]:
         """Messages with ids that follow from their number, so that another process can make the same ones."""
@@ -91,15 +92,9 @@ class Trial(Stage):
         """Wait until so many runs have started and not ended."""
         self.until(f"{count} running", lambda: sum(depth.running for depth in self.do(self.engine.depth())) >= count)
 
-    def until_started(self, count: int) -> None:
-        """Wait until so many runs have started, over all."""
-        self.until(f"{count} starts", lambda: len(self.events(events.Started)) >= count)
-
     def pause(self, least: float, most: float) -> None:
         """Let a random time pass, so that the fault meets the work somewhere else each time."""
         time.sleep(self.random.uniform(least, most))
-
-    # --- the end ---
 
     def drain(self, patience: float = PATIENCE) -> None:
         """Wait until everything has ended, without helping.
