@@ -1,5 +1,6 @@
 """`python -m forebay.testing.faults`: play the crash table and print it; 1 if a promise was broken."""
 
+import logging
 import secrets
 import sys
 import tempfile
@@ -25,6 +26,7 @@ def main(*, seeds: int, rounds: int, start: int | None, only: tuple[str, ...], e
     if unknown := set(only) - {one.id for one in SCENARIOS}:
         raise click.UsageError(f"no row {', '.join(sorted(unknown))}: there are {', '.join(s.id for s in SCENARIOS)}")
     first = secrets.randbelow(1_000_000_000) if start is None else start
+    logging.getLogger("forebay").setLevel(logging.ERROR)  # that a fault was noticed is no news here
     folder = Path(tempfile.mkdtemp(prefix="forebay-faults-"))
     click.echo(f"SEED={first} ENGINE={engine} ROUNDS={rounds}\n{table.heading()}")
     results = list[Result]()

@@ -15,7 +15,7 @@ from forebay.testing.powerloss.run import Verdict, run_seed
 def power_loss(trial: Trial) -> None:
     """T10: the power goes, and what was not synced is lost, torn and out of order; see `forebay.testing.powerloss`."""
     verdict = Verdict()
-    for seed in range(trial.seed, trial.seed + trial.many):
+    for seed in range(trial.seed * trial.many, (trial.seed + 1) * trial.many):
         run_seed(seed, "full", verdict)
         run_seed(seed, "normal", verdict)
     trial.notes.append(f"{trial.many} seeds at full and {trial.many} at normal durability")

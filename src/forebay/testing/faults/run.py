@@ -1,6 +1,7 @@
 """From a scenario to a result: play, drain, stop, count, judge. A history that fails is kept, and its place is told."""
 
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -85,8 +86,11 @@ def run(
             trial.finish()
         except NotHere as reason:
             skipped = str(reason)
-        except (Broken, ForebayError) as error:
-            complaint = f"{type(error).__name__}: {error}" if isinstance(error, ForebayError) else str(error)
+        except Broken as claim:
+            complaint = str(claim)
+            _count_anyway(trial)
+        except (ForebayError, subprocess.TimeoutExpired) as error:
+            complaint = f"{type(error).__name__}: {error}"
             _count_anyway(trial)
     took = time.monotonic() - started
     if skipped:
@@ -107,5 +111,5 @@ def _count_anyway(trial: Trial) -> None:
     if not trial.finished:
         try:
             trial.finish()
-        except (Broken, ForebayError, OSError):
+        except (Broken, ForebayError, OSError, subprocess.TimeoutExpired):
             return
