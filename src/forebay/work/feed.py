@@ -130,7 +130,8 @@ class Feed:
     async def _wait_for_room(self) -> None:
         self._room.clear()
         try:
-            await asyncio.wait_for(self._room.wait(), STALE)
+            async with asyncio.timeout(STALE):  # wait_for may swallow a cancellation that comes with the room (3.11)
+                await self._room.wait()
         except TimeoutError:
             self.proved = time.monotonic() if not self._host.held() else self.proved
             if self._buffer and time.monotonic() - self._since > STALE:
