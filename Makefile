@@ -20,8 +20,8 @@ run: $(RUN) ## run the demo on this machine's own standard library
 
 test: check docs pytest ## everything that must hold: check, docs, then all tests
 
-pytest: $(WORK) ## the tests alone; ARGS='-k lease -x' goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+pytest: $(WORK) ## the tests alone, a file to each core; ARGS='-k lease -x' goes to pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: style lengths layers mypy pyright ## all gates; `make -k check` does not stop at the first
 

@@ -45,6 +45,8 @@ def _house(scheme: str) -> Maker:
     try:
         return cast("Maker", import_module(module).build)
     except ImportError as error:
+        if not extra:
+            raise
         raise ConfigError(f"{scheme}:// needs more: pip install 'forebay[{extra}]' ({error})") from error
 
 
