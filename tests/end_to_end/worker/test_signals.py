@@ -5,6 +5,8 @@ import signal
 import time
 
 from fleet import until
+from forebay.model.lifecycle import State
+from forebay.store.contract import Query
 from proc import alive
 
 
@@ -23,6 +25,20 @@ def test_term_lets_running_tasks_end_and_starts_no_more(place):
     assert [handle.status() for handle in running] == ["done", "done"]
     assert [handle.status() for handle in waiting] == ["ready", "ready"]
     assert [place.found(handle).attempt for handle in waiting] == [0, 0]
+
+
+def test_a_drain_amid_a_burst_leaves_nothing_leased_and_no_try_counted(place):
+    total = 20_000
+    with place.fleet("-p", "2") as fleet:
+        place.crew.add.enqueue_many([(n, n) for n in range(total)])
+        until(lambda: place.ask("depth", ["default"])[0].done > 500, "some ends")
+        fleet.signal(signal.SIGTERM)
+        assert fleet.wait() == 0
+    (depth,) = place.ask("depth", ["default"])
+    assert (depth.running, depth.ready + depth.done) == (0, total)
+    waiting = place.ask("messages", Query(queue="default", state=State.READY, limit=total))
+    assert len(waiting) == depth.ready
+    assert {(found.attempt, found.lost) for found in waiting} <= {(0, 0)}
 
 
 def test_a_second_term_hands_back_what_runs_with_its_attempt_refunded(place):
