@@ -1,7 +1,7 @@
 """Getting work: asks for what can start now, starts it, and asks again when room or news comes.
 
-A feed has slots. What it holds beyond them is at most `flow.demand.AHEAD` seconds of recent work, called `buffered`, and
-handed back if it is not started soon: no slow task keeps another one waiting here while other workers are free.
+A feed has slots. What it holds beyond them is at most `flow.demand.AHEAD` seconds of recent work, called `buffered`,
+and handed back if it is not started soon: no slow task keeps another one waiting here while other workers are free.
 """
 
 import asyncio
