@@ -96,7 +96,7 @@ def _checked(name: str, value: Any, origin: str) -> Any:
         return _ring(name, value, origin)
     try:
         if name in _DURATIONS:
-            value = seconds(value, name)
+            return msgspec.convert(seconds(value, name), field)
         return msgspec.convert(value, field, strict=False)
     except (ConfigError, msgspec.ValidationError) as error:
         raise ConfigError(f"{origin}: {name} = {value!r} is not usable: {error}") from None

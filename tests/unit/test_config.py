@@ -1,0 +1,80 @@
+"""Settings: where each one comes from, which one wins, and what is said about one that cannot work."""
+
+import pytest
+
+from forebay.config import Settings, load
+from forebay.model.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    for name in Settings.__struct_fields__:
+        monkeypatch.delenv(f"FOREBAY_{name.upper()}", raising=False)
+
+
+def pyproject(folder, text):
+    (folder / "pyproject.toml").write_text(text)
+
+
+def origins(found):
+    return {origin.name: origin.origin for origin in found[1]}
+
+
+def test_without_anything_the_defaults_hold(tmp_path):
+    found = load({}, tmp_path)
+    assert found[0] == Settings()
+    assert set(origins(found).values()) == {"default"}
+
+
+def test_the_environment_wins_over_pyproject_and_that_over_the_program(tmp_path, monkeypatch):
+    pyproject(tmp_path, "[tool.forebay]\nlease = '20s'\npoll = 0.5\n")
+    monkeypatch.setenv("FOREBAY_POLL", "250ms")
+    found = load({"lease": 5, "poll": 2, "url": "memory://"}, tmp_path)
+    assert (found[0].url, found[0].lease, found[0].poll) == ("memory://", 20.0, 0.25)
+    assert origins(found)["url"] == "Forebay(...)"
+    assert origins(found)["lease"] == f"{tmp_path}/pyproject.toml [tool.forebay]"
+    assert origins(found)["poll"] == "environment FOREBAY_*"
+    assert origins(found)["durability"] == "default"
+
+
+def test_the_nearest_pyproject_upwards_counts(tmp_path):
+    pyproject(tmp_path, "[tool.forebay]\nlease = 7\n")
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    assert load({}, deep)[0].lease == 7.0
+    pyproject(deep.parent, "[tool.other]\n")
+    assert load({}, deep)[0].lease == 15.0
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("true", True), ("0", False), ("false", False)])
+def test_text_of_the_environment_becomes_the_type_of_the_setting(tmp_path, monkeypatch, text, value):
+    monkeypatch.setenv("FOREBAY_MIGRATE", text)
+    monkeypatch.setenv("FOREBAY_MAX_SIZE", "1000000")
+    settings = load({}, tmp_path)[0]
+    assert (settings.migrate, settings.max_size) == (value, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"lesae": 1}, "unknown setting 'lesae'; known are url"),
+        ({"lease": -1}, "lease = -1 is not usable"),
+        ({"lease": 0}, "lease = 0 is not usable"),
+        ({"poll": 0}, "poll = 0 is not usable"),
+        ({"durability": "some"}, "durability = 'some' is not usable"),
+        ({"payload_limit": 0}, "payload_limit = 0 is not usable"),
+        ({"max_size": -1}, "max_size = -1 is not usable"),
+        ({"migrate": "perhaps"}, "migrate = 'perhaps' is not usable"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_its_origin(tmp_path, given, says):
+    with pytest.raises(ConfigError) as caught:
+        load(given, tmp_path)
+    assert str(caught.value).startswith(f"Forebay(...): {says}")
+
+
+@pytest.mark.parametrize(("text", "says"), [("[tool", "cannot be read"), ("tool.forebay = 3", "must be a table")])
+def test_a_broken_pyproject_is_named(tmp_path, text, says):
+    pyproject(tmp_path, text)
+    with pytest.raises(ConfigError, match=f"pyproject.toml.*{says}"):
+        load({}, tmp_path)
