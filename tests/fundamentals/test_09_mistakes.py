@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from forebay import BadArguments, ConfigError, EngineError, EngineUnreachable, Forebay
+from forebay import BadArguments, ConfigError, EngineFull, EngineUnreachable, Forebay
 
 
 def test_an_engine_that_is_not_known(app):
@@ -89,5 +89,5 @@ def test_a_dictionary_as_the_last_argument_is_not_taken_for_keywords(app):
 def test_an_engine_that_is_full():
     app = Forebay("memory://", max_size=1000)
     app.publish("logs", "x" * 500)
-    with pytest.raises(EngineError, match="no room for 1 of 1 messages: the engine is full"):
+    with pytest.raises(EngineFull, match="no room for 1 of 1 messages: the engine is full"):
         app.publish("logs", "x" * 600)

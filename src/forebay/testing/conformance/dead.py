@@ -88,6 +88,22 @@ class TestDead:
         assert kit.listed(state=State.DEAD) == ["d"]
         assert (kit.state("a"), kit.state("b"), kit.state("c")) == ("ready", "discarded", "discarded")
 
+    def test_a_limit_counts_what_was_done_and_a_name_given_twice_is_once(self, kit: Kit) -> None:
+        """Names that are not dead use up none of the limit."""
+        kill(kit, "a", "b")
+        assert kit.run(kit.backend.purge([ident("nobody"), ident("b"), ident("b")], limit=1)) == 1
+        assert kit.run(kit.backend.redrive([ident("a"), ident("a")])) == 1
+        assert (kit.state("a"), kit.state("b"), kit.depth().ready, kit.depth().dead) == ("ready", "discarded", 1, 0)
+
+    def test_redriven_it_joins_the_end_of_its_line(self, kit: Kit) -> None:
+        """What waits already is not held up by many that come back; and its age counts anew."""
+        kill(kit, "a")
+        kit.publish("b")
+        kit.clock.advance(10)
+        kit.run(kit.backend.redrive())
+        assert kit.found("a").created == kit.now()
+        assert kit.take() == ["b", "a"]
+
     def test_purged_they_are_discarded(self, kit: Kit) -> None:
         """A purged message has ended as discarded, is counted as such, and never comes back."""
         kill(kit, "a")

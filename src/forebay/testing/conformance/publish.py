@@ -124,6 +124,12 @@ class TestUnique:
         """A batch obeys its own unique keys."""
         assert [receipt.fate for receipt in kit.publish("a", "b", unique="k")] == [Fate.ACCEPTED, Fate.DUPLICATE]
 
+    def test_a_known_id_is_a_duplicate_of_itself_whoever_holds_the_key(self, kit: Kit) -> None:
+        """A retried publish is told about its own message, not about another one that has its unique key."""
+        kit.publish("holder", unique="k")
+        kit.publish("known")
+        assert kit.publish("known", unique="k") == [Receipt(ident("known"), Fate.DUPLICATE)]
+
     def test_messages_without_a_key_are_never_duplicates(self, kit: Kit) -> None:
         """No key is not a key that all of them share."""
         assert all(receipt.fate is Fate.ACCEPTED for receipt in kit.publish("a", "b", "c"))

@@ -145,6 +145,24 @@ class TestFence:
         assert kit.settle(Ack(), delivery) == [False]
         assert kit.state("a") == state
 
+    def test_a_result_is_settled_once_too(self, kit: Kit) -> None:
+        """The second settle is refused, rather than failing on the end that the first has left."""
+        kit.publish("a")
+        (delivery,) = kit.lease()
+        assert kit.settle(Ack(b"\x01"), delivery) == [True]
+        assert kit.settle(Ack(b"\x02"), delivery) == [False]
+        assert kit.found("a").result == b"\x01"
+
+    def test_an_old_lease_never_means_the_message_that_came_after(self, kit: Kit) -> None:
+        """Whatever an engine reuses of an ended message, its lease does not settle the next one."""
+        kit.publish("a")
+        (old,) = kit.lease()
+        kit.settle(Ack(), old)
+        kit.publish("b")
+        kit.lease()
+        assert kit.settle(Ack(), old) == [False]
+        assert kit.state("b") == "running"
+
     def test_twice_in_one_batch_is_once(self, kit: Kit) -> None:
         """The first of two settlements of one delivery counts."""
         kit.publish("a")
