@@ -34,7 +34,7 @@ from forebay.store.contract import Query
 from properties.twins import Twins, answer
 
 #: Histories per machine: FOREBAY_PROPERTIES=2000 for a long run.
-HISTORIES = int(os.environ.get("FOREBAY_PROPERTIES", "25"))
+HISTORIES = int(os.environ.get("FOREBAY_PROPERTIES", "40"))
 #: Random every time, and printed with what reproduces it when one fails.
 SETTINGS = settings(max_examples=HISTORIES, stateful_step_count=30, deadline=None, derandomize=False, print_blob=True)
 
