@@ -47,8 +47,8 @@ def leaving(trial: Trial) -> None:
     working = trial.fleet(concurrency=4)
     trial.until_running(4)
     _leave(trial, working)
+    trial.send("work", 8, seconds=3.0, ways={"priority": 1})  # first in turn, and still at work when it is told again
     insisted = trial.fleet(concurrency=4, drain=60.0)
-    trial.send("work", 8, seconds=3.0, ways={"priority": 1})
     trial.until_running(4)
     trial.fault("SIGTERM", f"fleet {insisted.pid}")
     insisted.signal(signal.SIGTERM)
