@@ -6,7 +6,7 @@ from proc import cpu_seconds, megabytes, state_of
 
 
 def test_an_idle_fleet_rests(place, capsys):
-    seconds = 6
+    seconds = 4
     with place.fleet("-p", "1") as fleet:
         place.crew.add.enqueue(1, 1).result(30)
         (worker,) = fleet.pids()

@@ -41,7 +41,8 @@ def test_a_drain_amid_a_burst_leaves_nothing_leased_and_no_try_counted(place):
     assert {(found.attempt, found.lost) for found in waiting} <= {(0, 0)}
 
 
-def test_a_second_term_hands_back_what_runs_with_its_attempt_refunded(place):
+def test_a_second_term_hands_back_what_runs_with_its_attempt_refunded(make_place):
+    place = make_place(lease=3)  # so that its state is seen soon
     crew = place.crew
     with place.fleet("--cpu", "1", "--drain", "60s") as fleet:
         handles = [crew.nap.enqueue(60), crew.doze.enqueue(60), crew.grind.enqueue(60), crew.sleep_in_c.enqueue(60)]
