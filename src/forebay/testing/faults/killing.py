@@ -8,21 +8,22 @@ from forebay.testing.history import events
 
 
 def workers(trial: Trial) -> None:
-    """T1: kill worker processes in the middle of their tasks, then a supervisor with all it has."""
-    fleet, other = trial.fleet(processes=2, concurrency=4), trial.fleet(concurrency=4)
-    trial.send("work", 120, seconds=0.02)
+    """T1: kill processes in the middle of their tasks, again and again; then a supervisor with all it has."""
+    fleets = [trial.fleet(processes=2, concurrency=4), trial.fleet(concurrency=4)]
+    trial.send("work", 120, seconds=0.05)
     for task in ("in_thread", "in_process"):
-        trial.send(task, 20, seconds=0.02)
+        trial.send(task, 20, seconds=0.05)
     for _ in range(3):
-        trial.until_running()
         trial.pause(0.0, 0.05)
-        child = trial.random.choice(fleet.children() or [0])
-        if child and strike(child, signal.SIGKILL):
-            trial.fault("SIGKILL", f"worker process {child}")
-        trial.send("work", 20, seconds=0.02)
+        trial.until_running()
+        victim = trial.random.choice(trial.at_work() or [0])
+        if victim and strike(victim, signal.SIGKILL):
+            trial.fault("SIGKILL", f"process {victim}")
+        trial.send("work", 20, seconds=0.05)
     trial.until_running()
-    trial.fault("SIGKILL", f"supervisor {fleet.pid} and its workers")
-    fleet.kill()
+    doomed, other = sorted(fleets, key=lambda fleet: -len({*fleet.family()} & {*trial.at_work()}))
+    trial.fault("SIGKILL", f"supervisor {doomed.pid} and its workers")
+    doomed.kill()
     trial.drain()
     if other.code is not None:
         raise Broken(f"the other fleet ended by itself with {other.code}")

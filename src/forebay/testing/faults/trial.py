@@ -13,6 +13,7 @@ import msgspec
 from forebay.engine.contract import Receipt
 from forebay.model.message import Message
 from forebay.store.contract import Found
+from forebay.testing.faults.procs import strike
 from forebay.testing.faults.stage import MakeUrl, Stage
 from forebay.testing.history import events, read
 
@@ -89,8 +90,15 @@ class Trial(Stage):
             time.sleep(_LOOK)
 
     def until_running(self, count: int = 1) -> None:
-        """Wait until so many runs have started and not ended."""
-        self.until(f"{count} running", lambda: sum(depth.running for depth in self.do(self.engine.depth())) >= count)
+        """Wait until so many runs are under way, as the tasks themselves say."""
+        self.until(f"{count} running", lambda: len(self.at_work()) >= count)
+
+    def at_work(self) -> list[int]:
+        """The processes that have a run under way, once for each run."""
+        ended = {(event.id, event.fence) for event in self.events(events.Ended)}
+        under_way = [event for event in self.events(events.Started) if (event.id, event.fence) not in ended]
+        alive = {pid: strike(pid, 0) for pid in {event.pid for event in under_way}}
+        return [event.pid for event in under_way if alive[event.pid]]
 
     def pause(self, least: float, most: float) -> None:
         """Let a random time pass, so that the fault meets the work somewhere else each time."""
