@@ -22,7 +22,7 @@ from forebay.work.host import alive
 
 _logger = logging.getLogger("forebay.keeper")
 #: Seconds between looks for processes of this host that are gone, and for leases that ran out.
-WATCH, RECOVER = 0.3, 1.0
+WATCH, RECOVER = 0.5, 1.0
 #: Seconds between rounds of tidying, and the longest sleep of the scheduler (new schedules are seen then).
 TIDY, SCHEDULE = 5.0, 2.0
 _TIDY_LIMIT = 5_000
@@ -86,12 +86,13 @@ class Keeper:
                 self._expired(beat.worker)
 
     async def _watch(self) -> None:
-        """Processes of this host that are gone without a word.
+        """Processes of this host that are gone without a word; its own, this keeper's parent knows better.
 
         Missed twice in a row: a parent that lives knows better how its child ended, and gets the time to tell.
         """
-        rows = await self._store.workers()
-        missing = frozenset(row.worker for row in rows if row.host == self._host and not alive(row.pid))
+        rows, own = await self._store.workers(), {beat.worker for beat in self._beats()}
+        others = [row for row in rows if row.host == self._host and row.worker not in own]
+        missing = frozenset(row.worker for row in others if not alive(row.pid))
         lost, self._missing = sorted(missing & self._missing), missing
         if lost:
             await self._report(lost)
