@@ -10,6 +10,7 @@ from forebay.testing.powerloss.disk import Disk
 from forebay.testing.powerloss.run import fresh_seed, run
 
 
+@pytest.mark.timeout(600)  # half a minute of one core, which a busy machine may not have to itself
 def test_full_durability_loses_no_acknowledged_operation_in_200_files_with_3_power_losses_each():
     start = fresh_seed()
     verdict = run(range(start, start + 200), ("full",))
