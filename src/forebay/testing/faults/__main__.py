@@ -40,6 +40,8 @@ def main(*, seeds: int, rounds: int, start: int | None, only: tuple[str, ...], e
             click.echo(table.line(result))
             if not result.passed:
                 click.echo(result.report)
+    if not any(folder.iterdir()):
+        folder.rmdir()
     if write is not None:
         table.write(write, results)
     sys.exit(0 if all(result.passed for result in results) else 1)
