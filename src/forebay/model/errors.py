@@ -84,3 +84,21 @@ class TimeLimit(ForebayError):
 
 class DeadLetter(ForebayError):
     """Raised by a task that knows it will never succeed: no further try, kept as a dead letter with this reason."""
+
+
+#: Characters that are kept of what an exception says.
+LONGEST = 2_000
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says, whatever it does when it is asked: cut, and without what no encoder takes."""
+    try:
+        text = str(error)
+    except BaseException as broken:  # noqa: BLE001 - their __str__ may do anything
+        text = f"(its text cannot be made: {type(broken).__name__})"
+    return encodable(text[:LONGEST])
+
+
+def encodable(text: str) -> str:
+    """`text` without lone surrogates, which no encoder takes."""
+    return text.encode("utf-8", "replace").decode()

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from forebay.model.errors import BadArguments, BadResult, ConfigError
+from forebay.model.errors import BadArguments, BadResult, ConfigError, text_of
 from forebay.produce.context import Context
 from forebay.produce.snooze import Snooze
 
@@ -54,8 +54,8 @@ def encode_value(value: Any) -> bytes:
     """
     try:
         return _encode(value)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise BadArguments(f"the payload cannot be encoded: {error}") from error
+    except Exception as error:
+        raise BadArguments(f"the payload cannot be encoded: {_plain(error)}") from error
 
 
 def decode_value(blob: bytes) -> Any:
@@ -119,7 +119,7 @@ class Codec:
         try:
             body = _encode(self._bind(args, kwargs))
             self._decode(body)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        except Exception as error:
             raise BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.signature}") from error
         return body
 
@@ -148,7 +148,7 @@ class Codec:
         """
         try:
             arguments = self._decode(body)
-        except (TypeError, ValueError, RecursionError) as error:
+        except Exception as error:
             raise BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.signature}") from error
         if self._simple and not self._keyword:
             return msgspec.structs.astuple(arguments), {}
@@ -171,7 +171,7 @@ class Codec:
             blob = _encode(value)
             if self._result_type is not Any:
                 self._decode_result(blob)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        except Exception as error:
             raise BadResult(f"task {self.name}: its result is not usable: {_plain(error)}") from error
         return blob
 
@@ -183,13 +183,14 @@ class Codec:
         """
         try:
             return self._decode_result(blob)
-        except (TypeError, ValueError, RecursionError) as error:
+        except Exception as error:
             raise BadResult(f"task {self.name}: the stored result does not fit: {_plain(error)}") from error
 
 
 def _plain(error: Exception) -> str:
-    """Without the name of our internal struct, which says nothing to a user."""
-    return str(error).replace("Arguments.__init__() ", "").replace("Arguments() ", "")
+    """Without the name of our internal struct, which says nothing to a user. Their validators may raise anything."""
+    kind = "" if isinstance(error, TypeError | ValueError | RecursionError) else f"{type(error).__name__}: "
+    return kind + text_of(error).replace("Arguments.__init__() ", "").replace("Arguments() ", "")
 
 
 def _hints(name: str, function: Callable[..., Any]) -> dict[str, Any]:

@@ -142,6 +142,6 @@ def fates(
         return [(delivery, outcome.Release()) for delivery in batch]
     failure = failure_of(error)
     if isinstance(error, DeadLetter):
-        return [(delivery, outcome.DeadLetter(str(error), failure)) for delivery in batch]
+        return [(delivery, outcome.DeadLetter(failure.message, failure)) for delivery in batch]
     ages = {delivery.id: max(0.0, now - delivery.created) for delivery in batch}
     return [(d, decide(consumer.retry, error, failure, d.attempt, ages[d.id], random.random())) for d in batch]

@@ -14,6 +14,7 @@ from typing import Any
 from forebay.flow.retry import decide
 from forebay.model import errors, outcome
 from forebay.model.delivery import Delivery
+from forebay.model.errors import encodable
 from forebay.model.message import Failure
 from forebay.model.outcome import Outcome
 from forebay.model.sealed import OVERHEAD, Part, locked
@@ -23,8 +24,8 @@ from forebay.produce.snooze import Snooze
 from forebay.produce.task import Task
 from forebay.work.run import Run, Stop
 
-#: Characters of a stored traceback and message; the end of a traceback tells most.
-_TRACE, _MESSAGE = 16_000, 2_000
+#: Characters of a stored traceback, whose end tells most, and of the name of an exception.
+_TRACE, _NAME = 16_000, 200
 
 
 class Executor:
@@ -66,6 +67,9 @@ class Executor:
             return misfit(delivery, seal, f"bad arguments: {error}")
         except errors.BadSeal as error:
             return outcome.DeadLetter(f"bad seal: {error}")
+        except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
+            failure = failure_of(error)
+            return outcome.DeadLetter(f"bad arguments: {failure}", failure)
         context = Context(delivery, task.running.timeout, self._report)
         return Run(delivery, task, *task.codec.inject(args, kwargs, context), context)
 
@@ -80,8 +84,10 @@ class Executor:
             return outcome.Ack(None, keep)
         try:
             result = run.task.codec.encode_result(value)
-        except errors.BadResult as error:
-            return outcome.DeadLetter(str(error), failure_of(error))
+        except BaseException as error:  # noqa: BLE001 - a result of theirs may do anything when it is looked at
+            failure = failure_of(error)
+            cause = failure.message if isinstance(error, errors.BadResult) else f"its result is not usable: {failure}"
+            return outcome.DeadLetter(cause, failure)
         if len(result) > self._limit:
             return outcome.DeadLetter(f"the result has {len(result):,} bytes, the limit is {self._limit:,}")
         seal = run.task.producer.seal
@@ -101,7 +107,7 @@ class Executor:
                 pass
         failure = failure_of(error)
         if isinstance(error, errors.DeadLetter):
-            return outcome.DeadLetter(str(error), failure)
+            return outcome.DeadLetter(failure.message, failure)
         delivery = run.delivery
         age = max(0.0, self._now() - delivery.created)
         return decide(run.task.running.retry, error, failure, delivery.attempt, age, random.random())
@@ -112,19 +118,10 @@ def failure_of(error: BaseException) -> Failure:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     try:
-        message = str(error)
-    except BaseException as broken:  # noqa: BLE001 - their __str__ may do anything
-        message = f"(its text cannot be made: {type(broken).__name__})"
-    try:
         trace = "".join(traceback.format_exception(error))
-    except BaseException as broken:  # noqa: BLE001 - likewise
+    except BaseException as broken:  # noqa: BLE001 - their __str__ may do anything
         trace = f"(its traceback cannot be made: {type(broken).__name__})"
-    return Failure(name, _text(message[:_MESSAGE]), _text(trace[-_TRACE:]))
-
-
-def _text(text: str) -> str:
-    """Without lone surrogates, which no encoder takes."""
-    return text.encode("utf-8", "replace").decode()
+    return Failure(encodable(name[:_NAME]), errors.text_of(error), encodable(trace[-_TRACE:]))
 
 
 def too_large(delivery: Delivery, limit: int) -> outcome.DeadLetter:

@@ -168,6 +168,7 @@ class _Child:
         self._process.start()
         theirs.close()
         self._loop.add_reader(self._pipe.fileno(), self._readable)
+        os.set_blocking(self._pipe.fileno(), True)  # uvloop changes that, and then long messages arrive in halves
 
     def give(self, run: Run) -> None:
         """Start a run in it."""

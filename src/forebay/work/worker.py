@@ -265,9 +265,9 @@ class Worker:
         try:
             value = await run.task.function(*run.args, **run.kwargs)
             run.finished = True
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and not self._loop.is_running():
+                raise  # nobody raised it: the loop is gone, and this coroutine goes with it
             self._finish(run, self._executor.failed(run, error))
         else:
             self._finish(run, self._executor.ended(run, value))
