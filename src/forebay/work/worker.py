@@ -141,12 +141,7 @@ class Worker:
 
     async def drain(self, patience: float) -> bool:
         """Lease no more, hand back what has not started, let what runs end; whether it did within `patience`."""
-        await self._stop(self._tasks)
-        for feed in self._feeds:
-            feed.drop()
-        for batch in self._batches:
-            batch.drop()
-        await self._hand_back_strays()
+        await self._lease_no_more()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._quiet(), patience)
         return not self.running
@@ -158,11 +153,10 @@ class Worker:
             buried: somebody buries this worker as soon as its process has ended. What cannot be stopped is left to them
                 to hand back, so that it does not run twice at a time.
         """
-        await self._stop(self._tasks)
+        await self._lease_no_more()
         for _, run in list(self._runs.values()):
             run.halt(Stop.HAND_BACK)
         for batch in self._batches:
-            batch.drop()
             batch.halt()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._quiet(), LAST_CALL)
@@ -177,6 +171,13 @@ class Worker:
         if not buried:
             with contextlib.suppress(EngineError):
                 await self._app.engine.recover([self.id])
+
+    async def _lease_no_more(self) -> None:
+        """Stop leasing, and hand back what has not started."""
+        await self._stop(self._tasks)
+        for part in (*self._feeds, *self._batches):
+            part.drop()
+        await self._hand_back_strays()
 
     async def _hand_back_strays(self) -> None:
         """A lease that was under way when its feed was stopped may have brought messages that nobody took."""
