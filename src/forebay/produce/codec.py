@@ -101,7 +101,8 @@ class Codec:
             raise ConfigError(f"task {name}: an annotation has no form on the wire: {error}") from error
 
     def _arguments(self, hints: Mapping[str, Any]) -> type[msgspec.Struct]:
-        base = msgspec.defstruct("Arguments", [_field(p, hints) for p in self._positional])
+        positional = [_field(p, hints) for p in self._positional]
+        base = msgspec.defstruct("Arguments", positional, forbid_unknown_fields=True)
         named = [_field(p, hints) for p in (*self._keyword, *self._variable)]
         return msgspec.defstruct("Arguments", named, bases=(base,), kw_only=True) if named else base
 
@@ -188,9 +189,10 @@ class Codec:
 
 
 def _plain(error: Exception) -> str:
-    """Without the name of our internal struct, which says nothing to a user. Their validators may raise anything."""
+    """Without the words of our internal struct, which say nothing to a user. Their validators may raise anything."""
     kind = "" if isinstance(error, TypeError | ValueError | RecursionError) else f"{type(error).__name__}: "
-    return kind + text_of(error).replace("Arguments.__init__() ", "").replace("Arguments() ", "")
+    text = text_of(error).replace("Object contains unknown field", "unknown argument")
+    return kind + text.replace("Arguments.__init__() ", "").replace("Arguments() ", "")
 
 
 def _hints(name: str, function: Callable[..., Any]) -> dict[str, Any]:

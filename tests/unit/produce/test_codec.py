@@ -101,6 +101,13 @@ def test_a_body_that_does_not_fit_is_refused_whatever_it_holds(blob):
         Codec("f", one).decode(blob)
 
 
+def test_an_argument_that_the_task_does_not_have_is_refused_not_ignored():
+    def one(a: int, *, b: int = 1): ...
+
+    with pytest.raises(BadArguments, match="task f: unknown argument `c`; it takes"):
+        Codec("f", one).decode(encode_value({"a": 1, "c": 2}))
+
+
 def test_a_body_nested_too_deeply_is_refused():
     with pytest.raises(BadArguments, match="the payload is not MessagePack"):
         decode_value(b"\x91" * 100_000 + b"\x01")
