@@ -15,6 +15,8 @@ from benchmarks.room import ROOT, Room
 
 PROC = Path("/proc")
 NOT_KNOWN = float("nan")
+#: Seconds after which a process that measures by itself is given up.
+PATIENCE = 1200
 
 
 class Broken(Exception):
@@ -73,12 +75,17 @@ def workers(contender: Contender, room: Room, processes: int = 1, concurrency: i
 
 def produce(contender: Contender, room: Room, action: str, *arguments: object, **environment: str) -> dict[str, float]:
     """Run one action of benchmarks.produce in a process of its own and return what it measured."""
-    command = python_module("benchmarks.produce", contender.app, action, *map(str, arguments))
+    return ask(room, "benchmarks.produce", contender.app, action, *arguments, **environment)
+
+
+def ask(room: Room, module: str, *arguments: object, **environment: str) -> dict[str, float]:
+    """Run a module in a process of its own and return the figures that it prints."""
     done = subprocess.run(
-        command, cwd=ROOT, env={**room.environment, **environment}, capture_output=True, text=True, check=False
-    )
+        python_module(module, *map(str, arguments)), cwd=ROOT, env={**room.environment, **environment},
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
     if done.returncode != 0:
-        raise Broken(f"producer ended with code {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
+        raise Broken(f"{module} ended with code {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -4,16 +4,14 @@ All shapes are cycled through in turn, in one process (`benchmarks.backlog`). `B
 waiting messages, for which two more gigabytes of disk and some minutes are needed.
 """
 
-import json
 import os
-import subprocess
 
-from benchmarks.contender import Contender, python_module
+from benchmarks.contender import Contender
 from benchmarks.figure import Column, Figure, Sample, Scale
-from benchmarks.room import Room, open_room
+from benchmarks.proc import ask
+from benchmarks.room import open_room
 
 ROUNDS = 500
-PATIENCE = 1200
 SHAPES = ("1k", "10k", "1m", "queues", "keys", "scheduled")
 MORE = ("10m",) if os.environ.get("BENCH_TEN_MILLION") else ()
 COLUMNS = (
@@ -34,15 +32,7 @@ COLUMNS = (
 def measure(contender: Contender, scale: Scale) -> Sample:
     with open_room(contender) as room:
         shapes = ("1k", "10k", "queues") if scale.quick else (*SHAPES, *MORE)
-        return cycle(room, scale.of(ROUNDS, at_least=100), shapes)
-
-
-def cycle(room: Room, rounds: int, shapes: tuple[str, ...]) -> Sample:
-    command = python_module("benchmarks.backlog", str(room.folder), str(rounds), *shapes)
-    done = subprocess.run(command, env=room.environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1])
-    return json.loads(done.stdout)
+        return ask(room, "benchmarks.backlog", room.folder, scale.of(ROUNDS, at_least=100), *shapes)
 
 
 FIGURE = Figure(

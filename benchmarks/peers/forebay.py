@@ -5,7 +5,7 @@ from benchmarks.contender import Command, Contender, python_module
 FULL = "synchronous=FULL, at least once"
 NORMAL = "synchronous=NORMAL, at least once"
 ASYNC = {"noop": "noop_async", "lag": "lag_async"}
-ALL = frozenset({"noop", "noop2", "enqueue", "latency", "sleeps", "idle", "backlog"})
+ALL = frozenset({"noop", "noop2", "enqueue", "latency", "sleeps", "idle", "backlog", "floor"})
 
 
 def forebay(
@@ -35,7 +35,11 @@ def _workers(processes: int, concurrency: int | None) -> list[Command]:
 CONTENDERS = (
     forebay("forebay", "as it ships, plain def tasks, -c 100", FULL, ALL - {"sleeps"}),
     forebay(
-        "forebay async", "as it ships, async def tasks, -c 100", FULL, ALL - {"enqueue", "idle", "backlog"}, **ASYNC
+        "forebay async",
+        "as it ships, async def tasks, -c 100",
+        FULL,
+        ALL - {"enqueue", "idle", "backlog", "floor"},
+        **ASYNC,
     ),
     forebay("forebay normal", 'durability="normal", plain def tasks', NORMAL, frozenset({"noop", "enqueue"}), "normal"),
 )
