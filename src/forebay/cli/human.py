@@ -1,5 +1,6 @@
 """Numbers, times and foreign text in a form for people. User data never reaches a terminal unescaped."""
 
+import math
 import unicodedata
 
 #: Longest text that one cell shows; a body may have a megabyte.
@@ -34,9 +35,9 @@ def cut(text: str, columns: int) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """A duration: "350ms", "12s", "3m 20s", "5h 2m", "4d 1h"; "-" for none."""
-    if seconds is None:
-        return "-"
+    """A duration: "350ms", "12s", "3m 20s", "5h 2m", "4d 1h"; "-" for none, "ever" without end."""
+    if seconds is None or math.isinf(seconds):
+        return "-" if seconds is None else "ever"
     if seconds < 0:
         return f"-{span(-seconds)}"
     if seconds < 1:

@@ -77,12 +77,20 @@ def story(found: Found, now: float) -> Iterable[str]:
         if value in (None, "", 0) or name == "failure":
             continue
         if name in _TIMES:
-            yield f"{name:9} {datetime.fromtimestamp(value).astimezone():%Y-%m-%d %H:%M:%S %Z} ({ago(value, now)})"
+            yield f"{name:9} {_date(value)} ({ago(value, now)})"
         else:
             yield f"{name:9} {value if isinstance(value, str) else to_json(value)}"
     if found.failure is not None:
         yield f"failure   {found.failure}"
         yield from (f"          {line}" for line in found.failure.traceback.rstrip().splitlines())
+
+
+def _date(value: float) -> str:
+    """As this place writes it; a time that no calendar knows as it is."""
+    try:
+        return f"{datetime.fromtimestamp(value).astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    except (OverflowError, ValueError, OSError):
+        return f"{value:g}"
 
 
 def tell(found: Sequence[Found]) -> None:

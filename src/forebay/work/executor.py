@@ -63,13 +63,8 @@ class Executor:
         try:
             body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
             args, kwargs = task.codec.decode(body)
-        except errors.BadArguments as error:
-            return misfit(delivery, seal, f"bad arguments: {error}")
-        except errors.BadSeal as error:
-            return outcome.DeadLetter(f"bad seal: {error}")
         except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
-            failure = failure_of(error)
-            return outcome.DeadLetter(f"bad arguments: {failure}", failure)
+            return _unusable(delivery, seal, error)
         context = Context(delivery, task.running.timeout, self._report)
         return Run(delivery, task, *task.codec.inject(args, kwargs, context), context)
 
@@ -129,6 +124,17 @@ def too_large(delivery: Delivery, limit: int) -> outcome.DeadLetter:
     return outcome.DeadLetter(f"the body has {len(delivery.body):,} bytes, the limit is {limit:,}")
 
 
+def _unusable(delivery: Delivery, seal: Seal | None, error: BaseException) -> outcome.DeadLetter:
+    match error:
+        case errors.BadArguments():
+            return misfit(delivery, seal, f"bad arguments: {error}")
+        case errors.BadSeal():
+            return outcome.DeadLetter(f"bad seal: {error}")
+        case _:
+            failure = failure_of(error)
+            return outcome.DeadLetter(f"bad arguments: {failure}", failure)
+
+
 def misfit(delivery: Delivery, seal: Seal | None, why: str) -> outcome.DeadLetter:
     """A body that could not be decoded: for `why`, unless it is sealed and nobody here could look inside."""
     sealed = locked(delivery.body) if seal is None else None
@@ -137,5 +143,5 @@ def misfit(delivery: Delivery, seal: Seal | None, why: str) -> outcome.DeadLette
 
 def _unknown(delivery: Delivery) -> str:
     if delivery.task:
-        return f"unknown task {delivery.task!r}: no app of this worker registers it"
+        return f"unknown task {delivery.task[:_NAME]!r}: no app of this worker registers it"
     return f"raw message, but no consumer of queue {delivery.queue!r} runs here"

@@ -9,13 +9,25 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from typing import ClassVar
 
 
 def configure_logging() -> None:
     """Our log on standard error, unless the user's code has set up its own."""
     if not logging.getLogger().handlers:
         form = "%(asctime)s %(process)d %(levelname).1s %(name)s: %(message)s"
-        logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(_Printable(form))
+
+
+class _Printable(logging.Formatter):
+    """Foreign text (a task's name, what an exception says) reaches no terminal with anything that it would act on."""
+
+    _CONTROLS: ClassVar = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if chr(n) not in "\n\t"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).translate(self._CONTROLS)
 
 
 def dump_on_quit(loop: asyncio.AbstractEventLoop) -> None:

@@ -146,6 +146,8 @@ class Database:
                 return self._reader.execute(sql, tuple(bindings)).fetchall()
             except apsw.Error as error:
                 raise translate(error, str(self.path)) from error
+            except UnicodeDecodeError as error:
+                raise EngineError(f"{self.path}: a text in it is no UTF-8; it was not Forebay that wrote it") from error
 
     def listen(self) -> None:
         """Hear other processes from now on. Processes that only publish never need to."""

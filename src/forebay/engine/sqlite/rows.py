@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from forebay.model.delivery import Delivery
+from forebay.model.errors import EngineError
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure
 
@@ -21,6 +22,7 @@ LIVE_STATES: tuple[State, ...] = (State.SCHEDULED, State.READY, State.RUNNING, S
 pack = msgspec.msgpack.Encoder().encode
 _headers = msgspec.msgpack.Decoder(dict[str, str]).decode
 _failure = msgspec.msgpack.Decoder(Failure).decode
+_FOREIGN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 @cache
@@ -30,7 +32,13 @@ def sql(name: str) -> str:
 
 
 def live(number: int) -> State:
-    """The live state of a number in the file."""
+    """The live state of a number in the file.
+
+    Raises:
+        EngineError: there is no such state.
+    """
+    if not 0 <= number < len(LIVE_STATES):
+        raise EngineError(f"a message has state {number}, which does not exist: it was not Forebay that wrote it")
     return LIVE_STATES[number]
 
 
@@ -39,20 +47,31 @@ def pack_or_none(value: Any) -> bytes | None:
     return pack(value) if value else None
 
 
-def headers(blob: bytes | None) -> dict[str, str] | None:
-    """Headers as stored."""
+def decoded_headers(blob: bytes | None) -> dict[str, str] | None:
+    """Headers as stored; whatever MessagePack raises, if they are none."""
     return _headers(blob) if blob else None
 
 
+def headers(blob: bytes | None) -> dict[str, str] | None:
+    """Headers to look at: as stored, or none if somebody else wrote what stands there."""
+    try:
+        return decoded_headers(blob)
+    except _FOREIGN:
+        return None
+
+
 def failure(blob: bytes | None) -> Failure | None:
-    """A failure as stored."""
-    return _failure(blob) if blob else None
+    """A failure to look at, as `headers`."""
+    try:
+        return _failure(blob) if blob else None
+    except _FOREIGN:
+        return None
 
 
 def delivery(row: Sequence[Any]) -> Delivery:
     """A delivery from the columns of `lease.sql` and `held.sql`, which are in the order of its fields."""
     made = Delivery(*row)
-    return made if made.headers is None else replace(made, headers=headers(row[-1]))
+    return made if made.headers is None else replace(made, headers=decoded_headers(row[-1]))
 
 
 #: Bits of a fence, and of a row's number, in one number of `leases`.

@@ -79,7 +79,7 @@ class Settling:
 
     def lose(self, tx: Transaction, seq: int, queue: str, cause: str) -> bool:
         """A running message lost its worker: back to ready, or quarantined. Whether it went back."""
-        losses = tx.value("update message set lost = lost + 1 where seq = ? returning lost", (seq,))
+        losses = tx.value("update message set lost = min(lost, 1000000) + 1 where seq = ? returning lost", (seq,))
         if losses >= QUARANTINE_AFTER:
             self.bury(tx, seq, queue, f"lost {losses} workers; the last one: {cause}")
             return False

@@ -1,0 +1,68 @@
+"""Rows that no lease can take, because somebody wrote them past every check: found, and made dead letters.
+
+Looks only where a lease would look, and only after one has failed, so that the usual lease pays nothing for it. What
+can be kept of such a row is kept, in a form that can be read.
+"""
+
+import apsw
+import msgspec
+
+from forebay.engine.contract import Want
+from forebay.engine.sqlite import rows
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.settling import ENDED
+from forebay.engine.sqlite.writer import Transaction
+
+_TEXTS = ("id", "queue", "lane", "task", "key", "uniq")
+#: The largest number that a lease may still count up.
+_MOST = 2**63 - 2
+
+
+def readable(error: BaseException) -> bool:
+    """Whether a lease failed for another reason than a row that it could not read or count up."""
+    cause = error.__cause__ or error
+    return not isinstance(cause, UnicodeDecodeError | msgspec.MsgspecError | RecursionError | apsw.ConstraintError)
+
+
+def sift(tx: Transaction, want: Want, limit: int) -> int:
+    """Bury what stands where a lease would look and cannot be taken; how many."""
+    seqs = {seq for (seq,) in tx.rows(sql("waiting_due"), (tx.now, limit))}
+    for queue, lane in tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)),)) if want.queues else ():
+        seqs |= {seq for (seq,) in tx.rows(sql("foremost"), (queue, lane, want.limit))}
+    return sum(_bury(tx, seq) for seq in sorted(seqs))
+
+
+def _bury(tx: Transaction, seq: int) -> bool:
+    state, fence, attempt, headers, *texts = tx.rows(sql("raw"), (seq,))[0]
+    named = dict(zip(_TEXTS, texts, strict=True))
+    why = [f"its {name} is no UTF-8" for name, blob in named.items() if not _decodes(blob)]
+    if not _is_headers(headers):
+        headers, why = None, [*why, "its headers are no map of texts"]
+    if max(fence, attempt) > _MOST:
+        why.append("its fence or attempt cannot grow any more")
+    if not why:
+        return False
+    safe = {name: None if blob is None else blob.decode("utf-8", "backslashreplace") for name, blob in named.items()}
+    tx.db.execute(sql("bury_raw"), (seq, tx.now, f"its row is not readable: {', '.join(why)}", headers, *safe.values()))
+    tx.db.execute(sql("remove"), (seq,))
+    queue = str(safe["queue"])
+    tx.moved(queue, rows.live(state), "dead")
+    tx.count(queue, "died")
+    tx.topics.add(ENDED)
+    return True
+
+
+def _decodes(blob: bytes | None) -> bool:
+    try:
+        (blob or b"").decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_headers(blob: bytes | None) -> bool:
+    try:
+        rows.decoded_headers(blob)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
