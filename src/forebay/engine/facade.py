@@ -1,11 +1,13 @@
 """The one way to an engine: opens it once, declares the app's queues, and measures each verb. Adds no meaning."""
 
+import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from forebay.engine.contract import Beat, Capabilities, Depth, Engine, Leased, Receipt, Recovered, Want
+from forebay.model.errors import EngineError
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
@@ -16,7 +18,7 @@ class Facade:
 
     def __init__(self, inner: Engine, queues: Callable[[], Sequence[QueueSpec]]) -> None:
         self._inner, self._queues = inner, queues
-        self._opened = False
+        self._opened, self._pid = False, 0
         self._declared: tuple[QueueSpec, ...] = ()
         self._guard = threading.Lock()
         self.calls: Counter[str] = Counter()
@@ -30,16 +32,28 @@ class Facade:
 
     async def open(self) -> None:
         """See `Engine.open`; cheap when it is open. Queues that the app has declared since then are made known."""
+        if self._foreign:
+            raise EngineError(
+                "this app was opened before the process forked, and two processes must not share what it opened: fork "
+                "first, or close the app before, and each of them opens its own"
+            )
         queues = tuple(self._queues())
         if self._opened and queues == self._declared:
             return
         with self._guard:
             await self._inner.open()
-            self._opened, self._declared = True, queues
+            self._opened, self._declared, self._pid = True, queues, os.getpid()
         await self.declare(queues)
 
+    @property
+    def _foreign(self) -> bool:
+        """Whether it was opened by the process that this one was forked from."""
+        return self._opened and self._pid != os.getpid()
+
     async def close(self) -> None:
-        """See `Engine.close`."""
+        """See `Engine.close`; nothing is touched that belongs to the process that this one was forked from."""
+        if self._foreign:
+            return
         self._opened = False
         await self._inner.close()
 

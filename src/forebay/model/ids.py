@@ -10,17 +10,17 @@ import time
 
 
 class Ids:
-    """A source of ids; safe in threads and after a fork."""
+    """A source of ids; safe in threads, in signal handlers and after a fork."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._last = 0
         self._pool = ""
         self._at = 0
         os.register_at_fork(after_in_child=self._reseed)
 
     def _reseed(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._pool, self._at = "", 0
 
     def __call__(self) -> str:
@@ -39,8 +39,8 @@ class Ids:
         """Random hex digits, from a pool that saves most calls to the system."""
         if self._at + digits > len(self._pool):
             self._pool, self._at = os.urandom(max(4096, digits)).hex(), 0
-        self._at += digits
-        return self._pool[self._at - digits : self._at]
+        start, self._at = self._at, self._at + digits
+        return self._pool[start : start + digits]
 
 
 new_id = Ids()

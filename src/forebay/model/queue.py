@@ -7,6 +7,7 @@ import msgspec
 from forebay.model.errors import ConfigError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_SHOWN = 140  # characters of a bad one that an error shows
 
 
 def check_name(kind: str, name: str) -> str:
@@ -16,7 +17,9 @@ def check_name(kind: str, name: str) -> str:
         ConfigError: it is empty, over 128 characters, or holds anything but letters, digits, `.`, `_` and `-`.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigError(f"{kind} name {name!r} is not allowed: use 1 to 128 letters, digits, '.', '_' or '-'")
+        raise ConfigError(
+            f"{kind} name {str(name)[:_SHOWN]!r} is not allowed: use 1 to 128 letters, digits, '.', '_' or '-'"
+        )
     return name
 
 

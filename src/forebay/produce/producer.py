@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from forebay.config import Settings
 from forebay.engine.contract import Engine, Fate, Receipt
 from forebay.model.duration import Duration, seconds
-from forebay.model.errors import ConfigError, EngineFull, NoSuchMessage, PayloadTooLarge
+from forebay.model.errors import ConfigError, EngineFull, NoSuchMessage, PayloadTooLarge, encodable
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
@@ -21,7 +21,8 @@ from forebay.produce.context import lineage
 from forebay.produce.seal import Seal
 from forebay.store.contract import Found, Store
 
-_MAX_KEY = 512
+#: Characters of a key or `unique`, and of all headers of a message together with these two.
+_MAX_KEY, _MAX_WORDS = 512, 16_384
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +96,12 @@ def _checked(chosen: Options) -> Options:
     for name, text in (("key", chosen.key), ("unique", chosen.unique)):
         if text is not None and not 0 < len(text) <= _MAX_KEY:
             raise ConfigError(f"{name} must have 1 to {_MAX_KEY} characters, not {len(text)}")
+    words = (chosen.key or "", chosen.unique or "", *(word for pair in (chosen.headers or {}).items() for word in pair))
+    for word in words:
+        if encodable(word) != word:
+            raise ConfigError(f"{word[:_MAX_KEY]!r} is no text that can be sent: it holds half of a surrogate pair")
+    if (size := sum(map(len, words))) > _MAX_WORDS:
+        raise ConfigError(f"headers of {size:,} characters are too long, {_MAX_WORDS:,} is the most: use the arguments")
     if not -(2**31) <= chosen.priority < 2**31:
         raise ConfigError(f"priority {chosen.priority} is out of range: use -2147483648 to 2147483647")
     if chosen.due is not None and not math.isfinite(chosen.due):

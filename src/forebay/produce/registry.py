@@ -52,7 +52,7 @@ class Registry:
             ConfigError: another function has its name.
         """
         known = self.tasks.get(task.name)
-        if known is not None and _place(known.function) != _place(task.function):
+        if known is not None and _differ(known.function, task.function):
             raise ConfigError(
                 f"two tasks are named {task.name!r} ({_place(known.function)} and {_place(task.function)}): "
                 "give one another name with name="
@@ -67,11 +67,31 @@ class Registry:
             ConfigError: the queue has one.
         """
         known = self.consumers.get(consumer.queue)
-        if known is not None and _place(known.function) != _place(consumer.function):
+        if known is not None and _differ(known.function, consumer.function):
             raise ConfigError(f"queue {consumer.queue!r} has a consumer already: {known.name}")
         self.consumers[consumer.queue] = consumer
         self.queues.setdefault(consumer.queue, QueueSpec(name=consumer.queue))
 
 
+def _differ(one: Any, other: Any) -> bool:
+    """Whether these are two functions, rather than one that was imported again, reloaded, or run again."""
+    if _name(one) != _name(other):
+        return True
+    same_run = getattr(one, "__globals__", 1) is getattr(other, "__globals__", 2)
+    return same_run and _file(one) == _file(other) and _line(one) != _line(other)
+
+
 def _place(function: Any) -> str:
+    return f"{_name(function)} in line {_line(function)}"
+
+
+def _name(function: Any) -> str:
     return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', '?')}"
+
+
+def _file(function: Any) -> str:
+    return str(getattr(getattr(function, "__code__", None), "co_filename", ""))
+
+
+def _line(function: Any) -> int:
+    return int(getattr(getattr(function, "__code__", None), "co_firstlineno", 0))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import random
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from forebay.produce.producer import Producer
 from forebay.produce.registry import Consumer
 from forebay.work.executor import failure_of, misfit, too_large
 from forebay.work.feed import Host
+from forebay.work.host import stay
 
 _logger = logging.getLogger("forebay.worker")
 _PAUSE = 0.5
@@ -33,6 +35,7 @@ class Batches:
         self._call: asyncio.Task[None] | None = None
         self._called: list[Delivery] = []
         self._trip = time.monotonic()
+        self._home = os.getpid()
 
     @property
     def called(self) -> Sequence[Delivery]:
@@ -96,6 +99,7 @@ class Batches:
                 await self._run(messages)
         except BaseException as error:  # noqa: BLE001 - whatever a consumer raises is the batch's outcome
             failure = error
+        stay(self._home)
         self._settle(fates(self._consumer, good, failure, time.time()))
         self._called, self._trip = [], time.monotonic()
         self._host.idle()
@@ -107,7 +111,13 @@ class Batches:
     async def _run(self, messages: list[Message]) -> Any:
         if self._consumer.is_async:
             return await self._consumer.function(messages)
-        return await asyncio.to_thread(self._consumer.function, messages)
+        return await asyncio.to_thread(self._in_thread, messages)
+
+    def _in_thread(self, messages: list[Message]) -> Any:
+        try:
+            return self._consumer.function(messages)
+        finally:
+            stay(self._home)
 
 
 def unpacked(

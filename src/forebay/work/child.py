@@ -59,6 +59,7 @@ class Child:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._asked_to_stop)
         dump_on_quit(loop)
+        os.register_at_fork(after_in_child=lambda: loop.call_soon(os._exit, 0))  # a task's child is no second worker
         worker = Worker(self._app, self._options, self._id, self._stuck)
         await worker.start()
         tasks = self._app.registry.tasks.values()

@@ -5,6 +5,7 @@ thread, or in a process. Nothing here waits, and nothing here knows an engine.
 """
 
 import asyncio
+import os
 import random
 import time
 import traceback
@@ -22,6 +23,7 @@ from forebay.produce.context import Context
 from forebay.produce.seal import Seal
 from forebay.produce.snooze import Snooze
 from forebay.produce.task import Task
+from forebay.work.host import stay
 from forebay.work.run import Run, Stop
 
 #: Characters of a stored traceback, whose end tells most, and of the name of an exception.
@@ -49,6 +51,7 @@ class Executor:
     ) -> None:
         self._tasks, self._keep, self._limit, self._report, self._now = tasks, keep, limit, report, now
         self._most = limit + OVERHEAD
+        self._home = os.getpid()
 
     def begin(self, delivery: Delivery) -> Run | Outcome:
         """Resolve, check time and size, unseal, decode: a run, or what becomes of it without one."""
@@ -70,6 +73,7 @@ class Executor:
 
     def ended(self, run: Run, value: Any) -> Outcome:
         """The task returned."""
+        stay(self._home)
         run.finished = True
         if isinstance(value, Snooze):
             return outcome.Snooze(value.delay)
@@ -90,6 +94,7 @@ class Executor:
 
     def failed(self, run: Run, error: BaseException) -> Outcome:
         """The task raised, or was stopped."""
+        stay(self._home)
         run.finished = True
         match run.stop:
             case Stop.CANCEL:

@@ -15,6 +15,12 @@ def alive(pid: int) -> bool:
     return _state(pid) != "Z"
 
 
+def stay(home: int) -> None:
+    """End this process if it is not `home`: a task forked it, and all that it came back to belongs to its parent."""
+    if os.getpid() != home:
+        os._exit(0)
+
+
 def rss(pid: int | None = None) -> int:
     """Resident memory in bytes; of this process unless `pid` names one of its children. 0 if nobody can tell."""
     try:

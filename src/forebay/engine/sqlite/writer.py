@@ -67,8 +67,8 @@ class Writer:
     def __init__(self, db: apsw.Connection, lock: Turn, ringer: Ringer, signal: Signal, clock: Clock) -> None:
         self._db, self._lock, self._ringer, self._signal, self._clock = db, lock, ringer, signal, clock
         self._queue: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
-        self._turn = threading.Lock()
-        self._closed = False
+        self._turn = threading.RLock()  # a signal handler may come back in the middle of its own turn
+        self._busy = self._closed = False
         self.own_bell: str | None = None
         self._thread = threading.Thread(target=self._run, name="forebay-writer", daemon=True)
         self._thread.start()
@@ -79,14 +79,14 @@ class Writer:
         """Have `operation(transaction, *args)` committed; await the answer.
 
         Raises:
-            EngineError: this engine is closed.
+            EngineError: this engine is closed, or a signal handler interrupted this very thread in a transaction.
         """
         if self._closed:
             raise EngineError("this engine is closed: open the app again before using it")
         completion: Completion[R] = Completion()
         if completion.blocks and self._turn.acquire(blocking=False):
             try:
-                self._commit(self._gather((operation, args, completion)))
+                self._take_turn((operation, args, completion))
             finally:
                 self._turn.release()
         else:
@@ -104,7 +104,19 @@ class Writer:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             with self._turn:
-                self._commit(self._gather(first))
+                self._take_turn(first)
+
+    def _take_turn(self, first: Operation) -> None:
+        if self._busy:
+            raise EngineError(
+                "a signal handler interrupted this thread in the middle of another call to the same engine: let the "
+                "handler set a flag, or use loop.add_signal_handler, and make this call afterwards"
+            )
+        self._busy = True
+        try:
+            self._commit(self._gather(first))
+        finally:
+            self._busy = False
 
     def _gather(self, first: Operation) -> list[Operation]:
         group = [first]
