@@ -82,7 +82,7 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 def _place(function: Any) -> str:
-    return f"{_name(function)} in line {_line(function)}"
+    return f"line {_line(function)}: {_name(function)}"
 
 
 def _name(function: Any) -> str:

@@ -46,6 +46,12 @@ def make_place(tmp_path: Path) -> Iterator[Callable[..., Place]]:
 
 
 @pytest.fixture
+def crew() -> Path:
+    """The file of the app."""
+    return CREW
+
+
+@pytest.fixture
 def place(make_place: Callable[..., Place]) -> Place:
     return make_place()
 

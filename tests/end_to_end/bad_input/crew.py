@@ -57,6 +57,12 @@ def clicks(messages: list[Message]) -> None:
         file.writelines(f"{message.value}\n" for message in messages)
 
 
+@app.periodic("30 * * * *", missed="all")
+def tick(context: Context) -> None:
+    with Path("ticks.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{context.id}\n")
+
+
 # --- exceptions ---
 
 

@@ -82,7 +82,7 @@ def test_a_time_that_no_calendar_knows_is_waited_for(app):
 
 def test_two_functions_of_one_name_are_refused_when_the_second_is_declared(app):
     with pytest.raises(
-        ConfigError, match=r"two tasks are named 'add' \(.* in line \d+ and .* in line \d+\): give one another name"
+        ConfigError, match=r"two tasks are named 'add' \(line \d+: .* and line \d+: .*\): give one another name"
     ):
 
         @app.task(name="add")

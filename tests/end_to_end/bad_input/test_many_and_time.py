@@ -1,0 +1,107 @@
+"""Rows of the table of bad input: ten thousand dead letters at once, and a clock that somebody sets."""
+
+import json
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from fleet import Place, until
+from forebay.testing import faults
+
+COUNT = 10_000
+HOUR = 3600
+
+
+def forebay(place, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "forebay", *arguments, "-A", place.locator],
+        cwd=place.folder, env=place.environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def dead(place):
+    [depth] = place.ask("depth", ["default"])
+    return depth.dead
+
+
+def test_ten_thousand_dead_letters_are_listed_redriven_and_purged_and_good_messages_run_beside_them(alone):
+    place, crew = alone.place, alone.crew
+    before = alone.pids
+    crew.fail.enqueue_many([("nul",)] * COUNT)
+    alone.still_works()
+    until(lambda: dead(place) == COUNT, f"{COUNT} dead letters", 120)
+    listed = [
+        msgspec.json.decode(line)
+        for line in forebay(place, "dead", "list", "--limit", "100000", "-o", "ndjson").splitlines()
+    ]
+    assert len({found["id"] for found in listed}) == COUNT
+    assert {found["cause"] for found in listed} == {"failed 1 of 1 tries: ValueError: a\0b"}
+    assert json.loads(forebay(place, "dead", "redrive", "-Q", "default", "-o", "json")) == {"redriven": COUNT}
+    alone.still_works()
+    until(lambda: dead(place) == COUNT and not place.ask("depth", ["default"])[0].ready, "their second death", 120)
+    assert json.loads(forebay(place, "dead", "purge", "--all", "--yes", "-o", "json")) == {"purged": COUNT}
+    assert dead(place) == 0
+    alone.still_works()
+    assert alone.pids == before
+
+
+class SteppedPlace(Place):
+    """A place whose workers have a date that can be set while they run; see `forebay.testing.faults.stepped`."""
+
+    def __init__(self, folder, app):
+        self.date = folder / "date"
+        self.date.write_text("0")
+        super().__init__(folder, app)
+
+    @property
+    def environment(self):
+        usual = super().environment
+        stepped = f"{faults.__path__[0]}/stepped:{usual['PYTHONPATH']}"
+        return {**usual, "PYTHONPATH": stepped, "FOREBAY_DATE_OFF": str(self.date)}
+
+    def set_clock(self, offset):
+        """At once for all, as a whole: a half-written date would be none."""
+        written = self.date.with_suffix(".new")
+        written.write_text(str(offset))
+        written.replace(self.date)
+
+    def ticks(self):
+        """The ticks whose message has run; its id follows from the tick (`keeper.tick_message`)."""
+        path = self.folder / "ticks.txt"
+        return path.read_text().split() if path.exists() else []
+
+
+@pytest.fixture
+def stepped(tmp_path, crew):
+    place = SteppedPlace(tmp_path, crew)
+    with place.fleet() as fleet:
+        yield place, fleet
+    place.close()
+
+
+def test_a_clock_that_steps_an_hour_back_and_ahead_costs_no_worker_and_no_message(stepped):
+    place, fleet = stepped
+    crew, before = place.crew, fleet.pids()
+    later = crew.add.using(delay=HOUR / 2).enqueue(20, 3)
+    spoiled = crew.add.using(delay=HOUR * 3 / 4, expires=HOUR / 2).enqueue(1, 1)
+    long = crew.nap.enqueue(3.0)
+    until(lambda: long.status() == "running", "its start")
+    for offset in (-HOUR, 0, -HOUR):
+        place.set_clock(offset)
+        assert crew.add.enqueue(1, 2).result(30) == 3
+    assert later.status() == "scheduled"
+    assert long.result(30) == "slept"
+    place.set_clock(HOUR)
+    assert later.result(30) == 23  # due, by the clock that the workers have now
+    until(lambda: spoiled.status() == "expired", "its expiry")
+    until(place.ticks, "the tick of the hour that was skipped")
+    for offset in (-HOUR, 0, HOUR):
+        place.set_clock(offset)
+        assert crew.add.enqueue(1, 2).result(30) == 3
+    assert len(place.ticks()) == len(set(place.ticks())), "a tick was fired twice"
+    assert fleet.pids() == before
+    assert place.found(long).attempt == 1
