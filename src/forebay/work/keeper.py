@@ -165,3 +165,6 @@ async def _every(period: float, duty: Callable[[], Awaitable[None]]) -> None:
         except ForebayError as error:
             pause = min(period, _AGAIN)
             _logger.error("%s, trying again in %g s", error, pause)
+        except Exception:  # a flaw of ours, or of a file: without heartbeats all workers would end
+            pause = min(period, _AGAIN)
+            _logger.exception("a duty of the keeper failed, trying again in %g s", pause)

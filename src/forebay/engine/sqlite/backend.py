@@ -10,13 +10,13 @@ from forebay.engine.sqlite.deadletters import DeadLetters
 from forebay.engine.sqlite.depth import depths
 from forebay.engine.sqlite.gates import Gates
 from forebay.engine.sqlite.inspecting import Inspecting
-from forebay.engine.sqlite.leasing import SWEEP, Leasing, ripen
+from forebay.engine.sqlite.leasing import Leasing, ripen
 from forebay.engine.sqlite.publishing import QUEUE, Publishing
 from forebay.engine.sqlite.results import Results
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.schedules import Schedules
 from forebay.engine.sqlite.settling import Settling
-from forebay.engine.sqlite.sifting import readable, sift
+from forebay.engine.sqlite.sifting import sifted
 from forebay.model.clock import Clock
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
@@ -57,12 +57,7 @@ class Verbs:
     async def lease(self, want: Want) -> Leased:
         """See `Engine.lease`."""
         self._looked[tuple(want.queues)] = self._db.signal.version
-        while True:
-            try:
-                return await self._db.writer.submit(self._leasing.lease, want)
-            except Exception as error:
-                if readable(error) or not await self._db.writer.submit(sift, want, SWEEP):
-                    raise
+        return await sifted(self._db.writer, want, self._leasing.lease, want)
 
     async def extend(self, beats: Sequence[Beat]) -> list[bool]:
         """See `Engine.extend`."""

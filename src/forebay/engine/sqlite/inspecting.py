@@ -12,6 +12,7 @@ from forebay.engine.sqlite.leasing import promote, ripen
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.shrinking import shrink
+from forebay.engine.sqlite.sifting import NOTHING, sifted
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import LIVE, State
@@ -98,7 +99,7 @@ class Inspecting:
 
     async def tidy(self, limit: int = 5000) -> int:
         """See `store.contract.Inspects.tidy`."""
-        tidied = await self._db.writer.submit(self._tidy, limit)
+        tidied = await sifted(self._db.writer, NOTHING, self._tidy, limit)
         await shrink(self._db.writer)
         return tidied
 

@@ -12,6 +12,7 @@ from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.publishing import QUEUE
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
+from forebay.engine.sqlite.sifting import NOTHING, sifted
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineError, LeaseLost
@@ -106,7 +107,7 @@ async def ripen(db: Database) -> None:
     due = db.read(sql("next_due"))[0][0]
     if due is not None and due <= db.clock.now():
         with suppress(EngineError):  # a full disk: looking still works
-            await db.writer.submit(promote, 10 * SWEEP)
+            await sifted(db.writer, NOTHING, promote, 10 * SWEEP)
 
 
 def promote(tx: Transaction, limit: int = SWEEP) -> None:

@@ -1,8 +1,11 @@
 """Rows that no lease can take, because somebody wrote them past every check: found, and made dead letters.
 
-Looks only where a lease would look, and only after one has failed, so that the usual lease pays nothing for it. What
-can be kept of such a row is kept, in a form that can be read.
+Looks only where a lease or a sweep would look, and only after one has failed, so that the usual one pays nothing for
+it. What can be kept of such a row is kept, in a form that can be read.
 """
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
 
 import apsw
 import msgspec
@@ -11,22 +14,45 @@ from forebay.engine.contract import Want
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import ENDED
-from forebay.engine.sqlite.writer import Transaction
+from forebay.engine.sqlite.writer import Transaction, Writer
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _TEXTS = ("id", "queue", "lane", "task", "key", "uniq")
 #: The largest number that a lease may still count up.
 _MOST = 2**63 - 2
+#: Due and late messages looked at: more than any sweep touches at once.
+_FAR = 10_000
+#: What a row raises that nobody of ours wrote: when it is read, or when a number in it is counted up.
+_FOREIGN = (UnicodeDecodeError, msgspec.MsgspecError, RecursionError, apsw.ConstraintError)
+#: For sweeps that lease nothing.
+NOTHING = Want("", (), 0)
 
 
-def readable(error: BaseException) -> bool:
-    """Whether a lease failed for another reason than a row that it could not read or count up."""
-    cause = error.__cause__ or error
-    return not isinstance(cause, UnicodeDecodeError | msgspec.MsgspecError | RecursionError | apsw.ConstraintError)
+async def sifted(
+    writer: Writer,
+    want: Want,
+    operation: Callable[Concatenate[Transaction, P], R],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R:
+    """`writer.submit(operation, *args)`, if need be again after the rows in its way were buried."""
+    idle = 0
+    while True:
+        try:
+            return await writer.submit(operation, *args, **kwargs)
+        except Exception as error:
+            if idle > 1 or not isinstance(error.__cause__ or error, _FOREIGN):
+                raise
+        idle = (
+            0 if await writer.submit(_sift, want) else idle + 1
+        )  # 0 buried: another was first, or it is no row's fault
 
 
-def sift(tx: Transaction, want: Want, limit: int) -> int:
+def _sift(tx: Transaction, want: Want) -> int:
     """Bury what stands where a lease would look and cannot be taken; how many."""
-    seqs = {seq for (seq,) in tx.rows(sql("waiting_due"), (tx.now, limit))}
+    seqs = {seq for (seq,) in tx.rows(sql("waiting_due"), (tx.now, _FAR))}
     for queue, lane in tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)),)) if want.queues else ():
         seqs |= {seq for (seq,) in tx.rows(sql("foremost"), (queue, lane, want.limit))}
     return sum(_bury(tx, seq) for seq in sorted(seqs))
