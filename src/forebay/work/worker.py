@@ -175,8 +175,10 @@ class Worker:
     async def _lease_no_more(self) -> None:
         """Stop leasing, and hand back what has not started."""
         await self._stop(self._tasks)
-        for part in (*self._feeds, *self._batches):
-            part.drop()
+        for feed in self._feeds:
+            feed.drop()
+        for batch in self._batches:
+            batch.drop()
         await self._hand_back_strays()
 
     async def _hand_back_strays(self) -> None:
