@@ -15,7 +15,8 @@ from forebay.testing.powerloss.disk import Disk, Inode
 #: A sync that is left out on purpose, to see whether the simulator notices.
 Skip = Literal["", "log", "database", "folder"]
 
-#: SQLite syncs the folder when it first syncs one of these after creating it.
+#: SQLite syncs the folder when it first syncs one of these that it has opened to be created if need be: through each
+#: connection, whichever of them made it.
 _NEW_NAMES = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL
 
 
@@ -60,13 +61,13 @@ class WatchedFile(apsw.VFSFile):
         self._inode, self._new_name = self._find(content, flags[0])
 
     def _find(self, content: bytes | None, flags: int) -> tuple[Inode, bool]:
-        disk = self._vfs.disk
+        disk, new = self._vfs.disk, bool(flags & _NEW_NAMES and flags & apsw.SQLITE_OPEN_CREATE)
         if self._path in disk.files:
-            return disk.files[self._path], False
+            return disk.files[self._path], new
         if content:
-            return disk.load(self._path, content), False
+            return disk.load(self._path, content), new
         self._vfs.before()
-        return disk.create(self._path), bool(flags & _NEW_NAMES)
+        return disk.create(self._path), new
 
     def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 - SQLite's
         """Write, and remember what is not durable yet."""
