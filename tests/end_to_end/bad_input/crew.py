@@ -20,6 +20,8 @@ from forebay import Context, DeadLetter, Forebay, Message, Retry
 app = Forebay()
 once = Retry(max_attempts=1)
 log = logging.getLogger("crew")
+#: The folder of the place, whatever the present one is: a task here changes it.
+HERE = Path(os.environ["FOREBAY_TEST_NOTES"]).parent
 
 
 # --- what is good ---
@@ -53,13 +55,13 @@ async def nap(seconds: float) -> str:
 
 @app.consume("clicks", batch=10, max_wait=0.05, retry=once)
 def clicks(messages: list[Message]) -> None:
-    with Path("clicks.txt").open("a", encoding="utf-8") as file:
+    with (HERE / "clicks.txt").open("a", encoding="utf-8") as file:
         file.writelines(f"{message.value}\n" for message in messages)
 
 
 @app.periodic("30 * * * *", missed="all")
 def tick(context: Context) -> None:
-    with Path("ticks.txt").open("a", encoding="utf-8") as file:
+    with (HERE / "ticks.txt").open("a", encoding="utf-8") as file:
         file.write(f"{context.id}\n")
 
 
@@ -390,7 +392,7 @@ def fork_in_process() -> int:
 def fork_in_batch(messages: list[Message]) -> None:
     pid = os.fork()
     if pid:
-        with Path("forks.txt").open("a", encoding="utf-8") as file:
+        with (HERE / "forks.txt").open("a", encoding="utf-8") as file:
             file.write(f"{pid}\n")
 
 
