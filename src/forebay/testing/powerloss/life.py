@@ -3,7 +3,8 @@
 The program never notices the loss. At one output among all of them, each equally likely, the model says what the disk
 would hold if the power went right there; the life goes on, so that the outcome of the operation under way is known too.
 What is found on that disk must then be the exact content after some operation: the last acknowledged one or the one
-under way at full durability, none older than the last sync of the log at normal.
+under way at full durability, none older than the last sync of the log at normal. At normal, what an earlier loss took
+may also come back, as long as nothing was synced since: a torn transaction, completed by pieces of one written over it.
 """
 
 import random
@@ -64,18 +65,26 @@ class Life:
         self._contents: list[Content] = []
         self._events = self._promised = 0
         self._notes: list[bytes] = []
+        self._ghosts: list[Content] = []
         self.loss: Loss | None = None
         self.found: Content = {}
 
-    def live(self, before: Content | None) -> None:
-        """From start to end; `loss` is set on return. `before` is what the file held before, if it was there."""
+    def live(self, before: "Life | None") -> None:
+        """From start to end; `loss` is set on return. `before` is the life of the file until the last loss, if any."""
         name = f"powerloss-{id(self)}"
         vfs = Watched(name, self._disk, self._event, self._synced, self._setting.skip)
         try:
-            self._contents.append(before or {})
+            self._contents.append(before.found if before else {})
+            self._ghosts = before.taken() if before and self._setting.durability == "normal" else []
             self._run(name)
         finally:
             vfs.unregister()
+
+    def taken(self) -> list[Content]:
+        """The states that the loss took, and those that an earlier one took and that may still come back."""
+        assert self.loss is not None
+        taken = [content for content in self._contents if content != self.found]
+        return taken if self.loss.promised else [*self._ghosts, *taken]
 
     def _run(self, vfs: str) -> None:
         engine = self._engine(vfs, self._number)
@@ -181,6 +190,8 @@ class Life:
             if self._contents[index] == self.found:
                 lost = max(0, loss.acknowledged - index)
                 return Finding(lost, f"{lost} acknowledged operations lost" if index < loss.promised else "")
+        if not loss.promised and self.found in self._ghosts:
+            return Finding(loss.acknowledged)
         return Finding(0, "a state that never was: " + _difference(self._contents[loss.acknowledged], self.found))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from forebay.testing.clock import ManualClock
-from forebay.testing.powerloss.life import Content, Durability, Life, Setting
+from forebay.testing.powerloss.life import Durability, Life, Setting
 from forebay.testing.powerloss.vfs import Skip
 
 #: Power losses that one file lives through.
@@ -40,7 +40,7 @@ class Verdict:
 def run_seed(seed: int, durability: Durability, verdict: Verdict, skip: Skip = "") -> None:
     """One file through its lives; ends early at a violation."""
     setting = Setting(durability, ManualClock(), skip)
-    before: Content | None = None
+    before: Life | None = None
     with tempfile.TemporaryDirectory(prefix="forebay-powerloss-") as name:
         files: dict[str, bytes] = {}
         for number in range(1, LIVES + 1):
@@ -51,7 +51,7 @@ def run_seed(seed: int, durability: Durability, verdict: Verdict, skip: Skip = "
                 verdict.violations.append(Violation(seed, durability, number, finding.wrong, skip))
                 return
             assert life.loss is not None
-            files, before = life.loss.disk, life.found
+            files, before = life.loss.disk, life
             _count(verdict.seen, life, finding.lost)
 
 
