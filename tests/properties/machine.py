@@ -117,9 +117,9 @@ class Machine(RuleBasedStateMachine):
         self.later(passing)
         self.settle([pair], Ack(b"\xc3", keep=60))
 
-    @rule(pairs=st.lists(leases, min_size=2, max_size=4))
-    def ack_several(self, pairs):
-        self.settle(pairs, Ack())
+    @rule(pair=leases, more=st.lists(leases, min_size=1, max_size=3))  # a list alone would be drawn without leases too
+    def ack_several(self, pair, more):
+        self.settle([pair, *more], Ack())
 
     def _lease(self, worker: str, chosen: Sequence[str], limit: int):
         ready = answer(self.twins.model, "messages", [Query(state=State.READY, limit=EVERYTHING)])
@@ -187,9 +187,9 @@ class Failing:
     def snooze(self, pair, delay):
         self.settle([pair], Snooze(delay))
 
-    @rule(pairs=st.lists(leases, min_size=1, max_size=3))
-    def release(self, pairs):
-        self.settle(pairs, Release())
+    @rule(pair=leases, more=st.lists(leases, max_size=2))
+    def release(self, pair, more):
+        self.settle([pair, *more], Release())
 
 
 class Cancelling:

@@ -131,7 +131,7 @@ class MemoryEngine:
         if not lanes:
             return []
         start = self._turn % len(lanes)
-        self._turn += 1
+        self._turn += min(want.limit, len(lanes))
         taken: list[Record] = []
         for share in (-(-want.limit // len(lanes)), want.limit):
             for line in lanes[start:] + lanes[:start]:

@@ -34,7 +34,7 @@ class Verbs:
     def __init__(self, database: Database, settling: Settling) -> None:
         self._db = database
         self._settling = settling
-        self._publishing = Publishing()
+        self._publishing = Publishing(database)
         self._leasing = Leasing(database.host, database.boot, settling)
         self._looked: dict[tuple[str, ...], int] = {}
 
@@ -52,7 +52,7 @@ class Verbs:
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""
-        return await self._db.writer.submit(self._db.room.within, self._publishing.publish, messages)
+        return await self._db.writer.submit_to_crowd(self._publishing.publish_all, messages)
 
     async def lease(self, want: Want) -> Leased:
         """See `Engine.lease`."""

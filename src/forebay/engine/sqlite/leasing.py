@@ -19,6 +19,8 @@ from forebay.model.errors import EngineError, LeaseLost
 
 #: Messages that one lease makes ready, or expires, on its way; bounds how long the write lock is held.
 SWEEP = 1_000
+#: Lanes that share a lease while all have enough; each costs a statement, and the turn comes to the others.
+VISITS = 16
 
 
 class Leasing:
@@ -44,17 +46,17 @@ class Leasing:
         lanes = tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)),)) if want.queues else []
         if not lanes:
             return []
-        self._turn += 1
         turn = self._turn % len(lanes)
         hungry = lanes[turn:] + lanes[:turn]
         taken: list[Delivery] = []
         while hungry and len(taken) < want.limit:
-            share = -(-(want.limit - len(taken)) // len(hungry))
+            share = -(-(want.limit - len(taken)) // min(len(hungry), VISITS))
             still: list[tuple[str, str]] = []
             for queue, lane in hungry:
                 limit = min(share, want.limit - len(taken))
                 got = self._take_lane(tx, want.worker, queue, lane, limit) if limit else []
                 taken += got
+                self._turn += bool(limit)
                 if limit and len(got) == limit:
                     still.append((queue, lane))
             hungry = still

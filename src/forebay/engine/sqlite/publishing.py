@@ -1,7 +1,7 @@
 """Accepting messages: operations of the writer's transaction."""
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import Any
 
 import apsw
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from forebay.engine.contract import Fate, Receipt
 from forebay.engine.sqlite import rows
+from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.message import Message
@@ -23,18 +24,33 @@ QUEUE = "queue:"
 class Publishing:
     """Publishes; remembers which queues and lanes the file knows already."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
+        self._db = database
         self._known: set[tuple[str, str]] = set()
 
+    def publish_all(self, tx: Transaction, batches: Sequence[Sequence[Message]]) -> list[list[Receipt]]:
+        """`publish` for several callers: what they bring is mostly alike, and goes to SQLite as one batch."""
+        if len(batches) == 1:
+            return [self.publish(tx, batches[0])]
+        receipts = iter(self.publish(tx, list(chain.from_iterable(batches))))
+        return [list(islice(receipts, len(batch))) for batch in batches]
+
     def publish(self, tx: Transaction, messages: Sequence[Message]) -> list[Receipt]:
-        """Insert all; a receipt each. Those already known change nothing."""
+        """Insert all; a receipt each. Those already known change nothing.
+
+        Raises:
+            EngineFull: there is no room for them; nothing was changed.
+        """
+        return self._db.room.within(tx, self._insert, messages)
+
+    def _insert(self, tx: Transaction, messages: Sequence[Message]) -> list[Receipt]:
         places = {(message.queue, message.lane) for message in messages}
         for place in places - self._known:
             self._introduce(tx, *place)
         ttls = {queue: _ttl(tx, queue) for queue, _ in places}
         receipts: list[Receipt] = []
         for form, run in groupby(messages, _form):
-            receipts += _insert(tx, list(run), _values(form, ttls[form.queue], tx.now))
+            receipts += _insert_alike(tx, list(run), _values(form, ttls[form.queue], tx.now))
         return receipts
 
     def _introduce(self, tx: Transaction, queue: str, lane: str) -> None:
@@ -84,7 +100,7 @@ def _form(message: Message) -> Message:
     return replace(message, id="", body=b"")
 
 
-def _insert(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]) -> list[Receipt]:
+def _insert_alike(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]) -> list[Receipt]:
     """Messages of one form, usually a whole batch; those that are duplicates are found out one by one."""
     if len(alike) > 1 and all(_usual(message.id) for message in alike) and _insert_all(tx, alike, form):
         return [Receipt(message.id) for message in alike]

@@ -27,7 +27,7 @@ class Schedules:
 
     async def fire(self, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
         """See `store.contract.Schedules.fire`."""
-        return await self._db.writer.submit(self._db.room.within, self._fire, name, tick, following, messages)
+        return await self._db.writer.submit(self._fire, name, tick, following, messages)
 
     def _fire(self, tx: Transaction, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
         tx.db.execute(sql("fire"), (name, tick, following))

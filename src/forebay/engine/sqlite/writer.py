@@ -1,15 +1,17 @@
 """The one writer of a process: it gathers what waits into one transaction, so one fsync serves them all.
 
 An operation is a function of a transaction. Operations that share a commit succeed together; if the group fails it is
-rolled back and each is tried alone, so a bad one spoils nobody's day. The writer is a thread, for what comes from event
-loops; a thread that would only wait for it takes its turn instead when it is idle, which saves two changes of thread.
+rolled back and each is tried alone, so a bad one spoils nobody's day. What a crowd of callers asks for one by one may
+be carried out for all of them at once. The writer is a thread, for what comes from event loops; a thread that would
+only wait for it takes its turn instead when it is idle, which saves two changes of thread.
 """
 
 import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from itertools import groupby
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import apsw
 
@@ -22,6 +24,7 @@ from forebay.model.errors import EngineError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 #: Operations that may share one commit; bounds how long the write lock is held.
 GROUP = 512
@@ -58,7 +61,13 @@ class Transaction:
         self.counts[queue_name, end] += n
 
 
-Operation = tuple[Callable[..., Any], tuple[Any, ...], Completion[Any]]
+class Operation(NamedTuple):
+    """What one caller asked for; `crowd` if its act answers a list of callers, one argument each."""
+
+    act: Callable[..., Any]
+    args: tuple[Any, ...]
+    completion: Completion[Any]
+    crowd: bool = False
 
 
 class Writer:
@@ -81,17 +90,27 @@ class Writer:
         Raises:
             EngineError: this engine is closed, or a signal handler interrupted this very thread in a transaction.
         """
+        return self._submit(Operation(operation, args, Completion()))
+
+    def submit_to_crowd(self, operation: Callable[[Transaction, Sequence[T]], Sequence[R]], item: T) -> Completion[R]:
+        """Have `operation(transaction, items)` committed, `items` being what neighbours in the group bring; await ours.
+
+        Raises:
+            EngineError: as `submit`.
+        """
+        return self._submit(Operation(operation, (item,), Completion(), crowd=True))
+
+    def _submit(self, operation: Operation) -> Completion[Any]:
         if self._closed:
             raise EngineError("this engine is closed: open the app again before using it")
-        completion: Completion[R] = Completion()
-        if completion.blocks and self._turn.acquire(blocking=False):
+        if operation.completion.blocks and self._turn.acquire(blocking=False):
             try:
-                self._take_turn((operation, args, completion))
+                self._take_turn(operation)
             finally:
                 self._turn.release()
         else:
-            self._queue.put((operation, args, completion))
-        return completion
+            self._queue.put(operation)
+        return operation.completion
 
     def close(self) -> None:
         """Commit what was submitted, then end the thread and the connection."""
@@ -136,12 +155,12 @@ class Writer:
             self._attempt(group)
         except BaseException as error:  # noqa: BLE001 - handed to whoever asked
             if len(group) == 1:
-                group[0][2].set(None, translate(error))
+                group[0].completion.set(None, translate(error))
             else:
                 for operation in group:
                     self._commit([operation])
                 return
-        Completion.deliver([completion for _, _, completion in group])
+        Completion.deliver([operation.completion for operation in group])
 
     def _attempt(self, group: list[Operation]) -> None:
         """One transaction; on any error everything in it is undone."""
@@ -149,8 +168,7 @@ class Writer:
             self._db.execute("begin immediate")
             try:
                 transaction = Transaction(self._db, self._clock)
-                for operation, args, completion in group:
-                    completion.set(operation(transaction, *args))
+                _carry_out(transaction, group)
                 self._tally(transaction)
                 self._db.execute("commit")
             except BaseException:
@@ -173,3 +191,19 @@ class Writer:
         if transaction.topics:
             self._signal.notify(transaction.topics)
             self._ringer.ring(transaction.topics, self.own_bell)
+
+
+def _carry_out(tx: Transaction, group: Sequence[Operation]) -> None:
+    for crowd_act, run in groupby(group, _crowd_act):
+        operations = list(run)
+        answers: Sequence[Any]
+        if crowd_act is None:
+            answers = [operation.act(tx, *operation.args) for operation in operations]
+        else:
+            answers = crowd_act(tx, [operation.args[0] for operation in operations])
+        for operation, answer in zip(operations, answers, strict=True):
+            operation.completion.set(answer)
+
+
+def _crowd_act(operation: Operation) -> Callable[[Transaction, Sequence[Any]], Sequence[Any]] | None:
+    return operation.act if operation.crowd else None

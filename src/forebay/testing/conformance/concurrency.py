@@ -1,12 +1,14 @@
 """What holds when many do it at once: from several threads, and from several instances where storage is shared."""
 
+import asyncio
 from collections import Counter
 
 import pytest
 
-from forebay.engine.contract import Fate
+from forebay.engine.contract import Fate, Receipt
+from forebay.model.message import Message
 from forebay.model.outcome import Ack
-from forebay.testing.conformance.kit import Kit, in_threads
+from forebay.testing.conformance.kit import Kit, ident, in_threads
 
 SIDES = ["threads", "instances"]
 
@@ -74,6 +76,22 @@ class TestConcurrency:
             assert [fate for fate, _ in answers].count(Fate.ACCEPTED) == 1
             assert len({winner for _, winner in answers}) == 1
         assert kit.depth().published == 20
+
+    def test_each_of_many_publishers_gets_its_own_receipts(self, kit: Kit) -> None:
+        """Publishers on one loop at the same time: each is answered for what it brought, duplicates among them."""
+        kit.publish("known")
+
+        async def publish(number: int) -> list[Receipt]:
+            called = ["known", f"m{number}", f"n{number}"][number % 3 :]
+            return await kit.backend.publish([Message(id=ident(name), queue="q") for name in called])
+
+        async def together() -> list[list[Receipt]]:
+            return await asyncio.gather(*(publish(number) for number in range(60)))
+
+        for number, receipts in enumerate(kit.run(together())):
+            own = [Receipt(ident(f"m{number}")), Receipt(ident(f"n{number}"))]
+            assert receipts == [Receipt(ident("known"), Fate.DUPLICATE), *own][number % 3 :]
+        assert kit.depth().published == 1 + 20 * (2 + 2 + 1)
 
     @pytest.mark.parametrize("side", SIDES)
     def test_a_loss_is_counted_once(self, kit: Kit, side: str) -> None:

@@ -142,6 +142,15 @@ class TestRotation:
         kit.publish("quick", lane="quick")
         assert {"main", "quick"} <= set(kit.take(6))
 
+    def test_many_queues_all_get_their_turn(self, kit: Kit) -> None:
+        """With more queues than a lease has room for, none waits for more than a few leases."""
+        queues = [f"q-{number}" for number in range(50)]
+        for queue in queues:
+            kit.publish(*(f"{queue}-{number}" for number in range(20)), queue=queue)
+        leases = [kit.lease(25, queues=queues) for _ in range(12)]
+        assert [len(lease) for lease in leases] == [25] * 12
+        assert {delivery.queue for lease in leases for delivery in lease} == set(queues)
+
     def test_each_lane_keeps_its_order(self, kit: Kit) -> None:
         """Rotation chooses between lanes; inside a lane the order stands."""
         for number in range(20):
