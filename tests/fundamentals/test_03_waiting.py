@@ -77,6 +77,16 @@ def test_a_unique_message_is_there_once_until_it_has_ended(app, note, ran):
     assert (third.duplicate, third.id != first.id) == (False, True)
 
 
+def test_an_id_of_ones_own_makes_it_safe_to_enqueue_again_even_after_the_end(app, note, ran):
+    first = note.using(id="bill:order-77").enqueue("first")
+    assert (first.id, note.using(id="bill:order-77").enqueue("second").duplicate) == ("bill:order-77", True)
+    work(app, first)
+    assert note.using(id="bill:order-77").enqueue("third").duplicate
+    assert ran == ["first"]
+    with pytest.raises(ConfigError, match="is for one message, and 2 were given"):
+        note.using(id="bill:order-78").enqueue_many([("one",), ("two",)])
+
+
 def test_an_expired_message_is_not_started(app, note, ran):
     handle = note.using(expires=0.05, delay=0.1).enqueue("yesterday's weather")
     work(app, handle)
@@ -142,6 +152,8 @@ def test_ways_to_wait_may_be_chosen_once_and_used_often(app, note, ran):
         ({"priority": 2**40}, "out of range"),
         ({"key": ""}, "key must have 1 to 512 characters"),
         ({"unique": "x" * 513}, "unique must have 1 to 512 characters"),
+        ({"id": "no spaces"}, "id 'no spaces' is not allowed"),
+        ({"id": ""}, "id '' is not allowed"),
         ({"queue": "no spaces"}, "queue name 'no spaces' is not allowed"),
         ({"headers": {"a": 1}}, "Expected `str`, got `int`"),
         ({"due": float("inf")}, "due must be seconds since the epoch"),

@@ -3,7 +3,7 @@
 import pytest
 
 from fleet import Place, until
-from forebay import ConfigError, EngineUnreachable, Forebay, Message, Retry, State
+from forebay import ConfigError, EngineUnreachable, Forebay, Message, OutcomeUnknown, Retry, State
 from forebay.engine.waiting import drive
 from forebay.testing import Fault, ManualClock, crash, drain, fail
 
@@ -75,11 +75,12 @@ def test_an_error_is_raised_where_it_is_asked_for(app, charge):
     with Fault(app, "before publish", fail(EngineUnreachable("gone"))), pytest.raises(EngineUnreachable, match="gone"):
         charge.enqueue(10)
     with (
-        Fault(app, "after publish", fail(EngineUnreachable("no answer"))),
-        pytest.raises(EngineUnreachable, match="no answer"),
+        Fault(app, "after publish", fail(OutcomeUnknown("no answer"))),
+        pytest.raises(OutcomeUnknown, match="no answer") as unknown,
     ):
-        charge.using(unique="bill-7").enqueue(10)
-    assert charge.using(unique="bill-7").enqueue(10).duplicate, "the one that was not answered is there"
+        charge.enqueue(10)
+    (id_,) = unknown.value.ids
+    assert charge.using(id=id_).enqueue(10).duplicate, "the one that was not answered is there"
     with Fault(app, "before run", fail(OSError("disk"))):
         assert [type(one.error) for one in drain(app)] == [OSError]
     drain(app, ahead=3600)

@@ -42,6 +42,7 @@ class How(msgspec.Struct, kw_only=True):
     timeout: float | None
     header: tuple[str, ...]
     queue: str | None
+    id: str | None
     delay: float | None
     priority: int | None
     key: str | None
@@ -50,7 +51,7 @@ class How(msgspec.Struct, kw_only=True):
 
     def ways(self) -> dict[str, Any]:
         """The ways to wait, without those that were not named."""
-        names = ("queue", "delay", "priority", "key", "unique", "expires")
+        names = ("queue", "id", "delay", "priority", "key", "unique", "expires")
         chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.header:
             chosen["headers"] = dict(_header(text) for text in self.header)
@@ -71,6 +72,7 @@ def _header(text: str) -> tuple[str, str]:
 @click.option("--kwargs", type=Json(dict[str, Any]), help="Keyword arguments as a JSON object.")
 @click.option("--raw", is_flag=True, help="Publish each JSON as a raw message to QUEUE; '-' reads NDJSON lines.")
 @click.option("-Q", "--queue", help="Another queue than the task's own.")
+@click.option("--id", help="An id of your choice: given twice, the second changes nothing.")
 @click.option("--delay", type=SECONDS, help="From now until it is due.")
 @click.option("--priority", type=int, help="Higher runs first; 0 unless given.")
 @click.option("--key", help="The tenant or entity it belongs to.")
@@ -115,7 +117,7 @@ async def _one(app: Forebay, task: Task[..., Any, Any], args: list[Any], how: Ho
 
 
 def _answer(row: dict[str, Any]) -> str:
-    return "waits already: a message with this unique key" if row["duplicate"] else f"waits on {row['queue']}"
+    return "is there already: a message with this id or unique key" if row["duplicate"] else f"waits on {row['queue']}"
 
 
 def _word(text: str) -> Any:

@@ -46,7 +46,13 @@ class EngineFull(EngineError):
 
 
 class OutcomeUnknown(EngineError):
-    """A publish that was not answered in time: it may or may not have been accepted. Retry it with the same id."""
+    """A publish that was not confirmed: it may or may not have been accepted. Publish it again with the same id.
+
+    Attributes:
+        ids: the ids of its messages, in order, once a producer has told them.
+    """
+
+    ids: tuple[str, ...] = ()
 
 
 class SchemaTooNew(EngineError):

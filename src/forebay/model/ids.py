@@ -5,8 +5,14 @@ were made, 64 random bits. (The field layout of a version 7 UUID, RFC 9562 §5.7
 """
 
 import os
+import re
 import threading
 import time
+
+from forebay.model.errors import ConfigError
+
+_CHOSEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]{0,127}")
+_SHOWN = 140  # characters of a bad one that an error shows
 
 
 class Ids:
@@ -44,3 +50,16 @@ class Ids:
 
 
 new_id = Ids()
+
+
+def check_id(chosen: str) -> str:
+    """An id that somebody chose, if every engine, a command line and a URL can carry it as it is.
+
+    Raises:
+        ConfigError: it is empty, over 128 characters, or holds anything but letters, digits, `.`, `_`, `:` and `-`.
+    """
+    if not _CHOSEN.fullmatch(chosen):
+        raise ConfigError(
+            f"id {chosen[:_SHOWN]!r} is not allowed: use 1 to 128 letters, digits, '.', '_', ':' or '-', such as a UUID"
+        )
+    return chosen

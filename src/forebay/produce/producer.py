@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from forebay.config import Settings
 from forebay.engine.contract import Engine, Fate, Receipt
 from forebay.model.duration import Duration, seconds
-from forebay.model.errors import ConfigError, EngineFull, NoSuchMessage, PayloadTooLarge, encodable
-from forebay.model.ids import new_id
+from forebay.model.errors import ConfigError, EngineFull, NoSuchMessage, OutcomeUnknown, PayloadTooLarge, encodable
+from forebay.model.ids import check_id, new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
 from forebay.model.queue import check_name
@@ -29,6 +29,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How one message is to wait; see `Task.using`. `due` is seconds since the epoch."""
 
     queue: str
+    id: str | None = None
     delay: float = 0.0
     due: float | None = None
     priority: int = 0
@@ -42,6 +43,7 @@ class RawWays(TypedDict, total=False):
     """Ways for a message to wait.
 
     Keys:
+        id: an id of your choice, for one message; publishing it again changes nothing, and its handle is of the first.
         delay: from acceptance until it is due.
         due: when it is due: seconds since the epoch, or an aware datetime; wins over `delay`.
         priority: higher runs first; 0 unless given.
@@ -51,6 +53,7 @@ class RawWays(TypedDict, total=False):
         headers: short strings that travel along.
     """
 
+    id: str
     delay: Duration
     due: datetime | float
     priority: int
@@ -88,6 +91,8 @@ def options(base: Options, chosen: RawWays) -> Options:
         result = msgspec.convert({**msgspec.structs.asdict(base), **values}, Options)
     except msgspec.ValidationError as error:
         raise ConfigError(f"using(): {error}; known are {', '.join(Ways.__annotations__)}") from error
+    if result.id is not None:
+        check_id(result.id)
     return _checked(result)
 
 
@@ -128,6 +133,14 @@ def _form(task: str, chosen: Options) -> Message:
     )
 
 
+def _ids(chosen: Options, count: int) -> list[str]:
+    if chosen.id is None:
+        return new_id.many(count)
+    if count > 1:
+        raise ConfigError(f"id {chosen.id!r} is for one message, and {count} were given: publish them one by one")
+    return [chosen.id] * count
+
+
 class Producer:
     """Publishes through one engine.
 
@@ -143,6 +156,7 @@ class Producer:
 
         Raises:
             PayloadTooLarge: a body is over the limit.
+            ConfigError: one id was chosen for more than one message.
         """
         limit = self.settings.payload_limit
         if bodies and (longest := max(map(len, bodies))) > limit:
@@ -150,8 +164,8 @@ class Producer:
                 f"{task or chosen.queue}: {longest:,} bytes is over the limit of {limit:,}: "
                 "store the data elsewhere and send its address, or raise payload_limit"
             )
-        form = _form(task, chosen)
-        made = [replace(form, id=id_, body=body) for id_, body in zip(new_id.many(len(bodies)), bodies, strict=True)]
+        form, ids = _form(task, chosen), _ids(chosen, len(bodies))
+        made = [replace(form, id=id_, body=body) for id_, body in zip(ids, bodies, strict=True)]
         if self.seal is None:
             return made
         return [replace(one, body=self.seal.close(Part.BODY, one, one.body)) for one in made]
@@ -161,9 +175,14 @@ class Producer:
 
         Raises:
             EngineFull: the engine has no room for some of them.
+            OutcomeUnknown: it was not confirmed; which messages it may have accepted is in it.
         """
         await self.engine.open()
-        receipts = await self.engine.publish(messages) if messages else []
+        try:
+            receipts = await self.engine.publish(messages) if messages else []
+        except OutcomeUnknown as error:
+            error.ids = tuple(message.id for message in messages)
+            raise
         if refused := sum(receipt.fate is Fate.FULL for receipt in receipts):
             raise EngineFull(
                 f"no room for {refused} of {len(receipts)} messages: the engine is full up to max_size; "

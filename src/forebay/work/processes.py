@@ -9,6 +9,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 from collections import deque
@@ -153,7 +154,7 @@ class Processes:
 
 
 class _Child:
-    """One child process and its pipe."""
+    """One child process and its pipe, which threads serve: a child that is slow or frozen must not hold up the loop."""
 
     def __init__(self, pool: Processes, settings: Settings) -> None:
         self._pool = pool
@@ -167,8 +168,10 @@ class _Child:
         )
         self._process.start()
         theirs.close()
-        self._loop.add_reader(self._pipe.fileno(), self._readable)
-        os.set_blocking(self._pipe.fileno(), True)  # uvloop changes that, and then long messages arrive in halves
+        self._closed = False
+        self._sending = threading.Lock()
+        self._reader = threading.Thread(target=self._listen, name="forebay-cpu-pipe", daemon=True)
+        self._reader.start()
 
     def give(self, run: Run) -> None:
         """Start a run in it."""
@@ -177,8 +180,11 @@ class _Child:
         self._pool.timed(run, START)
         function = run.task.function
         job = Job(delivery=run.delivery, module=function.__module__, name=function.__qualname__)
-        with contextlib.suppress(OSError):  # if it has just died, the reader will say so
-            self._pipe.send_bytes(_encode(job))
+        self._loop.run_in_executor(None, self._send, _encode(job))
+
+    def _send(self, job: bytes) -> None:
+        with self._sending, contextlib.suppress(OSError):  # if it has just died, the reader will say so
+            self._pipe.send_bytes(job)
 
     def memory(self) -> int:
         """Its resident memory in bytes."""
@@ -204,12 +210,13 @@ class _Child:
             run, self.run = self.run, None
             return run
 
-    def _readable(self) -> None:
-        try:
-            reply = _decode(self._pipe.recv_bytes())
-        except (EOFError, OSError, msgspec.MsgspecError):
-            self.ended()
-            return
+    def _listen(self) -> None:
+        with contextlib.suppress(EOFError, OSError, msgspec.MsgspecError):
+            while True:
+                call_in(self._loop, self._replied, _decode(self._pipe.recv_bytes()))
+        call_in(self._loop, self.ended)
+
+    def _replied(self, reply: Reply) -> None:
         if reply.outcome is not None:
             if (run := self._take()) is not None:
                 self._pool.freed(self, run, reply.outcome)
@@ -221,13 +228,23 @@ class _Child:
 
     def ended(self) -> None:
         """It has closed its pipe, or was killed: bury it."""
-        self._loop.remove_reader(self._pipe.fileno())
-        self._pipe.close()
+        if self._closed:
+            return
+        self._closed = True
         self._process.join(_END)
         how = _how(self._process.exitcode)
         self._process.kill()
         self._process.join()
+        self._hang_up()
         self._pool.died(self, self._take(), how)
+
+    def _hang_up(self) -> None:
+        """Close the pipe under whoever waits in it: a process that the task forked may hold its other end for ever."""
+        with socket.socket(fileno=os.dup(self._pipe.fileno())) as end, contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        self._reader.join()
+        with self._sending:
+            self._pipe.close()
 
 
 def _how(code: int | None) -> str:

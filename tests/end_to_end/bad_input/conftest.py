@@ -1,6 +1,6 @@
 """A fleet that a whole file shares, and what holds after each row: the worker lives and runs a good message."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,31 +29,6 @@ class Abused:
     @property
     def pids(self):
         return self.fleet.pids()
-
-
-@pytest.fixture
-def make_place(tmp_path: Path) -> Iterator[Callable[..., Place]]:
-    """Makes a place with the settings that are given."""
-    places = []
-
-    def make(**settings: object) -> Place:
-        places.append(Place(tmp_path, CREW, **settings))
-        return places[-1]
-
-    yield make
-    for place in places:
-        place.close()
-
-
-@pytest.fixture
-def crew() -> Path:
-    """The file of the app."""
-    return CREW
-
-
-@pytest.fixture
-def place(make_place: Callable[..., Place]) -> Place:
-    return make_place()
 
 
 @pytest.fixture

@@ -56,7 +56,12 @@ def test_a_unique_key_makes_a_duplicate_of_the_first(world):
     first = world("enqueue", "greet", "A", "--unique", "only-one", "--delay", "1h", "-o", "json").json
     second = world("enqueue", "greet", "B", "--unique", "only-one", "-o", "json").json
     assert (first["duplicate"], second["duplicate"], second["id"]) == (False, True, first["id"])
-    assert "waits already" in world("enqueue", "greet", "C", "--unique", "only-one").out
+    assert "is there already" in world("enqueue", "greet", "C", "--unique", "only-one").out
+
+
+def test_an_id_of_ones_own_is_taken_once(world):
+    assert world("enqueue", "greet", "A", "--id", "greet:1", "-o", "json").json["id"] == "greet:1"
+    assert "greet:1 is there already" in world("enqueue", "greet", "B", "--id", "greet:1").out
 
 
 def test_waiting_messages_are_cancelled_and_unknown_ones_reported(world):

@@ -46,6 +46,12 @@ def grind(seconds: float) -> int:
     return os.getpid()
 
 
+@app.task(cpu=True, queue="cpu")
+def echo(text: str) -> str:
+    with noted():
+        return text
+
+
 @app.task(cpu=True)
 def grind_among_others(seconds: float) -> None:
     with noted():

@@ -1,6 +1,7 @@
 """Where tasks run: on the loop, in threads, in processes; in how many processes; and who gets the next one."""
 
 import os
+import signal
 
 from fleet import until
 
@@ -62,6 +63,20 @@ def test_cpu_tasks_of_a_mixed_queue_do_not_keep_its_other_tasks_waiting(place):
             handle.cancel()
         for handle in cpu[:2]:
             handle.result(30)
+
+
+def test_a_frozen_cpu_process_and_a_job_too_long_for_its_pipe_hold_up_no_other_task(place):
+    with place.fleet("--cpu", "1") as fleet:
+        frozen, long = place.crew.grind.enqueue(0.1).result(30), "x" * 900_000
+        os.kill(frozen, signal.SIGSTOP)
+        echo = place.crew.echo.enqueue(long)
+        until(lambda: echo.status() == "running", "its lease")
+        for number in range(20):
+            assert place.crew.add.enqueue(number, number).result(30) == 2 * number
+        os.kill(frozen, signal.SIGCONT)
+        assert echo.result(30) == long
+        assert {note.attempt for note in place.read(echo)} == {1}
+        assert len(fleet.pids()) == 1
 
 
 def test_one_killed_cpu_process_hurts_no_neighbour(place):

@@ -20,7 +20,7 @@ from forebay.engine.sqlite.errors import translate
 from forebay.engine.sqlite.turn import Turn
 from forebay.engine.waiting import Completion, Signal
 from forebay.model.clock import Clock
-from forebay.model.errors import EngineError
+from forebay.model.errors import EngineError, OutcomeUnknown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -170,13 +170,22 @@ class Writer:
                 transaction = Transaction(self._db, self._clock)
                 _carry_out(transaction, group)
                 self._tally(transaction)
-                self._db.execute("commit")
+                self._confirm()
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("rollback")
                 raise
             self._lock.committed(transaction.counts, transaction.mono)
         self._tell(transaction)
+
+    def _confirm(self) -> None:
+        try:
+            self._db.execute("commit")
+        except apsw.IOError as error:  # undone here, but after a crash the log may hold it all the same
+            raise OutcomeUnknown(
+                f"the disk did not confirm a commit ({error}), so that what it held may or may not be there after a "
+                "crash: publish again with the same id, which is taken once, and look at the system's log"
+            ) from error
 
     def _tally(self, transaction: Transaction) -> None:
         rows = [(queue_name, name, n) for (queue_name, name), n in transaction.counts.items() if n]
