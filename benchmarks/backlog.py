@@ -1,11 +1,13 @@
 """The engine under backlogs, in a process of its own: `python -m benchmarks.backlog FOLDER ROUNDS SHAPE …` prints JSON.
 
-Each shape is a file of its own, and each round does one cycle in every one of them, so that a slow moment of the
-machine meets all alike. A cycle leases 100 messages, settles them, and publishes as many, which keeps the backlog.
+Each shape is a file of its own, and each round does one cycle in every one of them, in another order each time, so that
+a slow moment of the machine, or a costly neighbour, meets all alike. A cycle leases 100 messages, settles them, and
+publishes as many, which keeps the backlog.
 """
 
 import asyncio
 import json
+import random
 import statistics
 import sys
 import time
@@ -112,7 +114,7 @@ async def open_place(folder: Path, shape: str) -> Place:
 async def measure(folder: Path, rounds: int, shapes: Sequence[str]) -> dict[str, float]:
     places = {shape: await open_place(folder, shape) for shape in shapes}
     for number in range(rounds):
-        for place in places.values():
+        for place in random.sample(list(places.values()), len(places)):
             await place.cycle()
             if number % LOOK_EVERY == 0:
                 await place.look()

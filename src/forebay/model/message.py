@@ -7,7 +7,7 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One unit of work or data.
 
     Attributes:
-        id: 32 hex digits, chosen by the producer, so that a retried publish is a duplicate and not a second message.
+        id: chosen by the producer, so that a retried publish is a duplicate and not a second message; see `model.ids`.
         queue: the queue it waits in.
         task: the task it names, or `""` for a raw message to a consumer.
         body: MessagePack.
