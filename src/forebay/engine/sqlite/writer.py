@@ -1,7 +1,7 @@
 """The one writer of a process: it gathers what waits into one transaction, so one fsync serves them all.
 
 An operation is a function of a transaction. Operations that share a commit succeed together; if the group fails it is
-rolled back and each is tried alone, so a bad one spoils nobody's day. What a crowd of callers asks for one by one may
+rolled back and tried again by halves, so a bad one spoils nobody's day. What a crowd of callers asks for one by one may
 be carried out for all of them at once. The writer is a thread, for what comes from event loops; a thread that would
 only wait for it takes its turn instead when it is idle, which saves two changes of thread.
 """
@@ -151,15 +151,17 @@ class Writer:
         return group
 
     def _commit(self, group: list[Operation]) -> None:
+        """Commit a group, or its halves, down to whoever is at fault."""
         try:
             self._attempt(group)
         except BaseException as error:  # noqa: BLE001 - handed to whoever asked
-            if len(group) == 1:
-                group[0].completion.set(None, translate(error))
-            else:
-                for operation in group:
-                    self._commit([operation])
+            if len(group) > 1 and not isinstance(error, apsw.BusyError):
+                middle = len(group) // 2
+                self._commit(group[:middle])
+                self._commit(group[middle:])
                 return
+            for operation in group:  # whom a foreign lock kept out, it keeps out alone as well
+                operation.completion.set(None, translate(error))
         Completion.deliver([operation.completion for operation in group])
 
     def _attempt(self, group: list[Operation]) -> None:
