@@ -17,6 +17,7 @@ import apsw
 
 from forebay.engine.sqlite.bells import Ringer
 from forebay.engine.sqlite.errors import translate
+from forebay.engine.sqlite.lock import Held
 from forebay.engine.sqlite.turn import Turn
 from forebay.engine.waiting import Completion, Signal
 from forebay.model.clock import Clock
@@ -155,12 +156,12 @@ class Writer:
         try:
             self._attempt(group)
         except BaseException as error:  # noqa: BLE001 - handed to whoever asked
-            if len(group) > 1 and not isinstance(error, apsw.BusyError):
+            if len(group) > 1 and not isinstance(error, apsw.BusyError | Held):
                 middle = len(group) // 2
                 self._commit(group[:middle])
                 self._commit(group[middle:])
                 return
-            for operation in group:  # whom a foreign lock kept out, it keeps out alone as well
+            for operation in group:  # whom somebody's lock kept out, it keeps out alone as well
                 operation.completion.set(None, translate(error))
         Completion.deliver([operation.completion for operation in group])
 

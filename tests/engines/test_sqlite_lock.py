@@ -1,0 +1,102 @@
+"""The write lock when whoever holds it does not let go: nobody hangs with it, and everybody learns who it is."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from forebay.config import Settings
+from forebay.engine.contract import Fate
+from forebay.engine.sqlite import lock
+from forebay.engine.sqlite.backend import Sqlite
+from forebay.engine.waiting import drive
+from forebay.model.clock import SystemClock
+from forebay.model.errors import EngineUnreachable
+from forebay.model.ids import new_id
+from forebay.model.message import Message
+
+HOLD = (
+    "import fcntl, sys; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True); input()"
+)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    opened = Sqlite(Settings(url=f"sqlite:///{tmp_path}/q.db"), SystemClock())
+    drive(opened.open())
+    yield opened
+    drive(opened.close())
+
+
+@pytest.fixture
+def holder(engine, tmp_path, monkeypatch):
+    """A process that holds the lock and was stopped; others are patient for a moment only."""
+    monkeypatch.setattr(lock, "PATIENCE", 0.2)
+    command = [sys.executable, "-c", HOLD, f"{tmp_path}/q.db-lock"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        yield process
+        process.kill()
+
+
+def publish(engine):
+    return drive(engine.publish([Message(id=new_id(), queue="q", body=b"\x80")]))
+
+
+def is_free(path):
+    with path.open() as file, contextlib.suppress(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who holds a lock")
+def test_whoever_waits_for_a_frozen_process_is_told_which_one(engine, holder, tmp_path):
+    name = rf"process {holder.pid} \(python[^)]*, stopped\) holds its write lock"
+    with pytest.raises(EngineUnreachable, match=name):
+        publish(engine)
+    with pytest.raises(EngineUnreachable, match=name):
+        drive(Sqlite(Settings(url=f"sqlite:///{tmp_path}/q.db"), SystemClock()).open())
+
+
+def test_when_it_lets_go_everything_works_and_nothing_that_was_refused_is_there(engine, holder, tmp_path):
+    for _ in range(3):
+        with pytest.raises(EngineUnreachable):
+            publish(engine)
+    holder.send_signal(signal.SIGCONT)
+    holder.communicate("\n")
+    assert [receipt.fate for _ in range(100) for receipt in publish(engine)] == [Fate.ACCEPTED] * 100
+    assert drive(engine.depth(["q"]))[0].published == 100
+    assert is_free(tmp_path / "q.db-lock")
+
+
+def test_whoever_is_interrupted_while_waiting_leaves_no_lock_behind(engine, holder, tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 30.0)
+    threading.Timer(0.3, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        publish(engine)
+    holder.kill()
+    holder.wait()
+    deadline = time.monotonic() + 10
+    while not is_free(tmp_path / "q.db-lock"):
+        assert time.monotonic() < deadline, "it came to nobody, and nobody let go"
+        time.sleep(0.01)
+
+
+def test_a_place_in_the_line_that_nobody_wants_any_more_blocks_nobody(engine, holder, tmp_path):
+    with pytest.raises(EngineUnreachable):
+        publish(engine)
+    holder.kill()
+    holder.wait()
+    other = Sqlite(Settings(url=f"sqlite:///{tmp_path}/q.db"), SystemClock())
+    drive(other.open())
+    assert [receipt.fate for receipt in publish(other)] == [Fate.ACCEPTED]
+    drive(other.close())
