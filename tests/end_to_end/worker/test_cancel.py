@@ -45,6 +45,8 @@ def test_a_full_worker_hears_of_a_cancel_too(place):
         place.noted(handle)
         handle.cancel()
         until(lambda: handle.status() == "cancelled", "its end")
+        assert place.crew.add.enqueue(1, 2).result(30) == 3, "its slot is free again"
+    assert len(place.read(handle, "start")) == 1
 
 
 def test_a_cancelled_message_whose_worker_is_gone_does_not_run_again(place):

@@ -30,10 +30,12 @@ def test_a_long_task_is_not_cut_short_by_recycling_and_the_successor_works_besid
 
 
 def test_a_worker_is_replaced_above_max_memory(place):
-    with place.fleet("-p", "1", "--max-memory", "150MB"):
+    with place.fleet("-p", "1", "--max-memory", "150MB") as fleet:
         fat = place.crew.keep_memory.enqueue(150).result(30)
         until(lambda: place.crew.doze.enqueue(0.05).result(30) != fat, "a slim successor")
         until(lambda: not alive(fat), "the end of the fat one")
+        assert len(fleet.pids()) == 1
+        assert fat not in fleet.pids()
 
 
 def test_a_cpu_process_is_replaced_above_max_memory_and_its_worker_stays(place):

@@ -90,6 +90,7 @@ def test_quit_dumps_the_stacks_of_threads_tasks_and_processes_and_all_go_on(plac
         until(lambda: all(f" in {name}" in fleet.said for name in ("nap", "doze", "grind")), "the stacks")
         before = len(place.read(event="tick"))
         until(lambda: len(place.read(event="tick")) > before + 6, "life after the dump")
+        assert {(note.event, note.attempt) for note in place.read()} == {("start", 1), ("tick", 1)}, "none began anew"
         fleet.kill()
 
 
