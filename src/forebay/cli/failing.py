@@ -4,7 +4,6 @@ from enum import IntEnum
 
 import click
 
-from forebay.cli.human import escape
 from forebay.model.errors import (
     BadArguments,
     ConfigError,
@@ -14,6 +13,7 @@ from forebay.model.errors import (
     SchemaTooOld,
     UnknownTask,
 )
+from forebay.model.plain import printable
 
 _HINT = "FOREBAY_DEBUG=1 shows where"
 
@@ -41,7 +41,7 @@ def report(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return Code.INTERRUPTED
     code, text = _explained(error)
-    click.echo(f"{click.style('error:', fg='red')} {escape(' '.join(text.split()))}", err=True)
+    click.echo(f"{click.style('error:', fg='red')} {printable(' '.join(text.split()))}", err=True)
     return code
 
 

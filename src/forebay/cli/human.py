@@ -1,17 +1,10 @@
-"""Numbers, times and foreign text in a form for people. User data never reaches a terminal unescaped."""
+"""Numbers and times in a form for people, and the room they take. What foreign text may hold: `model/plain.py`."""
 
 import math
 import unicodedata
 
 #: Longest text that one cell shows; a body may have a megabyte.
 CELL = 400
-
-
-def escape(text: str) -> str:
-    """`text` with everything that a terminal would act on, or hide, written as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 
 def width(text: str) -> int:

@@ -1,7 +1,6 @@
 """Printing: aligned tables for people, JSON and NDJSON with stable field names for programs."""
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -10,13 +9,12 @@ from typing import Any, Generic, TypeVar
 import click
 import msgspec
 
-from forebay.cli.human import CELL, cut, escape, width
+from forebay.cli.human import CELL, cut, width
+from forebay.model.plain import printable, printable_json
 from forebay.observe.view import plain
 
 T = TypeVar("T")
 
-#: Characters that JSON allows raw but that a terminal may act on.
-_UNSAFE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _COLOURS = {
     "dead": "red", "fail": "red", "expired": "yellow", "cancelled": "yellow", "discarded": "yellow", "warn": "yellow",
     "paused": "yellow", "stale": "red", "running": "cyan", "ok": "green", "done": "green",
@@ -57,17 +55,17 @@ def to_json(value: Any, indent: int = 0) -> str:
     text = msgspec.json.encode(plain(value))
     if indent:
         text = msgspec.json.format(text, indent=indent)
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text.decode())
+    return printable_json(text.decode())
 
 
 def say(text: str) -> None:
     """One line for a person, on stdout."""
-    click.echo(escape(text))
+    click.echo(printable(text))
 
 
 def note(text: str) -> None:
     """One line beside the output, on stderr."""
-    click.echo(escape(text), err=True)
+    click.echo(printable(text), err=True)
 
 
 def show(form: str, items: Sequence[T], table: Table[T]) -> None:
@@ -100,7 +98,7 @@ def show_one(form: str, item: Any, text: Callable[[], Iterable[str]]) -> None:
 
 def lines(items: Sequence[T], shown: Sequence[Column[T]]) -> list[str]:
     """The lines of a table with its heading, coloured if that is wanted here."""
-    cells = [[cut(escape(column.text(item)[: CELL * 2]), CELL) for column in shown] for item in items]
+    cells = [[cut(printable(column.text(item)[: CELL * 2]), CELL) for column in shown] for item in items]
     widths = _fit(shown, cells, columns())
     heading = _line([column.title for column in shown], shown, widths)
     body = [_line(row, shown, widths) for row in cells]

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import msgspec
 
 from forebay.cli import output
-from forebay.cli.human import ago, escape, rate, span
+from forebay.cli.human import ago, rate, span
 from forebay.cli.output import Column, Table
 from forebay.cli.workers import table as worker_table
 from forebay.engine.contract import Depth
+from forebay.model.plain import printable
 from forebay.observe.snapshot import Rates, Snapshot, rates
 from forebay.store.contract import WorkerRow
 
@@ -135,4 +136,4 @@ def _due(now: Snapshot) -> list[str]:
     if not waiting:
         return []
     first = min(waiting, key=lambda schedule: schedule.next)
-    return [output.fitted(f"next on schedule: {escape(first.name)} {ago(first.next, now.at)}")]
+    return [output.fitted(f"next on schedule: {printable(first.name)} {ago(first.next, now.at)}")]

@@ -9,11 +9,12 @@ import click
 
 from forebay.app import Forebay
 from forebay.cli import output
-from forebay.cli.human import escape, span
+from forebay.cli.human import span
 from forebay.cli.kinds import NAMES
 from forebay.cli.messages import detail
 from forebay.cli.shared import Command, the_app, with_app
 from forebay.cli.shared import output as form
+from forebay.model.plain import printable
 from forebay.observe.feed import Feed, Happening
 from forebay.observe.view import message
 from forebay.store.contract import Found
@@ -75,7 +76,7 @@ def line(one: Happening, word: str) -> str:
     clock = f"{datetime.fromtimestamp(one.at).astimezone():%H:%M:%S.%f}"[:-3]
     took = f" after {span(one.at - found.created)}" if one.ended and found.created is not None else ""
     words = f"{clock}  {word:9}  {found.id}  {found.queue}  {found.task or '-'}{took}  {detail(found, time.time())}"
-    return output.fitted(escape(words))
+    return output.fitted(printable(words))
 
 
 async def _follow(app: Forebay, printer: Printer, lines: int) -> None:
