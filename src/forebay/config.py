@@ -134,6 +134,9 @@ def _environment() -> tuple[str, Mapping[str, Any]]:
     return "environment FOREBAY_*", found
 
 
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+
+
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a worker runs.
 
@@ -147,6 +150,10 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_tasks: messages after which a process is replaced; 0 for never.
         max_memory: bytes of resident memory above which a process is replaced; 0 for never.
         schedules: fire cron schedules from here too.
+        burst: end once the queues served hold nothing that could run now.
+        log_level: the least severe level that is logged: "debug", "info", "warning", "error", "critical".
+        log_format: "text" for people, "json" for programs, an object a line.
+        verbose: log each task with its duration.
     """
 
     app: str = ""
@@ -158,3 +165,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_tasks: int = 0
     max_memory: int = 0
     schedules: bool = True
+    burst: bool = False
+    log_level: LogLevel = "info"
+    log_format: Literal["text", "json"] = "text"
+    verbose: bool = False

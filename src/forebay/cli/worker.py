@@ -16,6 +16,9 @@ from forebay.cli.kinds import NAMES, SECONDS, SIZE
 from forebay.cli.shared import Command, load_app, needed_locator
 from forebay.config import WorkerOptions
 
+_LEVEL: Any = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
+_FORMAT: Any = click.Choice(["text", "json"])
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Milliseconds between looks at a development worker that runs.
@@ -28,6 +31,9 @@ def _running(command: F) -> F:
     """The options that `worker` and `dev` share."""
     many: Any = click.IntRange(1)
     for option in (
+        click.option("-v", "--verbose", is_flag=True, help="Log each task with its duration."),
+        click.option("--log-format", type=_FORMAT, default="text", show_default=True, help="json: an object a line."),
+        click.option("--log-level", type=_LEVEL, default="info", show_default=True, help="Log this and worse."),
         click.option("--no-schedules", is_flag=True, help="Do not fire cron schedules from here."),
         click.option("--cpu", type=click.IntRange(0), default=0, help="Processes for cpu=True tasks; 0: one per core."),
         click.option("-c", "--concurrency", type=many, default=100, show_default=True, help="Messages at a time."),
@@ -45,7 +51,10 @@ def _options(command: str, *, no_schedules: bool, **chosen: Any) -> WorkerOption
 @click.command(cls=Command)
 @_running
 @click.option("-p", "--processes", type=click.IntRange(1), default=1, show_default=True, help="Worker processes.")
-@click.option("--drain", type=SECONDS, default="30s", show_default=True, help="For running tasks to end after TERM.")
+@click.option("--burst", is_flag=True, help="End once the queues hold nothing that could run now.")
+@click.option(
+    "--drain", default="30s", type=SECONDS, show_default=True, help="Grace period of running tasks after TERM."
+)
 @click.option("--max-tasks", type=click.IntRange(0), default=0, help="Replace a process after so many; 0: never.")
 @click.option("--max-memory", type=SIZE, default="0", help="Replace a process above this, 500MB; 0: never.")
 def worker(**chosen: Any) -> int:
@@ -61,7 +70,7 @@ def worker(**chosen: Any) -> int:
 
 @click.command(cls=Command)
 @_running
-@click.option("--drain", type=SECONDS, default="2s", show_default=True, help="For running tasks to end at a restart.")
+@click.option("--drain", type=SECONDS, default="2s", show_default=True, help="Grace period at a restart.")
 @click.option("--no-reload", is_flag=True, help="Do not restart when code changes.")
 @click.option("--watch", type=click.Path(exists=True), multiple=True, help="What to watch; this folder unless given.")
 def dev(*, no_reload: bool, watch: tuple[str, ...], **chosen: Any) -> int:
