@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test pytest check style lengths layers mypy pyright format docs bench faults clean
+.PHONY: help run test pytest check style lengths layers mypy pyright format docs bench against faults clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -51,6 +51,9 @@ docs: $(WORK) ## build the documentation; a warning is an error
 
 bench: $(BENCH) ## benchmarks, peers side by side; ARGS goes to them
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+against: $(BENCH) ## benchmarks of this checkout and of another commit, interleaved: make against REV=main ARGS='noop latency'
+	@$(BIN)/python -m benchmarks.against $(or $(REV),HEAD~1) $(ARGS)
 
 faults: $(WORK) ## break things, and print what that cost; SEEDS=2000 power losses, ROUNDS=3 of every row
 	@$(BIN)/python -m forebay.testing.faults --seeds $(or $(SEEDS),200) --rounds $(or $(ROUNDS),1) $(ARGS)
