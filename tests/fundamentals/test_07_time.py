@@ -39,6 +39,24 @@ def test_a_synchronous_task_may_catch_its_time_limit_and_clean_up(app):
     assert handle.result() == "half done"
 
 
+def test_a_handler_of_any_exception_does_not_swallow_the_time_limit(app):
+    never, ended = threading.Event(), []
+
+    @app.task(timeout=0.05, retry=1)
+    def carry_on() -> None:
+        while not ended:
+            try:
+                never.wait(0.001)
+            except Exception:  # noqa: BLE001 - as tasks are written
+                ended.append("swallowed")
+
+    handle = carry_on.enqueue()
+    work(app, handle)
+    with pytest.raises(TaskFailed, match=r"ran longer than its timeout of 0\.05 s"):
+        handle.result()
+    assert ended == []
+
+
 def test_a_task_sees_how_long_it_still_has(app):
     @app.task(timeout=3600)
     def limited(ctx: Context) -> float | None:

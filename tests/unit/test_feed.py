@@ -22,11 +22,8 @@ class Listing:
         self.live = [found for found in self.live if found.id != id_]
         self.ends.append(Found(id=id_, queue="q", task="t", state=state, created=0.0, finished=at))
 
-    async def find(self, ids: Sequence[str]) -> list[Found | None]:
-        return [None for _ in ids]
-
-    async def watch(self, timeout: float) -> None:
-        return
+    async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int:
+        return 0
 
     async def latest(self, limit: int) -> list[Found]:
         return [*self.live[-limit:], *self.ends[-limit:]]

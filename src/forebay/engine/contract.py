@@ -63,10 +63,16 @@ class Want(msgspec.Struct, frozen=True, gc=False):
 
 
 class Leased(msgspec.Struct, frozen=True, gc=False):
-    """What a worker got. `cancelled` names messages that it already runs and that somebody asked to stop."""
+    """What a worker got.
+
+    Attributes:
+        cancelled: messages that it already runs and that somebody asked to stop.
+        news: how far the news had come when this look was taken; pass it to `wait` as `since`.
+    """
 
     deliveries: list[Delivery]
     cancelled: Sequence[str] = ()
+    news: int = 0
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,10 +196,11 @@ class Engine(Protocol):
         """
         ...
 
-    async def wait(self, queues: Sequence[str], timeout: float) -> None:
+    async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
         """Return when something may be there to lease from `queues`, or to cancel, or after `timeout` seconds.
 
-        May return early for nothing; never misses what was published after the last `lease` of this process.
+        `since` is the `Leased.news` of the caller's own last look: what came after that look is never slept through,
+        whoever else has looked meanwhile. Without queues only cancellations count. May return early for nothing.
         """
         ...
 

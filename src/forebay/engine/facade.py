@@ -91,9 +91,9 @@ class Facade:
         """See `Engine.recover`."""
         return await self._inner.recover(lost)
 
-    async def wait(self, queues: Sequence[str], timeout: float) -> None:
+    async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
         """See `Engine.wait`."""
-        await self._inner.wait(queues, timeout)
+        await self._inner.wait(queues, timeout, since)
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
         """See `Engine.depth`."""

@@ -1,4 +1,7 @@
-"""Every error Forebay raises: a flat tree under `ForebayError`. Each message says what to do next."""
+"""Every error Forebay raises: a flat tree under `ForebayError`. Each message says what to do next.
+
+`TimeLimit` alone stands outside of it: it is no failure to be handled, it tells a task to stop.
+"""
 
 
 class ForebayError(Exception):
@@ -84,8 +87,11 @@ class NoSuchMessage(ForebayError):
     """No message of that id: never accepted, or ended and past its retention."""
 
 
-class TimeLimit(ForebayError):
-    """Raised *inside* a task that ran longer than its `timeout=`; catch it to clean up, then let it go."""
+class TimeLimit(BaseException):
+    """Raised *inside* a task that ran longer than its `timeout=`; catch it to clean up, then let it go.
+
+    A `BaseException`, like `KeyboardInterrupt`, so that no `except Exception` on its way swallows it.
+    """
 
 
 class DeadLetter(ForebayError):

@@ -22,11 +22,7 @@ REMEMBERED = 100_000
 class Watched(Protocol):
     """The part of a store that is watched."""
 
-    async def find(self, ids: Sequence[str]) -> list[Found | None]:
-        """See `Results.find`."""
-        ...
-
-    async def watch(self, timeout: float) -> None:
+    async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int:
         """See `Results.watch`."""
         ...
 
@@ -55,10 +51,12 @@ class Feed:
         self._store = store
         self._told: dict[tuple[str, float], None] = {}
         self._since = {True: 0.0, False: 0.0}
+        self._mark: int | None = None
         self.overrun = False
 
     async def start(self, lines: int) -> list[Happening]:
         """Begin here: what is there counts as told. The last `lines` of it are returned."""
+        await self.wait(0)  # what ends after this mark is heard of
         found = await self._read(PAGE)
         for one in found:
             self._since[one.ended] = max(self._since[one.ended], one.at)
@@ -79,11 +77,10 @@ class Feed:
         return sorted(new, key=_time)
 
     async def wait(self, timeout: float) -> None:
-        """Return when another end may have come since the last look, or after `timeout` seconds."""
-        await self._store.watch(timeout)
+        """Return when another end may have come since the last wait, or after `timeout` seconds."""
+        self._mark = await self._store.watch(None, timeout, self._mark)
 
     async def _read(self, limit: int) -> list[Happening]:
-        await self._store.find([])  # `watch` hears what comes after this
         return [_happening(found) for found in await self._store.latest(limit)]
 
     def _is_new(self, one: Happening) -> bool:

@@ -70,11 +70,12 @@ class Handle(Generic[T]):
             BadSeal: it is sealed, and cannot be opened here.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        mark: int | None = None
         while (found := await self._find()).state not in FINAL:
             left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
             if left <= 0:
                 raise ResultTimeout(f"message {self.id} is still {found.state} after {timeout:g} s; it goes on")
-            await self._producer.watch(left)
+            mark = await self._producer.watch(self.id, left, mark)
         return self._outcome(found)
 
     def _outcome(self, found: Found) -> T:

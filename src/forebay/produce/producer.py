@@ -203,9 +203,9 @@ class Producer:
         opened = {part.value: self.seal.glimpse(part, found, blob) for part, blob in parts.items() if blob}
         return replace(found, **opened)
 
-    async def watch(self, timeout: float) -> None:
-        """Until some message may have ended."""
-        await self.store.watch(timeout)
+    async def watch(self, id_: str, timeout: float, since: int | None) -> int:
+        """Until a message may have ended or progressed; see `Results.watch`."""
+        return await self.store.watch([id_], timeout, since)
 
     async def cancel(self, id_: str) -> State:
         """Cancel a message; its state after that."""

@@ -111,8 +111,12 @@ class Results(Protocol):
         """What is known of each id; None for one never accepted or past its retention."""
         ...
 
-    async def watch(self, timeout: float) -> None:
-        """Return when some message may have ended or progressed, or after `timeout` seconds."""
+    async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int:
+        """Return when one of `ids` (None: any message) may have ended or progressed, or after `timeout` seconds.
+
+        The answer is a mark: take one, look with `find`, and pass the mark as `since` the next time; what happened
+        after it is never slept through, whoever else watches. Without `since` it returns at once. May return early.
+        """
         ...
 
     async def progress(self, delivery: Delivery, value: bytes) -> bool:

@@ -88,7 +88,7 @@ class Batches:
                 deadline = self._trip + consumer.max_wait
             self._batch += leased.deliveries
             if len(self._batch) < consumer.batch:
-                await self._engine.wait(queues, max(0.0, min(poll, deadline - time.monotonic())))
+                await self._engine.wait(queues, max(0.0, min(poll, deadline - time.monotonic())), leased.news)
 
     async def _hand_over(self, batch: Sequence[Delivery]) -> None:
         good, messages, bad = unpacked(batch, self._producer)

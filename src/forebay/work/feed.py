@@ -60,7 +60,7 @@ class Feed:
         self._engine, self._host, self._queues, self._slots = engine, host, tuple(queues), slots
         self._buffer: deque[Delivery] = deque()
         self._since = 0.0
-        self._running = 0
+        self._running = self._news = 0
         self._room = asyncio.Event()
         self._rate = _Rate()
         self.proved = time.monotonic()
@@ -95,7 +95,7 @@ class Feed:
                 if want <= 0:
                     await self._wait_for_room()
                 elif await self._lease(want) < want:
-                    await self._engine.wait(self._queues, poll)
+                    await self._engine.wait(self._queues, poll, self._news)
                 pause = _PAUSE
             except EngineError as error:
                 _logger.error("cannot lease, trying again in %.1f s: %s", pause, error)
@@ -110,7 +110,7 @@ class Feed:
 
     async def _lease(self, want: int) -> int:
         leased = await self._engine.lease(Want(self._host.id, self._queues, want))
-        self.proved = time.monotonic()
+        self.proved, self._news = time.monotonic(), leased.news
         if leased.cancelled:
             self._host.revoke(leased.cancelled)
         if leased.deliveries and not self._buffer:

@@ -213,7 +213,7 @@ class Worker:
             try:
                 leased = await self._app.engine.lease(Want(self.id, (), 0))
                 self.revoke(leased.cancelled)
-                await self._app.engine.wait((), poll * 5)
+                await self._app.engine.wait((), poll * 5, leased.news)
             except EngineError as error:
                 _logger.error("cannot look for cancellations: %s", error)
                 await asyncio.sleep(poll)

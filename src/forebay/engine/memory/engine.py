@@ -50,7 +50,6 @@ class MemoryEngine:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._turn = 0
-        self._looked: dict[str, int] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -82,10 +81,9 @@ class MemoryEngine:
             worker = self._memory.worker(want.worker)
             if worker is None:
                 raise LeaseLost(f"worker {want.worker} has no lease: it has to start again under a new id")
-            for queue in want.queues:
-                self._looked[queue] = self._memory.work.version
+            news = self._memory.work.version
             records = self._share_out(want, now)
-            return Leased([record.delivery() for record in records], tuple(worker.asked))
+            return Leased([record.delivery() for record in records], tuple(worker.asked), news)
 
     async def extend(self, beats: Sequence[Beat]) -> list[bool]:
         """Renew or register workers; a lease that ran out, buried or not, stays lost."""
@@ -110,14 +108,13 @@ class MemoryEngine:
                 self._bury(name)
             return Recovered(tuple(gone), ends.count(Move.LOSE), ends.count(Move.QUARANTINE))
 
-    async def wait(self, queues: Sequence[str], timeout: float) -> None:
-        """Sleep until something happened since the last `lease` of these queues, or the next message is due."""
+    async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
+        """Sleep until something happened to these queues after that look, or the next message is due."""
         with self._memory.verb() as now:
-            seen = min((self._looked.get(queue, -1) for queue in queues), default=self._memory.work.version)
-            first = self._memory.scheduled.first()
+            first = self._memory.scheduled.first() if queues else None
             if first is not None:
                 timeout = min(timeout, first[0][0] - now)
-        await self._memory.work.wait(seen, timeout, queues)
+        await self._memory.work.wait(since, timeout, queues)
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
         """Numbers per queue, in the order asked, by name if all; a queue that nobody made has zeros."""

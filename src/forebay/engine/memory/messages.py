@@ -1,6 +1,5 @@
 """How messages ended, reading and stopping them, and dead letters as a workflow."""
 
-import threading
 from collections.abc import Iterable, Sequence
 from heapq import nlargest, nsmallest
 from itertools import islice
@@ -17,20 +16,19 @@ class MemoryMessages:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._seen = threading.local()
 
     async def find(self, ids: Sequence[str]) -> list[Found | None]:
         """What is known of each id."""
         with self._memory.verb() as now:
-            self._seen.ends = self._memory.ends.version
             records = [self._memory.known(name, now) for name in ids]
             return [None if record is None else record.found() for record in records]
 
-    async def watch(self, timeout: float) -> None:
-        """Sleep until a message ended or progressed since this thread's last `find` or `watch`."""
+    async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int:
+        """Sleep until a message, whichever it is, ended or progressed after the mark `since`."""
         ends = self._memory.ends
-        await ends.wait(getattr(self._seen, "ends", ends.version), timeout)
-        self._seen.ends = ends.version
+        if since is not None:
+            await ends.wait(since, timeout)
+        return ends.version
 
     async def progress(self, delivery: Delivery, value: bytes) -> bool:
         """Keep the progress of a message that still runs under this lease."""

@@ -35,8 +35,7 @@ class Verbs:
         self._db = database
         self._settling = settling
         self._publishing = Publishing(database)
-        self._leasing = Leasing(database.host, database.boot, settling)
-        self._looked: dict[tuple[str, ...], int] = {}
+        self._leasing = Leasing(database, settling)
 
     async def open(self) -> None:
         """See `Engine.open`."""
@@ -56,7 +55,6 @@ class Verbs:
 
     async def lease(self, want: Want) -> Leased:
         """See `Engine.lease`."""
-        self._looked[tuple(want.queues)] = self._db.signal.version
         return await sifted(self._db.writer, want, self._leasing.lease, want)
 
     async def extend(self, beats: Sequence[Beat]) -> list[bool]:
@@ -73,14 +71,14 @@ class Verbs:
             return Recovered()
         return await self._db.writer.submit(self._leasing.recover, lost)
 
-    async def wait(self, queues: Sequence[str], timeout: float) -> None:
-        """See `Engine.wait`."""
-        seen = self._looked.get(tuple(queues), 0)
-        self._db.listen()
-        due = self._db.read(sql("next_due"))[0][0]
+    async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
+        """See `Engine.wait`. Nobody has heard what came before the ear was there, so the first one looks again."""
+        if self._db.listen():
+            return
+        due = self._db.read(sql("next_due"))[0][0] if queues else None
         if due is not None:
             timeout = min(timeout, max(0.0, due - self._db.clock.now()))
-        await self._db.signal.wait(seen, timeout, [CANCEL, *(QUEUE + queue for queue in queues)])
+        await self._db.signal.wait(since, timeout, [CANCEL, *(QUEUE + queue for queue in queues)])
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
         """See `Engine.depth`."""

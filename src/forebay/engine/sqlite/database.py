@@ -149,12 +149,14 @@ class Database:
             except UnicodeDecodeError as error:
                 raise EngineError(f"{self.path}: a text in it is no UTF-8; it was not Forebay that wrote it") from error
 
-    def listen(self) -> None:
-        """Hear other processes from now on. Processes that only publish never need to."""
+    def listen(self) -> bool:
+        """Hear other processes from now on; whether it began just now. Processes that only publish never need to."""
         with self._guard:
-            if self._listener is None:
-                self._listener = Listener(self.bells, self.signal, self.settings.poll, self._changed)
-                self.writer.own_bell = self._listener.path
+            if self._listener is not None:
+                return False
+            self._listener = Listener(self.bells, self.signal, self.settings.poll, self._changed)
+            self.writer.own_bell = self._listener.path
+            return True
 
     def _changed(self) -> bool:
         """Whether another connection committed since the last call; the slow look behind the bells."""

@@ -26,20 +26,22 @@ VISITS = 16
 class Leasing:
     """Leases for the workers of one host in one of its boots."""
 
-    def __init__(self, host: str, boot: str, settling: Settling) -> None:
-        self._host, self._boot, self._settling = host, boot, settling
+    def __init__(self, database: Database, settling: Settling) -> None:
+        self._host, self._boot, self._signal = database.host, database.boot, database.signal
+        self._settling = settling
         self._turn = 0
 
     def lease(self, tx: Transaction, want: Want) -> Leased:
         """Up to `want.limit` deliveries, in rotation over the open lanes of the wanted queues."""
         if not tx.value(sql("holds"), (want.worker, tx.mono, self._boot)):
             raise LeaseLost(f"worker {want.worker} has no lease: it never beat, or was declared lost")
+        news = self._signal.version  # under the write lock: whoever commits later is heard of later
         cancelled = [id_ for (id_,) in tx.rows(sql("cancelled"), (want.worker,))]
         if want.limit <= 0:
-            return Leased([], cancelled)
+            return Leased([], cancelled, news)
         promote(tx)
         self._settling.expire_overdue(tx, SWEEP)
-        return Leased(self._take(tx, want), cancelled)
+        return Leased(self._take(tx, want), cancelled, news)
 
     def _take(self, tx: Transaction, want: Want) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""

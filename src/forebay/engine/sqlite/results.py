@@ -18,11 +18,9 @@ class Results:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._heard = 0
 
     async def find(self, ids: Sequence[str]) -> list[Found | None]:
         """See `store.contract.Results.find`."""
-        self._heard = self._db.signal.version
         return [self._find(id_) for id_ in ids]
 
     def _find(self, id_: str) -> Found | None:
@@ -33,11 +31,11 @@ class Results:
         found = self._db.read(sql("find_finished"), (id_,))
         return ended(found[0]) if found else None
 
-    async def watch(self, timeout: float) -> None:
-        """See `store.contract.Results.watch`."""
-        seen = self._heard
-        self._db.listen()
-        await self._db.signal.wait(seen, timeout, [ENDED])
+    async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int:
+        """See `store.contract.Results.watch`. Any end wakes, whoever it is about."""
+        if not self._db.listen() and since is not None:
+            await self._db.signal.wait(since, timeout, [ENDED])
+        return self._db.signal.version
 
     async def progress(self, delivery: Delivery, value: bytes) -> bool:
         """See `store.contract.Results.progress`."""

@@ -42,8 +42,8 @@ class TestDriving:
             return time.monotonic()
 
         def take() -> float:
-            while not drive(live.backend.lease(Want("w", ["q"], 1))).deliveries:
-                drive(live.backend.wait(["q"], 10 * PROMPT))
+            while not (leased := drive(live.backend.lease(Want("w", ["q"], 1)))).deliveries:
+                drive(live.backend.wait(["q"], 10 * PROMPT, leased.news))
             return time.monotonic()
 
         published, taken = in_threads(publish, take)
@@ -60,8 +60,9 @@ class TestDriving:
             return time.monotonic()
 
         def watch() -> float:
+            mark = drive(live.backend.watch(None, 0.0))
             while (found := drive(live.backend.find([ident("a")]))[0]) is None or found.finished is None:
-                drive(live.backend.watch(10 * PROMPT))
+                mark = drive(live.backend.watch([ident("a")], 10 * PROMPT, mark))
             return time.monotonic()
 
         settled, seen = in_threads(settle, watch)
@@ -70,9 +71,9 @@ class TestDriving:
     def test_a_timeout_ends_a_wait_by_hand(self, live: Kit) -> None:
         """With nothing to come both waits end by themselves."""
         live.take()
-        live.find("a")
-        assert self._timed(live.backend.wait(["q"], 0.2)) < PROMPT
-        assert self._timed(live.backend.watch(0.2)) < PROMPT
+        mark = live.mark()
+        assert self._timed(live.backend.wait(["q"], 0.2, live.news)) < PROMPT
+        assert self._timed(live.backend.watch(None, 0.2, mark)) < PROMPT
 
     def test_driven_inside_a_running_loop(self, kit: Kit) -> None:
         """Synchronous code that happens to run on a loop may drive a verb there, and not disturb it."""

@@ -78,7 +78,13 @@ def in_threads(*functions: Callable[[], T]) -> list[T]:
 
 
 class Working(Stage):
-    """A message on its way: publish, lease, settle, and what else a worker does."""
+    """A message on its way: publish, lease, settle, and what else a worker does.
+
+    Attributes:
+        news: how far the news had come at the last look of this kit.
+    """
+
+    news = 0
 
     def publish(self, *called: str, queue: str = "q", **fields: Any) -> list[Receipt]:
         """Publish messages of these names that are otherwise alike."""
@@ -91,7 +97,9 @@ class Working(Stage):
 
     def ask(self, limit: int = 100, worker: str = "w", queues: Sequence[str] = ("q",)) -> Leased:
         """Lease by a worker that has beaten before, if it was not lost."""
-        return self.run(self.backend.lease(Want(worker, queues, limit)))
+        leased = self.run(self.backend.lease(Want(worker, queues, limit)))
+        self.news = leased.news
+        return leased
 
     def lease(self, limit: int = 100, worker: str = "w", queues: Sequence[str] = ("q",)) -> list[Delivery]:
         """Lease by a worker that is registered here if this test has not done so."""
@@ -119,9 +127,9 @@ class Working(Stage):
         return self.run(self.backend.recover(lost))
 
     def wait(self, timeout: float = PATIENCE, queues: Sequence[str] = ("q",)) -> float:
-        """Wait for work; how long it took."""
+        """Wait for work that came after the last look; how long it took."""
         start = time.monotonic()
-        self.run(self.backend.wait(queues, timeout))
+        self.run(self.backend.wait(queues, timeout, self.news))
         return time.monotonic() - start
 
     def take_patiently(self, worker: str = "w") -> list[str]:
@@ -149,6 +157,16 @@ class Kit(Working):
         """Where a message is; None if it is not known."""
         found = self.find(name)
         return None if found is None else found.state
+
+    def watch(self, since: int | None, timeout: float = 10 * PROMPT, *called: str) -> float:
+        """Wait for an end of these, of any if none is named; how long it took."""
+        start = time.monotonic()
+        self.run(self.backend.watch([ident(name) for name in called] or None, timeout, since))
+        return time.monotonic() - start
+
+    def mark(self) -> int:
+        """What has ended up to now, to wait for what ends after it."""
+        return self.run(self.backend.watch(None, 0.0))
 
     def depth(self, queue: str = "q") -> Depth:
         """The numbers of one queue."""

@@ -149,14 +149,45 @@ class TestWait:
             turns += 1
         assert turns < 50
 
+    def test_who_looked_and_who_took_are_told_apart(self, live: Kit) -> None:
+        """One worker looks, messages come, another of the same process takes one: the first still hears of the rest."""
+        live.beat("other")
+        assert live.take() == []
+        seen = live.news
+        live.publish("a", "b")
+        assert live.take(1, "other") == ["a"]
+        live.news = seen
+        assert live.wait() < PROMPT
+
+    def test_a_look_that_found_nothing_is_not_news_to_itself(self, live: Kit) -> None:
+        """What had come before the look does not end the wait after it, however often somebody else looks."""
+        live.publish("a")
+        live.take()
+        live.wait(0.0)
+        live.take(worker="other")
+        seen = live.news
+        live.take()
+        live.news = seen
+        assert live.wait(0.3) > 0.2
+
+    def test_only_a_cancellation_ends_a_wait_without_queues(self, live: Kit) -> None:
+        """Who only listens for cancellations is not woken by what comes due: it has no room for it anyway."""
+        live.needs("delays")
+        live.publish("soon", delay=0.05)
+        live.beat()
+        live.ask(limit=0)
+        live.wait(0.0, queues=())
+        live.ask(limit=0)
+        assert live.wait(0.4, queues=()) > 0.3
+
     def _ping_pong(self, live: Kit, other: Kit) -> None:
         def serve() -> None:
             for number in range(ROUNDS):
                 live.publish(f"ping{number}")
-                ended = time.monotonic() + PROMPT
+                ended, mark = time.monotonic() + PROMPT, live.mark()
                 while live.state(f"ping{number}") != "done":
                     assert time.monotonic() < ended
-                    live.run(live.backend.watch(ended - time.monotonic()))
+                    mark = live.run(live.backend.watch(None, ended - time.monotonic(), mark))
 
         def answer() -> None:
             for number in range(ROUNDS):
@@ -168,39 +199,59 @@ class TestWait:
 
 
 class TestWatch:
-    def test_an_end_after_the_last_look_is_not_slept_through(self, live: Kit) -> None:
-        """What ended between looking and watching ends the watch at once."""
+    def test_an_end_after_the_mark_is_not_slept_through(self, live: Kit) -> None:
+        """What ended between taking a mark and watching ends the watch at once."""
         live.publish("a")
         (delivery,) = live.lease()
+        mark = live.mark()
         assert live.state("a") == "running"
         live.settle(Ack(), delivery)
-        assert self._watch(live) < PROMPT
+        assert live.watch(mark) < PROMPT
+        assert live.watch(mark, 10 * PROMPT, "a") < PROMPT
 
     def test_progress_wakes(self, live: Kit) -> None:
         """Progress of a running message is news as well."""
         live.publish("a")
         (delivery,) = live.lease()
-        assert live.state("a") == "running"
+        mark = live.mark()
         assert live.run(live.backend.progress(delivery, b"\x01"))
-        assert self._watch(live) < PROMPT
+        assert live.watch(mark) < PROMPT
 
     def test_each_kind_of_end_wakes(self, live: Kit) -> None:
         """Cancelled while waiting, cancelled while running, buried for good: each wakes who watches."""
         live.publish("a", "b")
         (running,) = live.lease(1)
-        assert live.state("b") == "ready"
+        mark = live.mark()
         live.cancel("b")
-        assert self._watch(live) < PROMPT
-        assert live.state("a") == "running"
+        assert live.watch(mark) < PROMPT
+        mark = live.mark()
         live.settle(Cancel(), running)
-        assert self._watch(live) < PROMPT
+        assert live.watch(mark) < PROMPT
+
+    def test_an_end_is_told_once(self, live: Kit) -> None:
+        """A watch in a loop that passes its mark on is woken by an end, and then waits for the next one."""
+        mark = live.mark()
+        live.publish("a")
+        live.cancel("a")
+        turns, end = 0, time.monotonic() + 0.5
+        while time.monotonic() < end:
+            mark = live.run(live.backend.watch(None, 0.1, mark))
+            turns += 1
+        assert 2 <= turns < 50
+
+    def test_each_watcher_has_its_own_mark(self, live: Kit) -> None:
+        """Somebody else who looks and watches meanwhile takes nobody's wake-up away."""
+        live.publish("a")
+        mark = live.mark()
+        live.cancel("a")
+        assert live.state("a") == "cancelled"
+        live.watch(live.mark(), 0.0)
+        assert live.watch(mark) < PROMPT
+
+    def test_a_mark_is_given_at_once(self, live: Kit) -> None:
+        """The first one costs no wait, whatever timeout is named."""
+        assert live.watch(None) < PROMPT
 
     def test_a_timeout_ends_the_watch(self, live: Kit) -> None:
         """With nothing to see the watch ends by itself."""
-        live.find("a")
-        assert self._watch(live, 0.2) < PROMPT
-
-    def _watch(self, live: Kit, timeout: float = 10 * PROMPT) -> float:
-        start = time.monotonic()
-        live.run(live.backend.watch(timeout))
-        return time.monotonic() - start
+        assert live.watch(live.mark(), 0.2) < PROMPT
