@@ -2,6 +2,7 @@
 
 from forebay.app import Forebay
 from forebay.flow.retry import Retry
+from forebay.flow.snooze import Snooze
 from forebay.model.errors import (
     BadArguments,
     BadResult,
@@ -27,7 +28,6 @@ from forebay.model.lifecycle import State
 from forebay.produce.batch import Message
 from forebay.produce.context import Context
 from forebay.produce.handle import Handle
-from forebay.produce.snooze import Snooze
 from forebay.produce.task import Task
 
 __all__ = [

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from forebay import BadArguments, ConfigError, DeadLetter, Message, PayloadTooLarge, State
+from forebay import BadArguments, ConfigError, DeadLetter, Message, PayloadTooLarge, Snooze, State
 from fundamentals.lesson import work
 
 
@@ -73,6 +73,24 @@ def test_a_batch_that_will_never_succeed_is_dead_lettered(app):
     handle = app.publish("clicks", 1)
     work(app, handle)
     assert (handle.status(), handle.find().cause) == (State.DEAD, "no such table")
+
+
+@pytest.mark.parametrize("way", ["raised", "returned", "raised in a group"])
+def test_a_consumer_may_snooze_its_batch_and_no_attempt_counts(app, way):
+    seen = []
+
+    @app.consume("clicks", retry=1)
+    def load(messages: list[Message]) -> Snooze | None:
+        seen.append([message.attempt for message in messages])
+        if len(seen) > 1:
+            return None
+        if way == "returned":
+            return Snooze(0.01)
+        raise Snooze(0.01) if way == "raised" else ExceptionGroup("several", [KeyError("id"), Snooze(0.01)])
+
+    handle = app.publish("clicks", 1)
+    work(app, handle)
+    assert (seen, handle.status()) == ([[1], [1]], State.DONE)
 
 
 def test_a_queue_without_a_consumer_keeps_its_messages(app):

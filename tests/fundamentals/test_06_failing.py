@@ -103,6 +103,50 @@ def test_a_snooze_costs_no_attempt(app):
     assert handle.result() == 1
 
 
+def test_a_snooze_may_be_raised_where_there_is_nothing_to_return(app):
+    naps = []
+
+    @app.task(retry=1)
+    def wait(ctx: Context) -> int:
+        naps.append(ctx.attempt)
+        if len(naps) < 3:
+            raise Snooze(0.01)
+        return ctx.attempt
+
+    handle = wait.enqueue()
+    work(app, handle)
+    assert (naps, handle.result()) == ([1] * 3, 1)
+
+
+def test_what_a_task_asks_for_counts_in_a_group_of_exceptions_too(app):
+    """A `TaskGroup` raises groups: a dead letter in one wins over a retry, a retry over a snooze, each over others."""
+    seen = []
+
+    @app.task(retry=1)
+    async def gather(ctx: Context) -> None:
+        seen.append(ctx.attempt)
+        async with asyncio.TaskGroup() as together:
+            together.create_task(ask(len(seen)))
+
+    async def ask(number: int) -> None:
+        raise Snooze(0.01) if number < 3 else DeadLetter("the account is closed")
+
+    handle = gather.enqueue()
+    work(app, handle)
+    found = handle.find()
+    assert (seen, found.state, found.cause) == ([1] * 3, State.DEAD, "the account is closed")
+
+
+def test_a_group_of_exceptions_says_what_is_in_it(app):
+    @app.task(retry=1)
+    def fail() -> None:
+        raise ExceptionGroup("two of three", [ValueError("no number"), ExceptionGroup("inner", [KeyError("id")])])
+
+    handle = fail.enqueue()
+    work(app, handle)
+    assert handle.find().failure.message == "two of three (2 sub-exceptions): ValueError: no number; KeyError: 'id'"
+
+
 def test_a_task_that_knows_better_dies_at_once(app):
     @app.task(retry=5)
     async def pay() -> None:

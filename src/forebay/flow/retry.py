@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Self
 
 from forebay.flow.backoff import full_jitter
+from forebay.flow.group import is_group, is_group_kind, leaves
+from forebay.flow.snooze import Snooze
+from forebay.model import errors, outcome
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
 from forebay.model.message import Failure
@@ -45,7 +48,7 @@ class Retry(Exception):
         rules: Rules | None = None,
         after: Duration | None = None,
     ) -> None:
-        super().__init__(f"retry after {after}" if after is not None else "retry")
+        super().__init__(max_attempts)
         if max_attempts is not None and (type(max_attempts) is not int or max_attempts < 1):
             raise ConfigError(
                 f"max_attempts counts the first try too, so it is a whole number from 1, not {max_attempts!r}"
@@ -58,6 +61,9 @@ class Retry(Exception):
         self.rules: Rules = dict(rules or {})
         for kind, rule in self.rules.items():
             _check_rule(kind, rule)
+
+    def __str__(self) -> str:
+        return "retry" if self.after is None else f"retry after {self.after:g} s"
 
     @classmethod
     def never(cls) -> Self:
@@ -76,13 +82,57 @@ class Retry(Exception):
         )
 
     def for_error(self, error: BaseException) -> "Retry":
-        """The policy that holds for one exception."""
+        """The policy that holds for one exception.
+
+        For a group without a rule of its own it is the strictest of those that hold for the exceptions in it: what one
+        of them says about the number of attempts, the others cannot make better.
+        """
         if isinstance(error, Retry):
             return error.over(self)
-        for kind in type(error).__mro__:
-            if kind in self.rules:
-                return self.rules[kind].over(self)
-        return self
+        rule = self._rule(error)
+        if rule is not None:
+            return rule.over(self)
+        if not is_group(error):
+            return self
+        return min((self.for_error(leaf) for leaf in leaves(error)), key=_attempts, default=self)
+
+    def _rule(self, error: BaseException) -> "Retry | None":
+        """The rule of the most derived class. That of `Exception` is not one about groups."""
+        kinds = type(error).__mro__[:-1]
+        if is_group(error):
+            kinds = tuple(filter(is_group_kind, kinds))
+        return next((self.rules[kind] for kind in kinds if kind in self.rules), None)
+
+
+def _attempts(policy: Retry) -> int:
+    return DEFAULT_ATTEMPTS if policy.max_attempts is None else policy.max_attempts
+
+
+def telling(error: BaseException) -> BaseException:
+    """The exception that decides: in a group, a request of the task counts more than what failed beside it.
+
+    Of several requests a dead letter wins over a retry, a retry over a snooze; of several of a kind the one that waits
+    longest, so that nothing begins before anybody allowed it.
+    """
+    if not is_group(error):
+        return error
+    best = max(leaves(error), key=_rank, default=error)
+    return error if _rank(best) == _NO_REQUEST else best
+
+
+_NO_REQUEST = (0, 0.0)
+
+
+def _rank(error: BaseException) -> tuple[int, float]:
+    match error:
+        case errors.DeadLetter():
+            return 3, 0.0
+        case Retry():
+            return 2, -1.0 if error.after is None else error.after
+        case Snooze():
+            return 1, error.delay
+        case _:
+            return _NO_REQUEST
 
 
 def _check_rule(kind: object, rule: object) -> None:
@@ -93,15 +143,21 @@ def _check_rule(kind: object, rule: object) -> None:
 def decide(  # noqa: PLR0917 - what happened, then when, then chance: each call names them in this order
     policy: Retry, error: BaseException, failure: Failure, attempt: int, age: float, draw: float
 ) -> Outcome:
-    """Try again or give up.
+    """Try again, later, or give up; what the task asked for, in a group too, wins over the policy.
 
     Args:
+        failure: `error` as data.
         attempt: the number of the try that just failed, from 1.
         age: seconds since the message was accepted.
         draw: a random number in [0, 1).
     """
+    error = telling(error)
+    if isinstance(error, errors.DeadLetter):
+        return DeadLetter(failure.message, failure)
+    if isinstance(error, Snooze):
+        return outcome.Snooze(error.delay)
     rule = policy.for_error(error)
-    limit = rule.max_attempts if rule.max_attempts is not None else DEFAULT_ATTEMPTS
+    limit = _attempts(rule)
     if attempt >= limit:
         return DeadLetter(f"failed {attempt} of {limit} tries: {failure}", failure)
     delay = rule.after if rule.after is not None else _backoff(rule, attempt, draw)

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
+from forebay.flow.snooze import Snooze
 from forebay.model.errors import BadArguments, BadResult, ConfigError, text_of
 from forebay.produce.context import Context
-from forebay.produce.snooze import Snooze
 
 _KINDS = inspect.Parameter
 _VARIABLE = (_KINDS.VAR_POSITIONAL, _KINDS.VAR_KEYWORD)

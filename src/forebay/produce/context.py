@@ -10,6 +10,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.errors import ForebayError
 
 if TYPE_CHECKING:
+    from forebay.flow.snooze import Snooze
     from forebay.produce.handle import Handle
     from forebay.produce.task import Task
 
@@ -88,11 +89,11 @@ class Context:
         if self._report is not None:
             self._report(self.delivery, value)
 
-    def enqueue(self, task: "Task[P, Any, T]", *args: P.args, **kwargs: P.kwargs) -> "Handle[T]":
+    def enqueue(self, task: "Task[P, Any, T | Snooze]", /, *args: P.args, **kwargs: P.kwargs) -> "Handle[T]":
         """Enqueue from synchronous code; like `task.enqueue`, which inside a task carries the lineage by itself."""
         return task.enqueue(*args, **kwargs)
 
-    async def aenqueue(self, task: "Task[P, Any, T]", *args: P.args, **kwargs: P.kwargs) -> "Handle[T]":
+    async def aenqueue(self, task: "Task[P, Any, T | Snooze]", /, *args: P.args, **kwargs: P.kwargs) -> "Handle[T]":
         """Enqueue from asynchronous code."""
         return await task.aenqueue(*args, **kwargs)
 

@@ -9,6 +9,7 @@ import msgspec
 from forebay.engine.contract import Fate
 from forebay.engine.waiting import drive
 from forebay.flow.retry import Retry
+from forebay.flow.snooze import Snooze
 from forebay.model.errors import BadArguments
 from forebay.produce.codec import Codec
 from forebay.produce.handle import Handle
@@ -17,6 +18,7 @@ from forebay.produce.producer import Options, Producer, Ways, options
 P = ParamSpec("P")
 C = TypeVar("C")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 #: Messages that one transaction of `enqueue_many` carries.
 CHUNK = 5_000
@@ -46,7 +48,7 @@ class Using(Generic[P, T]):
 
     __slots__ = ("_chosen", "_task")
 
-    def __init__(self, task: "Task[P, Any, T]", chosen: Options) -> None:
+    def __init__(self, task: "Task[P, Any, T | Snooze]", chosen: Options) -> None:
         self._task, self._chosen = task, chosen
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
@@ -87,7 +89,7 @@ class Using(Generic[P, T]):
         ]
 
 
-class Task(Generic[P, C, T]):
+class Task(Generic[P, C, T_co]):
     """A registered function. `C` is what a plain call returns, `T` what the handle's result is."""
 
     def __init__(
@@ -99,7 +101,7 @@ class Task(Generic[P, C, T]):
         self.is_async = inspect.iscoroutinefunction(function)
         self.__wrapped__ = function
         self.__doc__ = function.__doc__
-        self._using: Using[P, T] = Using(self, waiting)
+        self._using: Using[P, Any] = Using(self, waiting)
 
     def __repr__(self) -> str:
         return f"<Task {self.name} on {self.waiting.queue}>"
@@ -108,7 +110,7 @@ class Task(Generic[P, C, T]):
         """Run it here and now, as the plain function it is."""
         return self.function(*args, **kwargs)
 
-    def using(self, **chosen: Unpack[Ways]) -> Using[P, T]:
+    def using(self: "Task[P, Any, T | Snooze]", **chosen: Unpack[Ways]) -> Using[P, T]:
         """This task with chosen ways to wait; see `Ways`.
 
         Raises:
@@ -130,7 +132,7 @@ class Task(Generic[P, C, T]):
                 return call[:-1], named
         return call, {}
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
+    def enqueue(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
         """Enqueue one call from synchronous code; durable when this returns.
 
         Raises:
@@ -139,17 +141,17 @@ class Task(Generic[P, C, T]):
         """
         return self._using.enqueue(*args, **kwargs)
 
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
+    async def aenqueue(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
         """`enqueue` for asynchronous code."""
         return await self._using.aenqueue(*args, **kwargs)
 
-    def enqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Handle[T]]:
+    def enqueue_many(self: "Task[P, Any, T | Snooze]", calls: Iterable[Sequence[Any]]) -> list[Handle[T]]:
         """Enqueue many calls: tuples of positional arguments, the last item may be a dict of keyword arguments.
 
         It is one if each of its keys names a parameter that the items before it leave open.
         """
         return self._using.enqueue_many(calls)
 
-    async def aenqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Handle[T]]:
+    async def aenqueue_many(self: "Task[P, Any, T | Snooze]", calls: Iterable[Sequence[Any]]) -> list[Handle[T]]:
         """`enqueue_many` for asynchronous code."""
         return await self._using.aenqueue_many(calls)

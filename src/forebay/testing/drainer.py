@@ -14,6 +14,7 @@ import msgspec
 from forebay.app import Forebay
 from forebay.engine.contract import Beat, Want
 from forebay.engine.waiting import drive
+from forebay.flow.snooze import Snooze
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ConfigError
@@ -155,8 +156,9 @@ class Drainer:
     def _batch(self, consumer: Consumer, deliveries: Sequence[Delivery]) -> Job:
         good, messages, bad = unpacked(deliveries, self._app.producer)
 
-        def judge(_: Any, error: BaseException | None) -> Sequence[tuple[Delivery, Outcome]]:
-            return [*bad, *fates(consumer, good, error, self._app.clock.now())]
+        def judge(value: Any, error: BaseException | None) -> Sequence[tuple[Delivery, Outcome]]:
+            failure = value if isinstance(value, Snooze) else error
+            return [*bad, *fates(consumer, good, failure, self._app.clock.now())]
 
         call = functools.partial(consumer.function, messages) if messages else None
         return Job(deliveries, judge, call, consumer.is_async and bool(messages))

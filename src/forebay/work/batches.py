@@ -10,9 +10,10 @@ from typing import Any
 
 from forebay.engine.contract import Engine, Want
 from forebay.flow.retry import decide
+from forebay.flow.snooze import Snooze
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
-from forebay.model.errors import BadArguments, BadSeal, DeadLetter, EngineError
+from forebay.model.errors import BadArguments, BadSeal, EngineError
 from forebay.model.outcome import Outcome
 from forebay.model.sealed import OVERHEAD
 from forebay.produce.batch import Message, received
@@ -96,7 +97,8 @@ class Batches:
         failure: BaseException | None = None
         try:
             if messages:
-                await self._run(messages)
+                value = await self._run(messages)
+                failure = value if isinstance(value, Snooze) else None
         except BaseException as error:  # noqa: BLE001 - whatever a consumer raises is the batch's outcome
             failure = error
         stay(self._home)
@@ -151,7 +153,5 @@ def fates(
     if isinstance(error, asyncio.CancelledError):
         return [(delivery, outcome.Release()) for delivery in batch]
     failure = failure_of(error)
-    if isinstance(error, DeadLetter):
-        return [(delivery, outcome.DeadLetter(failure.message, failure)) for delivery in batch]
     ages = {delivery.id: max(0.0, now - delivery.created) for delivery in batch}
     return [(d, decide(consumer.retry, error, failure, d.attempt, ages[d.id], random.random())) for d in batch]

@@ -10,9 +10,12 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
-from forebay.flow.retry import decide
+from forebay.flow.group import is_group, leaves
+from forebay.flow.retry import decide, telling
+from forebay.flow.snooze import Snooze
 from forebay.model import errors, outcome
 from forebay.model.delivery import Delivery
 from forebay.model.errors import encodable
@@ -21,13 +24,18 @@ from forebay.model.outcome import Outcome
 from forebay.model.sealed import OVERHEAD, Part, locked
 from forebay.produce.context import Context
 from forebay.produce.seal import Seal
-from forebay.produce.snooze import Snooze
 from forebay.produce.task import Task
 from forebay.work.host import stay
 from forebay.work.run import Run, Stop
 
 #: Characters of a stored traceback, whose end tells most, and of the name of an exception.
 _TRACE, _NAME = 16_000, 200
+#: Exceptions of a group that its failure names.
+_TOLD = 5
+
+
+#: What a timeout throws into a task.
+_STRUCK = (asyncio.CancelledError, errors.TimeLimit)
 
 
 class Executor:
@@ -101,27 +109,34 @@ class Executor:
                 return outcome.Cancel(str(Stop.CANCEL))
             case Stop.HAND_BACK:
                 return outcome.Release()
-            case Stop.TIMEOUT if isinstance(error, asyncio.CancelledError | errors.TimeLimit):
+            case Stop.TIMEOUT if any(isinstance(leaf, _STRUCK) for leaf in leaves(error)):
                 error = errors.TimeLimit(f"ran longer than its timeout of {run.task.running.timeout:g} s")
             case _:
                 pass
-        failure = failure_of(error)
-        if isinstance(error, errors.DeadLetter):
-            return outcome.DeadLetter(failure.message, failure)
         delivery = run.delivery
         age = max(0.0, self._now() - delivery.created)
-        return decide(run.task.running.retry, error, failure, delivery.attempt, age, random.random())
+        return decide(run.task.running.retry, error, failure_of(error), delivery.attempt, age, random.random())
 
 
 def failure_of(error: BaseException) -> Failure:
-    """An exception as data, whatever it does when printed."""
-    kind = type(error)
+    """An exception as data, whatever it does when printed; a group in the words of the one that decides in it."""
+    one = telling(error)
+    kind = type(one)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     try:
         trace = "".join(traceback.format_exception(error))
     except BaseException as broken:  # noqa: BLE001 - their __str__ may do anything
         trace = f"(its traceback cannot be made: {type(broken).__name__})"
-    return Failure(encodable(name[:_NAME]), errors.text_of(error), encodable(trace[-_TRACE:]))
+    return Failure(encodable(name[:_NAME]), _words(one), encodable(trace[-_TRACE:]))
+
+
+def _words(error: BaseException) -> str:
+    """What it says; of a group, what the first of its exceptions say too, for its own text only counts them."""
+    text = errors.text_of(error)
+    if not is_group(error):
+        return text
+    within = "; ".join(f"{type(leaf).__name__}: {errors.text_of(leaf)}" for leaf in islice(leaves(error), _TOLD))
+    return f"{text}: {within}"[: errors.LONGEST]
 
 
 def too_large(delivery: Delivery, limit: int) -> outcome.DeadLetter:

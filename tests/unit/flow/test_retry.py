@@ -1,12 +1,17 @@
 """Retry policies: which rule holds for an exception, when the tries are used up, and how long the wait is."""
 
+import pickle
+
 import pytest
 
 from forebay.flow.retry import DEFAULT_ATTEMPTS, Retry, decide
+from forebay.flow.snooze import Snooze
+from forebay.model import errors
 from forebay.model.errors import ConfigError
 from forebay.model.message import Failure
 from forebay.model.outcome import DeadLetter
 from forebay.model.outcome import Retry as Again
+from forebay.model.outcome import Snooze as Later
 
 BOOM = Failure("ValueError", "boom")
 
@@ -67,3 +72,63 @@ def test_a_number_of_tries_is_a_whole_number_from_one(attempts):
 def test_rules_map_exceptions_to_policies(rules):
     with pytest.raises(ConfigError, match="rules maps exception classes to Retry policies"):
         Retry(rules=rules)
+
+
+def group(*errors):
+    return BaseExceptionGroup("several", errors)
+
+
+def test_a_snooze_is_no_failure():
+    assert fate(Retry.never(), Snooze(60)) == Later(60.0)
+
+
+@pytest.mark.parametrize(
+    ("request_", "outcome"),
+    [
+        (errors.DeadLetter("closed"), DeadLetter("ValueError: boom", BOOM)),
+        (Retry(after=7), Again(7.0, BOOM)),
+        (Snooze(60), Later(60.0)),
+    ],
+)
+@pytest.mark.parametrize(
+    "wrap",
+    [group, lambda error: group(KeyError(), group(error, OSError())), lambda error: group(group(error))],
+    ids=["alone", "among others", "deep"],
+)
+def test_a_request_counts_in_a_group_however_deep_and_whatever_failed_beside_it(request_, outcome, wrap):
+    found = fate(Retry(), wrap(request_))
+    assert type(found) is type(outcome)
+    assert getattr(found, "delay", None) == getattr(outcome, "delay", None)
+
+
+@pytest.mark.parametrize(
+    ("several", "winner"),
+    [
+        ((Snooze(60), Retry(after=7), errors.DeadLetter("closed")), DeadLetter),
+        ((Retry(after=7), Snooze(600)), Again(7.0, BOOM)),
+        ((Retry(after=7), Retry(after=9), Retry(after=8)), Again(9.0, BOOM)),
+        ((Retry(), Retry(after=0)), Again(0.0, BOOM)),
+        ((Snooze(1), Snooze(3), Snooze(2)), Later(3.0)),
+    ],
+)
+def test_of_several_requests_the_gravest_wins_and_of_a_kind_the_one_that_waits_longest(several, winner):
+    for errors_ in (several, tuple(reversed(several))):
+        found = fate(Retry(), group(*errors_))
+        assert isinstance(found, winner) if isinstance(winner, type) else found == winner
+
+
+def test_for_a_group_the_strictest_rule_of_what_is_in_it_holds_unless_one_speaks_of_groups():
+    policy = Retry(7, rules={ValueError: Retry.never(), OSError: Retry(3), Exception: Retry(20)})
+    assert isinstance(fate(policy, group(OSError(), ValueError()), attempt=1), DeadLetter)
+    assert isinstance(fate(policy, group(OSError(), KeyError()), attempt=2), Again)
+    assert isinstance(fate(policy, group(OSError(), KeyError()), attempt=3), DeadLetter)
+    assert isinstance(fate(policy, group(KeyError()), attempt=19), Again)
+    about_groups = Retry(7, rules={ValueError: Retry.never(), BaseExceptionGroup: Retry(5)})
+    assert isinstance(fate(about_groups, group(ValueError()), attempt=4), Again)
+    assert isinstance(fate(about_groups, group(ValueError()), attempt=5), DeadLetter)
+
+
+def test_requests_survive_pickling():
+    for one in (Snooze(60), Retry(3, after=7)):
+        again = pickle.loads(pickle.dumps(one))
+        assert (type(again), str(again), vars(again)) == (type(one), str(one), vars(one))

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from forebay.flow.snooze import Snooze
 from forebay.model.errors import BadArguments, BadResult, ConfigError
 from forebay.produce.codec import Codec, decode_value, encode_value
 from forebay.produce.context import Context
-from forebay.produce.snooze import Snooze
 
 
 def there_and_back(function, *args, **kwargs):
