@@ -5,6 +5,7 @@ of `Forebay(...)`, our defaults. Nothing else in the package reads the environme
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,7 +78,7 @@ def load(given: Mapping[str, Any], start: Path | None = None) -> tuple[Settings,
     """
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.__struct_fields__, "default")
-    for origin, layer in (("Forebay(...)", given), _pyproject(start or Path.cwd()), _environment()):
+    for origin, layer in (("Forebay(...)", given), _pyproject(start), _environment()):
         for name, value in layer.items():
             values[name] = _checked(name, value, origin)
             origins[name] = origin
@@ -109,12 +110,29 @@ def _ring(name: str, value: Any, origin: str) -> Ring:
         raise ConfigError(f"{origin}: {name}: {error}") from None
 
 
-def _pyproject(start: Path) -> tuple[str, Mapping[str, Any]]:
-    for folder in (start, *start.parents):
+def _pyproject(start: Path | None) -> tuple[str, Mapping[str, Any]]:
+    start = start or _here()
+    for folder in (start, *start.parents) if start else ():
         path = folder / "pyproject.toml"
-        if path.is_file():
+        if _is_there(path):
             return f"{path} [tool.forebay]", _table(path)
     return "pyproject.toml", {}
+
+
+def _here() -> Path | None:
+    """The current folder; None if it is gone, or cannot be named any more."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file; what cannot be looked at is not there."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _table(path: Path) -> Mapping[str, Any]:
@@ -135,6 +153,11 @@ def _environment() -> tuple[str, Mapping[str, Any]]:
 
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+
+
+def masked(url: str) -> str:
+    """A URL that may be printed: without what stands between // and @, which may be a password."""
+    return re.sub("//[^/@]*@", "//…@", url)
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """From `module:attribute` to the app object."""
 
+import contextlib
 import importlib
 import sys
 import traceback
@@ -23,9 +24,10 @@ def locate(locator: str) -> Forebay:
     attribute = attribute or "app"
     if not all(part and f"_{part}".isidentifier() for part in module_name.split(".")):  # a file may begin with a number
         raise ConfigError(f"{locator!r} names no module: -A takes module:attribute, such as shop.tasks:app")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    with contextlib.suppress(OSError):  # a current folder that is gone has no modules
+        here = str(Path.cwd())
+        if here not in sys.path:
+            sys.path.insert(0, here)
     app: object = _import(locator, module_name)
     for part in attribute.split("."):
         app = getattr(app, part, None)

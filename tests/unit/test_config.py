@@ -78,3 +78,20 @@ def test_a_broken_pyproject_is_named(tmp_path, text, says):
     pyproject(tmp_path, text)
     with pytest.raises(ConfigError, match=f"pyproject.toml.*{says}"):
         load({}, tmp_path)
+
+
+def test_a_folder_that_is_gone_or_may_not_be_searched_has_no_pyproject(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert load({"lease": 5})[0].lease == 5.0
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.chdir(tmp_path)
+    pyproject(tmp_path, "[tool.forebay]\nlease = 7\n")
+    assert load({})[0].lease == 7.0
+    monkeypatch.setattr("pathlib.Path.is_file", refused)
+    assert load({})[0].lease == 15.0

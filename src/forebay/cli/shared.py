@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -148,12 +147,12 @@ def _reachable(app: Forebay, create: bool) -> None:
     url = app.settings.url
     if not app.engine.capabilities.shared:
         raise ConfigError(f"{url} lives inside one process and cannot be seen from here: use sqlite:///name.db")
-    if create or urlsplit(url).scheme != "sqlite":
+    if create or not url.lower().startswith("sqlite:"):
         return
-    from forebay.engine.sqlite.database import path_of
+    from forebay.engine.sqlite.address import path_of
 
     path = path_of(url)
-    if not path.exists():
+    if not path.parent.exists() or not path.exists():
         raise EngineUnreachable(f"{path}: no such file: name the app with -A or the file with --url, or enqueue first")
 
 

@@ -4,12 +4,12 @@ An engine outside this house is found by its entry point in the group `forebay.e
 scheme such as `recorded+sqlite` the first name counts; that engine is one around another.
 """
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Protocol, cast
-from urllib.parse import urlsplit
 
-from forebay.config import Settings
+from forebay.config import Settings, masked
 from forebay.engine.contract import Engine
 from forebay.model.clock import Clock
 from forebay.model.errors import ConfigError
@@ -27,17 +27,24 @@ SCHEMES: dict[str, tuple[str, str]] = {
     "memory": ("forebay.engine.memory", ""),
     "sqlite": ("forebay.engine.sqlite", ""),
 }
+_USUAL = "sqlite:///name.db, sqlite:////folder/name.db for an absolute path, or memory://"
 
 
 def build(settings: Settings, clock: Clock) -> Backend:
     """The engine for `settings.url`, not yet opened.
 
     Raises:
-        ConfigError: the scheme is unknown, or its extra is not installed.
+        ConfigError: it is no URL, its scheme is unknown, or its extra is not installed.
     """
-    scheme = urlsplit(settings.url).scheme
-    name = scheme.partition("+")[0]
-    return _house(name)(settings, clock) if name in SCHEMES else _foreign(name)(settings, clock)
+    scheme, colon, _ = settings.url.partition(":")
+    if not colon or not re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        raise ConfigError(f"{masked(settings.url)!r} is no URL of an engine: write {_USUAL}")
+    name, plus, rest = scheme.lower().partition("+")
+    if name not in SCHEMES:
+        return _foreign(name)(settings, clock)
+    if plus:
+        raise ConfigError(f"{scheme}:// is no engine, and +{rest} would be dropped: write {_USUAL}")
+    return _house(name)(settings, clock)
 
 
 def _house(scheme: str) -> Maker:

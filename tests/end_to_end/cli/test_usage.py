@@ -15,6 +15,8 @@ WRONG = [
     (["queues", "-o", "xml"], "'xml' is not one of 'table', 'json', 'ndjson'"),
     (["queues", "--url", "ftp://x"], "no engine for URL scheme 'ftp'"),
     (["queues", "--url", "sqlite://"], "names no file"),
+    (["queues", "--url", "queue.db"], "is no URL of an engine: write sqlite:///name.db"),
+    (["queues", "--url", ""], "is no URL of an engine"),
     (["queues", "--url", "memory://"], "lives inside one process"),
     (["queues", "-A", "nowhere:app"], "no module 'nowhere'"),
     (["queues", "-A", "os:path"], "is no Forebay app"),

@@ -4,12 +4,13 @@ Read `line`, `record` and `state`, then the verbs: `engine` for messages on thei
 `store` for gates, schedules and workers. Safe to use from several threads; each `build` is a world of its own.
 """
 
-from forebay.config import Settings
+from forebay.config import Settings, masked
 from forebay.engine.memory.engine import MemoryEngine
 from forebay.engine.memory.messages import MemoryMessages
 from forebay.engine.memory.state import Memory
 from forebay.engine.memory.store import MemoryStore
 from forebay.model.clock import Clock
+from forebay.model.errors import ConfigError
 
 
 class MemoryBackend(MemoryEngine, MemoryMessages, MemoryStore):
@@ -23,5 +24,13 @@ class MemoryBackend(MemoryEngine, MemoryMessages, MemoryStore):
 
 
 def build(settings: Settings, clock: Clock) -> MemoryBackend:
-    """A new, empty memory engine."""
+    """A new, empty memory engine.
+
+    Raises:
+        ConfigError: the URL says more than that, and it would be dropped.
+    """
+    if settings.url.lower() != "memory://":
+        raise ConfigError(
+            f"{masked(settings.url)!r} cannot be used: queues in memory have no name and no options: write memory://"
+        )
     return MemoryBackend(settings, clock)

@@ -8,12 +8,12 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import apsw
 
 from forebay.config import Settings
 from forebay.engine.sqlite import place, schema
+from forebay.engine.sqlite.address import path_of
 from forebay.engine.sqlite.bells import Listener, Ringer
 from forebay.engine.sqlite.errors import translate, unopenable
 from forebay.engine.sqlite.lock import WriteLock
@@ -23,25 +23,12 @@ from forebay.engine.sqlite.turn import Turn
 from forebay.engine.sqlite.writer import Writer
 from forebay.engine.waiting import Signal
 from forebay.model.clock import Clock
-from forebay.model.errors import ConfigError, EngineError
+from forebay.model.errors import EngineError
 
 #: Milliseconds that SQLite itself waits for a foreign writer (a shell, a backup) before it gives up.
 BUSY_TIMEOUT = 10_000
 #: KiB of page cache per connection.
 WRITER_CACHE, READER_CACHE = 16_000, 4_000
-
-
-def path_of(url: str) -> Path:
-    """The file of a `sqlite:///relative` or `sqlite:////absolute` URL.
-
-    Raises:
-        ConfigError: there is no path in it.
-    """
-    parts = urlsplit(url)
-    path = unquote(parts.path[1:])
-    if parts.netloc or not path:
-        raise ConfigError(f"{url!r} names no file: write sqlite:///name.db, or sqlite:////folder/name.db if absolute")
-    return Path(path)
 
 
 class Database:
