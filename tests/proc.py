@@ -44,6 +44,19 @@ def environment_of(pid: int) -> list[bytes]:
         return []
 
 
+def marked(name: str, value: object) -> list[str]:
+    """Command lines of the processes that were started with such a variable in their environment."""
+    entry = f"{name}={value}".encode()
+    return [_command(pid) for pid in pids() if entry in environment_of(pid) and alive(pid)]
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").replace("\0", " ")
+    except OSError:
+        return ""
+
+
 def _stat(pid: int) -> list[str]:
     """The fields after the name; none if there is no such process."""
     try:

@@ -7,7 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMAND = [sys.executable, "-m", "forebay.demo"]
+import pytest
+
+import proc
+from end_to_end.cli.shell import PATIENCE, Shell, eventually
+from end_to_end.cli.terminal import on_terminal
+
+COMMAND = [sys.executable, "-m", "forebay", "demo"]
 
 
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -23,15 +29,7 @@ def run(tmp_path: Path, *options: str) -> "subprocess.CompletedProcess[str]":
 
 def left_running(tmp_path: Path) -> list[str]:
     """Processes that still carry the mark; Linux only, elsewhere nobody is accused."""
-    mark = f"FOREBAY_TEST_MARK={tmp_path}".encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark in path.read_bytes().split(b"\0"):
-                found.append((path.parent / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return found
+    return proc.marked("FOREBAY_TEST_MARK", tmp_path)
 
 
 def test_it_loses_a_worker_and_still_agrees_with_a_plain_loop(tmp_path):
@@ -65,16 +63,48 @@ def test_what_is_kept_can_be_looked_at(tmp_path):
     assert "kept holds a queue already" in again.stderr
 
 
-def test_ctrl_c_stops_its_workers(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -signal.SIGKILL)],
+)
+def test_whatever_ends_it_its_workers_and_files_are_gone(tmp_path, number, code):
     with subprocess.Popen(
         COMMAND, env=environment(tmp_path), cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as demo:
         assert demo.stdout
         while "files/s" not in demo.stdout.readline():
             assert demo.poll() is None
-        demo.send_signal(signal.SIGINT)
+        demo.send_signal(number)
         said = demo.stdout.read()
-        assert demo.wait(30) == 130, said
-    assert "Interrupted" in said
+        assert demo.wait(PATIENCE) == code, said
+    if number == signal.SIGKILL:  # the others go when all is cleared up
+        eventually(lambda: not left_running(tmp_path) and not list(tmp_path.iterdir()), "its end")
+    assert ("Interrupted" in said) == (number == signal.SIGINT)
     assert left_running(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_lines_can_be_typed_as_they_stand(tmp_path):
+    """Also where `forebay` is not on the PATH, as after `make run`."""
+    path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if not Path(part, "forebay").exists())
+    env = {**environment(tmp_path), "PATH": path}
+    (tmp_path / "app.py").write_text("# there is one already")
+    done = subprocess.run(
+        [*COMMAND, "--files", "6", "-p", "1", "--no-kill", "--keep", "a b"],
+        env=env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=True,
+    )  # fmt: skip
+    lines = done.stdout.partition("Next:\n")[2].splitlines()
+    assert len(lines) == 5
+    assert "init app2.py" in lines[0]
+    assert "dev -A app2:app" in lines[1]
+    for line in [lines[0], *lines[2:]]:
+        subprocess.run(line, shell=True, env=env, cwd=tmp_path, timeout=PATIENCE, check=True)
+
+
+def test_on_a_terminal_that_cannot_redraw_it_speaks_in_lines(tmp_path):
+    env = {key: value for key, value in environment(tmp_path).items() if key not in {"CI", "TERM"}}
+    shell = Shell(tmp_path)
+    with on_terminal(shell, "demo", "--files", "24", "--no-kill", **env, TERM="dumb") as demo:
+        assert demo.ended() == 0
+    assert " 100 %  24 of 24 files" in demo.text
+    assert "\x1b" not in demo.raw

@@ -2,7 +2,6 @@
 
 import os
 import platform
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,12 @@ from forebay.cli import output
 from forebay.cli.bench_figures import Figure, Plan, measure
 from forebay.cli.bench_room import Fleet, room
 from forebay.cli.kinds import SECONDS
-from forebay.cli.output import Column
 from forebay.cli.shared import Command, current, with_app
 from forebay.cli.shared import output as form
 from forebay.engine.sqlite.place import file_system
 
-_COLUMNS: Sequence[Column[Figure]] = [
-    Column("FIGURE", lambda f: f.name),
-    Column("RESULT", lambda f: f"{f.value:,.0f}{f.unit}" if f.unit == "/s" else f"{f.value:,.2f} {f.unit}", right=True),
-    Column("HOW", lambda f: f.method, flex=True),
-]
+#: Columns of the name and of the result of a figure.
+_NAME, _RESULT = 32, 12
 _PROMISE = {
     "full": "full: what was accepted survives power loss",
     "normal": "normal: the last commits may be lost with the power, never with a process",
@@ -50,27 +45,40 @@ def bench(processes: int, seconds: float, messages: int, durability: str, folder
         text = "bench has an app and a file of its own: choose the disk with --folder"
         raise click.UsageError(text, click.get_current_context())
     with room(folder, durability) as place:
-        facts = {**_facts(place), "durability": _PROMISE[durability]}
-        if form() == "table":
+        facts = {**_facts(place.folder), "durability": _PROMISE[durability]}
+        printer = Printer(facts)
+        from forebay.cli.bench_app import app, lateness, nothing
+
+        fleet, plan = Fleet(place, processes), Plan(seconds, messages, processes)
+        with_app(app, lambda app: measure(app, (nothing, lateness), plan, fleet, printer.told), create=True)
+        printer.end()
+
+
+class Printer:
+    """Each figure as it comes, for people and as NDJSON; one object at the end as JSON."""
+
+    def __init__(self, facts: dict[str, str]) -> None:
+        self._facts, self._figures, self._form = facts, list[Figure](), form()
+        if self._form == "table":
             for name, text in facts.items():
                 output.say(f"{name:11} {text}")
             output.say("")
-        from forebay.cli.bench_app import app, lateness, nothing
+            click.echo(output.bold(output.fitted(f"{'FIGURE':{_NAME}}{'RESULT':>{_RESULT}}  HOW")))
 
-        def fleet() -> Fleet:
-            return Fleet(place, processes)
+    def told(self, figure: Figure) -> None:
+        """One more is known."""
+        self._figures.append(figure)
+        if self._form == "ndjson":
+            output.stream([figure])
+        elif self._form == "table":
+            number = f"{figure.value:,.0f}/s" if figure.unit == "/s" else f"{figure.value:,.2f} {figure.unit}"
+            click.echo(output.fitted(f"{figure.name:{_NAME}}{number:>{_RESULT}}  {figure.method}"))
 
-        tasks = (nothing, lateness)
-        work = with_app(app, lambda app: measure(app, tasks, Plan(seconds, messages, processes), fleet), create=True)
-    _print(facts, work)
-
-
-def _print(facts: dict[str, str], figures: Sequence[Figure]) -> None:
-    if form() == "json":
-        answer: dict[str, Any] = {**facts, "figures": figures}
-        output.show_one("json", answer, list[str])
-    else:
-        output.show(form(), figures, output.Table(_COLUMNS, ""))
+    def end(self) -> None:
+        """All are."""
+        if self._form == "json":
+            answer: dict[str, Any] = {**self._facts, "figures": self._figures}
+            output.show_one("json", answer, list[str])
 
 
 def _facts(folder: Path) -> dict[str, str]:

@@ -93,7 +93,7 @@ async def drained(app: Forebay, fleet: Fleet, processes: int) -> Figure:
     with Bar("no-op tasks", total) as bar:
         while done < total:
             await asyncio.sleep(LOOK)
-            fleet.check(start, START if done == 0 else LONGEST, "the backlog")
+            fleet.still_worth_it(start, START if done == 0 else LONGEST, "the backlog")
             done = sum(depth.done for depth in await app.engine.depth(["bench"]))
             bar.reach(done)
             if not first[1] and done >= total * START_UP:
@@ -128,18 +128,14 @@ def _rank(ordered: list[float], part: float) -> float:
 
 
 async def measure(
-    app: Forebay, tasks: tuple[Nothing, Lateness], plan: Plan, fleet: Callable[[], Fleet]
-) -> list[Figure]:
-    """All figures, in order."""
+    app: Forebay, tasks: tuple[Nothing, Lateness], plan: Plan, fleet: Fleet, told: Callable[[Figure], None]
+) -> None:
+    """All figures, in order, each told as soon as it is known."""
     nothing, lateness = tasks
-    figures = [
-        await one_by_one(nothing, plan.seconds),
-        await at_once(nothing, plan.seconds),
-        await in_bulk(nothing, plan.messages),
-    ]
-    workers = fleet()
-    try:
-        figures.append(await drained(app, workers, plan.processes))
-        return [*figures, *await latencies(lateness, plan.seconds)]
-    finally:
-        workers.stop()
+    told(await one_by_one(nothing, plan.seconds))
+    told(await at_once(nothing, plan.seconds))
+    told(await in_bulk(nothing, plan.messages))
+    with fleet:
+        told(await drained(app, fleet, plan.processes))
+        for figure in await latencies(lateness, plan.seconds):
+            told(figure)

@@ -1,5 +1,6 @@
 """`init`, `demo`: the first five minutes."""
 
+import shlex
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,12 @@ from typing import Any
 import click
 
 from forebay.cli import output
+from forebay.cli.invoked import typed
 from forebay.cli.shared import Command
 from forebay.cli.shared import output as form
 from forebay.model.errors import ConfigError
+
+_FOLDER: Any = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command(cls=Command)
@@ -26,22 +30,25 @@ def init(path: Path) -> None:
         raise click.ClickException(f"{path} exists and is left as it is: name another file") from None
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
-    locator = f"{path.stem}:app"
+    locator, call = f"{path.stem}:app", typed()
     steps = [
-        *([f"cd {path.parent}"] if path.parent != Path() else []),
-        f"forebay dev -A {locator}                      # a worker that reloads when you save",
-        f"forebay enqueue -A {locator} greet World --wait   # in another terminal",
-        f"forebay top -A {locator}                      # and watch",
+        *([(f"cd {shlex.quote(str(path.parent))}", "")] if path.parent != Path() else []),
+        (f"{call} dev -A {locator}", "a worker that restarts when you save"),
+        (f"{call} enqueue -A {locator} greet World --wait", "in another terminal"),
+        (f"{call} top -A {locator}", "and watch"),
     ]
-    lines = [f"wrote {path}; next:", "", *(f"  {step}" for step in steps)]
+    widest = max(len(step) for step, _ in steps)
+    lines = [f"wrote {path}; next:", "", *(f"  {step:{widest}}  # {why}".rstrip("# ") for step, why in steps)]
     output.show_one(form(), {"path": str(path), "app": locator}, lambda: lines)
 
 
 @click.command(cls=Command)
 @click.option("--files", type=click.IntRange(1), help="How many source files; all unless given.")
-@click.option("-p", "--processes", type=click.IntRange(1), help="Worker processes.")
+@click.option("-p", "--processes", type=click.IntRange(1), help="Worker processes; 2 unless given.")
+@click.option("--no-kill", "kill", is_flag=True, flag_value=False, default=True, help="Let all workers live.")
+@click.option("--keep", type=_FOLDER, help="A new folder for its files, which stays.")
 def demo(**chosen: Any) -> int:
     """Index the Python standard library of this machine, lose a worker on purpose, and compare the totals."""
     from forebay.demo import run_demo
 
-    return run_demo(**{name: value for name, value in chosen.items() if value is not None})
+    return run_demo(**{name: value for name, value in chosen.items() if value is not None}, typed=typed())

@@ -1,44 +1,45 @@
-"""The demo's workers: a real `forebay worker`, started as anybody would start it, and stopped however the demo ends."""
+"""Real `forebay worker` processes for a demo or a benchmark, started as anybody would start them, gone with it."""
 
+import fcntl
 import os
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from forebay.demo.janitor import LOG
+from forebay.demo.room import Room
 from forebay.model.errors import ForebayError
 
-#: Processes in which one worker process runs `cpu=True` tasks: while one waits for the disk, the other one parses, and
-#: while one worker is being replaced, the others keep two cores busy.
-_CPU = 2
 #: Seconds that the fleet gets to leave.
 _PATIENCE = 10.0
 
 
 class Fleet:
-    """A supervisor and its worker processes, for as long as the block lasts.
+    """A supervisor and its worker processes, for as long as the block lasts, and not longer than this process.
 
     Args:
-        log: the file that takes what they say.
+        room: where the log of what they say goes; they leave when it closes.
+        command: the words after `forebay`.
+        env: for them, beside what this process has.
     """
 
-    def __init__(self, processes: int, log: Path) -> None:
-        self.command = [
-            "forebay", "worker", "-A", "forebay.demo.app:app",
-            "-p", str(processes), "--cpu", str(_CPU), "--drain", "1s",
-        ]  # fmt: skip
-        self._log = log
+    def __init__(self, room: Room, *command: str, env: Mapping[str, str] | None = None) -> None:
+        self.command = ["forebay", *command]
+        self._room, self._log, self._env = room, room.folder / LOG, {**os.environ, **(env or {})}
 
     def __enter__(self) -> Self:
+        leash = [sys.executable, "-m", "forebay.demo.leash"]
         with self._log.open("ab") as log:
+            fcntl.flock(log, fcntl.LOCK_SH)  # held by all who write here, until the last of them is gone
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *self.command],
-                stdin=subprocess.DEVNULL,
+                [*leash, *self.command[1:]],
+                stdin=self._room.leash,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONWARNINGS": "ignore"},  # old escapes in old files are not our business
-                start_new_session=True,  # Ctrl-C is for the demo, which then stops its workers
+                env=self._env,
+                start_new_session=True,  # Ctrl-C is for this process, which then stops its workers
             )
         return self
 

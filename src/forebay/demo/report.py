@@ -1,5 +1,6 @@
 """The demo's last words: what was found, what could not be parsed, and whether the totals agree."""
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -96,20 +97,39 @@ def verdict(show: Show, story: Story, plain: Packages) -> bool:
 
 
 def times(show: Show, forebay: float, plain: float, processes: int) -> None:
-    """How long both ways took."""
+    """How long both ways took, and why more processes may take longer than one loop."""
     ours = f"Forebay took {forebay:.1f} s with {_many(processes, 'worker process', 'es')}, their start included"
     show.say(f"{ours}; the plain loop took {plain:.1f} s.")
+    if forebay > plain:
+        show.say(
+            f"The loop is quicker here: on {_many(_cores(), 'core')}, starting processes, making each file a durable "
+            "message and gathering the counts costs more than they gain. Longer tasks and more cores turn that around."
+        )
 
 
-def farewell(show: Show, kept: Path | None) -> None:
-    """What to try next."""
-    lines = ["forebay init            # write a small app of your own", "forebay dev -A app:app  # and run it"]
+def farewell(show: Show, kept: Path | None, typed: str) -> None:
+    """What to try next; each line can be typed as it stands."""
+    name = _free("app", ".py")
+    lines = [(f"{typed} init {name}.py", "write a small app of your own"), (f"{typed} dev -A {name}:app", "and run it")]
     if kept is None:
-        lines.append("forebay demo --keep DIR # as now, but leave queue and index to look at")
+        keep = f"{typed} demo --keep {_free('forebay-demo')}"
+        lines.append((keep, "as now, but leave queue and index to look at"))
     else:
         url = f"--url {shlex.quote(f'sqlite:///{kept}')}"
-        lines += [f"forebay {words} {url}" for words in ("queues", "dead list", "messages --state done")]
-    show.say("\nNext:\n  " + "\n  ".join(lines))
+        lines += [(f"{typed} {words} {url}", "") for words in ("queues", "dead list", "messages --state done")]
+    widest = max(len(line) for line, why in lines if why)
+    shown = [f"  {line:{widest}}  # {why}" if why else f"  {line}" for line, why in lines]
+    show.say("\n".join(["", "Next:", *shown]))
+
+
+def _free(stem: str, suffix: str = "") -> str:
+    """A name that nothing has here yet."""
+    names = [stem, *(f"{stem}{number}" for number in range(2, 100))]
+    return next((name for name in names if not Path(name + suffix).exists()), stem)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _many(count: int, what: str, ending: str = "s") -> str:

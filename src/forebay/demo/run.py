@@ -3,26 +3,31 @@
 import asyncio
 import contextlib
 import os
-import signal
-import tempfile
 import time
 import warnings
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from types import FrameType
 
 from forebay.demo import report
 from forebay.demo.count import LIBRARY, Count, count_source, merge, package_of, sources
 from forebay.demo.fleet import Fleet
 from forebay.demo.report import Story
+from forebay.demo.room import Room, room
 from forebay.demo.show import Show, choose
 from forebay.demo.watch import watch
 from forebay.model.errors import ConfigError
 
-_INTERRUPTED, _TERMINATED = 130, 143
+_INTERRUPTED = 130
+#: Processes in which one worker process runs `cpu=True` tasks: while one waits for the disk, the other one parses, and
+#: while one worker is being replaced, the others keep two cores busy.
+_CPU = 2
+#: Old escapes in old files are not our business.
+_QUIET = {"PYTHONWARNINGS": "ignore"}
 
 
-def run_demo(*, files: int | None = None, processes: int = 2, kill: bool = True, keep: Path | None = None) -> int:
+def run_demo(
+    *, files: int | None = None, processes: int = 2, kill: bool = True, keep: Path | None = None, typed: str = "forebay"
+) -> int:
     """Run the demo; the exit code: 0 if the totals agree, 1 if not, 130 after Ctrl-C.
 
     Args:
@@ -30,26 +35,29 @@ def run_demo(*, files: int | None = None, processes: int = 2, kill: bool = True,
         processes: worker processes.
         kill: whether to kill one of them half-way.
         keep: a new folder for queue, index and log, which stays; a temporary one if None.
+        typed: how somebody calls this program, for the lines to try next.
 
     Raises:
         ConfigError: `keep` holds a queue already, or this Python has no source files.
         ForebayError: the workers failed.
     """
     show = choose()
-    signal.signal(signal.SIGTERM, _terminated)
     try:
         paths = _spread(sources(), files)
-        with _folder(keep) as folder:
+        with _place(keep) as place:
             report.plan(show, len(paths), processes, kill=kill)
-            story = _by_workers(show, paths, Fleet(processes, folder / "workers.log"), kill=kill)
-        return 0 if _agree(show, story, paths, processes, keep) else 1
+            story = _by_workers(show, paths, _fleet(place, processes), kill=kill)
+        agree = _agree(show, story, paths, processes)
+        report.farewell(show, keep and _queue(keep), typed)
+        return 0 if agree else 1
     except KeyboardInterrupt:
         show.say("Interrupted: the workers are stopped.", "yellow")
         return _INTERRUPTED
 
 
-def _terminated(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(_TERMINATED)
+def _fleet(place: Room, processes: int) -> Fleet:
+    options = ["-p", str(processes), "--cpu", str(_CPU), "--drain", "1s"]
+    return Fleet(place, "worker", "-A", "forebay.demo.app:app", *options, env=_QUIET)
 
 
 def _spread(paths: Sequence[str], most: int | None) -> Sequence[str]:
@@ -61,15 +69,15 @@ def _spread(paths: Sequence[str], most: int | None) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def _folder(keep: Path | None) -> Generator[Path]:
+def _place(keep: Path | None) -> Generator[Room]:
     """A folder that has the queue's address in the environment, where the app and the workers find it."""
-    with contextlib.ExitStack() as stack:
-        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forebay-demo-")))
-        folder.mkdir(parents=True, exist_ok=True)
-        if (queue := _queue(folder)).exists():
-            raise ConfigError(f"{folder} holds a queue already: give --keep a new folder")
-        os.environ["FOREBAY_URL"] = f"sqlite:///{queue}"
-        yield folder
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        if _queue(keep).exists():
+            raise ConfigError(f"{keep} holds a queue already: give --keep a new folder")
+    with room("forebay-demo-", keep=keep) as place:
+        os.environ["FOREBAY_URL"] = f"sqlite:///{_queue(place.folder)}"
+        yield place
 
 
 def _queue(folder: Path) -> Path:
@@ -82,7 +90,7 @@ def _by_workers(show: Show, paths: Sequence[str], fleet: Fleet, *, kill: bool) -
         return asyncio.run(watch(show, paths, fleet, kill=kill))
 
 
-def _agree(show: Show, story: Story, paths: Sequence[str], processes: int, keep: Path | None) -> bool:
+def _agree(show: Show, story: Story, paths: Sequence[str], processes: int) -> bool:
     """Count again without Forebay, and say everything that there is to say."""
     started = time.monotonic()
     plain = _by_plain_loop(show, paths)
@@ -90,7 +98,6 @@ def _agree(show: Show, story: Story, paths: Sequence[str], processes: int, keep:
     report.findings(show, story.packages, story.dead)
     agree = report.verdict(show, story, plain)
     report.times(show, story.took, took, processes)
-    report.farewell(show, keep and _queue(keep))
     return agree
 
 

@@ -38,7 +38,8 @@ class Show(Protocol):
 
 def choose() -> Show:
     """The best one for standard output."""
-    lively = sys.stdout.isatty() and not os.environ.get("CI") and importlib.util.find_spec("rich") is not None
+    redraws = sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
+    lively = redraws and not os.environ.get("CI") and importlib.util.find_spec("rich") is not None
     return _rich() if lively else Plain()
 
 

@@ -2,6 +2,10 @@
 
 import signal
 
+import pytest
+
+import proc
+from end_to_end.cli.shell import eventually
 from end_to_end.cli.terminal import on_terminal
 
 
@@ -34,3 +38,30 @@ def test_it_shows_progress_on_a_terminal_and_ends_at_once_when_told(shell):
         bench.process.send_signal(signal.SIGINT)
         assert bench.ended() == 130
     assert [path.name for path in shell.folder.iterdir()] == ["app.py"]
+
+
+@pytest.mark.parametrize(
+    "phase", ["enqueue, one by one", "enqueue_many"], ids=["while it enqueues", "with its workers"]
+)
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_whatever_ends_it_nothing_is_left(shell, phase, number, code):
+    """Each figure is told when it is known: after the first it goes on to enqueue, after the third its workers run."""
+    options = ("--seconds", "300ms", "--messages", "1000")
+    with shell.start("bench", *options, FOREBAY_APP="", FOREBAY_TEST_MARK=str(shell.folder)) as bench:
+        bench.until(phase)
+        bench.process.send_signal(number)
+        assert bench.ended() == code
+    if number == signal.SIGKILL:  # the others go when all is cleared up
+        eventually(lambda: not proc.marked("FOREBAY_TEST_MARK", shell.folder), "the end of its processes")
+    assert proc.marked("FOREBAY_TEST_MARK", shell.folder) == []
+    assert [path.name for path in shell.folder.iterdir()] == ["app.py"]
+
+
+def test_in_a_pipe_it_speaks_at_once_and_each_figure_when_it_is_known(shell):
+    with shell.start("bench", "--seconds", "60s", FOREBAY_APP="", PYTHONUNBUFFERED="") as bench:
+        bench.until("durability")
+        assert bench.end() == 143
+    rows = shell("bench", "--seconds", "50ms", "--messages", "1000", "-o", "ndjson", FOREBAY_APP="").rows
+    assert len(rows) == 6
