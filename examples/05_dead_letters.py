@@ -14,7 +14,7 @@ import asyncio
 from pathlib import Path
 
 from forebay import Forebay, State, TaskFailed
-from forebay.store.contract import Query
+from forebay.store.contract import Choice, Query
 
 app = Forebay("sqlite:///examples.db")
 PRICES = Path("examples-prices.txt")
@@ -28,7 +28,7 @@ def look_up(name: str) -> str:
 async def redrive() -> int:
     """What `forebay dead redrive -Q prices` does."""
     dead = await app.store.messages(Query(state=State.DEAD, queue="prices"))
-    return await app.store.redrive([letter.id for letter in dead])
+    return await app.store.redrive(Choice(ids=[letter.id for letter in dead]))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import msgspec
 
 from forebay.engine.contract import Engine
 from forebay.model.lifecycle import State
-from forebay.store.contract import Store
+from forebay.store.contract import Choice, Store
 
 #: Dead letters that one transaction moves.
 BATCH = 1_000
@@ -35,7 +35,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Move(Protocol):
-    async def __call__(self, ids: Sequence[str] | None, queue: str | None, limit: int) -> int: ...
+    async def __call__(self, choice: Choice, limit: int) -> int: ...
 
 
 def whoami() -> str:
@@ -120,7 +120,7 @@ class Control:
         ids = chosen.ids
         while left > 0:
             batch = None if ids is None else ids[:BATCH]
-            moved = await move(batch, chosen.queue, min(BATCH, left))
+            moved = await move(Choice(ids=batch, queue=chosen.queue), min(BATCH, left))
             ids = None if ids is None else ids[BATCH:]
             total += moved
             left -= moved if ids is None else len(batch or ())

@@ -30,7 +30,7 @@ from forebay.model.outcome import (
     Snooze,
 )
 from forebay.model.queue import QueueSpec
-from forebay.store.contract import Query
+from forebay.store.contract import Choice, Query
 from properties.twins import Twins, answer
 
 #: Histories per machine: FOREBAY_PROPERTIES=2000 for a long run.
@@ -252,11 +252,11 @@ class Dying:
 
     @rule(called=st.none() | several, queue=st.none() | queues, limit=st.sampled_from([1, 2, 100]))
     def redrive(self, called, queue, limit):
-        self.twins.agree("redrive", called, queue, limit)
+        self.twins.agree("redrive", Choice(ids=called, queue=queue), limit)
 
     @rule(called=st.none() | several, queue=st.none() | queues, limit=st.sampled_from([1, 100]))
     def purge(self, called, queue, limit):
-        self.twins.agree("purge", called, queue, limit)
+        self.twins.agree("purge", Choice(ids=called, queue=queue), limit)
 
 
 class Unique:

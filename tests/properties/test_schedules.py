@@ -17,6 +17,7 @@ from forebay.config import Settings
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.flow.cron import MISSED, due_ticks, following
+from forebay.model.message import Message
 from forebay.store.contract import Query, Schedule
 from forebay.testing import ManualClock
 from forebay.work.keeper import tick_message
@@ -74,7 +75,8 @@ def look(backend, clock, *, stale=None):
 def test_every_tick_fires_once_however_many_schedulers_race(engine, place, looks):
     cron, tz, start = place
     clock, fired = ManualClock(wall=start), []
-    schedule = Schedule(name="s", cron=cron, tz=tz, task="t", queue="q", missed="all", next=following(cron, tz, start))
+    form, first = Message(id="", queue="q", task="t"), following(cron, tz, start)
+    schedule = Schedule(name="s", cron=cron, tz=tz, message=form, missed="all", next=first)
     with fleet(engine, clock) as schedulers:
         for backend in schedulers:
             drive(backend.put_schedules([schedule]))  # every worker does so when it starts

@@ -1,7 +1,7 @@
 """The model and the system under test: a memory engine and a SQLite engine on one clock, told the same.
 
-`agree` makes a call on both and compares the answers; what may rightly differ (receipts, the wording of a cause, what
-an ended message still knows of its body) is left out by `view`, and by nothing else. Does not say which one is right.
+`agree` makes a call on both and compares the answers; what may rightly differ (receipts, the order in which lanes take
+turns) is left out by `view`, and by nothing else. Does not say which one is right.
 """
 
 import tempfile
@@ -17,14 +17,8 @@ from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ForebayError
-from forebay.model.lifecycle import LIVE, State
 from forebay.store.contract import Found, WorkerRow
 from forebay.testing import ManualClock
-
-#: What an engine may forget of a message that ended other than dead.
-FORGOTTEN = ("lost", "priority", "lane", "key", "unique", "body", "headers", "expires", "progress", "worker", "failure")
-#: What it may forget of a dead one, which never runs again with them.
-FORGOTTEN_BY_THE_DEAD = ("expires", "progress")
 
 
 class Twins:
@@ -93,10 +87,7 @@ def _by_lane(deliveries: Sequence[Delivery]) -> dict[tuple[str, str], list[Any]]
 
 
 def _found(found: Found) -> dict[str, Any]:
-    """An end that was not a death keeps its id, place, times and result; causes are compared as there or not."""
-    hidden = () if found.state in LIVE else FORGOTTEN_BY_THE_DEAD if found.state is State.DEAD else FORGOTTEN
-    headers = {} if "headers" in hidden else {"headers": found.headers or None}
-    return {**_fields(found, "cause", "headers", *hidden), **headers, "cause": bool(found.cause)}
+    return {**_fields(found, "headers"), "headers": found.headers or None}
 
 
 _VIEWS: dict[type, Callable[[Any], Any]] = {

@@ -2,6 +2,7 @@
 
 from forebay.engine.contract import Depth
 from forebay.model.finding import Finding, Level
+from forebay.model.message import Message
 from forebay.observe.health import examine
 from forebay.observe.snapshot import Snapshot
 from forebay.store.contract import Gate, Schedule, WorkerRow
@@ -17,7 +18,14 @@ def worker(*queues: str, left: float = 14.0, proved: float = 0.2, started: float
 
 
 def schedule(following: float, *, paused: bool = False) -> Schedule:
-    return Schedule(name="tidy", cron="* * * * *", tz="UTC", task="tidy", queue="q", next=following, paused=paused)
+    return Schedule(
+        name="tidy",
+        cron="* * * * *",
+        tz="UTC",
+        message=Message(id="", queue="q", task="tidy"),
+        next=following,
+        paused=paused,
+    )
 
 
 def found(

@@ -39,7 +39,7 @@ def _list() -> None:
         Column("NAME", lambda s: s.name, flex=True),
         Column("CRON", lambda s: s.cron),
         Column("ZONE", lambda s: s.tz),
-        Column("QUEUE", lambda s: s.queue, flex=True),
+        Column("QUEUE", lambda s: s.message.queue, flex=True),
         Column("MISSED", lambda s: s.missed),
         Column("LAST", lambda s: ago(s.last, now), right=True),
         Column("NEXT", lambda s: "-" if s.paused else ago(s.next, now), right=True),

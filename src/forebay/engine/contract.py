@@ -4,7 +4,7 @@ An engine owns durability, order, leases and fences. It promises per verb what s
 `forebay.testing.conformance` holds it to that. It does not know tasks, policies or processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -45,21 +45,26 @@ class Fate(StrEnum):
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     FULL = "full"
+    MERGED = "merged"
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
-    """The answer to one published message; `id` is the message that now stands for it (an older one if duplicate)."""
+    """The answer to one published message; `id` is the one that stands for it (an older one if duplicate or merged)."""
 
     id: str
     fate: Fate = Fate.ACCEPTED
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):
-    """What a worker could start now: at most `limit` messages from `queues`, asked in rotation from the first."""
+    """What a worker could start now: at most `limit` messages from `queues`, asked in rotation from the first.
+
+    `caps` are the worker's own bounds by lane, over all queues: at most so many from a lane of that name, none at 0.
+    """
 
     worker: str
     queues: Sequence[str]
     limit: int
+    caps: Mapping[str, int] = {}
 
 
 class Leased(msgspec.Struct, frozen=True, gc=False):
@@ -82,11 +87,14 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
         worker: an id made anew at every start of a process.
         lease: seconds from now that its leases hold without another beat.
         proved: seconds since its last round trip of `lease`; how honest liveness is known.
+        host: where its pid means something; kept as it is, an engine makes up none.
+        node: a name of that host for people.
     """
 
     worker: str
     lease: float
     host: str = ""
+    node: str = ""
     pid: int = 0
     queues: Sequence[str] = ()
     concurrency: int = 0
@@ -129,10 +137,6 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     discarded: int = 0
 
 
-#: A message that lost this many workers is quarantined as dead.
-QUARANTINE_AFTER = 3
-
-
 class Engine(Protocol):
     """Where messages wait. All times are the engine's own clock; all batches are all-or-nothing durable."""
 
@@ -162,7 +166,8 @@ class Engine(Protocol):
         """Accept messages durably, in order; a receipt each, in the same order.
 
         An id already known, live or ended within its retention, is a duplicate of itself; a `unique` key that a live
-        message holds makes a duplicate of that one. Duplicates change nothing.
+        message holds makes a duplicate of that one. Duplicates change nothing. With `debounce`, one that waits is
+        changed instead (`Fate.MERGED`), and one that runs already is no obstacle: see `Message`.
         """
         ...
 
@@ -192,7 +197,8 @@ class Engine(Protocol):
     async def recover(self, lost: Sequence[str] = ()) -> Recovered:
         """Bury the workers named in `lost` and those whose lease ran out; make what they held ready again.
 
-        A message that has now lost `QUARANTINE_AFTER` workers becomes dead instead. Idempotent; any process may call.
+        A message that has now lost `model.ruling.QUARANTINE_AFTER` workers becomes dead instead. Idempotent; any
+        process may call.
         """
         ...
 

@@ -13,6 +13,7 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
         lost: how many workers died holding it.
         created: when it was accepted, by the store's clock, seconds since the epoch.
         expires: after this time it is not worth starting, seconds since the epoch.
+        unknown_since: since when it has been handed back because no worker knew its task, seconds since the epoch.
     """
 
     receipt: int
@@ -29,3 +30,4 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     lane: str = ""
     key: str | None = None
     headers: dict[str, str] | None = None
+    unknown_since: float | None = None

@@ -41,6 +41,7 @@ class Move(StrEnum):
     EXPIRE = "expire"
     DISCARD = "discard"
     REDRIVE = "redrive"
+    MERGE = "merge"
 
 
 _S, _M = State, Move
@@ -48,10 +49,12 @@ _S, _M = State, Move
 #: The one table. A pair that is not here is illegal.
 TABLE: dict[tuple[State, Move], State] = {
     (_S.SCHEDULED, _M.DUE): _S.READY,
+    (_S.SCHEDULED, _M.MERGE): _S.SCHEDULED,
     (_S.SCHEDULED, _M.CANCEL): _S.CANCELLED,
     (_S.SCHEDULED, _M.EXPIRE): _S.EXPIRED,
     (_S.SCHEDULED, _M.DISCARD): _S.DISCARDED,
     (_S.READY, _M.LEASE): _S.RUNNING,
+    (_S.READY, _M.MERGE): _S.SCHEDULED,
     (_S.READY, _M.CANCEL): _S.CANCELLED,
     (_S.READY, _M.EXPIRE): _S.EXPIRED,
     (_S.READY, _M.DISCARD): _S.DISCARDED,

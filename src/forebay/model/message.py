@@ -19,6 +19,10 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         due: a fixed time to be due (seconds since the epoch); wins over `delay`.
         ttl: seconds from acceptance after which it is no longer worth starting.
         unique: while a message with this key waits or runs, another one is a duplicate.
+        debounce: with `unique`: seconds of quiet before it is due. While a message of this queue and task with that key
+            waits, another one takes its place in the line: body, headers and time to live of the newest, due `debounce`
+            seconds from now.
+        max_wait: with `debounce`: never due later than this many seconds after the first of them was accepted.
     """
 
     id: str
@@ -33,6 +37,21 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     due: float | None = None
     ttl: float | None = None
     unique: str | None = None
+    debounce: float = 0.0
+    max_wait: float | None = None
+
+
+def start(message: Message, now: float) -> float:
+    """When a message that is accepted `now` is due; a time that is not in the future means at once."""
+    if message.unique is not None and message.debounce > 0:
+        return quiet(message, now, now)
+    return message.due if message.due is not None else now + message.delay
+
+
+def quiet(message: Message, since: float, now: float) -> float:
+    """When a debounced message is due that comes `now`, the first of its kind having come at `since`."""
+    due = now + message.debounce
+    return due if message.max_wait is None else min(due, since + message.max_wait)
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):

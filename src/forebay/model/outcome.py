@@ -10,11 +10,11 @@ from forebay.model.message import Failure
 
 
 class Ack(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Done. `result` is MessagePack; the record of the end is kept `keep` seconds."""
+    """Done. `result` is MessagePack; the record of the end is kept `keep` seconds, None for as long as others."""
 
     move: ClassVar[Move] = Move.ACK
     result: bytes | None = None
-    keep: float = 3600.0
+    keep: float | None = None
 
 
 class Retry(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -33,11 +33,16 @@ class Snooze(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Park(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Wait in `lane` until its gate opens; the attempt does not count."""
+    """Wait in `lane` until its gate opens; the attempt does not count.
+
+    In a lane that nobody has closed it waits until the time `until` (seconds since the epoch, the store's clock), or
+    for `ruling.PAUSE` seconds without one.
+    """
 
     move: ClassVar[Move] = Move.PARK
     lane: str
     reason: str = ""
+    until: float | None = None
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -69,9 +74,18 @@ class Expire(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Release(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Handed back unfinished by a worker that leaves; the attempt does not count."""
+    """Handed back unfinished, by a worker that leaves or cannot run it; the attempt does not count.
+
+    Attributes:
+        delay: seconds that it waits.
+        reason: why, shown while it waits.
+        unknown: nobody here knows its task; the delivery says since when that has been so.
+    """
 
     move: ClassVar[Move] = Move.RELEASE
+    delay: float = 0.0
+    reason: str = ""
+    unknown: bool = False
 
 
 class Lose(msgspec.Struct, frozen=True, gc=False, tag=True):

@@ -41,8 +41,10 @@ def message(found: Found) -> dict[str, Any]:
 
 
 def schedule(row: Schedule) -> dict[str, Any]:
-    """A schedule with its body as a value."""
-    return {**msgspec.structs.asdict(row), "body": decoded(row.body)}
+    """A schedule with the form of its messages beside its own fields, the body as a value."""
+    fields, form = msgspec.structs.asdict(row), msgspec.structs.asdict(row.message)
+    del fields["message"], form["id"]
+    return {**form, **fields, "body": decoded(row.message.body)}
 
 
 def snapshot(now: Snapshot, rates: Mapping[str, Rates]) -> dict[str, Any]:

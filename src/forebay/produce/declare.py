@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from forebay.flow import cron as crons
 from forebay.flow.retry import Retry
 from forebay.model.duration import Duration, seconds
@@ -84,9 +86,7 @@ def make_schedule(task: Task[..., Any, Any], cron: str, tz: str, missed: str, no
         name=task.name,
         cron=cron,
         tz=tz,
-        task=task.name,
-        queue=task.waiting.queue,
-        body=tick.body if seal is None else seal.close(Part.BODY, tick, tick.body),
+        message=tick if seal is None else replace(tick, body=seal.close(Part.BODY, tick, tick.body)),
         missed=missed,
         next=crons.following(cron, tz, now),
     )

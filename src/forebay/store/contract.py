@@ -23,6 +23,9 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         finished: when it ended, else None.
         cause: why it ended as it did, or why it waits.
         progress: MessagePack of the last `Context.progress()`.
+
+    A message that has ended keeps its whole story but its body, which only a dead letter keeps: `due` is then when it
+    was last due, if it ever was delayed, `started` and `worker` are of its last run.
     """
 
     id: str
@@ -58,39 +61,89 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     queue: str | None = None
     state: State | None = None
     task: str | None = None
+    key: str | None = None
+    unique: str | None = None
     after: str | None = None
     limit: int = 50
 
 
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages a verb for many means: those that match all that is given; all there are, if nothing is.
+
+    Attributes:
+        state: among the states that the verb is about, only this one.
+    """
+
+    ids: Sequence[str] | None = None
+    queue: str | None = None
+    task: str | None = None
+    key: str | None = None
+    state: State | None = None
+
+
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """A cron schedule. `next` and `last` are ticks in seconds since the epoch; `missed` is "skip", "once" or "all"."""
+    """What is published again and again. `next` and `last` are ticks in seconds since the epoch.
+
+    Attributes:
+        cron: when; five fields, or another form that `flow.cron` knows.
+        message: the form of each tick's message; its id is made anew for each.
+        missed: what becomes of ticks that nobody fired in time: "skip", "once" or "all".
+        overlap: what becomes of a tick while the message of the one before is live: "allow", "skip" or "queue".
+        flaw: what cannot be read of it, because it was not Forebay that wrote it; such a one cannot be fired.
+    """
 
     name: str
     cron: str
     tz: str
-    task: str
-    queue: str
-    body: bytes = b""
+    message: Message
     missed: str = "once"
+    overlap: str = "allow"
     next: float = 0.0
     last: float | None = None
     paused: bool = False
+    flaw: str = ""
+
+
+#: Who closes a gate if nothing else is said.
+OPERATOR = "operator"
 
 
 class Gate(msgspec.Struct, frozen=True):
-    """A closed gate: nothing is leased from this queue (lane None) or this lane of it."""
+    """A closed gate: nothing is leased from this queue (lane None) or this lane of it.
+
+    Attributes:
+        holder: who closed it, and alone opens it; a lane is open when no holder has it closed.
+        until: when it opens by itself, seconds since the epoch; None for never.
+    """
 
     queue: str
     lane: str | None = None
     reason: str = ""
     since: float = 0.0
+    holder: str = OPERATOR
+    until: float | None = None
+
+
+class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Who did what, to what, and when (seconds since the epoch). `seq` grows with each line."""
+
+    seq: int
+    at: float
+    actor: str
+    verb: str
+    target: str
+    detail: str = ""
 
 
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker process as the store sees it. `left` is the seconds its lease still holds, below 0 when it ran out."""
+    """A worker process as the store sees it. `left` is the seconds its lease still holds, below 0 when it ran out.
+
+    `host` is where its pid means something (`Beat.host`), `node` a name of it for people.
+    """
 
     worker: str
     host: str
+    node: str = ""
     pid: int
     queues: Sequence[str]
     concurrency: int
@@ -149,6 +202,13 @@ class Inspects(Protocol):
         """
         ...
 
+    async def cancel_all(self, choice: Choice, limit: int = 1000) -> int:
+        """Cancel up to `limit` chosen live messages, oldest first, as `cancel` does; how many.
+
+        Running ones that were asked before are not asked, nor counted, again: when it answers 0, nothing is left to do.
+        """
+        ...
+
     async def tidy(self, limit: int = 5000) -> int:
         """Delete up to `limit` ends past their retention and expire waiting messages past their time; how many."""
         ...
@@ -157,28 +217,39 @@ class Inspects(Protocol):
 class DeadLetters(Protocol):
     """Dead letters as a workflow: listed with `messages(Query(state=State.DEAD))`, then one of these."""
 
-    async def redrive(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
-        """Make dead messages ready again with attempts counted from 0, oldest first; how many."""
+    async def redrive(self, choice: Choice, limit: int = 1000) -> int:
+        """Make up to `limit` chosen dead messages ready again with attempts counted from 0, oldest first; how many.
+
+        One whose unique key a live message holds stays dead, and is not counted.
+        """
         ...
 
-    async def purge(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
-        """Discard dead messages, oldest first; how many."""
+    async def purge(self, choice: Choice, limit: int = 1000) -> int:
+        """Discard up to `limit` chosen dead messages, oldest first; how many."""
         ...
 
 
 class Gates(Protocol):
     """Pausing without touching a message."""
 
-    async def close_gate(self, queue: str, lane: str | None = None, reason: str = "") -> None:
-        """Stop leases from a queue, or from one lane of it."""
+    async def close_gate(
+        self, queue: str, lane: str | None = None, reason: str = "", holder: str = OPERATOR, until: float | None = None
+    ) -> None:
+        """Stop leases from a queue, or from one lane of it, in the name of `holder`, who alone opens it again.
+
+        A gate that this holder has closed already keeps its time and takes the new reason and `until`.
+        """
         ...
 
-    async def open_gate(self, queue: str, lane: str | None = None) -> None:
-        """Allow them again; what was parked in the lane (in every lane, for a queue) becomes ready."""
+    async def open_gate(self, queue: str, lane: str | None = None, holder: str = OPERATOR) -> None:
+        """Allow them again, as far as this holder goes.
+
+        What is parked in a lane that nobody has closed any more, be it itself or its queue, becomes ready.
+        """
         ...
 
     async def gates(self) -> list[Gate]:
-        """The closed ones."""
+        """The closed ones, by queue, lane (whole queues first) and holder."""
         ...
 
 
@@ -194,7 +265,10 @@ class Schedules(Protocol):
         ...
 
     async def fire(self, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
-        """Publish `messages` and move `next` from `tick` to `following`; False, and nothing, if another was first."""
+        """Publish `messages` and move `next` from `tick` to `following`.
+
+        False, and nothing, if another was first, or if the store's clock has not reached `tick` yet.
+        """
         ...
 
     async def drop_schedules(self, names: Sequence[str]) -> None:
@@ -214,5 +288,17 @@ class Workers(Protocol):
         ...
 
 
-class Store(Results, Inspects, DeadLetters, Gates, Schedules, Workers, Protocol):
+class Audits(Protocol):
+    """What operators did. The store keeps the newest ten thousand lines."""
+
+    async def note(self, actor: str, verb: str, target: str, detail: str = "") -> None:
+        """Write one down."""
+        ...
+
+    async def audits(self, limit: int = 50, before: int | None = None) -> list[AuditLine]:
+        """The newest `limit`, newest first; those older than line `before`, to page on."""
+        ...
+
+
+class Store(Results, Inspects, DeadLetters, Gates, Schedules, Workers, Audits, Protocol):
     """Everything together, as `memory` and `sqlite` have it."""

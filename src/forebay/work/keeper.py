@@ -11,6 +11,8 @@ import platform
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from msgspec.structs import replace
+
 from forebay.engine.contract import Beat, Engine
 from forebay.flow import cron
 from forebay.model.clock import Clock
@@ -148,10 +150,8 @@ class Keeper:
 def tick_message(schedule: Schedule, tick: float) -> Message:
     """The message of one tick: its id follows from name and tick, so that it is one message whoever fires it."""
     noise = hashlib.blake2b(f"{schedule.name} {tick}".encode(), digest_size=8).hexdigest()
-    return Message(
-        id=f"{int(tick * 1000) << 16:016x}{noise}", queue=schedule.queue, task=schedule.task, body=schedule.body,
-        headers={FIRED_BY: schedule.name},
-    )  # fmt: skip
+    headers = {**(schedule.message.headers or {}), FIRED_BY: schedule.name}
+    return replace(schedule.message, id=f"{int(tick * 1000) << 16:016x}{noise}", headers=headers)
 
 
 async def _every(period: float, duty: Callable[[], Awaitable[None]]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import platform
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
@@ -113,9 +114,9 @@ class Worker:
     def beat(self, state: str = "running", rss: int = 0) -> Beat:
         """The heartbeat of this worker, as of now."""
         return Beat(
-            worker=self.id, lease=self._app.settings.lease, pid=os.getpid(), queues=self.queues(),
-            concurrency=self._options.concurrency, running=self.running, done=self.done, failed=self.failed,
-            proved=self.proved, state=state, rss=rss,
+            worker=self.id, lease=self._app.settings.lease, host=platform.node(), node=platform.node(), pid=os.getpid(),
+            queues=self.queues(), concurrency=self._options.concurrency, running=self.running, done=self.done,
+            failed=self.failed, proved=self.proved, state=state, rss=rss,
         )  # fmt: skip
 
     async def start(self) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from end_to_end.cli.shell import COMMAND, eventually
 from forebay.engine.waiting import drive
+from forebay.model.message import Message
 from forebay.store.contract import Schedule
 
 
@@ -99,7 +100,9 @@ def test_schedules_are_listed_paused_and_resumed(full):
 
 
 def test_a_schedule_that_the_code_no_longer_has_is_removed(full):
-    old = Schedule(name="old", cron="0 0 1 1 *", tz="UTC", task="gone", queue="default", next=4e9)
+    old = Schedule(
+        name="old", cron="0 0 1 1 *", tz="UTC", message=Message(id="", queue="default", task="gone"), next=4e9
+    )
     full.look(lambda app: drive(app.store.put_schedules([old])))
     assert full("schedules", "remove", "old", "-o", "json").json == [{"name": "old", "state": "removed"}]
     assert [row["name"] for row in full("schedules", "-o", "json").json] == ["yearly"]

@@ -6,40 +6,16 @@ verb takes the lock once, never awaits inside, and is over when it returns.
 
 from collections.abc import Sequence
 
-from forebay.engine.contract import (
-    QUARANTINE_AFTER,
-    Beat,
-    Capabilities,
-    Depth,
-    Leased,
-    Receipt,
-    Recovered,
-    Want,
-)
+from forebay.engine.contract import Beat, Capabilities, Depth, Leased, Receipt, Recovered, Want
 from forebay.engine.memory.line import Line
 from forebay.engine.memory.record import Queue, Record, Worker
-from forebay.engine.memory.state import BURIED, EXPIRED, Memory
+from forebay.engine.memory.state import BURIED, SWEEP, Memory
 from forebay.model.errors import LeaseLost
-from forebay.model.lifecycle import LIVE, REFUNDS, Move, State, move
+from forebay.model.lifecycle import Move, State
 from forebay.model.message import Message
-from forebay.model.outcome import (
-    Ack,
-    Cancel,
-    DeadLetter,
-    Discard,
-    Expire,
-    Lose,
-    Outcome,
-    Park,
-    Release,
-    Retry,
-    Settlement,
-    Snooze,
-)
+from forebay.model.outcome import Ack, Lose, Outcome, Park, Settlement
 from forebay.model.queue import QueueSpec
-
-#: What is known of a worker that was buried without a word from its process.
-SILENT = "its process ended or stopped answering"
+from forebay.model.ruling import EXPIRED, SILENT, Standing, rule
 
 CAPABILITIES = Capabilities(durable=False, shared=False, loop_free=True)
 
@@ -82,6 +58,8 @@ class MemoryEngine:
             if worker is None:
                 raise LeaseLost(f"worker {want.worker} has no lease: it has to start again under a new id")
             news = self._memory.work.version
+            if want.limit > 0:
+                self._memory.expire(now, SWEEP)
             records = self._share_out(want, now)
             return Leased([record.delivery() for record in records], tuple(worker.asked), news)
 
@@ -103,7 +81,8 @@ class MemoryEngine:
         with self._memory.verb() as now:
             workers = self._memory.workers
             gone = [name for name in workers if name in set(lost) or self._memory.worker(name) is None]
-            ends = [self._lose(record, now, SILENT) for name in gone for record in list(workers[name].holds.values())]
+            held = [record for name in gone for record in list(workers[name].holds.values())]
+            ends = [self._carry_out(record, Lose(SILENT), now) for record in held]
             for name in gone:
                 self._bury(name)
             return Recovered(tuple(gone), ends.count(Move.LOSE), ends.count(Move.QUARANTINE))
@@ -111,9 +90,8 @@ class MemoryEngine:
     async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
         """Sleep until something happened to these queues after that look, or the next message is due."""
         with self._memory.verb() as now:
-            first = self._memory.scheduled.first() if queues else None
-            if first is not None:
-                timeout = min(timeout, first[0][0] - now)
+            if queues:
+                timeout = min(timeout, self._memory.upcoming() - now)
         await self._memory.work.wait(since, timeout, queues)
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
@@ -171,33 +149,32 @@ class MemoryEngine:
         record = worker.holds.get(delivery.id)
         if record is None or (record.receipt, record.fence) != (delivery.receipt, delivery.fence):
             return False
-        if delivery.id in worker.asked and move(record.state, outcome.move) in LIVE:
-            outcome = Cancel()  # who asked it to stop does not want to see it run again
-        if isinstance(outcome, Lose):
-            self._lose(record, now, outcome.cause)
-        else:
-            self._carry_out(record, outcome, now)
+        self._carry_out(record, outcome, now)
         return True
 
-    def _carry_out(self, record: Record, outcome: Outcome, now: float) -> None:
-        if outcome.move in REFUNDS:
-            record.attempt -= 1
-        self._memory.shift(record, outcome.move, now, _note(record, outcome, now))
+    def _carry_out(self, record: Record, outcome: Outcome, now: float) -> Move:
+        ruling = rule(outcome, self._standing(record, outcome), now)
+        record.attempt -= ruling.refund
+        record.lost, record.failure = ruling.lost, ruling.failure or record.failure
+        record.due = record.due if ruling.due is None else ruling.due
+        record.lane = record.lane if ruling.lane is None else ruling.lane
+        if ruling.known is not None:
+            record.unknown_since = None if ruling.known else record.unknown_since or now
         if isinstance(outcome, Ack):
             record.result = outcome.result
+        self._memory.shift(record, ruling.move, now, ruling.cause)
+        if isinstance(outcome, Ack) and outcome.keep is not None:
             self._memory.keep(record, now + outcome.keep)
-        elif isinstance(outcome, Park) and self._memory.is_open(record.message.queue, record.lane):
-            self._memory.shift(record, Move.UNPARK, now)  # its gate opened meanwhile; nobody would come to wake it
+        return ruling.move
 
-    def _lose(self, record: Record, now: float, cause: str) -> Move:
-        record.lost += 1
-        what, why = Move.LOSE, ""
-        if record.id in self._memory.workers[record.worker].asked:
-            what, why = Move.CANCEL, cause
-        elif record.lost >= QUARANTINE_AFTER:
-            what, why = Move.QUARANTINE, f"lost {record.lost} workers; the last one: {cause}"
-        self._memory.shift(record, what, now, why)
-        return what
+    def _standing(self, record: Record, outcome: Outcome) -> Standing:
+        memory, message = self._memory, record.message
+        return Standing(
+            asked=record.id in memory.workers[record.worker].asked,
+            lost=record.lost,
+            newer=memory.waiting_with(message.unique) if message.unique is not None else "",
+            shut=isinstance(outcome, Park) and not memory.is_open(message.queue, outcome.lane),
+        )
 
     def _bury(self, name: str) -> None:
         del self._memory.workers[name]
@@ -216,24 +193,3 @@ class MemoryEngine:
             **{state.value: queue.count[state] for state in waiting},
             **queue.total,
         )
-
-
-def _note(record: Record, outcome: Outcome, now: float) -> str:
-    """Write down what an outcome says of its message; gives the cause."""
-    cause = ""
-    match outcome:
-        case Retry():
-            record.due, record.failure = now + outcome.delay, outcome.failure
-        case Snooze():
-            record.due = now + outcome.delay
-        case Park():
-            record.lane, cause = outcome.lane, outcome.reason
-        case DeadLetter():
-            record.failure, cause = outcome.failure or record.failure, outcome.cause
-        case Discard() | Cancel():
-            cause = outcome.reason
-        case Expire():
-            cause = EXPIRED
-        case Ack() | Release() | Lose():
-            pass
-    return cause

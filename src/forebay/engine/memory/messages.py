@@ -1,14 +1,15 @@
 """How messages ended, reading and stopping them, and dead letters as a workflow."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import nlargest, nsmallest
 from itertools import islice
 
 from forebay.engine.memory.record import Record
-from forebay.engine.memory.state import EXPIRED, WAITING, Memory
+from forebay.engine.memory.state import WAITING, Memory
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import FINAL, LIVE, Move, State
-from forebay.store.contract import Found, Query
+from forebay.model.ruling import CANCELLED
+from forebay.store.contract import Choice, Found, Query
 
 
 class MemoryMessages:
@@ -83,21 +84,34 @@ class MemoryMessages:
     async def tidy(self, limit: int = 5000) -> int:
         """Expire what waited too long, then forget ends past their retention."""
         with self._memory.verb() as now:
-            expired = _expire(self._memory, limit, now)
+            expired = self._memory.expire(now, limit)
             return expired + _forget(self._memory, limit - expired, now)
 
-    async def redrive(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
+    async def cancel_all(self, choice: Choice, limit: int = 1000) -> int:
+        """End what is chosen and waits; ask the worker of what runs, once."""
+        with self._memory.verb() as now:
+            live = (record for record in self._memory.records.values() if record.state in LIVE)
+            fresh = (record for record in chosen(choice, live) if not self._asked(record))
+            found = nsmallest(limit, fresh, key=_by_acceptance)
+            for record in found:
+                self._cancel(record, now)
+            return len(found)
+
+    async def redrive(self, choice: Choice, limit: int = 1000) -> int:
         """Make dead messages ready; one whose unique key a live message holds stays where it is."""
         with self._memory.verb() as now:
-            return sum(self._redrive(record, now) for record in self._dead(ids, queue, limit))
+            dead, moved = list(chosen(choice, self._memory.dead.values())), 0
+            for record in dead:
+                moved += moved < limit and self._redrive(record, now)
+            return moved
 
-    async def purge(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
+    async def purge(self, choice: Choice, limit: int = 1000) -> int:
         """Discard dead messages."""
         with self._memory.verb() as now:
-            chosen = self._dead(ids, queue, limit)
-            for record in chosen:
-                self._memory.shift(record, Move.DISCARD, now, "purged")
-            return len(chosen)
+            found = list(islice(chosen(choice, self._memory.dead.values()), limit))
+            for record in found:
+                self._memory.shift(record, Move.DISCARD, now, f"purged: {record.cause}")
+            return len(found)
 
     def _matching(self, query: Query, now: float) -> Iterable[Record]:
         states = LIVE if query.state is None else {query.state}
@@ -107,6 +121,8 @@ class MemoryMessages:
             if record.state in states
             and (query.queue is None or record.message.queue == query.queue)
             and (query.task is None or record.message.task == query.task)
+            and (query.key is None or record.message.key == query.key)
+            and (query.unique is None or record.message.unique == query.unique)
             and (record.forget is None or record.forget > now)
         )
 
@@ -114,31 +130,39 @@ class MemoryMessages:
         if record is None:
             return None
         if record.state in WAITING:
-            self._memory.shift(record, Move.CANCEL, now, "cancelled")
+            self._memory.shift(record, Move.CANCEL, now, CANCELLED)
         elif record.state is State.RUNNING:
             self._memory.workers[record.worker].asked[record.id] = None
             self._memory.work.notify()
         return record.state
 
-    def _dead(self, ids: Sequence[str] | None, queue: str | None, limit: int) -> list[Record]:
-        chosen = None if ids is None else set(ids)
-        matching = (
-            record
-            for record in self._memory.dead.values()
-            if (chosen is None or record.id in chosen) and (queue is None or record.message.queue == queue)
-        )
-        return list(islice(matching, limit))
+    def _asked(self, record: Record) -> bool:
+        return record.state is State.RUNNING and record.id in self._memory.workers[record.worker].asked
 
     def _redrive(self, record: Record, now: float) -> bool:
         if record.message.unique in self._memory.unique:
             return False
         record.attempt = record.lost = record.order = 0
-        record.receipt, record.created = self._memory.next_receipt(), now  # it joins the end of its line
-        record.due, record.expires = now, None  # who redrives it wants it to run, however late it is
-        record.failure = record.progress = record.finished = None
+        record.receipt, record.created = next(self._memory.receipts), now  # it joins the end of its line
+        record.due = record.expires = None  # who redrives it wants it to run, however late it is
+        record.failure = record.progress = record.finished = record.unknown_since = None
         self._memory.shift(record, Move.REDRIVE, now)
         self._memory.hold_unique(record)
         return True
+
+
+def chosen(choice: Choice, records: Iterable[Record]) -> Iterator[Record]:
+    """Those of the records that a choice means."""
+    ids = None if choice.ids is None else set(choice.ids)
+    return (
+        record
+        for record in records
+        if (ids is None or record.id in ids)
+        and (choice.queue is None or record.message.queue == choice.queue)
+        and (choice.task is None or record.message.task == choice.task)
+        and (choice.key is None or record.message.key == choice.key)
+        and (choice.state is None or record.state is choice.state)
+    )
 
 
 def _by_acceptance(record: Record) -> int:
@@ -147,14 +171,6 @@ def _by_acceptance(record: Record) -> int:
 
 def _by_end(record: Record) -> int:
     return record.order
-
-
-def _expire(memory: Memory, limit: int, now: float) -> int:
-    count = 0
-    while count < limit and (first := memory.expiring.first()) is not None and first[0][0] <= now:
-        memory.shift(memory.records[first[1]], Move.EXPIRE, now, EXPIRED)
-        count += 1
-    return count
 
 
 def _forget(memory: Memory, limit: int, now: float) -> int:

@@ -18,7 +18,7 @@ class Record:
 
     Attributes:
         receipt: its number in the order of acceptance.
-        due: when it became, or becomes, ready.
+        due: when it became, or becomes, ready, if it ever had to wait for a time.
         lane: where it waits; parking may change it.
         order: its number among the ends, 0 before.
         forget: when its end may be forgotten; None for a live or dead message.
@@ -28,7 +28,7 @@ class Record:
     receipt: int
     state: State
     created: float
-    due: float
+    due: float | None
     expires: float | None
     lane: str
     fence: int = 0
@@ -43,11 +43,17 @@ class Record:
     cause: str = ""
     failure: Failure | None = None
     progress: bytes | None = None
+    unknown_since: float | None = None
 
     @property
     def id(self) -> str:
         """The id its producer chose."""
         return self.message.id
+
+    @property
+    def since(self) -> float:
+        """Since when it is ready, or was."""
+        return self.created if self.due is None else self.due
 
     def delivery(self) -> Delivery:
         """It, as its worker gets it."""
@@ -67,11 +73,12 @@ class Record:
             lane=self.lane,
             key=message.key,
             headers=message.headers,
+            unknown_since=self.unknown_since,
         )
 
     def found(self) -> Found:
-        """It, as an operator sees it."""
-        message = self.message
+        """It, as an operator sees it; its body goes with its end, unless it is a dead letter."""
+        message, ended = self.message, self.state in FINAL
         return Found(
             id=message.id,
             queue=message.queue,
@@ -83,13 +90,13 @@ class Record:
             lane=self.lane,
             key=message.key,
             unique=message.unique,
-            body=message.body,
+            body=b"" if ended and self.state is not State.DEAD else message.body,
             headers=message.headers,
             created=self.created,
-            due=self.due if self.state is State.SCHEDULED else None,
+            due=self.due if ended or self.state is State.SCHEDULED else None,
             expires=self.expires,
             started=self.started,
-            finished=self.finished if self.state in FINAL else None,
+            finished=self.finished if ended else None,
             worker=self.worker or None,
             result=self.result,
             cause=self.cause,
@@ -113,7 +120,7 @@ class Queue:
         """Let a ready message wait: high priority first, then in order of acceptance."""
         line = self.lines.setdefault(record.lane, Line())
         line.add(record.id, (-record.message.priority, record.receipt))
-        self.ages.add(record.id, (record.due, record.receipt))
+        self.ages.add(record.id, (record.since, record.receipt))
 
     def remove(self, record: Record) -> None:
         """Take a ready message out. An empty lane is forgotten: there may be one per key."""

@@ -4,10 +4,14 @@ Promises: each move goes through `lifecycle.move`, and where a message waits, wh
 numbers of its queue change together with its state. Owns the lock that each verb holds from its beginning to its end.
 """
 
+import math
 import threading
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from itertools import count
+
+from msgspec.structs import replace
 
 from forebay.config import Settings
 from forebay.engine.contract import Fate, Receipt
@@ -16,9 +20,10 @@ from forebay.engine.memory.record import Queue, Record, Worker
 from forebay.engine.waiting import Signal
 from forebay.model.clock import Clock
 from forebay.model.lifecycle import LIVE, Move, State, move
-from forebay.model.message import Message
+from forebay.model.message import Message, quiet, start
 from forebay.model.queue import QueueSpec
-from forebay.store.contract import Gate, Schedule
+from forebay.model.ruling import EXPIRED
+from forebay.store.contract import AuditLine, Gate, Schedule
 
 #: Which total of its queue a move adds to.
 TOTALS = {
@@ -31,14 +36,17 @@ TOTALS = {
     Move.DISCARD: "discarded",
 }
 
-#: The cause of an end whose time ran out.
-EXPIRED = "expired before it could start"
+#: Messages that one lease expires on its way.
+SWEEP = 1_000
 
 #: States in which a message may be cancelled, or expire, at once.
 WAITING = LIVE - {State.RUNNING}
 
 #: Names of buried workers that are remembered, so that a frozen one learns of its burial.
 BURIED = 10_000
+
+#: Lines of the audit that are kept.
+AUDITS = 10_000
 
 
 class Memory:
@@ -48,7 +56,8 @@ class Memory:
         records: every known message by id, live or ended.
         scheduled: by due time. expiring: what waits, by its expiry. kept: ends, by when they may be forgotten.
         dead: dead messages in the order of their death.
-        unique: which live message holds a unique key.
+        unique: which live messages hold a unique key: one, or with debounce some that run and one that waits.
+        receipts: the next number in the order of acceptance.
         work: signalled, by queue, when there may be something to lease or to stop.
         ends: signalled when a message ended or progressed.
     """
@@ -59,17 +68,18 @@ class Memory:
         self.records: dict[str, Record] = {}
         self.scheduled, self.expiring, self.kept = Line(), Line(), Line()
         self.dead: dict[str, Record] = {}
-        self.unique: dict[str, str] = {}
+        self.unique: dict[str, dict[str, None]] = {}
         self.queues: dict[str, Queue] = {}
         self.workers: dict[str, Worker] = {}
         self.buried: dict[str, None] = {}
-        self.gates: dict[tuple[str, str | None], Gate] = {}
+        self.gates: dict[tuple[str, str | None], dict[str, Gate]] = {}
         self.schedules: dict[str, Schedule] = {}
+        self.audits: deque[AuditLine] = deque(maxlen=AUDITS)
         self.work, self.ends = Signal(), Signal()
         self._size = 0
         self._stirred: set[str] = set()
         self._ended = False
-        self._receipts, self._orders = count(1), count(1)
+        self.receipts, self._orders = count(1), count(1)
         self._lock = threading.Lock()
 
     @contextmanager
@@ -102,6 +112,33 @@ class Memory:
         """Whether messages of this lane may be leased."""
         return (queue, None) not in self.gates and (queue, lane) not in self.gates
 
+    def close_gate(self, gate: Gate) -> None:
+        """Close one, or change why and until when; it keeps its time."""
+        holders = self.gates.setdefault((gate.queue, gate.lane), {})
+        before = holders.get(gate.holder)
+        holders[gate.holder] = gate if before is None else replace(gate, since=before.since)
+
+    def open_gate(self, queue: str, lane: str | None, holder: str, now: float) -> None:
+        """Open it for one holder; what is parked where nobody has closed any more becomes ready."""
+        holders = self.gates.get((queue, lane), {})
+        holders.pop(holder, None)
+        if not holders:
+            self.gates.pop((queue, lane), None)
+        for record in list(self.queue(queue).parked.values()):
+            if lane in (None, record.lane) and self.is_open(queue, record.lane):
+                self.shift(record, Move.UNPARK, now)
+        self._stirred.add(queue)
+
+    def _timed_gates(self) -> Iterator[Gate]:
+        """The closed ones that open by themselves."""
+        return (gate for holders in self.gates.values() for gate in holders.values() if gate.until is not None)
+
+    def upcoming(self) -> float:
+        """When the next message is due, or the next gate opens."""
+        first = self.scheduled.first()
+        times = [gate.until for gate in self._timed_gates() if gate.until is not None]
+        return min(times if first is None else [*times, first[0][0]], default=math.inf)
+
     def known(self, id: str, now: float) -> Record | None:
         """The message of that id, unless it ended and its retention is over."""
         record = self.records.get(id)
@@ -114,8 +151,8 @@ class Memory:
         """Take a message in, unless it, or another with its unique key, is here already."""
         if self.known(message.id, now) is not None:
             return Receipt(message.id, Fate.DUPLICATE)
-        if message.unique is not None and message.unique in self.unique:
-            return Receipt(self.unique[message.unique], Fate.DUPLICATE)
+        if (holder := self._holder(message)) is not None:
+            return self._merge(holder, message, now)
         if 0 < self.settings.max_size < self._size + len(message.body):
             return Receipt(message.id, Fate.FULL)
         self._add(message, now)
@@ -125,7 +162,11 @@ class Memory:
         """Make one move in the life of a message, and everything that goes with it."""
         after = move(record.state, what)
         self._leave(record)
-        record.state, record.cause = after, cause
+        record.state = after
+        if what is not Move.DUE:  # why it waits goes on being why
+            record.cause = cause
+        if after in WAITING:
+            record.worker, record.started = "", None
         if what in TOTALS:
             self.queues[record.message.queue].total[TOTALS[what]] += 1
         if after not in LIVE:
@@ -135,16 +176,24 @@ class Memory:
     def hold_unique(self, record: Record) -> None:
         """Let no other message with its unique key in, from here to its end."""
         if record.message.unique is not None:
-            self.unique[record.message.unique] = record.id
+            self.unique.setdefault(record.message.unique, {})[record.id] = None
+
+    def waiting_with(self, unique: str) -> str:
+        """The id of the message that waits with this key, "" if none does."""
+        return next((id_ for id_ in self.unique.get(unique, ()) if self.records[id_].state in WAITING), "")
 
     def keep(self, record: Record, until: float) -> None:
         """Remember an end until then."""
         record.forget = until
         self.kept.add(record.id, (until, record.receipt))
 
-    def next_receipt(self) -> int:
-        """The next number in the order of acceptance."""
-        return next(self._receipts)
+    def expire(self, now: float, limit: int) -> int:
+        """End waiting messages whose time has passed; how many."""
+        count = 0
+        while count < limit and (first := self.expiring.first()) is not None and first[0][0] <= now:
+            self.shift(self.records[first[1]], Move.EXPIRE, now, EXPIRED)
+            count += 1
+        return count
 
     def forget(self, record: Record) -> None:
         """Let go of an end."""
@@ -152,17 +201,46 @@ class Memory:
         self.kept.remove(record.id)
         self._size -= len(record.message.body)
 
+    def _holder(self, message: Message) -> Record | None:
+        """The live message that stands in the way of another with its unique key."""
+        holders = self.unique.get(message.unique or "", {}) if message.unique is not None else {}
+        waiting = self.waiting_with(message.unique or "")
+        if not holders or (message.debounce > 0 and not waiting):
+            return None
+        return self.records[waiting or next(iter(holders))]
+
+    def _merge(self, holder: Record, message: Message, now: float) -> Receipt:
+        """Debounced, it takes the place of the one that waits for the same; else it is a duplicate."""
+        before = holder.message
+        if message.debounce <= 0 or (before.queue, before.task) != (message.queue, message.task):
+            return Receipt(holder.id, Fate.DUPLICATE)
+        if holder.attempt:  # what was tried were other arguments
+            holder.created, holder.attempt, holder.lost = now, 0, 0
+            holder.failure = holder.progress = holder.unknown_since = None
+        self._leave(holder)
+        holder.message = replace(before, body=message.body, headers=message.headers, ttl=message.ttl)
+        self._size += len(message.body) - len(before.body)
+        holder.expires = self._expiry(message, now)
+        if holder.state is not State.PARKED:
+            holder.due, holder.cause = quiet(message, holder.created, now), ""
+            holder.state = move(holder.state, Move.MERGE)
+        self._enter(holder)
+        return Receipt(holder.id, Fate.MERGED)
+
+    def _expiry(self, message: Message, now: float) -> float | None:
+        ttl = self.queue(message.queue).spec.ttl if message.ttl is None else message.ttl
+        return None if ttl is None else now + ttl
+
     def _add(self, message: Message, now: float) -> None:
         queue = self.queue(message.queue)
-        ttl = queue.spec.ttl if message.ttl is None else message.ttl
-        due = now + message.delay if message.due is None else max(now, message.due)
+        due = start(message, now)
         record = Record(
             message=message,
-            receipt=self.next_receipt(),
+            receipt=next(self.receipts),
             state=State.SCHEDULED if due > now else State.READY,
             created=now,
-            due=due,
-            expires=None if ttl is None else now + ttl,
+            due=due if due > now else None,
+            expires=self._expiry(message, now),
             lane=message.lane,
         )
         self.records[message.id] = record
@@ -172,6 +250,8 @@ class Memory:
         self._enter(record)
 
     def _promote(self, now: float) -> None:
+        for gate in [gate for gate in self._timed_gates() if gate.until is not None and gate.until <= now]:
+            self.open_gate(gate.queue, gate.lane, gate.holder, now)
         while (first := self.scheduled.first()) is not None and first[0][0] <= now:
             self.shift(self.records[first[1]], Move.DUE, now)
 
@@ -210,7 +290,7 @@ class Memory:
             case State.READY:
                 queue.add(record)
             case State.SCHEDULED:
-                self.scheduled.add(record.id, (record.due, record.receipt))
+                self.scheduled.add(record.id, (record.since, record.receipt))
             case State.PARKED:
                 queue.parked[record.id] = record
             case State.RUNNING:
@@ -224,10 +304,12 @@ class Memory:
         worker = self.workers[record.worker]
         del worker.holds[record.id]
         worker.asked.pop(record.id, None)
-        record.worker, record.started = "", None
 
     def _end(self, record: Record, now: float) -> None:
         record.finished, record.order = now, next(self._orders)
         self._ended = True
-        if record.message.unique is not None and self.unique.get(record.message.unique) == record.id:
-            del self.unique[record.message.unique]
+        if (unique := record.message.unique) is not None:
+            holders = self.unique.get(unique, {})
+            holders.pop(record.id, None)  # not there, if it was dead before
+            if not holders:
+                self.unique.pop(unique, None)

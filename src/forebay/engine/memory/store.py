@@ -1,41 +1,38 @@
-"""Gates, schedules and worker rows: the small shared state beside the messages."""
+"""Gates, schedules, worker rows and the audit: the small shared state beside the messages."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
 from forebay.engine.memory.state import Memory
-from forebay.model.lifecycle import Move
 from forebay.model.message import Message
-from forebay.store.contract import Gate, Schedule, WorkerRow
+from forebay.store.contract import OPERATOR, AuditLine, Gate, Schedule, WorkerRow
 
 
 class MemoryStore:
-    """`Gates`, `Schedules` and `Workers` of `forebay.store.contract` over a `Memory`."""
+    """`Gates`, `Schedules`, `Workers` and `Audits` of `forebay.store.contract` over a `Memory`."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    async def close_gate(self, queue: str, lane: str | None = None, reason: str = "") -> None:
-        """Stop leases; a gate that is closed already keeps its time and takes the new reason."""
+    async def close_gate(
+        self, queue: str, lane: str | None = None, reason: str = "", holder: str = OPERATOR, until: float | None = None
+    ) -> None:
+        """Stop leases in somebody's name."""
         with self._memory.verb() as now:
-            before = self._memory.gates.get((queue, lane))
-            since = now if before is None else before.since
-            self._memory.gates[queue, lane] = Gate(queue, lane, reason, since)
+            self._memory.close_gate(Gate(queue, lane, reason, now, holder, until))
 
-    async def open_gate(self, queue: str, lane: str | None = None) -> None:
-        """Allow leases, and wake what was parked behind the gate."""
+    async def open_gate(self, queue: str, lane: str | None = None, holder: str = OPERATOR) -> None:
+        """Allow leases as far as this holder goes, and wake what nobody holds any more."""
         with self._memory.verb() as now:
-            self._memory.gates.pop((queue, lane), None)
-            for record in list(self._memory.queue(queue).parked.values()):
-                if lane is None or record.lane == lane:
-                    self._memory.shift(record, Move.UNPARK, now)
-            self._memory.work.notify([queue])
+            self._memory.open_gate(queue, lane, holder, now)
 
     async def gates(self) -> list[Gate]:
-        """The closed ones, by queue and lane, whole queues first."""
+        """The closed ones, by queue, lane (whole queues first) and holder."""
         with self._memory.verb():
-            return sorted(self._memory.gates.values(), key=lambda gate: (gate.queue, gate.lane is not None, gate.lane))
+            closed = [gate for holders in self._memory.gates.values() for gate in holders.values()]
+            return sorted(closed, key=lambda gate: (gate.queue, gate.lane is not None, gate.lane, gate.holder))
 
     async def put_schedules(self, schedules: Sequence[Schedule]) -> None:
         """Add or change; only a changed cron or time zone moves the next tick."""
@@ -52,7 +49,7 @@ class MemoryStore:
         """Publish the messages of a tick, if nobody was first and the schedule is not paused."""
         with self._memory.verb() as now:
             schedule = self._memory.schedules.get(name)
-            if schedule is None or schedule.paused or schedule.next != tick:
+            if schedule is None or schedule.paused or schedule.next != tick or tick > now:
                 return False
             self._memory.schedules[name] = msgspec.structs.replace(schedule, next=following, last=tick)
             for message in messages:
@@ -73,6 +70,19 @@ class MemoryStore:
                 return False
             self._memory.schedules[name] = msgspec.structs.replace(schedule, paused=paused)
             return True
+
+    async def note(self, actor: str, verb: str, target: str, detail: str = "") -> None:
+        """Write down what somebody did."""
+        with self._memory.verb() as now:
+            lines = self._memory.audits
+            seq = lines[-1].seq + 1 if lines else 1
+            lines.append(AuditLine(seq=seq, at=now, actor=actor, verb=verb, target=target, detail=detail))
+
+    async def audits(self, limit: int = 50, before: int | None = None) -> list[AuditLine]:
+        """The newest first."""
+        with self._memory.verb():
+            older = (line for line in reversed(self._memory.audits) if before is None or line.seq < before)
+            return list(islice(older, limit))
 
     async def workers(self) -> list[WorkerRow]:
         """The workers whose row still stands, the longest running first."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from forebay.config import Settings
 from forebay.engine.contract import Beat, Capabilities, Depth, Leased, Receipt, Recovered, Want
 from forebay.engine.sqlite import publishing
+from forebay.engine.sqlite.audits import Audits
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.deadletters import DeadLetters
 from forebay.engine.sqlite.depth import depths
@@ -86,7 +87,7 @@ class Verbs:
         return depths(self._db, queues)
 
 
-class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules):
+class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits):
     """One object that is engine and store; its parts share the database and know nothing of one another.
 
     `vfs` and `boot` are for tests of what a disk may do: see `Database`.
@@ -101,3 +102,4 @@ class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules):
         DeadLetters.__init__(self, database)
         Gates.__init__(self, database)
         Schedules.__init__(self, database, self._publishing)
+        Audits.__init__(self, database)

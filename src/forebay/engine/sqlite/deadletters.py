@@ -1,12 +1,16 @@
 """Dead letters: made ready again, or discarded for good."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
+from forebay.engine.sqlite.choosing import Source, chosen, in_steps
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.publishing import QUEUE
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
+from forebay.store.contract import Choice
+
+#: Not those whose unique key a live message holds: they would stay, and stand before all others at the next step.
+_FREE = "(uniq is null or not exists (select 1 from message as live where live.uniq = dead.uniq))"
 
 
 class DeadLetters:
@@ -15,34 +19,27 @@ class DeadLetters:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def redrive(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
+    async def redrive(self, choice: Choice, limit: int = 1000) -> int:
         """See `store.contract.DeadLetters.redrive`."""
-        return await self._db.writer.submit(_each, _redrive, ids, queue, limit)
+        return await in_steps(self._db.writer, _each(_redrive, _FREE), choice, limit)
 
-    async def purge(self, ids: Sequence[str] | None = None, queue: str | None = None, limit: int = 1000) -> int:
+    async def purge(self, choice: Choice, limit: int = 1000) -> int:
         """See `store.contract.DeadLetters.purge`."""
         keep = self._db.settings.result_ttl
-        return await self._db.writer.submit(_each, lambda tx, seq, name: _purge(tx, seq, name, keep), ids, queue, limit)
+        purge = _each(lambda tx, seq, queue: _purge(tx, seq, queue, keep), "1")
+        return await in_steps(self._db.writer, purge, choice, limit)
 
 
 def _each(
-    tx: Transaction,
-    act: Callable[[Transaction, int, str], bool],
-    ids: Sequence[str] | None,
-    queue: str | None,
-    limit: int,
-) -> int:
-    """Act on the chosen dead letters, oldest first; how many it worked for."""
-    return sum(act(tx, seq, name) for seq, name in _chosen(tx, ids, queue, limit))
+    act: Callable[[Transaction, int, str], bool], condition: str
+) -> Callable[[Transaction, Choice, int], tuple[int, int]]:
+    """A step: act on the chosen dead letters, oldest first; how many it met, and for how many it worked."""
 
+    def step(tx: Transaction, choice: Choice, limit: int) -> tuple[int, int]:
+        found = chosen(tx, Source("dead", "seq, queue", condition), choice, limit)
+        return len(found), sum(act(tx, seq, queue) for seq, queue in found)
 
-def _chosen(tx: Transaction, ids: Sequence[str] | None, queue: str | None, limit: int) -> list[tuple[Any, ...]]:
-    if ids is None and queue is None:
-        return tx.rows("select seq, queue from dead order by seq limit ?", (limit,))
-    if ids is None:
-        return tx.rows("select seq, queue from dead where queue = ? order by seq limit ?", (queue, limit))
-    text = "select seq, queue from dead where id = ?1 and (?2 is null or queue = ?2)"
-    return sorted({row for id_ in ids for row in tx.rows(text, (id_, queue))})[:limit]
+    return step
 
 
 def _redrive(tx: Transaction, seq: int, queue: str) -> bool:

@@ -18,7 +18,12 @@ def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
     for queue, name, n in db.read(sql("tallies")):
         if name in _FIELDS:
             tallies.setdefault(queue, {})[name] = n
-    paused = {queue for (queue,) in db.read("select queue from gate where lane = '*'")}
+    paused = {
+        queue
+        for (queue,) in db.read(
+            "select queue from gate where lane = '*' and (until is null or until > ?)", (db.clock.now(),)
+        )
+    }
     ages = _ages(db, [name for name in names if tallies.get(name, {}).get("ready")])
     return [
         Depth(queue=name, age=ages.get(name, 0.0), paused=name in paused, **tallies.get(name, {})) for name in names

@@ -1,12 +1,19 @@
-"""Gates: what is closed here yields no lease, and no row is rewritten for it."""
+"""Gates: what is closed here yields no lease.
+
+A gate that is opened, or opens by itself, stays in the file until all that is parked behind it is awake: that goes in
+steps, with every lease and sweep, so that no transaction is long and a crash in between leaves nobody asleep.
+"""
 
 from forebay.engine.sqlite.database import Database
-from forebay.engine.sqlite.settling import unparked
+from forebay.engine.sqlite.publishing import QUEUE
+from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
-from forebay.store.contract import Gate
+from forebay.store.contract import OPERATOR, Gate
 
 #: Stands for every lane in the file; no lane can have this name.
 WHOLE = "*"
+#: Parked messages that one step wakes.
+STEP = 1_000
 
 
 class Gates:
@@ -15,29 +22,51 @@ class Gates:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def close_gate(self, queue: str, lane: str | None = None, reason: str = "") -> None:
+    async def close_gate(
+        self, queue: str, lane: str | None = None, reason: str = "", holder: str = OPERATOR, until: float | None = None
+    ) -> None:
         """See `store.contract.Gates.close_gate`."""
-        await self._db.writer.submit(_close, queue, lane, reason)
+        await self._db.writer.submit(_close, Gate(queue, lane, reason, 0.0, holder, until))
 
-    async def open_gate(self, queue: str, lane: str | None = None) -> None:
+    async def open_gate(self, queue: str, lane: str | None = None, holder: str = OPERATOR) -> None:
         """See `store.contract.Gates.open_gate`."""
-        await self._db.writer.submit(_open, queue, lane)
+        woken = await self._db.writer.submit(_open, queue, lane, holder)
+        while woken >= STEP:  # each step is a commit of its own, between which others get their turn
+            woken = await self._db.writer.submit(wake)
 
     async def gates(self) -> list[Gate]:
         """See `store.contract.Gates.gates`."""
-        found = self._db.read("select queue, lane, reason, since from gate order by queue, lane <> '*', lane")
-        return [Gate(queue, None if lane == WHOLE else lane, reason, since) for queue, lane, reason, since in found]
+        found = self._db.read(sql("gates"), (self._db.clock.now(),))
+        return [Gate(queue, None if lane == WHOLE else lane, *rest) for queue, lane, *rest in found]
 
 
-def _close(tx: Transaction, queue: str, lane: str | None, reason: str) -> None:
-    tx.db.execute("insert into queue (name) values (?) on conflict do nothing", (queue,))
+def wake(tx: Transaction, limit: int = STEP) -> int:
+    """Make ready what is parked behind gates that have opened, and take away those that nobody waits for; how many."""
+    left = limit
+    for queue, lane, holder in tx.rows("select queue, lane, holder from gate where until <= ?", (tx.now,)):
+        seqs = tx.rows(sql("parked"), (queue, lane, tx.now, left))
+        tx.db.executemany("update message set state = 1, cause = null where seq = ?", seqs)
+        tx.moved(queue, "parked", "ready", len(seqs))
+        tx.topics.add(QUEUE + queue)
+        left -= len(seqs)
+        if left <= 0:
+            break
+        tx.db.execute("delete from gate where queue = ? and lane = ? and holder = ?", (queue, lane, holder))
+    return limit - left
+
+
+def _close(tx: Transaction, gate: Gate) -> None:
+    tx.db.execute("insert into queue (name) values (?) on conflict do nothing", (gate.queue,))
+    lane = WHOLE if gate.lane is None else gate.lane
+    tx.db.execute(sql("close_gate"), (gate.queue, lane, gate.holder, gate.reason, tx.now, gate.until))
+
+
+def _open(tx: Transaction, queue: str, lane: str | None, holder: str) -> int:
+    """How many it woke at once. Also where none is closed: something may be parked there all the same."""
+    values = (queue, WHOLE if lane is None else lane, holder, tx.now)
     tx.db.execute(
-        "insert into gate (queue, lane, reason, since) values (?, ?, ?, ?) "
-        "on conflict do update set reason = excluded.reason",
-        (queue, WHOLE if lane is None else lane, reason, tx.now),
+        "insert into gate (queue, lane, holder, reason, since, until) values (?, ?, ?, '', ?, 0) "
+        "on conflict do update set until = 0",
+        values,
     )
-
-
-def _open(tx: Transaction, queue: str, lane: str | None) -> None:
-    tx.db.execute("delete from gate where queue = ? and lane = ?", (queue, WHOLE if lane is None else lane))
-    unparked(tx, queue, lane)
+    return wake(tx)

@@ -7,6 +7,7 @@ import msgspec
 
 from forebay.engine.contract import Beat
 from forebay.engine.sqlite import results, rows
+from forebay.engine.sqlite.choosing import STEP, Source, chosen, in_steps
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.leasing import promote, ripen
 from forebay.engine.sqlite.rows import sql
@@ -15,11 +16,15 @@ from forebay.engine.sqlite.shrinking import shrink
 from forebay.engine.sqlite.sifting import NOTHING, sifted
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
-from forebay.model.lifecycle import LIVE, State
-from forebay.store.contract import Found, Query, WorkerRow
+from forebay.model.lifecycle import LIVE, Move, State
+from forebay.model.ruling import CANCELLED, Ruling
+from forebay.store.contract import Choice, Found, Query, WorkerRow
 
 #: Seconds that a buried worker is remembered, so that it learns of it when it comes back.
 TOMBSTONE = 3600.0
+
+#: What was not asked to stop yet.
+_STOPPABLE = Source("message", "seq, queue, state, lost", "not (state = 2 and cancel = 1)")
 
 _beat = msgspec.msgpack.Decoder(Beat).decode
 #: The partial index that serves a listing by state, so that a listing never walks the whole table.
@@ -44,7 +49,8 @@ class Inspecting:
     def _list(self, table: str, statement: str, reader: Any, query: Query) -> list[Found]:
         where: list[str] = ["1"]
         values: list[Any] = []
-        for column, value in (("queue", query.queue), ("task", query.task)):
+        asked = (("queue", query.queue), ("task", query.task), ("key", query.key), ("uniq", query.unique))
+        for column, value in asked:
             if value is not None:
                 where.append(f"{column} = ?")
                 values.append(value)
@@ -80,21 +86,36 @@ class Inspecting:
 
     async def cancel(self, ids: Sequence[str]) -> list[State | None]:
         """See `store.contract.Inspects.cancel`."""
-        return await self._db.writer.submit(self._cancel, ids)
+        states: list[State | None] = []
+        for start in range(0, len(ids), STEP):
+            states += await self._db.writer.submit(self._cancel, ids[start : start + STEP])
+        return states
 
     def _cancel(self, tx: Transaction, ids: Sequence[str]) -> list[State | None]:
-        return [self._cancel_one(tx, id_) for id_ in ids]
+        states: list[State | None] = []
+        for id_ in ids:
+            found = tx.rows("select seq, queue, state, lost from message where id = ?", (id_,))
+            states.append(self._stop(tx, *found[0]) if found else _ended_state(tx, id_))
+        return states
 
-    def _cancel_one(self, tx: Transaction, id_: str) -> State | None:
-        found = tx.rows("select seq, queue, state from message where id = ?", (id_,))
-        if not found:
-            return _ended_state(tx, id_)
-        seq, queue, state = found[0]
-        if state == rows.RUNNING:
+    async def cancel_all(self, choice: Choice, limit: int = 1000) -> int:
+        """See `store.contract.Inspects.cancel_all`."""
+        return await in_steps(self._db.writer, self._cancel_chosen, choice, limit)
+
+    def _cancel_chosen(self, tx: Transaction, choice: Choice, limit: int) -> tuple[int, int]:
+        found = chosen(tx, _STOPPABLE, choice, limit)
+        for row in found:
+            self._stop(tx, *row)
+        return len(found), len(found)
+
+    def _stop(self, tx: Transaction, seq: int, queue: str, number: int, lost: int) -> State:
+        """End what waits; ask the worker of what runs."""
+        if number == rows.RUNNING:
             tx.db.execute("update message set cancel = 1 where seq = ?", (seq,))
             tx.topics.add("cancel")
             return State.RUNNING
-        self._settling.end(tx, seq, queue, rows.live(state), State.CANCELLED, cause="cancelled while waiting")
+        ruling = Ruling(move=Move.CANCEL, state=State.CANCELLED, lost=lost, cause=CANCELLED)
+        self._settling.end(tx, seq, queue, rows.live(number), ruling)
         return State.CANCELLED
 
     async def tidy(self, limit: int = 5000) -> int:
@@ -132,7 +153,7 @@ def _worker(row: tuple[Any, ...], mono: float) -> WorkerRow:
     id_, host, pid, started, until, state, detail = row
     beat = _beat(detail)
     return WorkerRow(
-        worker=id_, host=host, pid=pid, queues=beat.queues, concurrency=beat.concurrency, running=beat.running,
-        done=beat.done, failed=beat.failed, proved=beat.proved, state=state, rss=beat.rss, started=started,
-        left=until - mono,
+        worker=id_, host=host, node=beat.node, pid=pid, queues=beat.queues, concurrency=beat.concurrency,
+        running=beat.running, done=beat.done, failed=beat.failed, proved=beat.proved, state=state, rss=beat.rss,
+        started=started, left=until - mono,
     )  # fmt: skip

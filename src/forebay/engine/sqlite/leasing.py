@@ -9,6 +9,7 @@ import apsw
 from forebay.engine.contract import Beat, Leased, Recovered, Want
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
+from forebay.engine.sqlite.gates import wake
 from forebay.engine.sqlite.publishing import QUEUE
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
@@ -16,6 +17,9 @@ from forebay.engine.sqlite.sifting import NOTHING, sifted
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineError, LeaseLost
+from forebay.model.lifecycle import Move
+from forebay.model.outcome import Lose
+from forebay.model.ruling import SILENT
 
 #: Messages that one lease makes ready, or expires, on its way; bounds how long the write lock is held.
 SWEEP = 1_000
@@ -27,8 +31,7 @@ class Leasing:
     """Leases for the workers of one host in one of its boots."""
 
     def __init__(self, database: Database, settling: Settling) -> None:
-        self._host, self._boot, self._signal = database.host, database.boot, database.signal
-        self._settling = settling
+        self._boot, self._signal, self._settling = database.boot, database.signal, settling
         self._turn = 0
 
     def lease(self, tx: Transaction, want: Want) -> Leased:
@@ -45,7 +48,7 @@ class Leasing:
 
     def _take(self, tx: Transaction, want: Want) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""
-        lanes = tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)),)) if want.queues else []
+        lanes = tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)), tx.now)) if want.queues else []
         if not lanes:
             return []
         turn = self._turn % len(lanes)
@@ -84,7 +87,7 @@ class Leasing:
         if tx.db.changes():
             return True
         tx.db.execute(
-            sql("register"), (beat.worker, until, beat.state, detail, beat.pid, self._host, self._boot, tx.now)
+            sql("register"), (beat.worker, until, beat.state, detail, beat.pid, beat.host, self._boot, tx.now)
         )
         return bool(tx.db.changes())
 
@@ -96,13 +99,10 @@ class Leasing:
         for worker in sorted(gone | named):
             # the row stays a while as a tombstone, so that a frozen worker that comes back is told
             tx.db.execute("update worker set state = 'buried', until = 0, started = ? where id = ?", (tx.now, worker))
-            for seq, queue, cancel in tx.rows(sql("running"), (worker,)):
-                if cancel:
-                    self._settling.end(tx, seq, queue, "running", "cancelled", cause="its worker was lost")
-                elif self._settling.lose(tx, seq, queue, "its process ended or stopped answering"):
-                    returned += 1
-                else:
-                    quarantined += 1
+            for seq, queue, *stands in tx.rows(sql("running"), (worker,)):
+                ruling = self._settling.carry_out(tx, seq, queue, Lose(SILENT), tuple(stands))
+                returned += ruling.move is Move.LOSE
+                quarantined += ruling.move is Move.QUARANTINE
         return Recovered(sorted(gone | named), returned, quarantined)
 
 
@@ -115,7 +115,8 @@ async def ripen(db: Database) -> None:
 
 
 def promote(tx: Transaction, limit: int = SWEEP) -> None:
-    """Make due messages ready."""
+    """Make due messages ready, and those behind gates that have opened."""
+    wake(tx, limit)
     queues = Counter(queue for (queue,) in tx.rows(sql("promote"), (tx.now, limit)))
     for queue, n in queues.items():
         tx.moved(queue, "scheduled", "ready", n)

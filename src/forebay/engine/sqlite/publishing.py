@@ -12,7 +12,7 @@ from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
-from forebay.model.message import Message
+from forebay.model.message import Message, quiet, start
 from forebay.model.queue import QueueSpec
 
 #: Characters of an id; one of another length is inserted by itself.
@@ -76,23 +76,26 @@ def _ttl(tx: Transaction, queue: str) -> float | None:
 
 def _values(message: Message, ttl: float | None, now: float) -> tuple[Any, ...]:
     """The columns of a form, between id and body."""
-    due = message.due if message.due is not None else (now + message.delay if message.delay > 0 else None)
-    if due is not None and due <= now:
-        due = None
-    ttl = message.ttl if message.ttl is not None else ttl
+    due = start(message, now)
+    expires = _expires(message, ttl, now)
     return (
         message.queue,
         message.lane,
-        rows.READY if due is None else rows.SCHEDULED,
+        rows.READY if due <= now else rows.SCHEDULED,
         message.priority,
         now,
-        due,
-        None if ttl is None else now + ttl,
+        None if due <= now else due,
+        expires,
         message.key,
         message.unique,
         message.task,
         rows.pack_or_none(message.headers),
     )
+
+
+def _expires(message: Message, ttl: float | None, now: float) -> float | None:
+    ttl = message.ttl if message.ttl is not None else ttl
+    return None if ttl is None else now + ttl
 
 
 def _form(message: Message) -> Message:
@@ -102,7 +105,12 @@ def _form(message: Message) -> Message:
 
 def _insert_alike(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]) -> list[Receipt]:
     """Messages of one form, usually a whole batch; those that are duplicates are found out one by one."""
-    if len(alike) > 1 and all(_usual(message.id) for message in alike) and _insert_all(tx, alike, form):
+    if (
+        len(alike) > 1
+        and alike[0].unique is None
+        and all(_usual(message.id) for message in alike)
+        and _insert_all(tx, alike, form)
+    ):
         return [Receipt(message.id) for message in alike]
     return [_insert_one(tx, message, form) for message in alike]
 
@@ -129,19 +137,33 @@ def _insert_all(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]
 
 
 def _insert_one(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Receipt:
+    if message.unique is not None and (receipt := _held(tx, message, form)) is not None:
+        return receipt
     tx.db.execute(sql("publish"), (message.id, *form, message.body))
-    if tx.db.changes():
-        _account(tx, form, 1)
-        return Receipt(message.id)
-    return Receipt(_holder(tx, message), Fate.DUPLICATE)
+    if not tx.db.changes():
+        return Receipt(message.id, Fate.DUPLICATE)
+    _account(tx, form, 1)
+    return Receipt(message.id)
 
 
-def _holder(tx: Transaction, message: Message) -> str:
-    """The message that stands for a duplicate: itself, or the one that holds its unique key."""
-    if message.unique is None or tx.value(sql("known"), (message.id,)):
-        return message.id
-    holder = tx.value("select id from message where uniq = ?", (message.unique,))
-    return holder or message.id
+def _held(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Receipt | None:
+    """The answer to a message that is known, or whose unique key a live one holds; None if it may come in."""
+    if tx.value(sql("known"), (message.id,)):
+        return Receipt(message.id, Fate.DUPLICATE)
+    found = tx.rows(sql("holders"), (message.unique,))
+    if not found or (message.debounce > 0 and found[0][4] == rows.RUNNING):
+        return None
+    seq, holder, queue, task, state, attempt, created = found[0]
+    if message.debounce <= 0 or (queue, task) != (message.queue, message.task):
+        return Receipt(holder, Fate.DUPLICATE)
+    tried, parked = attempt > 0, state == rows.PARKED  # what was tried were other arguments
+    due = None if parked else quiet(message, tx.now if tried else created, tx.now)
+    _, _, _, _, _, _, expires, _, _, _, headers = form
+    tx.db.execute(sql("merge"), (seq, message.body, headers, expires, due, tried, tx.now))
+    if not parked:
+        tx.moved(queue, str(rows.live(state)), "scheduled")
+    tx.topics.add(QUEUE + queue)
+    return Receipt(holder, Fate.MERGED)
 
 
 def _account(tx: Transaction, form: tuple[Any, ...], n: int) -> None:

@@ -50,30 +50,36 @@ def _progress(tx: Transaction, delivery: Delivery, value: bytes, boot: str) -> b
 
 def live(row: tuple[Any, ...]) -> Found:
     """From the columns of `find_live.sql`."""
-    id_, queue, task, state, attempt, lost, priority, lane, key, unique, body, headers, created = row[:13]
+    id_, queue, task, number, attempt, lost, priority, lane, key, unique, body, headers, created = row[:13]
     due, expires, started, worker, failure, progress, cause = row[13:]
+    state = rows.live(number)
     return Found(
-        id=id_, queue=queue, task=task, state=rows.live(state), attempt=attempt, lost=lost, priority=priority,
-        lane=lane, key=key, unique=unique, body=body, headers=rows.headers(headers), created=created,
-        due=due if state == rows.SCHEDULED else None, expires=expires, started=started, worker=worker,
-        failure=rows.failure(failure), progress=progress, cause=cause or "" if state == rows.PARKED else "",
+        id=id_, queue=queue, task=task, state=state, attempt=attempt, lost=lost, priority=priority, lane=lane, key=key,
+        unique=unique, body=body, headers=rows.headers(headers), created=created,
+        due=due if state is State.SCHEDULED else None, expires=expires, started=started, worker=worker,
+        failure=rows.failure(failure), progress=progress, cause="" if state is State.RUNNING else cause or "",
     )  # fmt: skip
 
 
 def ended(row: tuple[Any, ...]) -> Found:
     """From the columns of `find_finished.sql`."""
-    id_, queue, task, state, attempt, created, finished, result, cause, failure = row
+    id_, queue, task, state, attempt, lost, priority, lane, key, unique, headers, created, due, expires = row[:14]
+    started, worker, finished, result, cause, failure, progress = row[14:]
     return Found(
-        id=id_, queue=queue, task=task, state=State(state), attempt=attempt, created=created, finished=finished,
-        result=result, cause=cause or "", failure=rows.failure(failure),
+        id=id_, queue=queue, task=task, state=State(state), attempt=attempt, lost=lost, priority=priority, lane=lane,
+        key=key, unique=unique, headers=rows.headers(headers), created=created, due=due, expires=expires,
+        started=started, worker=worker, finished=finished, result=result, cause=cause or "",
+        failure=rows.failure(failure), progress=progress,
     )  # fmt: skip
 
 
 def dead(row: tuple[Any, ...]) -> Found:
     """From the columns of `find_dead.sql`."""
-    id_, queue, task, attempt, lost, priority, lane, key, unique, body, headers, created, finished, cause, failure = row
+    id_, queue, task, attempt, lost, priority, lane, key, unique, body, headers, created, due, expires = row[:14]
+    started, worker, finished, cause, failure, progress = row[14:]
     return Found(
         id=id_, queue=queue, task=task, state=State.DEAD, attempt=attempt, lost=lost, priority=priority, lane=lane,
-        key=key, unique=unique, body=body, headers=rows.headers(headers), created=created, finished=finished,
-        cause=cause, failure=rows.failure(failure),
+        key=key, unique=unique, body=body, headers=rows.headers(headers), created=created, due=due, expires=expires,
+        started=started, worker=worker, finished=finished, cause=cause, failure=rows.failure(failure),
+        progress=progress,
     )  # fmt: skip

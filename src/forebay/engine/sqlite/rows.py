@@ -22,7 +22,8 @@ LIVE_STATES: tuple[State, ...] = (State.SCHEDULED, State.READY, State.RUNNING, S
 pack = msgspec.msgpack.Encoder().encode
 _headers = msgspec.msgpack.Decoder(dict[str, str]).decode
 _failure = msgspec.msgpack.Decoder(Failure).decode
-_FOREIGN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+#: What reading a blob raises that it was not Forebay that wrote.
+FOREIGN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 @cache
@@ -56,7 +57,7 @@ def headers(blob: bytes | None) -> dict[str, str] | None:
     """Headers to look at: as stored, or none if somebody else wrote what stands there."""
     try:
         return decoded_headers(blob)
-    except _FOREIGN:
+    except FOREIGN:
         return None
 
 
@@ -64,14 +65,14 @@ def failure(blob: bytes | None) -> Failure | None:
     """A failure to look at, as `headers`."""
     try:
         return _failure(blob) if blob else None
-    except _FOREIGN:
+    except FOREIGN:
         return None
 
 
 def delivery(row: Sequence[Any]) -> Delivery:
     """A delivery from the columns of `lease.sql` and `held.sql`, which are in the order of its fields."""
     made = Delivery(*row)
-    return made if made.headers is None else replace(made, headers=decoded_headers(row[-1]))
+    return made if made.headers is None else replace(made, headers=decoded_headers(row[13]))
 
 
 #: Bits of a fence, and of a row's number, in one number of `leases`.

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
+from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.publishing import Publishing
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.message import Message
 from forebay.store.contract import Schedule
+
+_form = msgspec.msgpack.Decoder(Message).decode
 
 
 class Schedules:
@@ -30,7 +35,7 @@ class Schedules:
         return await self._db.writer.submit(self._fire, name, tick, following, messages)
 
     def _fire(self, tx: Transaction, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
-        tx.db.execute(sql("fire"), (name, tick, following))
+        tx.db.execute(sql("fire"), (name, tick, following, tx.now))
         if not tx.db.changes():
             return False
         if messages:
@@ -47,16 +52,21 @@ class Schedules:
 
 
 def _schedule(row: tuple[Any, ...]) -> Schedule:
-    name, cron, tz, task, queue, body, missed, upcoming, last, paused = row
+    name, cron, tz, form, missed, overlap, upcoming, last, paused = row
+    flaw = ""
+    try:
+        message = _form(form)
+    except rows.FOREIGN as error:
+        message, flaw = Message(id="", queue=""), f"its message is not readable ({error})"
     return Schedule(
-        name=name, cron=cron, tz=tz, task=task, queue=queue, body=body, missed=missed, next=upcoming, last=last,
-        paused=bool(paused),
+        name=name, cron=cron, tz=tz, message=message, missed=missed, overlap=overlap, next=upcoming, last=last,
+        paused=bool(paused), flaw=flaw,
     )  # fmt: skip
 
 
 def _put(tx: Transaction, schedules: Sequence[Schedule]) -> None:
     for one in schedules:
-        values = (one.name, one.cron, one.tz, one.task, one.queue, one.body, one.missed, one.next)
+        values = (one.name, one.cron, one.tz, rows.pack(one.message), one.missed, one.overlap, one.next)
         tx.db.execute(sql("put_schedule"), values)
 
 

@@ -53,7 +53,7 @@ async def sifted(
 def _sift(tx: Transaction, want: Want) -> int:
     """Bury what stands where a lease would look and cannot be taken; how many."""
     seqs = {seq for (seq,) in tx.rows(sql("waiting_due"), (tx.now, _FAR))}
-    for queue, lane in tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)),)) if want.queues else ():
+    for queue, lane in tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)), tx.now)) if want.queues else ():
         seqs |= {seq for (seq,) in tx.rows(sql("foremost"), (queue, lane, want.limit))}
     return sum(_bury(tx, seq) for seq in sorted(seqs))
 

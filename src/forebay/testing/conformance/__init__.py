@@ -13,14 +13,17 @@ pytest.register_assert_rewrite(
         f"{__name__}.{name}"
         for name in (
             *("declare", "publish", "lease", "extend", "settle", "recover", "wait", "depth", "gates"),
-            *("cancel", "dead", "schedules", "results", "processes", "concurrency", "driving", "kit", "stage"),
+            *("cancel", "many", "dead", "schedules", "results", "story", "debounce", "audits"),
+            *("processes", "concurrency", "driving", "kit", "stage"),
         )
     )
 )
 
+from forebay.testing.conformance.audits import TestAudits
 from forebay.testing.conformance.cancel import TestCancel
 from forebay.testing.conformance.concurrency import TestConcurrency
 from forebay.testing.conformance.dead import TestDead
+from forebay.testing.conformance.debounce import TestDebounce
 from forebay.testing.conformance.declare import TestDeclare
 from forebay.testing.conformance.depth import TestDepth
 from forebay.testing.conformance.driving import TestDriving
@@ -28,6 +31,7 @@ from forebay.testing.conformance.extend import TestExtend
 from forebay.testing.conformance.gates import TestGates, TestPark
 from forebay.testing.conformance.kit import Kit, kit, live
 from forebay.testing.conformance.lease import TestExpiry, TestLease, TestRotation
+from forebay.testing.conformance.many import TestMany
 from forebay.testing.conformance.processes import TestDurable, TestShared
 from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUnique
 from forebay.testing.conformance.recover import TestRecover
@@ -35,14 +39,18 @@ from forebay.testing.conformance.results import TestFind, TestMessages, TestProg
 from forebay.testing.conformance.schedules import TestSchedules
 from forebay.testing.conformance.settle import TestFence, TestSettle
 from forebay.testing.conformance.stage import MakeBackend
+from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
 from forebay.testing.conformance.wait import TestWait, TestWatch
 
 __all__ = [
     "Kit",
     "MakeBackend",
+    "TestAudits",
     "TestCancel",
+    "TestCauses",
     "TestConcurrency",
     "TestDead",
+    "TestDebounce",
     "TestDeclare",
     "TestDelay",
     "TestDepth",
@@ -54,16 +62,19 @@ __all__ = [
     "TestFind",
     "TestGates",
     "TestLease",
+    "TestMany",
     "TestMessages",
     "TestPark",
     "TestProgress",
     "TestPublish",
     "TestRecover",
+    "TestRelease",
     "TestRetention",
     "TestRotation",
     "TestSchedules",
     "TestSettle",
     "TestShared",
+    "TestStory",
     "TestUnique",
     "TestWait",
     "TestWatch",

@@ -11,6 +11,7 @@ from forebay.engine.contract import Depth
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State
 from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Lose, Outcome, Park, Release, Retry, Snooze
+from forebay.store.contract import Choice
 from forebay.testing.conformance.kit import BOOM, Kit, ident
 
 OUTCOMES: list[Outcome] = [
@@ -200,10 +201,10 @@ class History:
             self._died[delivery.queue] += found is not None and found.state is State.DEAD
 
     def _redrive(self) -> None:
-        self.kit.run(self.kit.backend.redrive(limit=2))
+        self.kit.run(self.kit.backend.redrive(Choice(), limit=2))
 
     def _purge(self) -> None:
-        self.kit.run(self.kit.backend.purge(limit=1))
+        self.kit.run(self.kit.backend.purge(Choice(), limit=1))
 
     def _gate(self) -> None:
         queue, lane = self._random.choice(["x", "y"]), self._random.choice([None, "shut", "lane"])

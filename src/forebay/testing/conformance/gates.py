@@ -1,6 +1,7 @@
 """What gates promise: a closed one yields nothing, costs nothing, and touches no message."""
 
 from forebay.model.outcome import Ack, Park
+from forebay.model.ruling import PAUSE
 from forebay.testing.conformance.kit import Kit
 
 
@@ -73,6 +74,47 @@ class TestGates:
         kit.open_gate("q", "smtp")
         assert [(gate.queue, gate.lane) for gate in kit.run(kit.backend.gates())] == [("q", None)]
 
+    def test_each_holder_opens_its_own(self, kit: Kit) -> None:
+        """A breaker that recovers does not open what an operator has closed, nor the other way round."""
+        kit.publish("mail", lane="smtp")
+        kit.close_gate(lane="smtp", reason="not before nine")
+        kit.close_gate(lane="smtp", reason="down", holder="breaker")
+        kit.open_gate(lane="smtp", holder="breaker")
+        assert kit.take() == []
+        (gate,) = kit.run(kit.backend.gates())
+        assert (gate.holder, gate.reason) == ("operator", "not before nine")
+        kit.close_gate(lane="smtp", reason="down", holder="breaker")
+        kit.open_gate(lane="smtp")
+        assert kit.take() == []
+        kit.open_gate(lane="smtp", holder="breaker")
+        assert kit.take() == ["mail"]
+
+    def test_a_gate_with_an_end_opens_by_itself(self, kit: Kit) -> None:
+        """Then it is not listed any more, what waited is leased, and what was parked is awake."""
+        kit.publish("a", "b", lane="smtp")
+        (first,) = kit.lease(1)
+        kit.close_gate(lane="smtp", reason="429", holder="throttle", until=kit.now() + 30)
+        kit.settle(Park("smtp", "429"), first)
+        assert [gate.until for gate in kit.run(kit.backend.gates())] == [kit.now() + 30]
+        kit.clock.advance(29)
+        assert kit.take() == []
+        kit.clock.advance(1)
+        assert kit.run(kit.backend.gates()) == []
+        assert kit.take() == ["a", "b"]
+
+    def test_closed_again_it_takes_the_new_reason_and_end(self, kit: Kit) -> None:
+        """And keeps its time, unless it had opened meanwhile."""
+        start = kit.now()
+        kit.close_gate(reason="429", holder="throttle", until=start + 30)
+        kit.clock.advance(10)
+        kit.close_gate(reason="still 429", holder="throttle", until=start + 60)
+        (gate,) = kit.run(kit.backend.gates())
+        assert (gate.reason, gate.since, gate.until) == ("still 429", start, start + 60)
+        kit.clock.advance(60)
+        kit.close_gate(reason="429", holder="throttle", until=kit.now() + 5)
+        (gate,) = kit.run(kit.backend.gates())
+        assert (gate.since, gate.until) == (kit.now(), kit.now() + 5)
+
     def test_closing_and_opening_twice_is_harmless(self, kit: Kit) -> None:
         """Both are about a state, not about a count."""
         kit.publish("a")
@@ -133,20 +175,57 @@ class TestPark:
         kit.open_gate(lane="x")
         assert (kit.state("a"), kit.state("b")) == ("ready", "parked")
 
-    def test_opening_the_queue_wakes_every_lane(self, kit: Kit) -> None:
-        """The gate of a queue stands before all its lanes."""
+    def test_opening_the_queue_wakes_every_lane_that_is_open(self, kit: Kit) -> None:
+        """What is parked in a lane that is closed itself stays so: nothing calls it ready before it may run."""
+        kit.publish("a", "b")
+        a, b = kit.lease()
         kit.close_gate()
-        kit.open_gate()
         kit.close_gate(lane="x")
-        kit.finish(Park("x"))
+        kit.settle(Park("x"), a)
+        kit.settle(Park("y"), b)
         kit.open_gate()
-        assert kit.state("a") == "ready"
+        assert (kit.state("a"), kit.state("b")) == ("parked", "ready")
+        assert (kit.depth().parked, kit.depth().ready) == (1, 1)
+        kit.open_gate(lane="x")
+        assert (kit.state("a"), kit.depth().parked) == ("ready", 0)
 
-    def test_parked_in_an_open_lane_is_ready(self, kit: Kit) -> None:
-        """A gate that opened before the message came to be parked will not open again: the message is ready at once."""
+    def test_many_are_woken_however_many_they_are(self, kit: Kit) -> None:
+        """In steps, so that nobody else waits for all of them, and all the same before the verb returns."""
+        called = [f"m{number}" for number in range(2500)]
+        kit.publish(*called)
+        kit.close_gate(lane="x")
+        kit.settle(Park("x"), *kit.lease(2500))
+        assert kit.depth().parked == 2500
+        kit.open_gate(lane="x")
+        assert (kit.depth().parked, kit.depth().ready) == (0, 2500)
+
+    def test_parked_in_an_open_lane_it_waits_for_a_time(self, kit: Kit) -> None:
+        """Nobody has closed the lane (yet, or any more), so no gate will wake it: the time it says does, or a default.
+
+        It is not leased again at once, thousands of times a second.
+        """
+        kit.finish(Park("smtp", "429", until=kit.now() + 30))
+        found = kit.found("a")
+        assert (found.state, found.lane, found.cause, found.attempt) == ("scheduled", "smtp", "429", 0)
+        assert found.due == kit.now() + 30
+        kit.clock.advance(29)
+        assert kit.take() == []
+        kit.clock.advance(1)
+        (delivery,) = kit.lease()
+        for until in (None, kit.now() - 5):
+            kit.settle(Park("smtp", "429", until), delivery)
+            assert kit.take() == []
+            kit.clock.advance(PAUSE)
+            (delivery,) = kit.lease()
+        assert delivery.attempt == 1
+
+    def test_a_lane_that_is_closed_later_holds_it_too(self, kit: Kit) -> None:
+        """Whether the gate closes before or after a message is parked makes no difference."""
         kit.finish(Park("smtp"))
-        assert kit.state("a") == "ready"
-        assert (kit.depth().ready, kit.depth().parked) == (1, 0)
+        kit.close_gate(lane="smtp")
+        kit.clock.advance(PAUSE)
+        assert kit.take() == []
+        kit.open_gate(lane="smtp")
         assert kit.take() == ["a"]
 
     def test_a_parked_message_can_be_cancelled(self, kit: Kit) -> None:

@@ -180,13 +180,13 @@ class Kit(Working):
         """Cancel messages."""
         return self.run(self.backend.cancel([ident(name) for name in called]))
 
-    def close_gate(self, queue: str = "q", lane: str | None = None, reason: str = "") -> None:
+    def close_gate(self, queue: str = "q", lane: str | None = None, reason: str = "", **more: Any) -> None:
         """Close a gate."""
-        self.run(self.backend.close_gate(queue, lane, reason))
+        self.run(self.backend.close_gate(queue, lane, reason, **more))
 
-    def open_gate(self, queue: str = "q", lane: str | None = None) -> None:
+    def open_gate(self, queue: str = "q", lane: str | None = None, **more: Any) -> None:
         """Open a gate."""
-        self.run(self.backend.open_gate(queue, lane))
+        self.run(self.backend.open_gate(queue, lane, **more))
 
     def tidy(self, limit: int = 5000) -> int:
         """Tidy up."""

@@ -2,6 +2,7 @@
 
 from forebay.engine.contract import Fate
 from forebay.model.outcome import Ack, DeadLetter
+from forebay.store.contract import Choice
 from forebay.testing.conformance.kit import Kit, ident
 
 
@@ -72,7 +73,7 @@ class TestShared:
         """What died here can be redriven there."""
         other = kit.peer()
         kit.finish(DeadLetter("bug"))
-        assert other.run(other.backend.redrive()) == 1
+        assert other.run(other.backend.redrive(Choice())) == 1
         assert kit.take() == ["a"]
 
     def test_workers_are_shared(self, kit: Kit) -> None:

@@ -1,7 +1,7 @@
 """What `recover` promises: what a lost worker held runs again, is counted, and is quarantined in the end."""
 
-from forebay.engine.contract import QUARANTINE_AFTER
 from forebay.model.outcome import Ack, DeadLetter, Lose, Retry
+from forebay.model.ruling import QUARANTINE_AFTER
 from forebay.testing.conformance.kit import BOOM, Kit
 
 

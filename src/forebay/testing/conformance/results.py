@@ -8,6 +8,7 @@ from forebay.config import Settings
 from forebay.engine.contract import Fate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Outcome, Release
+from forebay.store.contract import Choice
 from forebay.testing.conformance.kit import Kit, ident, names
 
 TTL = Settings().result_ttl
@@ -182,7 +183,7 @@ class TestRetention:
         """Its time as discarded begins when it was discarded, not when it died."""
         kit.finish(DeadLetter("bug"))
         kit.clock.advance(10 * TTL)
-        kit.run(kit.backend.purge())
+        kit.run(kit.backend.purge(Choice()))
         kit.tidy()
         assert kit.state("a") == "discarded"
         kit.clock.advance(TTL + 1)

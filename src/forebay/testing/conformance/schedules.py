@@ -8,10 +8,25 @@ from forebay.model.message import Message
 from forebay.store.contract import Schedule
 from forebay.testing.conformance.kit import Kit, ident, in_threads
 
+#: The form of a tick's message, with all that a message may have.
+FORM = Message(
+    id="",
+    queue="q",
+    task="app.tidy",
+    body=b"\x80",
+    headers={"a": "b"},
+    key="k",
+    priority=7,
+    lane="l",
+    ttl=60,
+    unique="u",
+)
+OTHER = Message(id="", queue="q2", task="app.tidy2")
+
 
 def hourly(**fields: Any) -> Schedule:
     """A schedule that is due at 1000."""
-    tidy = Schedule(name="tidy", cron="0 * * * *", tz="UTC", task="app.tidy", queue="q", next=1000.0)
+    tidy = Schedule(name="tidy", cron="0 * * * *", tz="UTC", message=FORM, next=1000.0)
     return msgspec.structs.replace(tidy, **fields)
 
 
@@ -29,7 +44,7 @@ def fire(kit: Kit, tick: float, following: float, *called: str, name: str = "tid
 class TestSchedules:
     def test_they_are_kept_by_name(self, kit: Kit) -> None:
         """What was put can be listed, by name, field by field."""
-        tidy = hourly(body=b"\x80", missed="all")
+        tidy = hourly(message=OTHER, missed="all", overlap="skip")
         put(kit, tidy, hourly(name="early"))
         assert kit.run(kit.backend.schedules()) == [hourly(name="early"), tidy]
 
@@ -38,9 +53,9 @@ class TestSchedules:
         put(kit, hourly())
         fire(kit, 1000, 2000)
         kit.run(kit.backend.pause_schedule("tidy", paused=True))
-        put(kit, hourly(next=9999.0, task="app.tidy2", body=b"\x80"))
+        put(kit, hourly(next=9999.0, message=OTHER, overlap="queue"))
         assert kit.run(kit.backend.schedules()) == [
-            hourly(next=2000.0, last=1000.0, paused=True, task="app.tidy2", body=b"\x80")
+            hourly(next=2000.0, last=1000.0, paused=True, message=OTHER, overlap="queue")
         ]
 
     def test_a_changed_one_takes_the_new_tick(self, kit: Kit) -> None:
@@ -55,6 +70,14 @@ class TestSchedules:
         assert fire(kit, 1000, 2000, "a", "b")
         assert kit.take() == ["a", "b"]
         assert kit.run(kit.backend.schedules()) == [hourly(next=2000.0, last=1000.0)]
+
+    def test_a_tick_that_is_not_there_yet_is_refused(self, kit: Kit) -> None:
+        """The store's clock decides: a scheduler whose own is ahead fires nothing early."""
+        put(kit, hourly(next=kit.now() + 60))
+        assert not fire(kit, kit.now() + 60, kit.now() + 120, "a")
+        assert kit.find("a") is None
+        kit.clock.advance(60)
+        assert fire(kit, kit.now(), kit.now() + 60, "a")
 
     def test_a_tick_fires_once(self, kit: Kit) -> None:
         """Who comes second fires nothing and changes nothing."""

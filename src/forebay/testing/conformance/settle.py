@@ -42,7 +42,9 @@ class TestSettle:
         kit.close_gate(lane="smtp")
         kit.finish(outcome)
         found = kit.found("a")
-        assert (found.state, found.worker, found.started) == (state, None, None)
+        assert found.state == state
+        if (outcome, state) in RETURNS:
+            assert (found.worker, found.started) == (None, None)
         assert kit.run(kit.backend.held("w")) == []
 
     @pytest.mark.parametrize(("outcome", "state"), ENDS)

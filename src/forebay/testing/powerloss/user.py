@@ -12,7 +12,7 @@ from forebay.engine.waiting import drive
 from forebay.model.delivery import Delivery
 from forebay.model.message import Failure, Message
 from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Outcome, Park, Release, Retry, Settlement, Snooze
-from forebay.store.contract import Schedule
+from forebay.store.contract import Choice, Schedule
 from forebay.testing.clock import ManualClock
 
 QUEUES = ("mail", "clicks", "reports")
@@ -101,10 +101,10 @@ class User:
             drive(self._engine.cancel(self._chance.choices(self._published[-30:], k=3)))
 
     def _redrive(self) -> None:
-        drive(self._engine.redrive(limit=self._chance.randint(1, 5)))
+        drive(self._engine.redrive(Choice(), limit=self._chance.randint(1, 5)))
 
     def _purge(self) -> None:
-        drive(self._engine.purge(limit=self._chance.randint(1, 3)))
+        drive(self._engine.purge(Choice(), limit=self._chance.randint(1, 3)))
 
     def _gate(self) -> None:
         lane = self._chance.choice((None, "smtp"))
@@ -114,7 +114,8 @@ class User:
             drive(self._engine.open_gate("mail", lane))
 
     def _schedule(self) -> None:
-        schedule = Schedule(name="hourly", cron="0 * * * *", tz="UTC", task="tidy", queue="reports", next=1.0)
+        tick = Message(id="", queue="reports", task="tidy")
+        schedule = Schedule(name="hourly", cron="0 * * * *", tz="UTC", message=tick, next=1.0)
         drive(self._engine.put_schedules([schedule]))
 
     def _fire(self) -> None:

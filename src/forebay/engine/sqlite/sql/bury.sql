@@ -1,6 +1,8 @@
+-- a running message becomes a dead letter: now, cause, failure, losses
 insert into dead (
-    id, queue, lane, priority, attempt, lost, fence, created, finished, task, key, uniq, headers, cause, failure, body
+    id, queue, lane, priority, attempt, lost, fence, created, due, late, started, finished, worker, task, key, uniq,
+    headers, cause, failure, progress, body
 )
-select id, queue, lane, priority, attempt, lost, fence, created, ?2, task, key, uniq, headers, ?3,
-    coalesce(?4, failure), body
+select id, queue, lane, priority, attempt, ?5, fence, created, due, expires, leased, ?2, worker, task, key, uniq,
+    headers, ?3, coalesce(?4, failure), progress, body
 from message where seq = ?1

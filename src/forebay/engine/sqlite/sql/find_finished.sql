@@ -1,1 +1,3 @@
-select id, queue, task, state, attempt, created, finished, result, cause, failure from finished where id = ?1
+select id, queue, task, state, attempt, lost, priority, lane, key, uniq, headers, created, due, late, started, worker,
+       finished, result, cause, failure, progress
+from finished where id = ?1

@@ -6,4 +6,4 @@ where seq in (
     where state = 1 and queue = ?3 and lane = ?4 and (expires is null or expires > ?2)
     order by priority desc, seq limit ?5
 )
-returning seq, id, queue, task, body, fence, attempt, lost, created, expires, priority, lane, key, headers
+returning seq, id, queue, task, body, fence, attempt, lost, created, expires, priority, lane, key, headers, unknown

@@ -1,3 +1,3 @@
 -- waiting messages past their time
-select seq, queue, state from message indexed by message_expires
+select seq, queue, state, lost from message indexed by message_expires
 where expires is not null and expires <= ?1 and state in (0, 1, 3) limit ?2

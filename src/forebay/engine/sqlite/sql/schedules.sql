@@ -1,1 +1,1 @@
-select name, cron, tz, task, queue, body, missed, next, last, paused from schedule order by name
+select name, cron, tz, form, missed, overlap, next, last, paused from schedule order by name

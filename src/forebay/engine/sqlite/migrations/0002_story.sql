@@ -1,0 +1,61 @@
+-- what a message that has ended still tells; `late` is after when it was not worth starting
+alter table finished add column lane text not null default '';
+alter table finished add column priority integer not null default 0;
+alter table finished add column lost integer not null default 0;
+alter table finished add column due real;
+alter table finished add column late real;
+alter table finished add column started real;
+alter table finished add column worker text;
+alter table finished add column key text;
+alter table finished add column uniq text;
+alter table finished add column headers blob;
+alter table finished add column progress blob;
+alter table dead add column due real;
+alter table dead add column late real;
+alter table dead add column started real;
+alter table dead add column worker text;
+alter table dead add column progress blob;
+
+-- since when it has been handed back because no worker knew its task
+alter table message add column unknown real;
+
+-- a key may be held twice: by one that runs and, debounced, by one that waits beside it
+drop index message_unique;
+create index message_unique on message (uniq) where uniq is not null;
+
+-- a closed gate; lane '*' is the whole queue, until 0 is open: what is parked behind it has still to be woken
+alter table gate rename to old_gate;
+create table gate (
+    queue text not null, lane text not null, holder text not null, reason text not null, since real not null, until real,
+    primary key (queue, lane, holder)
+) strict, without rowid;
+insert into gate select queue, lane, 'operator', reason, since, null from old_gate;
+drop table old_gate;
+create index gate_until on gate (until) where until is not null;
+
+-- form: a message as MessagePack, which the insert below writes by hand
+alter table schedule rename to old_schedule;
+create table schedule (
+    name text primary key,
+    cron text not null,
+    tz text not null,
+    form blob not null,
+    missed text not null,
+    overlap text not null,
+    next real not null,
+    last real,
+    paused integer not null default 0
+) strict, without rowid;
+insert into schedule
+select name, cron, tz, cast(
+    x'84a26964a0a57175657565db' || unhex(printf('%08x', octet_length(queue))) || cast(queue as blob)
+    || x'a47461736bdb' || unhex(printf('%08x', octet_length(task))) || cast(task as blob)
+    || x'a4626f6479c6' || unhex(printf('%08x', octet_length(body))) || body as blob
+), missed, 'allow', next, last, paused
+from old_schedule;
+drop table old_schedule;
+
+create table audit (
+    seq integer primary key autoincrement, at real not null, actor text not null, verb text not null, target text not null,
+    detail text not null
+) strict;

@@ -1,0 +1,145 @@
+"""A file that version 1 wrote, opened by this Forebay: nothing of it is lost, and an older Forebay refuses it then.
+
+`files/version-0001.db.gz` was made by version 1 itself: messages in every state, ends, dead letters, gates, schedules,
+workers, and one row that nobody can read.
+"""
+
+import gzip
+from pathlib import Path
+
+import apsw
+import pytest
+
+from forebay.config import Settings
+from forebay.engine.contract import Beat, Want
+from forebay.engine.registry import build
+from forebay.engine.sqlite import schema
+from forebay.engine.waiting import drive
+from forebay.model.errors import SchemaTooNew, SchemaTooOld
+from forebay.model.lifecycle import State
+from forebay.model.outcome import Ack, Settlement
+from forebay.store.contract import Choice, Query
+from forebay.testing import ManualClock
+
+OLD = Path(__file__).parent / "files" / "version-0001.db.gz"
+#: The clock by which it was made.
+THEN = 1_760_000_002.0
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A copy of the old file."""
+    old = tmp_path / "queue.db"
+    old.write_bytes(gzip.decompress(OLD.read_bytes()))
+    return old
+
+
+@pytest.fixture
+def opened(path):
+    """The old file, opened and so migrated, and its clock."""
+    clock = ManualClock(wall=THEN)
+    backend = build(Settings(url=f"sqlite:///{path}"), clock)
+    drive(backend.open())
+    yield backend, clock
+    drive(backend.close())
+
+
+def called(name):
+    return f"{name:0>32}"
+
+
+def find(backend, name):
+    return drive(backend.find([called(name)]))[0]
+
+
+def test_every_message_is_where_it_was(opened):
+    backend, _ = opened
+    states = {
+        State.READY: ("ready", "ready2", "raw", "inlane", "ready-unique"),
+        State.RUNNING: ("lost", "running", "asked"),
+        State.SCHEDULED: ("retried", "scheduled"),
+        State.PARKED: ("parked",),
+        State.DEAD: ("dead1", "dead2"),
+        State.DONE: ("done", "quiet"),
+        State.CANCELLED: ("cancelled",),
+        State.EXPIRED: ("expired",),
+        State.DISCARDED: ("discarded",),
+    }
+    for state, names in states.items():
+        assert [find(backend, name).state for name in names] == [state] * len(names)
+    assert find(backend, "done").result == b"\xa2ok"
+    assert (find(backend, "retried").failure.message, find(backend, "retried").unique) == ("boom", "u-1")
+    assert (find(backend, "dead1").key, find(backend, "dead1").headers, find(backend, "dead1").priority) == (
+        "tenant",
+        {"a": "b"},
+        2,
+    )
+    assert (find(backend, "parked").lane, find(backend, "parked").cause) == ("smtp", "down")
+    assert find(backend, "running").progress == b"\x05"
+
+
+def test_gates_are_the_operators_and_open_as_before(opened):
+    backend, _ = opened
+    gates = {(gate.queue, gate.lane): gate for gate in drive(backend.gates())}
+    assert {place: (gate.holder, gate.reason, gate.until) for place, gate in gates.items()} == {
+        ("mail", "smtp"): ("operator", "provider is down", None),
+        ("reports", None): ("operator", "holidays", None),
+    }
+    drive(backend.open_gate("mail", "smtp"))
+    assert find(backend, "parked").state == "ready"
+
+
+def test_schedules_keep_their_message_and_their_place_in_time(opened):
+    backend, _ = opened
+    nightly, tidy = drive(backend.schedules())
+    assert (tidy.cron, tidy.tz, tidy.missed, tidy.next, tidy.paused) == (
+        "0 * * * *",
+        "UTC",
+        "once",
+        1_760_003_600.0,
+        False,
+    )
+    assert (tidy.message.task, tidy.message.queue, tidy.message.body) == ("tidy", "reports", b"\x80")
+    assert (nightly.last, nightly.next, nightly.paused) == (1_760_010_000.0, 1_760_096_400.0, True)
+    assert nightly.message.body == b"\x81\xa1a\xda\x01\x90" + b"z" * 400
+    assert (nightly.overlap, nightly.flaw) == ("allow", "")
+
+
+def test_work_goes_on(opened):
+    """What runs is settled, what waits is leased, dead letters are redriven; the row nobody can read is told."""
+    backend, clock = opened
+    drive(backend.extend([Beat(worker="new", lease=1e6)]))
+    drive(backend.recover(["w-lives"]))
+    drive(backend.open_gate("reports"))
+    drive(backend.open_gate("mail", "smtp"))
+    assert drive(backend.redrive(Choice())) == 2
+    clock.advance(3600)
+    leased = drive(backend.lease(Want("new", ["mail", "reports"], 100))).deliveries
+    assert (
+        len(leased) == 5 + 2 + 2 + 1 + 2
+    )  # ready, running before, due by now, parked, dead; not the one to be cancelled
+    assert all(drive(backend.settle("new", [Settlement(one, Ack()) for one in leased])))
+    assert find(backend, "asked").state == "cancelled"
+    assert "its task is no UTF-8" in find(backend, "odd").cause
+    assert drive(backend.messages(Query())) == []
+
+
+def test_the_numbers_still_hold(opened):
+    backend, _ = opened
+    (mail, reports) = drive(backend.depth(["mail", "reports"]))
+    assert (mail.ready, mail.scheduled, mail.running, mail.parked, mail.dead, mail.published) == (4, 2, 1, 1, 2, 15)
+    assert (reports.ready, reports.running, reports.paused) == (1, 2, True)
+
+
+def test_without_leave_to_migrate_it_is_left_alone(path):
+    backend = build(Settings(url=f"sqlite:///{path}", migrate=False), ManualClock(wall=THEN))
+    with pytest.raises(SchemaTooOld, match="forebay migrate"):
+        drive(backend.open())
+    assert apsw.Connection(str(path)).pragma("user_version") == 1
+
+
+def test_an_older_forebay_refuses_it_afterwards(opened, path, monkeypatch):
+    known = schema.migrations()[:1]
+    monkeypatch.setattr(schema, "migrations", lambda: known)
+    with pytest.raises(SchemaTooNew, match="upgrade Forebay"):
+        drive(build(Settings(url=f"sqlite:///{path}"), ManualClock(wall=THEN)).open())
