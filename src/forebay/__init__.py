@@ -1,6 +1,7 @@
 """Forebay: messaging queues and workers, on one SQLite file or on the servers you have."""
 
 from forebay.app import Forebay
+from forebay.engine.contract import Depth
 from forebay.flow.retry import Retry
 from forebay.flow.snooze import Snooze
 from forebay.model.errors import (
@@ -26,28 +27,36 @@ from forebay.model.errors import (
 )
 from forebay.model.lifecycle import State
 from forebay.produce.batch import Message
+from forebay.produce.calls import Call
 from forebay.produce.context import Context
 from forebay.produce.handle import Handle
+from forebay.produce.registry import Registry
 from forebay.produce.task import Task
+from forebay.store.contract import Found, Query
 
 __all__ = [
     "BadArguments",
     "BadResult",
     "BadSeal",
+    "Call",
     "ConfigError",
     "Context",
     "DeadLetter",
+    "Depth",
     "EngineError",
     "EngineFull",
     "EngineUnreachable",
     "Forebay",
     "ForebayError",
+    "Found",
     "Handle",
     "LeaseLost",
     "Message",
     "NoSuchMessage",
     "OutcomeUnknown",
     "PayloadTooLarge",
+    "Query",
+    "Registry",
     "ResultTimeout",
     "Retry",
     "SchemaTooNew",

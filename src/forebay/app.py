@@ -1,35 +1,36 @@
 """Forebay: the app object and composition root, the only place that builds the parts."""
 
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast, overload
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
 
 from forebay import config
-from forebay.engine.contract import Fate
+from forebay.config import Given
+from forebay.engine.contract import Depth, Fate
 from forebay.engine.facade import Facade
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
-from forebay.flow.retry import Retry
 from forebay.model.clock import Clock, SystemClock
-from forebay.model.duration import Duration, seconds
-from forebay.model.queue import QueueSpec, check_name
+from forebay.model.errors import ConfigError
+from forebay.model.queue import check_name
 from forebay.produce.codec import encode_value
-from forebay.produce.context import Context
-from forebay.produce.declare import make_consumer, make_schedule, make_task
-from forebay.produce.decorators import Anything, Decorator, TaskWays
-from forebay.produce.handle import Handle
-from forebay.produce.producer import Options, Producer, RawWays, options
+from forebay.produce.declaring import Declares
+from forebay.produce.handle import Handle, named
+from forebay.produce.looking import Which, asked
+from forebay.produce.producer import Producer
 from forebay.produce.registry import Registry
 from forebay.produce.seal import make_seal
 from forebay.produce.task import Task
+from forebay.produce.ways import Options, RawWays, options
+from forebay.store.contract import Found, Query
 
 P = ParamSpec("P")
+C = TypeVar("C")
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Forebay:
+class Forebay(Declares):
     """Queues and tasks on one engine.
 
     Args:
@@ -37,23 +38,38 @@ class Forebay:
         clock: what tells the time; the machine's unless a test brings its own.
         settings: see `forebay.config.Settings`. `FOREBAY_*` and `[tool.forebay]` override what is given here.
 
+    Attributes:
+        on_start, on_stop: decorators of functions, plain or async, that each worker process calls when it starts, and
+            when it ends.
+        on_failure: of functions of (context, error, outcome) that it calls after each attempt that failed.
+
     Raises:
         ConfigError: a setting is unknown or not usable.
     """
 
-    def __init__(self, url: str | None = None, *, clock: Clock | None = None, **settings: Any) -> None:
-        given = settings if url is None else {"url": url, **settings}
+    def __init__(self, url: str | None = None, *, clock: Clock | None = None, **settings: Unpack[Given]) -> None:
+        given = dict(settings) if url is None else {"url": url, **settings}
         self.settings, self.origins, keys = config.load(given)
         self.clock: Clock = clock or SystemClock()
-        self.registry = Registry()
+        self.registry = registry = Registry()
+        queues = registry.queues
         backend = build(self.settings, self.clock)
         self.store = backend
-        self.engine = Facade(backend, lambda: list(self.registry.queues.values()))
+        self.engine = Facade(backend, lambda: list(queues.values()))
         self.producer = Producer(self.engine, self.store, self.settings, make_seal(self.settings, keys))
-        weakref.finalize(self, _close, self.engine)
+        registry.bind(self.producer)
+        self.on_start, self.on_stop, self.on_failure = registry.on_start, registry.on_stop, registry.on_failure
+        # A task may outlive its app and go on to send: the engine, which knows neither, closes when the producer goes.
+        weakref.finalize(self.producer, _close, self.engine)
+
+    def _registry(self) -> Registry:
+        return self.registry
 
     def __repr__(self) -> str:
         return f"<Forebay {self.settings.url} with {len(self.registry.tasks)} tasks>"
+
+    def __reduce__(self) -> NoReturn:
+        raise ConfigError("an app cannot be copied or pickled: make one in each process, or import it there")
 
     async def open(self) -> Self:
         """Open the engine. Producing opens it by itself; a worker and the command line do too."""
@@ -81,84 +97,26 @@ class Forebay:
     ) -> None:
         drive(self.engine.close())
 
-    def queue(self, name: str, *, ttl: Duration | None = None) -> QueueSpec:
-        """Declare a queue; one that is only used has these defaults.
+    def include(self, registry: Registry) -> None:
+        """Take in what a registry has declared, and what it will declare: tasks, consumers, schedules, hooks.
 
-        Args:
-            ttl: messages not started this long after acceptance expire, unless they carry `expires`.
-        """
-        spec = QueueSpec(name=check_name("queue", name), ttl=None if ttl is None else seconds(ttl, "ttl"))
-        self.registry.add_queue(spec)
-        return spec
-
-    @overload
-    def task(
-        self, function: Callable[Concatenate[Anything, ...], Coroutine[Any, Any, T]], /
-    ) -> Task[..., Coroutine[Any, Any, T], T]: ...
-    @overload
-    def task(self, function: Callable[Concatenate[Anything, ...], T], /) -> Task[..., T, T]: ...
-    @overload
-    def task(
-        self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, T]], /
-    ) -> Task[P, Coroutine[Any, Any, T], T]: ...
-    @overload
-    def task(self, function: Callable[Concatenate[Context, P], T], /) -> Task[P, T, T]: ...
-    @overload
-    def task(self, function: Callable[P, Coroutine[Any, Any, T]], /) -> Task[P, Coroutine[Any, Any, T], T]: ...
-    @overload
-    def task(self, function: Callable[P, T], /) -> Task[P, T, T]: ...
-    @overload
-    def task(self, /, **ways: Unpack[TaskWays]) -> Decorator: ...
-    def task(self, function: Callable[..., Any] | None = None, /, **ways: Unpack[TaskWays]) -> Any:
-        """Register a function as a task: `@app.task`, or `@app.task(queue=…, retry=…)`; see `TaskWays`.
+        Several apps may include one registry; each has its own copies of the tasks, see `task_of`.
 
         Raises:
-            ConfigError: an option or the signature is not usable, or the name is taken.
+            ConfigError: a name of it means something else in this app, or it is no registry.
         """
+        self.registry.include(registry)
 
-        def register(function: Callable[..., Any]) -> Task[..., Any, Any]:
-            task = make_task(function, ways, self.producer)
-            self.registry.add_task(task)
-            return task
-
-        return register if function is None else register(function)
-
-    def periodic(self, cron: str, *, tz: str = "UTC", missed: str = "once", **ways: Unpack[TaskWays]) -> Decorator:
-        """Register a task without arguments, and run it by the clock, once per tick however many schedulers there are.
-
-        Args:
-            cron: five fields, such as "*/5 * * * *".
-            tz: an IANA time zone, such as "Europe/Vienna".
-            missed: what to do with ticks that nobody fired in time: "skip", "once" (the last of them) or "all".
+    def task_of(self, task: Task[P, C, T]) -> Task[P, C, T]:
+        """A task of a registry, as one that sends through this app; needed where several apps include it.
 
         Raises:
-            ConfigError: one of them is not usable.
+            ConfigError: the task is not of this app.
         """
-
-        def register(function: Callable[..., Any]) -> Task[..., Any, Any]:
-            known = isinstance(function, Task)
-            task = cast("Task[..., Any, Any]", function) if known else self.task(**ways)(function)
-            self.registry.schedules[task.name] = make_schedule(task, cron, tz, missed, self.clock.now())
-            return task
-
-        return cast("Decorator", register)
-
-    def consume(
-        self, queue: str, *, batch: int = 100, max_wait: Duration = 0.2, retry: Retry | int | None = None
-    ) -> Callable[[F], F]:
-        """Register the consumer of a queue of raw messages: a function of a list of `Message`.
-
-        Args:
-            batch: the most messages handed over at once.
-            max_wait: how long a batch may wait to fill up.
-            retry: what to do with all of them when it raises.
-        """
-
-        def register(function: F) -> F:
-            self.registry.add_consumer(make_consumer(function, queue, batch, max_wait, retry))
-            return function
-
-        return register
+        known = self.registry.tasks.get(task.name)
+        if known is None or known.function is not task.function:
+            raise ConfigError(f"task {task.name} is not of this app: include its registry first")
+        return cast("Task[P, C, T]", known)
 
     async def apublish(self, queue: str, value: Any, **ways: Unpack[RawWays]) -> Handle[Any]:
         """Publish a raw message: any JSON-like value, dataclass, Struct or pydantic model. Durable when this returns.
@@ -185,8 +143,30 @@ class Forebay:
         return drive(self.apublish_many(queue, values, **ways))
 
     def handle(self, id_: str) -> Handle[Any]:
-        """The handle of a message by its id."""
-        return Handle(self.producer, id_)
+        """The handle of a message by its id; `task.handle(id)` knows the type of its result."""
+        return Handle(self.producer, named(id_))
+
+    async def amessages(self, query: Query | None = None, **which: Unpack[Which]) -> list[Found]:
+        """Messages, oldest first; those that wait or run, unless a state is named. See `Query` for what to name.
+
+        Raises:
+            ConfigError: there is no such thing to name.
+        """
+        await self.engine.open()
+        return [self.producer.revealed(found) for found in await self.store.messages(asked(query, which))]
+
+    def messages(self, query: Query | None = None, **which: Unpack[Which]) -> list[Found]:
+        """`amessages` for synchronous code."""
+        return drive(self.amessages(query, **which))
+
+    async def aqueues(self, *names: str) -> list[Depth]:
+        """The numbers of these queues, or of all, by name: how many wait, run, are dead, and for how long."""
+        await self.engine.open()
+        return await self.engine.depth(list(names) or None)
+
+    def queues(self, *names: str) -> list[Depth]:
+        """`aqueues` for synchronous code."""
+        return drive(self.aqueues(*names))
 
 
 def _close(engine: Facade) -> None:

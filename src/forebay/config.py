@@ -7,13 +7,13 @@ of `Forebay(...)`, our defaults. Nothing else in the package reads the environme
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 
-from forebay.model.duration import seconds
+from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
 from forebay.model.keys import Keys, Ring, ring
 
@@ -51,6 +51,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signing_keys: tuple[str, ...] = ()
     encryption_keys: tuple[str, ...] = ()
     accept_unsealed: bool = False
+
+
+class Given(TypedDict, total=False):
+    """The settings that a program may pass to `Forebay(url, ...)`; see `Settings`, which says what each is."""
+
+    durability: Literal["full", "normal"]
+    lease: Duration
+    payload_limit: int
+    result_ttl: Duration
+    poll: Duration
+    migrate: bool
+    max_size: int
+    compression: Literal["", "zstd", "zstd-then-encrypt"]
+    compress_from: int
+    signing_keys: str | Sequence[str]
+    encryption_keys: str | Sequence[str]
+    accept_unsealed: bool
 
 
 class Origin(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from forebay import Context, ForebayError
-from forebay.produce.context import ORIGIN, PARENT, ROOT
+from forebay.produce.context import ORIGIN, ORIGIN_TASK, PARENT, ROOT
 from fundamentals.lesson import SOON, work
 
 
@@ -68,7 +68,7 @@ def test_messages_made_inside_a_task_remember_their_family(app):
     work(app, middle)
     bottom = app.handle(middle.result())
     work(app, bottom)
-    assert bottom.result() == {ROOT: top.id, PARENT: middle.id, ORIGIN: "branches"}
+    assert bottom.result() == {ROOT: top.id, PARENT: middle.id, ORIGIN: "branches", ORIGIN_TASK: "branch"}
 
 
 def test_a_task_may_wait_for_another_one(app):

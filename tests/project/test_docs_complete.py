@@ -11,7 +11,7 @@ from forebay.config import Settings
 from forebay.engine.registry import SCHEMES
 from forebay.model.lifecycle import State
 from forebay.produce.decorators import TaskWays
-from forebay.produce.producer import Ways
+from forebay.produce.ways import Ways
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"

@@ -20,7 +20,7 @@ from forebay.flow.cron import MISSED, due_ticks, following
 from forebay.model.message import Message
 from forebay.store.contract import Query, Schedule
 from forebay.testing import ManualClock
-from forebay.work.keeper import tick_message
+from forebay.work.timekeeper import tick_message
 from properties.machine import SETTINGS
 
 #: In each of them the clocks change during the days that are walked through; in the first two at different hours.

@@ -1,7 +1,7 @@
 """Retry policy: which failures are tried again, how often, and when. Pure; the caller brings chance and time."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from forebay.flow.backoff import full_jitter
 from forebay.flow.group import is_group, is_group_kind, leaves
@@ -64,6 +64,18 @@ class Retry(Exception):
 
     def __str__(self) -> str:
         return "retry" if self.after is None else f"retry after {self.after:g} s"
+
+    def _fields(self) -> tuple[Any, ...]:
+        return self.max_attempts, self.base, self.cap, self.max_age, self.rules, self.after
+
+    def __eq__(self, other: object) -> bool:
+        return self._fields() == other._fields() if isinstance(other, Retry) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.max_attempts, self.base, self.cap, self.max_age, self.after, frozenset(self.rules)))
+
+    def __reduce__(self) -> Any:
+        return _made, (type(self), *self._fields())
 
     @classmethod
     def never(cls) -> Self:
@@ -133,6 +145,12 @@ def _rank(error: BaseException) -> tuple[int, float]:
             return 1, error.delay
         case _:
             return _NO_REQUEST
+
+
+def _made(cls: type[Retry], *fields: Any) -> Retry:
+    """A policy that was copied or pickled: an exception would be made again from its text alone."""
+    attempts, base, cap, max_age, rules, after = fields
+    return cls(attempts, base=base, cap=cap, max_age=max_age, rules=rules, after=after)
 
 
 def _check_rule(kind: object, rule: object) -> None:

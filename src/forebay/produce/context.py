@@ -3,8 +3,8 @@
 import contextvars
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ForebayError
@@ -12,27 +12,44 @@ from forebay.model.errors import ForebayError
 if TYPE_CHECKING:
     from forebay.flow.snooze import Snooze
     from forebay.produce.handle import Handle
+    from forebay.produce.producer import Producer
     from forebay.produce.task import Task
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Headers that tell where a message came from: the first of the family, the one that made this one, and its queue.
-ROOT, PARENT, ORIGIN = "forebay-root", "forebay-parent", "forebay-origin"
+#: Headers that tell where a message came from: the first of the family, the message that made this one, its queue, and
+#: its task (for a batch: of its first message, and the name of its consumer).
+ROOT, PARENT, ORIGIN, ORIGIN_TASK = "forebay-root", "forebay-parent", "forebay-origin", "forebay-origin-task"
 
 _logger = logging.getLogger("forebay.task")
-_current: contextvars.ContextVar["Context | None"] = contextvars.ContextVar("forebay_context", default=None)
+
+
+class _Running(NamedTuple):
+    """What runs here: a message or the first of a batch, by which function, through which app."""
+
+    delivery: Delivery
+    by: str
+    producer: "Producer | None"
+    context: "Context | None" = None
+
+
+_current: contextvars.ContextVar[_Running | None] = contextvars.ContextVar("forebay_context", default=None)
 
 
 class Context:
     """The running message, as seen from inside its task. Annotate a parameter with it, or ask `Context.current()`."""
 
-    __slots__ = ("_report", "delivery", "ends")
+    __slots__ = ("_report", "delivery", "ends", "producer")
 
     def __init__(
-        self, delivery: Delivery, timeout: float | None = None, report: Callable[[Delivery, Any], None] | None = None
+        self,
+        delivery: Delivery,
+        timeout: float | None = None,
+        report: Callable[[Delivery, Any], None] | None = None,
+        producer: "Producer | None" = None,
     ) -> None:
-        self.delivery = delivery
+        self.delivery, self.producer = delivery, producer
         self.ends = None if timeout is None else time.monotonic() + timeout
         self._report = report
 
@@ -43,10 +60,10 @@ class Context:
         Raises:
             ForebayError: no task runs here.
         """
-        context = _current.get()
-        if context is None:
+        running = _current.get()
+        if running is None or running.context is None:
             raise ForebayError("no task runs here: Context.current() works inside a task that a worker runs")
-        return context
+        return running.context
 
     @property
     def id(self) -> str:
@@ -98,19 +115,34 @@ class Context:
         return await task.aenqueue(*args, **kwargs)
 
 
-def enter(context: Context) -> contextvars.Token[Context | None]:
+def enter(context: Context) -> contextvars.Token[_Running | None]:
     """Make `context` the current one."""
-    return _current.set(context)
+    return _current.set(_Running(context.delivery, context.delivery.task, context.producer, context))
 
 
-def leave(token: contextvars.Token[Context | None]) -> None:
+def enter_batch(
+    batch: Sequence[Delivery], consumer: str, producer: "Producer | None" = None
+) -> contextvars.Token[_Running | None]:
+    """Make a batch the origin of what its consumer enqueues: the first message stands for all. Undone by `leave`."""
+    return _current.set(_Running(batch[0], consumer, producer))
+
+
+def leave(token: contextvars.Token[_Running | None]) -> None:
     """Undo `enter`."""
     _current.reset(token)
 
 
+def running_producer() -> "Producer | None":
+    """What the app that runs the present task, or batch, sends through; None outside of both."""
+    running = _current.get()
+    return None if running is None else running.producer
+
+
 def lineage() -> dict[str, str] | None:
-    """The headers that tell where a message made here comes from; None outside of tasks."""
-    context = _current.get()
-    if context is None:
+    """The headers that tell where a message made here comes from; None outside of tasks and consumers."""
+    running = _current.get()
+    if running is None:
         return None
-    return {ROOT: context.headers.get(ROOT, context.id), PARENT: context.id, ORIGIN: context.queue}
+    parent = running.delivery
+    root = (parent.headers or {}).get(ROOT, parent.id)
+    return {ROOT: root, PARENT: parent.id, ORIGIN: parent.queue, ORIGIN_TASK: running.by}

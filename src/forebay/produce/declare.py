@@ -1,49 +1,61 @@
-"""From decorator options to registered parts: every option is checked here, once, when the app is imported."""
+"""From decorator options to declared parts: every option is checked here, once, when the app is imported."""
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from msgspec.structs import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast, get_args
 
 from forebay.flow import cron as crons
 from forebay.flow.retry import Retry
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
-from forebay.model.message import Message
 from forebay.model.queue import check_name
-from forebay.model.sealed import FIRED_BY, Part
-from forebay.produce.decorators import TaskWays
-from forebay.produce.producer import Options, Producer
-from forebay.produce.registry import Consumer
+from forebay.produce.consumer import Consumer
+from forebay.produce.decorators import Missed, Overlap, PeriodicWays, TaskWays, TickWays
+from forebay.produce.function import is_async, name_of, plain
+from forebay.produce.origin import origin
+from forebay.produce.schedule import Planned
 from forebay.produce.task import Task, TaskOptions
-from forebay.store.contract import Schedule
+from forebay.produce.ways import Options, Ways, options
+
+if TYPE_CHECKING:
+    from forebay.produce.registry import Registry
 
 DEFAULT_QUEUE = "default"
+#: The most messages that one batch may have: each is leased, and settled, in one transaction.
+MOST = 10_000
 
 
-def make_task(function: Callable[..., Any], ways: TaskWays, producer: Producer) -> Task[..., Any, Any]:
+def make_task(function: Callable[..., Any], ways: TaskWays, registry: "Registry") -> Task[..., Any, Any]:
     """A task from a function and its options.
 
     Raises:
         ConfigError: an option makes no sense.
     """
-    _known(ways, TaskWays)
-    name = check_name("task", ways.get("name") or default_name(function))
-    waiting = Options(
-        queue=check_name("queue", ways.get("queue", DEFAULT_QUEUE)),
-        priority=ways.get("priority", 0),
-        expires=_maybe(ways.get("expires"), "expires"),
-    )
+    if isinstance(function, Task):
+        raise ConfigError(f"{function.name} is a task already: to declare it once more, decorate its function")
+    function = plain(function, "task")
+    name = name_of(function, "task", ways.get("name"))
+    where = f"task {name}"
+    _known(where, ways, TaskWays)
+    waiting = options(Options(queue=DEFAULT_QUEUE), cast("Ways", _among(ways, Ways)), where)
     running = TaskOptions(
-        retry=_policy(ways.get("retry")),
-        timeout=_maybe(ways.get("timeout"), "timeout"),
-        grace=seconds(ways.get("grace", 5.0), "grace"),
-        cpu=ways.get("cpu", False),
-        at_most_once=ways.get("at_most_once", False),
-        result_ttl=_maybe(ways.get("result_ttl"), "result_ttl"),
+        retry=_policy(where, ways.get("retry")),
+        timeout=_maybe(where, ways, "timeout"),
+        grace=seconds(ways.get("grace", 5.0), f"{where}: grace"),
+        cpu=_flag(where, ways, "cpu"),
+        at_most_once=_flag(where, ways, "at_most_once"),
+        result_ttl=_maybe(where, ways, "result_ttl"),
     )
-    return Task(function, name, producer, waiting, running)
+    _of_use(where, ways, running)
+    return Task(function, name, registry, waiting, running)
+
+
+def _of_use(where: str, ways: TaskWays, running: TaskOptions) -> None:
+    """Options that could have no effect beside the others are refused."""
+    if ways.get("grace") is not None and running.timeout is None:
+        raise ConfigError(f"{where}: grace is the time after a timeout, and it has none: give it timeout= as well")
+    if running.at_most_once and ways.get("retry") is not None and running.retry.max_attempts != 1:
+        raise ConfigError(f"{where}: a task that runs at most once is never retried: leave out retry= or at_most_once=")
 
 
 def make_consumer(
@@ -54,60 +66,124 @@ def make_consumer(
     Raises:
         ConfigError: an option makes no sense.
     """
-    if batch < 1:
-        raise ConfigError(f"batch is the most messages handed over at once, so at least 1, not {batch}")
-    if len(inspect.signature(function).parameters) != 1:
-        raise ConfigError(f"consumer {default_name(function)} must take exactly one argument: the list of messages")
+    where = f"consumer of {check_name('queue', queue)}"
+    if isinstance(function, Task):
+        raise ConfigError(f"{where}: {function.name} is a task: decorate a function of a list of messages")
+    function = plain(function, "consumer")
+    if type(batch) is not int or not 1 <= batch <= MOST:
+        raise ConfigError(f"{where}: batch is the most messages handed over at once: 1 to {MOST:,}, not {batch!r}")
+    try:
+        inspect.signature(function).bind([])
+    except (TypeError, ValueError):
+        raise ConfigError(f"{where}: it must take exactly one argument: the list of messages") from None
     return Consumer(
-        name=default_name(function),
-        queue=check_name("queue", queue),
+        name=getattr(function, "__qualname__", queue).rpartition("<locals>.")[2],
+        queue=queue,
         function=function,
         batch=batch,
-        max_wait=seconds(max_wait, "max_wait"),
-        retry=_policy(retry),
-        is_async=inspect.iscoroutinefunction(function),
+        max_wait=seconds(max_wait, f"{where}: max_wait"),
+        retry=_policy(where, retry),
+        is_async=is_async(function),
+        origin=origin(function),
     )
 
 
-def make_schedule(task: Task[..., Any, Any], cron: str, tz: str, missed: str, now: float) -> Schedule:
-    """A schedule for a task that needs no arguments.
+class Timing(NamedTuple):
+    """When a schedule ticks, and what becomes of ticks that come too late or too early."""
+
+    cron: str
+    tz: str
+    missed: str
+    overlap: str
+
+    @classmethod
+    def of(cls, cron: str | Duration | None, every: Duration | None, tz: str, missed: str, overlap: str) -> Self:
+        """From the options of `periodic`.
+
+        Raises:
+            ConfigError: one of them makes no sense.
+        """
+        if (cron is None) == (every is None):
+            raise ConfigError(f"periodic takes a cron expression or every=, one of the two, not {cron!r} and {every!r}")
+        text = cron if isinstance(cron, str) else crons.interval(cron if every is None else every)
+        crons.check(text)
+        if tz != "UTC" and crons.is_interval(text):
+            raise ConfigError("tz= has no effect on an interval: leave it out, or write a cron expression")
+        for name, value, known in (("missed", missed, get_args(Missed)), ("overlap", overlap, get_args(Overlap))):
+            if value not in known:
+                raise ConfigError(f"{name}={value!r} is not known: use one of {', '.join(known)}")
+        if not isinstance(tz, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"tz={tz!r} is no time zone: use an IANA name such as Europe/Vienna")
+        return cls(text, tz, missed, overlap)
+
+
+def make_planned(function: Callable[..., Any], timing: Timing, ways: PeriodicWays, registry: "Registry") -> Planned:
+    """A schedule of a function, which becomes a task, or of a task that needs no arguments.
 
     Raises:
-        ConfigError: the expression, the zone or the policy is not usable, or the task needs arguments.
+        ConfigError: an option makes no sense.
+        BadArguments: the task needs arguments.
     """
-    crons.check(cron, tz)
-    if missed not in crons.MISSED:
-        raise ConfigError(f"missed={missed!r} is not known: use one of {', '.join(crons.MISSED)}")
-    tick = Message(
-        id="", queue=task.waiting.queue, task=task.name, body=task.codec.encode((), {}), headers={FIRED_BY: task.name}
-    )
-    seal = task.producer.seal
-    return Schedule(
-        name=task.name,
-        cron=cron,
-        tz=tz,
-        message=tick if seal is None else replace(tick, body=seal.close(Part.BODY, tick, tick.body)),
-        missed=missed,
-        next=crons.following(cron, tz, now),
-    )
+    if isinstance(function, Task):
+        task, name = _taken(cast("Task[..., Any, Any]", function), registry), ways.get("name")
+        where = f"periodic on task {task.name}"
+        _known(where, ways, TickWays, "to say how a task runs, give the option to @app.task")
+        task.codec.encode((), {})
+    else:
+        _known("periodic", ways, PeriodicWays)
+        new = make_task(function, cast("TaskWays", _among(ways, TaskWays)), registry)
+        new.codec.encode((), {})
+        registry.add(new)
+        task, name, where = registry.tasks[new.name], None, f"periodic task {new.name}"
+    waiting = options(task.waiting, cast("Ways", _among(ways, Ways)), where)
+    if waiting.unique is not None and timing.overlap != "allow":
+        raise ConfigError(f"{where}: unique= lets one message wait or run at a time; overlap= has no effect beside it")
+    planned = Planned(name=_free(name, task, registry), task=task, waiting=waiting, **timing._asdict())
+    again = (one for one in registry.schedules.values() if one == planned.called(one.name))
+    return planned if name is not None else next(again, planned)
 
 
-def default_name(function: Callable[..., Any]) -> str:
-    """The function's own name, without its module: the same whether the file is run or imported."""
-    return function.__qualname__.rpartition("<locals>.")[2].replace("<lambda>", "lambda")
+def _among(ways: Mapping[str, Any], form: type) -> dict[str, Any]:
+    return {key: value for key, value in ways.items() if key in form.__annotations__}
 
 
-def _policy(retry: Retry | int | None) -> Retry:
+def _free(name: str | None, task: Task[..., Any, Any], registry: "Registry") -> str:
+    """The name of a schedule; a task's first one has the name of the task, the others a number after it."""
+    if name is not None:
+        return check_name("schedule", name)
+    count = sum(planned.task is task for planned in registry.schedules.values())
+    return task.name if count == 0 else f"{task.name}-{count + 1}"
+
+
+def _taken(task: Task[..., Any, Any], registry: "Registry") -> Task[..., Any, Any]:
+    known = registry.tasks.get(task.name)
+    if known is None or known.function is not task.function:
+        raise ConfigError(f"task {task.name} is of another registry: include that one first, or declare both in one")
+    return known
+
+
+def _policy(where: str, retry: Retry | int | None) -> Retry:
     if isinstance(retry, Retry):
         return retry
-    return Retry() if retry is None else Retry(max_attempts=retry)
+    try:
+        return Retry() if retry is None else Retry(max_attempts=retry)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: retry is a Retry or the number of attempts in all: {error}") from None
 
 
-def _maybe(value: Duration | None, what: str) -> float | None:
-    return None if value is None else seconds(value, what)
+def _maybe(where: str, ways: Mapping[str, Any], what: str) -> float | None:
+    value = ways.get(what)
+    return None if value is None else seconds(value, f"{where}: {what}")
 
 
-def _known(given: Mapping[str, Any], form: type) -> None:
+def _flag(where: str, ways: Mapping[str, Any], what: str) -> bool:
+    value = ways.get(what, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where}: {what} is True or False, not {value!r}")
+    return value
+
+
+def _known(where: str, given: Mapping[str, Any], form: type, hint: str = "") -> None:
     if unknown := sorted(set(given) - set(form.__annotations__)):
         known = ", ".join(form.__annotations__)
-        raise ConfigError(f"unknown option {', '.join(unknown)}: known are {known}")
+        raise ConfigError(f"{where}: unknown option {', '.join(unknown)}: known are {known}{'; ' * bool(hint)}{hint}")

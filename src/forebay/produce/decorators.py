@@ -1,7 +1,7 @@
 """The types behind `@app.task`: so that a wrong argument to `enqueue` is an error before anything runs."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, overload
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, TypeVar, overload
 
 from forebay.flow.retry import Retry
 from forebay.model.duration import Duration
@@ -10,6 +10,10 @@ from forebay.produce.task import Task
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+#: What `periodic` does with ticks that nobody fired in time, and with one whose predecessor has not ended.
+Missed = Literal["skip", "once", "all"]
+Overlap = Literal["allow", "skip", "queue"]
 
 
 class TaskWays(TypedDict, total=False):
@@ -38,6 +42,38 @@ class TaskWays(TypedDict, total=False):
     priority: int
     expires: Duration
     result_ttl: Duration
+
+
+class TickWays(TypedDict, total=False):
+    """Options of `@app.periodic` above a task: how the messages of this one schedule wait.
+
+    Keys:
+        name: of the schedule; the task's name unless given, then that with -2, -3, …
+        queue, priority, expires: other ones than the task's.
+        key: the tenant or entity it belongs to.
+        unique: while a message with this key waits or runs, a tick makes none.
+        headers: short strings that travel along.
+    """
+
+    name: str
+    queue: str
+    priority: int
+    expires: Duration
+    key: str
+    unique: str
+    headers: Mapping[str, str]
+
+
+class PeriodicWays(TaskWays, total=False):
+    """Options of `@app.periodic` above a function: those of a task, and of how the ticks' messages wait.
+
+    Keys:
+        key, unique, headers: see `TickWays`.
+    """
+
+    key: str
+    unique: str
+    headers: Mapping[str, str]
 
 
 class Anything:

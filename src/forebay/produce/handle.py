@@ -1,15 +1,20 @@
 """A handle: the message behind an enqueue, to ask for its state and result, or to stop it."""
 
 import time
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from forebay.engine.waiting import drive
-from forebay.model.errors import BadSeal, NoSuchMessage, ResultTimeout, TaskFailed
+from forebay.model.duration import Duration, seconds
+from forebay.model.errors import BadSeal, ConfigError, NoSuchMessage, ResultTimeout, TaskFailed, encodable
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.sealed import Part, locked
-from forebay.produce.codec import Codec, decode_value
+from forebay.produce.codec import decode_value
 from forebay.produce.producer import Producer
 from forebay.store.contract import Found
+
+if TYPE_CHECKING:
+    from forebay.flow.snooze import Snooze
+    from forebay.produce.task import Task
 
 T = TypeVar("T")
 
@@ -25,13 +30,32 @@ class Handle(Generic[T]):
         duplicate: the enqueue was a duplicate, and this is the message that stands for it.
     """
 
-    __slots__ = ("_codec", "_producer", "duplicate", "id")
+    __slots__ = ("_codec", "_producer", "_task", "duplicate", "id")
 
-    def __init__(self, producer: Producer, id_: str, codec: Codec | None = None, *, duplicate: bool = False) -> None:
-        self._producer, self.id, self._codec, self.duplicate = producer, id_, codec, duplicate
+    def __init__(
+        self, producer: Producer, id_: str, task: "Task[Any, Any, T | Snooze] | None" = None, *, duplicate: bool = False
+    ) -> None:
+        self._producer, self.id, self._task, self.duplicate = producer, id_, task, duplicate
+        self._codec = None if task is None else task.codec
 
     def __repr__(self) -> str:
         return f"<Handle {self.id}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        """Pickled as its task and its id.
+
+        Raises:
+            ConfigError: its task is not known, or cannot be pickled.
+        """
+        if self._task is None:
+            raise ConfigError("this handle cannot be pickled: keep handle.id, and make it again with app.handle(id)")
+        return _made, (self._task, self.id, self.duplicate)
 
     async def afind(self) -> Found:
         """All that is known of it; sealed payloads opened, as far as this app has the keys.
@@ -60,21 +84,23 @@ class Handle(Generic[T]):
         found = await self._find()
         return None if found.progress is None else decode_value(self._opened(Part.PROGRESS, found, found.progress))
 
-    async def aresult(self, timeout: float | None = None) -> T:
-        """Its result, waiting up to `timeout` seconds (for ever if None).
+    async def aresult(self, timeout: Duration | None = None) -> T:
+        """Its result, waiting up to `timeout` (for ever if None).
 
         Raises:
             ResultTimeout: it has not ended by then; it goes on.
             TaskFailed: it ended as dead, cancelled, expired or discarded.
             NoSuchMessage: see `afind`.
             BadSeal: it is sealed, and cannot be opened here.
+            ConfigError: `timeout` is no duration.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        patience = None if timeout is None else seconds(timeout, "timeout")
+        deadline = None if patience is None else time.monotonic() + patience
         mark: int | None = None
         while (found := await self._find()).state not in FINAL:
             left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
             if left <= 0:
-                raise ResultTimeout(f"message {self.id} is still {found.state} after {timeout:g} s; it goes on")
+                raise ResultTimeout(f"message {self.id} is still {found.state} after {patience:g} s; it goes on")
             mark = await self._producer.watch(self.id, left, mark)
         return self._outcome(found)
 
@@ -110,10 +136,25 @@ class Handle(Generic[T]):
         """See `aprogress`."""
         return drive(self.aprogress())
 
-    def result(self, timeout: float | None = None) -> T:
+    def result(self, timeout: Duration | None = None) -> T:
         """See `aresult`."""
         return drive(self.aresult(timeout))
 
     def cancel(self) -> State:
         """See `acancel`."""
         return drive(self.acancel())
+
+
+def named(id_: str) -> str:
+    """An id to look for.
+
+    Raises:
+        ConfigError: it is no text that could be one.
+    """
+    if not isinstance(id_, str) or not id_ or encodable(id_) != id_:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"the id of a message is a text, such as handle.id, not {id_!r:.200}")
+    return id_
+
+
+def _made(task: "Task[Any, Any, T | Snooze]", id_: str, duplicate: bool) -> Handle[T]:
+    return Handle(task.producer, id_, task, duplicate=duplicate)

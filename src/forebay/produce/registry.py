@@ -1,97 +1,129 @@
-"""What an app has declared: queues, tasks, consumers and schedules. Filled by decorators, read by workers."""
+"""What was declared: queues, tasks, consumers, schedules and hooks. Filled by decorators, read by workers.
 
-from collections.abc import Callable, Sequence
-from typing import Any
+A registry needs no app. Declaring does no work: nothing is opened, looked up or started. An app includes registries;
+several may include one, and each has its own copies of the tasks, which send through that app.
+"""
 
-import msgspec
+import itertools
+import weakref
+from collections.abc import Iterator, Sequence
 
-from forebay.flow.retry import Retry
 from forebay.model.errors import ConfigError
-from forebay.model.queue import QueueSpec
+from forebay.produce.context import running_producer
+from forebay.produce.declaring import Declares
+from forebay.produce.hooks import Hooks
+from forebay.produce.parts import Part, Parts
+from forebay.produce.producer import Producer
+from forebay.produce.schedule import Planned
 from forebay.produce.task import Task
 from forebay.store.contract import Schedule
 
 
-class Consumer(msgspec.Struct, frozen=True, kw_only=True):
-    """A function that takes raw messages, whole batches at a time."""
+class Registry(Declares):
+    """Tasks, consumers, schedules and hooks for apps to include.
 
-    name: str
-    queue: str
-    function: Callable[[Sequence[Any]], Any]
-    batch: int
-    max_wait: float
-    retry: Retry
-    is_async: bool
+    `tasks = Registry()`, then `@tasks.task` and its like as on an app, then `app.include(tasks)`.
 
-
-class Registry:
-    """Declared parts by name."""
+    Attributes:
+        tasks, schedules, queues: what was declared, by name. consumers: by queue.
+        on_start, on_stop, on_failure: the hooks, and the decorators that add one.
+    """
 
     def __init__(self) -> None:
-        self.queues: dict[str, QueueSpec] = {}
-        self._said: set[str] = set()  # queues that were declared, rather than only used
-        self.tasks: dict[str, Task[..., Any, Any]] = {}
-        self.consumers: dict[str, Consumer] = {}
-        self.schedules: dict[str, Schedule] = {}
+        self._parts = Parts()
+        self.tasks, self.schedules = self._parts.tasks, self._parts.schedules
+        self.queues, self.consumers = self._parts.queues, self._parts.consumers
+        self.on_start, self.on_stop = Hooks("on_start"), Hooks("on_stop")
+        self.on_failure = Hooks("on_failure", ("context", "error", "outcome"))
+        self._producer: Producer | None = None
+        self._children: list[Registry] = []
+        self._parents: weakref.WeakSet[Registry] = weakref.WeakSet()
 
-    def add_queue(self, spec: QueueSpec) -> None:
-        """Declare a queue; declaring it again alike is fine.
+    def __repr__(self) -> str:
+        return f"<Registry with {len(self.tasks)} tasks>"
 
-        Raises:
-            ConfigError: it was declared otherwise before.
-        """
-        if spec.name in self._said and self.queues[spec.name] != spec:
-            raise ConfigError(f"queue {spec.name!r} is declared twice, differently: declare it in one place")
-        self._said.add(spec.name)
-        self.queues[spec.name] = spec
+    def _registry(self) -> "Registry":
+        return self
 
-    def add_task(self, task: Task[..., Any, Any]) -> None:
-        """Register a task.
+    def bind(self, producer: Producer) -> None:
+        """Make this the registry of an app: its tasks send through `producer`."""
+        self._producer = producer
 
-        Raises:
-            ConfigError: another function has its name.
-        """
-        known = self.tasks.get(task.name)
-        if known is not None and _differ(known.function, task.function):
-            raise ConfigError(
-                f"two tasks are named {task.name!r} ({_place(known.function)} and {_place(task.function)}): "
-                "give one another name with name="
-            )
-        self.tasks[task.name] = task
-        self.queues.setdefault(task.waiting.queue, QueueSpec(name=task.waiting.queue))
-
-    def add_consumer(self, consumer: Consumer) -> None:
-        """Register the consumer of a queue.
+    @property
+    def producer(self) -> Producer:
+        """What its tasks send through: that of the app which includes this registry.
 
         Raises:
-            ConfigError: the queue has one.
+            ConfigError: no app does, or several do and none of them runs the present task.
         """
-        known = self.consumers.get(consumer.queue)
-        if known is not None and _differ(known.function, consumer.function):
-            raise ConfigError(f"queue {consumer.queue!r} has a consumer already: {known.name}")
-        self.consumers[consumer.queue] = consumer
-        self.queues.setdefault(consumer.queue, QueueSpec(name=consumer.queue))
+        if self._producer is not None:
+            return self._producer
+        found = {one._producer for one in self._family() if one._producer is not None}
+        if len(found) == 1:
+            return found.pop()
+        if not found:
+            raise ConfigError("no app includes the registry of this task: call app.include(registry) first")
+        if (running := running_producer()) in found:
+            return running
+        raise ConfigError(
+            f"{len(found)} apps include the registry of this task: say which, app.task_of(task).enqueue(...)"
+        )
 
+    def add(self, part: Part) -> None:
+        """Take in a declared part, here and in all that include this registry.
 
-def _differ(one: Any, other: Any) -> bool:
-    """Whether these are two functions, rather than one that was imported again, reloaded, or run again."""
-    if _name(one) != _name(other):
-        return True
-    same_run = getattr(one, "__globals__", 1) is getattr(other, "__globals__", 2)
-    return same_run and _file(one) == _file(other) and _line(one) != _line(other)
+        Raises:
+            ConfigError: its name means something else in one of them.
+        """
+        self._take([part])
 
+    def _take(self, parts: Sequence[Part]) -> None:
+        """All of them everywhere, or none anywhere."""
+        family = list(self._family())
+        for one, part in itertools.product(family, parts):
+            one._check(part)
+        for one, part in itertools.product(family, parts):
+            one._put(part)
 
-def _place(function: Any) -> str:
-    return f"line {_line(function)}: {_name(function)}"
+    def include(self, other: "Registry") -> None:
+        """Include another registry: all that it has declared, and what it will declare.
 
+        Raises:
+            ConfigError: a name of it means something else here, or it is no registry.
+        """
+        if not isinstance(other, Registry):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"include takes a Registry, not {other!r}")
+        if other in self._family():
+            raise ConfigError("a registry cannot include itself, directly or through others")
+        if other in self._children:
+            return
+        self._take([*other._parts.all()])
+        self._children.append(other)
+        other._parents.add(self)
+        for mine, theirs in zip(self._hooks(), other._hooks(), strict=True):
+            mine.include(theirs)
 
-def _name(function: Any) -> str:
-    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', '?')}"
+    def rows(self, now: float) -> list[Schedule]:
+        """Its schedules as rows for the store, with their first ticks after `now`, seconds since the epoch."""
+        return [planned.row(now) for planned in self.schedules.values()]
 
+    def _hooks(self) -> tuple[Hooks, ...]:
+        return self.on_start, self.on_stop, self.on_failure
 
-def _file(function: Any) -> str:
-    return str(getattr(getattr(function, "__code__", None), "co_filename", ""))
+    def _family(self) -> Iterator["Registry"]:
+        """This one and all that include it, directly or through others."""
+        yield self
+        for parent in self._parents:
+            yield from parent._family()
 
+    def _check(self, part: Part) -> None:
+        self._parts.check(part)
+        if isinstance(part, Planned) and self._producer is not None:
+            part.check_zone()  # reads a file, so it waits until there is an app
 
-def _line(function: Any) -> int:
-    return int(getattr(getattr(function, "__code__", None), "co_firstlineno", 0))
+    def _put(self, part: Part) -> None:
+        if isinstance(part, Task):
+            part = part.at(self)
+        elif isinstance(part, Planned):
+            part = part.of(self.tasks[part.task.name])
+        self._parts.put(part)

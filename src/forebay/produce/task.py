@@ -1,27 +1,32 @@
-"""Tasks: a function with a name, a queue and a policy. Called plainly it runs here; enqueued it runs in a worker."""
+"""Tasks: a function with a name, a queue and a policy. Called plainly it runs here; enqueued it runs in a worker.
 
+A task can be used wherever its function could: it has its name, its documentation and its signature, it can be copied
+and pickled (by reference, as functions are), and asked whether a call of it has to be awaited.
+"""
+
+import asyncio
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack
 
 import msgspec
 
-from forebay.engine.contract import Fate
-from forebay.engine.waiting import drive
 from forebay.flow.retry import Retry
 from forebay.flow.snooze import Snooze
-from forebay.model.errors import BadArguments
+from forebay.model.errors import ConfigError
+from forebay.produce.calls import Call, Using
 from forebay.produce.codec import Codec
-from forebay.produce.handle import Handle
-from forebay.produce.producer import Options, Producer, Ways, options
+from forebay.produce.function import is_async
+from forebay.produce.handle import Handle, named
+from forebay.produce.origin import origin
+from forebay.produce.producer import Producer
+from forebay.produce.ways import Options, Ways, options
 
 P = ParamSpec("P")
 C = TypeVar("C")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-#: Messages that one transaction of `enqueue_many` carries.
-CHUNK = 5_000
 
 
 class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,68 +48,87 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     result_ttl: float | None = None
 
 
-class Using(Generic[P, T]):
-    """A task with chosen ways to wait; made by `Task.using`."""
+class Home(Protocol):
+    """Where a task was declared."""
 
-    __slots__ = ("_chosen", "_task")
-
-    def __init__(self, task: "Task[P, Any, T | Snooze]", chosen: Options) -> None:
-        self._task, self._chosen = task, chosen
-
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
-        """Enqueue one call; durable when this returns.
-
-        Raises:
-            BadArguments: the arguments do not fit the task.
-            PayloadTooLarge: they are too large.
-        """
-        return (await self._publish([(args, kwargs)]))[0]
-
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
-        """`aenqueue` for synchronous code."""
-        return drive(self.aenqueue(*args, **kwargs))
-
-    async def aenqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Handle[T]]:
-        """Enqueue many calls, in order, thousands to a transaction. See `Task.enqueue_many` for their form."""
-        handles: list[Handle[T]] = []
-        chunk: list[tuple[Sequence[Any], Mapping[str, Any]]] = []
-        for call in calls:
-            chunk.append(self._task.split(call))
-            if len(chunk) == CHUNK:
-                handles += await self._publish(chunk)
-                chunk = []
-        return handles + await self._publish(chunk)
-
-    def enqueue_many(self, calls: Iterable[Sequence[Any]]) -> list[Handle[T]]:
-        """`aenqueue_many` for synchronous code."""
-        return drive(self.aenqueue_many(calls))
-
-    async def _publish(self, calls: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Handle[T]]:
-        task, producer = self._task, self._task.producer
-        encode = task.codec.encode
-        messages = producer.messages(task.name, [encode(args, kwargs) for args, kwargs in calls], self._chosen)
-        receipts = await producer.publish(messages)
-        return [
-            Handle(producer, receipt.id, task.codec, duplicate=receipt.fate is Fate.DUPLICATE) for receipt in receipts
-        ]
+    @property
+    def producer(self) -> Producer:
+        """What its messages go through."""
+        ...
 
 
 class Task(Generic[P, C, T_co]):
     """A registered function. `C` is what a plain call returns, `T` what the handle's result is."""
 
-    def __init__(
-        self, function: Callable[P, C], name: str, producer: Producer, waiting: Options, running: TaskOptions
-    ) -> None:
-        self.function, self.name, self.producer = function, name, producer
+    def __init__(self, function: Callable[P, C], name: str, home: Home, waiting: Options, running: TaskOptions) -> None:
+        self.function, self.name = function, name
+        self._home, self._first = home, self
         self.waiting, self.running = waiting, running
         self.codec = Codec(name, function)
-        self.is_async = inspect.iscoroutinefunction(function)
-        self.__wrapped__ = function
-        self.__doc__ = function.__doc__
+        self.is_async = is_async(function)
+        self.origin = origin(function)
         self._using: Using[P, Any] = Using(self, waiting)
+        self._look_like(function)
+
+    def _look_like(self, function: Callable[P, C]) -> None:
+        """Have what is asked of a function: see `functools.WRAPPER_ASSIGNMENTS`."""
+        self.__wrapped__ = function
+        self.__module__ = getattr(function, "__module__", None) or __name__
+        self.__qualname__ = getattr(function, "__qualname__", self.name)
+        self.__name__ = getattr(function, "__name__", self.name)
+        self.__doc__ = getattr(function, "__doc__", None)
+        self.__annotations__ = getattr(function, "__annotations__", {})
+        if self.is_async:
+            _mark_asynchronous(self)
 
     def __repr__(self) -> str:
         return f"<Task {self.name} on {self.waiting.queue}>"
+
+    def __copy__(self) -> Self:
+        return self  # as a function: there is one of it
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        """Pickled by reference: the place in its module where the task is. A copy of an app comes back as the first.
+
+        Raises:
+            ConfigError: it is at no such place.
+        """
+        if self._first is not self:
+            return _itself, (self._first,)
+        found: Any = sys.modules.get(self.__module__)
+        names = [self.__qualname__, *(name for name, value in vars(found or object).items() if value is self)]
+        for name in names:
+            if _at(found, name) is self:
+                return name
+        raise ConfigError(
+            f"task {self.name} cannot be pickled: module {self.__module__} has no such attribute; keep it in a "
+            "variable at module level, or send its name"
+        )
+
+    @property
+    def producer(self) -> Producer:
+        """What its messages go through.
+
+        Raises:
+            ConfigError: it belongs to a registry, and it is not clear to which app.
+        """
+        return self._home.producer
+
+    def at(self, home: Home) -> "Task[P, C, T_co]":
+        """This task as declared at `home`: itself, or a copy that sends through that."""
+        if home is self._home:
+            return self
+        twin: Task[P, C, T_co] = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._home, twin._using = home, Using(twin, self.waiting)
+        return twin
+
+    def like(self, other: "Task[Any, Any, Any]") -> bool:
+        """Whether both wait and run alike."""
+        return self.waiting == other.waiting and self.running == other.running
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
         """Run it here and now, as the plain function it is."""
@@ -116,21 +140,19 @@ class Task(Generic[P, C, T_co]):
         Raises:
             ConfigError: a value makes no sense.
         """
-        return Using(self, options(self.waiting, chosen))
+        return Using(self, options(self.waiting, chosen), chosen)
 
-    def split(self, call: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
-        """Arguments from one item of `enqueue_many`.
+    def call(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+        """One call as a value, for `enqueue_many` or for later; may be given ways to wait of its own.
 
         Raises:
-            BadArguments: it is no tuple.
+            BadArguments: the arguments do not fit the task.
         """
-        if not isinstance(call, tuple | list):
-            raise BadArguments(f"task {self.name}: each call is a tuple of arguments, not {type(call).__name__}")
-        if call and isinstance(call[-1], dict):
-            named = cast("dict[str, Any]", call[-1])
-            if named and self.codec.open_after(len(call) - 1).issuperset(named):
-                return call[:-1], named
-        return call, {}
+        return self._using.call(*args, **kwargs)
+
+    def handle(self: "Task[P, Any, T | Snooze]", id_: str) -> Handle[T]:
+        """The handle of one of this task's messages by its id; its result has the task's type."""
+        return Handle(self.producer, named(id_), self)
 
     def enqueue(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
         """Enqueue one call from synchronous code; durable when this returns.
@@ -145,13 +167,38 @@ class Task(Generic[P, C, T_co]):
         """`enqueue` for asynchronous code."""
         return await self._using.aenqueue(*args, **kwargs)
 
-    def enqueue_many(self: "Task[P, Any, T | Snooze]", calls: Iterable[Sequence[Any]]) -> list[Handle[T]]:
-        """Enqueue many calls: tuples of positional arguments, the last item may be a dict of keyword arguments.
+    def enqueue_many(self: "Task[P, Any, T | Snooze]", calls: Iterable[Sequence[Any] | Call[T]]) -> list[Handle[T]]:
+        """Enqueue many calls, thousands to a transaction: tuples of positional arguments, or values of `call`.
 
-        It is one if each of its keys names a parameter that the items before it leave open.
+        The last item of a tuple may be a dict of keyword arguments: it is one if each of its keys names a parameter
+        that the items before it leave open.
+
+        Raises:
+            BadArguments: the arguments of one do not fit, or it is a call of another task.
         """
         return self._using.enqueue_many(calls)
 
-    async def aenqueue_many(self: "Task[P, Any, T | Snooze]", calls: Iterable[Sequence[Any]]) -> list[Handle[T]]:
+    async def aenqueue_many(
+        self: "Task[P, Any, T | Snooze]", calls: Iterable[Sequence[Any] | Call[T]]
+    ) -> list[Handle[T]]:
         """`enqueue_many` for asynchronous code."""
         return await self._using.aenqueue_many(calls)
+
+
+def _itself(task: Task[Any, Any, Any]) -> Task[Any, Any, Any]:
+    return task
+
+
+def _at(module: Any, name: str) -> object:
+    found = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _mark_asynchronous(task: Task[Any, Any, Any]) -> None:
+    """Have frameworks await a plain call of it: for `inspect` from Python 3.12 on, for `asyncio` before."""
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(task)  # type: ignore[type-var]
+    else:
+        task._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]

@@ -23,15 +23,15 @@ from forebay.model.lifecycle import State, move
 from forebay.model.outcome import Outcome, Settlement
 from forebay.model.sealed import Part
 from forebay.produce.codec import encode_value
-from forebay.produce.registry import Consumer
+from forebay.produce.consumer import Consumer
 from forebay.store.contract import Query
 from forebay.testing.clock import ManualClock
 from forebay.testing.fault_points import Crashed
 from forebay.testing.job import End, Job
 from forebay.work.batches import fates, unpacked
 from forebay.work.executor import Executor
-from forebay.work.keeper import Keeper
 from forebay.work.run import Run
+from forebay.work.timekeeper import Timekeeper
 
 #: Scheduled messages of a queue that are looked through for the next one due.
 _SCHEDULED = 100_000
@@ -74,13 +74,13 @@ class Drainer:
         self._name, self._renew = "", 0.0
         keep, most = app.settings.result_ttl, app.settings.payload_limit
         self._executor = Executor(app.registry.tasks, keep, most, self._report, app.clock.now)
-        self._keeper = Keeper((app.engine, app.store, app.clock), list, _nobody, app.settings.lease)
+        self._timekeeper = Timekeeper(app.store, app.clock)
         self.ended: list[Ended] = []
 
     async def open(self) -> None:
         """Make the app's queues and schedules known."""
         await self._app.engine.open()
-        await self._app.store.put_schedules(list(self._app.registry.schedules.values()))
+        await self._app.store.put_schedules(self._app.registry.rows(self._app.clock.now()))
 
     async def close(self) -> None:
         """Leave, as a worker leaves: what it still holds is handed back."""
@@ -144,7 +144,7 @@ class Drainer:
     async def _lease(self) -> Job | None:
         """The next thing that is due, queue by queue."""
         await self._live()
-        await self._keeper.fire_due()
+        await self._timekeeper.fire_due()
         for queue in self._queues:
             consumer = self._app.registry.consumers.get(queue)
             want = Want(self._name, (queue,), 1 if consumer is None else consumer.batch)
@@ -224,7 +224,3 @@ def _as_it_is(delivery: Delivery, end: Outcome, *_: Any) -> Sequence[tuple[Deliv
 
 def _once(job: Job) -> bool:
     return job.run is not None and job.run.task.running.at_most_once
-
-
-def _nobody(worker: str) -> None:
-    """The drain renews its own lease."""

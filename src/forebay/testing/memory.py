@@ -9,9 +9,7 @@ from forebay.app import Forebay
 from forebay.engine.facade import Facade
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
-from forebay.flow import cron
 from forebay.model.clock import Clock
-from forebay.store.contract import Schedule
 
 
 @contextmanager
@@ -28,7 +26,7 @@ def in_memory(app: Forebay, clock: Clock | None = None) -> Generator[Forebay]:
     app.engine = Facade(backend, lambda: list(app.registry.queues.values()))
     _tell(app)
     try:
-        drive(backend.put_schedules(_from_now(app)))
+        drive(backend.put_schedules(app.registry.rows(app.clock.now())))
         yield app
     finally:
         drive(app.engine.close())
@@ -38,12 +36,3 @@ def in_memory(app: Forebay, clock: Clock | None = None) -> Generator[Forebay]:
 
 def _tell(app: Forebay) -> None:
     app.producer.engine, app.producer.store, app.producer.settings = app.engine, app.store, app.settings
-
-
-def _from_now(app: Forebay) -> list[Schedule]:
-    """The app's schedules, as if it had been imported at the time of its clock."""
-    now = app.clock.now()
-    return [
-        msgspec.structs.replace(schedule, next=cron.following(schedule.cron, schedule.tz, now))
-        for schedule in app.registry.schedules.values()
-    ]

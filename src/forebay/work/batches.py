@@ -17,8 +17,9 @@ from forebay.model.errors import BadArguments, BadSeal, EngineError
 from forebay.model.outcome import Outcome
 from forebay.model.sealed import OVERHEAD
 from forebay.produce.batch import Message, received
+from forebay.produce.consumer import Consumer
+from forebay.produce.context import enter_batch
 from forebay.produce.producer import Producer
-from forebay.produce.registry import Consumer
 from forebay.work.executor import failure_of, misfit, too_large
 from forebay.work.feed import Host
 from forebay.work.host import stay
@@ -97,6 +98,7 @@ class Batches:
         failure: BaseException | None = None
         try:
             if messages:
+                enter_batch(good, self._consumer.name, self._producer)
                 value = await self._run(messages)
                 failure = value if isinstance(value, Snooze) else None
         except BaseException as error:  # noqa: BLE001 - whatever a consumer raises is the batch's outcome

@@ -76,7 +76,7 @@ class Executor:
             args, kwargs = task.codec.decode(body)
         except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
             return _unusable(delivery, seal, error)
-        context = Context(delivery, task.running.timeout, self._report)
+        context = Context(delivery, task.running.timeout, self._report, task.producer)
         return Run(delivery, task, *task.codec.inject(args, kwargs, context), context)
 
     def ended(self, run: Run, value: Any) -> Outcome:

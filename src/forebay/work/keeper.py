@@ -5,28 +5,23 @@ so nothing of the user's can stop it.
 """
 
 import asyncio
-import hashlib
 import logging
 import platform
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from msgspec.structs import replace
-
 from forebay.engine.contract import Beat, Engine
-from forebay.flow import cron
 from forebay.model.clock import Clock
 from forebay.model.errors import ForebayError
-from forebay.model.message import Message
-from forebay.model.sealed import FIRED_BY
-from forebay.store.contract import Schedule, Store
+from forebay.store.contract import Store
 from forebay.work.host import alive
+from forebay.work.timekeeper import LOOK, Timekeeper
 
 _logger = logging.getLogger("forebay.keeper")
 #: Seconds between looks for processes of this host that are gone, and for leases that ran out.
 WATCH, RECOVER = 0.5, 1.0
-#: Seconds between rounds of tidying, and the longest sleep of the scheduler (new schedules are seen then).
-TIDY, SCHEDULE = 5.0, 2.0
+#: Seconds between rounds of tidying.
+TIDY = 5.0
 _TIDY_LIMIT = 5_000
 #: Seconds until a duty that failed is tried again, at the latest.
 _AGAIN = 1.0
@@ -50,7 +45,8 @@ class Keeper:
         lease: float,
         schedules: bool = True,
     ) -> None:
-        self._engine, self._store, self._clock = parts
+        self._engine, self._store, clock = parts
+        self._timekeeper = Timekeeper(self._store, clock)
         self._beats, self._expired, self._lease, self._schedules = beats, expired, lease, schedules
         self._host = platform.node()
         self._missing: frozenset[str] = frozenset()
@@ -116,42 +112,12 @@ class Keeper:
 
     async def _keep_time(self) -> None:
         while True:
-            sleep = SCHEDULE
+            sleep = LOOK
             try:
-                sleep = await self.fire_due()
+                sleep = await self._timekeeper.fire_due()
             except ForebayError as error:
                 _logger.error("cannot look at the schedules: %s", error)
             await asyncio.sleep(sleep)
-
-    async def fire_due(self) -> float:
-        """Fire what is due; seconds until the next look."""
-        upcoming = self._clock.now() + SCHEDULE
-        for schedule in await self._store.schedules():
-            if schedule.paused:
-                continue
-            try:
-                upcoming = min(upcoming, await self._fire(schedule))
-            except (ForebayError, ValueError) as error:  # a row of another version or zone must not stop the others
-                _logger.error("schedule %s cannot be fired: %s", schedule.name, error)
-        return max(0.0, upcoming - self._clock.now())
-
-    async def _fire(self, schedule: Schedule) -> float:
-        """Fire one, if it is due; its next tick."""
-        now = self._clock.now()
-        if schedule.next > now:
-            return schedule.next
-        ticks, following = cron.due_ticks(schedule.cron, schedule.tz, schedule.next, now, schedule.missed)
-        messages = [tick_message(schedule, tick) for tick in ticks]
-        if await self._store.fire(schedule.name, schedule.next, following, messages):
-            _logger.info("schedule %s fired %d times", schedule.name, len(messages))
-        return following
-
-
-def tick_message(schedule: Schedule, tick: float) -> Message:
-    """The message of one tick: its id follows from name and tick, so that it is one message whoever fires it."""
-    noise = hashlib.blake2b(f"{schedule.name} {tick}".encode(), digest_size=8).hexdigest()
-    headers = {**(schedule.message.headers or {}), FIRED_BY: schedule.name}
-    return replace(schedule.message, id=f"{int(tick * 1000) << 16:016x}{noise}", headers=headers)
 
 
 async def _every(period: float, duty: Callable[[], Awaitable[None]]) -> None:

@@ -122,7 +122,7 @@ class Worker:
     async def start(self) -> None:
         """Register under a lease and begin to lease messages."""
         await self._app.engine.open()
-        schedules = list(self._app.registry.schedules.values())
+        schedules = self._app.registry.rows(self._app.clock.now())
         if schedules:
             await self._app.store.put_schedules(schedules)
         await self._app.engine.extend([self.beat()])

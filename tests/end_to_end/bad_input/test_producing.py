@@ -51,7 +51,7 @@ def app(request, tmp_path):
         ({"delay": -1}, "delay must be a finite number"),
         ({"delay": timedelta(days=-1)}, "delay must be a finite number"),
         ({"delay": "soon"}, "write seconds, or a number with ms, s, m, h or d"),
-        ({"delay": [1]}, "must be seconds or a timedelta"),
+        ({"delay": [1]}, "must be seconds, a timedelta"),
         ({"expires": math.inf}, "expires must be a finite number"),
         ({"due": math.inf}, "due must be seconds since the epoch or an aware datetime"),
         ({"due": math.nan}, "due must be seconds since the epoch"),

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from forebay.flow.cron import CATCH_UP, check, due_ticks, following
+from forebay.flow.cron import CATCH_UP, check, check_zone, due_ticks, following
 from forebay.model.errors import ConfigError
 
 VIENNA, NEW_YORK, LORD_HOWE, SANTIAGO = "Europe/Vienna", "America/New_York", "Australia/Lord_Howe", "America/Santiago"
@@ -96,10 +96,10 @@ def test_catching_up_has_a_bound_and_then_goes_on_from_now():
 @pytest.mark.parametrize("cron", ["", "* * * *", "61 * * * *", "@hourly please", "0 0 30 2 *"])
 def test_an_expression_that_cannot_fire_is_refused(cron):
     with pytest.raises(ConfigError, match="is not usable"):
-        check(cron, "UTC")
+        check(cron)
 
 
 @pytest.mark.parametrize("tz", ["", "Vienna", "Europe/Atlantis", "../etc/passwd"])
 def test_a_zone_that_is_not_known_is_refused(tz):
     with pytest.raises(ConfigError, match=r"time zone .* is not known here: use an IANA name such as Europe/Vienna"):
-        check("* * * * *", tz)
+        check_zone(tz)

@@ -32,9 +32,9 @@ def test_a_duration_is_seconds_a_timedelta_or_text(value, expected):
     [
         (-1, "0 or more"), (float("inf"), "finite"), (float("nan"), "finite"), (timedelta(days=-1), "0 or more"),
         ("", "is not a duration: write seconds"), ("soon", "is not a duration"), ("-3s", "is not a duration"),
-        ("3 weeks", "is not a duration"), (None, "must be seconds or a timedelta"),
-        ([3], "must be seconds or a timedelta"),
-        (True, "must be seconds or a timedelta"),
+        ("3 weeks", "is not a duration"), (None, "must be seconds, a timedelta"),
+        ([3], "must be seconds, a timedelta"),
+        (True, "must be seconds, a timedelta"),
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_by_its_name(value, says):

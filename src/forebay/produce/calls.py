@@ -1,0 +1,152 @@
+"""Calls of a task on their way to a queue: with chosen ways to wait (`Using`), as values (`Call`), one or many."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
+
+from forebay.engine.contract import Fate
+from forebay.engine.waiting import drive
+from forebay.flow.snooze import Snooze
+from forebay.model.errors import BadArguments
+from forebay.produce.handle import Handle
+from forebay.produce.ways import Options, RawWays, Ways, options
+
+if TYPE_CHECKING:
+    from forebay.produce.task import Task
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Messages that one transaction of `enqueue_many` carries.
+CHUNK = 5_000
+
+
+class Call(Generic[T]):
+    """One call of a task as a value: its arguments, checked and encoded, and its own ways to wait.
+
+    Made by `task.call(…)`. Nothing is sent before `enqueue`, or `enqueue_many` of the task.
+    """
+
+    __slots__ = ("body", "task", "ways")
+
+    def __init__(self, task: "Task[Any, Any, T | Snooze]", body: bytes, ways: RawWays | None = None) -> None:
+        self.task, self.body, self.ways = task, body, ways or RawWays()
+
+    def __repr__(self) -> str:
+        return f"<Call of {self.task.name}, {len(self.body):,} bytes>"
+
+    def using(self, **chosen: Unpack[Ways]) -> "Call[T]":
+        """This call with other ways to wait; see `Ways`. Those that it had and that are not named stay.
+
+        Raises:
+            ConfigError: a value makes no sense.
+        """
+        ways = cast("RawWays", {**self.ways, **chosen})
+        options(self.task.waiting, ways)
+        return Call(self.task, self.body, ways)
+
+    def enqueue(self) -> Handle[T]:
+        """Enqueue it from synchronous code; durable when this returns. It may be enqueued again, as another message.
+
+        Raises:
+            PayloadTooLarge: its arguments are too large.
+        """
+        return drive(self.aenqueue())
+
+    async def aenqueue(self) -> Handle[T]:
+        """`enqueue` for asynchronous code."""
+        return (await publish(self.task, self.task.waiting, [self]))[0]
+
+
+class Using(Generic[P, T]):
+    """A task with chosen ways to wait; made by `Task.using`."""
+
+    __slots__ = ("_chosen", "_task", "_ways")
+
+    def __init__(self, task: "Task[P, Any, T | Snooze]", chosen: Options, ways: RawWays | None = None) -> None:
+        self._task, self._chosen, self._ways = task, chosen, ways or RawWays()
+
+    def __repr__(self) -> str:
+        return f"<{self._task.name} using {', '.join(self._ways) or 'its own ways'}>"
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+        """One call as a value, with these ways to wait.
+
+        Raises:
+            BadArguments: the arguments do not fit the task.
+        """
+        return Call(self._task, self._task.codec.encode(args, kwargs), self._ways)
+
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
+        """Enqueue one call; durable when this returns.
+
+        Raises:
+            BadArguments: the arguments do not fit the task.
+            PayloadTooLarge: they are too large.
+        """
+        return (await publish(self._task, self._chosen, [self._task.codec.encode(args, kwargs)]))[0]
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
+        """`aenqueue` for synchronous code."""
+        return drive(self.aenqueue(*args, **kwargs))
+
+    async def aenqueue_many(self, calls: "Iterable[Sequence[Any] | Call[T]]") -> list[Handle[T]]:
+        """Enqueue many calls, in order, thousands to a transaction. See `Task.enqueue_many` for their form."""
+        handles: list[Handle[T]] = []
+        chunk: list[bytes | Call[T]] = []
+        for call in calls:
+            chunk.append(_ready(self._task, call))
+            if len(chunk) == CHUNK:
+                handles += await publish(self._task, self._chosen, chunk)
+                chunk = []
+        return handles + await publish(self._task, self._chosen, chunk)
+
+    def enqueue_many(self, calls: "Iterable[Sequence[Any] | Call[T]]") -> list[Handle[T]]:
+        """`aenqueue_many` for synchronous code."""
+        return drive(self.aenqueue_many(calls))
+
+
+def _ready(task: "Task[Any, Any, T | Snooze]", call: "Sequence[Any] | Call[T]") -> "bytes | Call[T]":
+    """One item of `enqueue_many`, checked and encoded."""
+    if not isinstance(call, Call):
+        return task.codec.encode(*split(task, call))
+    if call.task.function is not task.function:
+        raise BadArguments(f"task {task.name}: a call of task {call.task.name} is among its calls")
+    return call
+
+
+def split(task: "Task[Any, Any, Any]", call: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Positional and keyword arguments from one tuple of `enqueue_many`.
+
+    Raises:
+        BadArguments: it is no tuple.
+    """
+    if not isinstance(call, tuple | list):
+        raise BadArguments(
+            f"task {task.name}: each call is a tuple of arguments or a task.call(...), not {type(call).__name__}"
+        )
+    if call and isinstance(call[-1], dict):
+        named = cast("dict[str, Any]", call[-1])
+        if named and task.codec.open_after(len(call) - 1).issuperset(named):
+            return call[:-1], named
+    return call, {}
+
+
+async def publish(
+    task: "Task[Any, Any, T | Snooze]", chosen: Options, calls: "Sequence[bytes | Call[T]]"
+) -> list[Handle[T]]:
+    """Publish calls of one task in one transaction; those with ways of their own keep them."""
+    producer = task.producer
+    if any(isinstance(call, Call) and call.ways for call in calls):
+        messages = [one for call in calls for one in producer.messages(task.name, [_body(call)], _own(chosen, call))]
+    else:
+        messages = producer.messages(task.name, [_body(call) for call in calls], chosen)
+    receipts = await producer.publish(messages)
+    return [Handle(producer, receipt.id, task, duplicate=receipt.fate is Fate.DUPLICATE) for receipt in receipts]
+
+
+def _body(call: bytes | Call[Any]) -> bytes:
+    return call.body if isinstance(call, Call) else call
+
+
+def _own(chosen: Options, call: bytes | Call[Any]) -> Options:
+    return options(chosen, call.ways) if isinstance(call, Call) and call.ways else chosen

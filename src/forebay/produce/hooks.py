@@ -1,0 +1,63 @@
+"""Hooks: functions that a worker calls at its start, at its end, and after each attempt that failed.
+
+A `Hooks` is the decorator that takes them and the list of those that were taken, in order. It calls none of them.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from forebay.model.errors import ConfigError
+from forebay.produce.origin import Origin, origin, same
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Hooks:
+    """Functions for one occasion, plain or asynchronous; `@app.on_start` adds one.
+
+    Args:
+        occasion: its name, for errors.
+        given: the names of the arguments that each one is called with.
+    """
+
+    def __init__(self, occasion: str, given: tuple[str, ...] = ()) -> None:
+        self._occasion, self._given = occasion, given
+        self._own: list[Origin | Hooks] = []
+
+    def __call__(self, function: F, /) -> F:
+        """Add a function; one that was imported or run again takes its old place.
+
+        Raises:
+            ConfigError: it cannot be called with what it will be given.
+        """
+        try:
+            inspect.signature(function).bind(*self._given)
+        except (TypeError, ValueError) as error:
+            takes = f"({', '.join(self._given)})" if self._given else "no arguments"
+            raise ConfigError(f"{self._occasion}: {function!r} has to be a function of {takes}: {error}") from None
+        new = origin(function)._replace(function=function)
+        for place, known in enumerate(self._own):
+            if isinstance(known, Origin) and same(known, new):
+                self._own[place] = new
+                return function
+        self._own.append(new)
+        return function
+
+    def __iter__(self) -> Iterator[Callable[..., Any]]:
+        for one in self._own:
+            if isinstance(one, Hooks):
+                yield from one
+            else:
+                yield one.function
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"<{self._occasion}: {len(self)} functions>"
+
+    def include(self, others: "Hooks") -> None:
+        """Go on with those of another registry, also such as it takes later."""
+        if others not in self._own:
+            self._own.append(others)

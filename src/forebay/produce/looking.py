@@ -1,0 +1,57 @@
+"""Which messages to list, as a program asks for them: checked, and turned into the query of a store."""
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+import msgspec
+
+from forebay.model.errors import ConfigError
+from forebay.model.lifecycle import State
+from forebay.produce.task import Task
+from forebay.store.contract import Query
+
+#: The most messages of one answer; page on with `after`.
+MOST = 100_000
+
+
+class Which(TypedDict, total=False):
+    """Which messages to list. What is not named may be anything.
+
+    Keys:
+        queue, key, unique: of the message.
+        task: a task, or the name of one.
+        state: such as "dead" or State.DEAD; unless given, those that wait or run.
+        after: page on from the id of the last message seen.
+        limit: the most messages to answer; 50 unless given.
+    """
+
+    queue: str
+    task: "Task[..., Any, Any] | str"
+    state: State | str
+    key: str
+    unique: str
+    after: str
+    limit: int
+
+
+def asked(query: Query | None, which: Mapping[str, Any]) -> Query:
+    """The query that `which` means; what it names wins over `query`.
+
+    Raises:
+        ConfigError: a name or a value is not known.
+    """
+    named = {name: value for name, value in which.items() if value is not None}
+    if isinstance(task := named.get("task"), Task):
+        named["task"] = task.name
+    base = {} if query is None else msgspec.structs.asdict(query)
+    if unknown := sorted(set(named) - set(Query.__struct_fields__)):
+        raise ConfigError(
+            f"messages: unknown filter {', '.join(unknown)}: known are {', '.join(Which.__annotations__)}"
+        )
+    try:
+        found = msgspec.convert({**base, **named}, Query)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"messages: {error}; a state is one of {', '.join(State)}") from None
+    if not 1 <= found.limit <= MOST:
+        raise ConfigError(f"messages: limit={found.limit} is not usable: use 1 to {MOST:,}")
+    return found

@@ -1,0 +1,61 @@
+"""A schedule as it was declared: which task, when, how its messages wait; `row` makes of it what the store keeps."""
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from forebay.flow import cron as crons
+from forebay.model.message import Message
+from forebay.model.sealed import FIRED_BY, Part
+from forebay.produce.task import Task
+from forebay.produce.ways import Options
+from forebay.store.contract import Schedule
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """One `periodic`.
+
+    Attributes:
+        cron: five fields, a name such as "@daily", or an interval such as "every 30s".
+        waiting: how each tick's message waits.
+    """
+
+    name: str
+    task: Task[..., Any, Any]
+    cron: str
+    tz: str
+    missed: str
+    overlap: str
+    waiting: Options
+
+    def called(self, name: str) -> "Planned":
+        """The same, under another name."""
+        return replace(self, name=name)
+
+    def of(self, task: Task[..., Any, Any]) -> "Planned":
+        """The same, of another copy of its task."""
+        return replace(self, task=task)
+
+    def check_zone(self) -> None:
+        """Raises ConfigError if the time zone is not known on this host; reads a file."""
+        crons.check_zone(self.tz)
+
+    def row(self, now: float) -> Schedule:
+        """What the store keeps, with the first tick after `now`, seconds since the epoch.
+
+        Raises:
+            ConfigError: the time zone is not known here, or there is no such tick.
+        """
+        chosen, seal = self.waiting, self.task.producer.seal
+        headers = {**(chosen.headers or {}), FIRED_BY: self.name}
+        form = Message(
+            id="", queue=chosen.queue, task=self.task.name, body=self.task.codec.encode((), {}), headers=headers,
+            key=chosen.key, priority=chosen.priority, ttl=chosen.expires, unique=chosen.unique,
+        )  # fmt: skip
+        if seal is not None:
+            form = replace(form, body=seal.close(Part.BODY, form, form.body))
+        return Schedule(
+            name=self.name, cron=self.cron, tz=self.tz, message=form, missed=self.missed, overlap=self.overlap,
+            next=crons.following(self.cron, self.tz, now),
+        )  # fmt: skip
