@@ -2,13 +2,15 @@
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, assert_type
 
 import msgspec
 
-from forebay import Context, Forebay, Handle, Message, Retry, Snooze
+from forebay import Call, Context, Depth, Forebay, Found, Handle, Message, Query, Registry, Retry, Snooze, State
 
-app = Forebay("memory://")
+app = Forebay("memory://", lease="15s", result_ttl=timedelta(hours=1), durability="normal", signing_keys="")
+tasks = Registry()
 
 
 class Order(msgspec.Struct):
@@ -64,6 +66,21 @@ def takes_an_object(value: object) -> str:
 def tidy() -> None: ...
 
 
+@app.periodic(every=30, overlap="skip", priority=3, key="tenant-7")
+@app.periodic("@daily", missed="all", name="daily")
+@tasks.task(timeout="30s", expires=timedelta(minutes=5))
+def often() -> int:
+    return 1
+
+
+@tasks.on_start
+async def connect() -> None: ...
+
+
+@app.on_failure
+def tell(context: Context, error: BaseException, outcome: object) -> None: ...
+
+
 @app.consume("clicks", batch=500, max_wait=0.2)
 async def load(messages: list[Message]) -> None:
     assert_type(messages[0].headers, dict[str, str])
@@ -88,6 +105,25 @@ def from_synchronous_code() -> None:
     assert_type(chosen.enqueue("a@b.c").result(), str)
     assert_type(bare.enqueue_many([("a@b.c", {"subject": "x"}), ("d@e.f",)]), list[Handle[str]])
     assert_type(app.publish("clicks", {"page": "/"}, key="visitor-9"), Handle[Any])
+
+
+def calls_as_values() -> None:
+    call = bare.call("a@b.c", subject="x")
+    assert_type(call.using(id="one", delay="5s"), Call[str])
+    assert_type(call.enqueue(), Handle[str])
+    assert_type(bare.using(priority=1).call("a@b.c"), Call[str])
+    assert_type(bare.enqueue_many([("a@b.c",), call]), list[Handle[str]])
+    assert_type(may_snooze.call(1).enqueue().result(timeout="5s"), str)
+    assert_type(bare.handle("01a2").result(), str)
+    assert_type(app.task_of(bare).enqueue("a@b.c"), Handle[str])
+    assert_type(often.enqueue().result(), int)
+
+
+def lists() -> None:
+    assert_type(app.messages(queue="mail", task=bare, state=State.DEAD, limit=10), list[Found])
+    assert_type(app.messages(Query(task="bare"), state="dead"), list[Found])
+    assert_type(app.queues("mail", "clicks"), list[Depth])
+    app.include(tasks)
 
 
 async def from_asynchronous_code(ctx: Context) -> None:

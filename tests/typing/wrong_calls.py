@@ -1,8 +1,18 @@
 """Calls that are wrong: a type checker has to object to each line that ends in `# wrong`, and to no other."""
 
-from right_calls import Order, app, asynchronous, asynchronous_with_context, bare, tidy, with_context, with_options
+from right_calls import (
+    Order,
+    app,
+    asynchronous,
+    asynchronous_with_context,
+    bare,
+    tasks,
+    tidy,
+    with_context,
+    with_options,
+)
 
-from forebay import Context
+from forebay import Context, Forebay
 
 
 def plain_calls() -> None:
@@ -26,7 +36,7 @@ def arguments() -> None:
 def arguments_after_using() -> None:
     bare.using(delay=1).enqueue(1)  # wrong
     with_options.using(priority=1).enqueue("a@b.c", count="two")  # wrong
-    bare.using(delay="soon")  # wrong
+    bare.using(delay=[5])  # wrong
     bare.using(later=1)  # wrong
     app.publish("clicks", 1, queue="other")  # wrong
 
@@ -48,10 +58,46 @@ def results() -> None:
 
 
 def options() -> None:
-    @app.task(timeout="soon")  # wrong
+    @app.task(timeout=b"30s")  # wrong
     def task() -> None: ...
 
     @app.task(retries=3)  # wrong
     def other() -> None: ...
 
-    print(task, other)
+    @app.task(retry="many")  # wrong
+    def third() -> None: ...
+
+    @app.periodic("@daily", missed="nope")  # wrong
+    def fourth() -> None: ...
+
+    @app.periodic("@daily", overlap="never")  # wrong
+    def fifth() -> None: ...
+
+    @app.periodic("@daily", timezone="Europe/Vienna")  # wrong
+    def sixth() -> None: ...
+
+    @tasks.consume("clicks", batch="many")  # wrong
+    def seventh(messages: object) -> None: ...
+
+    print(task, other, third, fourth, fifth, sixth, seventh)
+
+
+def settings() -> None:
+    Forebay("memory://", leese=5)  # wrong
+    Forebay("memory://", lease=[5])  # wrong
+    Forebay("memory://", durability="some")  # wrong
+
+
+def calls_as_values() -> None:
+    bare.call(1)  # wrong
+    bare.call("a@b.c").using(later=1)  # wrong
+    bare.using(delay=1).call("a@b.c", "subject is keyword-only")  # wrong
+    with_options.enqueue_many([bare.call("a@b.c")])  # wrong
+    number: int = bare.handle("01a2").result()  # wrong
+    print(number)
+
+
+def lists() -> None:
+    app.messages(state="dead", queues="mail")  # wrong
+    app.messages(limit="many")  # wrong
+    app.queues(1)  # wrong
