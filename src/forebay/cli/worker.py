@@ -56,7 +56,12 @@ def _options(command: str, *, no_schedules: bool, **chosen: Any) -> WorkerOption
     "--drain", default="30s", type=SECONDS, show_default=True, help="Grace period of running tasks after TERM."
 )
 @click.option("--max-tasks", type=click.IntRange(0), default=0, help="Replace a process after so many; 0: never.")
-@click.option("--max-memory", type=SIZE, default="0", help="Replace a process above this, 500MB; 0: never.")
+@click.option(
+    "--max-memory",
+    type=SIZE,
+    default="0",
+    help="Replace a process above this, 500MB; 0: never. One that grows half as much again is ended in its tasks.",
+)
 def worker(**chosen: Any) -> int:
     """Run messages until told to stop.
 

@@ -21,6 +21,7 @@ class Facade:
         self._opened, self._pid = False, 0
         self._declared: tuple[QueueSpec, ...] = ()
         self._guard = threading.Lock()
+        self._holders = 0
         self.calls: Counter[str] = Counter()
         self.items: Counter[str] = Counter()
         self.busy: Counter[str] = Counter()
@@ -50,9 +51,17 @@ class Facade:
         """Whether it was opened by the process that this one was forked from."""
         return self._opened and self._pid != os.getpid()
 
+    def hold(self) -> None:
+        """Keep it open until `let_go`, whoever closes it meanwhile: a worker's engine is not its tasks' to close."""
+        self._holders += 1
+
+    def let_go(self) -> None:
+        """The end of one `hold`."""
+        self._holders -= 1
+
     async def close(self) -> None:
         """See `Engine.close`; nothing is touched that belongs to the process that this one was forked from."""
-        if self._foreign:
+        if self._foreign or self._holders:
             return
         self._opened = False
         await self._inner.close()

@@ -44,6 +44,10 @@ class EngineUnreachable(EngineError):
     """The engine cannot be opened or does not answer."""
 
 
+class EngineClosed(EngineError):
+    """The engine was closed here, or never opened."""
+
+
 class EngineFull(EngineError):
     """No room for new messages. What was accepted is safe and can be settled; publish again when there is room."""
 

@@ -28,7 +28,7 @@ from forebay.store.contract import Query
 from forebay.testing.clock import ManualClock
 from forebay.testing.fault_points import Crashed
 from forebay.testing.job import End, Job
-from forebay.work.batches import fates, unpacked
+from forebay.work.batch import fates, unpacked
 from forebay.work.executor import Executor
 from forebay.work.run import Run
 from forebay.work.timekeeper import Timekeeper
@@ -158,7 +158,7 @@ class Drainer:
 
         def judge(value: Any, error: BaseException | None) -> Sequence[tuple[Delivery, Outcome]]:
             failure = value if isinstance(value, Snooze) else error
-            return [*bad, *fates(consumer, good, failure, self._app.clock.now())]
+            return [*bad, *fates(consumer, good, failure, self._app.clock.now(), self._app.settings.result_ttl)]
 
         call = functools.partial(consumer.function, messages) if messages else None
         return Job(deliveries, judge, call, consumer.is_async and bool(messages))

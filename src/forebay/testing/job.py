@@ -64,7 +64,7 @@ class Job:
         if run is None or run.task.running.timeout is None:
             return None
 
-        def interrupt() -> None:
+        def interrupt(_: Stop) -> None:
             task.cancel()
 
         run.interrupt = interrupt

@@ -1,19 +1,23 @@
 """The child's side of `Processes`: take a delivery, live its life here, send the outcome.
 
 It runs the user's function in its main thread, so that a signal can raise `TimeLimit` in it even while it sleeps. The
-function is found by importing the module that the *parent* names, never by anything that stands in a message.
+function is looked up by its task's name in the app's registry, and the app found as its worker found it; without an app
+to find, by importing the module that the *parent* names. Nothing that stands in a message is imported.
 """
 
 import asyncio
 import contextlib
+import contextvars
 import ctypes
 import faulthandler
 import importlib
+import logging
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+from collections.abc import Awaitable, Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -21,52 +25,69 @@ from typing import Any, cast
 
 import msgspec
 
+from forebay.app import Forebay
+from forebay.engine.shield import Mark, within_shared
+from forebay.locate import locate
 from forebay.model.delivery import Delivery
 from forebay.model.errors import TimeLimit
 from forebay.model.outcome import DeadLetter, Outcome
-from forebay.produce.context import enter, leave
+from forebay.produce.codec import encode_value
 from forebay.produce.task import Task
+from forebay.work.ends import FAILURES
 from forebay.work.executor import Executor, failure_of
 from forebay.work.log import configure_logging
 from forebay.work.run import Run, Stop
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parent sends: a delivery, and where its function is."""
+    """What the parent sends: a delivery, its task, and where the task's function is, for want of an app."""
 
     delivery: Delivery
+    task: str
     module: str
     name: str
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child sends: that the task starts, progress on the way, an outcome."""
+    """What the child sends: that the task starts, progress on the way, an outcome, and whether it tells the hooks."""
 
     outcome: Outcome | None = None
-    progress: Any = None
+    progress: bytes | None = None
     started: bool = False
+    told: bool = False
 
 
+_logger = logging.getLogger("forebay.worker")
 _PR_SET_PDEATHSIG = 1
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Job).decode
+#: Seconds until a strike that met the locks of the whole process is tried again.
+_AGAIN = 0.005
+Tasks = Mapping[str, Task[..., Any, Any]]
 
 
-def serve(pipe: "Connection[Any, Any]", keep: float, limit: int) -> None:
-    """Jobs until the pipe closes, or the parent is gone."""
+def serve(pipe: "Connection[Any, Any]", app: str, keep: float, limit: int) -> None:
+    """Jobs until the pipe closes, or the parent is gone.
+
+    Args:
+        app: where the app is, `module:attribute`; "" if nobody knows.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     faulthandler.register(signal.SIGQUIT)
     configure_logging()
     _die_with_parent()
     threading.Thread(target=_follow_parent, name="forebay-orphan", daemon=True).start()
+    multiprocessing.current_process().daemon = False  # so that a task may have processes of its own
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    child = _Child(pipe, keep, limit)
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            child.live(_decode(pipe.recv_bytes()))
+    with asyncio.Runner() as runner:
+        child = _Child(pipe, app, (keep, limit), runner)
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                child.live(_decode(pipe.recv_bytes()))
+        child.leave()
 
 
 def _die_with_parent() -> None:
@@ -84,67 +105,126 @@ def _follow_parent() -> None:
 
 
 class _Child:
-    def __init__(self, pipe: "Connection[Any, Any]", keep: float, limit: int) -> None:
-        self._pipe, self._keep, self._limit = pipe, keep, limit
+    def __init__(self, pipe: "Connection[Any, Any]", app: str, ends: tuple[float, int], runner: asyncio.Runner) -> None:
+        self._pipe, self._locator, self._ends, self._runner = pipe, app, ends, runner
+        self._app: Forebay | None = None
+        self._scope = contextvars.copy_context()
+        self._mark = Mark()
         self._sending = threading.Lock()
-        self._late = False
-        self._run: Run | None = None
+        self._run: Run | None = None  # what may be struck, once
+        self._task: asyncio.Task[Any] | None = None
         signal.signal(signal.SIGUSR1, self._strike)
 
     def live(self, job: Job) -> None:
         """The whole life of one message."""
         try:
-            task = _find(job)
+            executor = Executor(self._tasks(job), *self._ends, self._progress)
         except BaseException as error:  # noqa: BLE001 - importing the user's module may raise anything
-            self._send(Reply(outcome=DeadLetter(f"task {job.delivery.task!r} cannot be loaded", failure_of(error))))
+            self._send(Reply(outcome=DeadLetter(f"task {job.task!r} cannot be loaded", failure_of(error))))
             return
-        executor = Executor({task.name: task}, self._keep, self._limit, self._progress)
         run = executor.begin(job.delivery)
         self._send(Reply(started=True))
-        self._send(Reply(outcome=self._call(executor, run) if isinstance(run, Run) else run))
+        if not isinstance(run, Run):
+            self._send(Reply(outcome=run))
+            return
+        result = executor.judge(run, *self._call(run))
+        hooks = [] if self._app is None or not isinstance(result, FAILURES) else list(self._app.registry.on_failure)
+        self._send(Reply(outcome=result, told=bool(hooks)))
+        for hook in hooks:
+            self._hook(hook, run.context, run.error, result)
 
-    def _call(self, executor: Executor, run: Run) -> Outcome:
-        token = enter(run.context)
+    def leave(self) -> None:
+        """No more jobs come: what the app has opened in this process, it may close."""
+        if self._app is not None:
+            for hook in self._app.registry.on_stop:
+                self._hook(hook)
+
+    def _tasks(self, job: Job) -> Tasks:
+        """Where to look up the task."""
+        if not self._locator:
+            return {job.task: _imported(job)}
+        if self._app is None:
+            app = locate(self._locator)
+            for hook in app.registry.on_start:
+                self._do(hook)
+            self._app = app
+        return self._app.registry.tasks
+
+    def _call(self, run: Run) -> tuple[Any, BaseException | None]:
+        """What it returned, and what it raised."""
+        scope = self._scope.copy()
+        self._mark.serve(run)
         self._run = run
         try:
-            value = run.task.function(*run.args, **run.kwargs)
-            if run.task.is_async:
-                value = asyncio.run(value)
-            self._run = None
+            value = scope.run(run.call, self._mark.expose)
+            if hasattr(value, "__await__"):
+                value = self._mark.expose(self._runner.run, self._await(value), context=scope)
         except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
-            self._run = None
-            return executor.failed(run, error)
+            return None, error
+        else:
+            return value, None
         finally:
-            leave(token)
-        return executor.ended(run, value)
+            self._run = None
+
+    async def _await(self, value: Awaitable[Any]) -> Any:
+        """As `asyncio.run` does it: nothing of it goes on when it has ended."""
+        before = asyncio.all_tasks()
+        self._task = asyncio.current_task()
+        try:
+            return await value
+        finally:
+            self._task = None
+            left = asyncio.all_tasks() - before
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     def _strike(self, number: int, frame: FrameType | None) -> None:
         """The parent says that time is up: once for a run, and only while it runs."""
-        run, self._run = self._run, None
-        if run is None:
+        if self._run is None:
             return
-        run.stop = Stop.TIMEOUT
-        if self._sending.locked():
-            self._late = True  # half a reply would spoil the pipe: raised when all of it is out
+        if within_shared(frame):
+            threading.Timer(_AGAIN, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+            return
+        self._run.stop, self._run = Stop.TIMEOUT, None
+        task = self._task
+        if task is not None and asyncio.current_task(task.get_loop()) is not task:
+            task.get_loop().call_soon_threadsafe(task.cancel)  # it waits; the loop itself must not be struck
         else:
-            raise TimeLimit("time is up")
+            self._mark.strike_here(TimeLimit)
+
+    def _do(self, hook: Callable[..., Any], *args: Any) -> None:
+        value = self._scope.run(hook, *args)
+        if hasattr(value, "__await__"):
+            self._runner.run(_result(value), context=self._scope)
+
+    def _hook(self, hook: Callable[..., Any], *args: Any) -> None:
+        """Call one whose failure changes nothing."""
+        try:
+            self._do(hook, *args)
+        except Exception:
+            _logger.exception("hook %s failed itself", getattr(hook, "__qualname__", hook))
 
     def _progress(self, delivery: Delivery, value: Any) -> None:
-        self._send(Reply(progress=value))
+        self._send(Reply(progress=encode_value(value)))
 
     def _send(self, reply: Reply) -> None:
         blob = _encode(reply)
         with self._sending:
             self._pipe.send_bytes(blob)
-        if self._late and threading.current_thread() is threading.main_thread():
-            self._late = False
-            raise TimeLimit("time is up")
 
 
-def _find(job: Job) -> Task[..., Any, Any]:
+async def _result(value: Awaitable[Any]) -> Any:
+    return await value
+
+
+def _imported(job: Job) -> Task[..., Any, Any]:
     found: Any = importlib.import_module(job.module)
     for part in job.name.split("."):
         found = getattr(found, part)
     if not isinstance(found, Task):
-        raise TypeError(f"{job.module}.{job.name} is no task: cpu=True needs a task at module level")
+        raise TypeError(
+            f"{job.module}.{job.name} is no task: outside of `forebay worker`, which knows where the app is, a task "
+            "that runs in a process of its own has to be at module level"
+        )
     return cast("Task[..., Any, Any]", found)

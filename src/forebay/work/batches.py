@@ -2,52 +2,55 @@
 
 import asyncio
 import logging
-import os
-import random
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from forebay.engine.contract import Engine, Want
-from forebay.flow.retry import decide
 from forebay.flow.snooze import Snooze
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
-from forebay.model.errors import BadArguments, BadSeal, EngineError
+from forebay.model.errors import EngineClosed, EngineError
 from forebay.model.outcome import Outcome
-from forebay.model.sealed import OVERHEAD
-from forebay.produce.batch import Message, received
 from forebay.produce.consumer import Consumer
-from forebay.produce.context import enter_batch
 from forebay.produce.producer import Producer
-from forebay.work.executor import failure_of, misfit, too_large
+from forebay.work.batch import Batch, unpacked
+from forebay.work.calls import Calls
+from forebay.work.ends import NOT_RUN, How
 from forebay.work.feed import Host
-from forebay.work.host import stay
+from forebay.work.run import AGAIN, Stop
 
 _logger = logging.getLogger("forebay.worker")
-_PAUSE = 0.5
+_PAUSE, _NEVER = 0.5, float("inf")
 
 
 class Batches:
-    """One consumer of one queue. One batch runs at a time; more processes make more."""
+    """One consumer of one queue. One batch runs at a time; more processes make more.
 
-    def __init__(self, engine: Engine, host: Host, consumer: Consumer, producer: Producer) -> None:
+    Args:
+        calls: what calls it, and then `Batch.over`.
+    """
+
+    def __init__(
+        self, engine: Engine, host: Host, consumer: Consumer, producer: Producer, calls: Calls[Batch, None]
+    ) -> None:
         self._engine, self._host, self._consumer, self._producer = engine, host, consumer, producer
-        self._batch: list[Delivery] = []
-        self._call: asyncio.Task[None] | None = None
-        self._called: list[Delivery] = []
-        self._trip = time.monotonic()
-        self._home = os.getpid()
+        self._calls = calls
+        self._waiting: list[Delivery] = []
+        self._called: Batch | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+        self._full = _NEVER  # when what waits is handed over at the latest
+        self._trip, self._news = time.monotonic(), 0
 
     @property
     def called(self) -> Sequence[Delivery]:
         """The messages that the consumer has now."""
-        return self._called
+        return self._called.deliveries if self._called else ()
 
     @property
     def running(self) -> int:
         """How many messages the consumer has now."""
-        return len(self._called)
+        return len(self.called)
 
     @property
     def proved(self) -> float:
@@ -59,101 +62,79 @@ class Batches:
         while True:
             try:
                 await self._fill(poll)
+            except EngineClosed:
+                raise  # for good: this worker cannot go on
             except EngineError as error:
                 _logger.error("cannot lease from %s: %s", self._consumer.queue, error)
                 await asyncio.sleep(_PAUSE)
                 continue
-            self._called, self._batch = self._batch, []
-            self._call = asyncio.ensure_future(self._hand_over(self._called))
-            await asyncio.shield(self._call)
+            batch, self._waiting, self._full = self._waiting, [], _NEVER
+            self._hand_over(batch)
+            await self._room.wait()
 
     def drop(self) -> None:
         """Hand back what has not started."""
-        self._host.hand_back(self._batch)
-        self._batch = []
+        self._host.ends.hand_back(self._waiting)
+        self._waiting = []
 
     def halt(self) -> None:
-        """Stop the call that runs; one of synchronous code cannot be, and ends with the process."""
-        if self._call is not None and self._consumer.is_async:
-            self._call.cancel()
+        """Stop the call that runs."""
+        if self._called is not None:
+            self._called.halt(Stop.HAND_BACK)
+
+    def revoke(self, ids: Collection[str]) -> None:
+        """Cancel these: what waits ends at once, a batch is stopped once all of it is cancelled."""
+        for delivery in [delivery for delivery in self._waiting if delivery.id in ids]:
+            self._waiting.remove(delivery)
+            self._host.ends.settle(delivery, outcome.Cancel(str(Stop.CANCEL)))
+        if self._called is not None and (news := self._called.revoke(ids)) and self._called.stop is None:
+            _logger.info(
+                "%s: to be cancelled, but %s has it in a batch of %d, stopped only when all of it is cancelled. "
+                "If that fails it is not tried again", ", ".join(sorted(news)), self._consumer.name, self.running,
+            )  # fmt: skip
 
     async def _fill(self, poll: float) -> None:
         queues, consumer = (self._consumer.queue,), self._consumer
-        deadline = float("inf")
-        while len(self._batch) < consumer.batch and time.monotonic() < deadline:
+        while len(self._waiting) < consumer.batch and (time.monotonic() < self._full or not self._waiting):
             if self._host.held():
                 await asyncio.sleep(_PAUSE)
                 continue
-            leased = await self._engine.lease(Want(self._host.id, queues, consumer.batch - len(self._batch)))
-            self._trip = time.monotonic()
-            if leased.deliveries and not self._batch:
-                deadline = self._trip + consumer.max_wait
-            self._batch += leased.deliveries
-            if len(self._batch) < consumer.batch:
-                await self._engine.wait(queues, max(0.0, min(poll, deadline - time.monotonic())), leased.news)
+            leased = await self._engine.lease(Want(self._host.id, queues, consumer.batch - len(self._waiting)))
+            self._trip, self._news = time.monotonic(), leased.news
+            if leased.cancelled:
+                self._host.revoke(leased.cancelled)
+            if leased.deliveries and not self._waiting:
+                self._full = self._trip + consumer.max_wait
+            self._waiting += leased.deliveries
+            if len(self._waiting) < consumer.batch:
+                left = self._full - time.monotonic() if self._waiting else poll
+                await self._engine.wait(queues, max(0.0, min(poll, left)), self._news)
 
-    async def _hand_over(self, batch: Sequence[Delivery]) -> None:
-        good, messages, bad = unpacked(batch, self._producer)
-        self._settle(bad)
-        failure: BaseException | None = None
+    def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
+        """Call the consumer. What cannot be read has its end at once."""
+        good, messages, bad = unpacked(deliveries, self._producer)
+        self._settle(bad, NOT_RUN)
+        if not messages:
+            return
+        self._room.clear()
+        self._called = Batch(self._consumer, self._producer, good, messages, self._over)
         try:
-            if messages:
-                enter_batch(good, self._consumer.name, self._producer)
-                value = await self._run(messages)
-                failure = value if isinstance(value, Snooze) else None
-        except BaseException as error:  # noqa: BLE001 - whatever a consumer raises is the batch's outcome
-            failure = error
-        stay(self._home)
-        self._settle(fates(self._consumer, good, failure, time.time()))
-        self._called, self._trip = [], time.monotonic()
-        self._host.idle()
+            self._calls.start(self._called)
+        except (RuntimeError, OSError, MemoryError) as error:  # no thread, no memory: later, or somewhere else
+            _logger.error("consumer %s cannot be called now: %s", self._consumer.name, error)
+            self._called.error = Snooze(AGAIN)
+            self._over(self._called)
 
-    def _settle(self, ends: Sequence[tuple[Delivery, Outcome]]) -> None:
-        for delivery, result in ends:
-            self._host.settle(delivery, result)
-
-    async def _run(self, messages: list[Message]) -> Any:
-        if self._consumer.is_async:
-            return await self._consumer.function(messages)
-        return await asyncio.to_thread(self._in_thread, messages)
-
-    def _in_thread(self, messages: list[Message]) -> Any:
+    def _over(self, batch: Batch) -> None:
+        """The one place where a batch ends, however."""
         try:
-            return self._consumer.function(messages)
+            ends = batch.ends(time.time(), self._producer.settings.result_ttl)
+            self._settle(ends, How(batch.error, time.monotonic() - batch.started))
         finally:
-            stay(self._home)
+            self._called, self._trip = None, time.monotonic()
+            self._room.set()
+            self._host.idle()
 
-
-def unpacked(
-    batch: Sequence[Delivery], producer: Producer
-) -> tuple[list[Delivery], list[Message], list[tuple[Delivery, Outcome]]]:
-    """The deliveries that can be read, as messages too, and what becomes of those that cannot."""
-    seal, limit = producer.seal, producer.settings.payload_limit
-    good: list[Delivery] = []
-    messages: list[Message] = []
-    bad: list[tuple[Delivery, Outcome]] = []
-    for delivery in batch:
-        if len(delivery.body) > limit + OVERHEAD:
-            bad.append((delivery, too_large(delivery, limit)))
-            continue
-        try:
-            messages.append(received(delivery, seal))
-            good.append(delivery)
-        except BadArguments as error:
-            bad.append((delivery, misfit(delivery, seal, str(error))))
-        except BadSeal as error:
-            bad.append((delivery, outcome.DeadLetter(f"bad seal: {error}")))
-    return good, messages, bad
-
-
-def fates(
-    consumer: Consumer, batch: Sequence[Delivery], error: BaseException | None, now: float
-) -> list[tuple[Delivery, Outcome]]:
-    """What becomes of a batch whose consumer returned, or raised `error`: all alike, each by its own count of tries."""
-    if error is None:
-        return [(delivery, outcome.Ack()) for delivery in batch]
-    if isinstance(error, asyncio.CancelledError):
-        return [(delivery, outcome.Release()) for delivery in batch]
-    failure = failure_of(error)
-    ages = {delivery.id: max(0.0, now - delivery.created) for delivery in batch}
-    return [(d, decide(consumer.retry, error, failure, d.attempt, ages[d.id], random.random())) for d in batch]
+    def _settle(self, ends: Sequence[tuple[Delivery, Outcome]], how: How) -> None:
+        for delivery, result in ends:
+            self._host.ends.settle(delivery, result, how)

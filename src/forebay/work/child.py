@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from forebay.config import WorkerOptions
-from forebay.engine.waiting import call_in
+from forebay.engine.waiting import call_in, drive
 from forebay.locate import locate
 from forebay.model.errors import EngineError, EngineUnreachable, ForebayError, SchemaTooNew, SchemaTooOld
 from forebay.model.outcome import Outcome
+from forebay.work.aside import aside
 from forebay.work.host import rss
 from forebay.work.link import Broken, Hello, Leaving, Link, Report, Stuck
 from forebay.work.log import configure_logging, dump_on_quit
@@ -30,6 +31,8 @@ DONE, BROKEN = 0, 2
 _REPORT, _COUNT = 1.0, 0.05
 #: Seconds that a child gets to hand back what it holds when its parent is gone, under a last lease of its own.
 FAREWELL = 5.0
+#: Seconds that the engine gets to close in good order, which saves the next one work and nothing else.
+CLOSE = 1.0
 #: Seconds that a busy thread keeps the interpreter from another. Python's 5 ms let the writer wait for a loop that is
 #: busy with tiny tasks, and then the loop for the writer: 0.5 ms more than doubled the throughput of both.
 SWITCH = 0.0005
@@ -68,7 +71,8 @@ class Child:
         threading.Thread(target=self._follow_parent, args=(loop,), name="forebay-orphan", daemon=True).start()
         await self._until_stop(worker)
         await self._leave(worker)
-        await self._app.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(aside(drive, self._app.close()), CLOSE)
 
     async def _until_stop(self, worker: Worker) -> None:
         """Until TERM, or until there is a reason to be replaced. A part that fails raises here."""
@@ -92,9 +96,13 @@ class Child:
         """Let what runs end: for as long as it takes unless somebody waits for us, then for the time of the drain."""
         self._state = "draining"
         draining: asyncio.Task[Any] = asyncio.create_task(worker.drain(math.inf))
-        await self._either(worker, draining, self._term, math.inf)
-        await self._either(worker, draining, self._now, self._options.drain)
+        failure: asyncio.Task[Any] = asyncio.create_task(worker.failure())
+        await self._either(worker, (draining, failure), self._term, math.inf)
+        await self._either(worker, (draining, failure), self._now, self._options.drain)
         draining.cancel()
+        if failure.done() and not failure.cancelled() and (error := failure.exception()) is not None:
+            _logger.error("leaving at once: %s", error)
+        failure.cancel()
         if self._orphaned.is_set():
             with suppress(EngineError):
                 beat = worker.beat(self._state)
@@ -102,15 +110,16 @@ class Child:
         await worker.close(buried=not self._orphaned.is_set())
         self._link.send(Leaving())
 
-    async def _either(self, worker: Worker, draining: asyncio.Task[Any], event: asyncio.Event, patience: float) -> None:
-        """Until it is drained, or `event` comes, or patience ends; reporting all the while."""
+    async def _either(
+        self, worker: Worker, ends: tuple[asyncio.Task[Any], ...], event: asyncio.Event, patience: float
+    ) -> None:
+        """Until one of these has ended, or `event` comes, or patience ends; reporting all the while."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Task[Any] = loop.create_task(event.wait())
-        ends = loop.time() + patience
-        while not draining.done() and not waiting.done() and (left := ends - loop.time()) > 0:
+        until, watched = loop.time() + patience, {*ends, waiting}
+        while not any(task.done() for task in watched) and (left := until - loop.time()) > 0:
             self._report(worker)
-            pause = min(_REPORT, left)
-            await asyncio.wait((draining, waiting), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(watched, timeout=min(_REPORT, left), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
 
     def _report(self, worker: Worker) -> None:

@@ -13,6 +13,7 @@ from forebay.config import WorkerOptions
 from forebay.locate import locate
 from forebay.model.errors import LeaseLost
 from forebay.model.ids import new_id
+from forebay.work.aside import aside
 from forebay.work.child import new_loop
 from forebay.work.keeper import Keeper
 from forebay.work.log import configure_logging, dump_on_quit
@@ -34,7 +35,7 @@ async def working(app: Forebay, options: WorkerOptions | None = None) -> AsyncGe
         await worker.drain(options.drain)
         await worker.close()
         loop.call_soon_threadsafe(loop.stop)
-        await asyncio.to_thread(thread.join)
+        await aside(thread.join)
 
 
 def _keep_apart(

@@ -32,7 +32,8 @@ from forebay.work.run import Run, Stop
 _TRACE, _NAME = 16_000, 200
 #: Exceptions of a group that its failure names.
 _TOLD = 5
-
+#: What calls the user's code, and is left out at the beginning of a traceback.
+_OURS = ("forebay.work.", "forebay.engine.shield", "asyncio.")
 
 #: What a timeout throws into a task.
 _STRUCK = (asyncio.CancelledError, errors.TimeLimit)
@@ -79,14 +80,16 @@ class Executor:
         context = Context(delivery, task.running.timeout, self._report, task.producer)
         return Run(delivery, task, *task.codec.inject(args, kwargs, context), context)
 
+    def keep(self, task: Task[..., Any, Any]) -> float:
+        """Seconds that the ends of a task are remembered."""
+        return self._keep if task.running.result_ttl is None else task.running.result_ttl
+
     def ended(self, run: Run, value: Any) -> Outcome:
         """The task returned."""
         stay(self._home)
-        run.finished = True
         if isinstance(value, Snooze):
             return outcome.Snooze(value.delay)
-        keep = run.task.running.result_ttl
-        keep = self._keep if keep is None else keep
+        keep = self.keep(run.task)
         if value is None and not run.task.codec.returns_value:
             return outcome.Ack(None, keep)
         try:
@@ -103,7 +106,21 @@ class Executor:
     def failed(self, run: Run, error: BaseException) -> Outcome:
         """The task raised, or was stopped."""
         stay(self._home)
-        run.finished = True
+        run.error = without_us(error)
+        return self._fate(run, error)
+
+    def overdue(self, run: Run) -> Outcome:
+        """The task goes on past its timeout and its grace."""
+        return self._fate(run, errors.TimeLimit("did not stop when told to"))
+
+    def judge(self, run: Run, value: Any, error: BaseException | None) -> Outcome:
+        """What becomes of a run that has returned a value, or raised; something, whatever goes wrong here."""
+        try:
+            return self.ended(run, value) if error is None else self.failed(run, error)
+        except BaseException as flaw:  # noqa: BLE001 - no memory, say; a run without an outcome would keep its slot
+            return outcome.Lose(f"its outcome could not be told: {type(flaw).__name__}: {errors.text_of(flaw)}")
+
+    def _fate(self, run: Run, error: BaseException) -> Outcome:
         match run.stop:
             case Stop.CANCEL:
                 return outcome.Cancel(str(Stop.CANCEL))
@@ -116,6 +133,14 @@ class Executor:
         delivery = run.delivery
         age = max(0.0, self._now() - delivery.created)
         return decide(run.task.running.retry, error, failure_of(error), delivery.attempt, age, random.random())
+
+
+def without_us(error: BaseException) -> BaseException:
+    """Its traceback begins where the user's code does."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next and str(trace.tb_frame.f_globals.get("__name__")).startswith(_OURS):
+        trace = trace.tb_next
+    return error.with_traceback(trace)
 
 
 def failure_of(error: BaseException) -> Failure:

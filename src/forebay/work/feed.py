@@ -8,14 +8,16 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from forebay.engine.contract import Engine, Want
 from forebay.flow.demand import demand
 from forebay.model.delivery import Delivery
-from forebay.model.errors import EngineError
-from forebay.model.outcome import Outcome
+from forebay.model.errors import EngineClosed, EngineError
+from forebay.model.outcome import Cancel
+from forebay.work.ends import Ends
+from forebay.work.run import Stop
 
 _logger = logging.getLogger("forebay.worker")
 #: Seconds that a buffered message may wait for a slot before it is handed back.
@@ -24,32 +26,25 @@ _PAUSE, _LONGEST = 0.1, 5.0
 
 
 class Host(Protocol):
-    """The worker that a feed serves."""
+    """The worker that a feed serves; `ends` is where ends are told."""
 
     id: str
+    ends: Ends
 
-    def begin(self, feed: "Feed", delivery: Delivery) -> None:
-        """Begin a delivery; call `feed.ended()` when it has ended, never from within this call."""
-        ...
-
-    def settle(self, delivery: Delivery, result: Outcome) -> None:
-        """Report an outcome."""
+    def begin(self, delivery: Delivery, free: Callable[[], None]) -> None:
+        """Begin a delivery; call `free` once, when it has ended, never from within this call."""
         ...
 
     def idle(self) -> None:
         """Something that ran has ended."""
         ...
 
-    def hand_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Release deliveries that were not started."""
-        ...
-
-    def revoke(self, ids: Sequence[str]) -> None:
-        """Somebody wants these running messages stopped."""
+    def revoke(self, ids: Collection[str]) -> None:
+        """Somebody wants these messages stopped that this worker holds."""
         ...
 
     def held(self) -> bool:
-        """Whether something else (unsettled outcomes, waiting processes) forbids to lease now."""
+        """Whether something else (unsettled outcomes) forbids to lease now."""
         ...
 
 
@@ -75,7 +70,7 @@ class Feed:
         """Messages that are leased and have not started."""
         return len(self._buffer)
 
-    def ended(self) -> None:
+    def free(self) -> None:
         """A slot is free: the next one, or room."""
         self._running -= 1
         self._rate.one()
@@ -97,15 +92,23 @@ class Feed:
                 elif await self._lease(want) < want:
                     await self._engine.wait(self._queues, poll, self._news)
                 pause = _PAUSE
+            except EngineClosed:
+                raise  # for good: this worker cannot go on
             except EngineError as error:
                 _logger.error("cannot lease, trying again in %.1f s: %s", pause, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST)
 
+    def revoke(self, ids: Collection[str]) -> None:
+        """Cancel these, if they have not started."""
+        for delivery in [delivery for delivery in self._buffer if delivery.id in ids]:
+            self._buffer.remove(delivery)
+            self._host.ends.settle(delivery, Cancel(str(Stop.CANCEL)))
+
     def drop(self) -> None:
         """Hand back what has not started."""
         if self._buffer:
-            self._host.hand_back(list(self._buffer))
+            self._host.ends.hand_back(list(self._buffer))
             self._buffer.clear()
 
     async def _lease(self, want: int) -> int:
@@ -125,7 +128,7 @@ class Feed:
     def _begin(self, delivery: Delivery) -> None:
         self._running += 1
         self._since = time.monotonic()
-        self._host.begin(self, delivery)
+        self._host.begin(delivery, self.free)
 
     async def _wait_for_room(self) -> None:
         self._room.clear()

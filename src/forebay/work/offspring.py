@@ -19,7 +19,7 @@ from forebay.config import WorkerOptions
 from forebay.engine.contract import Beat
 from forebay.model.delivery import Delivery
 from forebay.model.ids import new_id
-from forebay.model.outcome import Outcome, Release, Settlement
+from forebay.model.outcome import Lose, Outcome, Release, Settlement
 from forebay.work.link import LINE, Broken, Hello, Leaving, Line, Report, parse
 from forebay.work.run import ISOLATE_AFTER
 
@@ -35,6 +35,7 @@ class Offspring:
         left: set when its place is free: it leaves by itself, or has ended.
         verdict: outcomes of messages for which it was killed; all others that it held are handed back. None: it ended
             without a word, so what it held was lost.
+        cause: why it was ended, for what it ran; see `lose`.
         cost: how many messages lost their worker by its end.
     """
 
@@ -46,6 +47,7 @@ class Offspring:
         self.heard = self.born = time.monotonic()
         self.left = asyncio.Event()
         self.verdict: Mapping[str, Outcome] | None = None
+        self.cause = ""
         self.hung = self.cost = 0
 
     @property
@@ -75,11 +77,18 @@ class Offspring:
             self.verdict = verdict
         self.signal(signal.SIGKILL)
 
+    def lose(self, cause: str) -> None:
+        """End it now for what runs in it, which counts that as a lost worker."""
+        self.cause = cause
+        self.signal(signal.SIGKILL)
+
     def judge(self, held: list[Delivery]) -> list[Settlement]:
         """What becomes of the messages that it held, apart from those that count it as lost.
 
         When it ended without a word, a message that ran in a process of its own is not to blame if others ran in it.
         """
+        if self.verdict is None and self.cause:
+            return [Settlement(delivery, Lose(self.cause)) for delivery in held]
         if self.verdict is None:
             apart = [delivery for delivery in held if delivery.lost >= ISOLATE_AFTER]
             return [Settlement(delivery, Release()) for delivery in apart] if len(apart) < len(held) else []

@@ -6,10 +6,10 @@ growing pause; nothing is dropped, for the message stays leased until it is sett
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from forebay.engine.contract import Engine
-from forebay.model.errors import EngineError
+from forebay.model.errors import EngineClosed, EngineError
 from forebay.model.outcome import Settlement
 
 _logger = logging.getLogger("forebay.worker")
@@ -19,10 +19,23 @@ _PAUSE, _LONGEST = 0.1, 5.0
 
 
 class Settler:
-    """One per worker process."""
+    """One per worker process.
 
-    def __init__(self, engine: Engine, worker: str, refused: Callable[[Settlement], None]) -> None:
-        self._engine, self._worker, self._refused = engine, worker, refused
+    Args:
+        before: awaited with each batch before it is settled: the last chance to write for a message that runs.
+
+    Attributes:
+        refused: told of each settlement that was not carried out.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        worker: str,
+        before: Callable[[Sequence[Settlement]], Awaitable[None]],
+    ) -> None:
+        self._engine, self._worker, self._before = engine, worker, before
+        self.refused: Callable[[Settlement], object] = _ignore
         self._waiting: list[Settlement] = []
         self._under_way = 0
         self._some = asyncio.Event()
@@ -42,7 +55,11 @@ class Settler:
         self._waiting.append(settlement)
 
     async def run(self) -> None:
-        """Settle until cancelled."""
+        """Settle until cancelled.
+
+        Raises:
+            EngineClosed: nothing can be settled any more.
+        """
         while True:
             await self._some.wait()
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
@@ -62,7 +79,10 @@ class Settler:
         pause = _PAUSE
         while True:
             try:
+                await self._before(batch)
                 verdicts = await self._engine.settle(self._worker, batch)
+            except EngineClosed:
+                raise
             except EngineError as error:
                 _logger.error("cannot settle %d messages, trying again in %.1f s: %s", len(batch), pause, error)
                 await asyncio.sleep(pause)
@@ -70,5 +90,9 @@ class Settler:
                 continue
             for settlement, carried_out in zip(batch, verdicts, strict=True):
                 if not carried_out:
-                    self._refused(settlement)
+                    self.refused(settlement)
             return
+
+
+def _ignore(settlement: Settlement) -> None:
+    """Nobody wants to know."""

@@ -18,9 +18,11 @@ import msgspec
 from forebay.config import Settings, WorkerOptions
 from forebay.engine.contract import Beat
 from forebay.engine.registry import Backend, build
+from forebay.flow.weight import too_heavy
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError
 from forebay.model.outcome import Lose
+from forebay.work.host import rss
 from forebay.work.keeper import Keeper
 from forebay.work.link import Hello, Stuck
 from forebay.work.log import configure_logging
@@ -39,6 +41,8 @@ _COSTLY = 1.0
 #: Seconds beyond its drain, and after a second TERM, that a child gets to leave before it is killed.
 LEAVE = 5.0
 _LOOK = 1.0
+#: Children of one place that may drain beside the one that works, until the oldest of them is told to hand back.
+LEAVING = 3
 
 
 class Supervisor:
@@ -103,7 +107,7 @@ class Supervisor:
 
     async def _keep_one(self) -> None:
         """Keep one place filled with a child. One that leaves by itself is replaced while it still drains."""
-        pause = 0.0
+        pause, leaving = 0.0, list[Offspring]()
         while not self._stopping.is_set():
             child = await self._start()
             await child.left.wait()
@@ -113,7 +117,21 @@ class Supervisor:
                 kind = EngineUnreachable if child.broken.unreachable else ConfigError
                 self._fail(kind(child.broken.text))  # the next one would not get any further
                 return
+            leaving = [one for one in (*leaving, child) if one.alive]
+            if len(leaving) > LEAVING:
+                self._hurry(leaving.pop(0))
             pause = await self._breathe(child, pause)
+
+    def _hurry(self, child: Offspring) -> None:
+        """One that was replaced long ago still runs something: from now on it has the time of a drain."""
+        running, drain = child.beat.running if child.beat else 0, self._options.drain
+        _logger.warning(
+            "worker %s was replaced and still runs %d messages, as do %d that came after it: it has %g s to end them, "
+            "then they are handed back (give tasks that may hang a timeout=)", child.id, running, LEAVING, drain,
+        )  # fmt: skip
+        child.signal(signal.SIGTERM)
+        if drain < math.inf:
+            asyncio.get_running_loop().call_later(drain + LEAVE, lambda: child.kill({}))
 
     async def _breathe(self, child: Offspring, pause: float) -> float:
         """Pause before the next child, if children end soon after they start; the next pause."""
@@ -206,6 +224,7 @@ class Supervisor:
                 with contextlib.suppress(EngineError):  # the keeper tells of it
                     await self._enforce(child)
                 self._look_for_life(child)
+                self._weigh(child)
 
     async def _enforce(self, child: Offspring) -> None:
         """A child whose interpreter is held by C code reports nothing: its tasks' limits are enforced from here."""
@@ -219,6 +238,12 @@ class Supervisor:
             _logger.error("worker %s is silent and %s is past its timeout: ending its process", child.id, found.id)
             child.kill({found.id: Lose("it held the interpreter past its timeout")})
             return
+
+    def _weigh(self, child: Offspring) -> None:
+        """One that has outgrown its memory by far cannot wait for what it runs, which may be what grows."""
+        if self._options.max_memory and (heavy := too_heavy(rss(child.pid), self._options.max_memory)):
+            _logger.error("worker %s %s: ending its process", child.id, heavy)
+            child.lose(f"its process {heavy}")
 
     def _look_for_life(self, child: Offspring) -> None:
         """A child that talks but gets no answer from its engine, while we do, is replaced: its connection hangs."""

@@ -1,55 +1,82 @@
-"""Synchronous tasks in threads: a run lives its whole life there, and only its outcome comes back.
+"""Synchronous code in threads of our own: a job lives its whole life there, and only its outcome comes back.
 
-Threads grow with the work. A thread that takes a run wakes the next one only if more is waiting, and at most one is on
+Threads grow with the work. A thread that takes a job wakes the next one only if more is waiting, and at most one is on
 its way at a time: tiny tasks then run one after the other in few threads, instead of each in a thread that has to be
 woken for it, while tasks that wait spread over as many threads as there are slots.
+
+A job that is told to stop is struck: an exception is raised in its thread, in the user's code only (see
+`engine/shield.py`).
 """
 
 import asyncio
-import contextvars
-import ctypes
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, TypeVar
 
+from forebay.engine.shield import Mark, in_shared
 from forebay.engine.waiting import call_in
 from forebay.model.errors import TimeLimit
-from forebay.model.outcome import Outcome
-from forebay.produce.context import enter
-from forebay.work.executor import Executor
-from forebay.work.run import Run, Stop
+from forebay.work.run import Job, Stop
 
-Done = Callable[[Run, Outcome], None]
+J = TypeVar("J", bound=Job)
+R = TypeVar("R")
+_logger = logging.getLogger("forebay.worker")
+#: Seconds between looks whether a thread has left what nothing may strike in.
+_LOOK = 0.005
 
 
 class Interrupted(BaseException):
     """Raised in a thread to stop what runs there; a BaseException, so that `except Exception` lets it through."""
 
 
-class Threads:
+#: Calls a function of the user's so that it can be struck.
+Expose = Callable[..., Any]
+
+
+class Threads(Generic[J, R]):
     """Up to `most` threads.
 
     Args:
-        done: called on the loop with each run and its outcome.
+        call: calls the user's code of a job, by way of the given `Expose`.
+        judge: in the same thread, what becomes of a job that returned a value or raised an error; never raises.
+        done: called on the loop with each job and its judgement.
     """
 
-    def __init__(self, executor: Executor, most: int, done: Done) -> None:
-        self._executor, self._most, self._done = executor, most, done
+    def __init__(
+        self,
+        most: int,
+        call: Callable[[J, Expose], Any],
+        judge: Callable[[J, Any, BaseException | None], R],
+        done: Callable[[J, R], None],
+    ) -> None:
+        self._most, self._call, self._judge, self._done = most, call, judge, done
         self._loop = asyncio.get_running_loop()
         self._guard = threading.Lock()
-        self._runs: deque[Run] = deque()
+        self._jobs: deque[J] = deque()
         self._asleep: list[threading.Lock] = []  # one per sleeping thread, held; last in, first woken
-        self._coming = False  # a thread was woken or started, and has not looked for a run yet
+        self._coming = False  # a thread was woken or started, and has not looked for a job yet
         self._count = 0
         self._closed = False
-        self._ends: deque[tuple[Run, Outcome]] = deque()
+        self._ends: deque[tuple[J, R]] = deque()
         self._telling = False
 
-    def start(self, run: Run) -> None:
-        """Run it as soon as a thread is free."""
+    def start(self, job: J) -> None:
+        """Run it as soon as a thread is free.
+
+        Raises:
+            RuntimeError: there is no thread, and none can be started; the job was not taken.
+        """
         with self._guard:
-            self._runs.append(run)
-            self._call()
+            self._jobs.append(job)
+            try:
+                self._come()
+            except RuntimeError:
+                if not self._count:
+                    self._jobs.remove(job)
+                    raise
 
     def close(self) -> None:
         """End the idle threads; those that are stuck end with the process."""
@@ -58,63 +85,69 @@ class Threads:
             while self._asleep:
                 self._asleep.pop().release()
 
-    def _call(self) -> None:
+    def _come(self) -> None:
         """Have one more thread come, if there is something for it and none is on its way. Called under the guard."""
-        if self._coming or not self._runs:
+        if self._coming or not self._jobs:
             return
         if self._asleep:
             self._coming = True
             self._asleep.pop().release()
         elif self._count < self._most:
+            threading.Thread(target=self._serve, name=f"forebay-task-{self._count + 1}", daemon=True).start()
             self._coming = True
             self._count += 1
-            threading.Thread(target=self._serve, name=f"forebay-task-{self._count}", daemon=True).start()
 
-    def _take(self, bed: threading.Lock, *, arrived: bool) -> Run | None:
-        """A run, or None after having put `bed` among the sleeping."""
+    def _take(self, bed: threading.Lock, *, arrived: bool) -> J | None:
+        """A job, or None after having put `bed` among the sleeping."""
         with self._guard:
             if arrived:
                 self._coming = False
-            if self._runs:
-                run = self._runs.popleft()
-                self._call()
-                return run
+            if self._jobs:
+                job = self._jobs.popleft()
+                self._spread()
+                return job
             if not self._closed:
                 self._asleep.append(bed)
             return None
 
+    def _spread(self) -> None:
+        """Have another one come. If none can be started, those that there are do all the work."""
+        try:
+            self._come()
+        except RuntimeError as error:
+            _logger.warning("cannot start another thread for tasks, %d have to do: %s", self._count, error)
+
     def _serve(self) -> None:
-        bed, guard = threading.Lock(), threading.Lock()
+        bed, mark = threading.Lock(), Mark()
         bed.acquire()
         arrived = True
         while True:
-            run = self._take(bed, arrived=arrived)
-            arrived = run is None
-            if run is not None:
-                self._tell(run, self._live(run, guard))
+            job = self._take(bed, arrived=arrived)
+            arrived = job is None
+            if job is not None:
+                self._tell(job, self._live(job, mark))
             elif self._closed:
                 return
             else:
                 bed.acquire()
 
-    def _live(self, run: Run, guard: threading.Lock) -> Outcome:
-        """The whole life of one message. Whatever strikes it late is caught here, so that the thread itself goes on."""
-        strike = _Strike(run, guard)
+    def _live(self, job: J, mark: Mark) -> R:
+        """The whole life of one job in this thread."""
+        mark.serve(job)
+        job.interrupt = partial(_strike, job, mark)
         try:
-            try:
-                run.interrupt = strike
-                if run.stop is not None:
-                    raise Interrupted  # told to stop before it began
-                value = contextvars.copy_context().run(_call, run)
-            finally:
-                strike.over()
+            if job.stop is not None:
+                raise Interrupted  # told to stop before it began
+            value = self._call(job, mark.expose)
         except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
-            return self._executor.failed(run, error)
-        return self._executor.ended(run, value)
+            job.finished = True
+            return self._judge(job, None, error)
+        job.finished = True
+        return self._judge(job, value, None)
 
-    def _tell(self, run: Run, result: Outcome) -> None:
+    def _tell(self, job: J, result: R) -> None:
         """Have the loop hear of it, with one wake-up for many."""
-        self._ends.append((run, result))
+        self._ends.append((job, result))
         if not self._telling:
             self._telling = True
             call_in(self._loop, self._hear)
@@ -122,42 +155,27 @@ class Threads:
     def _hear(self) -> None:
         self._telling = False
         while self._ends:
-            self._done(*self._ends.popleft())
+            job, result = self._ends.popleft()
+            try:
+                self._done(job, result)
+            except Exception:
+                _logger.exception("a flaw of Forebay: the end of a task was not taken note of")
 
 
-def _call(run: Run) -> object:
-    enter(run.context)
-    return run.task.function(*run.args, **run.kwargs)
+def _strike(job: Job, mark: Mark, why: Stop) -> None:
+    """Raise in the thread of a job, at its next step in Python; it cannot break into a call of C code.
 
-
-class _Strike:
-    """Stops one run of the thread that makes it: raises there once, at the next step in Python, never after the run.
-
-    It cannot break into a call of C code; the deadline can.
+    Not while the thread is inside something that the whole process shares: it leaves that soon.
     """
-
-    __slots__ = ("_guard", "_over", "_run", "_struck", "_thread")
-
-    def __init__(self, run: Run, guard: threading.Lock) -> None:
-        self._run, self._guard, self._thread = run, guard, threading.get_ident()
-        self._over = self._struck = False
-
-    def __call__(self) -> None:
-        """Called by another thread."""
-        with self._guard:
-            if not self._over and not self._struck:
-                self._struck = True
-                _raise_in(self._thread, TimeLimit if self._run.stop is Stop.TIMEOUT else Interrupted)
-
-    def over(self) -> None:
-        """The run has ended: what was thrown and has not arrived is taken back."""
-        with self._guard:
-            self._over = True
-            if self._struck:
-                _raise_in(self._thread, None)
-        self._run.finished = True
+    kind = TimeLimit if why is Stop.TIMEOUT else Interrupted
+    if in_shared(mark.thread):
+        threading.Thread(target=_strike_later, args=(job, mark, kind), name="forebay-strike", daemon=True).start()
+    else:
+        mark.strike(job, kind)
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    target = ctypes.py_object(error) if error is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), target)
+def _strike_later(job: Job, mark: Mark, kind: type[BaseException]) -> None:
+    pause = threading.Event()
+    while not job.finished and in_shared(mark.thread):
+        pause.wait(_LOOK)
+    mark.strike(job, kind)

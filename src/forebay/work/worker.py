@@ -1,40 +1,42 @@
-"""A worker process's inside: feeds that lease, pools that run, a settler that reports. Builds and drains them."""
+"""A worker process's inside: builds feeds that lease, pools that run, a settler that reports; starts and drains them.
+
+What becomes of a message between its lease and its end is in `runs.py`.
+"""
 
 import asyncio
 import contextlib
+import contextvars
+import inspect
 import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from typing import Any
 
 from forebay.app import Forebay
 from forebay.config import WorkerOptions
 from forebay.engine.contract import Beat, Want
-from forebay.engine.waiting import call_in
-from forebay.model import outcome
 from forebay.model.delivery import Delivery
-from forebay.model.errors import ConfigError, EngineError, LeaseLost, TimeLimit
-from forebay.model.lifecycle import REFUNDS
-from forebay.model.outcome import Outcome, Settlement
-from forebay.produce.context import enter
+from forebay.model.errors import ConfigError, EngineClosed, EngineError, LeaseLost, text_of
+from forebay.model.outcome import Outcome
+from forebay.work.batch import Batch
 from forebay.work.batches import Batches
-from forebay.work.deadlines import Deadlines
+from forebay.work.calls import Calls
+from forebay.work.ends import Ends
 from forebay.work.executor import Executor
 from forebay.work.feed import Feed
-from forebay.work.processes import Processes
+from forebay.work.pools import Pools
 from forebay.work.progress import Progress
-from forebay.work.run import ISOLATE_AFTER, Run, Stop
+from forebay.work.run import Run
+from forebay.work.runs import Free, Runs
 from forebay.work.settler import Settler
-from forebay.work.threads import Threads
 
 _logger = logging.getLogger("forebay.worker")
 #: Unsettled outcomes above which nothing is leased.
 UNSETTLED = 20_000
-#: Seconds that cancelled tasks get to notice, when the worker has to go now.
-LAST_CALL = 2.0
+#: Seconds that what is told to stop gets to notice when the worker has to go now; and all that is done then, together.
+LAST_CALL, FAREWELL = 2.0, 4.0
 
 
 class Worker:
@@ -42,52 +44,51 @@ class Worker:
 
     Args:
         stuck: told of a task that cannot be stopped, with the outcome it is to have; its process has to go.
+
+    Attributes:
+        ends: where ends are told.
     """
 
     def __init__(
         self, app: Forebay, options: WorkerOptions, id_: str, stuck: Callable[[Run, Outcome], None] | None = None
     ) -> None:
-        self.id, self._app, self._options, self._stuck = id_, app, options, stuck
-        self.done = self.failed = 0
-        self._runs: dict[str, tuple[Feed, Run]] = {}
-        self._loop = asyncio.get_running_loop()
-        self._settler = Settler(app.engine, id_, self._refused)
-        self._progress = Progress(app.store, app.producer.seal)
+        self.id, self._app, self._options = id_, app, options
+        self._loop, self._scope = asyncio.get_running_loop(), contextvars.copy_context()
         settings = app.settings
-        self._executor = Executor(
+        self._progress = Progress(app.store, app.producer.seal)
+        self._settler = Settler(app.engine, id_, self._progress.keep)
+        self.ends = Ends(app.engine, id_, self._settler, app.registry.on_failure, verbose=options.verbose)
+        executor = Executor(
             app.registry.tasks, settings.result_ttl, settings.payload_limit, self._progress.report, app.clock.now
         )
-        self._threads = Threads(self._executor, options.concurrency, self._finish)
-        cpus = options.cpu or os.cpu_count() or 1
-        self._deadlines = Deadlines(self._overdue)
-        self._processes = Processes(
-            self._executor, cpus, self._finish,
-            watch=self._deadlines.watch, report=self._progress.report, settings=settings,
+        self._pools = Pools(
+            executor, options, settings, self._scope,
+            done=self._done, stuck=stuck or _no_help, progressed=self._progress.encoded,
         )  # fmt: skip
-        self._processes.max_memory = options.max_memory
-        self._feeds, self._batches = self._make_feeds(cpus)
+        self._runs = Runs(executor, self.ends, self._pools.start, self._pools.forget, self.idle)
+        self._feeds, self._calls, self._batches = self._make_feeds()
         self._tasks: list[asyncio.Task[Any]] = []
         self._services: list[asyncio.Task[Any]] = []
         self._idle = asyncio.Event()
-        self._idle.set()
+        self._holds = False
 
-    def _make_feeds(self, cpus: int) -> tuple[list[Feed], list[Batches]]:
+    def _make_feeds(self) -> tuple[list[Feed], Calls[Batch, None], list[Batches]]:
         """Queues of raw messages by their consumer, queues of process work by the processes, all others together."""
-        registry, engine = self._app.registry, self._app.engine
-        queues = self.queues()
+        registry, engine, queues = self._app.registry, self._app.engine, self.queues()
         raw = [queue for queue in queues if queue in registry.consumers]
         kinds = {
             queue: {t.running.cpu for t in registry.tasks.values() if t.waiting.queue == queue} for queue in queues
         }
         cpu = [queue for queue in queues if kinds[queue] == {True} and queue not in raw]
         usual = [queue for queue in queues if queue not in cpu and queue not in raw]
+        cpus = self._options.cpu or os.cpu_count() or 1
         feeds = [
             Feed(engine, self, names, slots)
             for names, slots in ((usual, self._options.concurrency), (cpu, cpus))
             if names
         ]
-        batches = [Batches(engine, self, registry.consumers[queue], self._app.producer) for queue in raw]
-        return feeds, batches
+        calls = Calls(max(1, len(raw)), self._scope, Batch.note, _over)
+        return feeds, calls, [Batches(engine, self, registry.consumers[q], self._app.producer, calls) for q in raw]
 
     def queues(self) -> tuple[str, ...]:
         """The queues served.
@@ -106,6 +107,16 @@ class Worker:
         return len(self._runs) + sum(batch.running for batch in self._batches)
 
     @property
+    def done(self) -> int:
+        """Messages that ended well here."""
+        return self.ends.done
+
+    @property
+    def failed(self) -> int:
+        """Attempts that failed here."""
+        return self.ends.failed
+
+    @property
     def proved(self) -> float:
         """Seconds since the oldest of the feeds' last round trips: how honest liveness is known."""
         last = [feed.proved for feed in self._feeds] + [batch.proved for batch in self._batches]
@@ -119,67 +130,88 @@ class Worker:
             failed=self.failed, proved=self.proved, state=state, rss=rss,
         )  # fmt: skip
 
+    @property
+    def _parts(self) -> list[Feed | Batches]:
+        return [*self._feeds, *self._batches]
+
+    # --- life ---
+
     async def start(self) -> None:
-        """Register under a lease and begin to lease messages."""
-        await self._app.engine.open()
+        """Call the app's `on_start` hooks, register under a lease, begin to lease messages.
+
+        Raises:
+            ConfigError: a hook failed.
+        """
+        engine, poll = self._app.engine, self._app.settings.poll
+        await engine.open()
+        for hook in self._app.registry.on_start:
+            await self._call_first(hook)
+        engine.hold()
+        self._holds = True
         schedules = self._app.registry.rows(self._app.clock.now())
         if schedules:
             await self._app.store.put_schedules(schedules)
-        await self._app.engine.extend([self.beat()])
-        poll = self._app.settings.poll
-        self._services = [self._spawn(self._settler.run()), self._spawn(self._progress.run())]
-        loops = [feed.run(poll) for feed in self._feeds] + [batch.run(poll) for batch in self._batches]
-        self._tasks = [self._spawn(loop) for loop in (*loops, self._listen(poll))]
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self._loop.create_task(coroutine)
+        await engine.extend([self.beat()])
+        self._services = [self._spawn(run) for run in (self._settler.run(), self._progress.run(), self._listen(poll))]
+        self._tasks = [self._spawn(part.run(poll)) for part in self._parts]
 
     async def failure(self) -> None:
-        """Until a part of this worker ends, which none should: raises what ended it."""
-        ended, _ = await asyncio.wait([*self._tasks, *self._services], return_when=asyncio.FIRST_COMPLETED)
-        for task in ended:
-            task.result()
+        """Until a part of this worker ends by itself, which none should: raises what ended it."""
+        watched = {*self._tasks, *self._services}
+        while watched:
+            ended, watched = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                if not task.cancelled():
+                    task.result()
+                    raise RuntimeError(f"{task.get_coro()} has come to an end")
 
     async def drain(self, patience: float) -> bool:
-        """Lease no more, hand back what has not started, let what runs end; whether it did within `patience`."""
-        await self._lease_no_more()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._quiet(), patience)
+        """Lease no more, hand back what has not started, let what runs end and settle it; whether all that was done.
+
+        Within `patience` seconds, whatever the engine does. Cancellations are heard meanwhile.
+        """
+        await self._within(patience, self._end_in_order())
         return not self.running
 
     async def close(self, *, buried: bool = False) -> None:
-        """Stop what still runs and hand it back, settle everything, end the pools.
+        """Stop what still runs and hand it back, settle everything, call the app's `on_stop` hooks, end the pools.
 
         Args:
             buried: somebody buries this worker as soon as its process has ended. What cannot be stopped is left to them
                 to hand back, so that it does not run twice at a time.
         """
-        await self._lease_no_more()
-        for _, run in list(self._runs.values()):
-            run.halt(Stop.HAND_BACK)
+        ends = self._loop.time() + FAREWELL
+        await self._within(LAST_CALL, self._lease_no_more())
+        self._runs.hand_back()
         for batch in self._batches:
             batch.halt()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._quiet(), LAST_CALL)
+        await self._within(LAST_CALL, self._quiet())
         if not buried:  # threads in C code: they end with the process
-            self.hand_back([*self._held()])
-        await self._settler.empty()
-        await self._progress.flush()
+            self.ends.hand_back([*self._held()])
+        await self._within(ends - self._loop.time(), self._settler.empty())
+        await self._within(ends - self._loop.time(), self._progress.flush())
         await self._stop(self._services)
-        self._deadlines.close()
-        self._threads.close()
-        self._processes.close()
+        for hook in self._app.registry.on_stop if self._holds else ():
+            await self._call_last(hook)
+        self._calls.close()
+        await self._pools.close()
         if not buried:
             with contextlib.suppress(EngineError):
-                await self._app.engine.recover([self.id])
+                await self._within(LAST_CALL, self._app.engine.recover([self.id]))
+        if self._holds:
+            self._holds = False
+            self._app.engine.let_go()
+
+    async def _end_in_order(self) -> None:
+        await self._lease_no_more()
+        await self._quiet()
+        await self._settler.empty()
 
     async def _lease_no_more(self) -> None:
         """Stop leasing, and hand back what has not started."""
         await self._stop(self._tasks)
-        for feed in self._feeds:
-            feed.drop()
-        for batch in self._batches:
-            batch.drop()
+        for part in self._parts:
+            part.drop()
         await self._hand_back_strays()
 
     async def _hand_back_strays(self) -> None:
@@ -189,13 +221,19 @@ class Worker:
             await self._settler.empty()
             held = await self._app.store.held(self.id)
             known = {delivery.id for delivery in self._held()}
-            self.hand_back([delivery for delivery in held if delivery.id not in known])
+            self.ends.hand_back([delivery for delivery in held if delivery.id not in known])
 
     def _held(self) -> Iterator[Delivery]:
         """What runs here."""
-        yield from (run.delivery for _, run in self._runs.values())
+        yield from (run.delivery for run in self._runs)
         for batch in self._batches:
             yield from batch.called
+
+    async def _within(self, patience: float, part: Coroutine[Any, Any, Any]) -> None:
+        """Do a part of the leaving for as long as there is time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if patience == float("inf") else max(0.0, patience)):
+                await part
 
     async def _stop(self, tasks: list[asyncio.Task[Any]]) -> None:
         for task in tasks:
@@ -209,123 +247,79 @@ class Worker:
             await self._idle.wait()
 
     async def _listen(self, poll: float) -> None:
-        """Hear of cancellations even when there is no room to lease."""
+        """Hear of cancellations even when there is no room to lease, and while this worker leaves."""
         while True:
             try:
                 leased = await self._app.engine.lease(Want(self.id, (), 0))
                 self.revoke(leased.cancelled)
                 await self._app.engine.wait((), poll * 5, leased.news)
+            except EngineClosed:
+                raise
             except EngineError as error:
                 _logger.error("cannot look for cancellations: %s", error)
                 await asyncio.sleep(poll)
 
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._loop.create_task(coroutine)
+
+    async def _call_first(self, hook: Callable[[], Any]) -> None:
+        try:
+            await self._call(hook)
+        except Exception as error:
+            _logger.exception("on_start hook %s failed", _name(hook))
+            raise ConfigError(
+                f"on_start hook {_name(hook)} failed: {type(error).__name__}: {text_of(error)}"
+            ) from error
+
+    async def _call_last(self, hook: Callable[[], Any]) -> None:
+        try:
+            await self._within(self._options.drain, self._call(hook))
+        except Exception:
+            _logger.exception("on_stop hook %s failed", _name(hook))
+
+    async def _call(self, hook: Callable[[], Any]) -> None:
+        """In the scope that each run begins with a copy of: what a hook sets there, they see."""
+        value = self._scope.run(hook)
+        if inspect.isawaitable(value):
+            await self._loop.create_task(_result(value), context=self._scope)
+
     # --- Host: what a feed asks of its worker ---
 
-    def begin(self, feed: Feed, delivery: Delivery) -> None:
+    def begin(self, delivery: Delivery, free: Free) -> None:
         """Begin a delivery in the pool it belongs to."""
-        run = self._executor.begin(delivery)
-        if not isinstance(run, Run):
-            self.settle(delivery, run)
-            self._loop.call_soon(feed.ended)
-            return
-        self._runs[delivery.id] = (feed, run)
-        if run.task.running.at_most_once:
-            self._spawn(self._once(run))
-        else:
-            self._pool(run)
+        self._runs.begin(delivery, free)
 
-    def hand_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Release deliveries that were not started."""
-        for delivery in deliveries:
-            self._settler.put(Settlement(delivery, outcome.Release()))
-
-    def revoke(self, ids: Sequence[str]) -> None:
-        """Stop these, if they run here."""
-        for id_ in ids:
-            if id_ in self._runs:
-                self._runs[id_][1].halt(Stop.CANCEL)
+    def revoke(self, ids: Collection[str]) -> None:
+        """Stop these, wherever they are here."""
+        if ids:
+            self._runs.revoke(ids)
+            for part in self._parts:
+                part.revoke(ids)
 
     def held(self) -> bool:
         """No leases while outcomes pile up."""
         return self._settler.pending > UNSETTLED
 
-    # --- one message ---
-
-    def _pool(self, run: Run) -> None:
-        if run.task.running.cpu or run.delivery.lost >= ISOLATE_AFTER:
-            self._processes.start(run)
-            return
-        if run.deadline is not None:
-            self._deadlines.watch(run)
-        if run.task.is_async:
-            task = self._loop.create_task(self._on_loop(run))
-            run.interrupt = partial(call_in, self._loop, task.cancel)
-        else:
-            self._threads.start(run)
-
-    async def _on_loop(self, run: Run) -> None:
-        """An asynchronous task: its call is an `asyncio.Task` of its own, with a context of its own."""
-        enter(run.context)
-        try:
-            value = await run.task.function(*run.args, **run.kwargs)
-            run.finished = True
-        except BaseException as error:
-            if isinstance(error, GeneratorExit) and not self._loop.is_running():
-                raise  # nobody raised it: the loop is gone, and this coroutine goes with it
-            self._finish(run, self._executor.failed(run, error))
-        else:
-            self._finish(run, self._executor.ended(run, value))
-
-    async def _once(self, run: Run) -> None:
-        """At most once: the end is durable before the beginning."""
-        verdict = await self._app.engine.settle(self.id, [Settlement(run.delivery, outcome.Ack())])
-        if verdict[0]:
-            self._pool(run)
-        else:
-            self._release(run)
-
-    def _finish(self, run: Run, result: Outcome) -> None:
-        """A run has ended: settle it, and let its feed go on."""
-        if run.delivery.id not in self._runs:
-            return
-        if not run.task.running.at_most_once:
-            self.settle(run.delivery, result)
-        self._release(run)
-
-    def _release(self, run: Run) -> None:
-        feed, _ = self._runs.pop(run.delivery.id)
-        if run.deadline is not None:
-            self._deadlines.forget(run)
-        feed.ended()
-        self.idle()
+    def _done(self, run: Run, result: Outcome) -> None:
+        self._runs.finish(run, result)
 
     def idle(self) -> None:
         """Something that ran has ended."""
-        if not self._runs and not self.running:
+        if not self.running:
             self._idle.set()
 
-    def settle(self, delivery: Delivery, result: Outcome) -> None:
-        """Report an outcome."""
-        if type(result) is outcome.Ack:
-            self.done += 1
-        elif result.move not in REFUNDS:
-            self.failed += 1
-            _logger.info("%s %s attempt %d: %s", delivery.task, delivery.id, delivery.attempt, outcome.describe(result))
-        self._settler.put(Settlement(delivery, result))
 
-    def _refused(self, settlement: Settlement) -> None:
-        _logger.warning(
-            "%s %s attempt %d: its lease was lost, so its outcome (%s) does not count",
-            settlement.delivery.task, settlement.delivery.id, settlement.delivery.attempt, settlement.outcome.move,
-        )  # fmt: skip
+def _over(batch: Batch, _: None) -> None:
+    batch.over(batch)
 
-    def _overdue(self, run: Run) -> None:
-        """Called by the deadlines' thread: a run that did not stop when told to."""
-        result = self._executor.failed(run, TimeLimit("did not stop when told to"))
-        run.finished = False
-        if run.task.running.cpu or run.delivery.lost >= ISOLATE_AFTER:
-            self._loop.call_soon_threadsafe(self._processes.kill, run)
-        elif self._stuck is not None:
-            self._stuck(run, result)
-        else:
-            _logger.error("%s %s runs past its timeout and cannot be stopped here", run.task.name, run.delivery.id)
+
+def _no_help(run: Run, _: Outcome) -> None:
+    _logger.error("%s %s runs past its timeout and cannot be stopped here", run.task.name, run.delivery.id)
+
+
+def _name(hook: Callable[..., Any]) -> str:
+    return str(getattr(hook, "__qualname__", hook))
+
+
+async def _result(value: Any) -> Any:
+    return await value

@@ -23,7 +23,7 @@ from forebay.engine.sqlite.turn import Turn
 from forebay.engine.sqlite.writer import Writer
 from forebay.engine.waiting import Signal
 from forebay.model.clock import Clock
-from forebay.model.errors import EngineError
+from forebay.model.errors import EngineClosed, EngineError
 
 #: Milliseconds that SQLite itself waits for a foreign writer (a shell, a backup) before it gives up.
 BUSY_TIMEOUT = 10_000
@@ -121,14 +121,14 @@ class Database:
             EngineError: the file is not open.
         """
         if self._writer is None:
-            raise EngineError("this engine is not open: use `async with app:`, or call `open()` first")
+            raise EngineClosed("this engine is not open: use `async with app:`, or call `open()` first")
         return self._writer
 
     def read(self, sql: str, bindings: Iterable[Any] = ()) -> list[Any]:
         """All rows of a short query, in a read transaction that ends before this returns."""
         with self._guard:
             if self._reader is None:
-                raise EngineError("this engine is not open: use `async with app:`, or call `open()` first")
+                raise EngineClosed("this engine is not open: use `async with app:`, or call `open()` first")
             try:
                 return self._reader.execute(sql, tuple(bindings)).fetchall()
             except apsw.Error as error:

@@ -21,7 +21,7 @@ from forebay.engine.sqlite.lock import Held
 from forebay.engine.sqlite.turn import Turn
 from forebay.engine.waiting import Completion, Signal
 from forebay.model.clock import Clock
-from forebay.model.errors import EngineError, OutcomeUnknown
+from forebay.model.errors import EngineClosed, EngineError, OutcomeUnknown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -103,7 +103,7 @@ class Writer:
 
     def _submit(self, operation: Operation) -> Completion[Any]:
         if self._closed:
-            raise EngineError("this engine is closed: open the app again before using it")
+            raise EngineClosed("this engine is closed: open the app again before using it")
         if operation.completion.blocks and self._turn.acquire(blocking=False):
             try:
                 self._take_turn(operation)

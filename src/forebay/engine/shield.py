@@ -1,0 +1,131 @@
+"""Raising in a thread from outside, in the user's code and nowhere else.
+
+A thread that runs tasks has a `Mark`. What strikes it is raised at once while the user's code runs, and kept while the
+thread is in ours: until it leaves it, or comes to a place where it only waits. So nothing of ours is left half done.
+
+Each decision here reads the mark and acts on it between two points at which CPython may change threads: a call of
+Python code, the end of a call of C code, a jump backwards. That is what makes it exact without a lock, which a strike
+could leave locked.
+"""
+
+import contextlib
+import ctypes
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from types import FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_here = threading.local()
+_NOTHING: AbstractContextManager[object] = contextlib.nullcontext()
+_raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+#: Modules whose locks belong to the whole process, so that nothing may be raised inside them.
+_SHARED = frozenset({"logging", "logging.handlers", "importlib._bootstrap", "importlib._bootstrap_external"})
+
+
+class Mark:
+    """What may be raised in the thread that makes it, and when. As a context manager: not now.
+
+    Attributes:
+        pending: the exception that waits for the thread to leave our code.
+    """
+
+    __slots__ = ("_depth", "_struck", "_thread", "_whom", "pending", "thread")
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self._thread = ctypes.c_ulong(self.thread)
+        self._depth, self._struck = 1, False
+        self._whom: object = None
+        self.pending: type[BaseException] | None = None
+        _here.mark = self
+
+    def serve(self, whom: object) -> None:
+        """From now on this thread is `whom`'s: strikes meant for others come too late."""
+        self._whom, self.pending = whom, None
+
+    def expose(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Call the user's code: it alone may be struck. What has not arrived when it ends is taken back."""
+        try:
+            self._depth = 0
+            if self.pending is not None:
+                kind, self.pending = self.pending, None
+                raise kind
+            return function(*args, **kwargs)
+        finally:
+            self._depth = 1
+            if self._struck:
+                self._struck = False
+                _raise_in(self._thread, None)
+
+    def strike(self, whom: object, kind: type[BaseException]) -> None:
+        """Raise `kind` in this thread if it is `whom`'s: now, or as soon as it is in the user's code again.
+
+        Called by another thread.
+        """
+        wrapped = ctypes.py_object(kind)
+        if self._whom is not whom:
+            return
+        if self._depth:
+            self.pending = kind
+            return
+        self._struck = True
+        _raise_in(self._thread, wrapped)
+
+    def strike_here(self, kind: type[BaseException]) -> None:
+        """The same for a signal handler, which runs in this very thread."""
+        if self._depth:
+            self.pending = kind
+            return
+        raise kind
+
+    def __enter__(self) -> None:
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if self._depth == 0 and self.pending is not None:
+            kind, self.pending = self.pending, None
+            raise kind
+
+    def check(self) -> None:
+        """Raise what is pending; for those who wait in our code."""
+        if self.pending is not None:
+            kind, self.pending = self.pending, None
+            raise kind
+
+
+def shield() -> AbstractContextManager[object]:
+    """Nothing strikes inside this block; what comes meanwhile is raised at its end."""
+    return getattr(_here, "mark", _NOTHING)
+
+
+def check() -> None:
+    """Raise what is pending in this thread, in the middle of a wait."""
+    mark = getattr(_here, "mark", None)
+    if mark is not None:
+        mark.check()
+
+
+def strikable() -> bool:
+    """Whether something may be raised in this thread from outside."""
+    return hasattr(_here, "mark")
+
+
+def in_shared(thread: int) -> bool:
+    """Whether a thread is inside something that the whole process shares, such as the locks of logging."""
+    return within_shared(sys._current_frames().get(thread))  # pyright: ignore[reportPrivateUsage]
+
+
+def within_shared(frame: FrameType | None) -> bool:
+    """Whether that is so of the code in which a signal arrived."""
+    return any(one.f_globals.get("__name__") in _SHARED for one in _frames(frame))
+
+
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back

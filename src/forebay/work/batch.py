@@ -1,0 +1,118 @@
+"""One batch of raw messages: what its consumer is given, how it is called, and what becomes of each message."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from forebay.flow.retry import decide
+from forebay.flow.snooze import Snooze
+from forebay.model import outcome
+from forebay.model.delivery import Delivery
+from forebay.model.errors import BadArguments, BadSeal
+from forebay.model.outcome import Outcome
+from forebay.model.sealed import OVERHEAD
+from forebay.produce.batch import Message, received
+from forebay.produce.consumer import Consumer
+from forebay.produce.context import enter_batch
+from forebay.produce.producer import Producer
+from forebay.work.executor import failure_of, misfit, too_large, without_us
+from forebay.work.host import stay
+from forebay.work.run import Job, Stop
+
+
+class Batch(Job):
+    """One call of a consumer, with the messages that it has.
+
+    Args:
+        over: called on the loop when it has returned or raised.
+    """
+
+    __slots__ = ("_home", "_producer", "consumer", "deliveries", "messages", "over", "revoked", "started")
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        producer: Producer,
+        deliveries: Sequence[Delivery],
+        messages: list[Message],
+        over: Callable[["Batch"], None],
+    ) -> None:
+        super().__init__()
+        self._producer = producer
+        self.consumer, self.deliveries, self.messages, self.over = consumer, deliveries, messages, over
+        self.revoked: frozenset[str] = frozenset()
+        self.started, self._home = time.monotonic(), os.getpid()
+
+    @property
+    def is_async(self) -> bool:
+        """See `Job`."""
+        return self.consumer.is_async
+
+    def call(self, expose: Callable[..., Any]) -> Any:
+        """See `Job`."""
+        enter_batch(self.deliveries, self.consumer.name, self._producer)
+        return expose(self.consumer.function, self.messages)
+
+    def note(self, value: Any, error: BaseException | None) -> None:
+        """How the call ended."""
+        stay(self._home)
+        self.error = value if isinstance(value, Snooze) else error and without_us(error)
+
+    def revoke(self, ids: Collection[str]) -> frozenset[str]:
+        """Somebody wants these stopped. The call is stopped once that is so of all its messages; which were news."""
+        mine = {delivery.id for delivery in self.deliveries}
+        news = frozenset(mine.intersection(ids) - self.revoked)
+        self.revoked |= news
+        if mine <= self.revoked:
+            self.halt(Stop.CANCEL)
+        return news
+
+    def ends(self, now: float, keep: float) -> list[tuple[Delivery, Outcome]]:
+        """What becomes of its messages, now that it has ended."""
+        ends = fates(self.consumer, self.deliveries, self.error, now, keep)
+        if self.error is None or (self.stop is None and not self.revoked):
+            return ends
+        stopped = outcome.Cancel(str(Stop.CANCEL)), outcome.Release()
+        return [
+            (delivery, stopped[0] if delivery.id in self.revoked else stopped[1] if self.stop else result)
+            for delivery, result in ends
+        ]
+
+
+def unpacked(
+    batch: Sequence[Delivery], producer: Producer
+) -> tuple[list[Delivery], list[Message], list[tuple[Delivery, Outcome]]]:
+    """The deliveries that can be read, as messages too, and what becomes of those that cannot."""
+    seal, limit = producer.seal, producer.settings.payload_limit
+    good: list[Delivery] = []
+    messages: list[Message] = []
+    bad: list[tuple[Delivery, Outcome]] = []
+    for delivery in batch:
+        if len(delivery.body) > limit + OVERHEAD:
+            bad.append((delivery, too_large(delivery, limit)))
+            continue
+        try:
+            messages.append(received(delivery, seal))
+            good.append(delivery)
+        except BadArguments as error:
+            bad.append((delivery, misfit(delivery, seal, str(error))))
+        except BadSeal as error:
+            bad.append((delivery, outcome.DeadLetter(f"bad seal: {error}")))
+    return good, messages, bad
+
+
+def fates(
+    consumer: Consumer, batch: Sequence[Delivery], error: BaseException | None, now: float, keep: float
+) -> list[tuple[Delivery, Outcome]]:
+    """What becomes of a batch whose consumer returned, or raised `error`: all alike, each by its own attempts.
+
+    Args:
+        keep: seconds that the ends are remembered.
+    """
+    if error is None:
+        return [(delivery, outcome.Ack(None, keep)) for delivery in batch]
+    failure = failure_of(error)
+    ages = {delivery.id: max(0.0, now - delivery.created) for delivery in batch}
+    return [(d, decide(consumer.retry, error, failure, d.attempt, ages[d.id], random.random())) for d in batch]

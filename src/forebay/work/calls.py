@@ -1,0 +1,107 @@
+"""Calls of the user's code inside this process: coroutines on the loop, plain functions in threads of our own.
+
+Each call has a scope of its own, a copy of the context variables that the worker began with: what one sets, no other
+sees, wherever it was started from. Each ends in one call of `done`, on the loop.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from forebay.engine.waiting import call_in
+from forebay.work.run import Job, Stop
+from forebay.work.threads import Expose, Threads
+
+J = TypeVar("J", bound=Job)
+R = TypeVar("R")
+
+
+class _Unfinished(NamedTuple):
+    """What a plain function returned that has to be awaited: a decorator may hide that it is a coroutine function."""
+
+    value: Awaitable[Any]
+    scope: contextvars.Context
+
+
+class Calls(Generic[J, R]):
+    """Calls jobs.
+
+    Args:
+        most: threads that there may be.
+        scope: the context variables that each call begins with.
+        judge: what becomes of a job that returned a value or raised an error; never raises. Called where the job ran.
+        done: told on the loop of each job with that judgement.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        scope: contextvars.Context,
+        judge: Callable[[J, Any, BaseException | None], R],
+        done: Callable[[J, R], None],
+    ) -> None:
+        self._scope, self._judge, self._done = scope, judge, done
+        self._loop = asyncio.get_running_loop()
+        self._threads: Threads[J, R | _Unfinished] = Threads(most, self._call, self._judge_thread, self._back)
+
+    def start(self, job: J) -> None:
+        """Call it as soon as there is room.
+
+        Raises:
+            RuntimeError: there is no thread for it, and none can be started.
+        """
+        if job.is_async:
+            self._start_on_loop(job, self._scope.copy())
+        else:
+            self._threads.start(job)
+
+    def close(self) -> None:
+        """End the threads that are idle; what is stuck in one ends with this process."""
+        self._threads.close()
+
+    def _start_on_loop(self, job: J, scope: contextvars.Context, value: Awaitable[Any] | None = None) -> None:
+        task = self._loop.create_task(self._live(job, value), context=scope)
+        job.interrupt = partial(call_in, self._loop, self._cancel, job, task)
+        if job.stop is not None:
+            job.interrupt(job.stop)
+
+    async def _live(self, job: J, awaitable: Awaitable[Any] | None) -> None:
+        job.begun = True
+        value: Any = None
+        error: BaseException | None = None
+        try:
+            value = await (job.call(_plainly) if awaitable is None else awaitable)
+        except BaseException as raised:
+            if isinstance(raised, GeneratorExit) and not self._loop.is_running():
+                raise  # nobody raised it: the loop is gone, and this coroutine goes with it
+            error = raised
+        job.finished = True
+        self._done(job, self._judge(job, value, error))
+
+    def _cancel(self, job: J, task: asyncio.Task[None], _: Stop) -> None:
+        task.cancel()
+        if not job.begun:  # then asyncio does not even begin it
+            self._done(job, self._judge(job, None, asyncio.CancelledError()))
+
+    def _call(self, job: J, expose: Expose) -> Any:
+        scope = self._scope.copy()
+        value = scope.run(job.call, expose)
+        return _Unfinished(value, scope) if hasattr(value, "__await__") else value
+
+    def _judge_thread(self, job: J, value: Any, error: BaseException | None) -> R | _Unfinished:
+        if type(value) is _Unfinished:
+            job.finished = False
+            return value
+        return self._judge(job, value, error)
+
+    def _back(self, job: J, result: R | _Unfinished) -> None:
+        if isinstance(result, _Unfinished):
+            self._start_on_loop(job, result.scope, result.value)
+        else:
+            self._done(job, result)
+
+
+def _plainly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return function(*args, **kwargs)

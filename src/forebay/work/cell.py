@@ -1,0 +1,206 @@
+"""One process for tasks, as its worker sees it: a pipe that threads serve, and one run at a time.
+
+A process that is slow or frozen must not hold up the loop: what is sent to it and heard from it goes through two
+threads of our own.
+"""
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import socket
+import threading
+from typing import Protocol
+
+import msgspec
+
+from forebay.config import Settings
+from forebay.engine.waiting import call_in
+from forebay.model.outcome import Outcome
+from forebay.work.apart import Job, Reply, serve
+from forebay.work.host import rss
+from forebay.work.run import Run, Stop
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Reply).decode
+#: A process that has ended its pipe gets so long to end itself.
+_END = 0.5
+#: Seconds that one gets to start and to import the app, if the task that waits for it has a timeout.
+START = 30.0
+
+
+class Pool(Protocol):
+    """What a cell tells its pool, on the loop."""
+
+    def timed(self, run: Run) -> None:
+        """The time of a run begins."""
+        ...
+
+    def progressed(self, run: Run, blob: bytes) -> None:
+        """A run reports progress."""
+        ...
+
+    def freed(self, cell: "Cell", run: Run, result: Outcome) -> None:
+        """A run has ended, and the cell is idle."""
+        ...
+
+    def died(self, cell: "Cell", run: Run | None, how: str) -> None:
+        """The process has ended."""
+        ...
+
+
+class Cell:
+    """One child process and its pipe.
+
+    Args:
+        app: where it finds the app: `module:attribute`.
+
+    Attributes:
+        run: what runs in it.
+        gone: its process has ended, and is buried.
+
+    Raises:
+        OSError: it cannot be started.
+        RuntimeError: its threads cannot.
+    """
+
+    def __init__(self, pool: Pool, app: str, settings: Settings) -> None:
+        self._pool = pool
+        self.run: Run | None = None
+        self._why = ""
+        self.gone = asyncio.Event()
+        self._closed = False
+        self._guard = threading.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._start: asyncio.TimerHandle | None = None
+        self._jobs: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=serve, args=(theirs, app, settings.result_ttl, settings.payload_limit), name="forebay-cpu"
+        )
+        try:
+            self._process.start()
+            self._reader = threading.Thread(target=self._listen, name="forebay-cpu-in", daemon=True)
+            self._reader.start()
+            self._writer = threading.Thread(target=self._send, name="forebay-cpu-out", daemon=True)
+            self._writer.start()
+        except BaseException:
+            if self._process.pid is not None:
+                self._process.kill()
+            self._pipe.close()
+            raise
+        finally:
+            theirs.close()
+
+    def give(self, run: Run) -> None:
+        """Start a run in it."""
+        self.run = run
+        run.interrupt = lambda why: self._interrupt(run, why)
+        if run.task.running.timeout is not None:
+            self._start = self._loop.call_later(START, self.kill, f"its process did not start within {START:g} s")
+        function = run.task.function
+        module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+        self._jobs.put(_encode(Job(delivery=run.delivery, task=run.task.name, module=module, name=name)))
+        if run.stop is not None:
+            self._interrupt(run, run.stop)
+
+    def memory(self) -> int:
+        """Its resident memory in bytes."""
+        return rss(self._process.pid)
+
+    def dismiss(self) -> None:
+        """Have it leave by itself: it does after what it runs."""
+        self._jobs.put(None)
+
+    def kill(self, why: str = "") -> None:
+        """End it at once.
+
+        Args:
+            why: what is told of the run in it, instead of how it ended.
+        """
+        self._why = self._why or why
+        self._process.kill()
+
+    def _interrupt(self, run: Run, why: Stop) -> None:
+        """Softly on a timeout, so that the task may clean up; otherwise at once. Any thread may call this."""
+        with self._guard:
+            if self.run is not run:
+                return
+            if why is Stop.TIMEOUT and self._process.pid is not None:
+                os.kill(self._process.pid, signal.SIGUSR1)
+            else:
+                self._process.kill()
+
+    def _take(self) -> Run | None:
+        """The run that has ended here: from now on nothing strikes it, nor the next one in its stead."""
+        with self._guard:
+            run, self.run = self.run, None
+        self._started()
+        return run
+
+    def _started(self) -> None:
+        if self._start is not None:
+            self._start.cancel()
+            self._start = None
+
+    def _send(self) -> None:
+        with contextlib.suppress(OSError):  # if it has just died, the reader will say so
+            while (job := self._jobs.get()) is not None:
+                self._pipe.send_bytes(job)
+            self._half_close()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(EOFError, OSError, msgspec.MsgspecError):
+            while True:
+                call_in(self._loop, self._replied, _decode(self._pipe.recv_bytes()))
+        call_in(self._loop, self.ended)
+
+    def _replied(self, reply: Reply) -> None:
+        if reply.outcome is not None:
+            if (run := self._take()) is not None:
+                run.told = reply.told
+                self._pool.freed(self, run, reply.outcome)
+        elif self.run is not None:
+            if reply.started:
+                self._started()
+                self._pool.timed(self.run)
+            elif reply.progress is not None:
+                self._pool.progressed(self.run, reply.progress)
+
+    def ended(self) -> None:
+        """It has closed its pipe, or was killed: bury it."""
+        if self._closed:
+            return
+        self._closed = True
+        self._process.join(_END)
+        how = self._why or _how(self._process.exitcode)
+        self._process.kill()
+        self._process.join()
+        self._hang_up()
+        self.gone.set()
+        self._pool.died(self, self._take(), how)
+
+    def _half_close(self) -> None:
+        """Tell it that no more jobs come; what it still says is heard."""
+        with socket.socket(fileno=os.dup(self._pipe.fileno())) as end, contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_WR)
+
+    def _hang_up(self) -> None:
+        """Close the pipe under whoever waits in it: a process that the task forked may hold its other end for ever."""
+        self._jobs.put(None)
+        with socket.socket(fileno=os.dup(self._pipe.fileno())) as end, contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        self._reader.join()
+        self._writer.join()
+        self._pipe.close()
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return "its process closed the pipe to its worker"
+    if code < 0:
+        return f"its process was ended by {signal.Signals(-code).name}"
+    return f"its process ended with code {code}"

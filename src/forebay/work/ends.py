@@ -1,0 +1,170 @@
+"""What is told of ends: to the engine by way of the settler, to the log, to the app's hooks. Counts them.
+
+One line of the log for each end that somebody may want to see, with the same fields on every record: `message_id`,
+`task`, `attempt`, `queue`, `duration` (seconds; None for what did not run).
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from forebay.engine.contract import Engine
+from forebay.model import outcome
+from forebay.model.delivery import Delivery
+from forebay.model.errors import ForebayError
+from forebay.model.lifecycle import REFUNDS
+from forebay.model.outcome import Outcome, Settlement
+from forebay.model.ruling import QUARANTINE_AFTER
+from forebay.produce.hooks import Hooks
+from forebay.work.aside import aside
+from forebay.work.run import Run
+from forebay.work.settler import Settler
+
+_logger = logging.getLogger("forebay.worker")
+#: Ends that a failed attempt leads to.
+FAILURES = (outcome.Retry, outcome.DeadLetter, outcome.Lose)
+_ONCE = "at_most_once: it was settled before it ran, and is not run again"
+
+
+class How(NamedTuple):
+    """How a run went: what it raised in this process, and the seconds it took; None if it did not run."""
+
+    error: BaseException | None = None
+    took: float | None = None
+
+
+NOT_RUN = How()
+
+
+class Ends:
+    """Reports the ends of one worker.
+
+    Args:
+        hooks: what the app wants called after each failed attempt, with (context, error, outcome).
+        verbose: log what is done, too.
+    """
+
+    def __init__(
+        self, engine: Engine, worker: str, settler: Settler, hooks: Hooks, *, verbose: bool
+    ) -> None:
+        self._engine, self._worker, self._settler, self._hooks = engine, worker, settler, hooks
+        self._good = logging.INFO if verbose else logging.DEBUG
+        self._unsure: set[str] = set()
+        self.done = self.failed = 0
+        settler.refused = self.refused
+
+    def settle(self, delivery: Delivery, result: Outcome, how: How = NOT_RUN) -> None:
+        """A message has ended: report its outcome."""
+        self._count(result)
+        level = self._level(delivery, result)
+        if _logger.isEnabledFor(level):
+            _tell(level, delivery, outcome.describe(result), how, result)
+        self._settler.put(Settlement(delivery, result))
+
+    def hand_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Release deliveries that were not started, or not ended."""
+        for delivery in deliveries:
+            self._settler.put(Settlement(delivery, outcome.Release()))
+
+    # --- at most once ---
+
+    async def settle_first(self, run: Run, keep: float) -> bool:
+        """Have it done before it begins; False if its lease is lost.
+
+        Raises:
+            ForebayError: the engine has not said yes, nor no.
+        """
+        return (await self._engine.settle(self._worker, [Settlement(run.delivery, outcome.Ack(None, keep))]))[0]
+
+    def unsure(self, run: Run) -> None:
+        """It has not run, and whether it was settled is not known: hand it back, if it is still ours."""
+        self._unsure.add(run.delivery.id)
+        self._settler.put(Settlement(run.delivery, outcome.Release()))
+
+    def ended_once(self, run: Run, result: Outcome, how: How) -> None:
+        """One that was settled before has ended: nothing is to be settled, and a failure is to be seen."""
+        if run.delivery.id in self._unsure:
+            return
+        self._count(result)
+        if type(result) is outcome.Ack:
+            _tell(self._good, run.delivery, outcome.describe(result), how, result)
+            return
+        failure = result.failure if isinstance(result, outcome.Retry | outcome.DeadLetter) else None
+        text = f"{failure or outcome.describe(result)}; {_ONCE}"
+        _tell(logging.ERROR, run.delivery, text, how, result)
+
+    def refused(self, settlement: Settlement) -> None:
+        """The engine did not carry it out: the message is somebody else's now, or has ended."""
+        delivery = settlement.delivery
+        if delivery.id in self._unsure:
+            text = "it was settled and has not run, as far as is known: lost, for it runs at most once"
+            _tell(logging.ERROR, delivery, text, NOT_RUN)
+        else:
+            text = f"its lease was lost, so its outcome ({settlement.outcome.move}) does not count"
+            _tell(logging.WARNING, delivery, text, NOT_RUN)
+        self._unsure.discard(delivery.id)
+
+    # --- hooks ---
+
+    def care(self, run: Run, result: Outcome) -> bool:
+        """Whether somebody here wants to hear of this end."""
+        return isinstance(result, FAILURES) and not run.told and len(self._hooks) > 0
+
+    async def told(self, run: Run, result: Outcome) -> None:
+        """Call the app's hooks for a failure; failures of theirs are logged."""
+        error = run.error or ForebayError(outcome.describe(result))
+        for hook in self._hooks:
+            try:
+                await _call(hook, run.context, error, result)
+            except Exception:
+                _logger.exception("on_failure hook %s failed itself", getattr(hook, "__qualname__", hook))
+
+    # --- log and counters ---
+
+    def _count(self, result: Outcome) -> None:
+        if type(result) is outcome.Ack:
+            self.done += 1
+        elif result.move not in REFUNDS:
+            self.failed += 1
+
+    def _level(self, delivery: Delivery, result: Outcome) -> int:
+        match result:
+            case outcome.Ack() | outcome.Snooze() | outcome.Park():
+                return self._good
+            case outcome.Release():
+                return logging.DEBUG
+            case outcome.Retry():
+                return logging.WARNING
+            case outcome.DeadLetter():
+                return logging.ERROR
+            case outcome.Lose():
+                return logging.WARNING if delivery.lost + 1 < QUARANTINE_AFTER else logging.ERROR
+            case _:
+                return logging.INFO
+
+
+async def _call(hook: Callable[..., Any], *args: Any) -> None:
+    if inspect.iscoroutinefunction(hook):
+        await hook(*args)
+    elif inspect.isawaitable(value := await aside(hook, *args, name="forebay-hook")):
+        await value
+
+
+def _tell(level: int, delivery: Delivery, text: str, how: How, result: Outcome | None = None) -> None:
+    """One record. A dead letter has its traceback, from here or as it came from another process."""
+    if not _logger.isEnabledFor(level):
+        return
+    took = "" if how.took is None else f" ({how.took:.3f} s)"
+    name = delivery.task or f"message to {delivery.queue}"
+    line = f"{name} {delivery.id} attempt {delivery.attempt}: {text}{took}"
+    extra = {
+        "message_id": delivery.id, "task": delivery.task, "attempt": delivery.attempt, "queue": delivery.queue,
+        "duration": how.took,
+    }  # fmt: skip
+    error = how.error if level >= logging.ERROR else None
+    trace = None if error is None else (type(error), error, error.__traceback__)
+    record = _logger.makeRecord(_logger.name, level, __file__, 0, line, (), trace, "ended", extra)
+    if error is None and level >= logging.ERROR and isinstance(result, outcome.DeadLetter | outcome.Retry):
+        record.exc_text = result.failure.traceback if result.failure else None
+    _logger.handle(record)

@@ -1,0 +1,156 @@
+"""What runs here: begun, ended, told to stop. The one place where a message's slot is given back, whatever fails.
+
+A run is in the table from its beginning to its end. `finish` takes it out, reports it and frees its slot; nothing else
+does. What cannot even begin goes the same way.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from typing import Any
+
+from forebay.model import outcome
+from forebay.model.delivery import Delivery
+from forebay.model.errors import ForebayError, text_of
+from forebay.model.outcome import Outcome
+from forebay.work.ends import Ends, How
+from forebay.work.executor import Executor
+from forebay.work.run import AGAIN, Run, Stop
+
+_logger = logging.getLogger("forebay.worker")
+#: Gives a slot back.
+Free = Callable[[], None]
+
+
+class Runs:
+    """The table of runs.
+
+    Args:
+        start: has a run run, and `finish` called at its end; raises if there are no means to.
+        forget: told of each run that has ended.
+        idle: told when the last one has ended.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        ends: Ends,
+        start: Callable[[Run], None],
+        forget: Callable[[Run], None],
+        idle: Callable[[], None],
+    ) -> None:
+        self._executor, self._ends, self._start, self._forget, self._idle = executor, ends, start, forget, idle
+        self._loop = asyncio.get_running_loop()
+        self._runs: dict[int, tuple[Run, Free]] = {}
+        self._beside: set[asyncio.Task[None]] = set()  # what is awaited for a run, before it and after it
+        self._after = 0
+
+    def __len__(self) -> int:
+        """How many slots are taken: by what runs, and by what follows a failure."""
+        return len(self._runs) + self._after
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter([run for run, _ in self._runs.values()])
+
+    def begin(self, delivery: Delivery, free: Free) -> None:
+        """Begin a delivery. `free` is called once, when its slot is free again, and never from within this call."""
+        try:
+            run = self._executor.begin(delivery)
+        except Exception as error:  # a flaw of ours, or no memory
+            _logger.exception("%s %s could not begin", delivery.task, delivery.id)
+            run = outcome.Lose(f"it could not begin: {type(error).__name__}: {text_of(error)}")
+        if not isinstance(run, Run):
+            self._loop.call_soon(free)
+            self._ends.settle(delivery, run)
+            return
+        self._runs[id(run)] = run, free
+        if run.task.running.at_most_once:
+            self._spawn(self._once(run))
+        else:
+            self._go(run)
+
+    def finish(self, run: Run, result: Outcome) -> None:
+        """A run has ended: report it, and give its slot back. Only the first end of a run counts."""
+        free = self._runs.pop(id(run), (run, None))[1]
+        if free is None:
+            return
+        run.finished = True
+        try:
+            self._forget(run)
+            self._report(run, result)
+            if self._ends.care(run, result):
+                free = self._kept(run, result, free)
+        except Exception:
+            _logger.exception("the end of %s %s was not taken note of", run.task.name, run.delivery.id)
+        finally:
+            free()
+            if not self:
+                self._idle()
+
+    def revoke(self, ids: Collection[str]) -> None:
+        """Stop these, if they run here."""
+        for run in self:
+            if run.delivery.id in ids:
+                run.halt(Stop.CANCEL)
+
+    def hand_back(self) -> None:
+        """Stop all."""
+        for run in self:
+            run.halt(Stop.HAND_BACK)
+
+    def _go(self, run: Run) -> None:
+        try:
+            self._start(run)
+        except (
+            RuntimeError,
+            OSError,
+            MemoryError,
+        ) as error:  # no thread, no process: elsewhere, or later
+            text = f"{type(error).__name__}: {text_of(error)}"
+            _logger.error("%s %s cannot start here now: %s", run.task.name, run.delivery.id, text)
+            self._loop.call_soon(self.finish, run, outcome.Snooze(AGAIN))
+
+    async def _once(self, run: Run) -> None:
+        """At most once: the end is durable before the beginning. When that is not sure it does not begin."""
+        try:
+            settled = await self._ends.settle_first(run, self._executor.keep(run.task))
+        except ForebayError as error:
+            _logger.error("%s %s could not be settled before it begins: %s", run.task.name, run.delivery.id, error)
+            self._ends.unsure(run)
+            settled = False
+        if settled:
+            self._go(run)
+        else:
+            self.finish(run, outcome.Release())
+
+    def _report(self, run: Run, result: Outcome) -> None:
+        how = How(run.error, time.monotonic() - run.started)
+        if run.task.running.at_most_once:
+            self._ends.ended_once(run, result, how)
+        else:
+            self._ends.settle(run.delivery, result, how)
+
+    def _kept(self, run: Run, result: Outcome, free: Free) -> Free:
+        """Keep the slot until those who care have heard of it."""
+        self._after += 1
+        self._spawn(self._hear_of_it(run, result, free))
+        return _nothing
+
+    async def _hear_of_it(self, run: Run, result: Outcome, free: Free) -> None:
+        try:
+            await self._ends.told(run, result)
+        finally:
+            self._after -= 1
+            free()
+            if not self:
+                self._idle()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(coroutine)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+
+def _nothing() -> None:
+    """A slot that is given back later."""
