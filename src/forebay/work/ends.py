@@ -45,9 +45,7 @@ class Ends:
         verbose: log what is done, too.
     """
 
-    def __init__(
-        self, engine: Engine, worker: str, settler: Settler, hooks: Hooks, *, verbose: bool
-    ) -> None:
+    def __init__(self, engine: Engine, worker: str, settler: Settler, hooks: Hooks, *, verbose: bool) -> None:
         self._engine, self._worker, self._settler, self._hooks = engine, worker, settler, hooks
         self._good = logging.INFO if verbose else logging.DEBUG
         self._unsure: set[str] = set()
