@@ -12,9 +12,12 @@ from typing import Protocol
 
 import msgspec
 
-from forebay.engine.contract import Engine
+from forebay.engine.contract import Engine, Fate
+from forebay.flow import cron
+from forebay.model.errors import EngineFull
+from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
-from forebay.store.contract import Choice, Store
+from forebay.store.contract import Choice, Schedule, Store
 
 #: Dead letters that one transaction moves.
 BATCH = 1_000
@@ -96,6 +99,32 @@ class Control:
         count = await self._batches(self._store.purge, chosen, report)
         self._log("purge", str(chosen), count=count)
         return count
+
+    async def run_schedule(self, name: str) -> str | None:
+        """Publish a message of a schedule now, beside its ticks; its id, None if there is no such schedule.
+
+        Raises:
+            EngineFull: there is no room for it.
+        """
+        found = next((one for one in await self._store.schedules() if one.name == name), None)
+        if found is None:
+            return None
+        receipt = (await self._engine.publish([found.made(new_id())]))[0]
+        if receipt.fate is Fate.FULL:
+            raise EngineFull("no room for its message: the engine is full up to max_size")
+        self._log("run schedule", name, message=receipt.id)
+        return receipt.id
+
+    async def add_schedule(self, schedule: Schedule) -> None:
+        """Add a schedule, or change the one of its name.
+
+        Raises:
+            ConfigError: its cron expression or its time zone cannot be used.
+        """
+        cron.check(schedule.cron)
+        cron.check_zone(schedule.tz)
+        await self._store.put_schedules([schedule])
+        self._log("add schedule", schedule.name, cron=schedule.cron, task=schedule.message.task)
 
     async def pause_schedule(self, name: str) -> bool:
         """Stop a schedule from firing; False if there is none of that name."""

@@ -42,7 +42,7 @@ def _list() -> None:
         Column("QUEUE", lambda s: s.message.queue, flex=True),
         Column("MISSED", lambda s: s.missed),
         Column("LAST", lambda s: ago(s.last, now), right=True),
-        Column("NEXT", lambda s: "-" if s.paused else ago(s.next, now), right=True),
+        Column("NEXT", lambda s: "-" if s.paused or not s.next else ago(s.next, now), right=True),
         Column("STATE", lambda s: "paused" if s.paused else "on"),
     ]
     if form() == "table":

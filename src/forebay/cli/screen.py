@@ -132,7 +132,7 @@ def _rest(count: int, what: str) -> list[str]:
 
 
 def _due(now: Snapshot) -> list[str]:
-    waiting = [schedule for schedule in now.schedules if not schedule.paused]
+    waiting = [schedule for schedule in now.schedules if not schedule.paused and schedule.next]
     if not waiting:
         return []
     first = min(waiting, key=lambda schedule: schedule.next)

@@ -78,7 +78,8 @@ def following(cron: str, tz: str, after: float) -> float:
     try:
         return next(_after(cron, tz, after))
     except (CronSimError, StopIteration, OverflowError, ValueError, OSError) as error:
-        raise ConfigError(f"schedule {cron!r} in {tz} has no tick after {after:.0f} that is known here") from error
+        why = str(error) or "there is none any more"
+        raise ConfigError(f"the next tick of {cron!r} in {tz} cannot be found: {why}") from error
 
 
 def due_ticks(cron: str, tz: str, tick: float, now: float, missed: str) -> tuple[list[float], float]:

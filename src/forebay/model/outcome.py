@@ -73,6 +73,10 @@ class Expire(msgspec.Struct, frozen=True, gc=False, tag=True):
     move: ClassVar[Move] = Move.EXPIRE
 
 
+#: How the reason begins of what was handed back, or is dead, because no worker knew its task.
+UNKNOWN_TASK = "unknown task"
+
+
 class Release(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Handed back unfinished, by a worker that leaves or cannot run it; the attempt does not count.
 

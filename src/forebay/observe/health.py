@@ -71,7 +71,7 @@ def _gates(now: Snapshot) -> Iterator[Finding]:
 
 
 def _schedules(now: Snapshot) -> Iterator[Finding]:
-    late = [one for one in now.schedules if not one.paused and now.at - one.next > LATE]
+    late = [one for one in now.schedules if not one.paused and one.next and now.at - one.next > LATE]
     for one in late:
         text = f"{one.name} was due {(now.at - one.next) / 60:.0f} min ago"
         yield fail("schedules", text, "no scheduler runs: start a worker without --no-schedules")

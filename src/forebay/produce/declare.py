@@ -114,6 +114,8 @@ class Timing(NamedTuple):
                 raise ConfigError(f"{name}={value!r} is not known: use one of {', '.join(known)}")
         if not isinstance(tz, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigError(f"tz={tz!r} is no time zone: use an IANA name such as Europe/Vienna")
+        if missed == "all" and overlap != "allow":
+            raise ConfigError(f"missed='all' has no effect beside overlap={overlap!r}: leave out one of them")
         return cls(text, tz, missed, overlap)
 
 
@@ -128,17 +130,16 @@ def make_planned(function: Callable[..., Any], timing: Timing, ways: PeriodicWay
         task, name = _taken(cast("Task[..., Any, Any]", function), registry), ways.get("name")
         where = f"periodic on task {task.name}"
         _known(where, ways, TickWays, "to say how a task runs, give the option to @app.task")
-        task.codec.encode((), {})
     else:
         _known("periodic", ways, PeriodicWays)
-        new = make_task(function, cast("TaskWays", _among(ways, TaskWays)), registry)
-        new.codec.encode((), {})
-        registry.add(new)
-        task, name, where = registry.tasks[new.name], None, f"periodic task {new.name}"
-    waiting = options(task.waiting, cast("Ways", _among(ways, Ways)), where)
+        task, name = make_task(function, cast("TaskWays", _among(ways, TaskWays)), registry), None
+        where = f"periodic task {task.name}"
+    body, waiting = task.codec.encode((), {}), options(task.waiting, cast("Ways", _among(ways, Ways)), where)
     if waiting.unique is not None and timing.overlap != "allow":
         raise ConfigError(f"{where}: unique= lets one message wait or run at a time; overlap= has no effect beside it")
-    planned = Planned(name=_free(name, task, registry), task=task, waiting=waiting, **timing._asdict())
+    registry.add(task)
+    task = registry.tasks[task.name]
+    planned = Planned(name=_free(name, task, registry), task=task, body=body, waiting=waiting, **timing._asdict())
     again = (one for one in registry.schedules.values() if one == planned.called(one.name))
     return planned if name is not None else next(again, planned)
 

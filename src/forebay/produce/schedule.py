@@ -18,7 +18,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         cron: five fields, a name such as "@daily", or an interval such as "every 30s".
-        waiting: how each tick's message waits.
+        body: the arguments of each tick's message.
+        waiting: how it waits.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     tz: str
     missed: str
     overlap: str
+    body: bytes
     waiting: Options
 
     def called(self, name: str) -> "Planned":
@@ -50,7 +52,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
         chosen, seal = self.waiting, self.task.producer.seal
         headers = {**(chosen.headers or {}), FIRED_BY: self.name}
         form = Message(
-            id="", queue=chosen.queue, task=self.task.name, body=self.task.codec.encode((), {}), headers=headers,
+            id="", queue=chosen.queue, task=self.task.name, body=self.body, headers=headers,
             key=chosen.key, priority=chosen.priority, ttl=chosen.expires, unique=chosen.unique,
         )  # fmt: skip
         if seal is not None:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
+from forebay.model.sealed import FIRED_BY
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +91,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         message: the form of each tick's message; its id is made anew for each.
         missed: what becomes of ticks that nobody fired in time: "skip", "once" or "all".
         overlap: what becomes of a tick while the message of the one before is live: "allow", "skip" or "queue".
+        next: 0 if it has to be found anew from the present time, without making up for what was missed.
+        last: the newest tick that made a message.
+        declared: when somebody last put it, which a worker does when it starts.
         flaw: what cannot be read of it, because it was not Forebay that wrote it; such a one cannot be fired.
     """
 
@@ -101,7 +106,12 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     next: float = 0.0
     last: float | None = None
     paused: bool = False
+    declared: float = 0.0
     flaw: str = ""
+
+    def made(self, id_: str) -> Message:
+        """A message of its form."""
+        return replace(self.message, id=id_, headers={**(self.message.headers or {}), FIRED_BY: self.name})
 
 
 #: Who closes a gate if nothing else is said.
@@ -264,10 +274,19 @@ class Schedules(Protocol):
         """All, by name."""
         ...
 
-    async def fire(self, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
+    async def now(self) -> float:
+        """The store's clock, by which ticks are judged: seconds since the epoch."""
+        ...
+
+    async def fire(
+        self, name: str, tick: float, following: float, messages: Sequence[Message], last: float | None = None
+    ) -> bool:
         """Publish `messages` and move `next` from `tick` to `following`.
 
         False, and nothing, if another was first, or if the store's clock has not reached `tick` yet.
+
+        Args:
+            last: the tick of the newest message; `tick` if None. Without messages the schedule keeps its own.
         """
         ...
 
@@ -276,7 +295,10 @@ class Schedules(Protocol):
         ...
 
     async def pause_schedule(self, name: str, paused: bool) -> bool:
-        """Stop or start one; False if there is none of that name."""
+        """Stop or start one; False if there is none of that name.
+
+        What was missed while it was paused is not made up for: with its tick in the past, `next` becomes 0.
+        """
         ...
 
 

@@ -74,7 +74,7 @@ class Drainer:
         self._name, self._renew = "", 0.0
         keep, most = app.settings.result_ttl, app.settings.payload_limit
         self._executor = Executor(app.registry.tasks, keep, most, self._report, app.clock.now)
-        self._timekeeper = Timekeeper(app.store, app.clock)
+        self._timekeeper = Timekeeper(app.store)
         self.ended: list[Ended] = []
 
     async def open(self) -> None:
@@ -202,7 +202,8 @@ class Drainer:
 
     async def _dues(self) -> list[float]:
         store = self._app.store
-        dues = [schedule.next for schedule in await store.schedules() if not schedule.paused]
+        now = self._app.clock.now()  # what is due and still there cannot be fired
+        dues = [schedule.next for schedule in await store.schedules() if not schedule.paused and schedule.next > now]
         for queue in self._queues:
             query = Query(queue=queue, state=State.SCHEDULED, limit=_SCHEDULED)
             dues += [found.due for found in await store.messages(query) if found.due is not None]

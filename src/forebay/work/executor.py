@@ -188,5 +188,5 @@ def misfit(delivery: Delivery, seal: Seal | None, why: str) -> outcome.DeadLette
 
 def _unknown(delivery: Delivery) -> str:
     if delivery.task:
-        return f"unknown task {delivery.task[:_NAME]!r}: no app of this worker registers it"
+        return f"{outcome.UNKNOWN_TASK} {delivery.task[:_NAME]!r}: no app of this worker registers it"
     return f"raw message, but no consumer of queue {delivery.queue!r} runs here"

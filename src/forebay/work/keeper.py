@@ -45,8 +45,8 @@ class Keeper:
         lease: float,
         schedules: bool = True,
     ) -> None:
-        self._engine, self._store, clock = parts
-        self._timekeeper = Timekeeper(self._store, clock)
+        self._engine, self._store, _ = parts
+        self._timekeeper = Timekeeper(self._store)
         self._beats, self._expired, self._lease, self._schedules = beats, expired, lease, schedules
         self._host = platform.node()
         self._missing: frozenset[str] = frozenset()

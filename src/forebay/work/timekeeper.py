@@ -8,25 +8,26 @@ import hashlib
 import logging
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from forebay.flow import cron
-from forebay.model.clock import Clock
 from forebay.model.errors import ConfigError, text_of
+from forebay.model.lifecycle import FINAL, State
 from forebay.model.message import Message
+from forebay.model.outcome import UNKNOWN_TASK
 from forebay.model.sealed import FIRED_BY
-from forebay.store.contract import Schedule, Store
+from forebay.store.contract import Found, Query, Schedule, Store
 
 _logger = logging.getLogger("forebay.keeper")
 #: The longest time between two looks, in seconds: new schedules are seen then.
 LOOK = 2.0
+#: Live messages of a task that are looked through for those of its schedule.
+_LIVE = 200
 
 
 class Timekeeper:
     """Fires the schedules of a store."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._told: dict[str, str] = {}
 
     async def fire_due(self) -> float:
@@ -35,26 +36,26 @@ class Timekeeper:
         Raises:
             ForebayError: the schedules cannot be read.
         """
-        now = self._clock.now()
+        schedules, now = await self._store.schedules(), await self._store.now()
         upcoming = now + LOOK
-        for schedule in await self._store.schedules():
+        for schedule in schedules:
             if not schedule.paused:
                 upcoming = min(upcoming, await self._guarded(schedule, now))
+        self._told = {one.name: self._told[one.name] for one in schedules if one.name in self._told}
         return max(0.0, upcoming - now)
 
     async def _guarded(self, schedule: Schedule, now: float) -> float:
         """`_fire`, whose failure is told once for each cause; a row of another version or zone must not stop others."""
         try:
-            upcoming = await self._fire(schedule, now)
+            return await self._fire(schedule, now)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one row, the others have their ticks
-            self._tell(schedule.name, f"{type(error).__name__}: {text_of(error)}")
+            self._tell(schedule.name, logging.ERROR, f"cannot be fired: {type(error).__name__}: {text_of(error)}")
             return now + LOOK
-        self._tell(schedule.name, "")
-        return upcoming
 
-    def _tell(self, name: str, trouble: str) -> None:
+    def _tell(self, name: str, level: int, trouble: str) -> None:
+        """Once for each change."""
         if trouble and self._told.get(name) != trouble:
-            _logger.error("schedule %s cannot be fired: %s", name, trouble)
+            _logger.log(level, "schedule %s %s", name, trouble)
         self._told[name] = trouble
 
     async def _fire(self, schedule: Schedule, now: float) -> float:
@@ -64,10 +65,47 @@ class Timekeeper:
         if schedule.next > now:
             return schedule.next
         ticks, following = cron.due_ticks(schedule.cron, schedule.tz, schedule.next, now, schedule.missed)
+        if ticks and (reason := await self._held(schedule)):
+            ticks = []
+            self._tell(schedule.name, logging.WARNING, reason)
+        elif ticks:
+            self._tell(schedule.name, logging.INFO, "")
         messages = [tick_message(schedule, tick) for tick in ticks]
-        if await self._store.fire(schedule.name, schedule.next, following, messages) and messages:
+        last = ticks[-1] if ticks else None
+        if await self._store.fire(schedule.name, schedule.next, following, messages, last) and messages:
             _logger.info("schedule %s fired%s", schedule.name, _times(messages))
         return following
+
+    async def _held(self, schedule: Schedule) -> str:
+        """Why its tick makes no message now; "" if it does."""
+        if schedule.last is None:
+            return ""
+        last = (await self._store.find([tick_id(schedule.name, schedule.last)]))[0]
+        if last is not None and _unknown(last, schedule):
+            return (
+                f"makes no more messages: no worker knows its task {schedule.message.task!r}; start one that does, or "
+                f"`forebay schedules remove {schedule.name}`"
+            )
+        if schedule.overlap == "allow":
+            return ""
+        live = [] if last is None or last.state in FINAL else [last]
+        live += await self._live(schedule)
+        if schedule.overlap == "queue":
+            live = [one for one in live if one.state is not State.RUNNING]
+        return "skips ticks: the message of an earlier one has not ended" if live else ""
+
+    async def _live(self, schedule: Schedule) -> list[Found]:
+        """Its messages that wait or run."""
+        form = schedule.message
+        found = await self._store.messages(Query(queue=form.queue, task=form.task, limit=_LIVE))
+        return [one for one in found if (one.headers or {}).get(FIRED_BY) == schedule.name]
+
+
+def _unknown(last: Found, schedule: Schedule) -> bool:
+    """Whether nobody knew the task of the last tick's message, and no worker has declared the schedule since."""
+    if last.state is State.RUNNING or not last.cause.startswith(UNKNOWN_TASK):
+        return False
+    return last.state not in FINAL or (last.finished or 0.0) >= schedule.declared
 
 
 def _times(messages: Sequence[Message]) -> str:
@@ -76,8 +114,7 @@ def _times(messages: Sequence[Message]) -> str:
 
 def tick_message(schedule: Schedule, tick: float) -> Message:
     """The message of one tick: its id follows from name and tick, so that it is one message whoever fires it."""
-    headers = {**(schedule.message.headers or {}), FIRED_BY: schedule.name}
-    return replace(schedule.message, id=tick_id(schedule.name, tick), headers=headers)
+    return schedule.made(tick_id(schedule.name, tick))
 
 
 def tick_id(name: str, tick: float) -> str:

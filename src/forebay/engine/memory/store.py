@@ -36,22 +36,29 @@ class MemoryStore:
 
     async def put_schedules(self, schedules: Sequence[Schedule]) -> None:
         """Add or change; only a changed cron or time zone moves the next tick."""
-        with self._memory.verb():
+        with self._memory.verb() as now:
             for new in schedules:
-                self._memory.schedules[new.name] = _merged(self._memory.schedules.get(new.name), new)
+                self._memory.schedules[new.name] = _merged(self._memory.schedules.get(new.name), new, now)
 
     async def schedules(self) -> list[Schedule]:
         """All, by name."""
         with self._memory.verb():
             return sorted(self._memory.schedules.values(), key=lambda schedule: schedule.name)
 
-    async def fire(self, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
+    async def now(self) -> float:
+        """The present time."""
+        return self._memory.clock.now()
+
+    async def fire(
+        self, name: str, tick: float, following: float, messages: Sequence[Message], last: float | None = None
+    ) -> bool:
         """Publish the messages of a tick, if nobody was first and the schedule is not paused."""
         with self._memory.verb() as now:
             schedule = self._memory.schedules.get(name)
             if schedule is None or schedule.paused or schedule.next != tick or tick > now:
                 return False
-            self._memory.schedules[name] = msgspec.structs.replace(schedule, next=following, last=tick)
+            newest = schedule.last if not messages else tick if last is None else last
+            self._memory.schedules[name] = msgspec.structs.replace(schedule, next=following, last=newest)
             for message in messages:
                 self._memory.accept(message, now)
             return True
@@ -64,11 +71,13 @@ class MemoryStore:
 
     async def pause_schedule(self, name: str, paused: bool) -> bool:
         """Stop or start one."""
-        with self._memory.verb():
+        with self._memory.verb() as now:
             schedule = self._memory.schedules.get(name)
             if schedule is None:
                 return False
-            self._memory.schedules[name] = msgspec.structs.replace(schedule, paused=paused)
+            missed = schedule.paused and not paused and schedule.next <= now
+            upcoming = 0.0 if missed else schedule.next
+            self._memory.schedules[name] = msgspec.structs.replace(schedule, paused=paused, next=upcoming)
             return True
 
     async def note(self, actor: str, verb: str, target: str, detail: str = "") -> None:
@@ -99,8 +108,8 @@ class MemoryStore:
             ]
 
 
-def _merged(old: Schedule | None, new: Schedule) -> Schedule:
+def _merged(old: Schedule | None, new: Schedule, now: float) -> Schedule:
     if old is None:
-        return new
+        return msgspec.structs.replace(new, declared=now)
     following = old.next if (old.cron, old.tz) == (new.cron, new.tz) else new.next
-    return msgspec.structs.replace(new, next=following, last=old.last, paused=old.paused)
+    return msgspec.structs.replace(new, next=following, last=old.last, paused=old.paused, declared=now)

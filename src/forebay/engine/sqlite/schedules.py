@@ -30,12 +30,19 @@ class Schedules:
         """See `store.contract.Schedules.schedules`."""
         return [_schedule(row) for row in self._db.read(sql("schedules"))]
 
-    async def fire(self, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
-        """See `store.contract.Schedules.fire`."""
-        return await self._db.writer.submit(self._fire, name, tick, following, messages)
+    async def now(self) -> float:
+        """See `store.contract.Schedules.now`."""
+        return self._db.clock.now()
 
-    def _fire(self, tx: Transaction, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
-        tx.db.execute(sql("fire"), (name, tick, following, tx.now))
+    async def fire(
+        self, name: str, tick: float, following: float, messages: Sequence[Message], last: float | None = None
+    ) -> bool:
+        """See `store.contract.Schedules.fire`."""
+        newest = (tick if last is None else last) if messages else None
+        return await self._db.writer.submit(self._fire, (name, tick, following, newest), messages)
+
+    def _fire(self, tx: Transaction, move: tuple[Any, ...], messages: Sequence[Message]) -> bool:
+        tx.db.execute(sql("fire"), (*move, tx.now))
         if not tx.db.changes():
             return False
         if messages:
@@ -52,7 +59,7 @@ class Schedules:
 
 
 def _schedule(row: tuple[Any, ...]) -> Schedule:
-    name, cron, tz, form, missed, overlap, upcoming, last, paused = row
+    name, cron, tz, form, missed, overlap, upcoming, last, paused, declared = row
     flaw = ""
     try:
         message = _form(form)
@@ -60,13 +67,13 @@ def _schedule(row: tuple[Any, ...]) -> Schedule:
         message, flaw = Message(id="", queue=""), f"its message is not readable ({error})"
     return Schedule(
         name=name, cron=cron, tz=tz, message=message, missed=missed, overlap=overlap, next=upcoming, last=last,
-        paused=bool(paused), flaw=flaw,
+        paused=bool(paused), declared=declared, flaw=flaw,
     )  # fmt: skip
 
 
 def _put(tx: Transaction, schedules: Sequence[Schedule]) -> None:
     for one in schedules:
-        values = (one.name, one.cron, one.tz, rows.pack(one.message), one.missed, one.overlap, one.next)
+        values = (one.name, one.cron, one.tz, rows.pack(one.message), one.missed, one.overlap, one.next, tx.now)
         tx.db.execute(sql("put_schedule"), values)
 
 
@@ -75,5 +82,5 @@ def _drop(tx: Transaction, names: Sequence[str]) -> None:
 
 
 def _pause(tx: Transaction, name: str, paused: bool) -> bool:
-    tx.db.execute("update schedule set paused = ? where name = ?", (int(paused), name))
+    tx.db.execute(sql("pause_schedule"), (name, int(paused), tx.now))
     return bool(tx.db.changes())

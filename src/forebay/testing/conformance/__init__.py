@@ -36,7 +36,7 @@ from forebay.testing.conformance.processes import TestDurable, TestShared
 from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUnique
 from forebay.testing.conformance.recover import TestRecover
 from forebay.testing.conformance.results import TestFind, TestMessages, TestProgress, TestRetention
-from forebay.testing.conformance.schedules import TestSchedules
+from forebay.testing.conformance.schedules import TestSchedules, TestSchedulesHeld
 from forebay.testing.conformance.settle import TestFence, TestSettle
 from forebay.testing.conformance.stage import MakeBackend
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
@@ -72,6 +72,7 @@ __all__ = [
     "TestRetention",
     "TestRotation",
     "TestSchedules",
+    "TestSchedulesHeld",
     "TestSettle",
     "TestShared",
     "TestStory",

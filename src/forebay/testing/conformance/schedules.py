@@ -35,6 +35,11 @@ def put(kit: Kit, *schedules: Schedule) -> None:
     kit.run(kit.backend.put_schedules(schedules))
 
 
+def rows(kit: Kit) -> list[Schedule]:
+    """The schedules, but for when they were declared."""
+    return [msgspec.structs.replace(one, declared=0.0) for one in kit.run(kit.backend.schedules())]
+
+
 def fire(kit: Kit, tick: float, following: float, *called: str, name: str = "tidy") -> bool:
     """Fire one tick with messages of these names."""
     messages = [Message(id=ident(each), queue="q", task="app.tidy") for each in called]
@@ -46,17 +51,15 @@ class TestSchedules:
         """What was put can be listed, by name, field by field."""
         tidy = hourly(message=OTHER, missed="all", overlap="skip")
         put(kit, tidy, hourly(name="early"))
-        assert kit.run(kit.backend.schedules()) == [hourly(name="early"), tidy]
+        assert rows(kit) == [hourly(name="early"), tidy]
 
     def test_an_unchanged_one_keeps_its_tick(self, kit: Kit) -> None:
         """A restart with the same schedule does not skip or repeat a tick, nor forget that it was paused."""
         put(kit, hourly())
-        fire(kit, 1000, 2000)
-        kit.run(kit.backend.pause_schedule("tidy", paused=True))
+        fire(kit, 1000, 2000, "a")
+        assert kit.run(kit.backend.pause_schedule("tidy", paused=True))
         put(kit, hourly(next=9999.0, message=OTHER, overlap="queue"))
-        assert kit.run(kit.backend.schedules()) == [
-            hourly(next=2000.0, last=1000.0, paused=True, message=OTHER, overlap="queue")
-        ]
+        assert rows(kit) == [hourly(next=2000.0, last=1000.0, paused=True, message=OTHER, overlap="queue")]
 
     def test_a_changed_one_takes_the_new_tick(self, kit: Kit) -> None:
         """Another cron expression or time zone means another next tick."""
@@ -69,7 +72,7 @@ class TestSchedules:
         put(kit, hourly())
         assert fire(kit, 1000, 2000, "a", "b")
         assert kit.take() == ["a", "b"]
-        assert kit.run(kit.backend.schedules()) == [hourly(next=2000.0, last=1000.0)]
+        assert rows(kit) == [hourly(next=2000.0, last=1000.0)]
 
     def test_a_tick_that_is_not_there_yet_is_refused(self, kit: Kit) -> None:
         """The store's clock decides: a scheduler whose own is ahead fires nothing early."""
@@ -92,7 +95,7 @@ class TestSchedules:
         put(kit, hourly())
         assert fire(kit, 1000, 2000)
         assert kit.take() == []
-        assert kit.run(kit.backend.schedules())[0].next == 2000.0
+        assert rows(kit) == [hourly(next=2000.0, last=None)]
 
     def test_another_tick_than_the_next_is_refused(self, kit: Kit) -> None:
         """A scheduler that read an old or invented tick does nothing."""
@@ -101,18 +104,19 @@ class TestSchedules:
         assert not fire(kit, 1000, 2000, "a", name="unknown")
         assert kit.find("a") is None
 
-    def test_a_paused_schedule_does_not_fire(self, kit: Kit) -> None:
-        """Stopping one holds even against a scheduler that had already decided to fire it."""
+    def test_the_newest_tick_that_made_a_message_is_kept(self, kit: Kit) -> None:
+        """Of several ticks that are made up for at once it is the one that is named."""
         put(kit, hourly())
-        assert kit.run(kit.backend.pause_schedule("tidy", paused=True))
-        assert kit.run(kit.backend.schedules())[0].paused
-        assert not fire(kit, 1000, 2000, "a")
-        assert kit.run(kit.backend.pause_schedule("tidy", paused=False))
-        assert fire(kit, 1000, 2000, "a")
+        messages = [Message(id=ident("a"), queue="q", task="app.tidy")]
+        assert kit.run(kit.backend.fire("tidy", 1000.0, 4000.0, messages, 3000.0))
+        assert rows(kit) == [hourly(next=4000.0, last=3000.0)]
 
-    def test_pausing_an_unknown_one_says_so(self, kit: Kit) -> None:
-        """There is nothing to stop under that name."""
-        assert not kit.run(kit.backend.pause_schedule("unknown", paused=True))
+    def test_it_is_known_when_one_was_declared_last(self, kit: Kit) -> None:
+        """Every worker that has it in its code says so when it starts."""
+        put(kit, hourly())
+        kit.clock.advance(100)
+        put(kit, hourly())
+        assert kit.run(kit.backend.schedules())[0].declared == kit.clock.now()
 
     def test_dropped_ones_are_gone(self, kit: Kit) -> None:
         """What was dropped is neither listed nor fired; unknown names do no harm."""
@@ -154,3 +158,44 @@ class TestSchedules:
 
     def _next(self, kit: Kit) -> float:
         return kit.run(kit.backend.schedules())[0].next
+
+
+class TestSchedulesHeld:
+    """When schedules do not fire."""
+
+    def test_a_paused_schedule_does_not_fire(self, kit: Kit) -> None:
+        """Stopping one holds even against a scheduler that had already decided to fire it."""
+        put(kit, hourly())
+        assert kit.run(kit.backend.pause_schedule("tidy", paused=True))
+        assert kit.run(kit.backend.schedules())[0].paused
+        assert not fire(kit, 1000, 2000, "a")
+
+    def test_ticks_of_a_pause_are_not_made_up_for(self, kit: Kit) -> None:
+        """Resumed, a schedule whose tick has passed has none until one is found anew; others keep theirs."""
+        put(kit, hourly(next=kit.clock.now() + 10), hourly(name="far", next=kit.clock.now() + 1000))
+        far = rows(kit)[0].next
+        for paused in (True, False):
+            for name in ("tidy", "far"):
+                kit.run(kit.backend.pause_schedule(name, paused=paused))
+            kit.clock.advance(20 if paused else 0)
+        assert [schedule.next for schedule in rows(kit)] == [far, 0.0]
+        assert fire(kit, 0.0, 3000.0)
+        assert rows(kit)[1].next == 3000.0
+
+    def test_resuming_one_that_is_not_paused_changes_nothing(self, kit: Kit) -> None:
+        """A tick that is due stays due."""
+        put(kit, hourly())
+        assert kit.run(kit.backend.pause_schedule("tidy", paused=False))
+        assert rows(kit) == [hourly()]
+
+    def test_pausing_an_unknown_one_says_so(self, kit: Kit) -> None:
+        """There is nothing to stop under that name."""
+        assert not kit.run(kit.backend.pause_schedule("unknown", paused=True))
+
+    def test_a_tick_that_the_clock_has_not_reached_is_refused(self, kit: Kit) -> None:
+        """A scheduler whose own clock is ahead fires nothing early; the store says what time it is."""
+        upcoming = kit.run(kit.backend.now()) + 1
+        put(kit, hourly(next=upcoming))
+        assert not fire(kit, upcoming, upcoming + 60, "a")
+        kit.clock.advance(1)
+        assert fire(kit, upcoming, upcoming + 60, "a")

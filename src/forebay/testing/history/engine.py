@@ -56,10 +56,12 @@ class Recorded(wrapping.Wrapped):
         self._accept(call, receipts)
         return receipts
 
-    async def fire(self, name: str, tick: float, following: float, messages: Sequence[Message]) -> bool:
+    async def fire(
+        self, name: str, tick: float, following: float, messages: Sequence[Message], last: float | None = None
+    ) -> bool:
         """See `store.contract.Schedules.fire`: a publish by the clock."""
         call = self._ask_to_publish(messages)
-        fired = await self._inner.fire(name, tick, following, messages)
+        fired = await self._inner.fire(name, tick, following, messages, last)
         if fired:
             self._accept(call, [Receipt(message.id) for message in messages])
         return fired

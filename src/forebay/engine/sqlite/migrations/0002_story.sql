@@ -44,14 +44,15 @@ create table schedule (
     overlap text not null,
     next real not null,
     last real,
-    paused integer not null default 0
+    paused integer not null default 0,
+    declared real not null default 0
 ) strict, without rowid;
 insert into schedule
 select name, cron, tz, cast(
     x'84a26964a0a57175657565db' || unhex(printf('%08x', octet_length(queue))) || cast(queue as blob)
     || x'a47461736bdb' || unhex(printf('%08x', octet_length(task))) || cast(task as blob)
     || x'a4626f6479c6' || unhex(printf('%08x', octet_length(body))) || body as blob
-), missed, 'allow', next, last, paused
+), missed, 'allow', next, last, paused, 0
 from old_schedule;
 drop table old_schedule;
 

@@ -1,1 +1,1 @@
-select name, cron, tz, form, missed, overlap, next, last, paused from schedule order by name
+select name, cron, tz, form, missed, overlap, next, last, paused, declared from schedule order by name
