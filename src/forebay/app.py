@@ -170,4 +170,4 @@ class Forebay(Declares):
 
 
 def _close(engine: Facade) -> None:
-    drive(engine.close())
+    engine.drop()

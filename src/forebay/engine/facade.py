@@ -1,12 +1,20 @@
-"""The one way to an engine: opens it once, declares the app's queues, and measures each verb. Adds no meaning."""
+"""The one way to an engine: opens it once, declares the app's queues, and measures each verb. Adds no meaning.
 
+Opening and closing are carried out aside, one after another, for all who ask, in threads and loops alike: who is struck
+while it waits for that, or is cancelled, leaves it to the others as if it had never asked.
+"""
+
+import asyncio
 import os
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
+from forebay.engine import own
+from forebay.engine.aside import Aside
 from forebay.engine.contract import Beat, Capabilities, Depth, Engine, Leased, Receipt, Recovered, Want
+from forebay.engine.waiting import drive
 from forebay.model.errors import EngineError
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
@@ -20,7 +28,7 @@ class Facade:
         self._inner, self._queues = inner, queues
         self._opened, self._pid = False, 0
         self._declared: tuple[QueueSpec, ...] = ()
-        self._guard = threading.Lock()
+        self._aside = Aside()
         self._holders = 0
         self.calls: Counter[str] = Counter()
         self.items: Counter[str] = Counter()
@@ -38,13 +46,25 @@ class Facade:
                 "this app was opened before the process forked, and two processes must not share what it opened: fork "
                 "first, or close the app before, and each of them opens its own"
             )
+        if not self._ready:
+            await self._aside.ask(self._make_ready)
+
+    def _make_ready(self) -> None:
+        if not self._ready:  # somebody else may have asked for it a moment before
+            _run(self._open)
+
+    async def _open(self) -> None:
         queues = tuple(self._queues())
-        if self._opened and queues == self._declared:
-            return
-        with self._guard:
+        if not self._opened:
             await self._inner.open()
-            self._opened, self._declared, self._pid = True, queues, os.getpid()
+            self._opened, self._pid, self._declared = True, os.getpid(), ()
         await self.declare(queues)
+        self._declared = queues
+
+    @property
+    def _ready(self) -> bool:
+        """Whether it is open, and knows all queues that the app has declared."""
+        return self._opened and tuple(self._queues()) == self._declared
 
     @property
     def _foreign(self) -> bool:
@@ -63,8 +83,18 @@ class Facade:
         """See `Engine.close`; nothing is touched that belongs to the process that this one was forked from."""
         if self._foreign or self._holders:
             return
+        await self._aside.ask(self._shut)
+
+    def drop(self) -> None:
+        """Close it, for an app that was dropped; a thread of our own that happens to collect it does not wait."""
+        if not own.inside():
+            drive(self.close())
+        elif not self._foreign:
+            self._aside.tell(self._shut)
+
+    def _shut(self) -> None:
         self._opened = False
-        await self._inner.close()
+        _run(self._inner.close)
 
     async def declare(self, queues: Sequence[QueueSpec]) -> None:
         """See `Engine.declare`."""
@@ -112,3 +142,14 @@ class Facade:
         self.calls[verb] += 1
         self.items[verb] += items
         self.busy[verb] += time.perf_counter() - started  # type: ignore[assignment]
+
+
+def _run(verb: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """On a loop of its own: not every engine opens without one."""
+    with asyncio.Runner() as runner:
+        try:
+            runner.get_loop()
+        except OSError:  # no descriptor left to make one
+            drive(verb())
+        else:
+            runner.run(verb())

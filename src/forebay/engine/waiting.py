@@ -1,44 +1,71 @@
 """Waiting, in both worlds: on an asyncio loop, or in a plain thread that drives a coroutine by hand.
 
-An engine without a network of its own needs no loop. Its verbs are coroutines all the same, so that every engine has
-one face; `drive` runs such a coroutine to its end in the calling thread, and whatever it waits for blocks that thread.
+An engine works in threads of its own; whoever asks it for something waits here. Its verbs are coroutines, so that every
+engine has one face; `drive` runs such a coroutine to its end in the calling thread, and whatever it waits for blocks
+that thread. A caller may be struck at any step (Ctrl-C, a signal handler that raises, an exception thrown into its
+thread): no lock is held for it, and what it leaves behind means nothing to the next call.
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
+from forebay.model.errors import EngineClosed
+
 T = TypeVar("T")
 
+_logger = logging.getLogger("forebay.engine")
 _here = threading.local()
+
+
+class _Driven:
+    """A coroutine that is driven by hand in this thread, and the one around it."""
+
+    __slots__ = ("around", "coroutine")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], around: "_Driven | None") -> None:
+        self.coroutine, self.around = coroutine, around
+
+    @property
+    def running(self) -> bool:
+        """Whether it still runs. One that was struck may stand here for ever, and does not."""
+        return getattr(self.coroutine, "cr_running", True)
 
 
 def blocking() -> bool:
     """Whether the present coroutine is being driven by hand and must block instead of suspend."""
-    return getattr(_here, "blocking", False)
+    driven: _Driven | None = getattr(_here, "driven", None)
+    while driven is not None and not driven.running:
+        driven = driven.around
+    return driven is not None
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine of a loop-free engine to its end in this thread, inside or outside of any loop."""
-    before = blocking()
-    _here.blocking = True
+    before: _Driven | None = getattr(_here, "driven", None)
+    _here.driven = _Driven(coroutine, before)
     try:
         coroutine.send(None)
     except StopIteration as stop:
         return cast("T", stop.value)
     finally:
-        _here.blocking = before
+        _here.driven = before
     coroutine.close()
     raise RuntimeError("a loop-free engine suspended while driven by hand; this is a bug in the engine")
 
 
 class Completion(Generic[T]):
-    """A one-shot answer from another thread to whoever asked, be it a coroutine or a thread."""
+    """A one-shot answer from another thread to whoever asked, be it a coroutine or a thread.
 
-    __slots__ = ("_error", "_lock", "_value", "future", "loop")
+    Nobody has to be there any more when it comes: what was asked for happens all the same.
+    """
+
+    __slots__ = ("_error", "_lock", "_value", "answered", "future", "loop")
 
     def __init__(self) -> None:
+        self.answered = False
         self._value: Any = None
         self._error: BaseException | None = None
         self._lock: threading.Lock | None = None
@@ -49,11 +76,6 @@ class Completion(Generic[T]):
         else:
             self.loop = asyncio.get_running_loop()
             self.future = self.loop.create_future()
-
-    @property
-    def blocks(self) -> bool:
-        """Whether a thread waits for it, rather than a coroutine on a loop."""
-        return self._lock is not None
 
     def set(self, value: Any, error: BaseException | None = None) -> None:
         """Keep the answer; `deliver` makes it known."""
@@ -71,9 +93,10 @@ class Completion(Generic[T]):
 
     @staticmethod
     def deliver(completions: Iterable["Completion[Any]"]) -> None:
-        """Make answers known, with one wake-up per loop however many there are."""
+        """Make answers known, with one wake-up per loop however many there are; each once."""
         loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
         for completion in completions:
+            completion.answered = True
             if completion._lock is not None:
                 completion._lock.release()
             else:
@@ -92,35 +115,79 @@ def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *a
     """Call `function` in a loop of another thread; a loop that has closed no longer waits for anything."""
     try:
         loop.call_soon_threadsafe(function, *args)
-    except RuntimeError:
+    except Exception as error:  # noqa: BLE001 - theirs may be any loop
         if not loop.is_closed():
-            raise
+            _logger.error("a loop cannot be woken, and what waits there waits on: %s", error)
+
+
+class _Waiter:
+    """One who waits for news of some topics, of all if None."""
+
+    __slots__ = ("_future", "_lock", "_loop", "topics")
+
+    def __init__(self, topics: frozenset[str] | None) -> None:
+        self.topics = topics
+        self._lock = self._loop = self._future = None
+        if blocking():
+            self._lock = threading.Lock()
+            self._lock.acquire()
+        else:
+            self._loop = asyncio.get_running_loop()
+            self._future = self._loop.create_future()
+
+    def wake(self) -> None:
+        """Called once, by whoever took it off the list."""
+        if self._lock is not None:
+            self._lock.release()
+        elif self._loop is not None:
+            call_in(self._loop, _resolve, (self._future,))
+
+    async def wait(self, timeout: float) -> None:
+        if self._lock is not None:
+            self._lock.acquire(timeout=min(max(0.0, timeout), threading.TIMEOUT_MAX))
+            return
+        assert self._loop is not None
+        assert self._future is not None
+        timer = self._loop.call_later(timeout, _resolve, (self._future,))
+        try:
+            await self._future
+        finally:
+            timer.cancel()
 
 
 class Signal:
-    """Something happened, on a topic. Waiters say what they have seen, so nothing falls between look and wait."""
+    """Something happened, on a topic. Waiters say what they have seen, so nothing falls between look and wait.
+
+    Who waits takes no lock: it puts itself on the list, and looks again. Who tells raises the version, and then looks
+    at the list. One of the two sees the other.
+    """
 
     def __init__(self) -> None:
         self.version = 0
         self._last: dict[str, int] = {}
         self._all = 0
-        self._condition = threading.Condition()
-        self._waiters: dict[asyncio.Future[None], tuple[asyncio.AbstractEventLoop, frozenset[str] | None]] = {}
+        self._closings = 0
+        self._telling = threading.Lock()
+        self._waiters: dict[_Waiter, None] = {}
 
     def notify(self, topics: Iterable[str] | None = None) -> None:
-        """Wake the waiters of these topics; of all if None. Safe from any thread."""
-        with self._condition:
-            self.version += 1
+        """Wake the waiters of these topics; of all if None. Called by the engine's own threads."""
+        with self._telling:
+            seen, version = self.version, self.version + 1
             if topics is None:
-                self._all = self.version
+                self._all = version
             else:
-                self._last.update(dict.fromkeys(topics, self.version))
-            self._condition.notify_all()
-            waiting = list(self._waiters.items())
-            seen = self.version - 1
-            woken = [(loop, future) for future, (loop, wanted) in waiting if self._news(seen, wanted)]
-        for loop, future in woken:
-            call_in(loop, _resolve, (future,))
+                self._last.update(dict.fromkeys(topics, version))
+            self.version = version
+            woken = [waiter for waiter in list(self._waiters) if self._news(seen, waiter.topics)]
+        for waiter in woken:
+            if self._waiters.pop(waiter, waiter) is None:  # unless it has left by itself just now
+                waiter.wake()
+
+    def close(self) -> None:
+        """Whoever waits now is told that the engine was closed."""
+        self._closings += 1
+        self.notify()
 
     def _news(self, seen: int, topics: frozenset[str] | None) -> bool:
         if topics is None:
@@ -128,22 +195,18 @@ class Signal:
         return self._all > seen or any(self._last.get(topic, 0) > seen for topic in topics)
 
     async def wait(self, seen: int, timeout: float, topics: Iterable[str] | None = None) -> bool:
-        """Wait until one of `topics` was notified after version `seen`, or `timeout` seconds; whether it was."""
-        wanted = None if topics is None else frozenset(topics)
-        if blocking():
-            with self._condition:
-                return self._condition.wait_for(lambda: self._news(seen, wanted), timeout)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        with self._condition:
-            if self._news(seen, wanted):
-                return True
-            self._waiters[future] = (loop, wanted)
-        timer = loop.call_later(timeout, _resolve, (future,))
+        """Wait until one of `topics` was notified after version `seen`, or `timeout` seconds; whether it was.
+
+        Raises:
+            EngineClosed: the engine was closed meanwhile.
+        """
+        waiter, closings = _Waiter(None if topics is None else frozenset(topics)), self._closings
+        self._waiters[waiter] = None
         try:
-            await future
+            if not self._news(seen, waiter.topics):
+                await waiter.wait(timeout)
         finally:
-            timer.cancel()
-            with self._condition:
-                self._waiters.pop(future, None)
-        return self._news(seen, wanted)
+            self._waiters.pop(waiter, None)
+        if self._closings != closings:
+            raise EngineClosed("the engine was closed while this call waited for news of it")
+        return self._news(seen, waiter.topics)

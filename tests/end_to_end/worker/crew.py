@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -182,7 +183,7 @@ async def kill_the_worker_at_most_once() -> None:
 def hang_the_connection() -> None:
     """What a network file system that does not answer would do to this worker alone."""
     with noted():
-        app.store._db.writer._turn.acquire()
+        app.store._db.writer._commit = lambda _: threading.Event().wait()
 
 
 # --- tasks that fail, each in its way ---

@@ -36,9 +36,9 @@ class MemoryEngine:
         """Nothing to connect to."""
 
     async def close(self) -> None:
-        """Wake whoever still waits; what is remembered goes with the object."""
-        self._memory.work.notify()
-        self._memory.ends.notify()
+        """Tell whoever still waits; what is remembered goes with the object."""
+        self._memory.work.close()
+        self._memory.ends.close()
 
     async def declare(self, queues: Sequence[QueueSpec]) -> None:
         """Make queues known, or change what they are."""
@@ -89,10 +89,14 @@ class MemoryEngine:
 
     async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
         """Sleep until something happened to these queues after that look, or the next message is due."""
-        with self._memory.verb() as now:
-            if queues:
-                timeout = min(timeout, self._memory.upcoming() - now)
+        if queues:
+            timeout = min(timeout, await self._left())
         await self._memory.work.wait(since, timeout, queues)
+
+    async def _left(self) -> float:
+        """Seconds until the next message is due, or a gate opens by itself."""
+        with self._memory.verb() as now:
+            return self._memory.upcoming() - now
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
         """Numbers per queue, in the order asked, by name if all; a queue that nobody made has zeros."""

@@ -73,13 +73,11 @@ class Verbs:
         return await self._db.writer.submit(self._leasing.recover, lost)
 
     async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
-        """See `Engine.wait`. Nobody has heard what came before the ear was there, so the first one looks again."""
-        if self._db.listen():
-            return
+        """See `Engine.wait`."""
         due = self._db.read(sql("next_due"))[0][0] if queues else None
         if due is not None:
             timeout = min(timeout, max(0.0, due - self._db.clock.now()))
-        await self._db.signal.wait(since, timeout, [CANCEL, *(QUEUE + queue for queue in queues)])
+        await self._db.wait(since, timeout, [CANCEL, *(QUEUE + queue for queue in queues)])
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
         """See `Engine.depth`."""

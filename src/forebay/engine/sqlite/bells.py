@@ -1,38 +1,52 @@
 """Waking other processes: after a commit, one datagram to each listener's Unix socket beside the database.
 
-A listener has a socket `<pid>-<n>` in the folder `<database>-bells`; the writer sends it the topics that changed. A
-socket whose process is gone refuses, and is removed. A full socket already holds a wake-up, so nothing is lost. If
-sockets cannot be had (a read-only folder, a path too long), a slow look at SQLite's data version takes over.
+A listener has a socket of a random name in the folder `<database>-bells`; the writer sends it the topics that changed.
+Only a socket that the kernel says nobody listens to is removed, whoever it belonged to: processes in another container
+have pids of their own. A full socket already holds a wake-up, so nothing is lost. Where sockets cannot be had or
+reached (a read-only folder, a path too long, no descriptor left), a slow look at SQLite's data version takes over.
 """
 
 import contextlib
-import itertools
+import logging
 import os
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import apsw
+
+from forebay.engine import own
 from forebay.engine.waiting import Signal
 
-_numbers = itertools.count()
+_logger = logging.getLogger("forebay.sqlite")
 _ALL = b"*"
 _MAX = 2048
 
 
 class Ringer:
-    """Tells the other processes; owned by the writer thread."""
+    """Tells the other processes; owned by the writer thread.
+
+    Attributes:
+        own: the socket of this process's own listener, which needs no telling.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._folder = str(folder)
+        self._socket = _socket()
         self._socket.setblocking(False)
         self._listeners: list[str] = []
         self._mtime = -1
+        self.own: str | None = None
 
-    def ring(self, topics: Iterable[str], own: str | None) -> None:
-        """Send `topics` to every listener but `own`."""
-        listeners = [path for path in self._look() if path != own]
+    def ring(self, topics: Iterable[str]) -> None:
+        """Send `topics` to every listener but the own one.
+
+        Raises:
+            OSError: the listeners cannot be looked up; the next time looks again.
+        """
+        listeners = [path for path in self._look() if path != self.own]
         if not listeners:
             return
         payload = "\n".join(topics).encode()
@@ -42,11 +56,12 @@ class Ringer:
     def _look(self) -> list[str]:
         """The listeners; the folder is read again only when it changed."""
         try:
-            mtime = self._folder.stat().st_mtime_ns
+            mtime = os.stat(self._folder).st_mtime_ns  # noqa: PTH116 - at each commit, and a Path costs three times as much
         except OSError:
             return []
         if mtime != self._mtime:
-            self._listeners = [entry.path for entry in os.scandir(self._folder)]
+            with os.scandir(self._folder) as entries:
+                self._listeners = [entry.path for entry in entries]
             self._mtime = mtime
         return self._listeners
 
@@ -55,12 +70,14 @@ class Ringer:
             self._socket.sendto(payload, path)
         except BlockingIOError:
             pass  # its buffer is full of wake-ups that it has not read yet
-        except (ConnectionRefusedError, FileNotFoundError):
+        except ConnectionRefusedError:  # it was bound once, and nobody has it open any more
             with contextlib.suppress(OSError):
-                Path(path).unlink()
+                os.unlink(path)  # noqa: PTH108 - as above
+            self._mtime = -1
+        except FileNotFoundError:
             self._mtime = -1
         except OSError:
-            pass  # no room in the kernel just now: the listener's slow look is the net
+            pass  # no room in the kernel just now, or not ours to ring: the listener's slow look is the net
 
     def close(self) -> None:
         """Close the sending socket."""
@@ -68,51 +85,93 @@ class Ringer:
 
 
 class Listener:
-    """Hears the other processes and passes it on to a `Signal`; a thread that sleeps in the kernel."""
+    """Hears the other processes and passes it on to a `Signal`; a thread that sleeps in the kernel.
 
-    def __init__(self, folder: Path, signal: Signal, poll: float, changed: Callable[[], bool]) -> None:
-        self._signal = signal
-        self._changed = changed
+    Args:
+        ringer: is told which socket is this one.
+        connect: makes a connection to look with.
+
+    Raises:
+        OSError: there is no descriptor left.
+        EngineUnreachable: there is no thread left.
+    """
+
+    def __init__(
+        self, folder: Path, signal: Signal, ringer: Ringer, poll: float, connect: Callable[[], apsw.Connection]
+    ) -> None:
+        self._folder, self._signal, self._ringer, self._poll = folder, signal, ringer, poll
         self._closed = threading.Event()
-        self._socket, self.path = _bind(folder)
-        self._socket.settimeout(poll)
-        self._thread = threading.Thread(target=self._run, name="forebay-bells", daemon=True)
-        self._thread.start()
+        self._trouble = ""
+        self._socket = self._bind()
+        with contextlib.ExitStack() as parts:
+            parts.callback(self._forget)
+            self._db = connect()
+            parts.callback(self._db.close)
+            self._version = self._look()
+            self._thread = own.start("forebay-bells", self._run)
+            parts.pop_all()
 
     def _run(self) -> None:
         while not self._closed.is_set():
             try:
-                payload = self._socket.recv(_MAX)
-            except TimeoutError:
-                if self._changed():
-                    self._signal.notify()
-                continue
-            except OSError:
-                return
+                self._hear()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next turn hears again
+                self._told(str(error))
+                self._closed.wait(self._poll)
+        self._db.close()
+
+    def _told(self, trouble: str) -> None:
+        if trouble != self._trouble and not self._closed.is_set():
+            self._trouble = trouble
+            _logger.warning("%s: other processes cannot be heard for a moment: %s", self._folder, trouble)
+
+    def _hear(self) -> None:
+        try:
+            payload = self._socket.recv(_MAX)
+        except TimeoutError:
+            self._look_round()
+        else:
             self._signal.notify(None if payload == _ALL else payload.decode("utf-8", "replace").split("\n"))
+
+    def _look_round(self) -> None:
+        """The net: has the file changed without a word, and can we be reached?"""
+        version, self._version = self._version, self._look()
+        if version != self._version:
+            self._signal.notify()
+        if self.path is None or not os.path.lexists(self.path):
+            lost, self._socket = self._socket, self._bind()
+            lost.close()
+
+    def _look(self) -> int:
+        return int(self._db.execute("pragma data_version").get)
+
+    def _bind(self) -> socket.socket:
+        """A socket in the folder; one that nobody can reach if it cannot be made there."""
+        self.path = self._ringer.own = None
+        listener = _socket()
+        listener.settimeout(self._poll)
+        path = str(self._folder / secrets.token_hex(4))
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            listener.bind(path)
+            self.path = self._ringer.own = path
+        return listener
 
     def close(self) -> None:
         """Stop hearing; the thread ends."""
         self._closed.set()
-        if self.path:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if self.path is not None:
                 self._socket.sendto(_ALL, self.path)  # it would sleep on until its next slow look
         self._thread.join(timeout=5)
+        self._forget()
+
+    def _forget(self) -> None:
         self._socket.close()
-        if self.path:
+        if self.path is not None:
             with contextlib.suppress(OSError):
-                Path(self.path).unlink()
+                os.unlink(self.path)  # noqa: PTH108 - the path is a text here
 
 
-def _bind(folder: Path) -> tuple[socket.socket, str | None]:
-    """A socket in `folder`; one that nobody can reach if it cannot be made there."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-    path = str(folder / f"{os.getpid()}-{next(_numbers)}")
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            Path(path).unlink()
-        listener.bind(path)
-    except OSError:
-        return listener, None
-    return listener, path
+def _socket() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)

@@ -1,6 +1,10 @@
-"""One SQLite file as this process has it open: a writer, a reader, and the bells. Owns their life, knows no verbs."""
+"""One SQLite file as this process has it open: a writer, readers, and the bells. Owns their life, knows no verbs.
+
+Opening, closing and beginning to listen are for threads that nobody strikes: a `Facade` sees to the first two.
+"""
 
 import contextlib
+import logging
 import os
 import platform
 import subprocess
@@ -12,18 +16,22 @@ from typing import Any
 import apsw
 
 from forebay.config import Settings
+from forebay.engine.aside import Aside
 from forebay.engine.sqlite import place, schema
 from forebay.engine.sqlite.address import path_of
 from forebay.engine.sqlite.bells import Listener, Ringer
 from forebay.engine.sqlite.errors import translate, unopenable
 from forebay.engine.sqlite.lock import WriteLock
 from forebay.engine.sqlite.mark import Mark, check_new
+from forebay.engine.sqlite.readers import Readers
 from forebay.engine.sqlite.room import Room
 from forebay.engine.sqlite.turn import Turn
 from forebay.engine.sqlite.writer import Writer
 from forebay.engine.waiting import Signal
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineClosed, EngineError
+
+_logger = logging.getLogger("forebay.sqlite")
 
 #: Milliseconds that SQLite itself waits for a foreign writer (a shell, a backup) before it gives up.
 BUSY_TIMEOUT = 10_000
@@ -45,13 +53,13 @@ class Database:
         self.host, self.boot = platform.node(), boot or boot_id()
         self.signal = Signal()
         self._guard = threading.RLock()
+        self._aside = Aside()
         self._writer: Writer | None = None
-        self._reader: apsw.Connection | None = None
+        self._readers: Readers | None = None
         self._lock: WriteLock | None = None
         self._mark: Mark | None = None
         self._ringer: Ringer | None = None
         self._listener: Listener | None = None
-        self._seen = 0  # SQLite's data version at the last slow look
 
     def open(self) -> None:
         """Open the file, creating and migrating it as needed. Does nothing if it is open."""
@@ -79,12 +87,15 @@ class Database:
                 parts.callback(db.close)
                 self._prepare(db)
                 mark.check(db)
-            reader = self._open_reader()
+            readers = Readers(self._open_reader)
+            parts.callback(readers.close)
+            ringer = Ringer(self.bells)
+            parts.callback(ringer.close)
+            self.room = Room(self.path, self.settings.max_size)
+            turn = Turn(self.path, db, lock, mark, self.clock)
+            self._writer = Writer(db, turn, ringer, self.signal, self.clock)
             parts.pop_all()
-        self._lock, self._mark, self._reader, self._ringer = lock, mark, reader, Ringer(self.bells)
-        self.room = Room(self.path, self.settings.max_size)
-        turn = Turn(self.path, db, lock, mark, self.clock)
-        self._writer = Writer(db, turn, self._ringer, self.signal, self.clock)
+        self._lock, self._mark, self._readers, self._ringer = lock, mark, readers, ringer
 
     def _connect(self) -> apsw.Connection:
         return apsw.Connection(str(self.path), vfs=self._vfs or None)
@@ -105,6 +116,7 @@ class Database:
         db = self._connect()
         db.set_busy_timeout(BUSY_TIMEOUT)
         db.pragma("query_only", True)
+        db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)  # the writer sees to the log, at its own turn
         db.pragma("cache_size", -READER_CACHE)
         return db
 
@@ -118,57 +130,72 @@ class Database:
         """The writer.
 
         Raises:
-            EngineError: the file is not open.
+            EngineClosed: the file is not open.
         """
         if self._writer is None:
-            raise EngineClosed("this engine is not open: use `async with app:`, or call `open()` first")
+            raise _closed()
         return self._writer
 
     def read(self, sql: str, bindings: Iterable[Any] = ()) -> list[Any]:
         """All rows of a short query, in a read transaction that ends before this returns."""
-        with self._guard:
-            if self._reader is None:
-                raise EngineClosed("this engine is not open: use `async with app:`, or call `open()` first")
-            try:
-                return self._reader.execute(sql, tuple(bindings)).fetchall()
-            except apsw.Error as error:
-                raise translate(error, str(self.path)) from error
-            except UnicodeDecodeError as error:
-                raise EngineError(f"{self.path}: a text in it is no UTF-8; it was not Forebay that wrote it") from error
+        readers = self._readers
+        if readers is None:
+            raise _closed()
+        try:
+            return readers.rows(sql, bindings)
+        except (apsw.Error, OSError) as error:
+            raise translate(error, str(self.path)) from error
+        except UnicodeDecodeError as error:
+            raise EngineError(f"{self.path}: a text in it is no UTF-8; it was not Forebay that wrote it") from error
 
-    def listen(self) -> bool:
-        """Hear other processes from now on; whether it began just now. Processes that only publish never need to."""
+    async def wait(self, seen: int, timeout: float, topics: Iterable[str]) -> None:
+        """Wait for news of these topics, here or in another process, that came after `seen`, or `timeout` seconds.
+
+        The first one who waits begins to listen, and looks again, since nobody has heard what came before. Processes
+        that only publish never listen.
+        """
+        if self._listener is None and await self._aside.ask(self._listen):
+            return
+        if self._listener is None:
+            timeout = min(timeout, self.settings.poll)
+        await self.signal.wait(seen, timeout, topics)
+
+    def _listen(self) -> bool:
+        """Whether it began just now."""
         with self._guard:
             if self._listener is not None:
                 return False
-            self._listener = Listener(self.bells, self.signal, self.settings.poll, self._changed)
-            self.writer.own_bell = self._listener.path
-            return True
-
-    def _changed(self) -> bool:
-        """Whether another connection committed since the last call; the slow look behind the bells."""
-        with self._guard:
-            if self._reader is None:
+            if (ringer := self._ringer) is None:
+                raise _closed()
+            try:
+                self._listener = Listener(self.bells, self.signal, ringer, self.settings.poll, self._open_reader)
+            except (apsw.Error, OSError, EngineError) as error:
+                _logger.warning(
+                    "%s: cannot listen to other processes, and looks every `poll` instead: %s", self.path, error
+                )
                 return False
-            seen, self._seen = self._seen, int(self._reader.execute("pragma data_version").get)
-            return seen != self._seen
+            return True
 
     def close(self) -> None:
         """Commit what was submitted, then close everything. Safe to call twice."""
         with self._guard:
             writer, listener, self._listener = self._writer, self._listener, None
-        if listener is not None:
-            listener.close()
-        if writer is not None:
-            writer.close()
+        for user in (listener, self._readers, writer):  # the writer last: it works the log off when it is alone
+            if user is not None:
+                user.close()
         with self._guard:
             if self._lock is not None and self._mark is not None:
                 with self._lock:
                     self._mark.settle_up()
-            for part in (self._reader, self._ringer, self._mark, self._lock):
+            for part in (self._ringer, self._mark, self._lock):
                 if part is not None:
                     part.close()
-            self._writer = self._reader = self._ringer = self._mark = self._lock = None
+            self._writer = self._readers = self._ringer = self._mark = self._lock = None
+        self.signal.close()
+
+
+def _closed() -> EngineClosed:
+    return EngineClosed("this engine is not open: use `async with app:`, or call `open()` first")
 
 
 def _touch(path: Path) -> None:

@@ -1,6 +1,7 @@
 """From SQLite's and the system's errors to ours; the cause is kept, and the message says what to do next."""
 
 import errno
+from collections.abc import Mapping
 from pathlib import Path
 
 import apsw
@@ -25,7 +26,9 @@ _UNREACHABLE: dict[type[BaseException], str] = {
 
 
 def translate(error: BaseException, path: str = "") -> BaseException:
-    """Our error for one of SQLite's; anything else comes back as it is."""
+    """Our error for one of SQLite's or the system's; anything else comes back as it is."""
+    if isinstance(error, OSError) and not isinstance(error, ForebayError):
+        return _caused(EngineUnreachable(_said(error, path, _AT_WORK)), error)
     if isinstance(error, ForebayError) or not isinstance(error, apsw.Error):
         return error
     place = f"{path}: " if path else ""
@@ -45,8 +48,22 @@ _SYSTEM = {
     errno.EROFS: "its file system is read-only: choose another path",
     errno.ENAMETOOLONG: "its path is too long: choose a shorter one",
     errno.ENOSPC: "the disk is full: free some space",
+    errno.ENOLCK: "its file system gives no locks: move it to a disk of this host",
+    errno.ENFILE: "this system has too many files open: close some",
     errno.EMFILE: "this process has too many files open: raise `ulimit -n`, or open fewer apps",
 }
+
+
+#: What is meant otherwise once the file has been opened.
+_AT_WORK = {
+    errno.ENOENT: "it is gone, or its folder is: put it back; nothing was written",
+    errno.ENOTDIR: "a part of its path is gone: put it back; nothing was written",
+}
+
+
+def _said(error: OSError, path: str, hints: Mapping[int, str]) -> str:
+    hint = hints.get(error.errno or 0) or _SYSTEM.get(error.errno or 0, "can this user use the file and its folder?")
+    return f"{error.filename or path}: {hint} ({error.strerror or error})"
 
 
 #: Bytes that opening takes, for the log and the shared memory beside the file.
@@ -56,8 +73,7 @@ _TO_OPEN = 256 * 1024
 def unopenable(error: apsw.Error | OSError, path: Path) -> BaseException:
     """Our error for a file that could not be opened."""
     if isinstance(error, OSError):
-        hint = _SYSTEM.get(error.errno or 0, "can this user use the file and its folder?")
-        return _caused(EngineUnreachable(f"{error.filename or path}: {hint} ({error.strerror})"), error)
+        return _caused(EngineUnreachable(_said(error, str(path), {})), error)
     if isinstance(error, apsw.CorruptError) and (short := cut_short(path)):
         return _caused(EngineUnreachable(f"{path}: {short}"), error)
     if isinstance(error, apsw.IOError) and place.disk(path).free < _TO_OPEN:

@@ -32,7 +32,7 @@ _SHARED = "a folder shared with the host of a virtual machine"
 LONGEST = 512 - len("-journal") - 1
 _BEGINNING = b"SQLite format 3\0"
 #: Bytes that a Unix socket's path may have (the smaller of Linux and macOS), and what its name takes below our folder.
-_SOCKET_PATH, _SOCKET_NAME = 103, len("-bells/4194304-0")
+_SOCKET_PATH, _SOCKET_NAME = 103, len("-bells/01234567")
 #: Times the reserve, below which what is free is worth a word.
 SCARCE = 8
 #: Bytes kept free on a disk of usual size.

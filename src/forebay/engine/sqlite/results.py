@@ -12,6 +12,9 @@ from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State
 from forebay.store.contract import Found
 
+#: Before anything that could be news.
+NEVER = -1
+
 
 class Results:
     """The `Results` role of the store."""
@@ -33,8 +36,7 @@ class Results:
 
     async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int:
         """See `store.contract.Results.watch`. Any end wakes, whoever it is about."""
-        if not self._db.listen() and since is not None:
-            await self._db.signal.wait(since, timeout, [ENDED])
+        await self._db.wait(since if since is not None else NEVER, timeout, [ENDED])
         return self._db.signal.version
 
     async def progress(self, delivery: Delivery, value: bytes) -> bool:

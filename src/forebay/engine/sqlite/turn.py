@@ -24,7 +24,7 @@ class Turn:
     """A context manager around each transaction of one connection; used by one thread at a time."""
 
     def __init__(self, path: Path, db: apsw.Connection, lock: WriteLock, mark: Mark, clock: Clock) -> None:
-        self._path, self._db, self._lock, self._mark, self._clock = path, db, lock, mark, clock
+        self.path, self._db, self._lock, self._mark, self._clock = path, db, lock, mark, clock
         self._files = {suffix: _inode(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")}
         self._looked = 0.0
 
@@ -46,9 +46,9 @@ class Turn:
 
     def _look(self) -> None:
         for suffix, inode in self._files.items():
-            if inode is not None and _inode(f"{self._path}{suffix}") != inode:
+            if inode is not None and _inode(f"{self.path}{suffix}") != inode:
                 raise EngineUnreachable(
-                    f"{self._path}{suffix} was deleted or replaced while it was open: nothing more is written. Put it "
+                    f"{self.path}{suffix} was deleted or replaced while it was open: nothing more is written. Put it "
                     f"back, or stop all workers (what they hold of it is saved if they can) and start them again"
                 )
 

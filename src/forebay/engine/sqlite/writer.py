@@ -2,12 +2,14 @@
 
 An operation is a function of a transaction. Operations that share a commit succeed together; if the group fails it is
 rolled back and tried again by halves, so a bad one spoils nobody's day. What a crowd of callers asks for one by one may
-be carried out for all of them at once. The writer is a thread, for what comes from event loops; a thread that would
-only wait for it takes its turn instead when it is idle, which saves two changes of thread.
+be carried out for all of them at once. The writer is a thread of its own, and no caller ever takes its place: a caller
+may be struck at any step (Ctrl-C, a timeout), the writer never is. At the commit there is a line: what comes after it,
+from the mark to the bells, is told in the log if it fails, and changes nobody's answer.
 """
 
+import contextlib
+import logging
 import queue
-import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -15,13 +17,16 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import apsw
 
+from forebay.engine import own
 from forebay.engine.sqlite.bells import Ringer
 from forebay.engine.sqlite.errors import translate
 from forebay.engine.sqlite.lock import Held
 from forebay.engine.sqlite.turn import Turn
 from forebay.engine.waiting import Completion, Signal
 from forebay.model.clock import Clock
-from forebay.model.errors import EngineClosed, EngineError, OutcomeUnknown
+from forebay.model.errors import EngineClosed, OutcomeUnknown
+
+_logger = logging.getLogger("forebay.sqlite")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,6 +34,8 @@ T = TypeVar("T")
 
 #: Operations that may share one commit; bounds how long the write lock is held.
 GROUP = 512
+#: Different troubles after a commit that are told; each once.
+MOST_TOLD = 50
 
 
 class Transaction:
@@ -74,14 +81,12 @@ class Operation(NamedTuple):
 class Writer:
     """Owns the writing connection."""
 
-    def __init__(self, db: apsw.Connection, lock: Turn, ringer: Ringer, signal: Signal, clock: Clock) -> None:
-        self._db, self._lock, self._ringer, self._signal, self._clock = db, lock, ringer, signal, clock
+    def __init__(self, db: apsw.Connection, turn: Turn, ringer: Ringer, signal: Signal, clock: Clock) -> None:
+        self._db, self._turn, self._ringer, self._signal, self._clock = db, turn, ringer, signal, clock
         self._queue: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
-        self._turn = threading.RLock()  # a signal handler may come back in the middle of its own turn
-        self._busy = self._closed = False
-        self.own_bell: str | None = None
-        self._thread = threading.Thread(target=self._run, name="forebay-writer", daemon=True)
-        self._thread.start()
+        self._closed = self._ended = False
+        self._told: set[str] = set()
+        self._thread = own.start("forebay-writer", self._run)
 
     def submit(
         self, operation: Callable[Concatenate[Transaction, P], R], *args: P.args, **kwargs: P.kwargs
@@ -89,7 +94,7 @@ class Writer:
         """Have `operation(transaction, *args)` committed; await the answer.
 
         Raises:
-            EngineError: this engine is closed, or a signal handler interrupted this very thread in a transaction.
+            EngineClosed: this engine is closed.
         """
         return self._submit(Operation(operation, args, Completion()))
 
@@ -97,20 +102,16 @@ class Writer:
         """Have `operation(transaction, items)` committed, `items` being what neighbours in the group bring; await ours.
 
         Raises:
-            EngineError: as `submit`.
+            EngineClosed: this engine is closed.
         """
         return self._submit(Operation(operation, (item,), Completion(), crowd=True))
 
     def _submit(self, operation: Operation) -> Completion[Any]:
         if self._closed:
-            raise EngineClosed("this engine is closed: open the app again before using it")
-        if operation.completion.blocks and self._turn.acquire(blocking=False):
-            try:
-                self._take_turn(operation)
-            finally:
-                self._turn.release()
-        else:
-            self._queue.put(operation)
+            raise _closed()
+        self._queue.put(operation)
+        if self._ended:  # it was closed in between, and nobody looks into the queue any more
+            self._refuse()
         return operation.completion
 
     def close(self) -> None:
@@ -123,63 +124,84 @@ class Writer:
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
-            with self._turn:
-                self._take_turn(first)
+            group = self._gather(first)
+            try:
+                self._commit(group)
+            except BaseException as error:
+                _logger.exception("%s: the writer failed in a way it should not, and goes on", self._turn.path)
+                self._answer(error, [operation for operation in group if not operation.completion.answered])
+        self._ended = True
+        self._refuse()
 
-    def _take_turn(self, first: Operation) -> None:
-        if self._busy:
-            raise EngineError(
-                "a signal handler interrupted this thread in the middle of another call to the same engine: let the "
-                "handler set a flag, or use loop.add_signal_handler, and make this call afterwards"
-            )
-        self._busy = True
-        try:
-            self._commit(self._gather(first))
-        finally:
-            self._busy = False
+    def _refuse(self) -> None:
+        """Answer those who came behind the end."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if (late := self._queue.get_nowait()) is not None:
+                    self._answer(_closed(), [late])
 
     def _gather(self, first: Operation) -> list[Operation]:
         group = [first]
-        while len(group) < GROUP:
-            try:
-                operation = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if operation is None:
-                self._queue.put(None)  # the end is for the thread, which looks again
-                break
+        while len(group) < GROUP and (operation := self._next()) is not None:
             group.append(operation)
         return group
 
-    def _commit(self, group: list[Operation]) -> None:
-        """Commit a group, or its halves, down to whoever is at fault."""
+    def _next(self) -> Operation | None:
+        """What waits next; None if nothing does, or the end has come: that stays where it is."""
         try:
-            self._attempt(group)
+            operation = self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        if operation is None:
+            self._queue.put(None)
+        return operation
+
+    def _commit(self, group: list[Operation]) -> None:
+        """Commit a group, or its halves, down to whoever is at fault, and tell each what became of it."""
+        done: Transaction | None = None
+        try:
+            with self._turn:
+                done = self._attempt(group)
+                Completion.deliver([operation.completion for operation in group])
+                self._guarded("the mark beside it", self._turn.committed, done.counts, done.mono)
         except BaseException as error:  # noqa: BLE001 - handed to whoever asked
-            if len(group) > 1 and not isinstance(error, apsw.BusyError | Held):
-                middle = len(group) // 2
-                self._commit(group[:middle])
-                self._commit(group[middle:])
+            if done is None:
+                self._failed(group, error)
                 return
-            for operation in group:  # whom somebody's lock kept out, it keeps out alone as well
-                operation.completion.set(None, translate(error))
+            self._report("the turn after a commit", error)
+        self._tell(done)
+
+    def _failed(self, group: list[Operation], error: BaseException) -> None:
+        """Nothing of a group was committed."""
+        if len(group) > 1 and not isinstance(error, apsw.BusyError | Held):
+            middle = len(group) // 2
+            self._commit(group[:middle])
+            self._commit(group[middle:])
+            return
+        self._answer(error, group)  # whom somebody's lock kept out, it keeps out alone as well
+
+    def _answer(self, error: BaseException, group: Sequence[Operation]) -> None:
+        for operation in group:
+            operation.completion.set(None, translate(error, str(self._turn.path)))
         Completion.deliver([operation.completion for operation in group])
 
-    def _attempt(self, group: list[Operation]) -> None:
-        """One transaction; on any error everything in it is undone."""
-        with self._lock:
-            self._db.execute("begin immediate")
-            try:
-                transaction = Transaction(self._db, self._clock)
-                _carry_out(transaction, group)
-                self._tally(transaction)
-                self._confirm()
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
-            self._lock.committed(transaction.counts, transaction.mono)
-        self._tell(transaction)
+    def _attempt(self, group: list[Operation]) -> Transaction:
+        """One transaction, committed; on any error everything in it is undone."""
+        self._undo()  # what somebody may have left open
+        self._db.execute("begin immediate")
+        try:
+            transaction = Transaction(self._db, self._clock)
+            _carry_out(transaction, group)
+            self._tally(transaction)
+            self._confirm()
+        except BaseException:
+            self._undo()
+            raise
+        return transaction
+
+    def _undo(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("rollback")
 
     def _confirm(self) -> None:
         try:
@@ -198,11 +220,29 @@ class Writer:
             )
 
     def _tell(self, transaction: Transaction) -> None:
+        """What follows a commit. None of it can fail it."""
         for remember in transaction.after:
-            remember()
+            self._guarded("what it knows of the file", remember)
         if transaction.topics:
-            self._signal.notify(transaction.topics)
-            self._ringer.ring(transaction.topics, self.own_bell)
+            self._guarded("those who wait in this process", self._signal.notify, transaction.topics)
+            self._guarded("those who wait in other processes", self._ringer.ring, transaction.topics)
+
+    def _guarded(self, what: str, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - the commit stands, whatever it is
+            self._report(what, error)
+
+    def _report(self, what: str, error: BaseException) -> None:
+        """Say it once, not at every commit."""
+        text = f"{self._turn.path}: committed, but {what} could not be told: {error}"
+        if text not in self._told and len(self._told) < MOST_TOLD:
+            self._told.add(text)
+            _logger.warning("%s", text)
+
+
+def _closed() -> EngineClosed:
+    return EngineClosed("this engine is closed: open the app again before using it")
 
 
 def _carry_out(tx: Transaction, group: Sequence[Operation]) -> None:

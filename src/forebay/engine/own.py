@@ -1,0 +1,43 @@
+"""Threads of an engine's own. Nobody throws anything into them: what they do is done whole.
+
+Nothing here waits. Knows no engine.
+"""
+
+import threading
+from collections.abc import Callable
+
+from forebay.model.errors import EngineUnreachable
+
+#: What to say when the system gives no thread.
+NO_THREAD = "this process may start no more threads: raise the limit of processes (`ulimit -u`, pids.max), or end some"
+
+_here = threading.local()
+
+
+def enter() -> None:
+    """The present thread is an engine's own from now on."""
+    _here.own = True
+
+
+def inside() -> bool:
+    """Whether the present thread is an engine's own: it must not wait for what engines do."""
+    return getattr(_here, "own", False)
+
+
+def start(name: str, target: Callable[[], None]) -> threading.Thread:
+    """A thread of an engine's own, which ends with the process at the latest.
+
+    Raises:
+        EngineUnreachable: the system gives none.
+    """
+
+    def run() -> None:
+        enter()
+        target()
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise EngineUnreachable(NO_THREAD) from error
+    return thread
