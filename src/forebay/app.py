@@ -7,7 +7,7 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
 
 from forebay import config
 from forebay.config import Given
-from forebay.engine.contract import Depth, Fate
+from forebay.engine.contract import Depth
 from forebay.engine.facade import Facade
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
@@ -16,7 +16,7 @@ from forebay.model.errors import ConfigError
 from forebay.model.queue import check_name
 from forebay.produce.codec import encode_value
 from forebay.produce.declaring import Declares
-from forebay.produce.handle import Handle, named
+from forebay.produce.handle import Handle, named, told
 from forebay.produce.looking import Which, asked
 from forebay.produce.producer import Producer
 from forebay.produce.registry import Registry
@@ -136,7 +136,7 @@ class Forebay(Declares):
         chosen = options(Options(queue=check_name("queue", queue)), ways)
         messages = self.producer.messages("", [encode_value(value) for value in values], chosen)
         receipts = await self.producer.publish(messages)
-        return [Handle(self.producer, receipt.id, duplicate=receipt.fate is Fate.DUPLICATE) for receipt in receipts]
+        return [told(self.producer, receipt) for receipt in receipts]
 
     def publish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[RawWays]) -> list[Handle[Any]]:
         """`apublish_many` for synchronous code."""

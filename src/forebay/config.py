@@ -40,14 +40,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str = "sqlite:///forebay.db"
     durability: Literal["full", "normal"] = "full"
-    lease: Annotated[float, msgspec.Meta(gt=0)] = 15.0
-    payload_limit: Annotated[int, msgspec.Meta(gt=0)] = 1024 * 1024
+    lease: Annotated[float, msgspec.Meta(ge=0.1, le=1e9)] = 15.0
+    payload_limit: Annotated[int, msgspec.Meta(gt=0, le=2**29)] = 1024 * 1024
     result_ttl: float = 3600.0
-    poll: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    poll: Annotated[float, msgspec.Meta(ge=0.001, le=1e6)] = 1.0
     migrate: bool = True
-    max_size: Annotated[int, msgspec.Meta(ge=0)] = 0
+    max_size: Annotated[int, msgspec.Meta(ge=0, le=2**46)] = 0
     compression: Literal["", "zstd", "zstd-then-encrypt"] = ""
-    compress_from: Annotated[int, msgspec.Meta(ge=0)] = 1024
+    compress_from: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 1024
     signing_keys: tuple[str, ...] = ()
     encryption_keys: tuple[str, ...] = ()
     accept_unsealed: bool = False
@@ -177,6 +177,17 @@ def masked(url: str) -> str:
     return re.sub("//[^/@]*@", "//…@", url)
 
 
+#: What the numbers of a worker may be, from and to.
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "concurrency": (1, 100_000),
+    "processes": (1, 1_000),
+    "cpu": (0, 1_000),
+    "drain": (0, 10 * 366 * 86_400),
+    "max_tasks": (0, 2**53),
+    "max_memory": (0, 2**53),
+}
+
+
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a worker runs.
 
@@ -209,3 +220,11 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel = "info"
     log_format: Literal["text", "json"] = "text"
     verbose: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError if a number is out of its bounds, or no number."""
+        for name, (least, most) in _BOUNDS.items():
+            value = getattr(self, name)
+            kinds = (int, float) if name == "drain" else (int,)
+            if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+                raise ConfigError(f"{name}={value!r} is not usable: it is a number from {least:,} to {most:,}")

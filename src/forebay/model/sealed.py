@@ -19,6 +19,8 @@ from forebay.model.errors import BadSeal
 _MARK = 0xC1
 #: The header of a message that a schedule fired; its value is the schedule's name.
 FIRED_BY = "forebay-schedule"
+#: Header of a debounced message: its unique key. Whichever of them waits takes the body of the newest.
+DEBOUNCED = "forebay-debounced"
 #: The most bytes that a seal adds.
 OVERHEAD = 3 + 32 + 32
 _pack = msgspec.msgpack.Encoder().encode
@@ -73,12 +75,15 @@ def envelope(part: Part, how: Kind, key: str, message: Addressed) -> bytes:
     """All that a seal binds a payload to, in one canonical form: MessagePack of a list, which no other can begin like.
 
     The body of a message that a schedule fired is bound to the schedule: whoever fires it has no key to seal each tick.
+    That of a debounced one is bound to its unique key, for it takes the place of another message.
     What else the body comes with is bound to it too; a result outlives all that.
     """
     place = [1, how.value, key, part, message.queue, message.task]
     if part is not Part.BODY:
         return _pack([*place, message.id])
     headers = message.headers or {}
+    if DEBOUNCED in headers:
+        return _pack([*place, f"debounced:{headers[DEBOUNCED]}", None, sorted(headers.items())])
     id_ = f"schedule:{headers[FIRED_BY]}" if FIRED_BY in headers else message.id
     return _pack([*place, id_, message.key, sorted(headers.items())])
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
-from forebay.engine.contract import Fate
 from forebay.engine.waiting import drive
 from forebay.flow.snooze import Snooze
 from forebay.model.errors import BadArguments
-from forebay.produce.handle import Handle
+from forebay.produce.handle import Handle, told
 from forebay.produce.ways import Options, RawWays, Ways, options
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ async def publish(
     else:
         messages = producer.messages(task.name, [_body(call) for call in calls], chosen)
     receipts = await producer.publish(messages)
-    return [Handle(producer, receipt.id, task, duplicate=receipt.fate is Fate.DUPLICATE) for receipt in receipts]
+    return [told(producer, receipt, task) for receipt in receipts]
 
 
 def _body(call: bytes | Call[Any]) -> bytes:

@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from forebay.engine.contract import Fate, Receipt
 from forebay.engine.waiting import drive
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import BadSeal, ConfigError, NoSuchMessage, ResultTimeout, TaskFailed, encodable
@@ -28,15 +29,17 @@ class Handle(Generic[T]):
     Attributes:
         id: the message's id; keep it to make a handle again with `app.handle(id)`.
         duplicate: the enqueue was a duplicate, and this is the message that stands for it.
+        merged: it was debounced, and this is the message that waited and now has its arguments.
     """
 
-    __slots__ = ("_codec", "_producer", "_task", "duplicate", "id")
+    __slots__ = ("_codec", "_producer", "_task", "duplicate", "id", "merged")
 
     def __init__(
         self, producer: Producer, id_: str, task: "Task[Any, Any, T | Snooze] | None" = None, *, duplicate: bool = False
     ) -> None:
         self._producer, self.id, self._task, self.duplicate = producer, id_, task, duplicate
         self._codec = None if task is None else task.codec
+        self.merged = False
 
     def __repr__(self) -> str:
         return f"<Handle {self.id}>"
@@ -154,6 +157,13 @@ def named(id_: str) -> str:
     if not isinstance(id_, str) or not id_ or encodable(id_) != id_:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(f"the id of a message is a text, such as handle.id, not {id_!r:.200}")
     return id_
+
+
+def told(producer: Producer, receipt: Receipt, task: "Task[Any, Any, T | Snooze] | None" = None) -> Handle[T]:
+    """The handle of a message that was published."""
+    handle = Handle(producer, receipt.id, task, duplicate=receipt.fate is Fate.DUPLICATE)
+    handle.merged = receipt.fate is Fate.MERGED
+    return handle
 
 
 def _made(task: "Task[Any, Any, T | Snooze]", id_: str, duplicate: bool) -> Handle[T]:

@@ -10,7 +10,7 @@ from forebay.model.errors import ConfigError, EngineFull, NoSuchMessage, Outcome
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
-from forebay.model.sealed import Part
+from forebay.model.sealed import DEBOUNCED, Part
 from forebay.produce.context import lineage
 from forebay.produce.seal import Seal
 from forebay.produce.ways import Options
@@ -22,6 +22,8 @@ def _form(task: str, chosen: Options) -> Message:
     headers = lineage()
     if chosen.headers:
         headers = {**(headers or {}), **chosen.headers}
+    if chosen.debounce:
+        headers = {**(headers or {}), DEBOUNCED: str(chosen.unique)}
     return Message(
         id="",
         queue=chosen.queue,
@@ -33,10 +35,14 @@ def _form(task: str, chosen: Options) -> Message:
         due=chosen.due,
         ttl=chosen.expires,
         unique=chosen.unique,
+        debounce=chosen.debounce,
+        max_wait=chosen.max_wait,
     )
 
 
 def _ids(chosen: Options, count: int) -> list[str]:
+    if chosen.debounce and count > 1:
+        raise ConfigError(f"debounce= is for one message, and {count} were given: which of them is to win?")
     if chosen.id is None:
         return new_id.many(count)
     if count > 1:

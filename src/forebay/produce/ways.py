@@ -30,6 +30,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     unique: str | None = None
     expires: float | None = None
     headers: dict[str, str] | None = None
+    debounce: float = 0.0
+    max_wait: float | None = None
 
 
 class RawWays(TypedDict, total=False):
@@ -44,6 +46,9 @@ class RawWays(TypedDict, total=False):
         unique: while a message with this key waits or runs, another enqueue returns a handle of that one.
         expires: after this time since acceptance it is not started any more.
         headers: short strings that travel along.
+        debounce: with `unique`: it is due after this time of quiet. While one with that key waits, another takes its
+            place, so that the last arguments win; one that runs already is no obstacle.
+        max_wait: with `debounce`: it is due after this time since the first one, however many come.
     """
 
     id: str
@@ -54,6 +59,8 @@ class RawWays(TypedDict, total=False):
     unique: str
     expires: Duration
     headers: Mapping[str, str]
+    debounce: Duration
+    max_wait: Duration
 
 
 class Ways(RawWays, total=False):
@@ -76,7 +83,7 @@ def options(base: Options, chosen: RawWays, where: str = "using()") -> Options:
         ConfigError: a value makes no sense.
     """
     values: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    for name in ("delay", "expires"):
+    for name in ("delay", "expires", "debounce", "max_wait"):
         if name in values:
             values[name] = seconds(values[name], name)
     if isinstance(due := values.get("due"), datetime):
@@ -104,11 +111,24 @@ def _checked(chosen: Options) -> Options:
         if text is not None and not 0 < len(text) <= _MAX_KEY:
             raise ConfigError(f"{name} must have 1 to {_MAX_KEY} characters, not {len(text)}")
     _check_words(chosen)
+    if chosen.debounce or chosen.max_wait is not None:
+        _check_debounce(chosen)
     if not -(2**31) <= chosen.priority < 2**31:
         raise ConfigError(f"priority {chosen.priority} is out of range: use -2147483648 to 2147483647")
     if chosen.due is not None and not math.isfinite(chosen.due):
         raise ConfigError(f"due must be seconds since the epoch or an aware datetime, not {chosen.due}")
     return chosen
+
+
+def _check_debounce(chosen: Options) -> None:
+    if not chosen.debounce:
+        raise ConfigError("max_wait= is the longest time that debounce= puts a message off: give it debounce= as well")
+    if chosen.unique is None:
+        raise ConfigError("debounce= needs unique=, the key of the messages that stand for each other")
+    if chosen.id is not None or chosen.delay or chosen.due is not None:
+        raise ConfigError("debounce= says when a message is due and which one it is: leave out id=, delay= and due=")
+    if chosen.max_wait is not None and chosen.max_wait < chosen.debounce:
+        raise ConfigError(f"max_wait={chosen.max_wait:g} is shorter than debounce={chosen.debounce:g}")
 
 
 def _check_words(chosen: Options) -> None:
