@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         lease: seconds that a worker process holds its messages without a heartbeat.
         payload_limit: bytes that one body or result may have.
         result_ttl: seconds that the end of a message (and its result) is remembered, unless its task says otherwise.
+        unknown_for: seconds that a message waits whose task no worker knows (a deploy is under way), until it is dead.
         poll: seconds between looks when no wake-up comes; the safety net under listening.
         migrate: bring an older schema up to date when opening.
         max_size: bytes at which the engine refuses new messages while it still settles old ones; 0 for no limit.
@@ -43,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease: Annotated[float, msgspec.Meta(ge=0.1, le=1e9)] = 15.0
     payload_limit: Annotated[int, msgspec.Meta(gt=0, le=2**29)] = 1024 * 1024
     result_ttl: float = 3600.0
+    unknown_for: Annotated[float, msgspec.Meta(ge=0)] = 3600.0
     poll: Annotated[float, msgspec.Meta(ge=0.001, le=1e6)] = 1.0
     migrate: bool = True
     max_size: Annotated[int, msgspec.Meta(ge=0, le=2**46)] = 0
@@ -60,6 +62,7 @@ class Given(TypedDict, total=False):
     lease: Duration
     payload_limit: int
     result_ttl: Duration
+    unknown_for: Duration
     poll: Duration
     migrate: bool
     max_size: int
@@ -78,7 +81,7 @@ class Origin(msgspec.Struct, frozen=True):
     origin: str
 
 
-_DURATIONS = frozenset({"lease", "result_ttl", "poll"})
+_DURATIONS = frozenset({"lease", "result_ttl", "poll", "unknown_for"})
 #: Settings that carry secrets: they are never quoted, and `Settings` has their names only.
 _KEYS = ("signing_keys", "encryption_keys")
 

@@ -340,7 +340,7 @@ def test_sealing_is_turned_on_while_messages_wait_and_an_app_without_keys_says_w
 
 
 def test_no_payload_ends_a_worker_or_brings_code_in(make_place):
-    place = make_place()
+    place = make_place(unknown_for=0)
     url = place.url
     (place.folder / "bait.py").write_text("open('taken', 'w').close()\ndef run(*args): open('run', 'w').close()\n")
     evil = pickle.dumps(Trap())

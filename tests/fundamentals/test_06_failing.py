@@ -7,7 +7,7 @@ import pytest
 
 from forebay import ConfigError, Context, DeadLetter, Forebay, Retry, Snooze, State, TaskFailed
 from forebay.control import Chosen, Control
-from fundamentals.lesson import work
+from fundamentals.lesson import beside_a_worker, until, work
 
 QUICK = Retry(max_attempts=3, base=0.01)
 
@@ -158,14 +158,34 @@ def test_a_task_that_knows_better_dies_at_once(app):
     assert (found.state, found.attempt, found.cause) == (State.DEAD, 1, "the account is closed")
 
 
-def test_an_unknown_task_is_a_dead_letter_never_an_import(tmp_path):
+def test_a_task_that_no_worker_knows_yet_waits_for_a_newer_one_and_costs_no_attempt(tmp_path):
+    url = f"sqlite:///{tmp_path}/forebay.db"
+    newer, older = Forebay(url), Forebay(url)
+    older.queue("default")
+
+    @newer.task(retry=1)
+    def brand_new(ctx: Context) -> int:
+        return ctx.attempt
+
+    handle = brand_new.enqueue()
+
+    async def the_older_one_sees_it() -> None:
+        await until(lambda: handle.find().cause == "no worker here knows task 'brand_new'")
+        assert (handle.find().state, handle.find().attempt) == (State.SCHEDULED, 0)
+
+    beside_a_worker(older, the_older_one_sees_it)
+    work(newer, handle)
+    assert handle.result() == 1
+
+
+def test_one_that_nobody_knows_for_too_long_is_a_dead_letter_never_an_import(tmp_path):
     with Forebay(f"sqlite:///{tmp_path}/forebay.db") as sender:
 
         @sender.task(name="os.system")
         def command(line: str) -> None: ...
 
         name = command.enqueue("true").id
-    with Forebay(f"sqlite:///{tmp_path}/forebay.db") as receiver:
+    with Forebay(f"sqlite:///{tmp_path}/forebay.db", unknown_for=0.5) as receiver:
         receiver.queue("default")
         handle = receiver.handle(name)
         work(receiver, handle)

@@ -116,6 +116,8 @@ def describe(outcome: Outcome) -> str:
             return f"retry in {delay:.1f} s after {failure}"
         case Snooze(delay):
             return f"snooze for {delay:.1f} s"
+        case Release(delay, reason) if reason:
+            return f"handed back, for {delay:.1f} s: {reason}"
         case DeadLetter(text) | Discard(text) | Cancel(text) | Lose(text):
             return f"{outcome.move}: {text}"
         case _:

@@ -29,7 +29,7 @@ from forebay.testing.clock import ManualClock
 from forebay.testing.fault_points import Crashed
 from forebay.testing.job import End, Job
 from forebay.work.batch import fates, unpacked
-from forebay.work.executor import Executor
+from forebay.work.executor import Bounds, Executor
 from forebay.work.run import Run
 from forebay.work.timekeeper import Timekeeper
 
@@ -72,8 +72,8 @@ class Drainer:
         self._queues = tuple(queues) or tuple(app.registry.queues)
         self._until = app.clock.now() + ahead
         self._name, self._renew = "", 0.0
-        keep, most = app.settings.result_ttl, app.settings.payload_limit
-        self._executor = Executor(app.registry.tasks, keep, most, self._report, app.clock.now)
+        bounds = Bounds.of(app.settings)._replace(unknown_for=0)  # no deploy is under way in a test: it is a mistake
+        self._executor = Executor(app.registry.tasks, bounds, self._report, app.clock.now)
         self._timekeeper = Timekeeper(app.store)
         self.ended: list[Ended] = []
 

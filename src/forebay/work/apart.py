@@ -31,11 +31,11 @@ from forebay.locate import locate
 from forebay.model.delivery import Delivery
 from forebay.model.errors import TimeLimit
 from forebay.model.outcome import DeadLetter, Outcome
-from forebay.produce.codec import encode_value
 from forebay.produce.task import Task
 from forebay.work.ends import FAILURES
-from forebay.work.executor import Executor, failure_of
+from forebay.work.executor import Bounds, Executor, failure_of
 from forebay.work.log import configure_logging
+from forebay.work.progress import encoded
 from forebay.work.run import Run, Stop
 
 
@@ -66,7 +66,7 @@ _AGAIN = 0.005
 Tasks = Mapping[str, Task[..., Any, Any]]
 
 
-def serve(pipe: "Connection[Any, Any]", app: str, keep: float, limit: int) -> None:
+def serve(pipe: "Connection[Any, Any]", app: str, bounds: Bounds) -> None:
     """Jobs until the pipe closes, or the parent is gone.
 
     Args:
@@ -83,7 +83,7 @@ def serve(pipe: "Connection[Any, Any]", app: str, keep: float, limit: int) -> No
     if here not in sys.path:
         sys.path.insert(0, here)
     with asyncio.Runner() as runner:
-        child = _Child(pipe, app, (keep, limit), runner)
+        child = _Child(pipe, app, bounds, runner)
         with contextlib.suppress(EOFError, OSError):
             while True:
                 child.live(_decode(pipe.recv_bytes()))
@@ -105,8 +105,8 @@ def _follow_parent() -> None:
 
 
 class _Child:
-    def __init__(self, pipe: "Connection[Any, Any]", app: str, ends: tuple[float, int], runner: asyncio.Runner) -> None:
-        self._pipe, self._locator, self._ends, self._runner = pipe, app, ends, runner
+    def __init__(self, pipe: "Connection[Any, Any]", app: str, bounds: Bounds, runner: asyncio.Runner) -> None:
+        self._pipe, self._locator, self._bounds, self._runner = pipe, app, bounds, runner
         self._app: Forebay | None = None
         self._scope = contextvars.copy_context()
         self._mark = Mark()
@@ -118,7 +118,7 @@ class _Child:
     def live(self, job: Job) -> None:
         """The whole life of one message."""
         try:
-            executor = Executor(self._tasks(job), *self._ends, self._progress)
+            executor = Executor(self._tasks(job), self._bounds, self._progress)
         except BaseException as error:  # noqa: BLE001 - importing the user's module may raise anything
             self._send(Reply(outcome=DeadLetter(f"task {job.task!r} cannot be loaded", failure_of(error))))
             return
@@ -206,7 +206,9 @@ class _Child:
             _logger.exception("hook %s failed itself", getattr(hook, "__qualname__", hook))
 
     def _progress(self, delivery: Delivery, value: Any) -> None:
-        self._send(Reply(progress=encode_value(value)))
+        blob = encoded(delivery, value)
+        if blob is not None:
+            self._send(Reply(progress=blob))
 
     def _send(self, reply: Reply) -> None:
         blob = _encode(reply)
@@ -221,7 +223,7 @@ async def _result(value: Awaitable[Any]) -> Any:
 def _imported(job: Job) -> Task[..., Any, Any]:
     found: Any = importlib.import_module(job.module)
     for part in job.name.split("."):
-        found = getattr(found, part)
+        found = getattr(found, part, None)
     if not isinstance(found, Task):
         raise TypeError(
             f"{job.module}.{job.name} is no task: outside of `forebay worker`, which knows where the app is, a task "

@@ -20,6 +20,7 @@ from forebay.config import Settings
 from forebay.engine.waiting import call_in
 from forebay.model.outcome import Outcome
 from forebay.work.apart import Job, Reply, serve
+from forebay.work.executor import Bounds
 from forebay.work.host import rss
 from forebay.work.run import Run, Stop
 
@@ -79,7 +80,7 @@ class Cell:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=serve, args=(theirs, app, settings.result_ttl, settings.payload_limit), name="forebay-cpu"
+            target=serve, args=(theirs, app, Bounds.of(settings)), name="forebay-cpu", daemon=True
         )
         try:
             self._process.start()

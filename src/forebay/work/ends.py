@@ -4,6 +4,7 @@ One line of the log for each end that somebody may want to see, with the same fi
 `task`, `attempt`, `queue`, `duration` (seconds; None for what did not run).
 """
 
+import contextlib
 import inspect
 import logging
 from collections.abc import Callable, Sequence
@@ -35,6 +36,16 @@ class How(NamedTuple):
 
 
 NOT_RUN = How()
+#: Ends without news, and how severe the others are; INFO unless said here.
+_QUIET = (outcome.Ack, outcome.Snooze, outcome.Park)
+_LEVELS: dict[type[Outcome], int] = {
+    outcome.Release: logging.DEBUG,
+    outcome.Retry: logging.WARNING,
+    outcome.Lose: logging.WARNING,
+    outcome.DeadLetter: logging.ERROR,
+}
+#: Unknown names that are remembered as told.
+_NAMES = 1_000
 
 
 class Ends:
@@ -49,16 +60,17 @@ class Ends:
         self._engine, self._worker, self._settler, self._hooks = engine, worker, settler, hooks
         self._good = logging.INFO if verbose else logging.DEBUG
         self._unsure: set[str] = set()
+        self._strangers: set[str] = set()
         self.done = self.failed = 0
         settler.refused = self.refused
 
     def settle(self, delivery: Delivery, result: Outcome, how: How = NOT_RUN) -> None:
         """A message has ended: report its outcome."""
         self._count(result)
+        self._settler.put(Settlement(delivery, result))
         level = self._level(delivery, result)
         if _logger.isEnabledFor(level):
             _tell(level, delivery, outcome.describe(result), how, result)
-        self._settler.put(Settlement(delivery, result))
 
     def hand_back(self, deliveries: Sequence[Delivery]) -> None:
         """Release deliveries that were not started, or not ended."""
@@ -127,19 +139,21 @@ class Ends:
             self.failed += 1
 
     def _level(self, delivery: Delivery, result: Outcome) -> int:
-        match result:
-            case outcome.Ack() | outcome.Snooze() | outcome.Park():
-                return self._good
-            case outcome.Release():
-                return logging.DEBUG
-            case outcome.Retry():
-                return logging.WARNING
-            case outcome.DeadLetter():
-                return logging.ERROR
-            case outcome.Lose():
-                return logging.WARNING if delivery.lost + 1 < QUARANTINE_AFTER else logging.ERROR
-            case _:
-                return logging.INFO
+        if isinstance(result, _QUIET):
+            return self._good
+        if isinstance(result, outcome.Release) and result.unknown:
+            return self._strange(delivery)
+        if isinstance(result, outcome.Lose) and delivery.lost + 1 >= QUARANTINE_AFTER:
+            return logging.ERROR
+        return _LEVELS.get(type(result), logging.INFO)
+
+    def _strange(self, delivery: Delivery) -> int:
+        """A name that nobody here knows is worth a warning once, however many messages it has."""
+        name = delivery.task or delivery.queue
+        if name in self._strangers or len(self._strangers) >= _NAMES:
+            return logging.DEBUG
+        self._strangers.add(name)
+        return logging.WARNING
 
 
 async def _call(hook: Callable[..., Any], *args: Any) -> None:
@@ -165,4 +179,5 @@ def _tell(level: int, delivery: Delivery, text: str, how: How, result: Outcome |
     record = _logger.makeRecord(_logger.name, level, __file__, 0, line, (), trace, "ended", extra)
     if error is None and level >= logging.ERROR and isinstance(result, outcome.DeadLetter | outcome.Retry):
         record.exc_text = result.failure.traceback if result.failure else None
-    _logger.handle(record)
+    with contextlib.suppress(Exception):  # a handler of theirs fails: the message has its end all the same
+        _logger.handle(record)

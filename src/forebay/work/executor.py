@@ -11,8 +11,9 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple, Self
 
+from forebay.config import Settings
 from forebay.flow.group import is_group, leaves
 from forebay.flow.retry import decide, telling
 from forebay.flow.snooze import Snooze
@@ -27,6 +28,7 @@ from forebay.produce.seal import Seal
 from forebay.produce.task import Task
 from forebay.work.host import stay
 from forebay.work.run import Run, Stop
+from forebay.work.strangers import Strangers
 
 #: Characters of a stored traceback, whose end tells most, and of the name of an exception.
 _TRACE, _NAME = 16_000, 200
@@ -39,13 +41,30 @@ _OURS = ("forebay.work.", "forebay.engine.shield", "asyncio.")
 _STRUCK = (asyncio.CancelledError, errors.TimeLimit)
 
 
+class Bounds(NamedTuple):
+    """What an app's settings say to an executor.
+
+    Attributes:
+        keep: seconds that ends are remembered, unless the task says otherwise.
+        limit: bytes that a body or a result may have.
+        unknown_for: seconds that a message is handed back whose task is not known, until it is dead.
+    """
+
+    keep: float
+    limit: int
+    unknown_for: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Those of an app."""
+        return cls(settings.result_ttl, settings.payload_limit, settings.unknown_for)
+
+
 class Executor:
     """Decides what a delivery needs and what its end means.
 
     Args:
-        tasks: the registry; a name that is not in it is dead-lettered, never imported.
-        keep: seconds that ends are remembered, unless the task says otherwise.
-        limit: bytes that a body or a result may have.
+        tasks: the registry; a message of a name that is not in it is handed back, and never imported.
         report: where progress goes.
         now: the wall clock.
     """
@@ -53,20 +72,21 @@ class Executor:
     def __init__(
         self,
         tasks: Mapping[str, Task[..., Any, Any]],
-        keep: float,
-        limit: int,
+        bounds: Bounds,
         report: Callable[[Delivery, Any], None] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._tasks, self._keep, self._limit, self._report, self._now = tasks, keep, limit, report, now
-        self._most = limit + OVERHEAD
+        self._tasks, self._report, self._now = tasks, report, now
+        self._keep, self._limit, _ = bounds
+        self._most = bounds.limit + OVERHEAD
+        self._strangers = Strangers(bounds.unknown_for, now)
         self._home = os.getpid()
 
     def begin(self, delivery: Delivery) -> Run | Outcome:
         """Resolve, check time and size, unseal, decode: a run, or what becomes of it without one."""
         task = self._tasks.get(delivery.task)
         if task is None:
-            return outcome.DeadLetter(_unknown(delivery))
+            return self._strangers.fate(delivery)
         if delivery.expires is not None and self._now() > delivery.expires:
             return outcome.Expire()
         if len(delivery.body) > self._most:
@@ -184,9 +204,3 @@ def misfit(delivery: Delivery, seal: Seal | None, why: str) -> outcome.DeadLette
     """A body that could not be decoded: for `why`, unless it is sealed and nobody here could look inside."""
     sealed = locked(delivery.body) if seal is None else None
     return outcome.DeadLetter(why if sealed is None else f"bad seal: {sealed}")
-
-
-def _unknown(delivery: Delivery) -> str:
-    if delivery.task:
-        return f"{outcome.UNKNOWN_TASK} {delivery.task[:_NAME]!r}: no app of this worker registers it"
-    return f"raw message, but no consumer of queue {delivery.queue!r} runs here"

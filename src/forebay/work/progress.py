@@ -7,7 +7,7 @@ from typing import Any
 
 from forebay.engine.waiting import call_in
 from forebay.model.delivery import Delivery
-from forebay.model.errors import EngineError
+from forebay.model.errors import BadArguments, EngineError
 from forebay.model.outcome import Settlement
 from forebay.model.sealed import Part
 from forebay.produce.codec import encode_value
@@ -31,14 +31,12 @@ class Progress:
         self._writing = asyncio.Lock()
 
     def report(self, delivery: Delivery, value: Any) -> None:
-        """Keep the newest value of a message for the next write, as it is now.
+        """Keep the newest value of a message for the next write, as it is now."""
+        blob = encoded(delivery, value)
+        if blob is not None:
+            self.newest(delivery, blob)
 
-        Raises:
-            BadArguments: it cannot be encoded.
-        """
-        self.encoded(delivery, encode_value(value))
-
-    def encoded(self, delivery: Delivery, blob: bytes) -> None:
+    def newest(self, delivery: Delivery, blob: bytes) -> None:
         """The same for a value that another process has encoded."""
         self._newest[delivery.id] = (delivery, blob)
         if not self._told:
@@ -75,3 +73,12 @@ class Progress:
             await self._store.progress(delivery, blob)
         except EngineError as error:
             _logger.warning("progress of %s is not kept: %s", delivery.id, error)
+
+
+def encoded(delivery: Delivery, value: Any) -> bytes | None:
+    """A value of progress; None for one that cannot be kept, which is logged: it is no reason for a task to fail."""
+    try:
+        return encode_value(value)
+    except BadArguments as error:
+        _logger.warning("progress of %s is not kept: %s", delivery.id, error)
+        return None

@@ -5,6 +5,7 @@ does. What cannot even begin goes the same way.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterator
@@ -82,7 +83,8 @@ class Runs:
             if self._ends.care(run, result):
                 free = self._kept(run, result, free)
         except Exception:
-            _logger.exception("the end of %s %s was not taken note of", run.task.name, run.delivery.id)
+            with contextlib.suppress(Exception):  # the log is theirs, too
+                _logger.exception("the end of %s %s was not taken note of", run.task.name, run.delivery.id)
         finally:
             free()
             if not self:

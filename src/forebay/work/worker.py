@@ -24,7 +24,7 @@ from forebay.work.batch import Batch
 from forebay.work.batches import Batches
 from forebay.work.calls import Calls
 from forebay.work.ends import Ends
-from forebay.work.executor import Executor
+from forebay.work.executor import Bounds, Executor
 from forebay.work.feed import Feed
 from forebay.work.pools import Pools
 from forebay.work.progress import Progress
@@ -58,12 +58,10 @@ class Worker:
         self._progress = Progress(app.store, app.producer.seal)
         self._settler = Settler(app.engine, id_, self._progress.keep)
         self.ends = Ends(app.engine, id_, self._settler, app.registry.on_failure, verbose=options.verbose)
-        executor = Executor(
-            app.registry.tasks, settings.result_ttl, settings.payload_limit, self._progress.report, app.clock.now
-        )
+        executor = Executor(app.registry.tasks, Bounds.of(settings), self._progress.report, app.clock.now)
         self._pools = Pools(
             executor, options, settings, self._scope,
-            done=self._done, stuck=stuck or _no_help, progressed=self._progress.encoded,
+            done=self._done, stuck=stuck or _no_help, progressed=self._progress.newest,
         )  # fmt: skip
         self._runs = Runs(executor, self.ends, self._pools.start, self._pools.forget, self.idle)
         self._feeds, self._calls, self._batches = self._make_feeds()

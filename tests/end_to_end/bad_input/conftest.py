@@ -41,7 +41,7 @@ def alone(place: Place) -> Iterator[Abused]:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Abused]:
     """One worker process for a whole file."""
-    place = Place(tmp_path_factory.mktemp("shared"), CREW)
+    place = Place(tmp_path_factory.mktemp("shared"), CREW, unknown_for=0)
     with place.fleet("--cpu", "1") as fleet:
         yield Abused(place, fleet)
     place.close()

@@ -63,7 +63,7 @@ def payloads(trial: Trial) -> None:
     """T17: bodies written past all checks become dead letters with a cause; the producer's own check stops the rest."""
     trial.lease = 5.0  # a body of 20 MB takes its time
     _refuse_oversize(trial)
-    trial.fleet(concurrency=4)
+    trial.fleet(concurrency=4, env={"FOREBAY_UNKNOWN_FOR": "0"})
     batch = [
         Message(id=f"{trial.seed:016x}{number:016x}", queue="work", task="work", body=body)
         for number, body in enumerate(_BODIES.values(), start=1_000)
