@@ -75,6 +75,8 @@ class Expire(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 #: How the reason begins of what was handed back, or is dead, because no worker knew its task.
 UNKNOWN_TASK = "unknown task"
+#: How the reason begins of one that waits for a worker that knows its task.
+NOT_KNOWN = "no worker here knows"
 
 
 class Release(msgspec.Struct, frozen=True, gc=False, tag=True):

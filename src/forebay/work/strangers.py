@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from forebay.flow import unknown
 from forebay.model.delivery import Delivery
-from forebay.model.outcome import UNKNOWN_TASK, DeadLetter, Outcome, Release
+from forebay.model.outcome import NOT_KNOWN, UNKNOWN_TASK, DeadLetter, Outcome, Release
 
 #: Characters of a foreign name that are repeated.
 _NAME = 200
@@ -39,8 +39,8 @@ class Strangers:
 def reason(delivery: Delivery) -> str:
     """Why it waits."""
     if delivery.task:
-        return f"no worker here knows task {delivery.task[:_NAME]!r}"
-    return f"no worker here consumes raw messages of queue {delivery.queue!r}"
+        return f"{NOT_KNOWN} task {delivery.task[:_NAME]!r}"
+    return f"{NOT_KNOWN} a consumer of queue {delivery.queue!r}"
 
 
 def _cause(delivery: Delivery) -> str:

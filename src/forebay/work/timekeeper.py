@@ -12,7 +12,7 @@ from forebay.flow import cron
 from forebay.model.errors import ConfigError, text_of
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.message import Message
-from forebay.model.outcome import UNKNOWN_TASK
+from forebay.model.outcome import NOT_KNOWN, UNKNOWN_TASK
 from forebay.model.sealed import FIRED_BY
 from forebay.store.contract import Found, Query, Schedule, Store
 
@@ -103,7 +103,7 @@ class Timekeeper:
 
 def _unknown(last: Found, schedule: Schedule) -> bool:
     """Whether nobody knew the task of the last tick's message, and no worker has declared the schedule since."""
-    if last.state is State.RUNNING or not last.cause.startswith(UNKNOWN_TASK):
+    if last.state is State.RUNNING or not last.cause.startswith((NOT_KNOWN, UNKNOWN_TASK)):
         return False
     return last.state not in FINAL or (last.finished or 0.0) >= schedule.declared
 
