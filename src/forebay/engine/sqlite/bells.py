@@ -131,6 +131,8 @@ class Listener:
         except TimeoutError:
             self._look_round()
         else:
+            if self._closed.is_set():  # rung by ourselves, for that
+                return
             self._signal.notify(None if payload == _ALL else payload.decode("utf-8", "replace").split("\n"))
 
     def _look_round(self) -> None:

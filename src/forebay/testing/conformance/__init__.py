@@ -14,7 +14,7 @@ pytest.register_assert_rewrite(
         for name in (
             *("declare", "publish", "lease", "extend", "settle", "recover", "wait", "depth", "gates"),
             *("cancel", "many", "dead", "schedules", "results", "story", "debounce", "audits"),
-            *("processes", "concurrency", "driving", "kit", "stage"),
+            *("processes", "concurrency", "driving", "struck", "kit", "stage"),
         )
     )
 )
@@ -40,6 +40,7 @@ from forebay.testing.conformance.schedules import TestSchedules, TestSchedulesHe
 from forebay.testing.conformance.settle import TestFence, TestSettle
 from forebay.testing.conformance.stage import MakeBackend
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
+from forebay.testing.conformance.struck import TestStruck
 from forebay.testing.conformance.wait import TestWait, TestWatch
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "TestSettle",
     "TestShared",
     "TestStory",
+    "TestStruck",
     "TestUnique",
     "TestWait",
     "TestWatch",
