@@ -162,7 +162,7 @@ class Forebay(Declares):
     async def aqueues(self, *names: str) -> list[Depth]:
         """The numbers of these queues, or of all, by name: how many wait, run, are dead, and for how long."""
         await self.engine.open()
-        return await self.engine.depth(list(names) or None)
+        return sorted(await self.engine.depth(list(names) or None), key=lambda depth: depth.queue)
 
     def queues(self, *names: str) -> list[Depth]:
         """`aqueues` for synchronous code."""

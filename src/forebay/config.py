@@ -119,8 +119,8 @@ def _checked(name: str, value: Any, origin: str) -> Any:
         if name in _DURATIONS:
             return msgspec.convert(seconds(value, name), field)
         return msgspec.convert(value, field, strict=False)
-    except (ConfigError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{origin}: {name} = {value!r} is not usable: {error}") from None
+    except (ConfigError, msgspec.ValidationError, UnicodeError) as error:
+        raise ConfigError(f"{origin}: {name} = {value!r:.200} is not usable: {error}") from None
 
 
 def _ring(name: str, value: Any, origin: str) -> Ring:

@@ -58,6 +58,8 @@ class Retry(Exception):
         self.cap = None if cap is None else seconds(cap, "cap")
         self.max_age = None if max_age is None else seconds(max_age, "max_age")
         self.after = None if after is None else seconds(after, "after")
+        if not isinstance(rules, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"rules maps exception classes to Retry policies, and is not {rules!r:.200}")
         self.rules: Rules = dict(rules or {})
         for kind, rule in self.rules.items():
             _check_rule(kind, rule)

@@ -50,7 +50,7 @@ def asked(query: Query | None, which: Mapping[str, Any]) -> Query:
         )
     try:
         found = msgspec.convert({**base, **named}, Query)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         raise ConfigError(f"messages: {error}; a state is one of {', '.join(State)}") from None
     if not 1 <= found.limit <= MOST:
         raise ConfigError(f"messages: limit={found.limit} is not usable: use 1 to {MOST:,}")

@@ -92,7 +92,7 @@ def options(base: Options, chosen: RawWays, where: str = "using()") -> Options:
         values["headers"] = dict(cast("Mapping[str, str]", headers))
     try:
         result = msgspec.convert({**msgspec.structs.asdict(base), **values}, Options)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         raise ConfigError(f"{where}: {error}; known are {', '.join(Ways.__annotations__)}") from error
     if result.id is not None:
         check_id(result.id)
