@@ -4,6 +4,8 @@ import pytest
 
 from forebay.config import Settings
 from forebay.engine.registry import build
+from forebay.engine.sqlite import Sqlite
+from forebay.engine.sqlite.sharing import Files
 from forebay.model.clock import SystemClock
 from forebay.testing.conformance import *  # noqa: F403 - the suite is what this module consists of
 
@@ -13,4 +15,6 @@ URLS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/queue.db"}
 @pytest.fixture(params=URLS)
 def make_backend(request, tmp_path):
     settings = Settings(url=URLS[request.param].format(folder=tmp_path))
+    if request.param == "sqlite":  # each as in a process of its own; those of one process share what is open
+        return lambda clock=None: Sqlite(settings, clock or SystemClock(), among=Files())
     return lambda clock=None: build(settings, clock or SystemClock())

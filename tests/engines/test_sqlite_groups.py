@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from forebay.config import Settings
-from forebay.engine.sqlite import database
+from forebay.engine.sqlite import opened as opening
 from forebay.engine.sqlite.backend import Sqlite
 from forebay.engine.sqlite.writer import Writer
 from forebay.engine.waiting import drive
@@ -32,7 +32,7 @@ def attempts(monkeypatch):
 @pytest.fixture
 def opened(tmp_path, monkeypatch):
     """An engine that waits a fifth of a second for a foreign lock."""
-    monkeypatch.setattr(database, "BUSY_TIMEOUT", 200)
+    monkeypatch.setattr(opening, "BUSY_TIMEOUT", 200)
     engine = Sqlite(Settings(url=f"sqlite:///{tmp_path}/q.db"), SystemClock())
     drive(engine.open())
     yield engine

@@ -15,6 +15,7 @@ from forebay.config import Settings
 from forebay.engine.contract import Fate
 from forebay.engine.sqlite import lock
 from forebay.engine.sqlite.backend import Sqlite
+from forebay.engine.sqlite.sharing import Files
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import EngineUnreachable
@@ -47,6 +48,11 @@ def holder(engine, tmp_path, monkeypatch):
         process.kill()
 
 
+def another(folder):
+    """An engine as another process would have it."""
+    return Sqlite(Settings(url=f"sqlite:///{folder}/q.db"), SystemClock(), among=Files())
+
+
 def publish(engine):
     return drive(engine.publish([Message(id=new_id(), queue="q", body=b"\x80")]))
 
@@ -64,7 +70,7 @@ def test_whoever_waits_for_a_frozen_process_is_told_which_one(engine, holder, tm
     with pytest.raises(EngineUnreachable, match=name):
         publish(engine)
     with pytest.raises(EngineUnreachable, match=name):
-        drive(Sqlite(Settings(url=f"sqlite:///{tmp_path}/q.db"), SystemClock()).open())
+        drive(another(tmp_path).open())
 
 
 def test_when_it_lets_go_everything_works_and_nothing_that_was_refused_is_there(engine, holder, tmp_path):
@@ -96,7 +102,7 @@ def test_a_place_in_the_line_that_nobody_wants_any_more_blocks_nobody(engine, ho
         publish(engine)
     holder.kill()
     holder.wait()
-    other = Sqlite(Settings(url=f"sqlite:///{tmp_path}/q.db"), SystemClock())
+    other = another(tmp_path)
     drive(other.open())
     assert [receipt.fate for receipt in publish(other)] == [Fate.ACCEPTED]
     drive(other.close())

@@ -3,14 +3,16 @@
 import asyncio
 
 from forebay.config import Settings
-from forebay.engine.registry import build
+from forebay.engine.sqlite import Sqlite
+from forebay.engine.sqlite.sharing import Files
 from forebay.model.clock import SystemClock
 from forebay.model.message import Message
 
 
 def opened(folder):
     """An engine of its own on the same file; `normal`, so that commits follow one another closely."""
-    return build(Settings(url=f"sqlite:///{folder}/queue.db", durability="normal"), SystemClock())
+    settings = Settings(url=f"sqlite:///{folder}/queue.db", durability="normal")
+    return Sqlite(settings, SystemClock(), among=Files())
 
 
 async def publish(engine, *numbers):

@@ -13,7 +13,8 @@ import pytest
 from forebay.config import Settings
 from forebay.engine.contract import Beat, Want
 from forebay.engine.registry import build
-from forebay.engine.sqlite import schema
+from forebay.engine.sqlite import Sqlite, schema
+from forebay.engine.sqlite.sharing import Files
 from forebay.engine.waiting import drive
 from forebay.model.errors import SchemaTooNew, SchemaTooOld
 from forebay.model.lifecycle import State
@@ -142,4 +143,4 @@ def test_an_older_forebay_refuses_it_afterwards(opened, path, monkeypatch):
     known = schema.migrations()[:1]
     monkeypatch.setattr(schema, "migrations", lambda: known)
     with pytest.raises(SchemaTooNew, match="upgrade Forebay"):
-        drive(build(Settings(url=f"sqlite:///{path}"), ManualClock(wall=THEN)).open())
+        drive(Sqlite(Settings(url=f"sqlite:///{path}"), ManualClock(wall=THEN), among=Files()).open())

@@ -440,7 +440,8 @@ def test_the_mounts_of_this_host_are_read_as_they_are(tmp_path):
 def test_a_file_by_two_names_is_one_database_with_one_mark(tmp_path):
     link = tmp_path / "link.db"
     link.symlink_to(tmp_path / "f.db")
-    first, second = opened(tmp_path / "f.db"), opened(link)
+    clock = ManualClock()
+    first, second = opened(tmp_path / "f.db", clock), opened(link, clock)
     publish(first, "a")
     publish(second, "b")
     assert drive(first.depth())[0].ready == drive(second.depth())[0].ready == 2

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from forebay.model.errors import EngineClosed
 
@@ -153,6 +153,14 @@ class _Waiter:
             await self._future
         finally:
             timer.cancel()
+
+
+class Notified(Protocol):
+    """Whoever wants to know that something happened."""
+
+    def notify(self, topics: Iterable[str] | None = None) -> None:
+        """See `Signal.notify`."""
+        ...
 
 
 class Signal:

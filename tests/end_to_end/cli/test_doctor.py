@@ -81,7 +81,7 @@ def test_a_file_that_cannot_be_used_is_exit_code_3(shell):
         db.execute("create table cars (name)")
     assert "a database of another program" in findings(shell, "--url", "sqlite:///theirs.db", code=3)["database"][1]
     (shell.folder / "folder.db").mkdir()
-    assert "is no regular file" in findings(shell, "--url", "sqlite:///folder.db", code=3)["file"][1]
+    assert "is a folder" in findings(shell, "--url", "sqlite:///folder.db", code=3)["file"][1]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -17,6 +17,7 @@ from forebay.engine.sqlite.results import Results
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.schedules import Schedules
 from forebay.engine.sqlite.settling import Settling
+from forebay.engine.sqlite.sharing import Files
 from forebay.engine.sqlite.sifting import sifted
 from forebay.model.clock import Clock
 from forebay.model.message import Message
@@ -88,11 +89,13 @@ class Verbs:
 class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits):
     """One object that is engine and store; its parts share the database and know nothing of one another.
 
-    `vfs` and `boot` are for tests of what a disk may do: see `Database`.
+    `vfs`, `boot` and `among` are for tests: see `Database`.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, vfs: str = "", boot: str = "") -> None:
-        database = Database(settings, clock, vfs, boot)
+    def __init__(
+        self, settings: Settings, clock: Clock, vfs: str = "", boot: str = "", among: Files | None = None
+    ) -> None:
+        database = Database(settings, clock, vfs, boot, among)
         settling = Settling(database.boot, settings.result_ttl)
         Verbs.__init__(self, database, settling)
         Results.__init__(self, database)

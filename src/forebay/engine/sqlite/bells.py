@@ -18,7 +18,9 @@ from pathlib import Path
 import apsw
 
 from forebay.engine import own
-from forebay.engine.waiting import Signal
+from forebay.engine.sqlite import companions
+from forebay.engine.sqlite.companions import Rights
+from forebay.engine.waiting import Notified
 
 _logger = logging.getLogger("forebay.sqlite")
 _ALL = b"*"
@@ -30,10 +32,11 @@ class Ringer:
 
     Attributes:
         own: the socket of this process's own listener, which needs no telling.
+        rights: those of the database, for its folder and its socket.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = str(folder)
+    def __init__(self, folder: Path, rights: Rights) -> None:
+        self._folder, self.rights = str(folder), rights
         self._socket = _socket()
         self._socket.setblocking(False)
         self._listeners: list[str] = []
@@ -97,7 +100,7 @@ class Listener:
     """
 
     def __init__(
-        self, folder: Path, signal: Signal, ringer: Ringer, poll: float, connect: Callable[[], apsw.Connection]
+        self, folder: Path, signal: Notified, ringer: Ringer, poll: float, connect: Callable[[], apsw.Connection]
     ) -> None:
         self._folder, self._signal, self._ringer, self._poll = folder, signal, ringer, poll
         self._closed = threading.Event()
@@ -126,6 +129,7 @@ class Listener:
             _logger.warning("%s: other processes cannot be heard for a moment: %s", self._folder, trouble)
 
     def _hear(self) -> None:
+        self._socket.settimeout(self._poll)
         try:
             payload = self._socket.recv(_MAX)
         except TimeoutError:
@@ -151,13 +155,18 @@ class Listener:
         """A socket in the folder; one that nobody can reach if it cannot be made there."""
         self.path = self._ringer.own = None
         listener = _socket()
-        listener.settimeout(self._poll)
         path = str(self._folder / secrets.token_hex(4))
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, exist_ok=True)
+            companions.hand_over(self._folder, self._ringer.rights)
             listener.bind(path)
+            companions.hand_over(Path(path), self._ringer.rights)
             self.path = self._ringer.own = path
         return listener
+
+    def look_each(self, poll: float) -> None:
+        """Look at least each `poll` seconds, from the next look on."""
+        self._poll = min(self._poll, poll)
 
     def close(self) -> None:
         """Stop hearing; the thread ends."""

@@ -12,8 +12,8 @@ import apsw
 from forebay.config import Settings
 from forebay.engine.sqlite import mark, place, schema
 from forebay.engine.sqlite.address import path_of
-from forebay.engine.sqlite.database import BUSY_TIMEOUT
 from forebay.engine.sqlite.errors import translate
+from forebay.engine.sqlite.opened import BUSY_TIMEOUT
 from forebay.engine.sqlite.rows import LIVE_STATES
 from forebay.model.errors import EngineUnreachable
 from forebay.model.finding import Finding, Level, fail, fine, warn

@@ -70,11 +70,11 @@ def _said(error: OSError, path: str, hints: Mapping[int, str]) -> str:
 _TO_OPEN = 256 * 1024
 
 
-def unopenable(error: apsw.Error | OSError, path: Path) -> BaseException:
-    """Our error for a file that could not be opened."""
+def unopenable(error: apsw.Error | OSError, path: Path, short: str = "") -> BaseException:
+    """Our error for a file that could not be opened; `short` if it is known to be cut, see `cut_short`."""
     if isinstance(error, OSError):
         return _caused(EngineUnreachable(_said(error, str(path), {})), error)
-    if isinstance(error, apsw.CorruptError) and (short := cut_short(path)):
+    if short:
         return _caused(EngineUnreachable(f"{path}: {short}"), error)
     if isinstance(error, apsw.IOError) and place.disk(path).free < _TO_OPEN:
         return _caused(EngineUnreachable(f"{path}: {_SYSTEM[errno.ENOSPC]} ({error})"), error)
@@ -82,18 +82,15 @@ def unopenable(error: apsw.Error | OSError, path: Path) -> BaseException:
     return ours if isinstance(ours, EngineUnreachable) else _caused(EngineUnreachable(str(ours)), error)
 
 
-def cut_short(path: Path) -> str:
-    """What to say of a database that is shorter than its own first page says; "" if it is not."""
-    with path.open("rb") as file:
-        header = file.read(100)
+def cut_short(header: bytes, there: int) -> str:
+    """What to say of a database that has fewer bytes than its own first page says; "" if it has all of them."""
     page = int.from_bytes(header[16:18], "big")
     promised = int.from_bytes(header[28:32], "big") * (65536 if page == 1 else page)
-    there = path.stat().st_size
     if there >= promised:
         return ""
     return (
-        f"{there:,} of {promised:,} bytes are there: was it copied half, or without its -wal? Copy it again while "
-        f"nobody writes, or with `sqlite3 FILE 'vacuum into ...'`"
+        f"{there:,} of {promised:,} bytes are there: was it copied half, or without its -wal? Copy it again, with "
+        f"`forebay backup`"
     )
 
 

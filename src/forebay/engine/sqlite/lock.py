@@ -6,14 +6,14 @@ foreign writer is still kept out by SQLite's lock. Whoever holds it may be froze
 not hang with it without a word, so they wait for a while only, and then say who it is.
 """
 
-import contextlib
 import fcntl
 import os
 import threading
-import weakref
 from pathlib import Path
 from types import TracebackType
 
+from forebay.engine.sqlite import companions
+from forebay.engine.sqlite.companions import Rights
 from forebay.engine.sqlite.holder import holder
 from forebay.model.errors import EngineUnreachable
 
@@ -28,12 +28,10 @@ class Held(EngineUnreachable):
 class WriteLock:
     """A context manager; one per connection, used by one thread at a time."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, rights: Rights) -> None:
         self._database = database
-        self._fd = os.open(f"{database}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = companions.opened(Path(f"{database}-lock"), rights)
         self._stand_in = _StandIn(self._fd)
-        this = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: _let_go(this()))
 
     def __enter__(self) -> None:
         """Wait for it.
@@ -71,7 +69,10 @@ class WriteLock:
             os.close(fd)
 
     def forget(self) -> None:
-        """Close all that a forked child has of it; the thread stayed with the parent."""
+        """Close all that a forked child has of it, which would hold the lock of a killed parent for ever.
+
+        The thread stayed with the parent.
+        """
         self._stand_in.forget()
         self.drop()
 
@@ -149,10 +150,3 @@ class _StandIn:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def _let_go(lock: WriteLock | None) -> None:
-    """In a forked child: it shares the lock, so that one that outlives a killed parent would hold it for ever."""
-    if lock is not None:
-        with contextlib.suppress(OSError):
-            lock.forget()

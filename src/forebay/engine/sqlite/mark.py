@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 import apsw
 
+from forebay.engine.sqlite import companions
+from forebay.engine.sqlite.companions import Rights
+from forebay.engine.sqlite.holder import named, users
 from forebay.model.errors import EngineUnreachable
 
 _logger = logging.getLogger("forebay.sqlite")
@@ -84,18 +87,24 @@ def _fell_back(database: Path, record: Record, now: int) -> EngineUnreachable:
     return EngineUnreachable(
         f"{database} is not what it was: {record.progress - now} of {record.progress} messages accepted or ended are "
         f"missing. Was it, or its -wal, damaged, deleted, or replaced by an older copy? Put the files back; or, to go "
-        f"on with what is there, delete {database.name}-mark"
+        f"on with what is there, {still_open(database)}delete {database.name}-mark"
     )
+
+
+def still_open(database: Path) -> str:
+    """Advice to end first whoever still has a database open, for it may hold what is missing; "" if nobody has."""
+    pids = users(database)
+    return f"end {named(pids)} first, which still has it open and may hold them, then " if pids else ""
 
 
 class Mark:
     """The mark beside `database`. Call everything but `close` under the write lock."""
 
-    def __init__(self, database: Path, boot: str, durability: str) -> None:
+    def __init__(self, database: Path, boot: str, durability: str, rights: Rights) -> None:
         self._database, self._boot, self._hasty = database, boot, durability != "full"
         self._owed, self._openings, self._wrote = 0, 0, -INTERVAL
         self.path = Path(f"{database}-mark")
-        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = companions.opened(self.path, rights)
 
     def check_log(self) -> None:
         """Before SQLite sees the file: is a log there that belongs to another database?
@@ -152,6 +161,15 @@ class Mark:
         if record.openings == self._openings:
             self._write(record._replace(progress=record.progress + owed, hasty=record.hasty or self._hasty))
         self._openings = record.openings
+
+    def moved_on(self) -> bool:
+        """Whether somebody may have opened the database since this was written: it is counted anew, or another mark."""
+        try:
+            own = self.path.stat().st_ino == os.fstat(self._fd).st_ino
+        except OSError:
+            return False  # no mark at all: whoever opens makes one
+        record = self.read()
+        return not own or (record is not None and record.openings != self._openings)
 
     def read(self) -> Record | None:
         """What it says; None if it says nothing, or nothing that makes sense."""

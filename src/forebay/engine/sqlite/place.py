@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,13 +46,14 @@ def check(path: Path, mounts: str | None = None) -> None:
     """Whether a database may be opened or made there; a word in the log where it may but should not.
 
     Raises:
-        EngineUnreachable: SQLite cannot name a path of that length, there is a file that is no database, or other
-            hosts could write to it.
+        EngineUnreachable: SQLite cannot name a path of that length, there is something else than a file, the file has
+            a second name, or other hosts could write to it.
     """
     if (length := len(os.fsencode(path.absolute()))) > LONGEST:
         raise EngineUnreachable(f"{path}: a path of {length} bytes is too long for SQLite, {LONGEST} are possible")
-    if _other(path):
-        raise EngineUnreachable(f"{path}: it is not a SQLite database; choose another path")
+    mounts = _mounts() if mounts is None else mounts
+    if text := two_names(path, mounts):
+        raise EngineUnreachable(f"{path} {text[0]}: {text[1]}")
     kind = file_system(path, mounts)
     if kind in NETWORK:
         raise EngineUnreachable(
@@ -62,12 +64,32 @@ def check(path: Path, mounts: str | None = None) -> None:
         _logger.warning("%s is on %s, %s: use it from one side only", path, kind, _SHARED)
 
 
-def _other(path: Path) -> bool:
-    """Whether there is a file that is no database. SQLite itself takes one of a few bytes for an empty one."""
-    if not path.is_file() or Path(f"{path}-journal").exists():  # a journal may turn rubbish back into a database
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_BEGINNING)) not in (b"", _BEGINNING)
+def check_header(path: Path, header: bytes) -> None:
+    """Whether a file that begins like this may be opened. SQLite itself takes one of a few bytes for an empty one.
+
+    Raises:
+        EngineUnreachable: it is no database.
+    """
+    if Path(f"{path}-journal").exists():  # a journal may turn rubbish back into a database
+        return
+    if header[: len(_BEGINNING)] not in (b"", _BEGINNING):
+        raise EngineUnreachable(f"{path}: it is not a SQLite database; choose another path")
+
+
+def two_names(path: Path, mounts: str) -> tuple[str, str] | None:
+    """What is wrong with a file that has two names, and what to do: each would have a log and locks of its own."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None if stat.S_ISDIR(found.st_mode) else ("is no regular file", "choose another path")
+    if found.st_nlink > 1:
+        text = f"has {found.st_nlink} names (hard links)"
+        return text, f"keep one, delete the others (`find / -xdev -inum {found.st_ino}` lists them), or copy the file"
+    if path.resolve() in {point for point, _ in _points(mounts)}:
+        return "is mounted by itself, and has another name elsewhere", "mount its folder, with all that lies in it"
+    return None
 
 
 class Disk(NamedTuple):
@@ -108,8 +130,10 @@ def _file(path: Path) -> Finding:
     folder = path.absolute().parent
     if not path.exists():
         return fail("file", f"{path}: no such file", "name the app with -A or the file with --url, or enqueue first")
-    if not path.is_file():
-        return fail("file", f"{path} is no regular file", "choose another path")
+    if path.is_dir():
+        return fail("file", f"{path} is a folder", "name a file in it")
+    if text := two_names(path, _mounts()):
+        return fail("file", f"{path} {text[0]}", text[1])
     if not os.access(path, os.R_OK | os.W_OK):
         return fail("file", f"{path}: this user may not read and write it", "chown or chmod it, or run as its owner")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
@@ -158,15 +182,19 @@ def file_system(path: Path, mounts: str | None = None) -> str:
         mounts = _mounts()
     kind, longest = "", -1
     target = path.resolve()
+    for point, name in _points(mounts):
+        if target.is_relative_to(point) and len(point.parts) >= longest:
+            kind, longest = name, len(point.parts)
+    return kind
+
+
+def _points(mounts: str) -> Iterator[tuple[Path, str]]:
+    """Where something is mounted, and the kind of its file system."""
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
-        if len(fields) < 5 or not after:
-            continue
-        point = Path(_unescaped(fields[4]))
-        if target.is_relative_to(point) and len(point.parts) >= longest:
-            kind, longest = after.split(" ")[0], len(point.parts)
-    return kind
+        if len(fields) >= 5 and after:
+            yield Path(_unescaped(fields[4])), after.split(" ")[0]
 
 
 def _unescaped(field: str) -> str:

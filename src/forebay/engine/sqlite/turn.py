@@ -1,32 +1,52 @@
 """A turn at writing: the lock between processes, taken only while the files are still the ones that were opened.
 
 Whoever deletes or replaces a database under running workers would otherwise let them go on, into a file without a name.
-Owns nothing of its own; after a commit it moves the mark, after a full disk it makes room in the log.
+After each commit, and before anybody is told of it, the log is looked at once more. Owns nothing of its own; after a
+commit it moves the mark, after a full disk it makes room in the log.
 """
 
 import contextlib
+import os
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from types import TracebackType
 
 import apsw
 
+from forebay.engine.sqlite.foreign import Visitors
 from forebay.engine.sqlite.lock import WriteLock
 from forebay.engine.sqlite.mark import Mark
 from forebay.model.clock import Clock
-from forebay.model.errors import EngineUnreachable
+from forebay.model.errors import EngineUnreachable, OutcomeUnknown
 
 #: Seconds between looks at the files; what is written within this time of a deletion goes down with the file.
 LOOK = 0.1
 
 
+class Nameless(OutcomeUnknown):
+    """A commit went into a log that has no name any more, or another one: no other process will see it there."""
+
+
+class State(Enum):
+    """What is under a name: the file that was opened, nothing, or another one."""
+
+    SAME = "same"
+    GONE = "gone"
+    OTHER = "other"
+
+
 class Turn:
     """A context manager around each transaction of one connection; used by one thread at a time."""
 
-    def __init__(self, path: Path, db: apsw.Connection, lock: WriteLock, mark: Mark, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, db: apsw.Connection, lock: WriteLock, mark: Mark, *, visitors: Visitors, clock: Clock
+    ) -> None:
         self.path, self._db, self._lock, self._mark, self._clock = path, db, lock, mark, clock
+        self._visitors, self._log = visitors, f"{path}-wal"
         self._files = {suffix: _inode(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")}
-        self._looked = 0.0
+        self._looked = -LOOK
+        self.stricter = False  # somebody wants each commit synced from now on
 
     def __enter__(self) -> None:
         """Wait for the lock.
@@ -34,23 +54,56 @@ class Turn:
         Raises:
             EngineUnreachable: the database, its log or its shared memory were deleted or replaced.
         """
-        self._lock.__enter__()
-        mono = self._clock.monotonic()
-        if mono - self._looked >= LOOK:
+        self._visitors.turn.acquire()
+        try:
+            if self._visitors.here:
+                self._visitors.wait(self._log)
+            self._lock.__enter__()
             try:
-                self._look()
+                self._prepare(self._clock.monotonic())
             except BaseException:
                 self._lock.__exit__(None, None, None)
                 raise
-            self._looked = mono
+        except BaseException:
+            self._visitors.turn.release()
+            raise
 
-    def _look(self) -> None:
-        for suffix, inode in self._files.items():
-            if inode is not None and _inode(f"{self.path}{suffix}") != inode:
+    def _prepare(self, mono: float) -> None:
+        if self.stricter:
+            self._db.pragma("synchronous", "full")
+            self.stricter = False
+        if mono - self._looked >= LOOK:
+            if (suffix := self.astray()) is not None:
                 raise EngineUnreachable(
                     f"{self.path}{suffix} was deleted or replaced while it was open: nothing more is written. Put it "
-                    f"back, or stop all workers (what they hold of it is saved if they can) and start them again"
+                    f"back, or stop all workers (what they hold of it is saved if it can be) and start them again"
                 )
+            self._looked = mono
+
+    def astray(self) -> str | None:
+        """The suffix of a file that is not the one that was opened; None if all are."""
+        return next((suffix for suffix in self._files if self.state(suffix) is not State.SAME), None)
+
+    def state(self, suffix: str) -> State:
+        """What is now under the name of a file that was opened."""
+        now = _inode(f"{self.path}{suffix}")
+        if now == self._files[suffix]:
+            return State.SAME
+        return State.GONE if now is None else State.OTHER
+
+    def check_log(self) -> None:
+        """After a commit, and before anybody is told of it; still within the turn.
+
+        Raises:
+            Nameless: it is durable in a file that nobody can find.
+        """
+        if _inode(self._log) != self._files["-wal"]:
+            self._looked = -LOOK
+            raise Nameless(
+                f"{self._log} was deleted or replaced while a commit went into it, so that what it held is lost if "
+                "this process is killed: stop all workers (what they hold is saved if it can be), start them again, "
+                "and publish again with the same id, which is taken once"
+            )
 
     def committed(self, counts: Mapping[tuple[str, str], int], mono: float) -> None:
         """A transaction with these changes of the tallies is durable; still within the turn."""
@@ -62,10 +115,11 @@ class Turn:
             with contextlib.suppress(apsw.Error):
                 self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         self._lock.__exit__(kind, error, tb)
+        self._visitors.turn.release()
 
 
 def _inode(path: str) -> int | None:
     try:
-        return Path(path).stat().st_ino
+        return os.stat(path).st_ino  # noqa: PTH116 - at each commit, and half the time
     except OSError:
         return None

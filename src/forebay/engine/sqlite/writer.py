@@ -21,8 +21,8 @@ from forebay.engine import own
 from forebay.engine.sqlite.bells import Ringer
 from forebay.engine.sqlite.errors import translate
 from forebay.engine.sqlite.lock import Held
-from forebay.engine.sqlite.turn import Turn
-from forebay.engine.waiting import Completion, Signal
+from forebay.engine.sqlite.turn import Nameless, Turn
+from forebay.engine.waiting import Completion, Notified
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineClosed, OutcomeUnknown
 
@@ -81,7 +81,7 @@ class Operation(NamedTuple):
 class Writer:
     """Owns the writing connection."""
 
-    def __init__(self, db: apsw.Connection, turn: Turn, ringer: Ringer, signal: Signal, clock: Clock) -> None:
+    def __init__(self, db: apsw.Connection, turn: Turn, ringer: Ringer, signal: Notified, clock: Clock) -> None:
         self._db, self._turn, self._ringer, self._signal, self._clock = db, turn, ringer, signal, clock
         self._queue: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
         self._closed = self._ended = False
@@ -115,12 +115,11 @@ class Writer:
         return operation.completion
 
     def close(self) -> None:
-        """Commit what was submitted, then end the thread and the connection."""
+        """Commit what was submitted, then end the thread."""
         if not self._closed:
             self._closed = True
             self._queue.put(None)
             self._thread.join()
-            self._db.close()
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -173,7 +172,7 @@ class Writer:
 
     def _failed(self, group: list[Operation], error: BaseException) -> None:
         """Nothing of a group was committed."""
-        if len(group) > 1 and not isinstance(error, apsw.BusyError | Held):
+        if len(group) > 1 and not isinstance(error, apsw.BusyError | Held | Nameless):
             middle = len(group) // 2
             self._commit(group[:middle])
             self._commit(group[middle:])
@@ -197,6 +196,7 @@ class Writer:
         except BaseException:
             self._undo()
             raise
+        self._turn.check_log()  # before anybody is told
         return transaction
 
     def _undo(self) -> None:

@@ -1,0 +1,210 @@
+"""Our own hold on a file for as long as SQLite has it open in this process.
+
+Why: the locks of SQLite belong to the process, and whoever closes any descriptor of a file drops all that the process
+holds on it. So the database and its -shm are opened here once, before SQLite opens them, and closed after it has closed
+them; whatever has to be read of them is read through these. And they carry locks of their own, which belong to the open
+file and not to the process (Linux), on the two places that SQLite locks as long as a file is in use. A second SQLite
+library in the process then finds the file in use, as if by another process: it takes no log away and cuts no -shm.
+"""
+
+import contextlib
+import fcntl
+import os
+import struct
+import sys
+import threading
+import time
+import weakref
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+#: Where SQLite locks (os_unix.c): a range of the database held by whoever uses it; bytes of the -shm, one held by
+#: whoever has it mapped, one by whoever works off the log.
+_IN_USE = (0x40000000 + 2, 510)
+_MAPPED = (128, 1)
+_WORKING_OFF = (121, 1)
+#: `struct flock`.
+_FORM, _KIND = ("qqihh", 3) if sys.platform == "darwin" else ("hhqqi", 0)
+_SET = getattr(fcntl, "F_OFD_SETLK", None)
+#: Seconds that whoever wants the log kept waits for one who is working it off.
+_PATIENCE = 5.0
+_HEADER = 100
+
+
+class Key(NamedTuple):
+    """A file, whatever it is called."""
+
+    device: int
+    inode: int
+
+
+def key_of(path: Path | str) -> Key:
+    """The file of a path, through links.
+
+    Raises:
+        OSError: there is none, or it cannot be looked at.
+    """
+    found = Path(path).stat()
+    return Key(found.st_dev, found.st_ino)
+
+
+class Guard:
+    """The hold on one database; it has to exist already. `sure` once its own locks are there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.sure = path, False
+        self._turn = threading.RLock()
+        self._db = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self._shm = -1
+        found = os.fstat(self._db)
+        self.key = Key(found.st_dev, found.st_ino)
+
+    def header(self) -> bytes:
+        """The first bytes of the database, as they are on the disk."""
+        return os.pread(self._db, _HEADER, 0)
+
+    def size(self) -> int:
+        """Bytes of the database on the disk."""
+        return os.fstat(self._db).st_size
+
+    def unlike_others(self) -> bool:
+        """Before SQLite opens it: do others use the database, but not the -shm that lies beside it now?"""
+        if _held(self._db, _IN_USE) != fcntl.F_RDLCK:
+            return False
+        self._open_shm()
+        return self._shm < 0 or _held(self._shm, _MAPPED) == fcntl.F_UNLCK
+
+    def hold(self) -> None:
+        """Take the locks, now that SQLite has made what it needs."""
+        self._open_shm()
+        if _SET is None or self._shm < 0:
+            return
+        with contextlib.suppress(OSError):  # a file system without them: the locks of SQLite have to do
+            _lock(self._db, fcntl.F_RDLCK, _IN_USE)
+            _lock(self._shm, fcntl.F_RDLCK, _MAPPED)
+            self.sure = True
+
+    def _open_shm(self) -> None:
+        path = f"{self._path}-shm"
+        with contextlib.suppress(FileNotFoundError):
+            if self._shm >= 0 and Path(path).stat().st_ino != os.fstat(self._shm).st_ino:
+                os.close(self._shm)  # of a file that is gone; nobody here has it open
+                self._shm = -1
+            if self._shm < 0:
+                self._shm = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+    def keep_log(self) -> bool:
+        """Let nobody work off the log until `let_log_go`, for somebody reads who cannot say so; whether it is so."""
+        give_up = time.monotonic() + _PATIENCE
+        while self.sure and time.monotonic() < give_up:
+            with self._turn, contextlib.suppress(BlockingIOError):
+                _lock(self._shm, fcntl.F_RDLCK, _WORKING_OFF)
+                return True
+            time.sleep(0.001)  # somebody is at it; it takes milliseconds
+        return False
+
+    def let_log_go(self) -> None:
+        """The log may be worked off again."""
+        with self._turn:
+            if self.sure:
+                _lock(self._shm, fcntl.F_UNLCK, _WORKING_OFF)
+
+    def release(self) -> None:
+        """Let go of the locks: SQLite is about to close, and looks whether it is the last."""
+        with self._turn:
+            self.sure = False
+            for fd in (self._db, self._shm):
+                if fd >= 0:
+                    with contextlib.suppress(OSError):
+                        _lock(fd, fcntl.F_UNLCK, (0, 0))
+
+    def close(self) -> None:
+        """Close the descriptors; later, if somebody here still has the file open by our SQLite."""
+        with self._turn:
+            self.release()
+            _parked.append(self)
+            sweep()
+
+    def close_if_unused(self) -> bool:
+        """Close the descriptors if that costs nobody a lock; whether it was so."""
+        if connections(self.key):
+            return False
+        self.forget()
+        return True
+
+    def forget(self) -> None:
+        """Close the descriptors whoever uses the file: in a forked child, which has no locks to lose."""
+        self.sure = False
+        for fd in (self._db, self._shm):
+            if fd >= 0:
+                os.close(fd)
+        self._db = self._shm = -1
+
+
+_parked: list[Guard] = []  # for the whole process, as its locks are: guards that are done, and cannot be closed yet
+
+
+def sweep() -> None:
+    """Close what is done and can be closed by now."""
+    for one in list(_parked):
+        if one.close_if_unused():
+            with contextlib.suppress(ValueError):
+                _parked.remove(one)
+
+
+def forget_parked() -> None:
+    """In a forked child, which has no locks to lose."""
+    while _parked:
+        _parked.pop().forget()
+
+
+def connections(key: Key) -> int:
+    """How many connections of our SQLite have a file open in this process."""
+    return sum(_is_of(one, key) for one in apsw.connections())
+
+
+_ours: "weakref.WeakKeyDictionary[apsw.Connection, Key]" = weakref.WeakKeyDictionary()
+
+
+def ours(connection: apsw.Connection, key: Key) -> None:
+    """Remember what a connection is connected to, for nobody may ask one that is busy in another thread."""
+    _ours[connection] = key
+
+
+def _is_of(connection: apsw.Connection, key: Key) -> bool:
+    """Whether it has the file open; if it is not ours, and busy in another thread for long, it may have."""
+    if connection in _ours:
+        return _ours[connection] == key
+    for _ in range(100):
+        try:
+            return any(_same(connection.db_filename(name), key) for name in connection.db_names())
+        except apsw.ConnectionClosedError:
+            return False
+        except apsw.Error:  # ThreadingViolationError
+            time.sleep(0.001)
+    return True
+
+
+def _same(path: str, key: Key) -> bool:
+    try:
+        return bool(path) and key_of(path) == key
+    except OSError:
+        return False
+
+
+def _held(fd: int, place: tuple[int, int]) -> int:
+    """The kind of lock that another process has on a place of a file."""
+    answer = fcntl.fcntl(fd, fcntl.F_GETLK, _pack(fcntl.F_WRLCK, place))
+    return int(struct.unpack(_FORM, answer)[_KIND])
+
+
+def _lock(fd: int, kind: int, place: tuple[int, int]) -> None:
+    if _SET is not None:
+        fcntl.fcntl(fd, _SET, _pack(kind, place))
+
+
+def _pack(kind: int, place: tuple[int, int]) -> bytes:
+    what = (kind, os.SEEK_SET)
+    return struct.pack(_FORM, *place, 0, *what) if sys.platform == "darwin" else struct.pack(_FORM, *what, *place, 0)
