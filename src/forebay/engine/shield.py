@@ -12,12 +12,15 @@ import contextlib
 import ctypes
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+#: Seconds after which a wait looks whether it was struck meanwhile.
+_SLICE = 0.05
 
 _here = threading.local()
 _NOTHING: AbstractContextManager[object] = contextlib.nullcontext()
@@ -107,6 +110,17 @@ def check() -> None:
     """Raise what is pending in this thread, in the middle of a wait."""
     mark = getattr(_here, "mark", None)
     if mark is not None:
+        mark.check()
+
+
+def acquire(lock: threading.Lock, timeout: float = -1) -> None:
+    """Wait for a lock that another thread releases, at most `timeout` seconds (below 0: for ever); strikes end it."""
+    mark: Mark | None = getattr(_here, "mark", None)
+    if mark is None:
+        lock.acquire(timeout=timeout)
+        return
+    ends = time.monotonic() + timeout if timeout >= 0 else float("inf")
+    while not lock.acquire(timeout=max(0.0, min(_SLICE, ends - time.monotonic()))) and time.monotonic() < ends:
         mark.check()
 
 

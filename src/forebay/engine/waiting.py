@@ -3,7 +3,8 @@
 An engine works in threads of its own; whoever asks it for something waits here. Its verbs are coroutines, so that every
 engine has one face; `drive` runs such a coroutine to its end in the calling thread, and whatever it waits for blocks
 that thread. A caller may be struck at any step (Ctrl-C, a signal handler that raises, an exception thrown into its
-thread): no lock is held for it, and what it leaves behind means nothing to the next call.
+thread): no lock is held for it, and what it leaves behind means nothing to the next call. In threads that run tasks,
+timeouts and cancels strike it only where it waits, or when it returns (`engine/shield.py`).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from forebay.engine.shield import acquire, shield
 from forebay.model.errors import EngineClosed
 
 T = TypeVar("T")
@@ -45,13 +47,14 @@ def blocking() -> bool:
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine of a loop-free engine to its end in this thread, inside or outside of any loop."""
     before: _Driven | None = getattr(_here, "driven", None)
-    _here.driven = _Driven(coroutine, before)
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return cast("T", stop.value)
-    finally:
-        _here.driven = before
+    with shield():
+        _here.driven = _Driven(coroutine, before)
+        try:
+            coroutine.send(None)
+        except StopIteration as stop:
+            return cast("T", stop.value)
+        finally:
+            _here.driven = before
     coroutine.close()
     raise RuntimeError("a loop-free engine suspended while driven by hand; this is a bug in the engine")
 
@@ -84,7 +87,7 @@ class Completion(Generic[T]):
     def __await__(self) -> Generator[Any, Any, T]:
         if self.future is None:
             assert self._lock is not None
-            self._lock.acquire()
+            acquire(self._lock)
         else:
             yield from self.future
         if self._error is not None:
@@ -144,7 +147,7 @@ class _Waiter:
 
     async def wait(self, timeout: float) -> None:
         if self._lock is not None:
-            self._lock.acquire(timeout=min(max(0.0, timeout), threading.TIMEOUT_MAX))
+            acquire(self._lock, min(max(0.0, timeout), threading.TIMEOUT_MAX))
             return
         assert self._loop is not None
         assert self._future is not None

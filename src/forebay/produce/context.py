@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
+from forebay.engine.shield import shield
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ForebayError
 
@@ -104,7 +105,8 @@ class Context:
     def progress(self, value: Any) -> None:
         """Publish how far this is: any value that a message may hold. Returns at once; the newest one wins."""
         if self._report is not None:
-            self._report(self.delivery, value)
+            with shield():
+                self._report(self.delivery, value)
 
     def enqueue(self, task: "Task[P, Any, T | Snooze]", /, *args: P.args, **kwargs: P.kwargs) -> "Handle[T]":
         """Enqueue from synchronous code; like `task.enqueue`, which inside a task carries the lineage by itself."""
