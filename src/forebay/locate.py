@@ -29,6 +29,7 @@ def locate(locator: str) -> Forebay:
         if here not in sys.path:
             sys.path.insert(0, here)
     app: object = _import(locator, module_name)
+    _refuse_shadowed(module_name)
     for part in attribute.split("."):
         app = getattr(app, part, None)
     if not isinstance(app, Forebay):
@@ -47,6 +48,18 @@ def _import(locator: str, name: str) -> object:
         raise _broken(locator, error) from error  # a module that theirs imports
     except (Exception, SystemExit) as error:
         raise _broken(locator, error) from error
+
+
+def _refuse_shadowed(name: str) -> None:
+    """A module of that name had been imported, from elsewhere, before anybody could look here."""
+    top = name.partition(".")[0]
+    found = getattr(sys.modules[top], "__file__", None)
+    with contextlib.suppress(OSError):
+        for mine in (Path.cwd() / f"{top}.py", Path.cwd() / top / "__init__.py"):
+            if mine.is_file() and (found is None or not mine.samefile(found)):
+                raise ConfigError(
+                    f"{mine} has the name of a module that Python has imported already: give it another name"
+                )
 
 
 def _broken(locator: str, error: BaseException) -> BrokenApp:

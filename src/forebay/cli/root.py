@@ -71,7 +71,9 @@ class Root(click.Group):
         """See click; whoever read us may leave early (`| head`), and that is no failure."""
         try:
             code = super().invoke(ctx)
-            sys.stdout.flush()
+            out: TextIO | None = sys.stdout  # None where descriptor 1 is closed
+            if out is not None:
+                out.flush()
         except BrokenPipeError:
             _leave_quietly(sys.stdout)
             return 0

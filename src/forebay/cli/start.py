@@ -1,7 +1,9 @@
 """`init`, `demo`: the first five minutes."""
 
 import shlex
+import sys
 from importlib import resources
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ def init(path: Path) -> None:
     """Write a small example app to FILE (app.py unless given) and say what to do next. Never overwrites."""
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise ConfigError(f"{path}: give the name of a Python file that can be imported, such as app.py")
+    if path.stem in sys.stdlib_module_names or _elsewhere(path):
+        raise ConfigError(f"{path}: it would hide the module {path.stem!r} that is installed: take another name")
     text = (resources.files("forebay.cli") / "templates" / "app.py.txt").read_text("utf-8")
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -40,6 +44,12 @@ def init(path: Path) -> None:
     widest = max(len(step) for step, _ in steps)
     lines = [f"wrote {path}; next:", "", *(f"  {step:{widest}}  # {why}".rstrip("# ") for step, why in steps)]
     output.show_one(form(), {"path": str(path), "app": locator}, lambda: lines)
+
+
+def _elsewhere(path: Path) -> bool:
+    """Whether that name is taken by a module that does not lie in the file's own folder."""
+    here = [entry for entry in sys.path if Path(entry or ".").resolve() != path.parent.resolve()]
+    return PathFinder.find_spec(path.stem, here) is not None
 
 
 @click.command(cls=Command)

@@ -15,6 +15,7 @@ from forebay.cli.shared import Command, the_app, with_app
 from forebay.cli.shared import output as form
 from forebay.observe.snapshot import proof_age
 from forebay.store.contract import WorkerRow
+from forebay.work.host import identity
 
 
 def table(now: float, lease: float) -> Table[WorkerRow]:
@@ -22,7 +23,7 @@ def table(now: float, lease: float) -> Table[WorkerRow]:
     return Table(
         [
             Column("WORKER", lambda w: w.worker, flex=True),
-            Column("HOST", lambda w: w.host, flex=True),
+            Column("HOST", lambda w: w.node or w.host, flex=True),
             Column("PID", lambda w: str(w.pid), right=True),
             Column("STATE", lambda w: w.state if w.left > 0 else "stale"),
             Column("QUEUES", lambda w: ",".join(w.queues), flex=True),
@@ -59,7 +60,7 @@ def workers() -> None:
 def healthcheck(max_age: float) -> int:
     """Exit 0 if a worker process of this host is alive and proved lately that it can work, else 4: for probes."""
     app = the_app("healthcheck")
-    here = [row for row in with_app(app, _rows) if row.host == platform.node()]
+    here = [row for row in with_app(app, _rows) if row.host == identity()]
     ages = [proof_age(row, app.settings.lease) for row in here if row.left > 0]
     healthy = bool(ages) and min(ages) <= max_age
     answer = {"healthy": healthy, "reason": _reason(here, ages, max_age), "workers": len(ages), "max_age": max_age}

@@ -7,7 +7,11 @@ scheme such as `recorded+sqlite` the first name counts; that engine is one aroun
 import re
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, cast
+from urllib.parse import quote
+
+import msgspec
 
 from forebay.config import Settings, masked
 from forebay.engine.contract import Engine
@@ -45,6 +49,14 @@ def build(settings: Settings, clock: Clock) -> Backend:
     if plus:
         raise ConfigError(f"{scheme}:// is no engine, and +{rest} would be dropped: write {_USUAL}")
     return _house(name)(settings, clock)
+
+
+def absolute(settings: Settings) -> Settings:
+    """Settings that name the same place from any folder: a relative path begins where this process is now."""
+    scheme, _, path = settings.url.partition(":///")
+    if scheme.lower().rpartition("+")[2] != "sqlite" or path.startswith("/"):
+        return settings
+    return msgspec.structs.replace(settings, url=f"{scheme}:///{quote(str(Path.cwd()))}/{path}")
 
 
 def _house(scheme: str) -> Maker:

@@ -34,7 +34,7 @@ def _workers(now: Snapshot, lease: float) -> Iterator[Finding]:
         yield warn("workers", "none is alive", start)
     stuck = [worker for worker in now.alive if proof_age(worker, lease) > 2 * lease]
     for worker in stuck:
-        text = f"{worker.worker} (process {worker.pid} on {worker.host}) lives, but could not lease for"
+        text = f"{worker.worker} (process {worker.pid} on {worker.node or worker.host}) lives, but could not lease for"
         advice = "QUIT makes it print where it hangs; end it, and its messages run elsewhere"
         yield fail("workers", f"{text} {proof_age(worker, lease):.0f} s", advice)
     stale = [worker for worker in now.workers if worker.left <= 0]

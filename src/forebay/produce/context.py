@@ -117,6 +117,12 @@ class Context:
         return await task.aenqueue(*args, **kwargs)
 
 
+def running() -> Context | None:
+    """The context of the task that runs here, if one does."""
+    here = _current.get()
+    return None if here is None else here.context
+
+
 def enter(context: Context) -> contextvars.Token[_Running | None]:
     """Make `context` the current one."""
     return _current.set(_Running(context.delivery, context.delivery.task, context.producer, context))

@@ -32,6 +32,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.errors import TimeLimit
 from forebay.model.outcome import DeadLetter, Outcome
 from forebay.produce.task import Task
+from forebay.work import stdio
 from forebay.work.ends import FAILURES
 from forebay.work.executor import Bounds, Executor, failure_of
 from forebay.work.log import configure_logging
@@ -74,8 +75,9 @@ def serve(pipe: "Connection[Any, Any]", app: str, bounds: Bounds) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    faulthandler.register(signal.SIGQUIT)
+    faulthandler.register(signal.SIGQUIT, file=2)
     configure_logging()
+    stdio.show_at_once()
     _die_with_parent()
     threading.Thread(target=_follow_parent, name="forebay-orphan", daemon=True).start()
     multiprocessing.current_process().daemon = False  # so that a task may have processes of its own

@@ -8,21 +8,28 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
-from forebay.config import WorkerOptions
+from forebay.app import Forebay
+from forebay.config import Settings, WorkerOptions
+from forebay.engine.registry import absolute
 from forebay.engine.waiting import call_in, drive
 from forebay.locate import locate
-from forebay.model.errors import EngineError, EngineUnreachable, ForebayError, SchemaTooNew, SchemaTooOld
+from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, SchemaTooNew, SchemaTooOld
 from forebay.model.outcome import Outcome
+from forebay.work import stdio
 from forebay.work.aside import aside
 from forebay.work.host import rss
+from forebay.work.leave import leave
 from forebay.work.link import Broken, Hello, Leaving, Link, Report, Stuck
-from forebay.work.log import configure_logging, dump_on_quit
+from forebay.work.log import Log
+from forebay.work.parts import watch_threads
 from forebay.work.run import Run
+from forebay.work.stacks import dump_on_quit
 from forebay.work.worker import Worker
 
 #: Exit codes: ended as asked; could not start, or cannot go on.
@@ -43,39 +50,49 @@ _logger = logging.getLogger("forebay.worker")
 class Child:
     """One worker under its supervisor: reports, obeys signals, recycles itself."""
 
-    def __init__(self, link: Link, id_: str, options: WorkerOptions) -> None:
-        self._link, self._id, self._options = link, id_, options
-        self._app = locate(options.app)
+    def __init__(self, link: Link, id_: str, options: WorkerOptions, app: Forebay) -> None:
+        self._link, self._id, self._options, self._app = link, id_, options, app
         self._terms = 0
         self._term = asyncio.Event()
         self._now = asyncio.Event()
         self._orphaned = threading.Event()
         self._state = "running"
 
-    async def run(self) -> None:
+    async def run(self, settle: Callable[[], object]) -> None:
         """Work until told to stop, or worn out.
+
+        Args:
+            settle: called when the user's code has had its chance to set up logging.
 
         Raises:
             ForebayError: it cannot start, or a part of it cannot go on.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT):  # whatever the user's code does with them where it is imported
             loop.add_signal_handler(number, self._asked_to_stop)
         dump_on_quit(loop)
         os.register_at_fork(after_in_child=lambda: loop.call_soon(os._exit, 0))  # a task's child is no second worker
+        await self._app.open()
+        settings = absolute(self._app.settings)  # before the user's code goes anywhere else
         worker = Worker(self._app, self._options, self._id, self._stuck)
         await worker.start()
-        tasks = self._app.registry.tasks.values()
-        limits = {t.name: t.running.timeout + t.running.grace for t in tasks if t.running.timeout is not None}
-        self._link.send(Hello(settings=self._app.settings, beat=worker.beat(), limits=limits))
+        settle()
+        watch_threads(self._part_ended)
+        self._link.send(self._hello(settings, worker))
         threading.Thread(target=self._follow_parent, args=(loop,), name="forebay-orphan", daemon=True).start()
         await self._until_stop(worker)
         await self._leave(worker)
         with suppress(TimeoutError):
             await asyncio.wait_for(aside(drive, self._app.close()), CLOSE)
+        await _end_tasks()
+
+    def _hello(self, settings: Settings, worker: Worker) -> Hello:
+        tasks = self._app.registry.tasks.values()
+        limits = {t.name: t.running.timeout + t.running.grace for t in tasks if t.running.timeout is not None}
+        return Hello(settings=settings, beat=worker.beat(), limits=limits, tasks=len(tasks))
 
     async def _until_stop(self, worker: Worker) -> None:
-        """Until TERM, or until there is a reason to be replaced. A part that fails raises here."""
+        """Until TERM, or until there is a reason to be replaced. A part that ends raises here."""
         failure: asyncio.Task[Any] = asyncio.create_task(worker.failure())
         asked: asyncio.Task[Any] = asyncio.create_task(self._term.wait())
         pause = _COUNT if self._options.max_tasks else _REPORT
@@ -84,6 +101,7 @@ class Child:
             while not asked.done() and not self._worn_out(worker):
                 if failure.done():
                     failure.result()
+                    raise EngineError("a part of this worker has ended, and it cannot go on without")
                 if (now := asyncio.get_running_loop().time()) - reported >= _REPORT:
                     self._report(worker)
                     reported = now
@@ -154,6 +172,11 @@ class Child:
             (options.max_tasks and count >= options.max_tasks) or (options.max_memory and rss() > options.max_memory)
         )
 
+    def _part_ended(self, why: str) -> None:
+        """Called in a thread that ends: the loop may wait for it for ever, so this process goes here and now."""
+        self._link.send(Broken(text=f"it cannot go on: {why}"))
+        os._exit(BROKEN)
+
     def _stuck(self, run: Run, result: Outcome) -> None:
         self._link.send(Stuck(id=run.delivery.id, outcome=result))
 
@@ -167,28 +190,47 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def main() -> None:
-    """Run one child to its end. Ends the process itself, for threads may be stuck in C code."""
+def _load(locator: str) -> Forebay:
+    app = locate(locator)
+    if not app.engine.capabilities.shared:
+        text = "lives inside one process, and a worker is several: use sqlite:///name.db, or `forebay dev`"
+        raise ConfigError(f"{app.settings.url} {text}")
+    return app
+
+
+async def _run(link: Link, id_: str, options: WorkerOptions, app: Forebay, log: Log) -> None:
+    await Child(link, id_, options, app).run(log.settle)
+
+
+async def _end_tasks() -> None:
+    """What the user's code has left on the loop is cancelled, as at the end of `asyncio.run`, and gets a moment."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=1.0)
+
+
+def main() -> NoReturn:
+    """Run one child to its end."""
     fd, id_, blob = sys.argv[1:4]
     sys.setswitchinterval(SWITCH)
-    configure_logging()
-    link, code = Link(int(fd)), DONE
+    link, options = Link(int(fd)), msgspec.json.decode(blob, type=WorkerOptions)
+    log, code = Log(options), DONE
+    stdio.show_at_once()
     try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_run(link, id_, msgspec.json.decode(blob, type=WorkerOptions)))
-    except Exception as error:  # noqa: BLE001 - the last frame of the process: the parent is told why
+        loop = new_loop()
+        asyncio.set_event_loop(loop)  # for code that asks for it where it is imported
+        app = _load(options.app)
+        log.settle()
+        loop.run_until_complete(_run(link, id_, options, app, log))
+    except BaseException as error:  # noqa: BLE001 - the last frame of the process: the parent is told why
         if not isinstance(error, ForebayError) or os.environ.get("FOREBAY_DEBUG", "0") not in ("", "0"):
             traceback.print_exc()
         unreachable = isinstance(error, EngineUnreachable | SchemaTooNew | SchemaTooOld)
         link.send(Broken(text=str(error) or repr(error), unreachable=unreachable))
         code = BROKEN
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-async def _run(link: Link, id_: str, options: WorkerOptions) -> None:
-    await Child(link, id_, options).run()
+    leave(code)
 
 
 if __name__ == "__main__":

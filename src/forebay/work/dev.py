@@ -16,7 +16,8 @@ from forebay.model.ids import new_id
 from forebay.work.aside import aside
 from forebay.work.child import new_loop
 from forebay.work.keeper import Keeper
-from forebay.work.log import configure_logging, dump_on_quit
+from forebay.work.log import Log
+from forebay.work.stacks import dump_on_quit
 from forebay.work.worker import Worker
 
 _logger = logging.getLogger("forebay.dev")
@@ -69,8 +70,9 @@ def run_dev(options: WorkerOptions) -> int:
     Raises:
         ForebayError: the app or its engine cannot be used.
     """
-    configure_logging()
+    log = Log(options)
     app = locate(options.app)
+    log.settle()
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_until_stopped(app, options))
     return 0

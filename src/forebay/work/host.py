@@ -1,16 +1,55 @@
-"""What the kernel of this host knows of a process: whether it lives, how much memory it has."""
+"""This host as the kernel tells it: which one it is, and of a process whether it lives and how much memory it has.
+
+A host is one boot and one space of process ids: a pid says something within both only. Two containers on one machine
+are two hosts, whatever they are called.
+"""
 
 import os
+import subprocess
+from functools import cache
 from pathlib import Path
+
+from forebay.model.ids import new_id
+
+_PROC = Path("/proc")
+
+
+@cache
+def identity() -> str:
+    """What is the same for two processes if they see each other's pids: the boot, and the pid namespace.
+
+    Where nobody can tell, it is this process's alone, so that no pid is judged and leases decide.
+    """
+    boot = _boot()
+    if not boot:
+        return f"unknown {new_id()}"
+    try:
+        return f"{boot} {(_PROC / 'self/ns/pid').stat().st_ino}"
+    except OSError:  # macOS, or a kernel without namespaces
+        return boot
+
+
+def _boot() -> str:
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        pass
+    try:
+        command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]  # macOS
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
 
 
 def alive(pid: int) -> bool:
     """Whether there is such a process and it can still run; one that waits to be buried by its parent cannot."""
+    if pid <= 0:  # a number that the kernel takes for a group of processes
+        raise ValueError(f"{pid} is no process id")
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except PermissionError:
         pass  # somebody else's
     return _state(pid) != "Z"
 

@@ -1,21 +1,22 @@
 """What keeps a fleet honest: heartbeats, recovery of the lost, cron, tidying. Every process that supervises runs one.
 
 All of it is idempotent and needs no leader: two keepers do the same as one. A keeper imports none of the user's code,
-so nothing of the user's can stop it.
+so nothing of the user's can stop it; and no row can: what cannot be done for one worker or schedule is told by its
+name, and the others get theirs. Each duty goes by itself, so that none waits for another; no error ends one.
 """
 
 import asyncio
 import logging
-import platform
+import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from forebay.engine.contract import Beat, Engine
 from forebay.model.clock import Clock
-from forebay.model.errors import ForebayError
-from forebay.store.contract import Store
-from forebay.work.host import alive
+from forebay.store.contract import Store, WorkerRow
+from forebay.work.host import alive, identity
 from forebay.work.timekeeper import LOOK, Timekeeper
+from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.keeper")
 #: Seconds between looks for processes of this host that are gone, and for leases that ran out.
@@ -46,35 +47,54 @@ class Keeper:
         schedules: bool = True,
     ) -> None:
         self._engine, self._store, _ = parts
-        self._timekeeper = Timekeeper(self._store)
         self._beats, self._expired, self._lease, self._schedules = beats, expired, lease, schedules
-        self._host = platform.node()
+        self._host, self._trouble = identity(), Trouble(_logger)
+        self._timekeeper = Timekeeper(self._store)
         self._missing: frozenset[str] = frozenset()
-        self._beaten = 0.0
+        self._beaten = time.monotonic()
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the engine took heartbeats, or had none to take."""
+        return time.monotonic() - self._beaten
 
     @property
     def answered(self) -> bool:
         """Whether the engine has taken the last heartbeats: it is not the engine, if somebody gets no answer."""
-        return time.monotonic() - self._beaten < self._lease
+        return self.silent < self._lease
 
     async def run(self) -> None:
         """Keep until cancelled."""
-        duties = [
-            _every(self._lease / 3, self.beat),
-            _every(WATCH, self._watch),
-            _every(min(RECOVER, self._lease / 3), self._recover),
-            _every(TIDY, self._tidy),
-        ]
-        if self._schedules:
-            duties.append(self._keep_time())
+        duties = {
+            "heartbeats": (self._lease / 3, self.beat),
+            "the look for lost processes": (WATCH, self._watch),
+            "the look for lost leases": (min(RECOVER, self._lease / 3), self._recover),
+            "tidying": (TIDY, self._tidy),
+        }
         async with asyncio.TaskGroup() as group:
-            for duty in duties:
-                group.create_task(duty)
+            for name, (period, duty) in duties.items():
+                group.create_task(self._every(name, period, duty))
+            if self._schedules:
+                group.create_task(self._keep_time())
+
+    async def _every(self, name: str, period: float, duty: Callable[[], Awaitable[None]]) -> None:
+        """Do it again and again, a little earlier each time by chance, so that keepers do not move in step."""
+        pause = period
+        while True:
+            await asyncio.sleep(pause * random.uniform(0.8, 1.0))
+            pause = period
+            try:
+                await duty()
+                self._trouble.over(name)
+            except Exception as error:  # noqa: BLE001 - without heartbeats all workers would end
+                pause = min(period, _AGAIN)
+                self._trouble.tell(name, error, advice=f"trying again every {pause:g} s")
 
     async def beat(self) -> None:
         """Renew the leases of the own workers."""
         beats = list(self._beats())
         if not beats:
+            self._beaten = time.monotonic()
             return
         verdicts = await self._engine.extend(beats)
         self._beaten = time.monotonic()
@@ -90,10 +110,18 @@ class Keeper:
         """
         rows, own = await self._store.workers(), {beat.worker for beat in self._beats()}
         others = [row for row in rows if row.host == self._host and row.worker not in own]
-        missing = frozenset(row.worker for row in others if not alive(row.pid))
+        missing = frozenset(row.worker for row in others if self._gone(row))
         lost, self._missing = sorted(missing & self._missing), missing
         if lost:
             await self._report(lost)
+
+    def _gone(self, row: WorkerRow) -> bool:
+        """Whether its process is gone; of one that nobody can tell about, its lease decides."""
+        try:
+            return not alive(row.pid)
+        except Exception as error:  # noqa: BLE001 - a row of any content must not hide the others
+            self._trouble.tell(f"worker {row.worker}", error, advice="its lease decides")
+            return False
 
     async def _recover(self) -> None:
         await self._report([])
@@ -115,22 +143,7 @@ class Keeper:
             sleep = LOOK
             try:
                 sleep = await self._timekeeper.fire_due()
-            except ForebayError as error:
-                _logger.error("cannot look at the schedules: %s", error)
+                self._trouble.over("the look at the schedules")
+            except Exception as error:  # noqa: BLE001 - the clock of all schedules must not stop
+                self._trouble.tell("the look at the schedules", error)
             await asyncio.sleep(sleep)
-
-
-async def _every(period: float, duty: Callable[[], Awaitable[None]]) -> None:
-    """Do it again and again; a failure is logged and tried again, never the end."""
-    pause = period
-    while True:
-        await asyncio.sleep(pause)
-        pause = period
-        try:
-            await duty()
-        except ForebayError as error:
-            pause = min(period, _AGAIN)
-            _logger.error("%s, trying again in %g s", error, pause)
-        except Exception:  # a flaw of ours, or of a file: without heartbeats all workers would end
-            pause = min(period, _AGAIN)
-            _logger.exception("a duty of the keeper failed, trying again in %g s", pause)

@@ -19,11 +19,18 @@ LINE = 1024 * 1024
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The child is up and has its lease; `limits` are the seconds after which each task has to have ended."""
+    """The child is up and has its lease.
+
+    Attributes:
+        settings: of the engine, from any folder.
+        limits: seconds after which each task that has a timeout has to have ended.
+        tasks: how many the app has.
+    """
 
     settings: Settings
     beat: Beat
     limits: dict[str, float]
+    tasks: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -1,54 +1,154 @@
-"""What our processes say on standard error: log lines, and stacks when somebody asks with QUIT."""
+"""The log of our processes on standard error, unless the user's code has set up logging of its own: then theirs counts.
 
-import asyncio
+A log never stops the work: whoever does not read it (a paused terminal, a full pipe) costs lines, past a bound, and not
+heartbeats. Owns where lines go; what they look like is `forebay.work.records`.
+"""
+
 import contextlib
-import faulthandler
 import logging
-import multiprocessing
 import os
-import signal
+import select
 import sys
-from collections.abc import Iterator
-from typing import ClassVar
+from collections import deque
+
+from forebay.config import WorkerOptions
+from forebay.work.records import Json, Text
+
+#: Lines that are kept for a reader who has stopped; past them the oldest are dropped, and counted.
+BACKLOG = 1_000
+#: Seconds that a line waits for a slow reader, and what a pipe takes at once if it takes anything.
+PATIENCE, PIPE = 1.0, 4096
+_STDERR = 2
+_logger = logging.getLogger("forebay.worker")
 
 
-def configure_logging() -> None:
-    """Our log on standard error, unless the user's code has set up its own."""
-    if not logging.getLogger().handlers:
-        form = "%(asctime)s %(process)d %(levelname).1s %(name)s: %(message)s"
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-        for handler in logging.getLogger().handlers:
-            handler.setFormatter(_Printable(form))
+class Log:
+    """Logging of one process: `Log(options)` before the user's code is imported, `settle()` after.
+
+    Until `settle`, our handler is the last resort, which any handler of theirs replaces.
+
+    Args:
+        patience: seconds that a line waits for a slow reader.
+    """
+
+    def __init__(self, options: WorkerOptions, patience: float = PATIENCE) -> None:
+        self._json = options.log_format == "json"
+        self._level = logging.getLevelNamesMapping()[options.log_level.upper()]
+        self._handler = Stderr(patience)
+        self._handler.setFormatter(Json() if self._json else Text())
+        logging.lastResort = self._handler
+        logging.getLogger().setLevel(self._level)
+        if options.verbose:
+            _logger.setLevel(logging.DEBUG)
+
+    def settle(self) -> bool:
+        """Ours for all records, if the user's code has set up no other; whether it is ours. May be called again."""
+        root = logging.getLogger()
+        _enable()
+        others = [handler for handler in root.handlers if handler is not self._handler]
+        ours = self._nobodys(others)
+        for handler in others if ours else [self._handler]:
+            root.removeHandler(handler)
+        if ours and self._handler not in root.handlers:
+            root.addHandler(self._handler)
+        logging.captureWarnings(ours and self._json)
+        return ours
+
+    def flush(self) -> None:
+        """What a slow reader has not had yet; waits a moment."""
+        self._handler.flush()
+
+    def _nobodys(self, handlers: list[logging.Handler]) -> bool:
+        """Whether nobody chose these: none, or the one that `logging.info()` and its like put there unasked."""
+        if not handlers:
+            return True
+        first: object = handlers[0]
+        form = handlers[0].formatter
+        plain = isinstance(first, logging.StreamHandler) and vars(first).get("stream") is sys.stderr
+        unasked = plain and form is not None and form._fmt == logging.BASIC_FORMAT
+        return len(handlers) == 1 and unasked and logging.getLogger().level == self._level
 
 
-class _Printable(logging.Formatter):
-    """Foreign text (a task's name, what an exception says) reaches no terminal with anything that it would act on."""
-
-    _CONTROLS: ClassVar = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if chr(n) not in "\n\t"}
-
-    def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).translate(self._CONTROLS)
+def configure_logging(options: WorkerOptions | None = None, patience: float = PATIENCE) -> Log:
+    """Ours at once, where none of the user's code has been imported, or is going to be."""
+    log = Log(options or WorkerOptions(), patience)
+    log.settle()
+    return log
 
 
-def dump_on_quit(loop: asyncio.AbstractEventLoop) -> None:
-    """On QUIT: the stacks of all threads, even while C code holds the interpreter; then what only the loop can tell."""
-    loop.add_signal_handler(signal.SIGQUIT, _dump_rest, loop)
-    faulthandler.register(signal.SIGQUIT, all_threads=True, chain=True)
+def _enable() -> None:
+    """What `dictConfig` switches off unless told otherwise: the loggers that were there before it, which are ours."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if isinstance(logger, logging.Logger) and name.partition(".")[0] == "forebay":
+            logger.disabled = False
 
 
-def _dump_rest(loop: asyncio.AbstractEventLoop) -> None:
-    """The tasks of the loop, and, by the same signal, the processes of `cpu=True` tasks."""
-    for task in asyncio.all_tasks(loop):
-        sys.stderr.write(f"\nTask {task.get_name()} (most recent call last):\n")
-        sys.stderr.writelines(_stack(task.get_coro()))
-    sys.stderr.flush()
-    for process in multiprocessing.active_children():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid or 0, signal.SIGQUIT)
+class Stderr(logging.Handler):
+    """Whole lines to descriptor 2, whatever has become of `sys.stderr`; never waits for long, never raises."""
+
+    def __init__(self, patience: float) -> None:
+        super().__init__()
+        self._patience = patience
+        self._lines: deque[bytes] = deque()
+        self._begun = False  # the first of them is what is left of a line
+        self._dropped = 0
+        self._stalled = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        try:
+            self._lines.append(self._encoded(record))
+            self._write(0.0 if self._stalled else self._patience)
+        except Exception as error:  # noqa: BLE001 - a log must not fail its caller
+            told = f"a log record of {record.name} cannot be written: {type(error).__name__}\n"
+            with contextlib.suppress(OSError):
+                os.write(_STDERR, told.encode())
+        while len(self._lines) > BACKLOG:
+            del self._lines[int(self._begun)]
+            self._dropped += 1
+
+    def flush(self) -> None:
+        """See `logging.Handler`."""
+        self.acquire()
+        try:
+            self._write(PATIENCE)
+        finally:
+            self.release()
+
+    def _encoded(self, record: logging.LogRecord) -> bytes:
+        encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+        return f"{self.format(record)}\n".encode(encoding, "backslashreplace")
+
+    def _write(self, patience: float) -> None:
+        while self._lines:
+            self._stalled = not _writable(patience)
+            if self._stalled:
+                return
+            if self._dropped and not self._begun:
+                self._lines.appendleft(self._encoded(_gap(self._dropped)))
+                self._dropped = 0
+            line = self._lines[0]
+            try:
+                written = os.write(_STDERR, line[:PIPE])
+            except BlockingIOError:
+                self._stalled = True
+                return
+            except OSError:  # closed, or its disk is full
+                written = len(line)
+            self._begun = written < len(line)
+            if self._begun:
+                self._lines[0] = line[written:]
+            else:
+                self._lines.popleft()
 
 
-def _stack(coroutine: object) -> Iterator[str]:
-    """Where a coroutine stands, and what it awaits, and what that awaits; a task knows the first of them only."""
-    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
-        yield f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}\n'
-        coroutine = getattr(coroutine, "cr_await", None)
+def _gap(count: int) -> logging.LogRecord:
+    told = {"name": _logger.name, "levelno": logging.WARNING, "levelname": "WARNING", "process": os.getpid()}
+    return logging.makeLogRecord({**told, "msg": f"{count} lines were dropped here: nobody read this log"})
+
+
+def _writable(patience: float) -> bool:
+    try:
+        return bool(select.select([], [_STDERR], [], patience)[1])
+    except (OSError, ValueError):  # closed: writing will say so
+        return True

@@ -6,9 +6,11 @@ of `cpu=True` tasks, commands of the user's) ends with it. Decides nothing: that
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -22,8 +24,10 @@ from forebay.model.ids import new_id
 from forebay.model.outcome import Lose, Outcome, Release, Settlement
 from forebay.work.link import LINE, Broken, Hello, Leaving, Line, Report, parse
 from forebay.work.run import ISOLATE_AFTER
+from forebay.work.trouble import Trouble
 
 _CHILD = "forebay.work.child"
+_logger = logging.getLogger("forebay.supervisor")
 #: Looks for what a dead child has left behind, and seconds between them.
 _LOOKS, _LOOK = 3, 0.01
 
@@ -37,6 +41,7 @@ class Offspring:
             without a word, so what it held was lost.
         cause: why it was ended, for what it ran; see `lose`.
         cost: how many messages lost their worker by its end.
+        code: its exit code, once it has ended; below 0 the signal that ended it.
     """
 
     def __init__(self, id_: str, process: asyncio.subprocess.Process) -> None:
@@ -48,7 +53,8 @@ class Offspring:
         self.left = asyncio.Event()
         self.verdict: Mapping[str, Outcome] | None = None
         self.cause = ""
-        self.hung = self.cost = 0
+        self.hung = self.cost = self.code = 0
+        self._trouble = Trouble(_logger)
 
     @property
     def pid(self) -> int:
@@ -64,6 +70,12 @@ class Offspring:
     def silent(self) -> float:
         """Seconds since it last said something."""
         return time.monotonic() - self.heard
+
+    def proved(self, patience: float) -> bool | None:
+        """Whether its engine answered within `patience` seconds before its last word; None if it does not ask."""
+        if self.beat is None or self.beat.state != "running":
+            return None
+        return self.beat.proved <= patience
 
     def signal(self, number: int) -> None:
         """Send it a signal, if it still lives."""
@@ -99,13 +111,25 @@ class Offspring:
         reader, writer = await asyncio.open_connection(sock=ours, limit=LINE)
         ending = asyncio.ensure_future(self._hang_up(ours))
         try:
-            while raw := await reader.readline():
-                line = parse(raw)
+            async for line in self._lines(reader):
                 self._note(line)
                 yield line
         finally:
             await ending
             writer.close()
+
+    async def _lines(self, reader: asyncio.StreamReader) -> AsyncIterator[Line]:
+        """Line by line; what is none (some code of the user's wrote to this socket) is told and left out."""
+        while True:
+            try:
+                raw = await reader.readline()
+                if not raw:
+                    return
+                line = parse(raw)
+            except (ValueError, msgspec.MsgspecError) as error:  # too long, or no line of ours
+                self._trouble.tell(f"worker {self.id}", f"it said what nobody understands: {error}")
+                continue
+            yield line
 
     def _note(self, line: Line) -> None:
         self.heard = time.monotonic()
@@ -151,13 +175,31 @@ def _end_group(group: int) -> bool:
     return True
 
 
+def interpreter() -> list[str]:
+    """How to start another Python like this one: with the flags it has, and nothing of the present folder in front.
+
+    A file of the user's called `queue.py` or `forebay.py` must not stand in for what we import ourselves; the folder
+    comes first again, as everybody expects, when the app is imported.
+    """
+    flags: list[str] = getattr(subprocess, "_args_from_interpreter_flags")()  # noqa: B009 - what multiprocessing uses
+    return [sys.executable, *flags, *([] if "-P" in flags or "-I" in flags else ["-P"])]
+
+
 async def bear(options: WorkerOptions) -> tuple[Offspring, socket.socket]:
-    """A new child, and our end of the socket to it."""
+    """A new child, and our end of the socket to it.
+
+    Raises:
+        OSError, RuntimeError: the host has no room for another process, thread or descriptor now.
+    """
     ours, theirs = socket.socketpair()
     id_ = new_id()
     arguments = (str(theirs.fileno()), id_, msgspec.json.encode(options).decode())
-    with theirs:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", _CHILD, *arguments, pass_fds=[theirs.fileno()], start_new_session=True
-        )
+    try:
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *interpreter(), "-m", _CHILD, *arguments, pass_fds=[theirs.fileno()], start_new_session=True
+            )
+    except BaseException:
+        ours.close()
+        raise
     return Offspring(id_, process), ours

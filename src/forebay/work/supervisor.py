@@ -1,7 +1,7 @@
 """The parent of worker processes: starts them, renews their leases, buries the dead at once, kills the stuck.
 
 It imports none of the user's code. From each child it knows what the child said: the engine's address, how it goes, and
-which task cannot be stopped.
+which task cannot be stopped. None of its own parts ends unheard: one that does ends all of it, in order.
 """
 
 import asyncio
@@ -11,36 +11,37 @@ import math
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import msgspec
 
 from forebay.config import Settings, WorkerOptions
 from forebay.engine.contract import Beat
 from forebay.engine.registry import Backend, build
-from forebay.flow.weight import too_heavy
+from forebay.engine.waiting import call_in
 from forebay.model.clock import SystemClock
-from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError
-from forebay.model.outcome import Lose
-from forebay.work.host import rss
+from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, text_of
+from forebay.work import sayings, stdio
 from forebay.work.keeper import Keeper
-from forebay.work.link import Hello, Stuck
+from forebay.work.leave import leave_within
+from forebay.work.link import Broken, Hello, Leaving, Stuck
 from forebay.work.log import configure_logging
+from forebay.work.lookout import Limits, Lookout
 from forebay.work.offspring import Offspring, bear
+from forebay.work.parts import watch_threads
+from forebay.work.stacks import dump_on_quit
+from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.supervisor")
-#: Seconds without a report after which a child counts as silent, and its tasks' limits are enforced from here.
-SILENT = 3.0
-#: A child talks, but its round trips for work do not come back: leases and polls, and then looks in a row, until it is
-#: replaced.
-HUNG, LOOKS = 2.0, 3
 #: A child that lives shorter than this is restarted with a growing pause.
 _SHORT, _PAUSE, _LONGEST = 5.0, 0.5, 30.0
 #: The longest pause if its end cost messages their worker: each can do that a few times only, and the others wait.
 _COSTLY = 1.0
+#: Seconds until a child that could not be started is tried again: the host had no room for it.
+_NO_ROOM = 1.0
 #: Seconds beyond its drain, and after a second TERM, that a child gets to leave before it is killed.
 LEAVE = 5.0
-_LOOK = 1.0
 #: Children of one place that may drain beside the one that works, until the oldest of them is told to hand back.
 LEAVING = 3
 
@@ -55,10 +56,11 @@ class Supervisor:
         self._settings = Settings()
         self._backend: Backend | None = None
         self._opening = asyncio.Lock()
-        self._keeper: Keeper | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._services: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
+        self._asked = 0
         self._failure: ForebayError | None = None
+        self._trouble = Trouble(_logger)
 
     async def run(self) -> None:
         """Until told to stop, and all children have left.
@@ -66,56 +68,104 @@ class Supervisor:
         Raises:
             ConfigError: the app cannot be used.
             EngineUnreachable: its engine cannot.
+            ForebayError: a part of this process ended.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGQUIT, self._forward, signal.SIGQUIT)
-        watch = loop.create_task(self._watch())
-        await asyncio.gather(*(self._keep_one() for _ in range(self._options.processes)))
-        await asyncio.gather(*self._lives)
-        watch.cancel()
-        if self._keeping is not None:
-            self._keeping.cancel()
+        self._hear_signals(loop)
+        watch_threads(lambda why: call_in(loop, self._fail, EngineError(f"the supervisor cannot go on: {why}")))
+        places = [self._part(f"place {number}", self._keep_one()) for number in range(self._options.processes)]
+        await asyncio.gather(*places)
+        while self._lives:
+            await asyncio.wait(self._lives)
+        await _end(self._services)
+        leave_within(LEAVE, 1, "the engine has not closed")
         if self._backend is not None:
             await self._backend.close()
         if self._failure is not None:
             raise self._failure
+        _logger.info("all worker processes have left")
 
-    def _stop(self) -> None:
-        """Drain first, insist the second time. Each child understands it the same way; one that does not is killed."""
-        patience = LEAVE if self._stopping.is_set() else self._options.drain + LEAVE
+    def _serve(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start something that goes on until the end."""
+
+        async def endless() -> None:
+            await work()
+            raise EngineError("it returned")
+
+        self._services.append(asyncio.create_task(self._part(name, endless())))
+
+    async def _part(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """A part of this process. If it fails, so does all of it: children leave in order while that is possible."""
+        try:
+            await work
+        except Exception as error:
+            _logger.critical("the supervisor cannot go on: %s failed", name, exc_info=error)
+            self._fail(EngineError(f"the supervisor cannot go on: {name} failed: {text_of(error)}"))
+
+    # --- told to stop ---
+
+    def _hear_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        dump_on_quit(loop, self._quit)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # unless started by nohup
+                loop.add_signal_handler(number, self._told, number)
+
+    def _quit(self) -> None:
+        _logger.info("SIGQUIT: where everything stands goes to standard error; all go on")
+        self._forward(signal.SIGQUIT)
+
+    def _told(self, number: signal.Signals) -> None:
+        """Drain first, insist the second time, kill the third."""
+        self._asked += 1
+        running = sum(child.beat.running for child in self._children.values() if child.beat is not None)
+        _logger.info("%s", sayings.stopping(number.name, self._asked, running, self._options.drain))
+        self._stop(self._options.drain if self._asked == 1 else 0.0)
+        if self._asked > 2:
+            self._insist()
+
+    def _stop(self, drain: float) -> None:
+        """Each child understands TERM the same way: drain, then hand back; one that does not is killed."""
         self._stopping.set()
         self._forward(signal.SIGTERM)
-        if patience < math.inf:
-            asyncio.get_running_loop().call_later(patience, self._insist)
+        if drain < math.inf:
+            asyncio.get_running_loop().call_later(drain + LEAVE, self._insist)
 
     def _insist(self) -> None:
         for child in self._children.values():
+            self._end_of_patience(child)
+
+    def _end_of_patience(self, child: Offspring) -> None:
+        if child.alive:
             _logger.error("worker %s does not leave: ending its process, what it holds is handed back", child.id)
             child.kill({})
 
     def _fail(self, error: ForebayError) -> None:
-        """Nothing can be done here; the first reason stands."""
+        """Nothing can be done here; the first reason stands. Nobody may be renewing leases any more, so it is soon."""
         if self._failure is None:
             self._failure = error
-            self._stop()
+            patience = min(self._options.drain, self._settings.lease / 2)
+            self._stop(patience)
+            leave_within(patience + 2 * LEAVE, 1, "worker processes have not left")
 
     def _forward(self, number: int) -> None:
         for child in self._children.values():
             child.signal(number)
+
+    # --- children ---
 
     async def _keep_one(self) -> None:
         """Keep one place filled with a child. One that leaves by itself is replaced while it still drains."""
         pause, leaving = 0.0, list[Offspring]()
         while not self._stopping.is_set():
             child = await self._start()
+            if child is None:
+                await self._rest(_NO_ROOM)
+                continue
             await child.left.wait()
             if self._stopping.is_set():
                 return
-            if child.broken is not None and self._backend is None:
-                kind = EngineUnreachable if child.broken.unreachable else ConfigError
-                self._fail(kind(child.broken.text))  # the next one would not get any further
+            if (reason := self._hopeless(child)) is not None:
+                self._fail(reason)
                 return
             leaving = [one for one in (*leaving, child) if one.alive]
             if len(leaving) > LEAVING:
@@ -133,6 +183,16 @@ class Supervisor:
         if drain < math.inf:
             asyncio.get_running_loop().call_later(drain + LEAVE, lambda: child.kill({}))
 
+    def _hopeless(self, child: Offspring) -> ForebayError | None:
+        """Why the next child would not get any further, if so: none ever did, and this one was not killed."""
+        if self._backend is not None:
+            return None
+        if child.broken is not None:
+            return (EngineUnreachable if child.broken.unreachable else ConfigError)(child.broken.text)
+        if child.code >= 0:
+            return ConfigError(f"a worker process ended with code {child.code} before it could say why: see above")
+        return None
+
     async def _breathe(self, child: Offspring, pause: float) -> float:
         """Pause before the next child, if children end soon after they start; the next pause."""
         if child.broken is not None:
@@ -141,16 +201,27 @@ class Supervisor:
             return 0.0
         if pause:
             _logger.error("workers end soon after they start: next one in %.1f s", pause)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+            await self._rest(pause)
         return min(max(_PAUSE, pause * 2), _COSTLY if child.cost else _LONGEST)
 
-    async def _start(self) -> Offspring:
-        child, ours = await bear(self._options)
+    async def _rest(self, pause: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._stopping.wait()
+
+    async def _start(self) -> Offspring | None:
+        """A new child; None if the host has no room for one now."""
+        name = "starting a worker process"
+        try:
+            child, ours = await bear(self._options)
+        except (OSError, RuntimeError) as error:
+            self._trouble.tell(name, error, advice=f"trying again every {_NO_ROOM:g} s")
+            return None
+        self._trouble.over(name)
         self._children[child.id] = child
         if self._stopping.is_set():
             child.signal(signal.SIGTERM)
-        life = asyncio.create_task(self._live(child, ours))
+        life = asyncio.create_task(self._part(f"hearing worker {child.id}", self._live(child, ours)))
         self._lives.add(life)
         life.add_done_callback(self._lives.discard)
         return child
@@ -160,35 +231,43 @@ class Supervisor:
         try:
             async for line in child.hear(ours):
                 match line:
-                    case Hello(settings=settings, beat=beat):
-                        await self._open(settings)
-                        _logger.info("worker %s runs as process %d on %s", child.id, child.pid, ", ".join(beat.queues))
+                    case Hello():
+                        await self._welcome(child, line)
                     case Stuck(id=id_, outcome=outcome):
                         _logger.error("worker %s: message %s cannot be stopped, ending its process", child.id, id_)
                         child.kill({id_: outcome})
+                    case Leaving() | Broken():
+                        asyncio.get_running_loop().call_later(LEAVE, self._end_of_patience, child)
                     case _:
                         pass
         finally:
-            code = await child.ended()
-            await self._bury(child, code)
+            child.code = await child.ended()
+            await self._bury(child)
             child.left.set()
 
-    async def _open(self, settings: Settings) -> None:
+    async def _welcome(self, child: Offspring, hello: Hello) -> None:
         """Open the engine that the first child named, and start to keep."""
         async with self._opening:
-            if self._backend is not None:
-                return
-            clock = SystemClock()
-            try:
-                backend = build(settings, clock)
-                await backend.open()
-            except ForebayError as error:
-                self._fail(error)
-                return
-            parts = (backend, backend, clock)
-            keeper = Keeper(parts, self._beats, self._expired, settings.lease, self._options.schedules)
-            self._settings, self._backend, self._keeper = settings, backend, keeper
-            self._keeping = asyncio.create_task(keeper.run())
+            if self._backend is None and self._failure is None:
+                _logger.info("%s", sayings.banner(self._options, hello))
+                await self._open(hello.settings)
+        queues = ", ".join(hello.beat.queues)
+        _logger.info("worker %s runs as process %d on %s", child.id, child.pid, queues)
+
+    async def _open(self, settings: Settings) -> None:
+        clock = SystemClock()
+        try:
+            backend = build(settings, clock)
+            await backend.open()
+        except ForebayError as error:
+            self._fail(error)
+            return
+        parts = (backend, backend, clock)
+        keeper = Keeper(parts, self._beats, self._expired, settings.lease, self._options.schedules)
+        self._settings, self._backend = settings, backend
+        self._serve("the keeper", keeper.run)
+        limits = Limits(settings.lease, settings.poll, self._options.max_memory)
+        self._serve("the look after workers", Lookout(self._children, backend, keeper, self._fail, limits).run)
 
     def _beats(self) -> Sequence[Beat]:
         """Heartbeats: what the children said, with the silence since then added to what they proved."""
@@ -202,74 +281,42 @@ class Supervisor:
         if worker in self._children:
             self._children[worker].signal(signal.SIGKILL)
 
-    async def _bury(self, child: Offspring, code: int) -> None:
+    async def _bury(self, child: Offspring) -> None:
         """Settle what it could not, and make the rest ready again, at once."""
         if self._backend is not None:
-            if code not in (0, -signal.SIGTERM):
-                _logger.warning("worker %s (process %d) ended with %s", child.id, child.pid, _how(code))
+            if child.code not in (0, -signal.SIGTERM):
+                _logger.warning("worker %s (process %d) ended with %s", child.id, child.pid, sayings.end(child.code))
             try:
-                if settlements := child.judge(await self._backend.held(child.id)):
-                    await self._backend.settle(child.id, settlements)
-                recovered = await self._backend.recover([child.id])
-                child.cost = recovered.returned + recovered.quarantined
-            except EngineError as error:
-                _logger.error("cannot recover what %s held: %s; it will be found by its lease", child.id, error)
+                async with asyncio.timeout(LEAVE if self._stopping.is_set() else None):
+                    await self._hand_back(child, self._backend)
+            except Exception as error:  # noqa: BLE001 - the others have to go on
+                text = text_of(error) or type(error).__name__
+                _logger.error("cannot recover what %s held: %s; it will be found by its lease", child.id, text)
         self._children.pop(child.id, None)
 
-    async def _watch(self) -> None:
-        """Look after children that cannot look after themselves."""
-        while True:
-            await asyncio.sleep(_LOOK)
-            for child in [child for child in self._children.values() if child.beat is not None]:
-                with contextlib.suppress(EngineError):  # the keeper tells of it
-                    await self._enforce(child)
-                self._look_for_life(child)
-                self._weigh(child)
-
-    async def _enforce(self, child: Offspring) -> None:
-        """A child whose interpreter is held by C code reports nothing: its tasks' limits are enforced from here."""
-        if child.silent <= SILENT or not child.limits or self._backend is None:
-            return
-        now = time.time()
-        for found in await self._backend.find([d.id for d in await self._backend.held(child.id)]):
-            limit = child.limits.get(found.task) if found is not None else None
-            if found is None or limit is None or found.started is None or now - found.started <= limit:
-                continue
-            _logger.error("worker %s is silent and %s is past its timeout: ending its process", child.id, found.id)
-            child.kill({found.id: Lose("it held the interpreter past its timeout")})
-            return
-
-    def _weigh(self, child: Offspring) -> None:
-        """One that has outgrown its memory by far cannot wait for what it runs, which may be what grows."""
-        if self._options.max_memory and (heavy := too_heavy(rss(child.pid), self._options.max_memory)):
-            _logger.error("worker %s %s: ending its process", child.id, heavy)
-            child.lose(f"its process {heavy}")
-
-    def _look_for_life(self, child: Offspring) -> None:
-        """A child that talks but gets no answer from its engine, while we do, is replaced: its connection hangs."""
-        beat, patience = child.beat, HUNG * (self._settings.lease + self._settings.poll)
-        hangs = beat is not None and beat.state == "running" and beat.proved > patience and child.silent < 2 * _LOOK
-        child.hung = child.hung + 1 if hangs else 0
-        answered = self._keeper is not None and self._keeper.answered
-        if child.hung > LOOKS and answered:
-            _logger.error("worker %s gets no answer from its engine any more: ending its process", child.id)
-            child.kill({})
+    async def _hand_back(self, child: Offspring, backend: Backend) -> None:
+        if settlements := child.judge(await backend.held(child.id)):
+            await backend.settle(child.id, settlements)
+        recovered = await backend.recover([child.id])
+        child.cost = recovered.returned + recovered.quarantined
 
 
-def _how(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"code {code}"
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def supervise(options: WorkerOptions) -> int:
     """Run worker processes until SIGTERM or SIGINT; the exit code.
 
     Raises:
-        ForebayError: the app or its engine cannot be used.
+        ForebayError: the app or its engine cannot be used, or a part of this process ended.
     """
-    configure_logging()
-    asyncio.run(_supervise(options))
+    stdio.keep_open()
+    log = configure_logging(options, patience=0.0)  # nobody's lease may depend on whoever reads it
+    try:
+        asyncio.run(Supervisor(options).run())
+    finally:
+        log.flush()
     return 0
-
-
-async def _supervise(options: WorkerOptions) -> None:
-    await Supervisor(options).run()

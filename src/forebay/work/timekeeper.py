@@ -15,6 +15,7 @@ from forebay.model.message import Message
 from forebay.model.outcome import NOT_KNOWN, UNKNOWN_TASK
 from forebay.model.sealed import FIRED_BY
 from forebay.store.contract import Found, Query, Schedule, Store
+from forebay.work.trouble import kind_of
 
 _logger = logging.getLogger("forebay.keeper")
 #: The longest time between two looks, in seconds: new schedules are seen then.
@@ -54,9 +55,9 @@ class Timekeeper:
 
     def _tell(self, name: str, level: int, trouble: str) -> None:
         """Once for each change."""
-        if trouble and self._told.get(name) != trouble:
+        if trouble and self._told.get(name) != kind_of(trouble):
             _logger.log(level, "schedule %s %s", name, trouble)
-        self._told[name] = trouble
+        self._told[name] = kind_of(trouble)
 
     async def _fire(self, schedule: Schedule, now: float) -> float:
         """Fire one, if it is due; its next tick."""

@@ -26,6 +26,7 @@ from forebay.work.calls import Calls
 from forebay.work.ends import Ends
 from forebay.work.executor import Bounds, Executor
 from forebay.work.feed import Feed
+from forebay.work.host import identity
 from forebay.work.pools import Pools
 from forebay.work.progress import Progress
 from forebay.work.run import Run
@@ -123,7 +124,7 @@ class Worker:
     def beat(self, state: str = "running", rss: int = 0) -> Beat:
         """The heartbeat of this worker, as of now."""
         return Beat(
-            worker=self.id, lease=self._app.settings.lease, host=platform.node(), node=platform.node(), pid=os.getpid(),
+            worker=self.id, lease=self._app.settings.lease, host=identity(), node=platform.node(), pid=os.getpid(),
             queues=self.queues(), concurrency=self._options.concurrency, running=self.running, done=self.done,
             failed=self.failed, proved=self.proved, state=state, rss=rss,
         )  # fmt: skip

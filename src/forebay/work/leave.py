@@ -1,0 +1,46 @@
+"""The end of a process whose loop has ended: soon, and whatever the user's code waits for at its exit.
+
+Exit handlers are run, as at the end of any program, and get `PATIENCE` seconds. Threads and processes of the user's are
+not waited for: work belongs into tasks.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from typing import NoReturn
+
+from forebay.work import stdio
+
+#: Seconds for exit handlers, and beyond that until the kernel ends a process whose interpreter is held by C code.
+PATIENCE, HELD = 2.0, 1.0
+_logger = logging.getLogger("forebay.worker")
+
+
+def leave(code: int) -> NoReturn:
+    """End this process with `code`, within seconds."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE + HELD)
+    leave_within(PATIENCE, code, "exit handlers of the app have not ended")
+    try:
+        getattr(atexit, "_run_exitfuncs")()  # noqa: B009 - what the interpreter calls at its end
+    except BaseException:
+        _logger.exception("an exit handler of the app failed")
+    stdio.flush()
+    os._exit(code)
+
+
+def leave_within(seconds: float, code: int, why: str) -> None:
+    """End this process in so many seconds, unless it has ended by then; `why` says what it would wait for."""
+
+    def insist() -> None:
+        time.sleep(seconds)
+        _logger.error("%s after %g s: leaving without", why, seconds)
+        os._exit(code)
+
+    with contextlib.suppress(RuntimeError):  # no more threads
+        threading.Thread(target=insist, name="forebay-leave", daemon=True).start()

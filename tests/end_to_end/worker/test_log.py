@@ -1,0 +1,183 @@
+"""The log of a fleet: whose set-up counts, its form and level in every process, and what tasks print, seen at once."""
+
+import json
+import signal
+import textwrap
+
+import pytest
+
+from fleet import Place, until
+
+APP = """
+import asyncio, logging, os, sys, threading, time, warnings
+{setup}
+from forebay import Context, Forebay
+app = Forebay()
+log = logging.getLogger("shop")
+
+@app.task(retry=1)
+def plain(context: Context, word: str):
+    log.debug("debug of %s", word)
+    log.warning("warning of %s", word)
+    context.log.info("context of %s", word)
+    raise ValueError(f"failure of {{word}}")
+
+@app.task(retry=1, cpu=True, queue="cpu")
+def apart(context: Context, word: str):
+    log.warning("warning of %s", word)
+    context.log.info("context of %s", word)
+    raise ValueError(f"failure of {{word}}")
+
+@app.task
+def unfinished(kind: str) -> None:
+    ways = {{
+        "line": lambda: print("a line"),
+        "part": lambda: print("a part", end=""),
+        "bytes": lambda: sys.stdout.buffer.write(b"raw bytes"),
+    }}
+    ways[kind]()
+    time.sleep(1000)
+
+@app.task(cpu=True, queue="cpu")
+def unfinished_apart() -> None:
+    print("a line apart")
+    time.sleep(1000)
+
+@app.task
+def broken_thread() -> None:
+    thread = threading.Thread(target=int, args=("no number\\n2026-11-25 21:13:59,532 1 W forebay.supervisor: forged",))
+    thread.start()
+    thread.join()
+
+@app.task
+def rude() -> str:
+    warnings.warn("a warning of theirs", stacklevel=1)
+    sys.stderr.close()
+    os.closerange(1, 2)
+    log.warning("said after all")
+    return "done"
+"""
+
+SETUPS = {
+    "basicConfig": 'logging.basicConfig(level=logging.DEBUG, format="MINE %(levelname)s %(message)s")',
+    "basicConfig with a level alone": "logging.basicConfig(level=logging.DEBUG)",
+    "dictConfig, which disables all loggers that it does not name": """
+import logging.config
+logging.config.dictConfig({"version": 1, "formatters": {"f": {"format": "MINE %(levelname)s %(message)s"}},
+    "handlers": {"c": {"class": "logging.StreamHandler", "formatter": "f"}},
+    "root": {"level": "DEBUG", "handlers": ["c"]}})
+""",
+    "addHandler": """
+handler = logging.StreamHandler()
+handler.setFormatter(logging.Formatter("MINE %(levelname)s %(message)s"))
+logging.getLogger().addHandler(handler)
+logging.getLogger().setLevel(logging.DEBUG)
+""",
+}
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Makes a place whose app has a set-up."""
+    places = []
+
+    def make(setup=""):
+        setup = f"if 'pytest' not in sys.modules:\n{textwrap.indent(setup.strip() or 'pass', '    ')}"
+        (tmp_path / "shop.py").write_text(APP.format(setup=setup))
+        places.append(Place(tmp_path, tmp_path / "shop.py"))
+        return places[-1]
+
+    yield make
+    for place in places:
+        place.close()
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_what_the_app_sets_up_counts_and_every_line_is_there_once(make, setup):
+    place = make(SETUPS[setup])
+    with place.fleet() as fleet:
+        place.crew.plain.enqueue("x")
+        until(lambda: "failure of x" in fleet.said, "the failure")
+        fleet.signal(signal.SIGTERM)
+        fleet.wait()
+    theirs = ("MINE ", "DEBUG:", "INFO:", "WARNING:", "ERROR:")
+    for word in ("debug of x", "warning of x", "context of x", "failure of x"):
+        lines = [line for line in fleet.said.splitlines() if word in line and not line.startswith((" ", "ValueError"))]
+        assert len(lines) == 1, (word, fleet.said)
+        assert lines[0].startswith(theirs), lines
+
+
+def test_where_nobody_sets_up_anything_it_is_ours_even_if_something_was_logged_at_import(make):
+    place = make('logging.warning("said while it was imported")')
+    with place.fleet("--cpu", "1") as fleet:
+        place.crew.plain.enqueue("x")
+        place.crew.apart.enqueue("y")
+        until(lambda: "failure of x" in fleet.said and "failure of y" in fleet.said, "the failures")
+    for word in ("warning of x", "context of x", "warning of y", "context of y"):
+        (line,) = [line for line in fleet.said.splitlines() if word in line]
+        assert line.startswith("20")
+    assert " shop [plain " in fleet.said
+    assert "debug of x" not in fleet.said
+
+
+def test_as_json_every_line_of_every_process_is_an_object_with_the_message_in_its_fields(make):
+    place = make()
+    with place.fleet("--log-format", "json") as fleet:
+        x = place.crew.plain.enqueue("x")
+        place.crew.broken_thread.enqueue().result(30)
+        until(lambda: "failure of x" in fleet.said, "the failure")
+        assert place.crew.rude.enqueue().result(30) == "done"
+        until(lambda: "said after all" in fleet.said, "what is said once the streams are closed")
+        fleet.signal(signal.SIGTERM)
+        assert fleet.wait() == 0
+    lines = [json.loads(line) for line in fleet.said.splitlines()]
+    assert {"time", "level", "logger", "message", "pid"} <= set.intersection(*(set(line) for line in lines))
+    assert {line["logger"] for line in lines} >= {"forebay.supervisor", "forebay.worker", "forebay.task", "shop"}
+    about = [line for line in lines if line.get("message_id") == x.id and line["logger"] in ("shop", "forebay.task")]
+    assert [(line["task"], line["queue"], line["attempt"]) for line in about] == [("plain", "default", 1)] * 2
+    assert [line for line in lines if "a warning of theirs" in line["message"]]
+
+
+@pytest.mark.parametrize(
+    ("level", "there", "not_there"),
+    [
+        ("debug", ["debug of x", "warning of x", "runs as process"], []),
+        ("warning", ["warning of x"], ["context of x", "runs as process", "debug of x"]),
+        ("critical", [], ["warning of x", "context of x", "runs as process", "failure of x"]),
+    ],
+)
+def test_the_level_is_obeyed_in_every_process(make, level, there, not_there):
+    place = make()
+    with place.fleet("--log-level", level, ready=0) as fleet:
+        handle = place.crew.plain.enqueue("x")
+        until(lambda: handle.status() == "dead", "the failure")
+        fleet.signal(signal.SIGTERM)
+        fleet.wait()
+    assert all(word in fleet.said for word in there), fleet.said
+    assert not any(word in fleet.said for word in not_there), fleet.said
+
+
+def test_what_tasks_print_is_seen_at_once_in_every_pool_with_and_without_an_end_of_line(make, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    place = make()
+    with place.fleet("--cpu", "1") as fleet:
+        for kind in ("line", "part", "bytes"):
+            place.crew.unfinished.enqueue(kind)
+        place.crew.unfinished_apart.enqueue()
+        for said in ("a line\n", "a part", "raw bytes", "a line apart\n"):
+            until(lambda said=said: said in fleet.said, said)
+        fleet.kill()
+
+
+def test_the_first_line_says_app_place_tasks_queues_and_slots(make):
+    place = make()
+    with place.fleet("-p", "2", "-c", "7", "--cpu", "3") as fleet:
+        first = fleet.said.splitlines()[0]
+    for part in (
+        "app shop:app",
+        place.url,
+        "6 tasks on 2 queues: cpu, default",
+        "2 processes with 7 slots each",
+        "3 process",
+    ):
+        assert part in first
