@@ -103,6 +103,8 @@ def test_values_are_compared_as_they_travel(app):
     assert_enqueued(app, pay, Money(amount=5), dt.date(2027, 1, 1), 1.0, {"a"})
     with pytest.raises(AssertionError):
         assert_enqueued(app, pay, Money(amount=5, currency="USD"))
+    with pytest.raises(AssertionError):
+        assert_enqueued(app, pay, on="2027-01-02")
 
 
 def test_raw_messages_are_found_by_queue_and_value(app):

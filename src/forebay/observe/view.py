@@ -5,18 +5,23 @@ Field names are those of the records themselves, such as `store.contract.Found`,
 
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import PurePath
 from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 
 from forebay.model.sealed import describe
+from forebay.model.wire import unpack
 from forebay.observe.snapshot import Rates, Snapshot
 from forebay.store.contract import Found, Schedule
 
-_decode = msgspec.msgpack.Decoder().decode
 #: Values nested deeper than this are shown as text.
 _DEEPEST = 100
+#: Kinds whose text says all.
+_TEXTS = (time, timedelta, Decimal, UUID, PurePath)
 
 
 def decoded(blob: bytes | None) -> Any:
@@ -26,8 +31,8 @@ def decoded(blob: bytes | None) -> Any:
     if not blob:
         return None
     try:
-        return _decode(blob)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return unpack(blob)
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
         how = describe(blob)
         return {"base64": base64.b64encode(blob).decode()} if how is None else {"sealed": how}
 
@@ -76,4 +81,4 @@ def plain(value: Any, depth: int = 0) -> Any:
         return {"base64": base64.b64encode(value).decode()}
     if isinstance(value, Sequence | set | frozenset):
         return [plain(item, depth + 1) for item in cast("Sequence[Any]", value)]
-    return repr(value)
+    return str(value) if isinstance(value, _TEXTS) else repr(value)

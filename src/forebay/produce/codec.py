@@ -1,72 +1,55 @@
 """Between a function's arguments and bytes: MessagePack, typed by its own annotations, checked on both sides.
 
 The wire form is a map from parameter name to value, so that parameters may be reordered, or added with a default, while
-messages of the old form still wait.
+messages of the old form still wait. What arrives equals what was sent, or it is refused; see `way`.
 """
 
 import copy
 import inspect
-import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from types import GenericAlias, UnionType
+from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from forebay.flow.snooze import Snooze
 from forebay.model.errors import BadArguments, BadResult, ConfigError, text_of
+from forebay.model.wire import unpack
 from forebay.produce.context import Context
+from forebay.produce.kinds import Kind, Kinds
+from forebay.produce.records import field_names
+from forebay.produce.signature import Signature
+from forebay.produce.way import ANY_WAY, Watch, Way, single
 
 _KINDS = inspect.Parameter
 _VARIABLE = (_KINDS.VAR_POSITIONAL, _KINDS.VAR_KEYWORD)
-
-
-def _to_wire(value: Any) -> Any:
-    """What MessagePack has no form for: pydantic models."""
-    pydantic = sys.modules.get("pydantic")
-    if pydantic is not None and isinstance(value, pydantic.BaseModel):
-        return value.model_dump(mode="json")
-    raise TypeError(f"{type(value).__name__} cannot be sent: use plain data, a Struct, a dataclass or a pydantic model")
-
-
-def _from_wire(kind: Any, value: Any) -> Any:
-    pydantic = sys.modules.get("pydantic")
-    if pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
-        model: Any = kind
-        try:
-            return model.model_validate(value)
-        except pydantic.ValidationError as error:  # its own text quotes the values, and this one is kept in the open
-            wrong = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-            raise ValueError("; ".join(wrong)) from None
-    raise TypeError(f"{kind.__name__} cannot be received: use plain data, a Struct, a dataclass or a pydantic model")
-
-
-_encode = msgspec.msgpack.Encoder(enc_hook=_to_wire).encode
-_decode_any = msgspec.msgpack.Decoder().decode
+_MUTABLE = (list, dict, set, bytearray)
+_ATOMS = (NoneType, bool, int, float, str, bytes)
 
 
 def encode_value(value: Any) -> bytes:
-    """Any value as MessagePack.
+    """Any value as bytes: one of Python's own types arrives equal, an instance of another class in its plain form.
 
     Raises:
         BadArguments: it holds something that has no form there.
     """
     try:
-        return _encode(value)
+        return ANY_WAY.encode(value)
     except Exception as error:
         raise BadArguments(f"the payload cannot be encoded: {_plain(error)}") from error
 
 
 def decode_value(blob: bytes) -> Any:
-    """A value back from MessagePack.
+    """A value back from bytes.
 
     Raises:
-        BadArguments: it is not MessagePack.
+        BadArguments: they are not MessagePack.
     """
     try:
-        return _decode_any(blob)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return unpack(blob)
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
         raise BadArguments(f"the payload is not MessagePack: {error}") from error
 
 
@@ -74,37 +57,80 @@ class Codec:
     """The typed form of one function's arguments and result.
 
     Raises:
-        ConfigError: an annotation cannot be resolved, or has no form on the wire.
+        ConfigError: the function could never be a task, or an annotation can never be sent.
     """
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
-        self.name = name
-        self.signature = inspect.signature(function)
-        hints = _hints(name, function)
-        self._context = next((p for p in self.signature.parameters if hints.get(p) is Context), None)
-        parameters = [p for p in self.signature.parameters.values() if p.name != self._context]
-        self._positional = [p for p in parameters if p.kind in (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD)]
-        self._keyword = [p for p in parameters if p.kind is _KINDS.KEYWORD_ONLY]
-        self._variable = [p for p in parameters if p.kind in _VARIABLE]
+        self.name, self._kinds = name, Kinds()
+        read = Signature(name, function)
+        self.signature, self._context = read.whole, read.context
+        self._positional = [
+            p for p in read.parameters if p.kind in {_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD}
+        ]
+        self._keyword = [p for p in read.parameters if p.kind is _KINDS.KEYWORD_ONLY]
+        self._variable = [p for p in read.parameters if p.kind in _VARIABLE]
         self._simple = not self._variable and all(p.kind is _KINDS.POSITIONAL_OR_KEYWORD for p in self._positional)
+        self._only_positional = self._simple and not self._keyword
         #: what a producer may give: all but the context
-        self.given = self.signature.replace(parameters=parameters)
-        self._bound = None if self._simple else self.given
-        self._struct = self._arguments(hints)
-        self._result_type = _without_snooze(hints.get("return", Any))
+        self.given = self.signature.replace(parameters=read.parameters)
+        #: defaults that do not travel: each run takes its own
+        self._kept: dict[str, Any] = {}
+        self._ways: dict[str, Way] = {}
+        self._struct, self._arguments = self._read_arguments(read)
+        self._bind: Callable[..., msgspec.Struct] = self._struct if self._simple and not self._kept else self._bound
+        returns = self._kind(read.returns, "its result")
         #: whether "nothing" has to be checked against the annotation like any other result
-        self.returns_value = self._result_type not in (Any, None, type(None))
-        try:
-            self._decode = msgspec.msgpack.Decoder(self._struct, dec_hook=_from_wire).decode
-            self._decode_result = msgspec.msgpack.Decoder(self._result_type, dec_hook=_from_wire).decode
-        except TypeError as error:
-            raise ConfigError(f"task {name}: an annotation has no form on the wire: {error}") from error
+        self.returns_value = read.returns not in (Any, None, NoneType)
+        self._result = self._way(lambda: single(returns, self._kinds), "its result")
 
-    def _arguments(self, hints: Mapping[str, Any]) -> type[msgspec.Struct]:
-        positional = [_field(p, hints) for p in self._positional]
+    def _read_arguments(self, read: Signature) -> tuple[type[msgspec.Struct], Way]:
+        kinds = {p.name: self._parameter(p, read.annotation(p)) for p in read.parameters}
+        positional = [self._field(p, kinds[p.name]) for p in self._positional]
         base = msgspec.defstruct("Arguments", positional, forbid_unknown_fields=True)
-        named = [_field(p, hints) for p in (*self._keyword, *self._variable)]
-        return msgspec.defstruct("Arguments", named, bases=(base,), kw_only=True) if named else base
+        named = [self._field(p, kinds[p.name]) for p in (*self._keyword, *self._variable)]
+        form = msgspec.defstruct("Arguments", named, bases=(base,), kw_only=True) if named else base
+        watched = [Watch(attrgetter(name), kind.trust, f"$.{name}") for name, kind in kinds.items() if kind.trust]
+        return form, self._way(lambda: Way(form, self._kinds, watched), "its arguments")
+
+    def _parameter(self, parameter: inspect.Parameter, annotation: Any) -> Kind:
+        """The kind of the field that holds a parameter."""
+        where = f"`{parameter.name}`"
+        if parameter.kind is _KINDS.VAR_POSITIONAL:
+            annotation = _unpacked(annotation) or list.__class_getitem__(annotation)
+        elif parameter.kind is _KINDS.VAR_KEYWORD:
+            annotation = _unpacked(annotation) or dict.__class_getitem__((str, annotation))
+        kind = self._kind(annotation, where)
+        way = self._ways[parameter.name] = self._way(lambda: single(kind, self._kinds, where, plain=False), where)
+        if parameter.default is parameter.empty or _travels(way, parameter.default):
+            return kind
+        self._kept[parameter.name] = parameter.default
+        return msgspec.structs.replace(kind, form=typing.cast("Any", typing.Union)[kind.form, UnsetType])
+
+    def _field(self, parameter: inspect.Parameter, kind: Kind) -> Any:
+        name, default = parameter.name, parameter.default
+        if parameter.kind is _KINDS.VAR_POSITIONAL:
+            return name, kind.form, msgspec.field(default_factory=list)
+        if parameter.kind is _KINDS.VAR_KEYWORD:
+            return name, kind.form, msgspec.field(default_factory=dict)
+        if default is parameter.empty:
+            return name, kind.form
+        if name in self._kept:
+            return name, kind.form, UNSET
+        if isinstance(default, _ATOMS):
+            return name, kind.form, default
+        return name, kind.form, msgspec.field(default_factory=lambda: copy.deepcopy(default))
+
+    def _kind(self, annotation: Any, where: str) -> Kind:
+        try:
+            return self._kinds.read(annotation)
+        except (TypeError, RecursionError) as error:
+            raise ConfigError(f"task {self.name}: {where}: {error}") from error
+
+    def _way(self, make: Callable[[], Way], where: str) -> Way:
+        try:
+            return make()
+        except TypeError as error:
+            raise ConfigError(f"task {self.name}: {where}: an annotation has no form on the wire: {error}") from error
 
     def open_after(self, count: int) -> frozenset[str]:
         """The names of the parameters that `count` positional arguments leave to be given by name."""
@@ -115,20 +141,19 @@ class Codec:
         """The body for one call.
 
         Raises:
-            BadArguments: they do not fit the signature or the annotations.
+            BadArguments: they do not fit the signature or the annotations, or would not arrive as they are.
         """
         try:
-            body = _encode(self._bind(args, kwargs))
-            self._decode(body)
+            return self._arguments.encode(self._bind(*args, **kwargs))
         except Exception as error:
             raise BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.signature}") from error
-        return body
 
-    def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> msgspec.Struct:
-        if self._bound is None:
-            return self._struct(*args, **kwargs)
-        bound = self._bound.bind(*args, **kwargs)
-        return self._struct(**bound.arguments)
+    def _bound(self, /, *args: Any, **kwargs: Any) -> msgspec.Struct:
+        sent = self._struct(**self.given.bind(*args, **kwargs).arguments)
+        for name, default in self._kept.items():
+            if getattr(sent, name) is default:
+                setattr(sent, name, UNSET)
+        return sent
 
     def inject(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Context
@@ -147,11 +172,8 @@ class Codec:
         Raises:
             BadArguments: the body does not fit.
         """
-        try:
-            arguments = self._decode(body)
-        except Exception as error:
-            raise BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.signature}") from error
-        if self._simple and not self._keyword:
+        arguments = self._read(body)
+        if self._only_positional:
             return msgspec.structs.astuple(arguments), {}
         positional = [getattr(arguments, p.name) for p in self._positional]
         keyword = {p.name: getattr(arguments, p.name) for p in self._keyword}
@@ -162,19 +184,39 @@ class Codec:
                 keyword |= getattr(arguments, p.name)
         return positional, keyword
 
+    def named(self, body: bytes) -> dict[str, Any]:
+        """The arguments by name, from a body. See `decode` for the errors."""
+        return msgspec.structs.asdict(self._read(body))
+
+    def received(self, name: str, value: Any) -> Any:
+        """One argument as the task would get it. See `encode` for the errors."""
+        try:
+            way = self._ways[name]
+            return way.decode(way.encode(value))
+        except Exception as error:
+            raise BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.signature}") from error
+
+    def _read(self, body: bytes) -> Any:
+        try:
+            arguments = self._arguments.decode(body)
+        except Exception as error:
+            raise BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.signature}") from error
+        if self._kept:
+            for name, default in self._kept.items():
+                if getattr(arguments, name) is UNSET:
+                    setattr(arguments, name, _fresh(default))
+        return arguments
+
     def encode_result(self, value: Any) -> bytes:
         """The result's bytes.
 
         Raises:
-            BadResult: it cannot be encoded, or is not of the annotated type.
+            BadResult: it cannot be encoded, is not of the annotated type, or would not arrive as it is.
         """
         try:
-            blob = _encode(value)
-            if self._result_type is not Any:
-                self._decode_result(blob)
+            return self._result.encode(value)
         except Exception as error:
             raise BadResult(f"task {self.name}: its result is not usable: {_plain(error)}") from error
-        return blob
 
     def decode_result(self, blob: bytes) -> Any:
         """The result, as the task's return type.
@@ -183,9 +225,31 @@ class Codec:
             BadResult: it is of another type (the task changed meanwhile).
         """
         try:
-            return self._decode_result(blob)
+            return self._result.decode(blob)
         except Exception as error:
             raise BadResult(f"task {self.name}: the stored result does not fit: {_plain(error)}") from error
+
+
+def _fresh(default: Any) -> Any:
+    """A default of its own for each run, if it is one that a run could change; a mere mark is what it is."""
+    kind = default.__class__
+    return copy.deepcopy(default) if issubclass(kind, _MUTABLE) or field_names(kind) else default
+
+
+def _travels(way: Way, default: Any) -> bool:
+    try:
+        way.encode(default)
+    except Exception:  # noqa: BLE001 - a default may be anything
+        return False
+    return True
+
+
+def _unpacked(annotation: Any) -> Any:
+    """The annotation of all variable arguments together, from `*args: *tuple[…]` or `**kwargs: Unpack[…]`."""
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Unpack:
+        return arguments[0]
+    return tuple.__class_getitem__(arguments) if getattr(annotation, "__unpacked__", False) else None
 
 
 def _plain(error: Exception) -> str:
@@ -193,33 +257,3 @@ def _plain(error: Exception) -> str:
     kind = "" if isinstance(error, TypeError | ValueError | RecursionError) else f"{type(error).__name__}: "
     text = text_of(error).replace("Object contains unknown field", "unknown argument")
     return kind + text.replace("Arguments.__init__() ", "").replace("Arguments() ", "")
-
-
-def _hints(name: str, function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError, AttributeError) as error:
-        raise ConfigError(f"task {name}: its annotations cannot be resolved here: {error}") from error
-    return {parameter: Any if kind is object else kind for parameter, kind in hints.items()}
-
-
-def _without_snooze(kind: Any) -> Any:
-    """A return annotation without `Snooze`, which is a way to end and never a result."""
-    if kind is Snooze:
-        return None
-    if typing.get_origin(kind) in {typing.Union, UnionType}:
-        return typing.Union[tuple(part for part in typing.get_args(kind) if part is not Snooze)]  # noqa: UP007
-    return kind
-
-
-def _field(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
-    kind = hints.get(parameter.name, Any)
-    if parameter.kind is _KINDS.VAR_POSITIONAL:
-        return parameter.name, GenericAlias(list, (kind,)), msgspec.field(default_factory=list)
-    if parameter.kind is _KINDS.VAR_KEYWORD:
-        return parameter.name, GenericAlias(dict, (str, kind)), msgspec.field(default_factory=dict)
-    if parameter.default is parameter.empty:
-        return parameter.name, kind
-    if isinstance(parameter.default, list | dict | set | bytearray):
-        return parameter.name, kind, msgspec.field(default_factory=lambda: copy.deepcopy(parameter.default))
-    return parameter.name, kind, parameter.default

@@ -7,12 +7,13 @@ import msgspec
 
 from forebay.app import Forebay
 from forebay.engine.waiting import drive
-from forebay.model.errors import ConfigError
+from forebay.model.errors import BadArguments, ConfigError
 from forebay.model.lifecycle import State
 from forebay.observe.view import decoded
 from forebay.produce.codec import decode_value, encode_value
+from forebay.produce.same import agree
 from forebay.produce.task import Task
-from forebay.store.contract import Query
+from forebay.store.contract import Found, Query
 
 _MOST = 100_000
 
@@ -48,17 +49,7 @@ def enqueued(app: Forebay, what: Task[..., Any, Any] | str | None = None) -> lis
     Args:
         what: a task, or the name of a queue; all if None.
     """
-    task = what.name if isinstance(what, Task) else None
-    queue = what if isinstance(what, str) else None
-    found = drive(_read(app, Query(queue=queue, task=task, limit=_MOST)))
-    return [
-        Enqueued(
-            id=one.id, queue=one.queue, task=one.task, value=decoded(one.body), state=one.state, due=one.due,
-            priority=one.priority, key=one.key, unique=one.unique, expires=one.expires, headers=one.headers or {},
-        )
-        for one in map(app.producer.revealed, found)
-        if one.state is not State.RUNNING
-    ]  # fmt: skip
+    return [_enqueued(one) for one in _waiting(app, what)]
 
 
 def assert_enqueued(app: Forebay, what: Task[..., Any, Any] | str, *args: Any, **kwargs: Any) -> Enqueued:
@@ -69,44 +60,63 @@ def assert_enqueued(app: Forebay, what: Task[..., Any, Any] | str, *args: Any, *
     Raises:
         AssertionError: there is none; says what waits instead.
         ConfigError: the task takes no such argument.
+        BadArguments: an argument could never be sent.
     """
-    waiting = enqueued(app, what)
-    wanted = _wanted(what, args, kwargs)
+    waiting = _waiting(app, what)
+    given = _given(what, args, kwargs)
+    wanted = {name: _received(what, name, value) for name, value in given.items()}
     for one in waiting:
         if _fits(one, what, wanted):
-            return one
-    asked = _call(what.name, wanted) if isinstance(what, Task) else f"{list(args)} on {what}"
-    there = "".join(f"\n  {one}" for one in waiting) or " nothing of it"
+            return _enqueued(one)
+    asked = _call(what.name, given) if isinstance(what, Task) else f"{list(args)} on {what}"
+    there = "".join(f"\n  {_enqueued(one)}" for one in waiting) or " nothing of it"
     raise AssertionError(f"not enqueued: {asked}. There waits{there}")
 
 
-async def _read(app: Forebay, query: Query) -> list[Any]:
+def _waiting(app: Forebay, what: Task[..., Any, Any] | str | None) -> list[Found]:
+    task = what.name if isinstance(what, Task) else None
+    queue = what if isinstance(what, str) else None
+    found = drive(_read(app, Query(queue=queue, task=task, limit=_MOST)))
+    return [app.producer.revealed(one) for one in found if one.state is not State.RUNNING]
+
+
+async def _read(app: Forebay, query: Query) -> list[Found]:
     await app.engine.open()
     return list(await app.store.messages(query))
 
 
-def _wanted(what: Task[..., Any, Any] | str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """What is asked for in its form on the wire; a raw value under the name of nothing."""
+def _enqueued(one: Found) -> Enqueued:
+    return Enqueued(
+        id=one.id, queue=one.queue, task=one.task, value=decoded(one.body), state=one.state, due=one.due,
+        priority=one.priority, key=one.key, unique=one.unique, expires=one.expires, headers=one.headers or {},
+    )  # fmt: skip
+
+
+def _given(what: Task[..., Any, Any] | str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """What is asked for, by name; a raw value under the name of nothing."""
     if isinstance(what, str):
         if len(args) > 1 or kwargs:
             raise ConfigError("a raw message has one value: assert_enqueued(app, queue, value)")
-        return {"": _wire(args[0])} if args else {}
+        return {"": args[0]} if args else {}
     try:
-        given = what.codec.given.bind_partial(*args, **kwargs)
+        return what.codec.given.bind_partial(*args, **kwargs).arguments
     except TypeError as error:
         raise ConfigError(f"task {what.name}: {error}; it takes {what.codec.given}") from None
-    return {name: _wire(value) for name, value in given.arguments.items()}
 
 
-def _fits(one: Enqueued, what: Task[..., Any, Any] | str, wanted: dict[str, Any]) -> bool:
-    if isinstance(what, str):
-        return not wanted or one.value == wanted[""]
-    value = cast("dict[str, Any]", one.value)
-    return all(name in value and value[name] == wanted[name] for name in wanted)
+def _received(what: Task[..., Any, Any] | str, name: str, value: Any) -> Any:
+    """A value as it would arrive."""
+    return decode_value(encode_value(value)) if isinstance(what, str) else what.codec.received(name, value)
 
 
-def _wire(value: Any) -> Any:
-    return decode_value(encode_value(value))
+def _fits(one: Found, what: Task[..., Any, Any] | str, wanted: dict[str, Any]) -> bool:
+    if not wanted:
+        return True
+    try:
+        arrived = {"": decode_value(one.body or b"")} if isinstance(what, str) else what.codec.named(one.body or b"")
+    except BadArguments:
+        return False
+    return all(name in arrived and agree(wanted[name], arrived[name]) for name in wanted)
 
 
 def _call(name: str, arguments: Any) -> str:

@@ -7,6 +7,7 @@ Asynchronous tasks run on a loop, with their `timeout=`; plain ones, `cpu=True` 
 
 import asyncio
 import contextlib
+import inspect
 
 from forebay.app import Forebay
 from forebay.engine.waiting import drive
@@ -14,8 +15,11 @@ from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ForebayError, TaskFailed
 from forebay.model.lifecycle import State
 from forebay.testing.drainer import Drainer, Ended
+from forebay.testing.job import End
 
 __all__ = ["Ended", "adrain", "drain"]
+
+_NOT_YET: End = (None, None)
 
 
 def drain(app: Forebay, *queues: str, ahead: Duration = 0.0, raising: bool = False, limit: int = 10_000) -> list[Ended]:
@@ -38,7 +42,9 @@ def drain(app: Forebay, *queues: str, ahead: Duration = 0.0, raising: bool = Fal
     try:
         with asyncio.Runner() as runner:
             while (job := drive(drainer.next())) is not None:
-                end = runner.run(job.on_loop()) if job.is_async else job.here()
+                end = _NOT_YET if job.is_async else job.here()
+                if job.is_async or inspect.isawaitable(end[0]):
+                    end = runner.run(job.on_loop(end[0]))
                 _look(drive(drainer.settle(job, *end)), raising)
     finally:
         drive(drainer.close())
@@ -53,7 +59,9 @@ async def adrain(
     await drainer.open()
     try:
         while (job := await drainer.next()) is not None:
-            end = await job.on_loop() if job.is_async else await asyncio.to_thread(job.here)
+            end = _NOT_YET if job.is_async else await asyncio.to_thread(job.here)
+            if job.is_async or inspect.isawaitable(end[0]):
+                end = await job.on_loop(end[0])
             _look(await drainer.settle(job, *end), raising)
     finally:
         await drainer.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from forebay.model.delivery import Delivery
@@ -45,9 +45,13 @@ class Job:
         except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
             return None, error
 
-    async def on_loop(self) -> End:
-        """Call it on this loop, as a task of its own, and strike it when its time is up."""
-        task = asyncio.ensure_future(self._call_async())
+    async def on_loop(self, begun: Awaitable[Any] | None = None) -> End:
+        """Call it on this loop, as a task of its own, and strike it when its time is up.
+
+        Args:
+            begun: what a call of it gave that has to be awaited.
+        """
+        task = asyncio.ensure_future(self._call_async(begun))
         timer = self._strike_later(task)
         try:
             value, error = await task
@@ -75,10 +79,10 @@ class Job:
             enter(self.run.context)
         return None if self._function is None else self._function()
 
-    async def _call_async(self) -> End:
+    async def _call_async(self, begun: Awaitable[Any] | None) -> End:
         """As a worker calls it: caught in here, for asyncio lets a SystemExit end the whole loop."""
         try:
-            return await self._call(), None
+            return await (self._call() if begun is None else begun), None
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except asyncio.CancelledError as error:

@@ -139,7 +139,7 @@ def test_an_annotation_without_a_form_on_the_wire_is_refused_at_once():
 
     def either(value: One | Two): ...
 
-    with pytest.raises(ConfigError, match="task f: an annotation has no form on the wire"):
+    with pytest.raises(ConfigError, match="task f: `value`: an annotation has no form on the wire"):
         Codec("f", either)
 
 
