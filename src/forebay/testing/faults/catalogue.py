@@ -6,7 +6,7 @@ All rows but those of `on_sqlite` are written once for all engines; an engine ma
 from collections.abc import Mapping
 from pathlib import Path
 
-from forebay.testing.faults import clocks, competing, disk, freezing, killing, on_sqlite
+from forebay.testing.faults import clocks, competing, disk, freezing, killing, on_sqlite, striking
 from forebay.testing.faults.run import Scenario
 from forebay.testing.faults.stage import MakeUrl
 from forebay.testing.history import Rules
@@ -27,6 +27,7 @@ SCENARIOS = (
     Scenario("T3", "producers killed in mid-publish", killing.producers),
     Scenario("T4", "frozen past the lease, and back", freezing.stopped),
     Scenario("T5", "C code holds the interpreter", freezing.interpreter_held),
+    Scenario("T5b", "timeouts strike tasks that enqueue", striking.timeouts),
     Scenario("T9", "disk full", disk.full),
     Scenario("T9b", "size limit reached", disk.soft_limit),
     *on_sqlite.SCENARIOS,

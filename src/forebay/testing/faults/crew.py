@@ -4,12 +4,14 @@ Every task writes down its own start and, as its only effect, its own end. Some 
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
 import time
 
 from forebay.app import Forebay
+from forebay.model.errors import ForebayError
 from forebay.produce.context import Context
 from forebay.testing.history import Recorder, folder_of
 
@@ -87,3 +89,17 @@ async def poison(context: Context, number: int, how: str) -> None:
         case _:
             while True:  # a loop without an end, which the timeout has to end
                 number += 1
+
+
+@app.task(queue="work", retry=1, timeout=0.1, grace=20.0)
+def use_the_queue(context: Context, number: int) -> None:
+    """Enqueue, ask and wait until the timeout strikes, with one message by its side that is always the same."""
+    _recorder.start(context)
+    child = work.using(id=f"of-{context.id}")
+    while True:
+        handle = child.enqueue(number=number)
+        work.enqueue_many([work.call(number=number).using(id=handle.id)])
+        context.progress(number)
+        handle.status()
+        with contextlib.suppress(ForebayError):
+            handle.result(timeout=0.01)
