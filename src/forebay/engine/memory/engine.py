@@ -106,20 +106,28 @@ class MemoryEngine:
 
     def _share_out(self, want: Want, now: float) -> list[Record]:
         """Each open lane gives its share first, so that a long one starves nobody; then what is left over."""
-        lanes = self._open_lanes(want.queues)
+        lanes, caps = self._open_lanes(want), dict(want.caps)
         if not lanes:
             return []
         start = self._turn % len(lanes)
         self._turn += min(want.limit, len(lanes))
         taken: list[Record] = []
         for share in (-(-want.limit // len(lanes)), want.limit):
-            for line in lanes[start:] + lanes[:start]:
-                self._take(line, min(share, want.limit - len(taken)), want.worker, now, taken)
+            for lane, line in lanes[start:] + lanes[:start]:
+                before, limit = len(taken), min(share, want.limit - len(taken), caps.get(lane, share))
+                self._take(line, limit, want.worker, now, taken)
+                if lane in caps:
+                    caps[lane] -= len(taken) - before
         return taken
 
-    def _open_lanes(self, queues: Sequence[str]) -> list[Line]:
-        known = [(name, self._memory.queues[name]) for name in dict.fromkeys(queues) if name in self._memory.queues]
-        return [line for name, queue in known for lane, line in queue.lines.items() if self._memory.is_open(name, lane)]
+    def _open_lanes(self, want: Want) -> list[tuple[str, Line]]:
+        known = [name for name in dict.fromkeys(want.queues) if name in self._memory.queues]
+        lanes = [(name, lane, line) for name in known for lane, line in self._memory.queues[name].lines.items()]
+        return [
+            (lane, line)
+            for name, lane, line in lanes
+            if want.caps.get(lane, 1) > 0 and self._memory.is_open(name, lane)
+        ]
 
     def _take(self, line: Line, limit: int, worker: str, now: float, taken: list[Record]) -> None:
         while limit > 0 and (first := line.first()) is not None:

@@ -12,7 +12,8 @@ from forebay.engine.sqlite.depth import depths
 from forebay.engine.sqlite.gates import Gates
 from forebay.engine.sqlite.inspecting import Inspecting
 from forebay.engine.sqlite.leasing import Leasing, ripen
-from forebay.engine.sqlite.publishing import QUEUE, Publishing
+from forebay.engine.sqlite.publishing import Publishing
+from forebay.engine.sqlite.topics import CANCEL, QUEUE
 from forebay.engine.sqlite.results import Results
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.schedules import Schedules
@@ -23,9 +24,6 @@ from forebay.model.clock import Clock
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
-
-#: The topic on which running work is asked to stop.
-CANCEL = "cancel"
 
 
 class Verbs:

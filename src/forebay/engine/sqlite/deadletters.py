@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from forebay.engine.sqlite.choosing import Source, chosen, in_steps
 from forebay.engine.sqlite.database import Database
-from forebay.engine.sqlite.publishing import QUEUE
+from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
 from forebay.store.contract import Choice

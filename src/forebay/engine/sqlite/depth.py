@@ -17,7 +17,7 @@ def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
     tallies: dict[str, dict[str, int]] = {}
     for queue, name, n in db.read(sql("tallies")):
         if name in _FIELDS:
-            tallies.setdefault(queue, {})[name] = n
+            tallies.setdefault(queue, {})[name] = max(0, n)  # below, if somebody else put rows into the file
     paused = {
         queue
         for (queue,) in db.read(

@@ -5,7 +5,7 @@ steps, with every lease and sweep, so that no transaction is long and a crash in
 """
 
 from forebay.engine.sqlite.database import Database
-from forebay.engine.sqlite.publishing import QUEUE
+from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
 from forebay.store.contract import OPERATOR, Gate

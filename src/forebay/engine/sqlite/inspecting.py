@@ -14,6 +14,7 @@ from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.shrinking import shrink
 from forebay.engine.sqlite.sifting import NOTHING, sifted
+from forebay.engine.sqlite.topics import CANCEL
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import LIVE, Move, State
@@ -112,7 +113,7 @@ class Inspecting:
         """End what waits; ask the worker of what runs."""
         if number == rows.RUNNING:
             tx.db.execute("update message set cancel = 1 where seq = ?", (seq,))
-            tx.topics.add("cancel")
+            tx.topics.add(CANCEL)
             return State.RUNNING
         ruling = Ruling(move=Move.CANCEL, state=State.CANCELLED, lost=lost, cause=CANCELLED)
         self._settling.end(tx, seq, queue, rows.live(number), ruling)

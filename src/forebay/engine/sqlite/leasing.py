@@ -9,8 +9,9 @@ import apsw
 from forebay.engine.contract import Beat, Leased, Recovered, Want
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
+from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.gates import wake
-from forebay.engine.sqlite.publishing import QUEUE
+from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.sifting import NOTHING, sifted
@@ -25,6 +26,9 @@ from forebay.model.ruling import SILENT
 SWEEP = 1_000
 #: Lanes that share a lease while all have enough; each costs a statement, and the turn comes to the others.
 VISITS = 16
+
+#: A queue, a lane of it, and whether something in it comes back (`lanes.sql`).
+Place = tuple[str, str, int]
 
 
 class Leasing:
@@ -49,6 +53,8 @@ class Leasing:
     def _take(self, tx: Transaction, want: Want) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""
         lanes = tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)), tx.now)) if want.queues else []
+        caps = dict(want.caps)
+        lanes = [place for place in lanes if caps.get(place[1], 1) > 0]
         if not lanes:
             return []
         turn = self._turn % len(lanes)
@@ -56,26 +62,18 @@ class Leasing:
         taken: list[Delivery] = []
         while hungry and len(taken) < want.limit:
             share = -(-(want.limit - len(taken)) // min(len(hungry), VISITS))
-            still: list[tuple[str, str]] = []
-            for queue, lane in hungry:
-                limit = min(share, want.limit - len(taken))
-                got = self._take_lane(tx, want.worker, queue, lane, limit) if limit else []
+            still: list[Place] = []
+            for place in hungry:
+                limit = min(share, want.limit - len(taken), caps.get(place[1], share))
+                got = _take_lane(tx, want.worker, place, limit) if limit else []
                 taken += got
                 self._turn += bool(limit)
+                if place[1] in caps:
+                    caps[place[1]] -= len(got)
                 if limit and len(got) == limit:
-                    still.append((queue, lane))
+                    still.append(place)
             hungry = still
         return taken
-
-    def _take_lane(self, tx: Transaction, worker: str, queue: str, lane: str, limit: int) -> list[Delivery]:
-        found = tx.rows(sql("lease"), (worker, tx.now, queue, lane, limit))
-        if not found:
-            return []
-        found.sort()  # RETURNING has no order: by acceptance, which they mostly are,
-        if len({row[10] for row in found}) > 1:
-            found.sort(key=lambda row: -row[10])  # then by priority
-        tx.moved(queue, "ready", "running", len(found))
-        return [rows.delivery(row) for row in found]
 
     def extend(self, tx: Transaction, beats: Sequence[Beat]) -> list[bool]:
         """Renew each row, or register it."""
@@ -104,6 +102,19 @@ class Leasing:
                 returned += ruling.move is Move.LOSE
                 quarantined += ruling.move is Move.QUARANTINE
         return Recovered(sorted(gone | named), returned, quarantined)
+
+
+def _take_lane(tx: Transaction, worker: str, place: Place, limit: int) -> list[Delivery]:
+    queue, lane, back = place
+    found = tx.rows(sql("lease_back" if back else "lease"), (worker, tx.now, queue, lane, limit))
+    if not found:
+        return []
+    found = without_ended(tx, queue, found)
+    found.sort()  # RETURNING has no order: by acceptance, which they mostly are,
+    if len({row[10] for row in found}) > 1:
+        found.sort(key=lambda row: -row[10])  # then by priority
+    tx.moved(queue, "ready", "running", len(found))
+    return [rows.delivery(row) for row in found]
 
 
 async def ripen(db: Database) -> None:

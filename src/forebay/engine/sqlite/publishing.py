@@ -10,15 +10,15 @@ from msgspec.structs import replace
 from forebay.engine.contract import Fate, Receipt
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
+from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.message import Message, quiet, start
 from forebay.model.queue import QueueSpec
 
 #: Characters of an id; one of another length is inserted by itself.
 ID_LENGTH = 32
-#: The topic that tells of a queue's news.
-QUEUE = "queue:"
 
 
 class Publishing:
@@ -105,14 +105,14 @@ def _form(message: Message) -> Message:
 
 def _insert_alike(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]) -> list[Receipt]:
     """Messages of one form, usually a whole batch; those that are duplicates are found out one by one."""
-    if (
-        len(alike) > 1
-        and alike[0].unique is None
-        and all(_usual(message.id) for message in alike)
-        and _insert_all(tx, alike, form)
-    ):
+    if len(alike) > 1 and alike[0].unique is None and _are_new(tx, alike) and _insert_all(tx, alike, form):
         return [Receipt(message.id) for message in alike]
     return [_insert_one(tx, message, form) for message in alike]
+
+
+def _are_new(tx: Transaction, alike: Sequence[Message]) -> bool:
+    """Whether their ids are of the usual form, and none of them has ended."""
+    return all(_usual(message.id) for message in alike) and not ended(tx, [message.id for message in alike])
 
 
 def _usual(id_: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
-from forebay.engine.sqlite.settling import ENDED
+from forebay.engine.sqlite.topics import ENDED
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State

@@ -8,16 +8,13 @@ from typing import Any, cast
 import apsw
 
 from forebay.engine.sqlite import rows
-from forebay.engine.sqlite.publishing import QUEUE
+from forebay.engine.sqlite.topics import ENDED, QUEUE
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model import lifecycle
 from forebay.model.lifecycle import Move, State
 from forebay.model.outcome import Ack, Outcome, Park, Settlement
 from forebay.model.ruling import EXPIRED, Ruling, Standing, rule
-
-#: The topic that tells waiting callers of an end.
-ENDED = "ended"
 
 
 class Settling:
@@ -117,13 +114,20 @@ class Settling:
         return True
 
     def _remember(self, tx: Transaction, acks: Sequence[Settlement], leases: "array[int]") -> None:
-        """Keep the ends. Those without a result and kept equally long, as most are, go in one statement."""
+        """Keep the ends; those that are kept equally long, as most are, in one statement."""
         fates = [cast("Ack", ack.outcome) for ack in acks]
         keep = fates[0].keep
-        if any(fate.result is not None or fate.keep != keep for fate in fates):
+        if any(fate.keep != keep for fate in fates):
             self._remember_each(tx, acks)
-        elif (seconds := self._keep if keep is None else keep) > 0:
+            return
+        seconds = self._keep if keep is None else keep
+        if seconds <= 0:
+            return
+        if all(fate.result is None for fate in fates):
             tx.db.execute(sql("remember_all"), (apsw.carray(leases), tx.now, tx.now + seconds))
+        else:
+            results = tuple([_with_result(lease, fate.result) for lease, fate in zip(leases, fates, strict=True)])
+            tx.db.execute(sql("remember_results"), (apsw.carray(results), tx.now, tx.now + seconds))
 
     def _remember_each(self, tx: Transaction, acks: Sequence[Settlement]) -> None:
         now, kept = tx.now, list[tuple[Any, ...]]()
@@ -133,6 +137,11 @@ class Settling:
             if keep > 0:
                 kept.append((ack.delivery.receipt, ack.delivery.fence, now, now + keep, fate.result))
         tx.db.executemany(sql("remember"), kept)
+
+
+def _with_result(lease: int, result: bytes | None) -> bytes:
+    """As `remember_results.sql` takes them apart."""
+    return b"%019d0" % lease if result is None else b"%019d1%b" % (lease, result)
 
 
 def _again(tx: Transaction, seq: int, queue: str, ruling: Ruling) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from forebay.engine.contract import Want
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.rows import sql
-from forebay.engine.sqlite.settling import ENDED
+from forebay.engine.sqlite.topics import ENDED
 from forebay.engine.sqlite.writer import Transaction, Writer
 
 P = ParamSpec("P")
@@ -53,7 +53,7 @@ async def sifted(
 def _sift(tx: Transaction, want: Want) -> int:
     """Bury what stands where a lease would look and cannot be taken; how many."""
     seqs = {seq for (seq,) in tx.rows(sql("waiting_due"), (tx.now, _FAR))}
-    for queue, lane in tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)), tx.now)) if want.queues else ():
+    for queue, lane, _ in tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)), tx.now)) if want.queues else ():
         seqs |= {seq for (seq,) in tx.rows(sql("foremost"), (queue, lane, want.limit))}
     return sum(_bury(tx, seq) for seq in sorted(seqs))
 

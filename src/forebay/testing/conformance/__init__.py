@@ -30,7 +30,7 @@ from forebay.testing.conformance.driving import TestDriving
 from forebay.testing.conformance.extend import TestExtend
 from forebay.testing.conformance.gates import TestGates, TestPark
 from forebay.testing.conformance.kit import Kit, kit, live
-from forebay.testing.conformance.lease import TestExpiry, TestLease, TestRotation
+from forebay.testing.conformance.lease import TestCaps, TestExpiry, TestLease, TestRotation
 from forebay.testing.conformance.many import TestMany
 from forebay.testing.conformance.processes import TestDurable, TestShared
 from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUnique
@@ -48,6 +48,7 @@ __all__ = [
     "MakeBackend",
     "TestAudits",
     "TestCancel",
+    "TestCaps",
     "TestCauses",
     "TestConcurrency",
     "TestDead",

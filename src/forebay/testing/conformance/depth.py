@@ -68,6 +68,26 @@ class TestDepth:
         kit.lease()
         assert kit.depth().age == 0.0
 
+    def test_what_comes_back_from_retries_hides_nobody_who_waits_longer(self, kit: Kit) -> None:
+        """However many fresh retries stand before it, in whatever lane and priority the oldest waits."""
+        kit.publish(*(f"m{number}" for number in range(60)))
+        retried = kit.lease(60)
+        kit.publish("old", lane="smtp", priority=-3)
+        kit.clock.advance(600)
+        kit.publish("young", priority=9)
+        kit.settle(Retry(0.0, BOOM), *retried)
+        kit.clock.advance(1)
+        assert kit.depth().age == pytest.approx(601)
+        kit.settle(Ack(), *(delivery for delivery in kit.lease() if delivery.lane))
+        assert kit.depth().age == 0.0
+        kit.publish("a", "b")
+        kit.clock.advance(10)
+        (first,) = kit.lease(1)
+        kit.settle(Retry(5.0, BOOM), first)
+        kit.clock.advance(20)
+        kit.settle(Ack(), *kit.lease(1))
+        assert kit.depth().age == pytest.approx(30)
+
     def test_a_delay_is_not_age(self, kit: Kit) -> None:
         """A delayed message waits from the time it was due, and what is due counts as ready."""
         kit.needs("delays")

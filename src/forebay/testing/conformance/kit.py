@@ -95,21 +95,21 @@ class Working(Stage):
         self._beaten.add(worker)
         return self.run(self.backend.extend([Beat(worker=worker, lease=lease, **fields)]))[0]
 
-    def ask(self, limit: int = 100, worker: str = "w", queues: Sequence[str] = ("q",)) -> Leased:
+    def ask(self, limit: int = 100, worker: str = "w", queues: Sequence[str] = ("q",), **more: Any) -> Leased:
         """Lease by a worker that has beaten before, if it was not lost."""
-        leased = self.run(self.backend.lease(Want(worker, queues, limit)))
+        leased = self.run(self.backend.lease(Want(worker, queues, limit, **more)))
         self.news = leased.news
         return leased
 
-    def lease(self, limit: int = 100, worker: str = "w", queues: Sequence[str] = ("q",)) -> list[Delivery]:
+    def lease(self, limit: int = 100, worker: str = "w", queues: Sequence[str] = ("q",), **more: Any) -> list[Delivery]:
         """Lease by a worker that is registered here if this test has not done so."""
         if worker not in self._beaten:
             self.beat(worker)
-        return self.ask(limit, worker, queues).deliveries
+        return self.ask(limit, worker, queues, **more).deliveries
 
-    def take(self, limit: int = 100, worker: str = "w", queues: Sequence[str] = ("q",)) -> list[str]:
+    def take(self, limit: int = 100, worker: str = "w", queues: Sequence[str] = ("q",), **more: Any) -> list[str]:
         """The names of what a lease gave."""
-        return names(self.lease(limit, worker, queues))
+        return names(self.lease(limit, worker, queues, **more))
 
     def settle(self, outcome: Outcome, *deliveries: Delivery, worker: str = "w") -> list[bool]:
         """Settle deliveries that end alike."""

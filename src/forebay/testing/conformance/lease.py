@@ -215,3 +215,34 @@ class TestExpiry:
         kit.publish("fresh")
         kit.clock.advance(6)
         assert names(kit.lease(1) or kit.lease(1)) == ["fresh"]
+
+
+class TestCaps:
+    """A worker's own bounds by lane: what it has no room for stays for others, and holds up nothing else."""
+
+    def test_a_lane_at_none_is_left_out(self, kit: Kit) -> None:
+        """However much waits in it, and however early it came."""
+        kit.publish(*(f"c{number}" for number in range(50)), lane="cpu")
+        kit.publish("a", "b")
+        assert kit.take(10, caps={"cpu": 0}) == ["a", "b"]
+        assert kit.take(3, caps={"cpu": 1}) == ["c0"]
+
+    def test_a_lane_gives_no_more_than_its_cap(self, kit: Kit) -> None:
+        """The rest of the lease goes to the others."""
+        kit.publish(*(f"c{number}" for number in range(10)), lane="cpu")
+        kit.publish(*(f"a{number}" for number in range(10)))
+        taken = kit.take(10, caps={"cpu": 2})
+        assert sorted(taken) == ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "c0", "c1"]
+
+    def test_a_cap_holds_over_all_queues(self, kit: Kit) -> None:
+        """It is about the worker, not about a queue."""
+        for queue in ("x", "y"):
+            kit.publish(f"{queue}1", f"{queue}2", queue=queue, lane="cpu")
+        assert len(kit.take(10, queues=["x", "y"], caps={"cpu": 3})) == 3
+        assert len(kit.take(10, queues=["x", "y"], caps={"cpu": 3})) == 1
+
+    def test_the_main_lane_can_be_capped_too(self, kit: Kit) -> None:
+        """It is a lane like any other, whose name is empty."""
+        kit.publish("a", "b")
+        kit.publish("c", lane="cpu")
+        assert kit.take(10, caps={"": 0}) == ["c"]

@@ -23,6 +23,20 @@ alter table message add column unknown real;
 drop index message_unique;
 create index message_unique on message (uniq) where uniq is not null;
 
+-- what waits for its first run is in order of time as well, so that the oldest is the first; what comes back is not
+drop index message_ready;
+create index message_fresh on message (queue, lane, priority desc, seq) where state = 1 and due is null;
+create index message_back on message (queue, lane, priority desc, seq) where state = 1 and due is not null;
+create index message_age on message (queue, due) where state = 1 and due is not null;
+
+-- for looking: by place, by key, and what is rare among much else
+create index message_place on message (queue, task, seq);
+create index message_key on message (key, seq) where key is not null;
+create index message_later on message (queue, seq) where state = 0;
+create index finished_other on finished (state, seq) where state <> 'done';
+create index dead_task on dead (task, seq);
+create index dead_key on dead (key, seq) where key is not null;
+
 -- a closed gate; lane '*' is the whole queue, until 0 is open: what is parked behind it has still to be woken
 alter table gate rename to old_gate;
 create table gate (
