@@ -13,13 +13,13 @@ from forebay.engine.sqlite.gates import Gates
 from forebay.engine.sqlite.inspecting import Inspecting
 from forebay.engine.sqlite.leasing import Leasing, ripen
 from forebay.engine.sqlite.publishing import Publishing
-from forebay.engine.sqlite.topics import CANCEL, QUEUE
 from forebay.engine.sqlite.results import Results
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.schedules import Schedules
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.sharing import Files
 from forebay.engine.sqlite.sifting import sifted
+from forebay.engine.sqlite.topics import CANCEL, QUEUE
 from forebay.model.clock import Clock
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import apsw
 
 from forebay.engine.contract import Depth
+from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 
@@ -13,17 +14,14 @@ _FIELDS = frozenset(Depth.__struct_fields__) - {"queue", "age", "paused"}
 
 def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
     """One row per queue, by name; the cost depends on the number of queues, lanes and priorities, not of messages."""
-    names = sorted(queues if queues is not None else (name for (name,) in db.read("select name from queue")))
+    known = db.read("select cast(name as blob) from queue") if queues is None else ()
+    names = sorted(queues if queues is not None else (rows.text(name) for (name,) in known))
     tallies: dict[str, dict[str, int]] = {}
     for queue, name, n in db.read(sql("tallies")):
-        if name in _FIELDS:
-            tallies.setdefault(queue, {})[name] = max(0, n)  # below, if somebody else put rows into the file
-    paused = {
-        queue
-        for (queue,) in db.read(
-            "select queue from gate where lane = '*' and (until is null or until > ?)", (db.clock.now(),)
-        )
-    }
+        if (field := rows.text(name)) in _FIELDS:  # below 0, if somebody else put rows into the file
+            tallies.setdefault(rows.text(queue), {})[field] = max(0, n)
+    closed = db.read(sql("gates"), (db.clock.now(),))
+    paused = {rows.text(queue) for queue, lane, *_ in closed if lane == b"*"}
     ages = _ages(db, [name for name in names if tallies.get(name, {}).get("ready")])
     return [
         Depth(queue=name, age=ages.get(name, 0.0), paused=name in paused, **tallies.get(name, {})) for name in names

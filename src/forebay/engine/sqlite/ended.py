@@ -7,8 +7,8 @@ from typing import Any
 import apsw
 
 from forebay.engine.sqlite.audits import noted
-from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 
 _logger = logging.getLogger("forebay.sqlite")

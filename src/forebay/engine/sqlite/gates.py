@@ -4,9 +4,12 @@ A gate that is opened, or opens by itself, stays in the file until all that is p
 steps, with every lease and sweep, so that no transaction is long and a crash in between leaves nobody asleep.
 """
 
+from typing import Any
+
+from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
-from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.store.contract import OPERATOR, Gate
 
@@ -37,7 +40,13 @@ class Gates:
     async def gates(self) -> list[Gate]:
         """See `store.contract.Gates.gates`."""
         found = self._db.read(sql("gates"), (self._db.clock.now(),))
-        return [Gate(queue, None if lane == WHOLE else lane, *rest) for queue, lane, *rest in found]
+        return [_gate(row) for row in found]
+
+
+def _gate(row: tuple[Any, ...]) -> Gate:
+    queue, lane, reason, since, holder, until = row
+    lane = rows.text(lane)
+    return Gate(rows.text(queue), None if lane == WHOLE else lane, rows.text(reason), since, rows.text(holder), until)
 
 
 def wake(tx: Transaction, limit: int = STEP) -> int:

@@ -1,19 +1,21 @@
 """Reading and stopping messages, and the workers that hold them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from forebay.engine.contract import Beat
-from forebay.engine.sqlite import results, rows
-from forebay.engine.sqlite.choosing import STEP, Source, chosen, in_steps
+from forebay.engine.sqlite import rows
+from forebay.engine.sqlite.choosing import STEP, in_steps, sought
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.leasing import promote, ripen
+from forebay.engine.sqlite.looking import Sought, look
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.shrinking import shrink
 from forebay.engine.sqlite.sifting import NOTHING, sifted
+from forebay.engine.sqlite.stories import TABLES, read_all
 from forebay.engine.sqlite.topics import CANCEL
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
@@ -25,8 +27,9 @@ from forebay.store.contract import Choice, Found, Query, WorkerRow
 TOMBSTONE = 3600.0
 
 #: What was not asked to stop yet.
-_STOPPABLE = Source("message", "seq, queue, state, lost", "not (state = 2 and cancel = 1)")
+_STOPPABLE = "not (state = 2 and cancel = 1)"
 
+_beat = msgspec.msgpack.Decoder(Beat).decode
 _beat = msgspec.msgpack.Decoder(Beat).decode
 #: The partial index that serves a listing by state, so that a listing never walks the whole table.
 _INDEX = {State.SCHEDULED: "message_due", State.READY: "message_ready", State.RUNNING: "message_running"}
@@ -41,45 +44,33 @@ class Inspecting:
     async def messages(self, query: Query) -> list[Found]:
         """See `store.contract.Inspects.messages`."""
         await ripen(self._db)
-        if query.state is State.DEAD:
-            return self._list("dead", "find_dead", results.dead, query)
-        if query.state is None or query.state in LIVE:
-            return self._list("message", "find_live", results.live, query)
-        return self._list("finished", "find_finished", results.ended, query)
+        table = _table(query.state)
+        what = Sought(table, query.queue, query.task, query.key, query.unique, query.state)
+        after = self._after(table, query.after)
+        found: list[Found] = []
+        while after is not None and (left := query.limit - len(found)) > 0:
+            seqs = await look(self._db.read, what, after, left)
+            read = read_all(self._db, table, seqs)
+            found += [one for one in read if query.state in (None, one.state)]  # it may have moved on meanwhile
+            after = seqs[-1] if seqs else None
+        return found
 
-    def _list(self, table: str, statement: str, reader: Any, query: Query) -> list[Found]:
-        where: list[str] = ["1"]
-        values: list[Any] = []
-        asked = (("queue", query.queue), ("task", query.task), ("key", query.key), ("uniq", query.unique))
-        for column, value in asked:
-            if value is not None:
-                where.append(f"{column} = ?")
-                values.append(value)
-        hint = ""
-        if table == "message" and query.state is not None:
-            number = rows.LIVE_STATES.index(query.state)
-            where.append(f"state = {number}")
-            hint = f"indexed by {_INDEX[query.state]}" if query.state in _INDEX else ""
-        elif table == "finished":
-            where.append("state = ?")
-            values.append(str(query.state))
-        if query.after is not None:
-            where.append(f"seq > (select seq from {table} where id = ?)")  # noqa: S608 - a table of ours
-            values.append(query.after)
-        columns = sql(statement).split("where id = ?1")[0].replace(f"from {table}", f"from {table} {hint}")
-        text = f"{columns} where {' and '.join(where)} order by seq limit ?"
-        return [reader(row) for row in self._db.read(text, (*values, query.limit))]
+    def _after(self, table: str, id_: str | None) -> int | None:
+        """Where to go on; None if that row is gone: better a short list than the first page again."""
+        if id_ is None:
+            return 0
+        found = self._db.read(f"select seq from {table} where id = ?", (id_,))  # noqa: S608 - a table of ours
+        return found[0][0] if found else None
 
     async def latest(self, limit: int) -> list[Found]:
         """See `store.contract.Inspects.latest`."""
         await ripen(self._db)
-        live = self._newest("find_live", results.live, limit)
-        ends = self._newest("find_finished", results.ended, limit) + self._newest("find_dead", results.dead, limit)
-        return live + sorted(ends, key=lambda found: found.finished or 0.0)[-limit:]
+        live, finished, dead = (self._newest(table, limit) for table in TABLES)
+        return live + sorted(finished + dead, key=lambda found: found.finished or 0.0)[-limit:]
 
-    def _newest(self, statement: str, reader: Callable[[tuple[Any, ...]], Found], limit: int) -> list[Found]:
-        text = sql(statement).split("where id = ?1")[0] + "order by seq desc limit ?"
-        return [reader(row) for row in reversed(self._db.read(text, (limit,)))]
+    def _newest(self, table: str, limit: int) -> list[Found]:
+        seqs = self._db.read(f"select seq from {table} order by seq desc limit ?", (limit,))  # noqa: S608 - a table of ours
+        return read_all(self._db, table, [seq for (seq,) in seqs])
 
     async def held(self, worker: str) -> list[Delivery]:
         """See `store.contract.Inspects.held`."""
@@ -95,28 +86,29 @@ class Inspecting:
     def _cancel(self, tx: Transaction, ids: Sequence[str]) -> list[State | None]:
         states: list[State | None] = []
         for id_ in ids:
-            found = tx.rows("select seq, queue, state, lost from message where id = ?", (id_,))
-            states.append(self._stop(tx, *found[0]) if found else _ended_state(tx, id_))
+            seq = tx.value("select seq from message where id = ?", (id_,))
+            states.append(_ended_state(tx, id_) if seq is None else self._stop(tx, seq))
         return states
 
     async def cancel_all(self, choice: Choice, limit: int = 1000) -> int:
         """See `store.contract.Inspects.cancel_all`."""
-        return await in_steps(self._db.writer, self._cancel_chosen, choice, limit)
+        return await in_steps(self._db, self._stop_all, sought(choice, "message", _STOPPABLE), limit)
 
-    def _cancel_chosen(self, tx: Transaction, choice: Choice, limit: int) -> tuple[int, int]:
-        found = chosen(tx, _STOPPABLE, choice, limit)
-        for row in found:
-            self._stop(tx, *row)
-        return len(found), len(found)
+    def _stop_all(self, tx: Transaction, seqs: Sequence[int]) -> int:
+        return sum(self._stop(tx, seq) is not None for seq in seqs)
 
-    def _stop(self, tx: Transaction, seq: int, queue: str, number: int, lost: int) -> State:
-        """End what waits; ask the worker of what runs."""
+    def _stop(self, tx: Transaction, seq: int) -> State | None:
+        """End what waits; ask the worker of what runs. None if it is gone."""
+        found = tx.rows("select cast(queue as blob), state, lost from message where seq = ?", (seq,))
+        if not found:
+            return None
+        queue, number, lost = found[0]
         if number == rows.RUNNING:
             tx.db.execute("update message set cancel = 1 where seq = ?", (seq,))
             tx.topics.add(CANCEL)
             return State.RUNNING
         ruling = Ruling(move=Move.CANCEL, state=State.CANCELLED, lost=lost, cause=CANCELLED)
-        self._settling.end(tx, seq, queue, rows.live(number), ruling)
+        self._settling.end(tx, seq, rows.text(queue), rows.live(number), ruling)
         return State.CANCELLED
 
     async def tidy(self, limit: int = 5000) -> int:
@@ -143,6 +135,12 @@ class Inspecting:
         return [_worker(row, mono) for row in self._db.read(sql("workers"))]
 
 
+def _table(state: State | None) -> str:
+    if state is None or state in LIVE:
+        return "message"
+    return "dead" if state is State.DEAD else "finished"
+
+
 def _ended_state(tx: Transaction, id_: str) -> State | None:
     if tx.value("select 1 from dead where id = ?", (id_,)):
         return State.DEAD
@@ -152,9 +150,12 @@ def _ended_state(tx: Transaction, id_: str) -> State | None:
 
 def _worker(row: tuple[Any, ...], mono: float) -> WorkerRow:
     id_, host, pid, started, until, state, detail = row
-    beat = _beat(detail)
+    try:
+        beat = _beat(detail)
+    except rows.FOREIGN:  # what of its last beat cannot be read is not told
+        beat = Beat(worker="", lease=0.0)
     return WorkerRow(
-        worker=id_, host=host, node=beat.node, pid=pid, queues=beat.queues, concurrency=beat.concurrency,
-        running=beat.running, done=beat.done, failed=beat.failed, proved=beat.proved, state=state, rss=beat.rss,
-        started=started, left=until - mono,
+        worker=rows.text(id_), host=rows.text(host), node=beat.node, pid=pid, queues=beat.queues,
+        concurrency=beat.concurrency, running=beat.running, done=beat.done, failed=beat.failed, proved=beat.proved,
+        state=rows.text(state), rss=beat.rss, started=started, left=until - mono,
     )  # fmt: skip

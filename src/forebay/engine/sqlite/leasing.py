@@ -11,10 +11,10 @@ from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.gates import wake
-from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.sifting import NOTHING, sifted
+from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineError, LeaseLost
@@ -92,16 +92,16 @@ class Leasing:
     def recover(self, tx: Transaction, lost: Sequence[str]) -> Recovered:
         """Bury workers; what they held goes back, or is quarantined."""
         gone = {id_ for (id_,) in tx.rows(sql("gone"), (tx.mono, self._boot))}
-        named = {id_ for id_ in lost if tx.value("select 1 from worker where id = ? and state <> 'buried'", (id_,))}
+        known = "select 1 from worker where id = ? and state <> 'buried'"
+        named = {id_.encode() for id_ in lost if tx.value(known, (id_,))}
         returned = quarantined = 0
         for worker in sorted(gone | named):
-            # the row stays a while as a tombstone, so that a frozen worker that comes back is told
-            tx.db.execute("update worker set state = 'buried', until = 0, started = ? where id = ?", (tx.now, worker))
+            tx.db.execute(sql("bury_worker"), (worker, tx.now))
             for seq, queue, *stands in tx.rows(sql("running"), (worker,)):
-                ruling = self._settling.carry_out(tx, seq, queue, Lose(SILENT), tuple(stands))
+                ruling = self._settling.carry_out(tx, seq, rows.text(queue), Lose(SILENT), tuple(stands))
                 returned += ruling.move is Move.LOSE
                 quarantined += ruling.move is Move.QUARANTINE
-        return Recovered(sorted(gone | named), returned, quarantined)
+        return Recovered([rows.text(worker) for worker in sorted(gone | named)], returned, quarantined)
 
 
 def _take_lane(tx: Transaction, worker: str, place: Place, limit: int) -> list[Delivery]:

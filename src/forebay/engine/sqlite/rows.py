@@ -43,6 +43,11 @@ def live(number: int) -> State:
     return LIVE_STATES[number]
 
 
+def text(blob: bytes | str | None) -> str:
+    """A text that was read as bytes; what is no UTF-8 in it is escaped."""
+    return blob if isinstance(blob, str) else (blob or b"").decode("utf-8", "backslashreplace")
+
+
 def pack_or_none(value: Any) -> bytes | None:
     """MessagePack, or NULL for nothing."""
     return pack(value) if value else None

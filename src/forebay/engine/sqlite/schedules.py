@@ -60,14 +60,15 @@ class Schedules:
 
 def _schedule(row: tuple[Any, ...]) -> Schedule:
     name, cron, tz, form, missed, overlap, upcoming, last, paused, declared = row
-    flaw = ""
+    texts = [rows.text(blob) for blob in (name, cron, tz, missed, overlap)]
+    flaw = "" if [text.encode() for text in texts] == [name, cron, tz, missed, overlap] else "a text of it is no UTF-8"
     try:
         message = _form(form)
     except rows.FOREIGN as error:
         message, flaw = Message(id="", queue=""), f"its message is not readable ({error})"
     return Schedule(
-        name=name, cron=cron, tz=tz, message=message, missed=missed, overlap=overlap, next=upcoming, last=last,
-        paused=bool(paused), declared=declared, flaw=flaw,
+        name=texts[0], cron=texts[1], tz=texts[2], message=message, missed=texts[3], overlap=texts[4], next=upcoming,
+        last=last, paused=bool(paused), declared=declared, flaw=flaw,
     )  # fmt: skip
 
 
@@ -78,9 +79,17 @@ def _put(tx: Transaction, schedules: Sequence[Schedule]) -> None:
 
 
 def _drop(tx: Transaction, names: Sequence[str]) -> None:
-    tx.db.executemany("delete from schedule where name = ?", [(name,) for name in names])
+    for stored in _stored(tx, names):
+        tx.db.execute("delete from schedule where name = cast(? as text)", (stored,))
 
 
 def _pause(tx: Transaction, name: str, paused: bool) -> bool:
-    tx.db.execute(sql("pause_schedule"), (name, int(paused), tx.now))
-    return bool(tx.db.changes())
+    found = _stored(tx, [name])
+    for stored in found:
+        tx.db.execute(sql("pause_schedule"), (stored, int(paused), tx.now))
+    return bool(found)
+
+
+def _stored(tx: Transaction, names: Sequence[str]) -> list[bytes]:
+    """The names as they stand in the file; one that is no text is called as it is shown."""
+    return [name for (name,) in tx.rows("select cast(name as blob) from schedule") if rows.text(name) in set(names)]

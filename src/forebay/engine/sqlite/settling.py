@@ -8,8 +8,8 @@ from typing import Any, cast
 import apsw
 
 from forebay.engine.sqlite import rows
-from forebay.engine.sqlite.topics import ENDED, QUEUE
 from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.topics import ENDED, QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model import lifecycle
 from forebay.model.lifecycle import Move, State

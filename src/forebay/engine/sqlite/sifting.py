@@ -53,8 +53,10 @@ async def sifted(
 def _sift(tx: Transaction, want: Want) -> int:
     """Bury what stands where a lease would look and cannot be taken; how many."""
     seqs = {seq for (seq,) in tx.rows(sql("waiting_due"), (tx.now, _FAR))}
-    for queue, lane, _ in tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)), tx.now)) if want.queues else ():
-        seqs |= {seq for (seq,) in tx.rows(sql("foremost"), (queue, lane, want.limit))}
+    seqs |= {seq for (seq,) in tx.rows("select seq from message indexed by message_running where state = 2")}
+    for queue in want.queues:
+        for (lane,) in tx.rows("select cast(lane as blob) from lane where queue = ?", (queue,)):
+            seqs |= {seq for (seq,) in tx.rows(sql("foremost"), (queue, lane, max(1, want.limit)))}
     return sum(_bury(tx, seq) for seq in sorted(seqs))
 
 

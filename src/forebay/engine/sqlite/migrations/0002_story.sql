@@ -74,3 +74,21 @@ create table audit (
     seq integer primary key autoincrement, at real not null, actor text not null, verb text not null, target text not null,
     detail text not null
 ) strict;
+
+-- all that is known of a message, wherever it is; texts as bytes, so that one that is no text hides no other row
+create view story as
+select 0 as place, seq, id as name, cast(id as blob) as id, cast(queue as blob) as queue, cast(task as blob) as task,
+    state, attempt, lost, priority, cast(lane as blob) as lane, cast(key as blob) as key, cast(uniq as blob) as uniq,
+    body, headers, created, due, expires, leased as started, cast(worker as blob) as worker, null as finished,
+    null as result, cast(cause as blob) as cause, failure, progress
+from message
+union all
+select 1, seq, id, cast(id as blob), cast(queue as blob), cast(task as blob), cast(state as blob), attempt, lost, priority,
+    cast(lane as blob), cast(key as blob), cast(uniq as blob), x'', headers, created, due, late, started,
+    cast(worker as blob), finished, result, cast(cause as blob), failure, progress
+from finished
+union all
+select 2, seq, id, cast(id as blob), cast(queue as blob), cast(task as blob), x'64656164', attempt, lost, priority,
+    cast(lane as blob), cast(key as blob), cast(uniq as blob), body, headers, created, due, late, started,
+    cast(worker as blob), finished, null, cast(cause as blob), failure, progress
+from dead;

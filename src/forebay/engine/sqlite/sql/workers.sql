@@ -1,1 +1,3 @@
-select id, host, pid, started, until, state, detail from worker where state <> 'buried' order by started, id
+-- texts as bytes, so that one that is no text hides no other row
+select cast(id as blob), cast(host as blob), pid, started, until, cast(state as blob), detail from worker
+where state <> 'buried' order by started, id
