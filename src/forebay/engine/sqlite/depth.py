@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import apsw
-
 from forebay.engine.contract import Depth
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
@@ -33,4 +31,4 @@ def _ages(db: Database, queues: Sequence[str]) -> dict[str, float]:
     if not queues:
         return {}
     now = db.clock.now()
-    return {queue: max(0.0, now - since) for queue, since in db.read(sql("oldest"), (apsw.carray(tuple(queues)),))}
+    return {queue: max(0.0, now - since) for queue, since in db.read(sql("oldest"), (rows.many(queues),))}

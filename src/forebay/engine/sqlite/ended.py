@@ -4,8 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import apsw
-
+from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.audits import noted
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
@@ -16,9 +15,10 @@ _logger = logging.getLogger("forebay.sqlite")
 
 def ended(tx: Transaction, ids: Sequence[str]) -> set[str]:
     """Which of these ids have ended within their retention, or are dead."""
-    newest = tx.value(sql("newest_end"))
-    suspects = tuple([id_ for id_ in ids if id_ <= newest])
-    return {id_ for (id_,) in tx.rows(sql("ended"), (apsw.carray(suspects),))} if suspects else set()
+    newest: bytes = tx.value(sql("newest_end"))
+    bound = newest.decode() if newest.isascii() else chr(0x10FFFF)
+    suspects = [id_ for id_ in ids if id_ <= bound]
+    return {id_ for (id_,) in tx.rows(sql("ended"), (rows.many(suspects),))} if suspects else set()
 
 
 def without_ended(tx: Transaction, queue: str, leased: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
-import apsw
-
 from forebay.engine.contract import Beat, Leased, Recovered, Want
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
@@ -52,7 +50,7 @@ class Leasing:
 
     def _take(self, tx: Transaction, want: Want) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""
-        lanes = tx.rows(sql("lanes"), (apsw.carray(tuple(want.queues)), tx.now)) if want.queues else []
+        lanes = tx.rows(sql("lanes"), (rows.many(want.queues), tx.now)) if want.queues else []
         caps = dict(want.caps)
         lanes = [place for place in lanes if caps.get(place[1], 1) > 0]
         if not lanes:

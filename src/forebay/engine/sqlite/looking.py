@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import apsw
-
 from forebay.engine.sqlite import rows
 from forebay.engine.waiting import blocking
 from forebay.model.lifecycle import LIVE, State
@@ -81,8 +79,8 @@ def _conditions(sought: Sought) -> tuple[list[str], list[Any]]:
     conditions = [f"{column} = ?" for column, value in named if value is not None]
     values: list[Any] = [value for _, value in named if value is not None]
     if sought.ids is not None:
-        conditions.append("id in (select value from carray(?))")
-        values.append(apsw.carray(tuple(sought.ids) or ("",)))
+        conditions.append("id in (select cast(value as text) from carray(?))")
+        values.append(rows.many(sought.ids))
     if sought.state is not None and sought.table != "dead":
         conditions.append("state = ?")
         values.append(rows.LIVE_STATES.index(sought.state) if sought.table == "message" else str(sought.state))

@@ -1,11 +1,12 @@
 """Between our values and SQLite's columns: the state numbers, and the statements by name."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
 
+import apsw
 import msgspec
 from msgspec.structs import replace
 
@@ -46,6 +47,11 @@ def live(number: int) -> State:
 def text(blob: bytes | str | None) -> str:
     """A text that was read as bytes; what is no UTF-8 in it is escaped."""
     return blob if isinstance(blob, str) else (blob or b"").decode("utf-8", "backslashreplace")
+
+
+def many(values: Iterable[str]) -> Any:
+    """Texts for one binding, which a statement takes as `cast(value as text)`: an array of texts bears no NUL."""
+    return apsw.carray(tuple([value.encode("utf-8", "replace") for value in values]) or (b"",))
 
 
 def pack_or_none(value: Any) -> bytes | None:

@@ -1,3 +1,4 @@
 -- which of the ids ?1 have an end that is remembered
-select value from carray(?1)
-where exists (select 1 from finished where id = value) or exists (select 1 from dead where id = value)
+select cast(value as text) from carray(?1)
+where exists (select 1 from finished where id = cast(value as text))
+    or exists (select 1 from dead where id = cast(value as text))

@@ -1,7 +1,7 @@
 -- the open lanes of the queues ?1 in which something is ready, queue by queue in the order given; ?2 is now
 -- the last column says whether some of it comes back, which another statement leases
 with open (queue, lane) as (
-    select lane.queue, lane.lane from carray(?1) as name cross join lane on lane.queue = name.value
+    select lane.queue, lane.lane from carray(?1) as name cross join lane on lane.queue = cast(name.value as text)
     where not exists (
         select 1 from gate
         where gate.queue = lane.queue and gate.lane in ('*', lane.lane) and (gate.until is null or gate.until > ?2)

@@ -6,7 +6,7 @@ with recursive level (queue, lane, priority) as (
         where state = 1 and due is null and message.queue = lane.queue and message.lane = lane.lane
         order by priority desc limit 1
     )
-    from carray(?1) as name cross join lane on lane.queue = name.value
+    from carray(?1) as name cross join lane on lane.queue = cast(name.value as text)
     union all
     select queue, lane, (
         select priority from message indexed by message_fresh
@@ -24,9 +24,9 @@ with recursive level (queue, lane, priority) as (
     )
     from level where priority is not null
     union all
-    select name.value, (
+    select cast(name.value as text), (
         select due from message indexed by message_age
-        where state = 1 and due is not null and message.queue = name.value order by due limit 1
+        where state = 1 and due is not null and message.queue = cast(name.value as text) order by due limit 1
     )
     from carray(?1) as name
 )
