@@ -160,7 +160,7 @@ class Comparison:
 def agree(one: Any, other: Any) -> bool:
     """Whether two values that have both arrived are the same."""
     try:
-        Comparison(set(), exact=True, plain=False).look(one, other, "$")
+        Comparison(set(), exact=False, plain=False).look(one, other, "$")
     except Exception:  # noqa: BLE001 - a comparison of theirs may do anything
         return False
     return True
