@@ -1,5 +1,6 @@
 """Lesson 10: tasks that are declared without an app, in modules of their own, and what an app does with them."""
 
+import asyncio
 import gc
 import subprocess
 import sys
@@ -7,8 +8,8 @@ import textwrap
 
 import pytest
 
-from forebay import ConfigError, Context, Forebay, Handle, Registry
-from forebay.testing import ManualClock, drain
+from forebay import ConfigError, Context, Forebay, Handle, Registry, Retry
+from forebay.testing import ManualClock, adrain, drain
 
 
 @pytest.fixture
@@ -222,3 +223,50 @@ def test_a_hook_that_is_run_again_takes_its_old_place(app):
         def tell(context: Context, error: BaseException, outcome: object) -> None: ...
 
     assert list(app.on_failure) == [tell]
+
+
+@pytest.mark.parametrize("kind", ["drain", "adrain"])
+def test_hooks_are_called_in_a_drain_as_in_a_worker(app, kind):
+    told = []
+
+    @app.on_start
+    async def first() -> None:
+        told.append("first")
+
+    @app.on_start
+    def second() -> None:
+        told.append("second")
+
+    @app.on_failure
+    async def failed(context: Context, error: BaseException, outcome: object) -> None:
+        told.append((context.attempt, str(error), str(outcome.move)))
+
+    @app.on_stop
+    def stopped() -> None:
+        told.append("stopped")
+
+    @app.task(retry=Retry(2, after=0))
+    def work() -> None:
+        told.append("work")
+        raise ValueError("no")
+
+    work.enqueue()
+    drain(app) if kind == "drain" else asyncio.run(adrain(app))
+    failures = [(1, "no", "retry"), (2, "no", "dead-letter")]
+    assert told == ["first", "second", "work", failures[0], "work", failures[1], "stopped"]
+
+
+def test_a_message_of_a_task_in_the_queue_of_a_consumer_is_not_handed_to_it(app):
+    seen = []
+
+    @app.consume("clicks")
+    def load(messages) -> None:
+        seen.extend(messages)
+
+    @app.task
+    def send() -> None: ...
+
+    handle = send.using(queue="clicks").enqueue()
+    drain(app)
+    assert seen == []
+    assert "queue 'clicks' has a consumer of raw messages" in handle.find().cause

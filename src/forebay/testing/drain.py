@@ -2,12 +2,15 @@
 
 The way of a message is the worker's own (executor, retry policy, seal, fences); only the pools are left out.
 Asynchronous tasks run on a loop, with their `timeout=`; plain ones, `cpu=True` ones too, in the thread that drains
-(`drain`) or in a thread beside the loop (`adrain`), and no timeout stops them. Schedules fire when they are due.
+(`drain`) or in a thread beside the loop (`adrain`), and no timeout stops them. Schedules fire when they are due, and
+the app's hooks are called as in a worker process that starts with the drain and ends with it.
 """
 
 import asyncio
 import contextlib
 import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from forebay.app import Forebay
 from forebay.engine.waiting import drive
@@ -41,11 +44,18 @@ def drain(app: Forebay, *queues: str, ahead: Duration = 0.0, raising: bool = Fal
     drive(drainer.open())
     try:
         with asyncio.Runner() as runner:
+            for hook in app.on_start:
+                _here(runner, hook)
             while (job := drive(drainer.next())) is not None:
                 end = _NOT_YET if job.is_async else job.here()
                 if job.is_async or inspect.isawaitable(end[0]):
                     end = runner.run(job.on_loop(end[0]))
-                _look(drive(drainer.settle(job, *end)), raising)
+                ended = drive(drainer.settle(job, *end))
+                for hook, failed in _hooks(app, drainer):
+                    _here(runner, hook, *failed)
+                _look(ended, raising)
+            for hook in app.on_stop:
+                _here(runner, hook)
     finally:
         drive(drainer.close())
     return drainer.ended
@@ -58,14 +68,43 @@ async def adrain(
     drainer = Drainer(app, queues, seconds(ahead, "ahead"), limit)
     await drainer.open()
     try:
+        for hook in app.on_start:
+            await _there(hook)
         while (job := await drainer.next()) is not None:
             end = _NOT_YET if job.is_async else await asyncio.to_thread(job.here)
             if job.is_async or inspect.isawaitable(end[0]):
                 end = await job.on_loop(end[0])
-            _look(await drainer.settle(job, *end), raising)
+            ended = await drainer.settle(job, *end)
+            for hook, failed in _hooks(app, drainer):
+                await _there(hook, *failed)
+            _look(ended, raising)
+        for hook in app.on_stop:
+            await _there(hook)
     finally:
         await drainer.close()
     return drainer.ended
+
+
+def _hooks(app: Forebay, drainer: Drainer) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    """What the app wants to be told of the failures since the last time."""
+    failed, drainer.failed = drainer.failed, []
+    return [(hook, one) for one in failed for hook in app.on_failure]
+
+
+def _here(runner: asyncio.Runner, hook: Callable[..., Any], *given: Any) -> None:
+    value = hook(*given)
+    if inspect.isawaitable(value):
+        runner.run(_awaited(value))
+
+
+async def _there(hook: Callable[..., Any], *given: Any) -> None:
+    value = hook(*given)
+    if inspect.isawaitable(value):
+        await value
+
+
+async def _awaited(value: Awaitable[Any]) -> None:
+    await value
 
 
 def _refuse_on_loop() -> None:

@@ -76,6 +76,8 @@ class Drainer:
         self._executor = Executor(app.registry.tasks, bounds, self._report, app.clock.now)
         self._timekeeper = Timekeeper(app.store)
         self.ended: list[Ended] = []
+        #: what the app's `on_failure` hooks have to be called with
+        self.failed: list[tuple[Any, BaseException, Outcome]] = []
 
     async def open(self) -> None:
         """Make the app's queues and schedules known."""
@@ -120,6 +122,9 @@ class Drainer:
             for (delivery, end), counts in zip(ends, settled, strict=True)
         ]
         self.ended += ended
+        if job.run is not None and error is not None:
+            run, pairs = job.run, zip(ends, settled, strict=True)
+            self.failed += [(run.context, error, end) for (_, end), counts in pairs if counts and _failure(end)]
         return ended
 
     async def _live(self) -> None:
@@ -221,6 +226,10 @@ class Drainer:
 
 def _as_it_is(delivery: Delivery, end: Outcome, *_: Any) -> Sequence[tuple[Delivery, Outcome]]:
     return [(delivery, end)]
+
+
+def _failure(end: Outcome) -> bool:
+    return isinstance(end, outcome.Retry | outcome.DeadLetter)
 
 
 def _once(job: Job) -> bool:

@@ -90,6 +90,10 @@ def unpacked(
     messages: list[Message] = []
     bad: list[tuple[Delivery, Outcome]] = []
     for delivery in batch:
+        if delivery.task:
+            text = f"a message of task {delivery.task!r}, and queue {delivery.queue!r} has a consumer of raw messages"
+            bad.append((delivery, outcome.DeadLetter(text)))
+            continue
         if len(delivery.body) > limit + OVERHEAD:
             bad.append((delivery, too_large(delivery, limit)))
             continue
