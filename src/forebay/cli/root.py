@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tail": ("tail", "Messages as they come and end, live."),
     "doctor": ("doctor", "Look for what is wrong, and say what to do."),
     "healthcheck": ("workers", "Exit 0 if a worker of this host proved lately that it can work."),
+    "backup": ("backup", "Copy the database while workers run."),
     "migrate": ("doctor", "Bring the stored schema up to date."),
     "bench": ("bench", "Measure this machine."),
     "config": ("config", "Settings in force, and where they come from."),

@@ -60,6 +60,12 @@ def missing(db: apsw.Connection, database: Path) -> int:
     return max(0, record.progress - progress(db)) if record else 0
 
 
+def promised(database: Path) -> int:
+    """How far a database has been, as its mark says; 0 without one. Ask before you look at the database itself."""
+    record = _peek(database)
+    return record.progress if record else 0
+
+
 def check_new(database: Path, boot: str) -> None:
     """Before a file is made where none is: was there one?
 
@@ -165,11 +171,11 @@ class Mark:
     def moved_on(self) -> bool:
         """Whether somebody may have opened the database since this was written: it is counted anew, or another mark."""
         try:
-            own = self.path.stat().st_ino == os.fstat(self._fd).st_ino
+            record = _peek(self._database)
         except OSError:
-            return False  # no mark at all: whoever opens makes one
-        record = self.read()
-        return not own or (record is not None and record.openings != self._openings)
+            return True
+        own = os.fstat(self._fd).st_ino
+        return record is not None and (record.own != own or record.openings != self._openings)
 
     def read(self) -> Record | None:
         """What it says; None if it says nothing, or nothing that makes sense."""
