@@ -1,14 +1,13 @@
 """Operator verbs, shared by the command line and the dashboard: pause, resume, cancel, redrive, purge, schedules.
 
-Each leaves one line in the log `forebay.audit`: who did what, to what, and how many it met. Long work goes in batches,
-so that workers get their turn in between and progress can be shown.
+Each is written down in the store's audit, and as a line in the log `forebay.audit`: who did what, to what, and how many
+it met. Long work goes in batches, so that workers get their turn in between and progress can be shown.
 """
 
 import getpass
 import logging
 import platform
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -19,30 +18,26 @@ from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.store.contract import Choice, Schedule, Store
 
-#: Dead letters that one transaction moves.
+#: Messages that one transaction moves.
 BATCH = 1_000
 
 _audit = logging.getLogger("forebay.audit")
 
-
-class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """Which dead letters: those named, else those of a queue, else all."""
-
-    ids: Sequence[str] | None = None
-    queue: str | None = None
-
-    def __str__(self) -> str:
-        if self.ids is not None:
-            return f"{len(self.ids)} named"
-        return "all" if self.queue is None else f"queue {self.queue}"
+#: Called after each batch with how many it met.
+Report = Callable[[int], None]
+_Move = Callable[[Choice, int], Awaitable[int]]
 
 
-class _Move(Protocol):
-    async def __call__(self, choice: Choice, limit: int) -> int: ...
+def describe(choice: Choice) -> str:
+    """A choice in words, for the audit and for whoever is asked to confirm it."""
+    names = [f"{name} {value}" for name in ("queue", "task", "key", "state") if (value := getattr(choice, name))]
+    if choice.ids is not None:
+        names.insert(0, choice.ids[0] if len(choice.ids) == 1 else f"{len(choice.ids)} named")
+    return ", ".join(names) or "all"
 
 
 def whoami() -> str:
-    """Who acts, for the audit log: the user of this process and its host."""
+    """Who acts, for the audit: the user of this process and its host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
@@ -54,7 +49,7 @@ class Control:
     """The verbs of one operator.
 
     Args:
-        actor: who acts, as it shall stand in the audit log.
+        actor: who acts, as it shall stand in the audit.
     """
 
     def __init__(self, engine: Engine, store: Store, actor: str) -> None:
@@ -63,42 +58,64 @@ class Control:
     async def pause(self, queue: str, reason: str = "") -> None:
         """Stop leases from a queue; what runs goes on, what waits keeps waiting."""
         await self._store.close_gate(queue, None, reason)
-        self._log("pause", queue, reason=reason)
+        await self._note("pause", queue, reason=reason)
 
     async def resume(self, queue: str) -> None:
         """Allow leases again."""
         await self._store.open_gate(queue)
-        self._log("resume", queue)
+        await self._note("resume", queue)
 
     async def cancel(self, ids: Sequence[str]) -> list[State | None]:
         """Cancel messages; the state of each after that, None if unknown."""
         states = await self._store.cancel(ids)
         for id_, state in zip(ids, states, strict=True):
-            self._log("cancel", id_, state=str(state) if state else "unknown")
+            await self._note("cancel", id_, state=str(state) if state else "unknown")
         return states
 
-    async def dead(self, chosen: Chosen) -> int:
+    async def cancel_all(self, choice: Choice, report: Report | None = None) -> int:
+        """Cancel what is chosen and waits, ask what runs to stop; how many. See `redrive` for `report`."""
+        return await self._batches("cancel", self._store.cancel_all, choice, await self.waiting(choice), report)
+
+    async def waiting(self, choice: Choice) -> int:
+        """How many live messages a choice means, at most."""
+        depths = await self._engine.depth(None if choice.queue is None else [choice.queue])
+        return sum(depth.ready + depth.scheduled + depth.running + depth.parked for depth in depths)
+
+    async def dead(self, choice: Choice) -> int:
         """How many dead letters a choice means, at most."""
-        if chosen.ids is not None:
-            return len(chosen.ids)
-        depths = await self._engine.depth(None if chosen.queue is None else [chosen.queue])
+        if choice.ids is not None:
+            return len(choice.ids)
+        depths = await self._engine.depth(None if choice.queue is None else [choice.queue])
         return sum(depth.dead for depth in depths)
 
-    async def redrive(self, chosen: Chosen, report: Callable[[int], None] | None = None) -> int:
+    async def redrive(self, choice: Choice, report: Report | None = None) -> int:
         """Make dead letters ready again, attempts counted from 0; how many.
 
         Args:
             report: called after each batch with how many it moved.
         """
-        count = await self._batches(self._store.redrive, chosen, report)
-        self._log("redrive", str(chosen), count=count)
-        return count
+        return await self._batches("redrive", self._store.redrive, choice, await self.dead(choice), report)
 
-    async def purge(self, chosen: Chosen, report: Callable[[int], None] | None = None) -> int:
+    async def purge(self, choice: Choice, report: Report | None = None) -> int:
         """Discard dead letters for good; how many. See `redrive` for `report`."""
-        count = await self._batches(self._store.purge, chosen, report)
-        self._log("purge", str(chosen), count=count)
-        return count
+        return await self._batches("purge", self._store.purge, choice, await self.dead(choice), report)
+
+    async def pause_schedule(self, name: str) -> bool:
+        """Stop a schedule from firing; False if there is none of that name."""
+        found = await self._store.pause_schedule(name, True)
+        await self._note("pause schedule", name, found=found)
+        return found
+
+    async def resume_schedule(self, name: str) -> bool:
+        """Let a schedule fire again; False if there is none of that name."""
+        found = await self._store.pause_schedule(name, False)
+        await self._note("resume schedule", name, found=found)
+        return found
+
+    async def remove_schedule(self, name: str) -> None:
+        """Forget a schedule. A worker whose app still declares it makes it known again when it starts."""
+        await self._store.drop_schedules([name])
+        await self._note("remove schedule", name)
 
     async def run_schedule(self, name: str) -> str | None:
         """Publish a message of a schedule now, beside its ticks; its id, None if there is no such schedule.
@@ -112,7 +129,7 @@ class Control:
         receipt = (await self._engine.publish([found.made(new_id())]))[0]
         if receipt.fate is Fate.FULL:
             raise EngineFull("no room for its message: the engine is full up to max_size")
-        self._log("run schedule", name, message=receipt.id)
+        await self._note("run schedule", name, message=receipt.id)
         return receipt.id
 
     async def add_schedule(self, schedule: Schedule) -> None:
@@ -124,45 +141,32 @@ class Control:
         cron.check(schedule.cron)
         cron.check_zone(schedule.tz)
         await self._store.put_schedules([schedule])
-        self._log("add schedule", schedule.name, cron=schedule.cron, task=schedule.message.task)
+        await self._note("add schedule", schedule.name, cron=schedule.cron, task=schedule.message.task)
 
-    async def pause_schedule(self, name: str) -> bool:
-        """Stop a schedule from firing; False if there is none of that name."""
-        found = await self._store.pause_schedule(name, True)
-        self._log("pause schedule", name, found=found)
-        return found
-
-    async def resume_schedule(self, name: str) -> bool:
-        """Let a schedule fire again; False if there is none of that name."""
-        found = await self._store.pause_schedule(name, False)
-        self._log("resume schedule", name, found=found)
-        return found
-
-    async def remove_schedule(self, name: str) -> None:
-        """Forget a schedule. A worker whose app still declares it makes it known again when it starts."""
-        await self._store.drop_schedules([name])
-        self._log("remove schedule", name)
-
-    async def _batches(self, move: _Move, chosen: Chosen, report: Callable[[int], None] | None) -> int:
-        # No more than were dead at the start: what is redriven may die again at once, and would go round for ever.
-        left, total = await self.dead(chosen), 0
-        ids = chosen.ids
-        while left > 0:
-            batch = None if ids is None else ids[:BATCH]
-            moved = await move(Choice(ids=batch, queue=chosen.queue), min(BATCH, left))
-            ids = None if ids is None else ids[BATCH:]
-            total += moved
-            left -= moved if ids is None else len(batch or ())
-            if report is not None:
-                report(moved if ids is None else len(batch or ()))
-            if moved == 0 and ids is None:
-                break
+    async def _batches(self, verb: str, move: _Move, choice: Choice, most: int, report: Report | None) -> int:
+        """Batch by batch. No more than `most` in all: what is redriven may die again at once, and go round for ever."""
+        left, total, ids = most, 0, choice.ids
+        try:
+            while left > 0:
+                size = min(BATCH, left)
+                batch = choice if ids is None else msgspec.structs.replace(choice, ids=ids[:size])
+                moved = await move(batch, size)
+                met = moved if ids is None else size
+                ids = None if ids is None else ids[size:]
+                total, left = total + moved, left - met
+                if report is not None:
+                    report(met)
+                if moved == 0 and ids is None:
+                    break
+        finally:
+            await self._note(verb, describe(choice), count=total)
         return total
 
-    def _log(self, verb: str, target: str, **detail: object) -> None:
-        words = "".join(f" {name}={value}" for name, value in detail.items() if value != "")
+    async def _note(self, verb: str, target: str, **detail: object) -> None:
+        words = " ".join(f"{name}={value}" for name, value in detail.items() if value != "")
+        await self._store.note(self._actor, verb, target, words)
         _audit.info(
-            "%s: %s %s%s",
+            "%s: %s %s %s",
             self._actor,
             verb,
             target,

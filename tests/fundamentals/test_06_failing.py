@@ -6,7 +6,8 @@ import time
 import pytest
 
 from forebay import ConfigError, Context, DeadLetter, Forebay, Retry, Snooze, State, TaskFailed
-from forebay.control import Chosen, Control
+from forebay.control import Control
+from forebay.store.contract import Choice
 from fundamentals.lesson import beside_a_worker, until, work
 
 QUICK = Retry(max_attempts=3, base=0.01)
@@ -207,7 +208,7 @@ def test_a_dead_letter_is_redriven_once_its_cause_is_repaired(app):
 
     repaired.append(True)
     control = Control(app.engine, app.store, "lesson")
-    assert asyncio.run(control.redrive(Chosen(ids=[handle.id]))) == 1
+    assert asyncio.run(control.redrive(Choice(ids=[handle.id]))) == 1
     assert handle.status() is State.READY
     work(app, handle)
     assert handle.result() == 1  # its attempts are counted anew
@@ -221,7 +222,7 @@ def test_a_dead_letter_that_nobody_wants_is_purged(app):
     handle = fail.enqueue()
     work(app, handle)
     control = Control(app.engine, app.store, "lesson")
-    assert asyncio.run(control.purge(Chosen(queue="default"))) == 1
+    assert asyncio.run(control.purge(Choice(queue="default"))) == 1
     with pytest.raises(TaskFailed, match="is discarded: purged"):
         handle.result()
 

@@ -65,7 +65,7 @@ def test_a_paused_queue_is_not_called_unserved_or_late():
     queue = Depth(queue="q", ready=3, age=9_000.0, paused=True)
     findings = found(queue, workers=(worker("other"),), gates=(Gate("q", None, "holidays", NOW - 600),))
     assert troubles(findings) == {"paused": Level.WARN}
-    assert next(one.text for one in findings if one.check == "paused") == "q, for 10 min: holidays"
+    assert next(one.text for one in findings if one.check == "paused") == "q, for 10m, by operator: holidays"
 
 
 def test_a_worker_that_lives_but_cannot_lease_is_a_failure():

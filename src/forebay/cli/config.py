@@ -1,18 +1,15 @@
 """`config show`: settings in force."""
 
-import re
 from typing import Any
 
 import click
 
 from forebay.app import Forebay
 from forebay.cli import output
-from forebay.cli.output import Column, Table
 from forebay.cli.shared import Group, current, the_app
 from forebay.cli.shared import output as form
-from forebay.config import Origin
-
-_PASSWORD = re.compile(r"(://[^/?#@:]*:)[^/?#]*(?=@)")
+from forebay.cli.table import Column, Table
+from forebay.config import Origin, masked
 
 
 @click.group(cls=Group)
@@ -44,5 +41,5 @@ def _origins(app: Forebay) -> list[Origin]:
 
 
 def _row(one: Origin) -> dict[str, Any]:
-    value = _PASSWORD.sub(r"\1***", one.value) if isinstance(one.value, str) else one.value
+    value = masked(one.value) if isinstance(one.value, str) else one.value
     return {"name": one.name, "value": value, "origin": one.origin}

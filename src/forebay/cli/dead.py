@@ -1,22 +1,23 @@
 """`dead list|show|redrive|purge`: dead letters as a workflow."""
 
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
+import msgspec
 
 from forebay.app import Forebay
 from forebay.cli import output
-from forebay.cli.messages import listed, page, tell
+from forebay.cli.ids import whole
+from forebay.cli.messages import page, tell
 from forebay.cli.progress import Bar
 from forebay.cli.shared import Group, the_app, with_app
 from forebay.cli.shared import output as form
-from forebay.control import Chosen, Control, whoami
+from forebay.control import Control, describe, whoami
 from forebay.model.errors import NoSuchMessage
 from forebay.model.lifecycle import State
-from forebay.store.contract import Found, Query
+from forebay.store.contract import Choice, Found, Query
 
 
 @click.group(cls=Group)
@@ -27,13 +28,12 @@ def dead() -> None:
 @dead.command("list")
 @click.option("-Q", "--queue", help="Only of this queue.")
 @click.option("--task", help="Only of this task.")
+@click.option("--key", help="Only with this key.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
 @click.option("--after", metavar="ID", help="Go on after this one.")
 def list_(**chosen: Any) -> None:
     """List them, oldest first."""
-    query = Query(state=State.DEAD, **chosen)
-
-    page(with_app(the_app("dead list"), lambda app: listed(app, query)), query.limit, time.time())
+    page(the_app("dead list"), Query(state=State.DEAD, **chosen))
 
 
 @dead.command()
@@ -42,65 +42,96 @@ def show(ids: tuple[str, ...]) -> None:
     """Show arguments, cause and traceback."""
 
     async def work(app: Forebay) -> list[Found]:
-        found = [await app.handle(id_).afind() for id_ in ids]
+        found = [await app.handle(id_).afind() for id_ in await whole(app, ids)]
         for one in found:
             if one.state is not State.DEAD:
                 raise NoSuchMessage(f"message {one.id} is {one.state}, not dead: see `forebay messages {one.id}`")
         return found
 
-    tell(with_app(the_app("dead show"), work))
+    tell([(one, "") for one in with_app(the_app("dead show"), work)])
 
 
 def _choice(command: Callable[..., None]) -> Callable[..., None]:
-    """The ways to choose dead letters: by id, by queue, or all."""
+    """The ways to choose dead letters: by id, by queue, task and key, or all."""
     command = click.argument("ids", nargs=-1, metavar="[ID]...")(command)
-    command = click.option("-Q", "--queue", help="All of this queue.")(command)
+    command = click.option("-Q", "--queue", help="Those of this queue.")(command)
+    command = click.option("--task", help="Those of this task.")(command)
+    command = click.option("--key", help="Those with this key.")(command)
     return click.option("--all", "everything", is_flag=True, help="All of them.")(command)
 
 
-def _chosen(ids: tuple[str, ...], queue: str | None, *, everything: bool) -> Chosen:
-    if sum((bool(ids), queue is not None, everything)) != 1:
-        raise click.UsageError("name ids, or a queue with -Q, or --all: one of the three", click.get_current_context())
-    return Chosen(ids=ids or None, queue=queue)
+class Wanted(msgspec.Struct, kw_only=True):
+    """What the command line chose."""
+
+    ids: tuple[str, ...]
+    queue: str | None
+    task: str | None
+    key: str | None
+    everything: bool
+
+    def choice(self) -> Choice:
+        """It as the verbs take it.
+
+        Raises:
+            UsageError: nothing, or too much, is chosen.
+        """
+        named = [self.queue, self.task, self.key] != [None, None, None]
+        if sum((bool(self.ids), named, self.everything)) != 1:
+            text = "name ids, or choose by -Q, --task and --key, or --all: one of the three"
+            raise click.UsageError(text, click.get_current_context())
+        return Choice(ids=self.ids or None, queue=self.queue, task=self.task, key=self.key)
 
 
 @dead.command()
 @_choice
-def redrive(ids: tuple[str, ...], queue: str | None, *, everything: bool) -> None:
+def redrive(**chosen: Any) -> None:
     """Make them ready again, with attempts counted from 0."""
-    chosen = _chosen(ids, queue, everything=everything)
-    _carry_out("redriven", chosen, lambda control, report: control.redrive(chosen, report))
+    _carry_out("redriven", Wanted(**chosen).choice(), lambda control, choice, report: control.redrive(choice, report))
 
 
 @dead.command()
 @_choice
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def purge(ids: tuple[str, ...], queue: str | None, *, everything: bool, yes: bool) -> None:
+def purge(*, yes: bool, **chosen: Any) -> None:
     """Discard them for good."""
-    chosen = _chosen(ids, queue, everything=everything)
-    _carry_out("purged", chosen, lambda control, report: control.purge(chosen, report), ask=not yes)
+    choice = Wanted(**chosen).choice()
+    _carry_out("purged", choice, lambda control, choice, report: control.purge(choice, report), ask=not yes)
 
 
 def _carry_out(
     done: str,
-    chosen: Chosen,
-    act: Callable[[Control, Callable[[int], None]], Awaitable[int]],
+    choice: Choice,
+    act: Callable[[Control, Choice, Callable[[int], None]], Awaitable[int]],
     *,
     ask: bool = False,
 ) -> None:
     async def work(app: Forebay) -> int:
-        control = Control(app.engine, app.store, whoami())
-        total = await control.dead(chosen)
+        control, meant = Control(app.engine, app.store, whoami()), choice
+        if choice.ids is not None:
+            meant = msgspec.structs.replace(choice, ids=await whole(app, choice.ids))
+        total = await control.dead(meant)
         if ask and total:
-            _confirm(total)
+            confirm(f"Discard {_letters(meant, total)} for good?")
         with Bar(done, total) as bar:
-            return await act(control, bar.advance)
+            return await act(control, meant, bar.advance)
 
     count = with_app(the_app("dead"), work)
     output.show_one(form(), {done: count}, lambda: [f"{done} {count:,}"])
 
 
-def _confirm(total: int) -> None:
+def _letters(choice: Choice, total: int) -> str:
+    """What is meant, in words; by task or key only a bound of the number is known."""
+    if choice.task or choice.key:
+        return f"the dead letters of {describe(choice)}, {total:,} at most,"
+    return f"{total:,} dead {'letter' if total == 1 else 'letters'}"
+
+
+def confirm(question: str) -> None:
+    """Ask, where somebody is there to answer.
+
+    Raises:
+        UsageError: nobody is. Abort: the answer is no.
+    """
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is there to confirm: add --yes", click.get_current_context())
-    click.confirm(f"Discard {total:,} dead {'letter' if total == 1 else 'letters'} for good?", abort=True, err=True)
+    click.confirm(question, abort=True, err=True)

@@ -9,17 +9,22 @@ import msgspec
 from forebay.app import Forebay
 from forebay.cli import output
 from forebay.cli.failing import Code
+from forebay.cli.human import wrapped
 from forebay.cli.output import painted
 from forebay.cli.shared import Command, the_app, with_app
 from forebay.cli.shared import output as form
+from forebay.cli.table import Table
+from forebay.cli.why import locator
 from forebay.config import Settings
 from forebay.engine.registry import build
 from forebay.engine.sqlite import checkup
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineError, SchemaTooNew
 from forebay.model.finding import Finding, Level, fail
+from forebay.model.plain import printable
 from forebay.observe import health
 from forebay.observe.snapshot import Snapshot, take
+from forebay.observe.why import handed_back
 
 
 @click.command(cls=Command)
@@ -44,13 +49,18 @@ def doctor(*, quick: bool, strict: bool) -> int:
 
 def _flow(app: Forebay) -> list[Finding]:
     try:
-        return list(health.examine(with_app(app, _snapshot), app.settings.lease))
+        now, causes = with_app(app, _snapshot)
+        return list(health.examine(now, app.settings.lease, locator(), causes))
     except EngineError as error:
         return [fail("engine", str(error), "see what else was found")]
 
 
-async def _snapshot(app: Forebay) -> Snapshot:
-    return await take(app.engine, app.store)
+async def _snapshot(app: Forebay) -> tuple[Snapshot, list[tuple[str, str, int]]]:
+    now, causes = await take(app.engine, app.store), list[tuple[str, str, int]]()
+    for depth in now.queues:
+        if depth.scheduled:
+            causes += [(depth.queue, cause, count) for cause, count in await handed_back(app.store, depth)]
+    return now, causes
 
 
 def _on_file(settings: Settings) -> Settings:
@@ -64,13 +74,20 @@ def _on_file(settings: Settings) -> Settings:
 
 def _print(findings: Sequence[Finding]) -> None:
     if form() != "table":
-        output.show(form(), findings, output.Table([], ""))
+        output.show(form(), findings, Table([], ""))
         return
     for one in findings:
-        click.echo(painted([one.level], output.fitted(f"{one.level:4}  {one.check:10}  {one.text}")))
+        _paragraph(f"{one.level:4}  {one.check:10}  ", one.text, one.level)
         if one.advice:
-            click.echo(output.fitted(f"{'':18}→ {one.advice}"))
+            _paragraph(f"{'':18}→ ", one.advice, "")
     output.say(_verdict(findings))
+
+
+def _paragraph(lead: str, text: str, level: str) -> None:
+    """A text behind its lead, over as many lines as it needs."""
+    first, *rest = wrapped(printable(text), max(20, output.columns() - len(lead)))
+    for start, line in [(lead, first), *((" " * len(lead), line) for line in rest)]:
+        click.echo(painted([level], start + line))
 
 
 def _verdict(findings: Sequence[Finding]) -> str:

@@ -10,10 +10,12 @@ import msgspec
 from forebay.app import Forebay
 from forebay.cli import output
 from forebay.cli.kinds import SECONDS, Json
-from forebay.cli.output import Column, Table, to_json
+from forebay.cli.output import to_json
 from forebay.cli.progress import Bar
 from forebay.cli.shared import Command, the_app, with_app
 from forebay.cli.shared import output as form
+from forebay.cli.table import Column, Table
+from forebay.cli.waiting import patiently
 from forebay.model.errors import BadArguments, UnknownTask
 from forebay.produce.handle import Handle
 from forebay.produce.task import Task
@@ -98,12 +100,22 @@ def _enqueue(name: str, values: tuple[str, ...], how: How) -> None:
     if values and how.args is not None:
         raise click.UsageError("give the arguments as words or with --args, not both", click.get_current_context())
     app = the_app("enqueue", required=True)
+    task = task_of(app, name)
+    args = [word(value) for value in values] if how.args is None else how.args
+    with_app(app, lambda app: _one(app, task, args, how), create=True)
+
+
+def task_of(app: Forebay, name: str) -> Task[..., Any, Any]:
+    """A task of the app by its name.
+
+    Raises:
+        UnknownTask: it has none of that name.
+    """
     task = app.registry.tasks.get(name)
     if task is None:
         there = ", ".join(sorted(app.registry.tasks)) or "no tasks"
-        raise UnknownTask(f"no task {name!r} in this app: it has {there}; --raw publishes to a queue")
-    args = [_word(value) for value in values] if how.args is None else how.args
-    with_app(app, lambda app: _one(app, task, args, how), create=True)
+        raise UnknownTask(f"no task {name!r} in this app: it has {there}; `enqueue --raw` publishes to a queue")
+    return task
 
 
 async def _one(app: Forebay, task: Task[..., Any, Any], args: list[Any], how: How) -> None:
@@ -113,14 +125,14 @@ async def _one(app: Forebay, task: Task[..., Any, Any], args: list[Any], how: Ho
         output.show_one(form(), row, lambda: [f"{handle.id} {_answer(row)}"])
         return
     output.note(f"{handle.id} {_answer({'queue': how.queue or task.waiting.queue, 'duplicate': handle.duplicate})}")
-    click.echo(to_json(await app.handle(handle.id).aresult(how.timeout)))
+    click.echo(to_json(await patiently(app, handle.id, how.timeout)))
 
 
 def _answer(row: dict[str, Any]) -> str:
     return "is there already: a message with this id or unique key" if row["duplicate"] else f"waits on {row['queue']}"
 
 
-def _word(text: str) -> Any:
+def word(text: str) -> Any:
     """One argument. What begins like JSON has to be JSON, so that a typing error does not become a text."""
     try:
         return msgspec.json.decode(text.encode("utf-8", "surrogatepass"))
@@ -166,7 +178,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 def _chunks(values: tuple[str, ...]) -> Iterator[list[Any]]:
     if values != ("-",):
-        yield [_word(value) for value in values]
+        yield [word(value) for value in values]
         return
     chunk: list[Any] = []
     for number, line in enumerate(sys.stdin.buffer, start=1):

@@ -59,7 +59,14 @@ def _explained(error: BaseException) -> tuple[Code, str]:
         case click.ClickException():
             return Code.FAILURE, _sentence(error.format_message())
         case _:
-            return Code.FAILURE, f"{type(error).__name__}: {error} ({_HINT})"
+            return Code.FAILURE, _other(error)
+
+
+def _other(error: BaseException) -> str:
+    """What nobody foresaw; what the system refused, in its own words."""
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return f"{error.strerror} (where output goes to, perhaps; {_HINT})"
+    return f"{type(error).__name__}: {error} ({_HINT})"
 
 
 def _sentence(text: str) -> str:

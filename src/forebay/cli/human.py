@@ -1,10 +1,16 @@
 """Numbers and times in a form for people, and the room they take. What foreign text may hold: `model/plain.py`."""
 
-import math
 import unicodedata
+
+from forebay.model.duration import span
+from forebay.model.plain import printable
+
+__all__ = ["CELL", "SHORT", "ago", "cut", "rate", "short", "size", "span", "tail", "width", "wrapped"]
 
 #: Longest text that one cell shows; a body may have a megabyte.
 CELL = 400
+#: Columns of a short id: an ellipsis and the last eight characters.
+SHORT = 9
 
 
 def width(text: str) -> int:
@@ -18,36 +24,41 @@ def cut(text: str, columns: int) -> str:
     """`text` in at most `columns` columns, with an ellipsis where it was cut."""
     if width(text) <= columns:
         return text
-    taken, used = "", 0
-    for c in text:
+    return (_taken(text, columns - 1) if columns > 1 else "") + "…"
+
+
+def wrapped(text: str, columns: int, most: int = 1_000) -> list[str]:
+    """`text` in lines of at most `columns`, broken between words where that is possible; cut after `most` lines."""
+    done: list[str] = []
+    while width(text) > columns and len(done) < most - 1:
+        whole = _taken(text, columns)
+        head, space, _ = whole.rpartition(" ") if text[len(whole) : len(whole) + 1] != " " else (whole, " ", "")
+        line = head if space and head.strip() else whole
+        done.append(line.rstrip())
+        text = text[len(line) :].lstrip()
+    return [*done, cut(text, columns)]
+
+
+def tail(text: str, columns: int) -> str:
+    """The end of `text` in at most `columns` columns: of a path, and of an id, the end tells."""
+    if width(text) <= columns:
+        return text
+    return f"…{_taken(text[::-1], columns - 1)[::-1]}"
+
+
+def short(id_: str) -> str:
+    """An id where there is little room: its end, which commands take for the whole."""
+    return tail(printable(id_), SHORT)
+
+
+def _taken(text: str, columns: int) -> str:
+    """As much of the beginning of `text` as `columns` have room for; a character at least."""
+    used = 0
+    for number, c in enumerate(text):
         used += width(c)
-        if used > columns - 1:
-            break
-        taken += c
-    return taken + "…"
-
-
-def span(seconds: float | None) -> str:
-    """A duration: "350ms", "12s", "3m 20s", "5h 2m", "4d 1h"; "-" for none, "ever" without end."""
-    if seconds is None or math.isinf(seconds):
-        return "-" if seconds is None else "ever"
-    if seconds < 0:
-        return f"-{span(-seconds)}"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f}ms" if seconds >= 0.0005 else "0s"
-    if seconds < 10:
-        return f"{seconds:.1f}s".replace(".0s", "s")
-    whole = round(seconds)
-    for unit, lower, size, part in (("s", "", 60, 1), ("m", "s", 3600, 60), ("h", "m", 86400, 3600)):
-        if whole < size:
-            return _two(whole, unit, part, lower)
-    return _two(whole, "d", 86400, "h")
-
-
-def _two(whole: int, unit: str, part: int, lower: str) -> str:
-    big, rest = divmod(whole, part)
-    small = rest // {"s": 1, "m": 60, "h": 3600}[lower] if lower else 0
-    return f"{big}{unit} {small}{lower}" if small else f"{big}{unit}"
+        if used > columns and number:
+            return text[:number]
+    return text
 
 
 def ago(then: float | None, now: float) -> str:

@@ -10,69 +10,117 @@ import click
 
 from forebay.app import Forebay
 from forebay.cli import output
-from forebay.cli.failing import Code
-from forebay.cli.human import ago
+from forebay.cli.human import ago, short
+from forebay.cli.ids import whole
 from forebay.cli.kinds import SECONDS
-from forebay.cli.output import Column, Table, to_json
-from forebay.cli.shared import Command, the_app, with_app
+from forebay.cli.output import to_json
+from forebay.cli.shared import Command, only, the_app, with_app
 from forebay.cli.shared import output as form
-from forebay.control import Control, whoami
-from forebay.model.lifecycle import State
+from forebay.cli.table import Column, Table
+from forebay.cli.waiting import patiently
+from forebay.cli.why import reasons
+from forebay.engine.contract import Depth
+from forebay.model.lifecycle import FINAL, State
+from forebay.model.message import Failure
 from forebay.observe.view import decoded, message
 from forebay.store.contract import Found, Query
 
+_CAUSED = (State.DEAD, State.CANCELLED, State.EXPIRED, State.DISCARDED)
+_LIVE_COUNTS = ("ready", "scheduled", "running", "parked")
+_END_COUNTS = ("done", "dead", "cancelled", "expired", "discarded")
 _TIMES = ("created", "due", "expires", "started", "finished")
 
 
-def table(now: float) -> Table[Found]:
-    """A listing of messages; ages are counted from `now`."""
+def table(now: float, state: State | None = None) -> Table[Found]:
+    """A listing of messages; ages are counted from `now`. `state` is the one that all are in, if it is one."""
     return Table(
         [
-            Column("ID", lambda f: f.id),
-            Column("STATE", lambda f: f.state),
-            Column("QUEUE", lambda f: f.queue, flex=True),
-            Column("TASK", lambda f: f.task or "-", flex=True),
-            Column("TRY", lambda f: str(f.attempt), right=True),
-            Column("CREATED", lambda f: ago(f.created, now), right=True),
-            Column("DETAIL", lambda f: detail(f, now), flex=True),
+            Column("ID", lambda f: f.id, short=lambda f: short(f.id)),
+            Column("STATE", lambda f: f.state, drop=0 if state is None else 9),
+            Column("QUEUE", lambda f: f.queue, flex=True, least=8),
+            Column("TASK", lambda f: f.task or "-", flex=True, least=10, hide="-"),
+            Column("ATTEMPT", lambda f: str(f.attempt), right=True, drop=3),
+            Column("CREATED", lambda f: ago(f.created, now), right=True, drop=2),
+            Column(
+                "CAUSE" if state in _CAUSED else "DETAIL",
+                lambda f: detail(f, now),
+                short=lambda f: detail(f, now, brief=True),
+                flex=True,
+                least=30 if state in _CAUSED else 18,
+                wrap=True,
+            ),
         ],
-        "no messages",
+        "",
     )
 
 
-def detail(found: Found, now: float) -> str:
-    """The one thing that is worth a column for a message in its state."""
+def detail(found: Found, now: float, *, brief: bool = False) -> str:
+    """The one thing that is worth a column for a message in its state; `brief` where there is little room."""
     match found.state:
         case State.SCHEDULED:
-            return f"due {ago(found.due, now)}" + (f", after {found.failure}" if found.failure else "")
+            after = found.cause or told(found.failure)
+            return f"due {ago(found.due, now)}" + (f", after {after}" if after else "")
         case State.RUNNING:
-            return f"for {ago(found.started, now).removesuffix(' ago')}, by {found.worker}"
+            worker = short(found.worker or "") if brief else found.worker
+            return f"for {ago(found.started, now).removesuffix(' ago')}, by {worker}"
         case State.DEAD | State.CANCELLED | State.EXPIRED | State.DISCARDED:
-            return f"{found.cause}: {found.failure}" if found.failure else found.cause
+            return cause(found)
         case State.DONE:
             return to_json(decoded(found.result))
         case _:
-            return to_json(decoded(found.body))
+            return found.cause or to_json(decoded(found.body))
 
 
-async def listed(app: Forebay, query: Query) -> list[Found]:
-    """Messages that match, with their payloads opened as far as the app has the keys."""
-    return [app.producer.revealed(found) for found in await app.store.messages(query)]
+def cause(found: Found) -> str:
+    """Why a message ended as it did, each thing said once."""
+    failure = found.failure
+    if failure is None or str(failure) in found.cause or (failure.message and failure.message in found.cause):
+        return found.cause
+    return f"{found.cause}: {told(failure)}" if found.cause else told(failure)
 
 
-def page(found: Sequence[Found], limit: int, now: float) -> None:
+def told(failure: Failure | None) -> str:
+    """A failure for people: of our own exceptions the module says nothing."""
+    text = "" if failure is None else str(failure)
+    kind, colon, rest = text.partition(":")
+    return f"{kind.rpartition('.')[2]}{colon}{rest}" if kind.startswith("forebay.") else text
+
+
+def page(app: Forebay, query: Query) -> None:
     """Print a listing, and how to see what comes after it."""
+
+    async def work(app: Forebay) -> tuple[list[Found], list[Depth]]:
+        found, depths = await app.store.messages(query), await app.engine.depth()
+        if query.queue is not None and not found:
+            only([query.queue], [depth.queue for depth in depths], "queue")
+        return [app.producer.revealed(one) for one in found], depths
+
+    found, depths = with_app(app, work)
     form_ = form()
     if form_ == "table":
-        output.show(form_, found, table(now))
-        if len(found) == limit:
+        shown = table(time.time(), query.state)
+        output.show(form_, found, Table(shown.columns, nothing(query, depths)))
+        if len(found) == query.limit:
             output.note(f"there may be more: --after {found[-1].id}")
     else:
         output.show(form_, [message(one) for one in found], Table([], ""))
 
 
-def story(found: Found, now: float) -> Iterable[str]:
-    """One message, field by field."""
+def nothing(query: Query, depths: Sequence[Depth]) -> str:
+    """What to say when no message matches: where there are some."""
+    names = _LIVE_COUNTS if query.state is not None else _END_COUNTS
+    here = [depth for depth in depths if query.queue in {None, depth.queue}]
+    totals = {name: sum(getattr(depth, name) for depth in here) for name in names}
+    there = ", ".join(f"{count:,} {name}" for name, count in totals.items() if count) or "none"
+    given = {name: getattr(query, name) for name in ("queue", "task", "key", "unique")}
+    where = "".join(f", {name} {value}" for name, value in given.items() if value is not None)
+    if query.state is not None:
+        return f"no {query.state} messages{where}; those that wait or run: {there}"
+    return f"no message waits or runs{where}; ended up to now: {there}" + (" (see --state)" if there != "none" else "")
+
+
+def story(found: Found, now: float, waits: str = "") -> Iterable[str]:
+    """One message, field by field; `waits` is why it does."""
     for name, value in message(found).items():
         if value in (None, "", 0) or name == "failure":
             continue
@@ -80,8 +128,10 @@ def story(found: Found, now: float) -> Iterable[str]:
             yield f"{name:9} {_date(value)} ({ago(value, now)})"
         else:
             yield f"{name:9} {value if isinstance(value, str) else to_json(value)}"
+        if name == "state" and waits:
+            yield f"{'is' if found.state is State.RUNNING else 'waits':9} {waits}"
     if found.failure is not None:
-        yield f"failure   {found.failure}"
+        yield f"failure   {told(found.failure)}"
         yield from (f"          {line}" for line in found.failure.traceback.rstrip().splitlines())
 
 
@@ -93,14 +143,19 @@ def _date(value: float) -> str:
         return f"{value:g}"
 
 
-def tell(found: Sequence[Found]) -> None:
-    """Print messages with their whole story."""
-    now = time.time()
-    if form() == "ndjson" or len(found) > 1:
-        for one in found:
-            output.show_one("ndjson" if form() == "json" else form(), message(one), partial(story, one, now))
-    else:
-        output.show_one(form(), message(found[0]), lambda: story(found[0], now))
+def tell(found: Sequence[tuple[Found, str]]) -> None:
+    """Print messages with their whole story, and why they wait."""
+    now, form_ = time.time(), form()
+    for one, waits in found:
+        fields = {**message(one), **({"waits": waits} if waits else {})}
+        one_of_many = form_ == "json" and len(found) > 1
+        output.show_one("ndjson" if one_of_many else form_, fields, partial(story, one, now, waits))
+
+
+async def _stories(app: Forebay, ids: tuple[str, ...]) -> list[tuple[Found, str]]:
+    """Each message, and why it waits if it does."""
+    found = [await app.handle(id_).afind() for id_ in await whole(app, ids)]
+    return [(one, "" if one.state in FINAL else "; ".join(r.text for r in await reasons(app, one))) for one in found]
 
 
 @click.command(cls=Command)
@@ -108,20 +163,16 @@ def tell(found: Sequence[Found]) -> None:
 @click.option("-Q", "--queue", help="Only of this queue.")
 @click.option("--state", type=click.Choice([str(state) for state in State]), help="Only in this state.")
 @click.option("--task", help="Only of this task.")
+@click.option("--key", help="Only with this key.")
+@click.option("--unique", help="Only with this unique key.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
 @click.option("--after", metavar="ID", help="Go on after this one.")
 def messages(ids: tuple[str, ...], state: str | None, **chosen: Any) -> None:
     """List messages that wait or run, oldest first; with --state those in one state; with ID the whole story of one."""
     if ids:
-
-        async def find(app: Forebay) -> list[Found]:
-            return [await app.handle(id_).afind() for id_ in ids]
-
-        tell(with_app(the_app("messages"), find))
+        tell(with_app(the_app("messages"), partial(_stories, ids=ids)))
         return
-    query = Query(state=State(state) if state else None, **chosen)
-
-    page(with_app(the_app("messages"), lambda app: listed(app, query)), query.limit, time.time())
+    page(the_app("messages"), Query(state=State(state) if state else None, **chosen))
 
 
 @click.command(cls=Command)
@@ -131,29 +182,7 @@ def result(id_: str, timeout: float) -> None:
     """Print the result of a message as JSON. Exits 1 if it has not ended, or ended without success."""
 
     async def work(app: Forebay) -> Any:
-        return await app.handle(id_).aresult(timeout)
+        (one,) = await whole(app, [id_])
+        return await patiently(app, one, timeout)
 
     click.echo(to_json(with_app(the_app("result"), work)))
-
-
-@click.command(cls=Command)
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
-def cancel(ids: tuple[str, ...]) -> int:
-    """Cancel messages: what waits ends at once, what runs is asked to stop. Exits 1 if one of them is unknown."""
-
-    async def work(app: Forebay) -> list[State | None]:
-        return await Control(app.engine, app.store, whoami()).cancel(ids)
-
-    states = with_app(the_app("cancel"), work)
-    rows: list[dict[str, Any]] = [
-        {"id": id_, "state": None if state is None else str(state)} for id_, state in zip(ids, states, strict=True)
-    ]
-    columns: list[Column[dict[str, Any]]] = [Column("ID", lambda row: row["id"]), Column("STATE", _after_cancel)]
-    output.show(form(), rows, Table(columns, ""))
-    return Code.FAILURE if None in states else Code.OK
-
-
-def _after_cancel(row: dict[str, Any]) -> str:
-    if row["state"] is None:
-        return "unknown: never accepted here, or ended long ago"
-    return "asked to stop" if row["state"] == State.RUNNING else row["state"]

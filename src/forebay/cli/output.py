@@ -1,15 +1,19 @@
-"""Printing: aligned tables for people, JSON and NDJSON with stable field names for programs."""
+"""Printing: tables for people, JSON and NDJSON with stable field names for programs.
+
+In a pipe the tables are whole and plain; on a terminal they fit it, with colour if that is wanted.
+"""
 
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import click
 import msgspec
 
-from forebay.cli.human import CELL, cut, width
+from forebay.cli.human import CELL, cut
+from forebay.cli.table import Column, Table, lay
 from forebay.model.plain import printable, printable_json
 from forebay.observe.view import plain
 
@@ -19,28 +23,16 @@ _COLOURS = {
     "dead": "red", "fail": "red", "expired": "yellow", "cancelled": "yellow", "discarded": "yellow", "warn": "yellow",
     "paused": "yellow", "stale": "red", "running": "cyan", "ok": "green", "done": "green",
 }  # fmt: skip
-_GAP = "  "
 
 
-class Column(msgspec.Struct, Generic[T], frozen=True):
-    """One column of a table of `T`. `flex` columns give way first when the terminal is narrow."""
-
-    title: str
-    text: Callable[[T], str]
-    right: bool = False
-    flex: bool = False
-
-
-class Table(msgspec.Struct, Generic[T], frozen=True):
-    """What to print of some rows: the columns, and the line that stands for none."""
-
-    columns: Sequence[Column[T]]
-    empty: str
+def redraws() -> bool:
+    """Whether what was written can be drawn anew: on a terminal that says it can."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in {"", "dumb", "unknown"}
 
 
 def colourful() -> bool:
-    """Whether to use colour and to redraw: on a terminal, unless NO_COLOR is set."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether to use colour: on such a terminal, unless NO_COLOR is set."""
+    return redraws() and not os.environ.get("NO_COLOR")
 
 
 def columns() -> int:
@@ -98,34 +90,9 @@ def show_one(form: str, item: Any, text: Callable[[], Iterable[str]]) -> None:
 
 def lines(items: Sequence[T], shown: Sequence[Column[T]]) -> list[str]:
     """The lines of a table with its heading, coloured if that is wanted here."""
-    cells = [[cut(printable(column.text(item)[: CELL * 2]), CELL) for column in shown] for item in items]
-    widths = _fit(shown, cells, columns())
-    heading = _line([column.title for column in shown], shown, widths)
-    body = [_line(row, shown, widths) for row in cells]
-    return [bold(heading), *(painted(row, line) for row, line in zip(cells, body, strict=True))]
-
-
-def _fit(shown: Sequence[Column[Any]], cells: Sequence[Sequence[str]], limit: int) -> list[int]:
-    """Widths that fit: flexible columns shrink, the widest first, then all do."""
-    widths = [max([width(column.title), *(width(row[number]) for row in cells)]) for number, column in enumerate(shown)]
-    room = limit - len(_GAP) * (len(shown) - 1)
-    for only_flex in (True, False):
-        while sum(widths) > room:
-            able = [n for n, c in enumerate(shown) if widths[n] > 6 and (c.flex or not only_flex)]
-            if not able:
-                break
-            widest = max(able, key=lambda n: widths[n])
-            widths[widest] -= min(sum(widths) - room, widths[widest] - 6, max(1, widths[widest] // 4))
-    return widths
-
-
-def _line(row: Sequence[str], shown: Sequence[Column[Any]], widths: Sequence[int]) -> str:
-    parts: list[str] = []
-    for text, column, room in zip(row, shown, widths, strict=True):
-        fitted = cut(text, room)
-        space = " " * (room - width(fitted))
-        parts.append(space + fitted if column.right else fitted + space)
-    return cut(_GAP.join(parts).rstrip(), columns())
+    laid = lay(items, shown, columns())
+    body = [painted(row, line) for row, parts in laid.rows for line in parts]
+    return [bold(laid.heading), *body]
 
 
 def fitted(text: str) -> str:

@@ -1,32 +1,52 @@
 """`queues`, `pause`, `resume`."""
 
+import time
+from collections.abc import Sequence
+from functools import partial
+
 import click
+import msgspec
 
 from forebay.app import Forebay
 from forebay.cli import output
-from forebay.cli.human import span
-from forebay.cli.output import Column, Table
+from forebay.cli.human import ago, span
 from forebay.cli.shared import Command, only, the_app, with_app
 from forebay.cli.shared import output as form
+from forebay.cli.table import Column, Table
 from forebay.control import Control, whoami
 from forebay.engine.contract import Depth
+from forebay.store.contract import OPERATOR, Gate
 
-_TABLE: Table[Depth] = Table(
-    [
-        Column("QUEUE", lambda d: d.queue, flex=True),
-        Column("READY", lambda d: f"{d.ready:,}", right=True),
-        Column("AGE", lambda d: span(d.age) if d.ready else "-", right=True),
-        Column("SCHEDULED", lambda d: f"{d.scheduled:,}", right=True),
-        Column("RUNNING", lambda d: f"{d.running:,}", right=True),
-        Column("PARKED", lambda d: f"{d.parked:,}", right=True),
-        Column("DEAD", lambda d: f"{d.dead:,}", right=True),
-        Column("PUBLISHED", lambda d: f"{d.published:,}", right=True),
-        Column("DONE", lambda d: f"{d.done:,}", right=True),
-        Column("RETRIED", lambda d: f"{d.retried:,}", right=True),
-        Column("STATE", lambda d: "paused" if d.paused else "open"),
-    ],
-    "no queues yet: the first enqueue makes one",
-)
+
+class Line(msgspec.Struct, frozen=True):
+    """A queue in numbers, and why it is paused."""
+
+    depth: Depth
+    why: str = ""
+
+
+def columns() -> list[Column[Line]]:
+    """What matters most comes first, and goes last where there is little room."""
+    numbers = (("READY", 0), ("AGE", 0), ("RUNNING", 0), ("SCHEDULED", 1), ("PARKED", 0), ("DEAD", 0),
+               ("PUBLISHED", 3), ("DONE", 2), ("RETRIED", 4))  # fmt: skip
+    return [
+        Column("QUEUE", lambda line: line.depth.queue, flex=True, least=8),
+        Column("STATE", lambda line: "paused" if line.depth.paused else "open"),
+        *(
+            Column(name, partial(_number, name.lower()), right=True, drop=drop, hide="0" if name == "PARKED" else None)
+            for name, drop in numbers
+        ),
+        Column("WHY", lambda line: line.why, flex=True, least=12, hide="", wrap=True),
+    ]
+
+
+def _number(name: str, line: Line) -> str:
+    if name == "age":
+        return span(line.depth.age) if line.depth.ready else "-"
+    return f"{getattr(line.depth, name):,}"
+
+
+EMPTY = "no queues yet: the first enqueue makes one"
 
 
 @click.command(cls=Command)
@@ -34,12 +54,30 @@ _TABLE: Table[Depth] = Table(
 def queues(names: tuple[str, ...]) -> None:
     """Queues in numbers: what waits, for how long the oldest, what ended since the queue was made."""
 
-    async def work(app: Forebay) -> list[Depth]:
-        return await app.engine.depth()
+    async def work(app: Forebay) -> tuple[list[Depth], list[Gate]]:
+        return await app.engine.depth(), await app.store.gates()
 
-    found = with_app(the_app("queues"), work)
+    found, gates = with_app(the_app("queues"), work)
     only(names, [depth.queue for depth in found], "queue")
-    output.show(form(), [depth for depth in found if not names or depth.queue in names], _TABLE)
+    chosen = [depth for depth in found if not names or depth.queue in names]
+    if form() == "table":
+        now = time.time()
+        output.show("table", [Line(depth, _why(depth, gates, now)) for depth in chosen], Table(columns(), EMPTY))
+    else:
+        output.show(form(), chosen, Table([], ""))
+
+
+def _why(depth: Depth, gates: Sequence[Gate], now: float) -> str:
+    """Who paused it, when, and why."""
+    closed = [gate for gate in gates if gate.queue == depth.queue and gate.lane is None]
+    return "; ".join(paused(gate, now) for gate in closed)
+
+
+def paused(gate: Gate, now: float) -> str:
+    """One closed gate in a few words."""
+    return f"{ago(gate.since, now)}{'' if gate.holder == OPERATOR else f' by {gate.holder}'}" + (
+        f": {gate.reason}" if gate.reason else ""
+    )
 
 
 async def _existing(app: Forebay, names: tuple[str, ...]) -> Control:
@@ -51,7 +89,7 @@ async def _existing(app: Forebay, names: tuple[str, ...]) -> Control:
 @click.argument("names", nargs=-1, required=True, metavar="QUEUE...")
 @click.option("--reason", default="", help="Why, for whoever looks at it next.")
 def pause(names: tuple[str, ...], reason: str) -> None:
-    """Stop leases from queues. What runs goes on to its end; messages keep waiting and may still be enqueued."""
+    """Stop workers from taking messages from these queues. What runs goes on; more may be enqueued, and waits."""
 
     async def work(app: Forebay) -> None:
         control = await _existing(app, names)
@@ -65,7 +103,7 @@ def pause(names: tuple[str, ...], reason: str) -> None:
 @click.command(cls=Command)
 @click.argument("names", nargs=-1, required=True, metavar="QUEUE...")
 def resume(names: tuple[str, ...]) -> None:
-    """Allow leases from queues again."""
+    """Let workers take messages from these queues again."""
 
     async def work(app: Forebay) -> None:
         control = await _existing(app, names)

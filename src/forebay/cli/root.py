@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 import click
@@ -22,15 +23,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("start", "Watch Forebay work on this machine's own standard library."),
     "dev": ("worker", "Worker, scheduler and reload in one process, for development."),
     "worker": ("worker", "Run messages."),
+    "check": ("check", "Check the app, for CI."),
     "enqueue": ("enqueue", "Enqueue a task, or publish raw messages."),
     "result": ("messages", "Print the result of a message."),
-    "cancel": ("messages", "Cancel messages, waiting or running."),
+    "cancel": ("cancel", "Cancel messages, waiting or running."),
     "queues": ("queues", "Queues in numbers."),
     "messages": ("messages", "List messages, or show one with its whole story."),
     "dead": ("dead", "Dead letters: list, show, redrive, purge."),
-    "pause": ("queues", "Stop leases from queues; messages keep waiting."),
-    "resume": ("queues", "Allow leases again."),
-    "schedules": ("schedules", "Cron schedules: list, pause, resume, remove."),
+    "why": ("why", "Say why a message or a queue waits, and what to do."),
+    "purge": ("cancel", "Cancel what waits on a queue."),
+    "pause": ("queues", "Stop workers from taking messages from queues."),
+    "resume": ("queues", "Let workers take messages from queues again."),
+    "schedules": ("schedules", "Schedules: list, add, run, pause, resume, remove."),
+    "audit": ("why", "List what operators did: who, what, when."),
     "workers": ("workers", "Worker processes."),
     "top": ("top", "Queues and workers, live."),
     "tail": ("tail", "Messages as they come and end, live."),
@@ -114,6 +119,7 @@ def main(args: Sequence[str] | None = None) -> int:
         args: the words after `forebay`; those of the process if None.
     """
     shared = Shared(debug=os.environ.get("FOREBAY_DEBUG", "") not in ("", "0"))
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -129,6 +135,13 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         return failing.report(error)
     return code if isinstance(code, int) else 0
+
+
+def _open_what_is_closed() -> None:
+    """A shell may start us without standard streams (`>&-`); what is written then goes nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - as long as we run
 
 
 def _leave_quietly(stream: TextIO) -> None:

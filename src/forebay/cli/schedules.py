@@ -1,4 +1,4 @@
-"""`schedules [list|pause|resume|remove]`."""
+"""`schedules [list|add|run|pause|resume|remove]`."""
 
 import time
 from typing import Any
@@ -7,19 +7,23 @@ import click
 
 from forebay.app import Forebay
 from forebay.cli import output
+from forebay.cli.enqueue import task_of, word
 from forebay.cli.human import ago
-from forebay.cli.output import Column, Table
 from forebay.cli.shared import Group, only, the_app, with_app
 from forebay.cli.shared import output as form
+from forebay.cli.table import Column, Table
 from forebay.control import Control, whoami
+from forebay.flow.cron import MISSED, check, interval
+from forebay.model.queue import check_name
 from forebay.observe.view import schedule
+from forebay.produce.schedule import Planned
 from forebay.store.contract import Schedule
 
 
 @click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def schedules(ctx: click.Context) -> None:
-    """List cron schedules with their next tick, or pause, resume and remove them. A worker makes its app's known."""
+    """List schedules with their next tick, or add, run, pause, resume and remove them. Workers register their app's."""
     if ctx.invoked_subcommand is None:
         _list()
 
@@ -36,14 +40,14 @@ def _list() -> None:
 
     found, now = with_app(the_app("schedules"), work), time.time()
     columns: list[Column[Schedule]] = [
-        Column("NAME", lambda s: s.name, flex=True),
-        Column("CRON", lambda s: s.cron),
-        Column("ZONE", lambda s: s.tz),
-        Column("QUEUE", lambda s: s.message.queue, flex=True),
-        Column("MISSED", lambda s: s.missed),
-        Column("LAST", lambda s: ago(s.last, now), right=True),
-        Column("NEXT", lambda s: "-" if s.paused or not s.next else ago(s.next, now), right=True),
+        Column("NAME", lambda s: s.name, flex=True, least=12),
         Column("STATE", lambda s: "paused" if s.paused else "on"),
+        Column("CRON", lambda s: s.cron),
+        Column("ZONE", lambda s: s.tz, drop=1),
+        Column("QUEUE", lambda s: s.message.queue, flex=True, least=8, drop=2),
+        Column("MISSED", lambda s: s.missed, drop=3),
+        Column("LAST", lambda s: ago(s.last, now), right=True, drop=4),
+        Column("NEXT", lambda s: "-" if s.paused or not s.next else ago(s.next, now), right=True),
     ]
     if form() == "table":
         output.show(
@@ -97,5 +101,56 @@ def _switch(names: tuple[str, ...], *, paused: bool) -> None:
     columns: list[Column[dict[str, Any]]] = [
         Column("NAME", lambda row: row["name"]),
         Column("STATE", lambda row: "paused" if row["paused"] else "on"),
+    ]
+    output.show(form(), rows, Table(columns, ""))
+
+
+@schedules.command()
+@click.argument("name", metavar="NAME")
+@click.argument("task", metavar="TASK")
+@click.argument("values", nargs=-1, metavar="[JSON]...")
+@click.option("--cron", help="Five fields, such as '*/5 * * * *', or a name such as @daily.")
+@click.option("--every", help="Or an interval, such as 30s.")
+@click.option("--tz", default="UTC", show_default=True, help="An IANA time zone.")
+@click.option("--missed", type=click.Choice(MISSED), default="once", show_default=True, help="For ticks missed.")
+def add(name: str, task: str, values: tuple[str, ...], cron: str | None, every: str | None, **chosen: str) -> None:
+    """Add a schedule, or change the one of that name: TASK of the app, with arguments as for `enqueue`.
+
+    One that the app declares itself takes its declaration again when a worker starts.
+    """
+    if (cron is None) == (every is None):
+        raise click.UsageError("say when with --cron or with --every, one of the two", click.get_current_context())
+    check_name("schedule", name)
+    when = interval(every) if cron is None else cron
+    app = the_app("schedules add", required=True)
+    known = task_of(app, task)
+    planned = Planned(
+        name=name, task=known, cron=when, overlap="allow", body=known.codec.encode([word(text) for text in values], {}),
+        waiting=known.waiting, **chosen,
+    )  # fmt: skip
+    check(when)
+    row = planned.row(time.time())
+
+    async def work(app: Forebay) -> None:
+        await Control(app.engine, app.store, whoami()).add_schedule(row)
+
+    with_app(app, work, create=True)
+    output.show_one(form(), schedule(row), lambda: [f"{name}: {task} {when}, next {ago(row.next, time.time())}"])
+
+
+@schedules.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def run(names: tuple[str, ...]) -> None:
+    """Enqueue what schedules would at their next tick, now; their ticks stay as they are."""
+
+    async def work(app: Forebay) -> list[dict[str, str]]:
+        only(names, [row.name for row in await app.store.schedules()], "schedule")
+        control = Control(app.engine, app.store, whoami())
+        return [{"name": name, "id": str(await control.run_schedule(name))} for name in names]
+
+    rows = with_app(the_app("schedules"), work)
+    columns: list[Column[dict[str, str]]] = [
+        Column("NAME", lambda row: row["name"]),
+        Column("ID", lambda row: row["id"]),
     ]
     output.show(form(), rows, Table(columns, ""))

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import msgspec
 
 from forebay.cli import output
-from forebay.cli.human import ago, rate, span
-from forebay.cli.output import Column, Table
+from forebay.cli.human import ago, rate, span, tail
+from forebay.cli.table import Column, Table
 from forebay.cli.workers import table as worker_table
 from forebay.engine.contract import Depth
 from forebay.model.plain import printable
@@ -22,6 +22,9 @@ from forebay.store.contract import WorkerRow
 COURSE = 30
 #: Lines that are neither queue nor worker: totals, headings, space between, what is due, how to end.
 _FRAME = 11
+_TOTALS = ("ready", "running", "scheduled", "parked", "dead")
+#: Columns of the two newest rates with their words.
+_RATES = 34
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -41,18 +44,18 @@ class Row(msgspec.Struct, frozen=True):
 
 _QUEUES: Table[Row] = Table(
     [
-        Column("QUEUE", lambda r: r.depth.queue, flex=True),
+        Column("QUEUE", lambda r: r.depth.queue, flex=True, least=8),
+        Column("STATE", lambda r: "paused" if r.depth.paused else "open"),
         Column("READY", lambda r: f"{r.depth.ready:,}", right=True),
         Column("AGE", lambda r: span(r.depth.age) if r.depth.ready else "-", right=True),
         Column("RUNNING", lambda r: f"{r.depth.running:,}", right=True),
-        Column("SCHEDULED", lambda r: f"{r.depth.scheduled:,}", right=True),
-        Column("PARKED", lambda r: f"{r.depth.parked:,}", right=True),
+        Column("SCHEDULED", lambda r: f"{r.depth.scheduled:,}", right=True, drop=3),
+        Column("PARKED", lambda r: f"{r.depth.parked:,}", right=True, hide="0"),
         Column("DEAD", lambda r: f"{r.depth.dead:,}", right=True),
-        Column("IN", lambda r: rate(r.rates.published if r.rates else None), right=True),
+        Column("IN", lambda r: rate(r.rates.published if r.rates else None), right=True, drop=1),
         Column("DONE", lambda r: rate(r.rates.done if r.rates else None), right=True),
-        Column("RETRIED", lambda r: rate(r.rates.retried if r.rates else None), right=True),
-        Column("WORKERS", lambda r: str(r.workers), right=True),
-        Column("STATE", lambda r: "paused" if r.depth.paused else "open"),
+        Column("RETRIED", lambda r: rate(r.rates.retried if r.rates else None), right=True, drop=4),
+        Column("WORKERS", lambda r: str(r.workers), right=True, drop=2),
     ],
     "no queues yet: the first enqueue makes one",
 )
@@ -61,8 +64,8 @@ _QUEUES: Table[Row] = Table(
 class Screen:
     """Remembers the course of the totals from reading to reading."""
 
-    def __init__(self, url: str, lease: float, interval: float) -> None:
-        self._url, self._lease, self._interval = url, lease, interval
+    def __init__(self, place: str, lease: float, interval: float) -> None:
+        self._place, self._lease, self._interval = place, lease, interval
         self._came: deque[float] = deque(maxlen=COURSE)
         self._done: deque[float] = deque(maxlen=COURSE)
 
@@ -91,23 +94,23 @@ class Screen:
         return [*shown[: max(1, height - 1)], output.fitted(f"every {span(self._interval)}; q or Ctrl-C ends")]
 
     def _head(self, now: Snapshot) -> list[str]:
-        def total(name: str) -> str:
-            return f"{name} {sum(getattr(depth, name) for depth in now.queues):,}"
-
-        counts = [total(name) for name in ("ready", "running", "scheduled", "parked", "dead")]
-        clock = time.strftime("%H:%M:%S", time.localtime(now.at))
+        totals = {name: sum(getattr(depth, name) for depth in now.queues) for name in _TOTALS}
+        counts = [f"{name} {count:,}" for name, count in totals.items() if count or name != "parked"]
+        clock, room = time.strftime("%H:%M:%S", time.localtime(now.at)), output.columns()
+        bars = min(COURSE, max(0, room - _RATES) // 2)
         return [
-            output.bold(output.fitted(f"forebay  {self._url}  {clock}")),
+            output.bold(output.fitted(f"forebay {clock}  {tail(printable(self._place), max(10, room - 18))}")),
             output.fitted("   ".join([*counts, f"workers {len(now.alive)}"])),
-            output.fitted(f"in {_course(self._came)}   done {_course(self._done)}"),
+            output.fitted(f"in {_course(self._came, bars)}   done {_course(self._done, bars)}"),
         ]
 
 
-def _course(readings: Sequence[float]) -> str:
+def _course(readings: Sequence[float], bars: int) -> str:
     """The newest rate, and small bars for those before it."""
     most = max(readings, default=0.0) or 1.0
-    bars = "".join(_BARS[round(value / most * (len(_BARS) - 1))] for value in readings)
-    return f"{rate(readings[-1] if readings else None)} {bars}".rstrip()
+    shown = list(readings)[-bars:] if bars else []
+    drawn = "".join(_BARS[round(value / most * (len(_BARS) - 1))] for value in shown)
+    return f"{rate(readings[-1] if readings else None)} {drawn}".rstrip()
 
 
 def _queue_lines(rows: Sequence[Row], room: int) -> list[str]:

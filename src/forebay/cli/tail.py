@@ -1,7 +1,6 @@
 """`tail`: messages as they come and end, live, until Ctrl-C."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -9,7 +8,7 @@ import click
 
 from forebay.app import Forebay
 from forebay.cli import output
-from forebay.cli.human import span
+from forebay.cli.human import CELL, cut, short, span, wrapped
 from forebay.cli.kinds import NAMES
 from forebay.cli.messages import detail
 from forebay.cli.shared import Command, the_app, with_app
@@ -21,6 +20,10 @@ from forebay.store.contract import Found
 
 #: Seconds between looks: at most, when nothing is heard (acceptance makes no sound), and at least, under load.
 QUIET, BUSY = 0.25, 0.05
+#: Columns from which there is room for whole ids.
+WIDE = 120
+#: Lines that one happening may take where there is little room.
+TALL = 3
 
 
 @click.command(cls=Command)
@@ -67,16 +70,27 @@ class Printer:
         if self._form == "ndjson":
             output.stream([{"at": one.at, "event": word, **message(one.message)}])
         else:
-            click.echo(output.painted([word], line(one, word)))
+            for line in lines(one, word):
+                click.echo(output.painted([word], line))
 
 
-def line(one: Happening, word: str) -> str:
+def lines(one: Happening, word: str) -> list[str]:
     """One happening for a person: when, what, which message, and the one thing worth knowing of it."""
-    found = one.message
-    clock = f"{datetime.fromtimestamp(one.at).astimezone():%H:%M:%S.%f}"[:-3]
+    found, narrow = one.message, output.columns() < WIDE
     took = f" after {span(one.at - found.created)}" if one.ended and found.created is not None else ""
-    words = f"{clock}  {word:9}  {found.id}  {found.queue}  {found.task or '-'}{took}  {detail(found, time.time())}"
-    return output.fitted(printable(words))
+    id_ = short(found.id) if narrow else found.id
+    words = [f"{word:9}", id_, found.queue, f"{found.task or '-'}{took}", detail(found, one.at, brief=narrow)]
+    clock, text = clock_of(one.at), cut(printable("  ".join(words)), CELL)
+    first, *rest = wrapped(text, max(20, output.columns() - len(clock) - 2), TALL)
+    return [f"{clock}  {first}", *(f"{'':{len(clock) + 2}}{line}" for line in rest)]
+
+
+def clock_of(at: float) -> str:
+    """The time of day, to the millisecond; as it is where no calendar knows it."""
+    try:
+        return f"{datetime.fromtimestamp(at).astimezone():%H:%M:%S.%f}"[:-3]
+    except (OverflowError, ValueError, OSError):
+        return f"{at:12g}"
 
 
 async def _follow(app: Forebay, printer: Printer, lines: int) -> None:

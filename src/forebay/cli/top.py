@@ -17,6 +17,7 @@ from forebay.cli.kinds import SECONDS
 from forebay.cli.screen import Screen
 from forebay.cli.shared import Command, the_app, with_app
 from forebay.cli.shared import output as form
+from forebay.engine.registry import place
 from forebay.observe.snapshot import Snapshot, rates, take
 from forebay.observe.view import snapshot
 
@@ -40,7 +41,7 @@ def top(interval: float, count: int | None) -> None:
 
 async def _run(app: Forebay, interval: float, count: int | None) -> None:
     stop = asyncio.Event()
-    with _showing(Screen(app.settings.url, app.settings.lease, interval)) as show, _quit_key(stop):
+    with _showing(Screen(place(app.settings), app.settings.lease, interval)) as show, _quit_key(stop):
         async for before, now in _readings(app, interval, count, stop):
             show(before, now)
 
@@ -68,7 +69,7 @@ def _showing(screen: Screen) -> Generator[Show]:
         yield lambda before, now: output.stream([_plain(before, now)])
     elif form() == "json":
         yield _show_second
-    elif not sys.stdout.isatty():
+    elif not output.redraws():
         yield lambda before, now: click.echo("\n".join([*screen.lines(before, now), ""]))
     else:
         with _live(screen) as show:
@@ -106,7 +107,7 @@ def _live(screen: Screen) -> Generator[Show]:
 @contextlib.contextmanager
 def _quit_key(stop: asyncio.Event) -> Generator[None]:
     """Let the key q end it, where there are keys."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty() and form() == "table"):
+    if not (sys.stdin.isatty() and output.redraws() and form() == "table"):
         yield
         return
     keys, loop = sys.stdin.fileno(), asyncio.get_running_loop()

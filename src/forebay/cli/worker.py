@@ -55,7 +55,7 @@ def _options(command: str, *, no_schedules: bool, **chosen: Any) -> WorkerOption
 @click.option(
     "--drain", default="30s", type=SECONDS, show_default=True, help="Grace period of running tasks after TERM."
 )
-@click.option("--max-tasks", type=click.IntRange(0), default=0, help="Replace a process after so many; 0: never.")
+@click.option("--max-tasks", type=click.IntRange(0), default=0, help="Restart a process after so many; 0: never.")
 @click.option(
     "--max-memory",
     type=SIZE,
@@ -65,7 +65,8 @@ def _options(command: str, *, no_schedules: bool, **chosen: Any) -> WorkerOption
 def worker(**chosen: Any) -> int:
     """Run messages until told to stop.
 
-    TERM or Ctrl-C drains, a second one hands back what still runs, QUIT dumps stacks.
+    SIGTERM or Ctrl-C lets running tasks finish (see --drain), a second one returns their messages to the queue, SIGQUIT
+    prints stacks.
     """
     options = _options("worker", **chosen)
     from forebay.work.supervisor import supervise
@@ -79,7 +80,7 @@ def worker(**chosen: Any) -> int:
 @click.option("--no-reload", is_flag=True, help="Do not restart when code changes.")
 @click.option("--watch", type=click.Path(exists=True), multiple=True, help="What to watch; this folder unless given.")
 def dev(*, no_reload: bool, watch: tuple[str, ...], **chosen: Any) -> int:
-    """Worker and scheduler in one process, started anew whenever a Python file changes."""
+    """Worker and scheduler in one process, restarted whenever a Python file changes."""
     options = _options("dev", **chosen)
     if not no_reload:
         return _reload([Path(path) for path in watch or (".",)], options.drain)

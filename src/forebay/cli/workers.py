@@ -8,11 +8,11 @@ import click
 from forebay.app import Forebay
 from forebay.cli import output
 from forebay.cli.failing import Code
-from forebay.cli.human import ago, size, span
+from forebay.cli.human import ago, short, size, span
 from forebay.cli.kinds import SECONDS
-from forebay.cli.output import Column, Table
 from forebay.cli.shared import Command, the_app, with_app
 from forebay.cli.shared import output as form
+from forebay.cli.table import Column, Table
 from forebay.observe.snapshot import proof_age
 from forebay.store.contract import WorkerRow
 from forebay.work.host import identity
@@ -22,17 +22,17 @@ def table(now: float, lease: float) -> Table[WorkerRow]:
     """Worker processes; `lease` as in the settings."""
     return Table(
         [
-            Column("WORKER", lambda w: w.worker, flex=True),
-            Column("HOST", lambda w: w.node or w.host, flex=True),
-            Column("PID", lambda w: str(w.pid), right=True),
+            Column("WORKER", lambda w: w.worker, short=lambda w: short(w.worker)),
             Column("STATE", lambda w: w.state if w.left > 0 else "stale"),
-            Column("QUEUES", lambda w: ",".join(w.queues), flex=True),
             Column("RUNNING", lambda w: f"{w.running}/{w.concurrency}", right=True),
-            Column("DONE", lambda w: f"{w.done:,}", right=True),
+            Column("DONE", lambda w: f"{w.done:,}", right=True, drop=1),
             Column("FAILED", lambda w: f"{w.failed:,}", right=True),
-            Column("PROVED", lambda w: f"{span(proof_age(w, lease))} ago", right=True),
-            Column("MEMORY", lambda w: size(w.rss), right=True),
-            Column("UP", lambda w: ago(w.started, now).removesuffix(" ago"), right=True),
+            Column("LAST OK", lambda w: f"{span(proof_age(w, lease))} ago", right=True),
+            Column("MEMORY", lambda w: size(w.rss) if w.rss else "-", right=True, drop=3),
+            Column("UP", lambda w: ago(w.started, now).removesuffix(" ago"), right=True, drop=4),
+            Column("PID", lambda w: str(w.pid), right=True, drop=2),
+            Column("HOST", lambda w: w.node or w.host, flex=True, drop=5),
+            Column("QUEUES", lambda w: ", ".join(w.queues), flex=True, least=12, wrap=True),
         ],
         "no workers: start one with `forebay worker -A module:app`",
     )

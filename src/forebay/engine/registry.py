@@ -59,6 +59,19 @@ def absolute(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, url=f"{scheme}:///{quote(str(Path.cwd()))}/{path}")
 
 
+def place(settings: Settings) -> str:
+    """Where the messages are, for people: the absolute path of a file, whatever the present folder is; no password."""
+    if not settings.url.lower().startswith("sqlite:"):
+        return masked(settings.url)
+    from forebay.engine.sqlite.address import path_of
+
+    path = path_of(settings.url)
+    try:
+        return str(path.absolute())
+    except OSError:  # the present folder is gone
+        return str(path)
+
+
 def _house(scheme: str) -> Maker:
     module, extra = SCHEMES[scheme]
     try:

@@ -1,5 +1,6 @@
 """Durations: `timedelta`, seconds, or text like "15s" at the surface; float seconds inside."""
 
+import math
 import re
 from datetime import timedelta
 
@@ -30,3 +31,26 @@ def seconds(value: Duration, what: str = "duration") -> float:
     if not 0 <= value < float("inf"):
         raise ConfigError(f"{what} must be a finite number of seconds, 0 or more, not {value!r}")
     return float(value)
+
+
+def span(seconds: float | None) -> str:
+    """A duration: "350ms", "12s", "3m 20s", "5h 2m", "4d 1h"; "-" for none, "ever" without end."""
+    if seconds is None or math.isinf(seconds):
+        return "-" if seconds is None else "ever"
+    if seconds < 0:
+        return f"-{span(-seconds)}"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms" if seconds >= 0.0005 else "0s"
+    if seconds < 10:
+        return f"{seconds:.1f}s".replace(".0s", "s")
+    whole = round(seconds)
+    for unit, lower, size, part in (("s", "", 60, 1), ("m", "s", 3600, 60), ("h", "m", 86400, 3600)):
+        if whole < size:
+            return _two(whole, unit, part, lower)
+    return _two(whole, "d", 86400, "h")
+
+
+def _two(whole: int, unit: str, part: int, lower: str) -> str:
+    big, rest = divmod(whole, part)
+    small = rest // {"s": 1, "m": 60, "h": 3600}[lower] if lower else 0
+    return f"{big}{unit} {small}{lower}" if small else f"{big}{unit}"

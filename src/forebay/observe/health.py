@@ -5,6 +5,8 @@ Pure: the reading carries its time. Knows no engine; what is wrong with the plac
 
 from collections.abc import Callable, Iterator, Sequence
 
+from forebay.flow.explain import UNKNOWN
+from forebay.model.duration import span
 from forebay.model.finding import Finding, fail, fine, warn
 from forebay.observe.snapshot import Snapshot, proof_age
 
@@ -14,28 +16,33 @@ LATE, SKEW = 60.0, 5.0
 LONG = 600.0
 
 
-def examine(now: Snapshot, lease: float) -> Iterator[Finding]:
+def examine(
+    now: Snapshot, lease: float, app: str = "module:app", causes: Sequence[tuple[str, str, int]] = ()
+) -> Iterator[Finding]:
     """All findings; each check that is content says so too.
 
     Args:
         lease: seconds that a beat of a worker holds, from the settings.
+        app: the app as `-A` names it, for the advice.
+        causes: why messages were handed back without a failure: queue, cause, how many.
     """
-    yield from _workers(now, lease)
+    yield from _workers(now, lease, f"start one: `forebay worker -A {app}`")
+    yield from _handed_back(causes)
     for check in _CHECKS:
         yield from check(now)
 
 
-def _workers(now: Snapshot, lease: float) -> Iterator[Finding]:
+def _workers(now: Snapshot, lease: float, start: str) -> Iterator[Finding]:
     waiting = sum(depth.ready + depth.scheduled + depth.parked for depth in now.queues)
-    start = "start one: `forebay worker -A module:app`"
     if not now.alive and waiting:
-        yield fail("workers", f"none is alive, {waiting:,} messages wait", start)
+        wait = "1 message waits" if waiting == 1 else f"{waiting:,} messages wait"
+        yield fail("workers", f"none is alive, {wait}", start)
     elif not now.alive:
         yield warn("workers", "none is alive", start)
     stuck = [worker for worker in now.alive if proof_age(worker, lease) > 2 * lease]
     for worker in stuck:
         text = f"{worker.worker} (process {worker.pid} on {worker.node or worker.host}) lives, but could not lease for"
-        advice = "QUIT makes it print where it hangs; end it, and its messages run elsewhere"
+        advice = "send SIGQUIT for its stacks; kill it and its messages are retried elsewhere"
         yield fail("workers", f"{text} {proof_age(worker, lease):.0f} s", advice)
     stale = [worker for worker in now.workers if worker.left <= 0]
     if stale:
@@ -45,6 +52,13 @@ def _workers(now: Snapshot, lease: float) -> Iterator[Finding]:
         yield fine("workers", f"{len(now.alive)} alive, and able to lease")
 
 
+def _handed_back(causes: Sequence[tuple[str, str, int]]) -> Iterator[Finding]:
+    for queue, cause, count in causes:
+        text = f"{queue}: {count:,} handed back: {cause}"
+        advice = "start a worker of the version that has this task" if UNKNOWN in cause else "see `forebay messages`"
+        yield warn("tasks", text, advice)
+
+
 def _unserved(now: Snapshot) -> Iterator[Finding]:
     alone = [depth for depth in now.queues if depth.ready and not depth.paused and not now.serving(depth.queue)]
     if now.alive:  # without any worker this is said once, not for every queue
@@ -52,13 +66,13 @@ def _unserved(now: Snapshot) -> Iterator[Finding]:
             advice = f"start a worker with `-Q {depth.queue}`"
             yield fail("queues", f"{depth.queue}: {depth.ready:,} ready, no worker serves it", advice)
     if not alone:
-        yield fine("queues", f"{len(now.queues)} known; where messages are ready, somebody serves")
+        yield fine("queues", "every queue with ready messages has a worker")
 
 
 def _backlog(now: Snapshot) -> Iterator[Finding]:
     for depth in now.queues:
         if depth.age > LONG and not depth.paused:
-            text = f"{depth.queue}: the oldest of {depth.ready:,} ready waits for {depth.age / 60:.0f} min"
+            text = f"{depth.queue}: the oldest of {depth.ready:,} ready waits for {span(depth.age)}"
             yield warn("backlog", text, "see `forebay top`; more workers, or a higher -c, if they are busy")
 
 
@@ -67,13 +81,13 @@ def _gates(now: Snapshot) -> Iterator[Finding]:
         place = gate.queue if gate.lane is None else f"{gate.queue}, lane {gate.lane}"
         why = f": {gate.reason}" if gate.reason else ""
         advice = f"`forebay resume {gate.queue}` when it may go on"
-        yield warn("paused", f"{place}, for {max(0.0, now.at - gate.since) / 60:.0f} min{why}", advice)
+        yield warn("paused", f"{place}, for {span(max(0.0, now.at - gate.since))}, by {gate.holder}{why}", advice)
 
 
 def _schedules(now: Snapshot) -> Iterator[Finding]:
     late = [one for one in now.schedules if not one.paused and one.next and now.at - one.next > LATE]
     for one in late:
-        text = f"{one.name} was due {(now.at - one.next) / 60:.0f} min ago"
+        text = f"{one.name} was due {span(now.at - one.next)} ago"
         yield fail("schedules", text, "no scheduler runs: start a worker without --no-schedules")
     for one in now.schedules:
         if one.paused:
@@ -86,9 +100,8 @@ def _dead(now: Snapshot) -> Iterator[Finding]:
     count = sum(depth.dead for depth in now.queues)
     if count:
         where = ", ".join(f"{depth.queue} {depth.dead:,}" for depth in now.queues if depth.dead)
-        yield warn(
-            "dead", f"dead letters: {where}", "`forebay dead list` shows why; then `dead redrive` or `dead purge`"
-        )
+        advice = "`forebay dead list` shows why; then `forebay dead redrive` or `forebay dead purge`"
+        yield warn("dead", f"dead letters: {where}", advice)
     else:
         yield fine("dead", "no dead letters")
 

@@ -1,5 +1,6 @@
 """A handle: the message behind an enqueue, to ask for its state and result, or to stop it."""
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -10,6 +11,7 @@ from forebay.model.errors import BadSeal, ConfigError, NoSuchMessage, ResultTime
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.sealed import Part, locked
 from forebay.produce.codec import decode_value
+from forebay.produce.context import running
 from forebay.produce.producer import Producer
 from forebay.store.contract import Found
 
@@ -21,6 +23,10 @@ T = TypeVar("T")
 
 #: Seconds between looks while waiting for a result, when no wake-up comes.
 LOOK = 1.0
+#: Seconds after which a task that waits for what nobody has started is worth a word: it holds a slot all the while.
+LONG = 2.0
+
+_logger = logging.getLogger("forebay.task")
 
 
 class Handle(Generic[T]):
@@ -99,11 +105,13 @@ class Handle(Generic[T]):
         """
         patience = None if timeout is None else seconds(timeout, "timeout")
         deadline = None if patience is None else time.monotonic() + patience
-        mark: int | None = None
+        mark, started, told = None, time.monotonic(), running() is None
         while (found := await self._find()).state not in FINAL:
             left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
             if left <= 0:
                 raise ResultTimeout(f"message {self.id} is still {found.state} after {patience:g} s; it goes on")
+            if not told and found.state is State.READY and time.monotonic() - started >= LONG:
+                told = _told_of_waiting(found)
             mark = await self._producer.watch(self.id, left, mark)
         return self._outcome(found)
 
@@ -168,3 +176,17 @@ def told(producer: Producer, receipt: Receipt, task: "Task[Any, Any, T | Snooze]
 
 def _made(task: "Task[Any, Any, T | Snooze]", id_: str, duplicate: bool) -> Handle[T]:
     return Handle(task.producer, id_, task, duplicate=duplicate)
+
+
+def _told_of_waiting(found: Found) -> bool:
+    """Warn: where every slot waits like this one, what they wait for never runs."""
+    context = running()
+    if context is not None:
+        _logger.warning(
+            "waits in result() for message %s, which has not started: a task that waits holds its slot. If "
+            "all slots do, none is left to run it: enqueue a follow-up task, or serve queue %s by workers of its own",
+            found.id,
+            found.queue,
+            extra={"message_id": context.id, "task": context.delivery.task, "attempt": context.attempt},
+        )
+    return True

@@ -205,6 +205,14 @@ class Inspects(Protocol):
         """What a worker holds now."""
         ...
 
+    async def ending(self, end: str, limit: int = 10) -> list[str]:
+        """Up to `limit` ids of known messages that end with `end`: people read the end of an id. Cost: all ids."""
+        ...
+
+    async def ahead(self, id_: str, limit: int = 100_000) -> int:
+        """How many ready messages of its lane are leased before a ready one, counted up to `limit`; 0 for others."""
+        ...
+
     async def cancel(self, ids: Sequence[str]) -> list[State | None]:
         """Cancel: what waits ends at once; what runs is asked to stop (its state stays running until it does).
 

@@ -142,6 +142,8 @@ class Worker:
             ConfigError: a hook failed.
         """
         engine, poll = self._app.engine, self._app.settings.poll
+        for queue in set(self._options.queues) - set(self._app.registry.queues):
+            _logger.warning("queue %s: no task of this app is declared for it; served for what is sent there", queue)
         await engine.open()
         for hook in self._app.registry.on_start:
             await self._call_first(hook)

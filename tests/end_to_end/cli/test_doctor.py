@@ -29,7 +29,7 @@ def test_a_sound_system_is_well(world):
 
 def test_work_without_workers_and_dead_letters_are_found(shell):
     shell("migrate")
-    assert findings(shell)["workers"] == ("warn", "none is alive → start one: `forebay worker -A module:app`")
+    assert findings(shell)["workers"] == ("warn", "none is alive → start one: `forebay worker -A app:app`")
     shell("doctor", "--strict", code=4)
     with shell.worker("-Q", "default", "--no-schedules"):
         dead = shell.enqueue("boom")
@@ -41,13 +41,13 @@ def test_work_without_workers_and_dead_letters_are_found(shell):
         found = findings(shell, code=4)
         assert found["queues"] == ("fail", "slow: 1 ready, no worker serves it → start a worker with `-Q slow`")
         assert found["dead"][1].startswith("dead letters: default 1 → `forebay dead list`")
-        assert "default, for 0 min: holidays → `forebay resume default`" in found["paused"][1]
-        assert "the oldest of 1 ready waits for 144" in found["backlog"][1]
+        assert "by operator: holidays → `forebay resume default`" in found["paused"][1]
+        assert "the oldest of 1 ready waits for 1d" in found["backlog"][1]
     with sqlite(shell.folder / "forebay.db") as db:
         db.execute("update schedule set next = 1, last = null")
         db.execute("update gate set since = since + 86400")
     found = findings(shell, code=4)
-    assert "none is alive, 1 messages wait" in found["workers"][1]
+    assert "none is alive, 1 message waits" in found["workers"][1]
     assert "yearly was due" in found["schedules"][1]
     assert "the clock was set back" in found["clock"][1]
     shell("schedules", "pause", "yearly")

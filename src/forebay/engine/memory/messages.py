@@ -76,6 +76,20 @@ class MemoryMessages:
                 [] if row is None else [record.delivery() for record in sorted(row.holds.values(), key=_by_acceptance)]
             )
 
+    async def ending(self, end: str, limit: int = 10) -> list[str]:
+        """Ids by their end. Looks at every one, which the reference may."""
+        with self._memory.verb() as now:
+            known = (id_ for id_ in self._memory.records if id_.endswith(end) and self._memory.known(id_, now))
+            return list(islice(known, limit))
+
+    async def ahead(self, id_: str, limit: int = 100_000) -> int:
+        """How many stand before it."""
+        with self._memory.verb() as now:
+            record = self._memory.known(id_, now)
+            if record is None or record.state is not State.READY:
+                return 0
+            return min(limit, sum(_before(other, record) for other in self._memory.records.values()))
+
     async def cancel(self, ids: Sequence[str]) -> list[State | None]:
         """End what waits; ask the worker of what runs."""
         with self._memory.verb() as now:
@@ -163,6 +177,13 @@ def chosen(choice: Choice, records: Iterable[Record]) -> Iterator[Record]:
         and (choice.key is None or record.message.key == choice.key)
         and (choice.state is None or record.state is choice.state)
     )
+
+
+def _before(one: Record, other: Record) -> bool:
+    """Whether `one` is ready, stands in the same line, and is leased before `other`."""
+    same = (one.message.queue, one.message.lane) == (other.message.queue, other.message.lane)
+    first = (-one.message.priority, one.receipt) < (-other.message.priority, other.receipt)
+    return one.state is State.READY and same and first
 
 
 def _by_acceptance(record: Record) -> int:

@@ -76,6 +76,15 @@ class Inspecting:
         """See `store.contract.Inspects.held`."""
         return [rows.delivery(row) for row in self._db.read(sql("held"), (worker,))]
 
+    async def ending(self, end: str, limit: int = 10) -> list[str]:
+        """See `store.contract.Inspects.ending`."""
+        return [id_ for (id_,) in self._db.read(sql("ending"), (end, limit))]
+
+    async def ahead(self, id_: str, limit: int = 100_000) -> int:
+        """See `store.contract.Inspects.ahead`."""
+        await ripen(self._db)
+        return int(self._db.read(sql("ahead"), (id_, limit))[0][0])
+
     async def cancel(self, ids: Sequence[str]) -> list[State | None]:
         """See `store.contract.Inspects.cancel`."""
         states: list[State | None] = []

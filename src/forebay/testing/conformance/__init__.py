@@ -13,12 +13,13 @@ pytest.register_assert_rewrite(
         f"{__name__}.{name}"
         for name in (
             *("declare", "publish", "lease", "extend", "settle", "recover", "wait", "depth", "gates"),
-            *("cancel", "many", "dead", "schedules", "results", "story", "debounce", "audits"),
+            *("cancel", "many", "dead", "schedules", "results", "story", "debounce", "audits", "ahead"),
             *("processes", "concurrency", "driving", "struck", "kit", "stage"),
         )
     )
 )
 
+from forebay.testing.conformance.ahead import TestAhead
 from forebay.testing.conformance.audits import TestAudits
 from forebay.testing.conformance.cancel import TestCancel
 from forebay.testing.conformance.concurrency import TestConcurrency
@@ -46,6 +47,7 @@ from forebay.testing.conformance.wait import TestWait, TestWatch
 __all__ = [
     "Kit",
     "MakeBackend",
+    "TestAhead",
     "TestAudits",
     "TestCancel",
     "TestCaps",

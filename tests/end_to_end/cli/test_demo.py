@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 import proc
-from end_to_end.cli.shell import PATIENCE, Shell, eventually
+from end_to_end.cli.shell import COMMAND, PATIENCE, Shell, eventually
 from end_to_end.cli.terminal import on_terminal
-
-COMMAND = [sys.executable, "-m", "forebay", "demo"]
 
 
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -22,7 +20,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def run(tmp_path: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    command = [*COMMAND, *options]
+    command = [*COMMAND, "demo", *options]
     env = environment(tmp_path)
     return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
 
@@ -69,7 +67,12 @@ def test_what_is_kept_can_be_looked_at(tmp_path):
 )
 def test_whatever_ends_it_its_workers_and_files_are_gone(tmp_path, number, code):
     with subprocess.Popen(
-        COMMAND, env=environment(tmp_path), cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [*COMMAND, "demo"],
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as demo:
         assert demo.stdout
         while "files/s" not in demo.stdout.readline():
@@ -90,7 +93,7 @@ def test_the_last_lines_can_be_typed_as_they_stand(tmp_path):
     env = {**environment(tmp_path), "PATH": path}
     (tmp_path / "app.py").write_text("# there is one already")
     done = subprocess.run(
-        [*COMMAND, "--files", "6", "-p", "1", "--no-kill", "--keep", "a b"],
+        [*COMMAND, "demo", "--files", "6", "--processes", "1", "--no-kill", "--keep", "a b"],
         env=env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=True,
     )  # fmt: skip
     lines = done.stdout.partition("Next:\n")[2].splitlines()

@@ -1,0 +1,91 @@
+"""`cancel`, `purge`: stopping messages, one by one or many at once."""
+
+from typing import Any
+
+import click
+
+from forebay.app import Forebay
+from forebay.cli import output
+from forebay.cli.dead import confirm
+from forebay.cli.failing import Code
+from forebay.cli.ids import whole
+from forebay.cli.progress import Bar
+from forebay.cli.shared import Command, only, the_app, with_app
+from forebay.cli.shared import output as form
+from forebay.cli.table import Column, Table
+from forebay.control import Control, describe, whoami
+from forebay.model.lifecycle import State
+from forebay.store.contract import Choice
+
+#: States in which a message waits.
+_WAITING = (State.READY, State.SCHEDULED, State.PARKED)
+
+
+@click.command(cls=Command)
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("-Q", "--queue", help="All that wait or run on this queue.")
+@click.option("--task", help="All of this task.")
+@click.option("--key", help="All with this key.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def cancel(ids: tuple[str, ...], *, yes: bool, **chosen: Any) -> int:
+    """Cancel messages: what waits ends at once, what runs is asked to stop.
+
+    By id, or all of a queue, a task, a key (together: those that match all). Exits 1 if an id is unknown.
+    """
+    if bool(ids) == any(chosen.values()):
+        raise click.UsageError("name ids, or choose by -Q, --task and --key", click.get_current_context())
+    if not ids:
+        _many("cancelled", [Choice(**chosen)], ask=not yes)
+        return Code.OK
+    return _by_id(ids)
+
+
+@click.command(cls=Command)
+@click.argument("queue", metavar="QUEUE")
+@click.option("--task", help="Only those of this task.")
+@click.option("--key", help="Only those with this key.")
+@click.option("--state", type=click.Choice([str(state) for state in _WAITING]), help="Only those in this state.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def purge(queue: str, *, state: str | None, yes: bool, **chosen: Any) -> None:
+    """Cancel what waits on a queue. What runs goes on; dead letters stay (see `dead purge`)."""
+    states = _WAITING if state is None else (State(state),)
+    _many("purged", [Choice(queue=queue, state=one, **chosen) for one in states], ask=not yes)
+
+
+def _by_id(ids: tuple[str, ...]) -> int:
+    async def work(app: Forebay) -> list[tuple[str, State | None]]:
+        meant = await whole(app, ids)
+        states = await Control(app.engine, app.store, whoami()).cancel(meant)
+        return list(zip(meant, states, strict=True))
+
+    done = with_app(the_app("cancel"), work)
+    rows: list[dict[str, Any]] = [{"id": id_, "state": state and str(state)} for id_, state in done]
+    columns: list[Column[dict[str, Any]]] = [Column("ID", lambda row: row["id"]), Column("STATE", _after_cancel)]
+    output.show(form(), rows, Table(columns, ""))
+    return Code.FAILURE if any(state is None for _, state in done) else Code.OK
+
+
+def _many(done: str, choices: list[Choice], *, ask: bool) -> None:
+    async def work(app: Forebay) -> int:
+        queue = choices[0].queue
+        if queue is not None:
+            only([queue], [depth.queue for depth in await app.engine.depth()], "queue")
+        control = Control(app.engine, app.store, whoami())
+        total = await control.waiting(choices[0])
+        if ask and total:
+            what = describe(choices[0] if len(choices) == 1 else Choice(queue=queue, task=choices[0].task))
+            confirm(f"Cancel the messages of {what}, {total:,} at most?")
+        count = 0
+        with Bar(done, total) as bar:
+            for choice in choices:
+                count += await control.cancel_all(choice, bar.advance)
+        return count
+
+    count = with_app(the_app("cancel"), work)
+    output.show_one(form(), {done: count}, lambda: [f"{done} {count:,}"])
+
+
+def _after_cancel(row: dict[str, Any]) -> str:
+    if row["state"] is None:
+        return "unknown: never accepted here, or ended long ago"
+    return "asked to stop" if row["state"] == State.RUNNING else row["state"]

@@ -1,0 +1,212 @@
+"""Why a message waits, or what became of it, and what to do: from facts to sentences.
+
+Pure. The first reason weighs most. The same sentences stand in `why`, `messages ID`, `enqueue --wait` and `doctor`.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from forebay.model.duration import span
+from forebay.model.lifecycle import FINAL, State
+
+#: What says in a cause that no worker knows a task.
+UNKNOWN = "no worker here knows"
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One reason: a word for programs, a sentence, and what to do (empty: nothing)."""
+
+    code: str
+    text: str
+    advice: str = ""
+
+
+class Closed(msgspec.Struct, frozen=True, kw_only=True):
+    """A closed gate of the queue; `lane` None is all of it. `by` is who closed it, as far as that is known."""
+
+    lane: str | None
+    by: str
+    reason: str
+    since: float
+    until: float | None = None
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """A living worker that serves the queue. `proved` is the seconds since it last could lease."""
+
+    worker: str
+    where: str
+    running: int
+    concurrency: int
+    state: str
+    proved: float
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """How it stands around a queue.
+
+    Attributes:
+        app: the app as `-A` names it, for the advice.
+        elsewhere: queues that living workers serve.
+        stuck: seconds without a proof after which a worker counts as unable to lease.
+    """
+
+    now: float
+    queue: str
+    gates: Sequence[Closed] = ()
+    servers: Sequence[Server] = ()
+    elsewhere: Sequence[str] = ()
+    alive: int = 0
+    app: str = "module:app"
+    stuck: float = 30.0
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """A message. `attempts` is how many its task has, if that is known; `holder` where its worker runs, if it lives."""
+
+    id: str
+    state: State
+    task: str = ""
+    lane: str = ""
+    attempt: int = 0
+    attempts: int | None = None
+    due: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    worker: str | None = None
+    holder: Server | None = None
+    cause: str = ""
+    failure: str = ""
+    ahead: int = 0
+
+
+class Numbers(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue in numbers; `causes` says of how many scheduled ones it is known why they went back."""
+
+    ready: int = 0
+    scheduled: int = 0
+    running: int = 0
+    parked: int = 0
+    age: float = 0.0
+    causes: Sequence[tuple[str, int]] = ()
+
+
+def explain(subject: Subject, place: Place) -> list[Reason]:
+    """Why a message is where it is."""
+    if subject.state in FINAL:
+        return [_ended(subject, place.now)]
+    if subject.state is State.RUNNING:
+        return [_running(subject, place)]
+    hurdles = list(_hurdles(place, subject.lane))
+    if subject.state is State.SCHEDULED:
+        return [_scheduled(subject, place.now), *hurdles]
+    if subject.state is State.PARKED:
+        return hurdles or [Reason("parked", f"parked: {subject.cause or 'its lane is closed'}")]
+    return [*(hurdles or _busy(place)), *_line(subject, alone=not hurdles)]
+
+
+def explain_queue(numbers: Numbers, place: Place) -> list[Reason]:
+    """What holds up a queue, if anything does."""
+    reasons = [_cause(text, count) for text, count in numbers.causes]
+    waiting = numbers.ready + numbers.scheduled + numbers.parked
+    if place.gates or waiting:
+        reasons = [*_hurdles(place), *reasons]
+    if not reasons and numbers.ready:
+        reasons = [*_busy(place), Reason("ready", f"{_many(numbers.ready)} ready, the oldest for {span(numbers.age)}")]
+    if not waiting:
+        runs = f"; {_many(numbers.running)} running" if numbers.running else ""
+        reasons.append(Reason("empty", f"nothing waits on queue {place.queue}{runs}"))
+    elif numbers.scheduled and not numbers.ready and not numbers.causes:
+        reasons.append(Reason("scheduled", f"{_many(numbers.scheduled)} scheduled for later"))
+    return reasons
+
+
+def _hurdles(place: Place, lane: str | None = None) -> Iterator[Reason]:
+    """What keeps a queue (or one lane of it) from being leased."""
+    for gate in place.gates:
+        if gate.lane is None or lane is None or gate.lane == lane:
+            yield _closed(gate, place)
+    if place.servers:
+        yield from _unable(place)
+        return
+    there = "none is running" if not place.alive else f"those running serve {', '.join(place.elsewhere) or 'nothing'}"
+    start = f"start one: `forebay worker -A {place.app} -Q {place.queue}`"
+    yield Reason("no-worker", f"no worker serves queue {place.queue}: {there}", start)
+
+
+def _closed(gate: Closed, place: Place) -> Reason:
+    what = f"queue {place.queue} has been paused"
+    if gate.lane is not None:
+        what = f"lane {gate.lane} of queue {place.queue} has been closed"
+    why = f": {gate.reason}" if gate.reason else ""
+    until = f"; it opens by itself in {span(max(0.0, gate.until - place.now))}" if gate.until is not None else ""
+    text = f"{what} for {span(max(0.0, place.now - gate.since))} by {gate.by}{why}{until}"
+    advice = f"`forebay resume {place.queue}` when it may go on" if gate.lane is None else ""
+    return Reason("paused" if gate.lane is None else "parked", text, advice)
+
+
+def _unable(place: Place) -> Iterator[Reason]:
+    leaving = [one for one in place.servers if one.state != "running"]
+    stuck = [one for one in place.servers if one.proved > place.stuck]
+    if len(leaving) == len(place.servers):
+        text = f"every worker of queue {place.queue} is shutting down"
+        yield Reason("leaving", text, f"start one: `forebay worker -A {place.app} -Q {place.queue}`")
+    elif len(stuck) == len(place.servers):
+        least = min(one.proved for one in stuck)
+        text = f"no worker of queue {place.queue} has been able to lease for {span(least)}"
+        yield Reason("stuck", text, "`forebay doctor` says more; send SIGQUIT for a worker's stacks")
+
+
+def _busy(place: Place) -> list[Reason]:
+    running, slots = (sum(getattr(one, name) for one in place.servers) for name in ("running", "concurrency"))
+    if not slots or running < slots:
+        return []
+    text = f"every worker of queue {place.queue} is busy: {running:,} of {slots:,} slots"
+    return [Reason("busy", text, "more processes (-p), a higher -c, or wait")]
+
+
+def _line(subject: Subject, *, alone: bool) -> Iterator[Reason]:
+    if subject.ahead:
+        others = "1 other is" if subject.ahead == 1 else f"{subject.ahead:,} others are"
+        yield Reason("behind", f"{others} ahead of it, by priority, then by age")
+    elif alone:
+        yield Reason("next", "next in line: a worker takes it as soon as a slot is free")
+
+
+def _scheduled(subject: Subject, now: float) -> Reason:
+    due = "now" if subject.due is None or subject.due <= now else f"in {span(subject.due - now)}"
+    if UNKNOWN in subject.cause:
+        advice = "start a worker of the version that has this task, or cancel it"
+        return Reason("unknown-task", f"{subject.cause}; offered again {due}", advice)
+    if subject.failure and subject.attempt:
+        number = f"{subject.attempt}" + (f" of {subject.attempts}" if subject.attempts else "")
+        return Reason("retry", f"attempt {number} failed ({subject.failure}); the next one is due {due}")
+    went = f"{subject.cause}; " if subject.cause else ""
+    return Reason("scheduled", f"{went}scheduled: due {due}")
+
+
+def _cause(text: str, count: int) -> Reason:
+    if UNKNOWN in text:
+        return Reason("unknown-task", f"{_many(count)} handed back: {text}", "start a worker that has this task")
+    return Reason("handed-back", f"{_many(count)} handed back: {text}")
+
+
+def _running(subject: Subject, place: Place) -> Reason:
+    since = "" if subject.started is None else f" for {span(max(0.0, place.now - subject.started))}"
+    text = f"running{since}, attempt {subject.attempt}, "
+    if subject.holder is None:
+        gone = f"on worker {subject.worker}, whose lease ran out"
+        return Reason("lost", text + gone, "any running worker makes it ready again within a second or so")
+    return Reason("running", f"{text}on worker {subject.worker} ({subject.holder.where})")
+
+
+def _ended(subject: Subject, now: float) -> Reason:
+    ago = "" if subject.finished is None else f" {span(max(0.0, now - subject.finished))} ago"
+    text = f"{subject.state}{ago}, attempt {subject.attempt}" + (f": {subject.cause}" if subject.cause else "")
+    dead = subject.state is State.DEAD
+    return Reason(str(subject.state), text, f"`forebay dead redrive {subject.id}` to run it again" if dead else "")
+
+
+def _many(count: int) -> str:
+    return f"{count:,} message{'' if count == 1 else 's'}"

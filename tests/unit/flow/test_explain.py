@@ -1,0 +1,101 @@
+"""Why something waits: each hurdle has its sentence, the one that weighs most comes first, and says what to do."""
+
+import pytest
+
+from forebay.flow.explain import Closed, Numbers, Place, Server, Subject, explain, explain_queue
+from forebay.model.lifecycle import State
+
+NOW = 1_000.0
+
+
+def server(running: int = 0, *, state: str = "running", proved: float = 0.1) -> Server:
+    return Server(worker="w1", where="process 7 on h", running=running, concurrency=10, state=state, proved=proved)
+
+
+def place(*servers: Server, gates: tuple[Closed, ...] = (), elsewhere: tuple[str, ...] = ()) -> Place:
+    alive = len(servers) + bool(elsewhere)
+    return Place(now=NOW, queue="mail", servers=servers, gates=gates, elsewhere=elsewhere, alive=alive, app="shop:app")
+
+
+PAUSED = Closed(lane=None, by="ann@host", reason="provider is down", since=NOW - 180)
+
+
+def told(state: State, around: Place, **fields: object) -> list[str]:
+    return [reason.text for reason in explain(Subject(id="x", state=state, **fields), around)]  # type: ignore[arg-type]
+
+
+def test_no_worker_is_the_reason_where_there_is_none():
+    (reason,) = explain(Subject(id="x", state=State.READY), place())
+    assert reason.text == "no worker serves queue mail: none is running"
+    assert reason.advice == "start one: `forebay worker -A shop:app -Q mail`"
+    assert told(State.READY, place(elsewhere=("a", "b"))) == ["no worker serves queue mail: those running serve a, b"]
+
+
+def test_a_pause_says_who_and_why_and_since_when():
+    assert told(State.READY, place(server(), gates=(PAUSED,))) == [
+        "queue mail has been paused for 3m by ann@host: provider is down"
+    ]
+
+
+def test_in_line_it_is_said_how_many_are_ahead_and_whether_the_slots_are_taken():
+    assert told(State.READY, place(server(10)), ahead=1204) == [
+        "every worker of queue mail is busy: 10 of 10 slots",
+        "1,204 others are ahead of it, by priority, then by age",
+    ]
+    assert told(State.READY, place(server(3))) == ["next in line: a worker takes it as soon as a slot is free"]
+
+
+def test_workers_that_leave_or_cannot_lease_count_as_none():
+    assert told(State.READY, place(server(state="draining"))) == ["every worker of queue mail is shutting down"]
+    assert told(State.READY, place(server(proved=40.0))) == ["no worker of queue mail has been able to lease for 40s"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"due": NOW + 200}, "scheduled: due in 3m 20s"),
+        (
+            {"due": NOW + 3, "attempt": 1, "attempts": 5, "failure": "KeyError: 'x'"},
+            "attempt 1 of 5 failed (KeyError: 'x'); the next one is due in 3s",
+        ),
+        (
+            {"due": NOW + 3, "cause": "no worker here knows task 'x'"},
+            "no worker here knows task 'x'; offered again in 3s",
+        ),
+    ],
+)
+def test_what_is_scheduled_says_until_when_and_what_came_before(fields, text):
+    assert told(State.SCHEDULED, place(server()), **fields) == [text]
+
+
+def test_what_runs_says_where_and_a_lost_lease_is_told():
+    fields = {"worker": "w1", "started": NOW - 65, "attempt": 2}
+    running = "running for 1m 5s, attempt 2, on worker w1"
+    assert told(State.RUNNING, place(server(1)), holder=server(1), **fields) == [f"{running} (process 7 on h)"]
+    assert told(State.RUNNING, place(), **fields) == [f"{running}, whose lease ran out"]
+
+
+def test_what_is_parked_says_which_lane_is_closed_by_whom():
+    gate = Closed(lane="smtp", by="breaker", reason="503", since=NOW - 5, until=NOW + 10)
+    other = Closed(lane="other", by="breaker", reason="", since=NOW)
+    assert told(State.PARKED, place(server(), gates=(gate, other)), lane="smtp") == [
+        "lane smtp of queue mail has been closed for 5s by breaker: 503; it opens by itself in 10s"
+    ]
+
+
+def test_an_end_says_how_it_ended_and_a_dead_letter_what_to_do():
+    (reason,) = explain(Subject(id="x", state=State.DEAD, finished=NOW - 9, attempt=5, cause="no address"), place())
+    assert reason.text == "dead 9s ago, attempt 5: no address"
+    assert reason.advice == "`forebay dead redrive x` to run it again"
+
+
+def test_a_queue_says_what_holds_it_up_or_that_nothing_waits():
+    def queue(around: Place, **counts: object) -> list[str]:
+        return [reason.text for reason in explain_queue(Numbers(**counts), around)]  # type: ignore[arg-type]
+
+    assert queue(place(server()), running=2) == ["nothing waits on queue mail; 2 messages running"]
+    assert queue(place(server()), ready=1, age=2) == ["1 message ready, the oldest for 2s"]
+    assert queue(place(), ready=1) == ["no worker serves queue mail: none is running"]
+    assert queue(place(server()), scheduled=3) == ["3 messages scheduled for later"]
+    unknown = ("no worker here knows task 'x'", 4)
+    assert queue(place(server()), scheduled=4, causes=(unknown,)) == [f"4 messages handed back: {unknown[0]}"]
