@@ -39,6 +39,10 @@ SCENARIOS = (
     Scenario("T20s", "4 processes, one key", competing.few_processes, rules=_FIFO, whole=False),
     Scenario("T22", "reapers killed in mid-sweep", killing.reapers),
     Scenario("T25", "told to leave in every phase", freezing.leaving),
+    Scenario("T31", "Ctrl-C in a notebook's calls", striking.notebook, smoke=False),
+    Scenario("T31s", "Ctrl-C in calls, short", striking.few_interrupts, whole=False),
+    Scenario("T33", "coroutines cancelled in verbs", striking.cancelled, smoke=False),
+    Scenario("T33s", "cancelled in verbs, short", striking.few_cancelled, whole=False),
 )
 
 
