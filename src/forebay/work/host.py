@@ -6,6 +6,7 @@ are two hosts, whatever they are called.
 
 import os
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -65,8 +66,8 @@ def rss(pid: int | None = None) -> int:
     try:
         pages = Path(f"/proc/{pid or 'self'}/statm").read_bytes().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return _peak() if pid is None else 0
+    except OSError:  # on Linux for lack of a descriptor alone
+        return 0 if pid is not None or sys.platform == "linux" else _peak()
 
 
 def _state(pid: int) -> str:

@@ -6,7 +6,7 @@ All rows but those of `on_sqlite` are written once for all engines; an engine ma
 from collections.abc import Mapping
 from pathlib import Path
 
-from forebay.testing.faults import clocks, competing, disk, freezing, killing, on_sqlite, striking
+from forebay.testing.faults import clocks, competing, disk, freezing, interrupting, killing, on_sqlite, striking
 from forebay.testing.faults.run import Scenario
 from forebay.testing.faults.stage import MakeUrl
 from forebay.testing.history import Rules
@@ -39,10 +39,11 @@ SCENARIOS = (
     Scenario("T20s", "4 processes, one key", competing.few_processes, rules=_FIFO, whole=False),
     Scenario("T22", "reapers killed in mid-sweep", killing.reapers),
     Scenario("T25", "told to leave in every phase", freezing.leaving),
-    Scenario("T31", "Ctrl-C in a notebook's calls", striking.notebook, smoke=False),
-    Scenario("T31s", "Ctrl-C in calls, short", striking.few_interrupts, whole=False),
-    Scenario("T33", "coroutines cancelled in verbs", striking.cancelled, smoke=False),
-    Scenario("T33s", "cancelled in verbs, short", striking.few_cancelled, whole=False),
+    Scenario("T31", "Ctrl-C in a notebook's calls", interrupting.notebook, smoke=False),
+    Scenario("T31s", "Ctrl-C in calls, short", interrupting.few_interrupts, whole=False),
+    Scenario("T32", "no descriptor left in a fleet", interrupting.nothing_left),
+    Scenario("T33", "coroutines cancelled in verbs", interrupting.cancelled, smoke=False),
+    Scenario("T33s", "cancelled in verbs, short", interrupting.few_cancelled, whole=False),
 )
 
 
