@@ -2,6 +2,9 @@
 
 import msgspec
 
+#: The lane of tasks that need a process of their own, so that others do not wait behind them.
+CPU = "cpu"
+
 
 class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One unit of work or data.
@@ -14,7 +17,7 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         headers: short strings that travel along (lineage, tracing).
         key: the tenant or entity it belongs to.
         priority: higher runs first; 0 is usual.
-        lane: the part of the queue it waits in, `""` for the main one.
+        lane: the part of the queue it waits in, `""` for the main one, `CPU` for tasks in processes of their own.
         delay: seconds from acceptance until it is due.
         due: a fixed time to be due (seconds since the epoch); wins over `delay`.
         ttl: seconds from acceptance after which it is no longer worth starting.

@@ -134,11 +134,13 @@ async def publish(
     task: "Task[Any, Any, T | Snooze]", chosen: Options, calls: "Sequence[bytes | Call[T]]"
 ) -> list[Handle[T]]:
     """Publish calls of one task in one transaction; those with ways of their own keep them."""
-    producer = task.producer
+    producer, lane = task.producer, task.lane
     if any(isinstance(call, Call) and call.ways for call in calls):
-        messages = [one for call in calls for one in producer.messages(task.name, [_body(call)], _own(chosen, call))]
+        messages = [
+            one for call in calls for one in producer.messages(task.name, [_body(call)], _own(chosen, call), task.lane)
+        ]
     else:
-        messages = producer.messages(task.name, [_body(call) for call in calls], chosen)
+        messages = producer.messages(task.name, [_body(call) for call in calls], chosen, lane)
     receipts = await producer.publish(messages)
     return [told(producer, receipt, task) for receipt in receipts]
 

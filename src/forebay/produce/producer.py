@@ -17,7 +17,7 @@ from forebay.produce.ways import Options
 from forebay.store.contract import Found, Store
 
 
-def _form(task: str, chosen: Options) -> Message:
+def _form(task: str, chosen: Options, lane: str) -> Message:
     """What messages that are made together have in common."""
     headers = lineage()
     if chosen.headers:
@@ -27,6 +27,7 @@ def _form(task: str, chosen: Options) -> Message:
     return Message(
         id="",
         queue=chosen.queue,
+        lane=lane,
         task=task,
         headers=headers,
         key=chosen.key,
@@ -60,8 +61,8 @@ class Producer:
     def __init__(self, engine: Engine, store: Store, settings: Settings, seal: Seal | None = None) -> None:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
 
-    def messages(self, task: str, bodies: Sequence[bytes], chosen: Options) -> list[Message]:
-        """Messages, not yet published.
+    def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, lane: str = "") -> list[Message]:
+        """Messages, not yet published, for a lane of their queue.
 
         Raises:
             PayloadTooLarge: a body is over the limit.
@@ -73,7 +74,7 @@ class Producer:
                 f"{task or chosen.queue}: {longest:,} bytes is over the limit of {limit:,}: "
                 "store the data elsewhere and send its address, or raise payload_limit"
             )
-        form, ids = _form(task, chosen), _ids(chosen, len(bodies))
+        form, ids = _form(task, chosen, lane), _ids(chosen, len(bodies))
         made = [replace(form, id=id_, body=body) for id_, body in zip(ids, bodies, strict=True)]
         if self.seal is None:
             return made

@@ -15,6 +15,7 @@ import msgspec
 from forebay.flow.retry import Retry
 from forebay.flow.snooze import Snooze
 from forebay.model.errors import ConfigError
+from forebay.model.message import CPU
 from forebay.produce.calls import Call, Using
 from forebay.produce.codec import Codec
 from forebay.produce.function import is_async
@@ -133,6 +134,11 @@ class Task(Generic[P, C, T_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
         """Run it here and now, as the plain function it is."""
         return self.function(*args, **kwargs)
+
+    @property
+    def lane(self) -> str:
+        """Where its messages wait in their queue: those for processes apart, so that others need not wait for one."""
+        return CPU if self.running.cpu else ""
 
     def using(self: "Task[P, Any, T | Snooze]", **chosen: Unpack[Ways]) -> Using[P, T]:
         """This task with chosen ways to wait; see `Ways`.

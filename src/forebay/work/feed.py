@@ -8,7 +8,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from forebay.engine.contract import Engine, Want
@@ -23,6 +24,9 @@ _logger = logging.getLogger("forebay.worker")
 #: Seconds that a buffered message may wait for a slot before it is handed back.
 STALE = 1.0
 _PAUSE, _LONGEST = 0.1, 5.0
+#: Seconds between two looks of a feed that shares its queues with another one, if there was nothing for it.
+PACE = 0.02
+NO_CAPS: Mapping[str, int] = MappingProxyType({})
 
 
 class Host(Protocol):
@@ -49,10 +53,17 @@ class Host(Protocol):
 
 
 class Feed:
-    """Slots fed from some queues."""
+    """Slots fed from some queues.
 
-    def __init__(self, engine: Engine, host: Host, queues: Sequence[str], slots: int) -> None:
+    Args:
+        caps: bounds by lane; 0 leaves a lane to another feed.
+    """
+
+    def __init__(
+        self, engine: Engine, host: Host, queues: Sequence[str], slots: int, caps: Mapping[str, int] = NO_CAPS
+    ) -> None:
         self._engine, self._host, self._queues, self._slots = engine, host, tuple(queues), slots
+        self._caps = caps
         self._buffer: deque[Delivery] = deque()
         self._since = 0.0
         self._running = self._news = 0
@@ -89,7 +100,9 @@ class Feed:
             try:
                 if want <= 0:
                     await self._wait_for_room()
-                elif await self._lease(want) < want:
+                elif (got := await self._lease(want)) < want:
+                    if not got and self._caps:
+                        await asyncio.sleep(PACE)  # what comes may be for the other feed of these queues
                     await self._engine.wait(self._queues, poll, self._news)
                 pause = _PAUSE
             except EngineClosed:
@@ -112,7 +125,7 @@ class Feed:
             self._buffer.clear()
 
     async def _lease(self, want: int) -> int:
-        leased = await self._engine.lease(Want(self._host.id, self._queues, want))
+        leased = await self._engine.lease(Want(self._host.id, self._queues, want, self._caps))
         self.proved, self._news = time.monotonic(), leased.news
         if leased.cancelled:
             self._host.revoke(leased.cancelled)

@@ -19,13 +19,14 @@ from forebay.config import WorkerOptions
 from forebay.engine.contract import Beat, Want
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ConfigError, EngineClosed, EngineError, LeaseLost, text_of
+from forebay.model.message import CPU
 from forebay.model.outcome import Outcome
 from forebay.work.batch import Batch
 from forebay.work.batches import Batches
 from forebay.work.calls import Calls
 from forebay.work.ends import Ends
 from forebay.work.executor import Bounds, Executor
-from forebay.work.feed import Feed
+from forebay.work.feed import NO_CAPS, Feed
 from forebay.work.host import identity
 from forebay.work.pools import Pools
 from forebay.work.progress import Progress
@@ -72,20 +73,22 @@ class Worker:
         self._holds = False
 
     def _make_feeds(self) -> tuple[list[Feed], Calls[Batch, None], list[Batches]]:
-        """Queues of raw messages by their consumer, queues of process work by the processes, all others together."""
+        """Queues of raw messages by their consumer, process work by the processes, all else by the slots.
+
+        Process work has queues of its own, or a lane of its own in the others, if the app has any.
+        """
         registry, engine, queues = self._app.registry, self._app.engine, self.queues()
         raw = [queue for queue in queues if queue in registry.consumers]
         kinds = {
             queue: {t.running.cpu for t in registry.tasks.values() if t.waiting.queue == queue} for queue in queues
         }
-        cpu = [queue for queue in queues if kinds[queue] == {True} and queue not in raw]
-        usual = [queue for queue in queues if queue not in cpu and queue not in raw]
+        apart = [queue for queue in queues if kinds[queue] == {True} and queue not in raw]
+        usual = [queue for queue in queues if queue not in apart and queue not in raw]
         cpus = self._options.cpu or os.cpu_count() or 1
-        feeds = [
-            Feed(engine, self, names, slots)
-            for names, slots in ((usual, self._options.concurrency), (cpu, cpus))
-            if names
-        ]
+        shared = any(task.running.cpu for task in registry.tasks.values())
+        plan = [(usual, self._options.concurrency, {CPU: 0} if shared else NO_CAPS), (apart, cpus, NO_CAPS)]
+        plan += [(usual, cpus, {"": 0})] if shared else []
+        feeds = [Feed(engine, self, names, slots, caps) for names, slots, caps in plan if names]
         calls = Calls(max(1, len(raw)), self._scope, Batch.note, _over)
         return feeds, calls, [Batches(engine, self, registry.consumers[q], self._app.producer, calls) for q in raw]
 
