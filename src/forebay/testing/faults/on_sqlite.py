@@ -1,7 +1,8 @@
 """The scenarios that strike SQLite's own files. The one place in this folder that knows an engine."""
 
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from forebay.model.errors import EngineError
@@ -72,6 +73,54 @@ def log_flipped(trial: Trial) -> None:
     _damaged(trial, flip)
 
 
+def visited(trial: Trial) -> None:
+    """T35: another SQLite library looks at the file and copies it, in a process that publishes and is killed then."""
+    _visited(trial, ("look", "read-only", "copy"))
+
+
+def two_apps(trial: Trial) -> None:
+    """T36: a second app of the process opens and closes the file, while the first one publishes until it is killed."""
+    _visited(trial, ("apps",))
+
+
+def _visited(trial: Trial, sorts: Sequence[str]) -> None:
+    """Kill a process of each sort at a random moment: all that was accepted is there, and the file opens."""
+    for turn, sort in enumerate(sorts):
+        first = turn * 1_000
+        arguments = ["-m", "forebay.testing.faults.peek", sort, str(trial.seed), str(first), "1000"]
+        producer = trial.start(arguments)
+        trial.until("it publishes", lambda: any(e.pid == producer.pid for e in trial.events(events.Published)))  # noqa: B023
+        trial.pause(0.0, 0.3)
+        trial.fault("SIGKILL", f"process {producer.pid}, beside visits: {sort}")
+        producer.kill()
+    published = {item.id for event in trial.events(events.Publishing) for item in event.items}
+    trial.expect([one for one in trial.messages("work", 1_000 * len(sorts)) if one.id in published & _there(trial)])
+    _works_off(trial)
+
+
+def _there(trial: Trial) -> set[str]:
+    asked = [item.id for event in trial.events(events.Publishing) for item in event.items]
+    return {found.id for found in trial.find(asked)}
+
+
+def log_lost(trial: Trial) -> None:
+    """T37: the log is deleted under a process; it ends in good order, and all that it accepted is there."""
+    producer = trial.start(["-m", "forebay.testing.faults.produce", str(trial.seed), "0", "200"])
+    trial.expect(trial.messages("work", 200))
+    trial.until("200 are published", lambda: len(trial.events(events.Published)) == 200)
+    Path(f"{_file(trial)}-wal").unlink()
+    trial.fault("unlink", "-wal")
+    try:
+        trial.find(trial.ids)
+    except EngineError:
+        trial.let_go()
+    else:
+        raise Broken("the file was opened beside a process that holds its log")
+    producer.signal(signal.SIGINT)  # in good order
+    producer.wait()
+    _works_off(trial)
+
+
 def _damaged(trial: Trial, change: Callable[[bytes], bytes]) -> None:
     """Damage has to be refused in clear words, or to have cost nothing. Then the good log comes back, from a copy."""
     _crash(trial)
@@ -119,4 +168,7 @@ SCENARIOS = (
     Scenario("T11c", "log cut short", log_cut, _SQLITE),
     Scenario("T11f", "a bit of the log flips", log_flipped, _SQLITE),
     Scenario("T12", "one write in fifty fails", bad_disk, _SQLITE),
+    Scenario("T35", "another SQLite in the process", visited, _SQLITE),
+    Scenario("T36", "two apps on one file", two_apps, _SQLITE),
+    Scenario("T37", "the log deleted under a process", log_lost, _SQLITE),
 )
