@@ -12,20 +12,19 @@ import ctypes
 import faulthandler
 import importlib
 import logging
-import multiprocessing
 import os
 import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from multiprocessing.connection import Connection
-from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
 import msgspec
 
 from forebay.app import Forebay
+from forebay.config import WorkerOptions
 from forebay.engine.shield import Mark, within_shared
 from forebay.locate import locate
 from forebay.model.delivery import Delivery
@@ -35,7 +34,7 @@ from forebay.produce.task import Task
 from forebay.work import stdio
 from forebay.work.ends import FAILURES
 from forebay.work.executor import Bounds, Executor, failure_of
-from forebay.work.log import configure_logging
+from forebay.work.log import Log
 from forebay.work.progress import encoded
 from forebay.work.run import Run, Stop
 
@@ -47,6 +46,22 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     module: str
     name: str
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """What the parent says at the start.
+
+    Attributes:
+        path: where modules are found.
+        pipe: the descriptor on which jobs come.
+        life: one that ends with the parent.
+    """
+
+    options: WorkerOptions
+    bounds: Bounds
+    path: list[str]
+    pipe: int
+    life: int
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,25 +82,21 @@ _AGAIN = 0.005
 Tasks = Mapping[str, Task[..., Any, Any]]
 
 
-def serve(pipe: "Connection[Any, Any]", app: str, bounds: Bounds) -> None:
-    """Jobs until the pipe closes, or the parent is gone.
-
-    Args:
-        app: where the app is, `module:attribute`; "" if nobody knows.
-    """
+def main() -> None:
+    """Jobs until the pipe closes, or the parent is gone."""
+    start = msgspec.json.decode(sys.argv[1], type=Start)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     faulthandler.register(signal.SIGQUIT, file=2)
-    configure_logging()
+    log = Log(start.options)
     stdio.show_at_once()
     _die_with_parent()
-    threading.Thread(target=_follow_parent, name="forebay-orphan", daemon=True).start()
-    multiprocessing.current_process().daemon = False  # so that a task may have processes of its own
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    threading.Thread(target=_follow_parent, args=(start.life,), name="forebay-orphan", daemon=True).start()
+    sys.path[:] = start.path  # the user's folders come first from here on, when all of ours is imported
+    os.set_inheritable(start.pipe, False)
+    pipe: Connection[Any, Any] = Connection(start.pipe)
     with asyncio.Runner() as runner:
-        child = _Child(pipe, app, bounds, runner)
+        child = _Child(pipe, start, log, runner)
         with contextlib.suppress(EOFError, OSError):
             while True:
                 child.live(_decode(pipe.recv_bytes()))
@@ -98,17 +109,17 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _follow_parent() -> None:
+def _follow_parent(life: int) -> None:
     """End at once when the worker has gone: what runs here has lost its lease, and is about to run elsewhere."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    os.set_inheritable(life, False)
+    os.read(life, 1)
+    os._exit(1)
 
 
 class _Child:
-    def __init__(self, pipe: "Connection[Any, Any]", app: str, bounds: Bounds, runner: asyncio.Runner) -> None:
-        self._pipe, self._locator, self._bounds, self._runner = pipe, app, bounds, runner
+    def __init__(self, pipe: "Connection[Any, Any]", start: Start, log: Log, runner: asyncio.Runner) -> None:
+        self._pipe, self._locator, self._bounds = pipe, start.options.app, start.bounds
+        self._log, self._runner = log, runner
         self._app: Forebay | None = None
         self._scope = contextvars.copy_context()
         self._mark = Mark()
@@ -144,11 +155,14 @@ class _Child:
     def _tasks(self, job: Job) -> Tasks:
         """Where to look up the task."""
         if not self._locator:
-            return {job.task: _imported(job)}
+            tasks = {job.task: _imported(job)}
+            self._log.settle()
+            return tasks
         if self._app is None:
             app = locate(self._locator)
             for hook in app.registry.on_start:
                 self._do(hook)
+            self._log.settle()
             self._app = app
         return self._app.registry.tasks
 
@@ -232,3 +246,7 @@ def _imported(job: Job) -> Task[..., Any, Any]:
             "that runs in a process of its own has to be at module level"
         )
     return cast("Task[..., Any, Any]", found)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,17 +11,20 @@ import os
 import queue
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from typing import Protocol
 
 import msgspec
 
-from forebay.config import Settings
+from forebay.config import Settings, WorkerOptions
 from forebay.engine.waiting import call_in
 from forebay.model.outcome import Outcome
-from forebay.work.apart import Job, Reply, serve
+from forebay.work.apart import Job, Reply, Start
 from forebay.work.executor import Bounds
 from forebay.work.host import rss
+from forebay.work.python import interpreter
 from forebay.work.run import Run, Stop
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -56,7 +59,7 @@ class Cell:
     """One child process and its pipe.
 
     Args:
-        app: where it finds the app: `module:attribute`.
+        options: where it finds the app, and how it logs.
 
     Attributes:
         run: what runs in it.
@@ -67,7 +70,7 @@ class Cell:
         RuntimeError: its threads cannot.
     """
 
-    def __init__(self, pool: Pool, app: str, settings: Settings) -> None:
+    def __init__(self, pool: Pool, options: WorkerOptions, settings: Settings) -> None:
         self._pool = pool
         self.run: Run | None = None
         self._why = ""
@@ -77,24 +80,27 @@ class Cell:
         self._loop = asyncio.get_running_loop()
         self._start: asyncio.TimerHandle | None = None
         self._jobs: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=serve, args=(theirs, app, Bounds.of(settings)), name="forebay-cpu", daemon=True
-        )
+        self._pipe, theirs = multiprocessing.Pipe()
+        held, self._life = os.pipe()
         try:
-            self._process.start()
-            self._reader = threading.Thread(target=self._listen, name="forebay-cpu-in", daemon=True)
-            self._reader.start()
-            self._writer = threading.Thread(target=self._send, name="forebay-cpu-out", daemon=True)
-            self._writer.start()
+            self._process = _start(options, settings, theirs.fileno(), held)
         except BaseException:
-            if self._process.pid is not None:
-                self._process.kill()
             self._pipe.close()
+            os.close(self._life)
             raise
         finally:
             theirs.close()
+            os.close(held)
+        self._reader = threading.Thread(target=self._listen, name="forebay-cpu-in", daemon=True)
+        self._writer = threading.Thread(target=self._send, name="forebay-cpu-out", daemon=True)
+        try:
+            self._reader.start()
+            self._writer.start()
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            self._hang_up()
+            raise
 
     def give(self, run: Run) -> None:
         """Start a run in it."""
@@ -111,6 +117,10 @@ class Cell:
     def memory(self) -> int:
         """Its resident memory in bytes."""
         return rss(self._process.pid)
+
+    def dump(self) -> None:
+        """Have it write where it stands to standard error."""
+        self._process.send_signal(signal.SIGQUIT)
 
     def dismiss(self) -> None:
         """Have it leave by itself: it does after what it runs."""
@@ -130,8 +140,8 @@ class Cell:
         with self._guard:
             if self.run is not run:
                 return
-            if why is Stop.TIMEOUT and self._process.pid is not None:
-                os.kill(self._process.pid, signal.SIGUSR1)
+            if why is Stop.TIMEOUT:
+                self._process.send_signal(signal.SIGUSR1)
             else:
                 self._process.kill()
 
@@ -176,10 +186,11 @@ class Cell:
         if self._closed:
             return
         self._closed = True
-        self._process.join(_END)
-        how = self._why or _how(self._process.exitcode)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END)
+        how = self._why or _how(self._process.poll())
         self._process.kill()
-        self._process.join()
+        self._process.wait()
         self._hang_up()
         self.gone.set()
         self._pool.died(self, self._take(), how)
@@ -194,9 +205,18 @@ class Cell:
         self._jobs.put(None)
         with socket.socket(fileno=os.dup(self._pipe.fileno())) as end, contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
-        self._reader.join()
-        self._writer.join()
+        for thread in (self._reader, self._writer):
+            if thread.ident is not None:
+                thread.join()
         self._pipe.close()
+        os.close(self._life)
+
+
+def _start(options: WorkerOptions, settings: Settings, pipe: int, life: int) -> "subprocess.Popen[bytes]":
+    """Another Python, with its end of the pipe, and of one that closes with this process."""
+    start = Start(options=options, bounds=Bounds.of(settings), path=sys.path, pipe=pipe, life=life)
+    command = [*interpreter(), "-m", "forebay.work.apart", msgspec.json.encode(start).decode()]
+    return subprocess.Popen(command, pass_fds=[pipe, life])
 
 
 def _how(code: int | None) -> str:

@@ -70,11 +70,11 @@ class Child:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):  # whatever the user's code does with them where it is imported
             loop.add_signal_handler(number, self._asked_to_stop)
-        dump_on_quit(loop)
         os.register_at_fork(after_in_child=lambda: loop.call_soon(os._exit, 0))  # a task's child is no second worker
         await self._app.open()
         settings = absolute(self._app.settings)  # before the user's code goes anywhere else
         worker = Worker(self._app, self._options, self._id, self._stuck)
+        dump_on_quit(loop, worker.dump)
         await worker.start()
         settle()
         watch_threads(self._part_ended)

@@ -10,8 +10,6 @@ import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 
@@ -23,6 +21,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.ids import new_id
 from forebay.model.outcome import Lose, Outcome, Release, Settlement
 from forebay.work.link import LINE, Broken, Hello, Leaving, Line, Report, parse
+from forebay.work.python import interpreter
 from forebay.work.run import ISOLATE_AFTER
 from forebay.work.trouble import Trouble
 
@@ -173,16 +172,6 @@ def _end_group(group: int) -> bool:
     except (ProcessLookupError, PermissionError):  # macOS says EPERM of a group that has only dead ones
         return False
     return True
-
-
-def interpreter() -> list[str]:
-    """How to start another Python like this one: with the flags it has, and nothing of the present folder in front.
-
-    A file of the user's called `queue.py` or `forebay.py` must not stand in for what we import ourselves; the folder
-    comes first again, as everybody expects, when the app is imported.
-    """
-    flags: list[str] = getattr(subprocess, "_args_from_interpreter_flags")()  # noqa: B009 - what multiprocessing uses
-    return [sys.executable, *flags, *([] if "-P" in flags or "-I" in flags else ["-P"])]
 
 
 async def bear(options: WorkerOptions) -> tuple[Offspring, socket.socket]:

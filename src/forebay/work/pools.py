@@ -66,6 +66,10 @@ class Pools:
         if run.deadline is not None:
             self._deadlines.forget(run)
 
+    def dump(self) -> None:
+        """Have the processes write where they stand to standard error."""
+        self._processes.dump()
+
     async def close(self) -> None:
         """End what is idle; what is stuck in a thread ends with this process."""
         self._deadlines.close()

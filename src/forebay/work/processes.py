@@ -77,6 +77,11 @@ class Processes:
             if cell.run is run:
                 cell.kill()
 
+    def dump(self) -> None:
+        """Have all of them write where they stand to standard error."""
+        for cell in self._all:
+            cell.dump()
+
     async def close(self) -> None:
         """Let the idle ones leave, kill all others, and leave none behind; what they ran was told before."""
         self._closed = True
@@ -103,7 +108,7 @@ class Processes:
 
     def _make(self) -> Cell | None:
         try:
-            cell = Cell(self, self._options.app, self._settings)
+            cell = Cell(self, self._options, self._settings)
         except (OSError, RuntimeError, MemoryError) as error:
             _logger.error("cannot start a process for cpu tasks: %s", text_of(error) or type(error).__name__)
             return None

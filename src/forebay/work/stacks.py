@@ -1,9 +1,8 @@
-"""On QUIT: the stacks of all threads, of the loop's tasks and of `cpu=True` processes, on standard error; all go on."""
+"""On QUIT: the stacks of all threads and of the loop's tasks, on standard error; the process goes on."""
 
 import asyncio
 import contextlib
 import faulthandler
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -27,14 +26,11 @@ def dump_on_quit(loop: asyncio.AbstractEventLoop, also: Callable[[], object] = b
 
 
 def _dump_rest(loop: asyncio.AbstractEventLoop) -> None:
-    """The tasks of the loop, and, by the same signal, the processes of `cpu=True` tasks."""
+    """The tasks of the loop."""
     for task in asyncio.all_tasks(loop):
         lines = [f"\nTask {task.get_name()} (most recent call last):\n", *_stack(task.get_coro())]
         with contextlib.suppress(OSError):
             os.write(_STDERR, "".join(lines).encode("utf-8", "backslashreplace"))
-    for process in multiprocessing.active_children():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid or 0, signal.SIGQUIT)
 
 
 def _stack(coroutine: object) -> Iterator[str]:

@@ -159,6 +159,10 @@ class Worker:
         self._services = [self._spawn(run) for run in (self._settler.run(), self._progress.run(), self._listen(poll))]
         self._tasks = [self._spawn(part.run(poll)) for part in self._parts]
 
+    def dump(self) -> None:
+        """Have the processes of its tasks write where they stand to standard error."""
+        self._pools.dump()
+
     async def failure(self) -> None:
         """Until a part of this worker ends by itself, which none should: raises what ended it."""
         watched = {*self._tasks, *self._services}

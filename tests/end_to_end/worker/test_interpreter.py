@@ -150,6 +150,7 @@ def test_a_file_with_the_name_of_a_module_that_we_import_does_not_stand_in_for_i
     (tmp_path / "place" / f"{name}.py").write_text("raise RuntimeError('the wrong one')\n")
     worker = start().up()
     assert worker.run("flags")
+    assert worker.run("flags_apart")
     assert worker.end() == 0
 
 

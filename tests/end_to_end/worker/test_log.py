@@ -97,11 +97,12 @@ def test_what_the_app_sets_up_counts_and_every_line_is_there_once(make, setup):
     place = make(SETUPS[setup])
     with place.fleet() as fleet:
         place.crew.plain.enqueue("x")
-        until(lambda: "failure of x" in fleet.said, "the failure")
+        place.crew.apart.enqueue("y")
+        until(lambda: "failure of x" in fleet.said and "failure of y" in fleet.said, "the failures")
         fleet.signal(signal.SIGTERM)
         fleet.wait()
     theirs = ("MINE ", "DEBUG:", "INFO:", "WARNING:", "ERROR:")
-    for word in ("debug of x", "warning of x", "context of x", "failure of x"):
+    for word in ("debug of x", "warning of x", "context of x", "failure of x", "warning of y", "context of y"):
         lines = [line for line in fleet.said.splitlines() if word in line and not line.startswith((" ", "ValueError"))]
         assert len(lines) == 1, (word, fleet.said)
         assert lines[0].startswith(theirs), lines
@@ -122,10 +123,10 @@ def test_where_nobody_sets_up_anything_it_is_ours_even_if_something_was_logged_a
 
 def test_as_json_every_line_of_every_process_is_an_object_with_the_message_in_its_fields(make):
     place = make()
-    with place.fleet("--log-format", "json") as fleet:
-        x = place.crew.plain.enqueue("x")
+    with place.fleet("--cpu", "1", "--log-format", "json") as fleet:
+        x, y = place.crew.plain.enqueue("x"), place.crew.apart.enqueue("y")
         place.crew.broken_thread.enqueue().result(30)
-        until(lambda: "failure of x" in fleet.said, "the failure")
+        until(lambda: "failure of x" in fleet.said and "failure of y" in fleet.said, "the failures")
         assert place.crew.rude.enqueue().result(30) == "done"
         until(lambda: "said after all" in fleet.said, "what is said once the streams are closed")
         fleet.signal(signal.SIGTERM)
@@ -133,8 +134,11 @@ def test_as_json_every_line_of_every_process_is_an_object_with_the_message_in_it
     lines = [json.loads(line) for line in fleet.said.splitlines()]
     assert {"time", "level", "logger", "message", "pid"} <= set.intersection(*(set(line) for line in lines))
     assert {line["logger"] for line in lines} >= {"forebay.supervisor", "forebay.worker", "forebay.task", "shop"}
-    about = [line for line in lines if line.get("message_id") == x.id and line["logger"] in ("shop", "forebay.task")]
-    assert [(line["task"], line["queue"], line["attempt"]) for line in about] == [("plain", "default", 1)] * 2
+    for handle, task, queue in ((x, "plain", "default"), (y, "apart", "cpu")):
+        about = [line for line in lines if line.get("message_id") == handle.id]
+        assert {(line["task"], line["queue"], line["attempt"]) for line in about} == {(task, queue, 1)}
+        assert [line["logger"] for line in about] == ["shop", "forebay.task", "forebay.worker"]
+        assert (about[-1]["level"], "ValueError" in about[-1]["traceback"]) == ("error", True)
     assert [line for line in lines if "a warning of theirs" in line["message"]]
 
 
