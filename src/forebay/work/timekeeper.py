@@ -22,6 +22,8 @@ _logger = logging.getLogger("forebay.keeper")
 LOOK = 2.0
 #: Live messages of a task that are looked through for those of its schedule.
 _LIVE = 200
+#: The year 10,000, which no calendar here reaches.
+_NEVER = 253_402_300_800.0
 
 
 class Timekeeper:
@@ -63,9 +65,15 @@ class Timekeeper:
         """Fire one, if it is due; its next tick."""
         if schedule.flaw:
             raise ConfigError(f"{schedule.flaw}; a worker of an app that declares it writes it anew")
-        if schedule.next > now:
-            return schedule.next
-        ticks, following = cron.due_ticks(schedule.cron, schedule.tz, schedule.next, now, schedule.missed)
+        tick = schedule.next
+        if not 0 <= tick < _NEVER:
+            self._tell(
+                schedule.name, logging.WARNING, f"had a next tick that is no time ({tick}): it takes the next one"
+            )
+            tick = 0.0
+        if tick > now:
+            return tick
+        ticks, following = cron.due_ticks(schedule.cron, schedule.tz, tick, now, schedule.missed)
         if ticks and (reason := await self._held(schedule)):
             ticks = []
             self._tell(schedule.name, logging.WARNING, reason)

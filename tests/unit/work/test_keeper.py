@@ -50,6 +50,24 @@ def test_a_schedule_that_cannot_be_fired_is_told_once_by_name_and_the_others_fir
     assert len([line for line in messages(caplog) if "odd" in line]) == 1, messages(caplog)
 
 
+@pytest.mark.parametrize("odd", [-1e18, 1e18, float("inf"), float("-inf")])
+def test_a_next_tick_that_is_no_time_is_told_once_by_name_and_the_schedule_goes_on(odd, caplog):
+    clock = ManualClock(wall=3600.0)
+
+    async def look_thrice():
+        backend = build(Settings(url="memory://"), clock)
+        await backend.put_schedules([replace(GOOD, next=odd)])
+        one = Timekeeper(backend)
+        for _ in range(3):
+            await one.fire_due()
+            clock.advance(60.0)
+        return (await backend.depth(["chores"]))[0].published
+
+    with caplog.at_level(logging.INFO):
+        assert asyncio.run(look_thrice()) == 2
+    assert len([line for line in messages(caplog) if "no time" in line and "good" in line]) == 1, messages(caplog)
+
+
 def test_whatever_a_duty_raises_the_others_go_on_and_it_is_tried_again(caplog, monkeypatch):
     """Each duty fails in a way that nobody foresaw; heartbeats go on all the while, and fail themselves once."""
     monkeypatch.setattr(keeper, "WATCH", 0.01)

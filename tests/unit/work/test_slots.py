@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import subprocess
 import threading
 import time
 
@@ -112,12 +113,10 @@ def test_no_thread_can_be_started(app, monkeypatch):
 
 
 def test_no_process_can_be_started(app, monkeypatch):
-    import multiprocessing.context
-
     refused = []
 
-    def refuse(process):
-        refused.append(process)
+    def refuse(*command, **_):
+        refused.append(command)
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     @app.task(cpu=True)
@@ -126,7 +125,7 @@ def test_no_process_can_be_started(app, monkeypatch):
 
     async def story():
         with monkeypatch.context() as patch:
-            patch.setattr(multiprocessing.context.SpawnProcess, "start", refuse)
+            patch.setattr(subprocess, "Popen", refuse)
             handle = await apart.aenqueue()
             await soon(lambda: refused)
             await soon(in_state(handle, "scheduled"))
