@@ -1,13 +1,12 @@
 """The one machine: rules by family, each a class to mix in, over `Twins`; a test chooses the families it is about.
 
 A rule may let time pass first and then makes one call on both engines. After each step both are tidied and must look
-the same through every reading verb, and no message may be lost or invented. How many histories: see `SETTINGS`.
+the same through every reading verb, and no message may be lost or invented. How many, and for how long: see `bounds`.
 """
 
-import os
 from collections.abc import Sequence
 
-from hypothesis import settings
+from hypothesis import seed
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
@@ -31,12 +30,8 @@ from forebay.model.outcome import (
 )
 from forebay.model.queue import QueueSpec
 from forebay.store.contract import Choice, Query
+from properties.bounds import SEED, SETTINGS, Budget
 from properties.twins import Twins, answer
-
-#: Histories per machine: FOREBAY_PROPERTIES=2000 for a long run.
-HISTORIES = int(os.environ.get("FOREBAY_PROPERTIES", "40"))
-#: Random every time, and printed with what reproduces it when one fails.
-SETTINGS = settings(max_examples=HISTORIES, stateful_step_count=30, deadline=None, derandomize=False, print_blob=True)
 
 BOOM = Failure("ValueError", "boom")
 WORKERS, QUEUES, LANES = ("w1", "w2", "w3"), ("p", "q"), ("", "slow", "smtp")
@@ -59,15 +54,19 @@ class Machine(RuleBasedStateMachine):
     leases = leases
     #: Seconds that a beat holds; long, where losing workers is not the subject.
     lease_for = 1e9
+    #: The time of this machine's test.
+    budget: Budget
 
     def __init__(self) -> None:
         super().__init__()
+        self.budget.begin()
         self.twins = Twins()
         self._fences: dict[tuple[int, str], int] = {}
         for worker in WORKERS:
             self.beat(worker)
 
     def teardown(self) -> None:
+        self.budget.end()
         self.twins.close()
 
     def later(self, seconds: float) -> None:
@@ -154,7 +153,8 @@ class Machine(RuleBasedStateMachine):
 
 def histories(machine: type[Machine]) -> type:
     """The test that runs generated histories of a machine."""
-    machine.TestCase.settings = SETTINGS
+    machine.budget = Budget()
+    seed(SEED)(machine).TestCase.settings = SETTINGS
     return machine.TestCase
 
 

@@ -21,7 +21,7 @@ from forebay.model.message import Message
 from forebay.store.contract import Query, Schedule
 from forebay.testing import ManualClock
 from forebay.work.timekeeper import tick_message
-from properties.machine import SETTINGS
+from properties.bounds import generated
 
 #: In each of them the clocks change during the days that are walked through; in the first two at different hours.
 ZONES = ("Europe/Vienna", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "UTC")
@@ -70,7 +70,7 @@ def look(backend, clock, *, stale=None):
 
 
 @pytest.mark.parametrize("engine", ["memory", "sqlite"])
-@SETTINGS
+@generated
 @given(place=st.tuples(crons, zones, starts), looks=looks)
 def test_every_tick_fires_once_however_many_schedulers_race(engine, place, looks):
     cron, tz, start = place
@@ -90,7 +90,7 @@ def test_every_tick_fires_once_however_many_schedulers_race(engine, place, looks
     assert len(waiting) == len(fired)
 
 
-@SETTINGS
+@generated
 @given(cron=crons, tz=zones, start=starts, late=st.floats(0, 40 * 3600), missed=st.sampled_from(MISSED))
 def test_what_becomes_of_missed_ticks_is_as_the_schedule_says(cron, tz, start, late, missed):
     tick = following(cron, tz, start)
@@ -103,7 +103,7 @@ def test_what_becomes_of_missed_ticks_is_as_the_schedule_says(cron, tz, start, l
     assert upcoming == following(cron, tz, now) > now
 
 
-@SETTINGS
+@generated
 @given(cron=crons, tz=zones, start=starts, ahead=st.floats(0, 90 * 86400))
 def test_a_tick_is_later_than_the_time_asked_for_and_reads_as_the_expression_says(cron, tz, start, ahead):
     tick = following(cron, tz, start + ahead)
@@ -117,7 +117,7 @@ def test_a_tick_is_later_than_the_time_asked_for_and_reads_as_the_expression_say
     assert following(cron, tz, tick - 0.001) == tick
 
 
-@SETTINGS
+@generated
 @given(tz=zones, days=st.integers(0, 365))
 def test_a_daily_schedule_fires_once_each_day_whatever_the_clocks_do(tz, days):
     day = datetime(2026, 1, 1, 12, tzinfo=ZoneInfo(tz)) + timedelta(days=days)

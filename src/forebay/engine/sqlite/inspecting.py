@@ -23,8 +23,8 @@ from forebay.model.lifecycle import LIVE, Move, State
 from forebay.model.ruling import CANCELLED, Ruling
 from forebay.store.contract import Choice, Found, Query, WorkerRow
 
-#: Seconds that a buried worker is remembered, so that it learns of it when it comes back.
-TOMBSTONE = 3600.0
+#: Buried workers that are remembered, so that one learns of it when it comes back, whatever the date says by then.
+BURIED = 10_000
 
 #: What was not asked to stop yet.
 _STOPPABLE = "not (state = 2 and cancel = 1)"
@@ -135,7 +135,7 @@ class Inspecting:
             (tx.now, limit),
         )
         forgotten = tx.db.changes()
-        tx.db.execute("delete from worker where state = 'buried' and started < ?", (tx.now - TOMBSTONE,))
+        tx.db.execute(sql("forget_buried"), (self._db.boot, BURIED))
         return expired + forgotten
 
     async def workers(self) -> list[WorkerRow]:

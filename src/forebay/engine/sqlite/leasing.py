@@ -94,7 +94,7 @@ class Leasing:
         named = {id_.encode() for id_ in lost if tx.value(known, (id_,))}
         returned = quarantined = 0
         for worker in sorted(gone | named):
-            tx.db.execute(sql("bury_worker"), (worker, tx.now))
+            tx.db.execute(sql("bury_worker"), (worker, tx.mono))
             for seq, queue, *stands in tx.rows(sql("running"), (worker,)):
                 ruling = self._settling.carry_out(tx, seq, rows.text(queue), Lose(SILENT), tuple(stands))
                 returned += ruling.move is Move.LOSE

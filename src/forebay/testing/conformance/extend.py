@@ -47,6 +47,15 @@ class TestExtend:
         assert not kit.beat(lease=15)
         assert kit.run(kit.backend.workers()) == []
 
+    def test_a_buried_worker_cannot_come_back_whatever_the_date_says(self, kit: Kit) -> None:
+        """Neither time that passes nor a date that is set makes its id good again."""
+        kit.beat(lease=15)
+        kit.recover("w")
+        for date in (kit.now() + 10 * 365 * 86400, 0.0):
+            kit.clock.wall = date
+            kit.tidy()
+            assert not kit.beat(lease=15)
+
     def test_a_batch_answers_for_each(self, kit: Kit) -> None:
         """One call renews many workers, and each has its own answer in its place."""
         kit.beat("lost", lease=15)

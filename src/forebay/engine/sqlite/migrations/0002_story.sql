@@ -19,6 +19,8 @@ alter table dead add column progress blob;
 -- since when it has been handed back because no worker knew its task
 alter table message add column unknown real;
 
+create index worker_alive on worker (until, boot) where state <> 'buried';
+
 -- a key may be held twice: by one that runs and, debounced, by one that waits beside it
 drop index message_unique;
 create index message_unique on message (uniq) where uniq is not null;

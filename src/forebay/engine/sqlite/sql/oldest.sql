@@ -1,5 +1,5 @@
 -- since when the oldest ready message of each queue ?1 is ready: of those that come back the index knows it,
--- of the others it is the first of each lane and priority
+-- of the others it is the first of each lane and priority, or close to it if somebody has set the date meanwhile
 with recursive level (queue, lane, priority) as (
     select lane.queue, lane.lane, (
         select priority from message indexed by message_fresh
@@ -17,10 +17,12 @@ with recursive level (queue, lane, priority) as (
     from level where priority is not null
 ), since (queue, at) as (
     select queue, (
-        select created from message indexed by message_fresh
-        where state = 1 and due is null and message.queue = level.queue and message.lane = level.lane
-            and message.priority = level.priority
-        order by seq limit 1
+        select min(created) from (
+            select created from message indexed by message_fresh
+            where state = 1 and due is null and message.queue = level.queue and message.lane = level.lane
+                and message.priority = level.priority
+            order by seq limit 32
+        )
     )
     from level where priority is not null
     union all
