@@ -5,8 +5,8 @@
 
 Prints:
 
-    sent at try 3
-    message ... is dead: failed 1 of 1 tries: ValueError: 'nowhere' is no address
+    sent at attempt 3
+    message ... is dead: failed 1 of 1 attempts: ValueError: 'nowhere' is no address
 """
 
 from forebay import Context, Forebay, Retry, TaskFailed
@@ -26,7 +26,7 @@ def send(context: Context, to: str) -> str:
         raise Busy("try again")  # the policy decides when
     if context.attempt == 2:
         raise Retry(after=0.2)  # the server said when
-    return f"sent at try {context.attempt}"
+    return f"sent at attempt {context.attempt}"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 Prints:
 
-    dead: failed 1 of 1 tries: FileNotFoundError: ... 'examples-prices.txt'
+    dead: failed 1 of 1 attempts: FileNotFoundError: ... 'examples-prices.txt'
     redriven: 1
     prices of tea: 3.50
 """

@@ -6,7 +6,7 @@
 Prints:
 
     patient: took what there was after 0.5 s
-    stubborn: message ... is dead: failed 1 of 1 tries: ...TimeLimit: ...
+    stubborn: message ... is dead: failed 1 of 1 attempts: ...TimeLimit: ...
 """
 
 import time

@@ -5,7 +5,7 @@
 
 Prints:
 
-    try 1 in process ... was killed; try 2 in process ... ended
+    attempt 1 in process ... was killed; attempt 2 in process ... ended
 """
 
 import os
@@ -22,7 +22,8 @@ def risky(context: Context, note: str) -> str:
     if context.attempt == 1:
         Path(note).write_text(str(os.getpid()))
         os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does when memory runs out
-    return f"try 1 in process {Path(note).read_text()} was killed; try {context.attempt} in process {os.getpid()} ended"
+    first = Path(note).read_text()
+    return f"attempt 1 in process {first} was killed; attempt {context.attempt} in process {os.getpid()} ended"
 
 
 if __name__ == "__main__":

@@ -30,7 +30,9 @@ def test_the_failure_of_a_task_reaches_who_asks_for_its_result(app):
 
     handle = divide.enqueue(1, 0)
     work(app, handle)
-    with pytest.raises(TaskFailed, match="is dead: failed 1 of 1 tries: ZeroDivisionError: division by zero") as caught:
+    with pytest.raises(
+        TaskFailed, match="is dead: failed 1 of 1 attempts: ZeroDivisionError: division by zero"
+    ) as caught:
         handle.result()
     assert caught.value.state == State.DEAD
     assert caught.value.failure.type == "ZeroDivisionError"

@@ -34,7 +34,7 @@ def test_when_its_tries_are_used_up_it_is_a_dead_letter_with_its_story(app):
     work(app, handle)
     found = handle.find()
     assert (found.state, found.attempt) == (State.DEAD, 3)
-    assert found.cause == "failed 3 of 3 tries: ValueError: no good"
+    assert found.cause == "failed 3 of 3 attempts: ValueError: no good"
     assert 'raise ValueError("no good")' in found.failure.traceback
 
 
@@ -47,7 +47,7 @@ def test_five_tries_unless_told_otherwise_and_a_number_is_a_policy(app):
 
     handle = once.enqueue()
     work(app, handle)
-    assert handle.find().cause == "failed 1 of 1 tries: ValueError"
+    assert handle.find().cause == "failed 1 of 1 attempts: ValueError"
 
 
 def test_a_task_may_say_itself_when_to_be_tried_again(app):
@@ -230,7 +230,7 @@ def test_a_dead_letter_that_nobody_wants_is_purged(app):
 @pytest.mark.parametrize(
     ("policy", "says"),
     [
-        (lambda: Retry(0), "max_attempts counts the first try too"),
+        (lambda: Retry(0), "max_attempts counts the first attempt too"),
         (lambda: Retry(base=-1), "base must be a finite number"),
         (lambda: Retry(after="soon"), "after 'soon' is not a duration"),
         (lambda: Retry(rules={ValueError: 3}), "rules maps exception classes to Retry policies"),

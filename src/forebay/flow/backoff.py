@@ -1,4 +1,4 @@
-"""How long to wait before the next try: exponential, with full jitter.
+"""How long to wait before the next attempt: exponential, with full jitter.
 
 delay = draw · min(cap, base · 2^(attempt - 1)), draw uniform in [0, 1). Full jitter spreads a crowd of retries evenly
 over the window. Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
@@ -6,7 +6,7 @@ over the window. Source: "Exponential Backoff And Jitter", AWS Architecture Blog
 
 
 def full_jitter(attempt: int, base: float, cap: float, draw: float) -> float:
-    """Seconds to wait after failed try number `attempt` (from 1).
+    """Seconds to wait after failed attempt number `attempt` (from 1).
 
     Args:
         base: the window after the first failure, seconds.

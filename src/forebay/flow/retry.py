@@ -27,12 +27,12 @@ class Retry(Exception):
     Raised: `raise Retry(after=30)`; what it sets wins over the task's policy for this one failure.
 
     Args:
-        max_attempts: tries in all, the first included; 5 unless given.
-        base: seconds of the first backoff window, which doubles with each try; 1 unless given.
+        max_attempts: attempts in all, the first included; 5 unless given.
+        base: seconds of the first backoff window, which doubles with each attempt; 1 unless given.
         cap: the largest window in seconds; 600 unless given.
-        max_age: after this time since acceptance there is no further try.
+        max_age: after this time since acceptance there is no further attempt.
         rules: other policies for some exceptions; the most derived class that fits wins.
-        after: exactly this long until the next try, instead of a backoff.
+        after: exactly this long until the next attempt, instead of a backoff.
 
     Raises:
         ConfigError: a value makes no sense.
@@ -51,7 +51,7 @@ class Retry(Exception):
         super().__init__(max_attempts)
         if max_attempts is not None and (type(max_attempts) is not int or max_attempts < 1):
             raise ConfigError(
-                f"max_attempts counts the first try too, so it is a whole number from 1, not {max_attempts!r}"
+                f"max_attempts counts the first attempt too, so it is a whole number from 1, not {max_attempts!r}"
             )
         self.max_attempts = max_attempts
         self.base = None if base is None else seconds(base, "base")
@@ -81,7 +81,7 @@ class Retry(Exception):
 
     @classmethod
     def never(cls) -> Self:
-        """The policy of one try only."""
+        """The policy of one attempt only."""
         return cls(max_attempts=1)
 
     def over(self, other: "Retry") -> "Retry":
@@ -167,7 +167,7 @@ def decide(  # noqa: PLR0917 - what happened, then when, then chance: each call 
 
     Args:
         failure: `error` as data.
-        attempt: the number of the try that just failed, from 1.
+        attempt: the number of the attempt that just failed, from 1.
         age: seconds since the message was accepted.
         draw: a random number in [0, 1).
     """
@@ -179,7 +179,7 @@ def decide(  # noqa: PLR0917 - what happened, then when, then chance: each call 
     rule = policy.for_error(error)
     limit = _attempts(rule)
     if attempt >= limit:
-        return DeadLetter(f"failed {attempt} of {limit} tries: {failure}", failure)
+        return DeadLetter(f"failed {attempt} of {limit} attempts: {failure}", failure)
     delay = rule.after if rule.after is not None else _backoff(rule, attempt, draw)
     if rule.max_age is not None and age + delay > rule.max_age:
         return DeadLetter(f"still failing after max_age of {rule.max_age:g} s: {failure}", failure)

@@ -9,7 +9,7 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         receipt: the engine's own handle (a row number, an entry id, an offset); opaque to everybody else.
         fence: grows with every lease of this message; a settle that carries an older one is refused.
-        attempt: 1 for the first try; already counted durably.
+        attempt: 1 for the first attempt; already counted durably.
         lost: how many workers died holding it.
         created: when it was accepted, by the store's clock, seconds since the epoch.
         expires: after this time it is not worth starting, seconds since the epoch.

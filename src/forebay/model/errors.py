@@ -99,7 +99,7 @@ class TimeLimit(BaseException):
 
 
 class DeadLetter(ForebayError):
-    """Raised by a task that knows it will never succeed: no further try, kept as a dead letter with this reason."""
+    """Raised by a task that knows it will never succeed: no further attempt, kept as a dead letter with this reason."""
 
 
 #: Characters that are kept of what an exception says.

@@ -81,7 +81,7 @@ TABLE: dict[tuple[State, Move], State] = {
 LIVE = frozenset({State.SCHEDULED, State.READY, State.RUNNING, State.PARKED})
 #: States in which a message has ended; exactly one of them is its fate.
 FINAL = frozenset(State) - LIVE
-#: Moves that hand the attempt back: the handler was not at fault, so the try does not count.
+#: Moves that hand the attempt back: the handler was not at fault, so the attempt does not count.
 REFUNDS = frozenset({Move.SNOOZE, Move.PARK, Move.RELEASE})
 
 

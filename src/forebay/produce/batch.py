@@ -15,7 +15,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         value: what was published.
-        attempt: 1 for the first try.
+        attempt: 1 for the first attempt.
         created: when it was accepted, seconds since the epoch.
     """
 

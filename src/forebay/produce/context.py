@@ -78,7 +78,7 @@ class Context:
 
     @property
     def attempt(self) -> int:
-        """1 for the first try."""
+        """1 for the first attempt."""
         return self.delivery.attempt
 
     @property

@@ -22,7 +22,7 @@ class TaskWays(TypedDict, total=False):
     Keys:
         name: its name on the wire; the function's name unless given.
         queue: where its messages wait; "default" unless given.
-        retry: what to do when it fails; 5 tries with backoff unless given. A number means that many tries.
+        retry: what to do when it fails; 5 attempts with backoff unless given. A number means that many attempts.
         timeout: after which `TimeLimit` is raised in it; none unless given.
         grace: after that, until the process of one that cannot be stopped is killed; 5 s unless given.
         cpu: run in a process of its own (for work that holds the interpreter).

@@ -19,7 +19,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of one message, live or ended. Times are seconds since the epoch.
 
     Attributes:
-        attempt: tries so far. lost: workers lost under it.
+        attempt: attempts so far. lost: workers lost under it.
         due: when it becomes ready (scheduled), else None.
         started: when its present lease began (running), else None.
         finished: when it ended, else None.

@@ -43,7 +43,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         task: "" for a raw message to a consumer.
-        attempt: 1 for the first try.
+        attempt: 1 for the first attempt.
         state: where the message is now: done, scheduled (to be tried again), dead, ready (its worker was lost), …
         cause: why, if it is not done.
         value: what the task returned.

@@ -1,4 +1,4 @@
-"""Time-outs: softly at `timeout`, hard at `timeout + grace`. A thread: who blocks the loop is struck too."""
+"""Timeouts: softly at `timeout`, hard at `timeout + grace`. A thread: who blocks the loop is struck too."""
 
 import threading
 import time

@@ -39,7 +39,7 @@ def test_ten_thousand_dead_letters_are_listed_redriven_and_purged_and_good_messa
         for line in forebay(place, "dead", "list", "--limit", "100000", "-o", "ndjson").splitlines()
     ]
     assert len({found["id"] for found in listed}) == COUNT
-    assert {found["cause"] for found in listed} == {"failed 1 of 1 tries: ValueError: a\0b"}
+    assert {found["cause"] for found in listed} == {"failed 1 of 1 attempts: ValueError: a\0b"}
     assert json.loads(forebay(place, "dead", "redrive", "-Q", "default", "-o", "json")) == {"redriven": COUNT}
     alone.still_works()
     until(lambda: dead(place) == COUNT and not place.ask("depth", ["default"])[0].ready, "their second death", 120)

@@ -1,4 +1,4 @@
-"""What becomes of messages, seen from outside: tries, snoozes, dead letters, results, progress, duplicates, ranks."""
+"""What becomes of messages, seen from outside: attempts, snoozes, dead letters, results, progress, duplicates."""
 
 from itertools import pairwise
 
@@ -34,7 +34,7 @@ def test_a_dead_letter_keeps_cause_attempts_and_traceback(shared):
     assert caught.value.state == "dead"
     found = place.found(handle)
     assert (found.state, found.attempt) == ("dead", 4)
-    assert found.cause == "failed 4 of 4 tries: ValueError: it is broken"
+    assert found.cause == "failed 4 of 4 attempts: ValueError: it is broken"
     assert 'raise ValueError("it is broken")' in found.failure.traceback
     assert "crew.py" in found.failure.traceback
 
@@ -152,7 +152,7 @@ def test_a_consumer_gets_whole_batches_and_a_bad_one_is_tried_again_as_a_whole(s
     bad = [place.crew.app.publish("clicks", value) for value in ("bad", "bad")]
     until(lambda: all(handle.status() == "dead" for handle in bad), "their end")
     assert place.found(bad[0]).attempt == 3
-    assert place.found(bad[0]).cause == "failed 3 of 3 tries: ValueError: a bad click"
+    assert place.found(bad[0]).cause == "failed 3 of 3 attempts: ValueError: a bad click"
 
 
 def test_higher_priorities_start_first(place):

@@ -1,4 +1,4 @@
-"""Retry policies: which rule holds for an exception, when the tries are used up, and how long the wait is."""
+"""Retry policies: which rule holds for an exception, when the attempts are used up, and how long the wait is."""
 
 import pickle
 
@@ -24,7 +24,7 @@ def test_unless_told_otherwise_there_are_five_tries_a_second_apart_and_then_two(
     assert fate(Retry(), attempt=1) == Again(0.5, BOOM)
     assert fate(Retry(), attempt=2) == Again(1.0, BOOM)
     assert isinstance(fate(Retry(), attempt=DEFAULT_ATTEMPTS - 1), Again)
-    assert fate(Retry(), attempt=DEFAULT_ATTEMPTS) == DeadLetter("failed 5 of 5 tries: ValueError: boom", BOOM)
+    assert fate(Retry(), attempt=DEFAULT_ATTEMPTS) == DeadLetter("failed 5 of 5 attempts: ValueError: boom", BOOM)
 
 
 def test_a_fixed_time_is_no_backoff():
@@ -63,8 +63,8 @@ def test_never_is_one_try():
 
 
 @pytest.mark.parametrize("attempts", [0, -1, 1.5, "3", True])
-def test_a_number_of_tries_is_a_whole_number_from_one(attempts):
-    with pytest.raises(ConfigError, match="max_attempts counts the first try too, so it is a whole number from 1"):
+def test_a_number_of_attempts_is_a_whole_number_from_one(attempts):
+    with pytest.raises(ConfigError, match="max_attempts counts the first attempt too, so it is a whole number from 1"):
         Retry(attempts)
 
 

@@ -80,7 +80,7 @@ class WriteLock:
 class _StandIn:
     """Waits in the kernel's queue for somebody who may lose patience: a thread, once it is needed.
 
-    The kernel gives no time-out for that. One who was deserted keeps its place for whoever asks next, or lets go. The
+    The kernel gives no timeout for that. One who was deserted keeps its place for whoever asks next, or lets go. The
     signals between the two threads are bare locks, which are quicker than conditions.
     """
 

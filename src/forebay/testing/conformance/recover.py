@@ -49,7 +49,7 @@ class TestRecover:
         assert (list(got.workers), got.returned, got.quarantined) == ([], 0, 0)
 
     def test_the_loss_and_the_attempt_are_counted(self, kit: Kit) -> None:
-        """The next worker sees that one was lost under this message, and that the try counted."""
+        """The next worker sees that one was lost under this message, and that the attempt counted."""
         kit.publish("a")
         (first,) = kit.lease(worker="one")
         kit.recover("one")

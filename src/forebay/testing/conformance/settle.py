@@ -77,7 +77,7 @@ class TestSettle:
         assert kit.take() == ["a"]
 
     def test_a_retry_keeps_its_failure(self, kit: Kit) -> None:
-        """While it waits for its next try, one can read why the last one failed."""
+        """While it waits for its next attempt, one can read why the last one failed."""
         kit.finish(Retry(10, BOOM))
         assert kit.found("a").failure == BOOM
 
@@ -96,9 +96,11 @@ class TestSettle:
 
     def test_a_dead_letter_keeps_its_story(self, kit: Kit) -> None:
         """Cause, failure, attempts, body and headers of a dead message are kept."""
-        kit.finish(DeadLetter("no tries left", BOOM), body=b"body", headers={"h": "1"}, task="t", key="k", priority=2)
+        kit.finish(
+            DeadLetter("no attempts left", BOOM), body=b"body", headers={"h": "1"}, task="t", key="k", priority=2
+        )
         found = kit.found("a")
-        assert (found.cause, found.failure, found.attempt) == ("no tries left", BOOM, 1)
+        assert (found.cause, found.failure, found.attempt) == ("no attempts left", BOOM, 1)
         assert (found.body, found.headers, found.task, found.key, found.priority) == (b"body", {"h": "1"}, "t", "k", 2)
 
     @pytest.mark.parametrize("outcome", [Discard("too old"), Cancel("too old"), DeadLetter("too old")])

@@ -15,7 +15,7 @@ _REFUNDED = frozenset({"snooze", "park", "release"})
 
 @dataclass(frozen=True)
 class Publication:
-    """One try to publish an id: asked at `began`, answered at `at` with `fate`; None if there was no answer."""
+    """One attempt to publish an id: asked at `began`, answered at `at` with `fate`; None if there was no answer."""
 
     item: events.Item
     began: float
@@ -35,7 +35,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Settlement:
-    """One try to settle: `carried` is None when there was no answer."""
+    """One attempt to settle: `carried` is None when there was no answer."""
 
     fate: events.Fate
     worker: str
