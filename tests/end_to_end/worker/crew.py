@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from notes import append, note, noted
 
@@ -306,3 +307,88 @@ async def hourly_all() -> None:
 async def hourly_skip() -> None:
     with noted():
         pass
+
+
+# --- tasks and consumers that are told to stop ---
+
+
+@app.task(queue="untidy")
+async def clean_up_for(seconds: float) -> None:
+    with noted():
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            await asyncio.sleep(seconds)
+            note("cleaned")
+            raise
+
+
+@app.consume("parcels", batch=10, max_wait=0.05)
+def carry(messages: list[Message]) -> None:
+    append({"event": "batch", "values": [message.value for message in messages]})
+    try:
+        while True:
+            time.sleep(0.01)
+    except BaseException as error:
+        append({"event": "stopped", "error": type(error).__name__})
+        raise
+
+
+# --- what an app does at its start, and tasks that reach for it ---
+
+opened: list[int] = []
+
+
+@app.on_start
+async def open_client() -> None:
+    opened.append(os.getpid())
+
+
+@app.on_stop
+def close_client() -> None:
+    append({"event": "closed", "pid": os.getpid(), "open": list(opened)})
+
+
+@app.task
+def use_client() -> bool:
+    return opened == [os.getpid()]
+
+
+@app.task(cpu=True, queue="cpu")
+def use_client_in_a_process() -> bool:
+    return opened == [os.getpid()]
+
+
+@app.task
+def close_the_app() -> None:
+    with app:
+        asyncio.run(app.close())
+
+
+def factory() -> Any:
+    @app.task(name="made_by_a_factory", cpu=True, queue="cpu")
+    def made(number: int) -> int:
+        return number
+
+    return made
+
+
+made_by_a_factory = factory()
+
+
+@app.task(queue="greedy", retry=1)
+def grow(megabytes: int) -> None:
+    grow_until(megabytes)
+
+
+@app.task(queue="greedy", cpu=True, retry=1)
+def grow_in_a_process(megabytes: int) -> None:
+    grow_until(megabytes)
+
+
+def grow_until(megabytes: int) -> None:
+    held = []
+    with noted():
+        for _ in range(megabytes // 10):
+            held.append(os.urandom(1024) * (10 * 1024))
+            time.sleep(0.1)

@@ -1,5 +1,7 @@
 """Workers that are replaced for their age or their weight: nothing is lost, and nothing long is cut short."""
 
+import pytest
+
 from fleet import until
 from proc import alive
 
@@ -45,3 +47,28 @@ def test_a_cpu_process_is_replaced_above_max_memory_and_its_worker_stays(place):
         assert place.crew.grind.enqueue(0.05).result(30) != fat
         assert not alive(fat)
         assert fleet.pids() == before
+
+
+@pytest.mark.parametrize("task", ["grow", "grow_in_a_process"])
+def test_a_process_that_outgrows_max_memory_by_far_is_ended_while_its_task_runs(place, task):
+    with place.fleet("-p", "1", "--cpu", "1", "--max-memory", "120MB") as fleet:
+        handle = getattr(place.crew, task).enqueue(2_000)
+        found = until(lambda: place.found(handle) if place.found(handle).lost else None, "its loss")
+        assert "has outgrown its memory" in fleet.said
+        handle.cancel()
+        until(lambda: handle.status() not in ("ready", "running"), "its end", 60)
+        assert found.attempt <= 2
+        assert place.crew.add.enqueue(1, 2).result(30) == 3
+
+
+def test_processes_that_were_replaced_and_run_on_for_ever_do_not_add_up(place):
+    with place.fleet("-p", "1", "--max-tasks", "1", "--drain", "0.5s") as fleet:
+        hung = []
+        for _ in range(6):
+            hung.append(place.crew.nap.enqueue(1000))
+            place.noted(hung[-1])
+            place.crew.add.enqueue(1, 1).result(30)
+        until(lambda: len(fleet.workers()) <= 5, "some of them to have left")
+        assert "then they are handed back" in fleet.said
+        for handle in hung:
+            handle.cancel()
