@@ -1,7 +1,8 @@
 """The directive `lifecycle-diagram`: draws the life of a message from the one table that owns it.
 
 States stand where PLACES puts them; arrows come from the table alone, so a move that is added there shows up here, and
-a state without a place stops the build. What every live state may do is drawn once, from the frame around them.
+a state without a place stops the build. What every live state may do is drawn once, from the frame around them; moves
+that lead back to where they began are left out.
 """
 
 import math
@@ -70,7 +71,7 @@ def _arrows() -> Iterator[str]:
     common = {what for what in Move if all((state, what) in TABLE for state in LIVE)}
     single: dict[tuple[State, State], list[Move]] = defaultdict(list)
     for (start, what), end in TABLE.items():
-        if start not in LIVE or what not in common:
+        if start is not end and (start not in LIVE or what not in common):
             single[start, end].append(what)
     for (start, end), moves in single.items():
         yield _arrow(PLACES[start], PLACES[end], " · ".join(moves), BENDS.get((start, end), 0))
