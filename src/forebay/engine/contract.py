@@ -138,7 +138,11 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(Protocol):
-    """Where messages wait. All times are the engine's own clock; all batches are all-or-nothing durable."""
+    """Where messages wait. All times are the engine's own clock.
+
+    Each message is atomic, a batch need not be: all of it is durable when its verb returns; after an error any part may
+    be.
+    """
 
     @property
     def capabilities(self) -> Capabilities:

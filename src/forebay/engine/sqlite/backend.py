@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from forebay.config import Settings
-from forebay.engine.contract import Beat, Capabilities, Depth, Leased, Receipt, Recovered, Want
+from forebay.engine.contract import Beat, Capabilities, Depth, Fate, Leased, Receipt, Recovered, Want
 from forebay.engine.sqlite import publishing
 from forebay.engine.sqlite.audits import Audits
 from forebay.engine.sqlite.database import Database
@@ -20,7 +20,9 @@ from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.sharing import Files
 from forebay.engine.sqlite.sifting import sifted
 from forebay.engine.sqlite.topics import CANCEL, QUEUE
+from forebay.engine.sqlite.writer import MESSAGES
 from forebay.model.clock import Clock
+from forebay.model.errors import EngineError, EngineFull, OutcomeUnknown
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
@@ -51,6 +53,20 @@ class Verbs:
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""
+        receipts = await self._publish(messages[:MESSAGES])
+        for start in range(MESSAGES, len(messages), MESSAGES):  # others want to write in between
+            try:
+                receipts += await self._publish(messages[start : start + MESSAGES])
+            except EngineFull:
+                return receipts + [Receipt(message.id, Fate.FULL) for message in messages[start:]]
+            except EngineError as error:
+                raise OutcomeUnknown(
+                    f"the first {start:,} of {len(messages):,} messages are accepted, then: {error}: publish all of "
+                    "them again with the same ids, each is taken once"
+                ) from error
+        return receipts
+
+    async def _publish(self, messages: Sequence[Message]) -> list[Receipt]:
         return await self._db.writer.submit_to_crowd(self._publishing.publish_all, messages)
 
     async def lease(self, want: Want) -> Leased:
@@ -63,7 +79,11 @@ class Verbs:
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
         """See `Engine.settle`."""
-        return await self._db.writer.submit(self._settling.settle, worker, settlements)
+        settled = await self._db.writer.submit(self._settling.settle, worker, settlements[:MESSAGES])
+        for start in range(MESSAGES, len(settlements), MESSAGES):
+            part = settlements[start : start + MESSAGES]
+            settled += await self._db.writer.submit(self._settling.settle, worker, part)
+        return settled
 
     async def recover(self, lost: Sequence[str] = ()) -> Recovered:
         """See `Engine.recover`. Asked often, so that a look comes first: usually nobody is gone."""

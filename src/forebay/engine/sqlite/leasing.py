@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from forebay.engine.contract import Beat, Leased, Recovered, Want
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
@@ -13,7 +15,7 @@ from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.sifting import NOTHING, sifted
 from forebay.engine.sqlite.topics import QUEUE
-from forebay.engine.sqlite.writer import Transaction
+from forebay.engine.sqlite.writer import MESSAGES, Transaction
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineError, LeaseLost
 from forebay.model.lifecycle import Move
@@ -46,7 +48,10 @@ class Leasing:
             return Leased([], cancelled, news)
         promote(tx)
         self._settling.expire_overdue(tx, SWEEP)
-        return Leased(self._take(tx, want), cancelled, news)
+        taken = self._take(tx, replace(want, limit=min(want.limit, MESSAGES)))
+        if len(taken) == MESSAGES < want.limit:  # the rest another time: who waits for news has them at once
+            tx.topics.update(QUEUE + queue for queue in want.queues)
+        return Leased(taken, cancelled, news)
 
     def _take(self, tx: Transaction, want: Want) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""

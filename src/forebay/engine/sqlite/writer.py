@@ -13,7 +13,7 @@ import queue
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
 import apsw
 
@@ -32,8 +32,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-#: Operations that may share one commit; bounds how long the write lock is held.
-GROUP = 512
+#: Operations that may share one commit, and messages in all of them: bounds how long the write lock is held.
+GROUP, MESSAGES = 512, 5_000
 #: Different troubles after a commit that are told; each once.
 MOST_TOLD = 50
 
@@ -140,9 +140,10 @@ class Writer:
                     self._answer(_closed(), [late])
 
     def _gather(self, first: Operation) -> list[Operation]:
-        group = [first]
-        while len(group) < GROUP and (operation := self._next()) is not None:
+        group, size = [first], _size(first)
+        while len(group) < GROUP and size < MESSAGES and (operation := self._next()) is not None:
             group.append(operation)
+            size += _size(operation)
         return group
 
     def _next(self) -> Operation | None:
@@ -243,6 +244,11 @@ class Writer:
 
 def _closed() -> EngineClosed:
     return EngineClosed("this engine is closed: open the app again before using it")
+
+
+def _size(operation: Operation) -> int:
+    """Messages, or whatever else comes in numbers, that an operation is about."""
+    return max([1, *(len(cast("Sequence[Any]", arg)) for arg in operation.args if isinstance(arg, list | tuple))])
 
 
 def _carry_out(tx: Transaction, group: Sequence[Operation]) -> None:
