@@ -66,10 +66,10 @@ class Timekeeper:
         if schedule.flaw:
             raise ConfigError(f"{schedule.flaw}; a worker of an app that declares it writes it anew")
         tick = schedule.next
-        if not 0 <= tick < _NEVER:
-            self._tell(
-                schedule.name, logging.WARNING, f"had a next tick that is no time ({tick}): it takes the next one"
-            )
+        if not tick < _NEVER:
+            raise ConfigError(f"its next tick is no time ({tick}); a worker of an app that declares it writes it anew")
+        if tick < 0:
+            self._tell(schedule.name, logging.WARNING, f"had a next tick that is no time ({tick}): it goes on")
             tick = 0.0
         if tick > now:
             return tick

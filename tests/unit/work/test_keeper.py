@@ -25,6 +25,8 @@ ODD = {
     "an expression of another version": {"cron": "* * * * * * *"},
     "an expression that never comes": {"cron": "0 0 31 2 *"},
     "a time that is none": {"next": "soon"},
+    "a time that never comes": {"next": 1e18},
+    "no time at all": {"next": float("inf")},
 }
 
 
@@ -50,7 +52,7 @@ def test_a_schedule_that_cannot_be_fired_is_told_once_by_name_and_the_others_fir
     assert len([line for line in messages(caplog) if "odd" in line]) == 1, messages(caplog)
 
 
-@pytest.mark.parametrize("odd", [-1e18, 1e18, float("inf"), float("-inf")])
+@pytest.mark.parametrize("odd", [-1e18, float("-inf")])
 def test_a_next_tick_that_is_no_time_is_told_once_by_name_and_the_schedule_goes_on(odd, caplog):
     clock = ManualClock(wall=3600.0)
 
