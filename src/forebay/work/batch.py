@@ -74,7 +74,8 @@ class Batch(Job):
         ends = fates(self.consumer, self.deliveries, self.error, now, keep)
         if self.error is None or (self.stop is None and not self.revoked):
             return ends
-        stopped = outcome.Cancel(str(Stop.CANCEL)), outcome.Release()
+        left = outcome.Lose(str(Stop.ORPHANED)) if self.stop is Stop.ORPHANED else outcome.Release()
+        stopped = outcome.Cancel(str(Stop.CANCEL)), left
         return [
             (delivery, stopped[0] if delivery.id in self.revoked else stopped[1] if self.stop else result)
             for delivery, result in ends

@@ -52,6 +52,13 @@ class Batches:
         """How many messages the consumer has now."""
         return len(self.called)
 
+    def at_work(self) -> list[tuple[str, str, float]]:
+        """The consumer, the first message that it has, and the seconds since."""
+        if (batch := self._called) is None:
+            return []
+        name = f"{batch.consumer.name} with {len(batch.deliveries)} from"
+        return [(name, batch.deliveries[0].id, time.monotonic() - batch.started)]
+
     @property
     def proved(self) -> float:
         """When it last leased, or could have if it had not been busy; monotonic."""
@@ -77,10 +84,10 @@ class Batches:
         self._host.ends.hand_back(self._waiting)
         self._waiting = []
 
-    def halt(self) -> None:
+    def halt(self, why: Stop) -> None:
         """Stop the call that runs."""
         if self._called is not None:
-            self._called.halt(Stop.HAND_BACK)
+            self._called.halt(why)
 
     def revoke(self, ids: Collection[str]) -> None:
         """Cancel these: what waits ends at once, a batch is stopped once all of it is cancelled."""

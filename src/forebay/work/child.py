@@ -21,14 +21,14 @@ from forebay.engine.waiting import call_in, drive
 from forebay.locate import locate
 from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, SchemaTooNew, SchemaTooOld
 from forebay.model.outcome import Outcome
-from forebay.work import stdio
+from forebay.work import sayings, stdio
 from forebay.work.aside import aside
 from forebay.work.host import rss
 from forebay.work.leave import leave
 from forebay.work.link import Broken, Hello, Leaving, Link, Report, Stuck
 from forebay.work.log import Log
 from forebay.work.parts import watch_threads
-from forebay.work.run import Run
+from forebay.work.run import Run, Stop
 from forebay.work.stacks import dump_on_quit
 from forebay.work.worker import Worker
 
@@ -36,6 +36,8 @@ from forebay.work.worker import Worker
 DONE, BROKEN = 0, 2
 #: Seconds between reports, and between looks at the number of tasks when that is limited.
 _REPORT, _COUNT = 1.0, 0.05
+#: Seconds between two words about what is waited for.
+_SAY = 5.0
 #: Seconds that a child gets to hand back what it holds when its parent is gone, under a last lease of its own.
 FAREWELL = 5.0
 #: Seconds that the engine gets to close in good order, which saves the next one work and nothing else.
@@ -74,7 +76,7 @@ class Child:
         await self._app.open()
         settings = absolute(self._app.settings)  # before the user's code goes anywhere else
         worker = Worker(self._app, self._options, self._id, self._stuck)
-        dump_on_quit(loop, worker.dump)
+        dump_on_quit(loop, worker.pools.dump)
         await worker.start()
         settle()
         watch_threads(self._part_ended)
@@ -125,7 +127,8 @@ class Child:
             with suppress(EngineError):
                 beat = worker.beat(self._state)
                 await self._app.engine.extend([msgspec.structs.replace(beat, lease=max(beat.lease, FAREWELL))])
-        await worker.close(buried=not self._orphaned.is_set())
+        why = Stop.ORPHANED if self._orphaned.is_set() and not self._terms else Stop.HAND_BACK
+        await worker.close(buried=not self._orphaned.is_set(), why=why)
         self._link.send(Leaving())
 
     async def _either(
@@ -134,9 +137,12 @@ class Child:
         """Until one of these has ended, or `event` comes, or patience ends; reporting all the while."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Task[Any] = loop.create_task(event.wait())
-        until, watched = loop.time() + patience, {*ends, waiting}
+        until, watched, said = loop.time() + patience, {*ends, waiting}, -math.inf
         while not any(task.done() for task in watched) and (left := until - loop.time()) > 0:
             self._report(worker)
+            if loop.time() - said >= _SAY and (running := worker.at_work()):
+                _logger.info("worker %s: %s", self._id, sayings.waiting(running))
+                said = loop.time()
             await asyncio.wait(watched, timeout=min(_REPORT, left), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
 
@@ -151,6 +157,9 @@ class Child:
     def _follow_parent(self, loop: asyncio.AbstractEventLoop) -> None:
         """Nobody renews the lease any more: hand everything back and go, or just go if the loop does not even hear it.
 
+        A parent that says TERM before it ends was told to leave. One that ends without a word may have been taken down
+        by what runs here, which counts that as a lost worker.
+
         A thread, because a task may block the loop.
         """
         self._link.until_closed()
@@ -160,7 +169,8 @@ class Child:
         os._exit(BROKEN)
 
     def _hurry(self) -> None:
-        _logger.error("the supervisor is gone: handing back and leaving")
+        how = "as it was told to" if self._terms else "without a word, which counts as a lost worker for what runs here"
+        _logger.error("the supervisor has ended %s: handing back and leaving", how)
         self._orphaned.set()
         self._term.set()
         self._now.set()

@@ -77,6 +77,11 @@ class Ends:
         for delivery in deliveries:
             self._settler.put(Settlement(delivery, outcome.Release()))
 
+    def lose(self, deliveries: Sequence[Delivery], cause: str) -> None:
+        """Count a lost worker for deliveries that run here and cannot be stopped."""
+        for delivery in deliveries:
+            self.settle(delivery, outcome.Lose(cause))
+
     # --- at most once ---
 
     async def settle_first(self, run: Run, keep: float) -> bool:

@@ -144,6 +144,8 @@ class Executor:
         match run.stop:
             case Stop.CANCEL:
                 return outcome.Cancel(str(Stop.CANCEL))
+            case Stop.ORPHANED:
+                return outcome.Lose(str(Stop.ORPHANED))
             case Stop.HAND_BACK:
                 return outcome.Release()
             case Stop.TIMEOUT if any(isinstance(leaf, _STRUCK) for leaf in leaves(error)):

@@ -118,9 +118,11 @@ class Processes:
         return cell
 
     def _drop(self, run: Run, _: Stop) -> None:
-        """Told to stop while it waits for a process."""
+        """Told to stop while it waits for a process; waiting is no part in the loss of a supervisor."""
         if run in self._waiting:
             self._waiting.remove(run)
+            if run.stop is Stop.ORPHANED:
+                run.stop = Stop.HAND_BACK
             self._finish(run, self._executor.judge(run, None, asyncio.CancelledError()))
 
     def _give_up(self, run: Run) -> None:

@@ -29,6 +29,7 @@ class Stop(StrEnum):
     CANCEL = "cancelled by request"
     TIMEOUT = "ran into its timeout"
     HAND_BACK = "handed back by a worker that leaves"
+    ORPHANED = "its supervisor ended without a word"
 
 
 class Job(ABC):

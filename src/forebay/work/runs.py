@@ -96,10 +96,10 @@ class Runs:
             if run.delivery.id in ids:
                 run.halt(Stop.CANCEL)
 
-    def hand_back(self) -> None:
+    def halt(self, why: Stop) -> None:
         """Stop all."""
         for run in self:
-            run.halt(Stop.HAND_BACK)
+            run.halt(why)
 
     def _go(self, run: Run) -> None:
         try:

@@ -3,9 +3,13 @@
 import math
 import os
 import signal
+from collections.abc import Sequence
 
 from forebay.config import WorkerOptions, masked
 from forebay.work.link import Hello
+
+#: Messages that are named among those that are waited for.
+_NAMED = 5
 
 
 def banner(options: WorkerOptions, hello: Hello) -> str:
@@ -18,17 +22,24 @@ def banner(options: WorkerOptions, hello: Hello) -> str:
     return f"app {options.app} at {masked(hello.settings.url)}; {served}; {slots}{apart}"
 
 
-def stopping(signal_name: str, times: int, running: int, drain: float) -> str:
+def stopping(signal_name: str, times: int, drain: float) -> str:
     """What follows from being told to stop for the first, second or third time."""
-    if times > 2:
-        return f"{signal_name} again: ending the worker processes now, what they hold is handed back"
-    if times == 2:
-        return f"{signal_name} again: handing back what still runs"
-    if not running:
-        return f"{signal_name}: leaving, nothing runs"
-    patience = "for as long as it takes" if drain == math.inf else f"up to {drain:g} s"
-    runs = "1 message still runs" if running == 1 else f"{running} messages still run"
-    return f"{signal_name}: taking no new messages; {runs}, {patience}; once more hands back"
+    match times:
+        case 1:
+            patience = "for as long as it takes" if drain == math.inf else f"for up to {drain:g} s"
+            return f"{signal_name}: taking no new messages, letting what runs end {patience}; once more hands it back"
+        case 2:
+            return f"{signal_name} again: handing back what still runs"
+        case _:
+            return f"{signal_name} again: ending the worker processes now, what they hold is handed back"
+
+
+def waiting(running: Sequence[tuple[str, str, float]]) -> str:
+    """What is waited for: task, message id and seconds so far of each; some of them by name, the longest first."""
+    first = sorted(running, key=lambda run: -run[2])[:_NAMED]
+    names = ", ".join(f"{task} {id_} ({seconds:.0f} s)" for task, id_, seconds in first)
+    more = f" and {len(running) - len(first)} more" if len(running) > len(first) else ""
+    return f"waiting for {names}{more}"
 
 
 def end(code: int) -> str:

@@ -117,8 +117,7 @@ class Supervisor:
     def _told(self, number: signal.Signals) -> None:
         """Drain first, insist the second time, kill the third."""
         self._asked += 1
-        running = sum(child.beat.running for child in self._children.values() if child.beat is not None)
-        _logger.info("%s", sayings.stopping(number.name, self._asked, running, self._options.drain))
+        _logger.info("%s", sayings.stopping(number.name, self._asked, self._options.drain))
         self._stop(self._options.drain if self._asked == 1 else 0.0)
         if self._asked > 2:
             self._insist()

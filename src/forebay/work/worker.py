@@ -30,7 +30,7 @@ from forebay.work.feed import NO_CAPS, Feed
 from forebay.work.host import identity
 from forebay.work.pools import Pools
 from forebay.work.progress import Progress
-from forebay.work.run import Run
+from forebay.work.run import Run, Stop
 from forebay.work.runs import Free, Runs
 from forebay.work.settler import Settler
 
@@ -49,6 +49,7 @@ class Worker:
 
     Attributes:
         ends: where ends are told.
+        pools: where messages run.
     """
 
     def __init__(
@@ -61,11 +62,11 @@ class Worker:
         self._settler = Settler(app.engine, id_, self._progress.keep)
         self.ends = Ends(app.engine, id_, self._settler, app.registry.on_failure, verbose=options.verbose)
         executor = Executor(app.registry.tasks, Bounds.of(settings), self._progress.report, app.clock.now)
-        self._pools = Pools(
+        self.pools = Pools(
             executor, options, settings, self._scope,
             done=self._done, stuck=stuck or _no_help, progressed=self._progress.newest,
         )  # fmt: skip
-        self._runs = Runs(executor, self.ends, self._pools.start, self._pools.forget, self.idle)
+        self._runs = Runs(executor, self.ends, self.pools.start, self.pools.forget, self.idle)
         self._feeds, self._calls, self._batches = self._make_feeds()
         self._tasks: list[asyncio.Task[Any]] = []
         self._services: list[asyncio.Task[Any]] = []
@@ -107,6 +108,12 @@ class Worker:
     def running(self) -> int:
         """Messages that run now."""
         return len(self._runs) + sum(batch.running for batch in self._batches)
+
+    def at_work(self) -> list[tuple[str, str, float]]:
+        """What runs now: task, message id, and seconds since it was taken; of a batch, its first message for all."""
+        now = time.monotonic()
+        runs = [(run.task.name, run.delivery.id, now - run.started) for run in self._runs]
+        return runs + [one for batch in self._batches for one in batch.at_work()]
 
     @property
     def done(self) -> int:
@@ -159,10 +166,6 @@ class Worker:
         self._services = [self._spawn(run) for run in (self._settler.run(), self._progress.run(), self._listen(poll))]
         self._tasks = [self._spawn(part.run(poll)) for part in self._parts]
 
-    def dump(self) -> None:
-        """Have the processes of its tasks write where they stand to standard error."""
-        self._pools.dump()
-
     async def failure(self) -> None:
         """Until a part of this worker ends by itself, which none should: raises what ended it."""
         watched = {*self._tasks, *self._services}
@@ -181,20 +184,23 @@ class Worker:
         await self._within(patience, self._end_in_order())
         return not self.running
 
-    async def close(self, *, buried: bool = False) -> None:
+    async def close(self, *, buried: bool = False, why: Stop = Stop.HAND_BACK) -> None:
         """Stop what still runs and hand it back, settle everything, call the app's `on_stop` hooks, end the pools.
 
         Args:
+            why: `Stop.ORPHANED` counts a lost worker for all that still runs.
             buried: somebody buries this worker as soon as its process has ended. What cannot be stopped is left to them
                 to hand back, so that it does not run twice at a time.
         """
         ends = self._loop.time() + FAREWELL
         await self._within(LAST_CALL, self._lease_no_more())
-        self._runs.hand_back()
+        self._runs.halt(why)
         for batch in self._batches:
-            batch.halt()
+            batch.halt(why)
         await self._within(LAST_CALL, self._quiet())
-        if not buried:  # threads in C code: they end with the process
+        if why is Stop.ORPHANED:
+            self.ends.lose([*self._held()], str(why))
+        elif not buried:  # threads in C code: they end with the process
             self.ends.hand_back([*self._held()])
         await self._within(ends - self._loop.time(), self._settler.empty())
         await self._within(ends - self._loop.time(), self._progress.flush())
@@ -202,7 +208,7 @@ class Worker:
         for hook in self._app.registry.on_stop if self._holds else ():
             await self._call_last(hook)
         self._calls.close()
-        await self._pools.close()
+        await self.pools.close()
         if not buried:
             with contextlib.suppress(EngineError):
                 await self._within(LAST_CALL, self._app.engine.recover([self.id]))

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from fleet import until
+from fleet import Fleet, until
 from proc import alive, descriptors, parent_of, pids, state_of
 
 
@@ -140,20 +140,53 @@ def test_a_supervisor_does_not_grow_with_the_workers_that_it_buries(place):
 
 
 def test_when_the_supervisor_is_killed_its_workers_hand_back_and_leave(place):
+    """What ran counts a lost worker, for it may be what took the supervisor down; what only waited counts nothing."""
     crew = place.crew
-    with place.fleet("-p", "2") as old:
+    with place.fleet("-p", "2", "--cpu", "1") as old:
         workers = old.pids()
+        waiting = [crew.grind.enqueue(1000) for _ in range(4)]
         handles = [crew.nap.enqueue(5.0) for _ in range(4)] + [crew.doze.enqueue(5.0) for _ in range(2)]
         for handle in handles:
             place.noted(handle)
+        place.noted(task="grind", count=2)
         os.kill(old.pid, signal.SIGKILL)
         until(lambda: not any(alive(pid) for pid in workers), "its workers to leave")
         assert all(handle.status() == "ready" for handle in handles)
+        assert {(place.found(handle).attempt, place.found(handle).lost) for handle in handles} == {(1, 1)}
+        idle = [handle for handle in waiting if not place.read(handle, "start")]
+        assert len(idle) == 2
+        assert {(place.found(handle).attempt, place.found(handle).lost) for handle in idle} == {(0, 0)}
         with place.fleet("-p", "1"):
             for handle in handles:
                 place.noted(handle, count=2)
-                assert {note.attempt for note in place.read(handle, "start")} == {1}  # the first one did not count
+                assert [note.attempt for note in place.read(handle, "start")] == [1, 2]
     assert place.overlaps() == []
+
+
+def test_a_supervisor_that_was_told_to_leave_and_is_killed_then_costs_nothing(place):
+    """As by a service manager whose patience ends."""
+    crew = place.crew
+    with place.fleet("--drain", "600s") as old:
+        (worker,) = old.pids()
+        handles = [crew.nap.enqueue(1000), crew.doze.enqueue(1000), crew.app.publish("clicks", 1000)]
+        for handle in handles:
+            until(lambda handle=handle: handle.status() == "running", "it runs")
+        old.signal(signal.SIGTERM)
+        until(lambda: "taking no new messages" in old.said, "the drain")
+        os.kill(old.pid, signal.SIGKILL)
+        until(lambda: not alive(worker), "its worker to leave")
+        assert {(place.found(handle).attempt, place.found(handle).lost) for handle in handles} == {(0, 0)}
+
+
+def test_a_task_that_takes_its_supervisor_down_each_time_is_quarantined_like_one_that_kills_its_worker(place):
+    handle = place.crew.kill_the_supervisor.enqueue()
+    for _ in range(5):
+        fleet = Fleet(place, "worker")
+        until(lambda: not fleet.everybody() or handle.status() == "dead", "its end", 60)  # noqa: B023 - at once
+        fleet.kill()
+        if handle.status() == "dead":
+            break
+    assert (handle.status(), place.found(handle).lost, len(place.read(handle, "start"))) == ("dead", 3, 3)
 
 
 def test_a_worker_that_cannot_hear_that_its_supervisor_is_gone_leaves_all_the_same(make_place):

@@ -28,6 +28,39 @@ def test_term_lets_running_tasks_end_and_starts_no_more(place):
     assert [place.found(handle).attempt for handle in waiting] == [0, 0]
 
 
+def test_whoever_asks_a_worker_to_stop_is_told_what_it_waits_for_and_when_it_has_left(place):
+    with place.fleet("--drain", "60s") as fleet:
+        handle = place.crew.nap.enqueue(2.0)
+        started(place, handle)
+        fleet.signal(signal.SIGINT)
+        until(lambda: f"waiting for nap {handle.id}" in fleet.said, "what it waits for")
+        assert fleet.wait() == 0
+    said = "SIGINT: taking no new messages, letting what runs end for up to 60 s; once more hands it back"
+    assert said in fleet.said
+    assert "all worker processes have left" in fleet.said.splitlines()[-1]
+
+
+def test_hangup_stops_a_worker_in_order_unless_it_was_started_to_ignore_it(place):
+    with place.fleet() as fleet:
+        handle = place.crew.doze.enqueue(0.5)
+        started(place, handle)
+        fleet.signal(signal.SIGHUP)
+        assert fleet.wait() == 0
+        assert "SIGHUP: taking no new messages" in fleet.said
+    assert (handle.status(), place.found(handle).lost) == ("done", 0)
+
+
+def test_a_third_signal_ends_the_processes_at_once(place):
+    with place.fleet("--drain", "600s") as fleet:
+        handle = place.crew.block_the_loop.enqueue(1000)
+        started(place, handle)
+        for times in range(1, 4):
+            fleet.signal(signal.SIGINT)
+            until(lambda times=times: fleet.said.count("SIGINT") >= times, "the answer")
+        assert fleet.wait(4.0) == 0
+    assert (handle.status(), place.found(handle).attempt) == ("ready", 0)
+
+
 def test_a_drain_amid_a_burst_leaves_nothing_leased_and_no_try_counted(place):
     total = 20_000
     with place.fleet("-p", "2") as fleet:
