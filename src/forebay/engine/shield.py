@@ -13,7 +13,7 @@ import ctypes
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any, TypeVar
@@ -25,8 +25,9 @@ _SLICE = 0.05
 _here = threading.local()
 _NOTHING: AbstractContextManager[object] = contextlib.nullcontext()
 _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-#: Modules whose locks belong to the whole process, so that nothing may be raised inside them.
-_SHARED = frozenset({"logging", "logging.handlers", "importlib._bootstrap", "importlib._bootstrap_external"})
+#: Where locks of the whole process are taken and given back, so that nothing may be raised there.
+_IMPORTING = frozenset({"importlib._bootstrap", "importlib._bootstrap_external"})
+_LOCKING = frozenset({"acquire", "release", "_acquireLock", "_releaseLock", "handle", "flush"})
 
 
 class Mark:
@@ -130,16 +131,13 @@ def strikable() -> bool:
 
 
 def in_shared(thread: int) -> bool:
-    """Whether a thread is inside something that the whole process shares, such as the locks of logging."""
+    """Whether a thread takes or gives back a lock of the whole process just now."""
     return within_shared(sys._current_frames().get(thread))  # pyright: ignore[reportPrivateUsage]
 
 
 def within_shared(frame: FrameType | None) -> bool:
-    """Whether that is so of the code in which a signal arrived."""
-    return any(one.f_globals.get("__name__") in _SHARED for one in _frames(frame))
-
-
-def _frames(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
+    """Whether that is so of the code in which a signal arrived; what comes arrives where the thread is."""
+    if frame is None:
+        return False
+    module = frame.f_globals.get("__name__")
+    return module in _IMPORTING or (module == "logging" and frame.f_code.co_name in _LOCKING)

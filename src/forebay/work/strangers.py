@@ -32,7 +32,7 @@ class Strangers:
             return DeadLetter(_cause(delivery))
         now = time.monotonic()
         self._taken_up = max(self._taken_up, now) + 1 / unknown.RATE
-        delay = unknown.pause(waited, self._taken_up - now, random.random())
+        delay = unknown.pause(waited, self._taken_up - now, random.random(), self._now())
         return Release(min(delay, self._patience - waited), reason(delivery), unknown=True)
 
 

@@ -165,7 +165,7 @@ class Threads(Generic[J, R]):
 def _strike(job: Job, mark: Mark, why: Stop) -> None:
     """Raise in the thread of a job, at its next step in Python; it cannot break into a call of C code.
 
-    Not while the thread is inside something that the whole process shares: it leaves that soon.
+    Not while it takes or gives back a lock that the whole process shares, as those of logging: that is over soon.
     """
     kind = TimeLimit if why is Stop.TIMEOUT else Interrupted
     if in_shared(mark.thread):

@@ -173,8 +173,14 @@ class Worker:
             ended, watched = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
                 if not task.cancelled():
-                    task.result()
+                    self._fail(task)
                     raise RuntimeError(f"{task.get_coro()} has come to an end")
+
+    def _fail(self, task: asyncio.Task[Any]) -> None:
+        try:
+            task.result()
+        except EngineClosed as error:
+            raise EngineClosed("the engine was closed under its worker: no task may close it") from error
 
     async def drain(self, patience: float) -> bool:
         """Lease no more, hand back what has not started, let what runs end and settle it; whether all that was done.
