@@ -1,11 +1,11 @@
-"""A task, a call that waits in a queue, and its result.
+"""A task, a call that is enqueued, and its result.
 
     forebay worker -A 01_first_task     in one terminal
     python 01_first_task.py             in another
 
 Prints:
 
-    called plainly: 5
+    called directly: 5
     enqueued: ...
     done by a worker: 5
 """
@@ -21,7 +21,7 @@ def add(a: int, b: int) -> int:
 
 
 if __name__ == "__main__":
-    print("called plainly:", add(2, 3))
+    print("called directly:", add(2, 3))
     handle = add.enqueue(2, 3)
     print("enqueued:", handle.id)
     print("done by a worker:", handle.result(timeout=60))

@@ -1,4 +1,4 @@
-"""Asynchronous tasks share one loop: a hundred that wait take about as long as one.
+"""Async tasks share one event loop: a hundred that wait take about as long as one.
 
     forebay worker -A 02_async
     python 02_async.py

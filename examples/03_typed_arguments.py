@@ -1,4 +1,4 @@
-"""Arguments and results have types: checked when they are enqueued, and again when they run.
+"""Typed arguments and results: checked at enqueue, and again before the task runs.
 
     forebay worker -A 03_typed_arguments
     python 03_typed_arguments.py

@@ -1,4 +1,4 @@
-"""What fails is tried again: with a backoff, by rules for some exceptions, or when the task says so.
+"""Retries: with backoff, with rules for some exceptions, or when the task asks for one.
 
     forebay worker -A 04_retries
     python 04_retries.py

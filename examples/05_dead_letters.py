@@ -1,4 +1,4 @@
-"""A message that failed for good is kept with its story, and made ready again when the fault is repaired.
+"""Dead letters: a message that failed for good is kept, and redriven once the fault is fixed.
 
     forebay worker -A 05_dead_letters
     python 05_dead_letters.py

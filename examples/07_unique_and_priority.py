@@ -1,4 +1,4 @@
-"""One message of a kind at a time, and the important ones first.
+"""Deduplicate messages with unique keys; run important ones first.
 
     python 07_unique_and_priority.py                  first, so that messages wait
     forebay worker -A 07_unique_and_priority -c 1     then

@@ -1,4 +1,4 @@
-"""See how far it is, and stop it.
+"""Report progress, and cancel a running task.
 
     forebay worker -A 08_progress_and_cancel
     python 08_progress_and_cancel.py

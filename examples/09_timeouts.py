@@ -1,4 +1,4 @@
-"""A limit on how long a task may run: told softly first, and stopped hard when it does not listen.
+"""Timeouts: an exception in the task first (soft), its process killed if it does not stop (hard).
 
     forebay worker -A 09_timeouts
     python 09_timeouts.py

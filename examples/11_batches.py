@@ -1,4 +1,4 @@
-"""Raw messages, whole batches at a time: a thousand clicks become a few inserts.
+"""Raw messages in batches: a thousand clicks become a few inserts.
 
     forebay worker -A 11_batches
     python 11_batches.py

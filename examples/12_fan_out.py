@@ -1,4 +1,4 @@
-"""One message makes many; each carries where it came from.
+"""Fan-out: one task enqueues many; each message carries where it came from.
 
     forebay worker -A 12_fan_out
     python 12_fan_out.py

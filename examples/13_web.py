@@ -1,4 +1,4 @@
-"""A web page that answers at once: the request enqueues, a worker does it. Only the standard library.
+"""A web request that answers at once: it enqueues, a worker does the rest. Only the standard library.
 
     forebay worker -A 13_web
     python 13_web.py

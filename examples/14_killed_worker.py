@@ -1,4 +1,4 @@
-"""A worker that is killed in the middle loses nothing.
+"""A worker killed in the middle of a task loses nothing.
 
     forebay worker -A 14_killed_worker
     python 14_killed_worker.py

@@ -15,7 +15,7 @@ from forebay.model.errors import ConfigError
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def backup(*, file: Path, force: bool) -> int:
-    """Copy the database to FILE while workers run, and look whether the copy is whole.
+    """Back up the database to FILE while workers run, and check the copy.
 
     Exits 0 if the copy is there and whole; else there is none: 1 it could not be made, 2 FILE cannot be used, 3 the
     database cannot be read.

@@ -27,7 +27,7 @@ _PROMISE = {
 
 @click.command(cls=Command)
 @click.option("-p", "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
-@click.option("--seconds", type=SECONDS, default="3s", show_default=True, help="For each of the timed figures.")
+@click.option("--seconds", type=SECONDS, default="3s", show_default=True, help="Time for each figure.")
 @click.option("--messages", type=click.IntRange(1_000), default=50_000, show_default=True, help="For enqueue_many.")
 @click.option("--durability", type=click.Choice(["full", "normal"]), default="full", show_default=True)
 @click.option(
@@ -37,7 +37,7 @@ _PROMISE = {
     help="The disk to measure; this folder unless given.",
 )
 def bench(processes: int, seconds: float, messages: int, durability: str, folder: Path) -> None:
-    """Measure this machine: enqueue, throughput of tasks that do nothing, latency.
+    """Benchmark this machine: enqueue, throughput of no-op tasks, latency.
 
     Works on a file of its own in --folder, which it removes.
     """

@@ -28,7 +28,7 @@ _WAITING = (State.READY, State.SCHEDULED, State.PARKED)
 @click.option("--key", help="All with this key.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def cancel(ids: tuple[str, ...], *, yes: bool, **chosen: Any) -> int:
-    """Cancel messages: what waits ends at once, what runs is asked to stop.
+    """Cancel messages: waiting ones end at once, running ones are asked to stop.
 
     By id, or all of a queue, a task, a key (together: those that match all). Exits 1 if an id is unknown.
     """
@@ -47,7 +47,7 @@ def cancel(ids: tuple[str, ...], *, yes: bool, **chosen: Any) -> int:
 @click.option("--state", type=click.Choice([str(state) for state in _WAITING]), help="Only those in this state.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def purge(queue: str, *, state: str | None, yes: bool, **chosen: Any) -> None:
-    """Cancel what waits on a queue. What runs goes on; dead letters stay (see `dead purge`)."""
+    """Cancel all waiting messages of a queue. Running ones continue; dead letters stay (see `dead purge`)."""
     states = _WAITING if state is None else (State(state),)
     _many("purged", [Choice(queue=queue, state=one, **chosen) for one in states], ask=not yes)
 

@@ -22,7 +22,7 @@ from forebay.store.contract import Choice, Found, Query
 
 @click.group(cls=Group)
 def dead() -> None:
-    """Dead letters: messages that failed for good, kept with their story until somebody redrives or purges them."""
+    """Dead letters: messages that failed for good, kept until somebody redrives or purges them."""
 
 
 @dead.command("list")
@@ -30,7 +30,7 @@ def dead() -> None:
 @click.option("--task", help="Only of this task.")
 @click.option("--key", help="Only with this key.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
-@click.option("--after", metavar="ID", help="Go on after this one.")
+@click.option("--after", metavar="ID", help="Continue after this message.")
 def list_(**chosen: Any) -> None:
     """List them, oldest first."""
     page(the_app("dead list"), Query(state=State.DEAD, **chosen))

@@ -31,7 +31,7 @@ from forebay.observe.why import handed_back
 @click.option("--quick", is_flag=True, help="Do not read the whole file.")
 @click.option("--strict", is_flag=True, help="Exit 4 for warnings too.")
 def doctor(*, quick: bool, strict: bool) -> int:
-    """Look for what is wrong, and say what to do. Repairs nothing.
+    """Look for problems, and say what to do. Changes nothing.
 
     Exits 0 if nothing failed, 4 if something did, 3 if the engine cannot be used at all.
     """
@@ -104,9 +104,9 @@ def _counted(count: int, word: str) -> str:
 
 
 @click.command(cls=Command)
-@click.option("--check", is_flag=True, help="Change nothing; exit 1 if something would be to do.")
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 if a migration is needed.")
 def migrate(*, check: bool) -> int:
-    """Bring the stored schema up to date, making the file if there is none; a newer one is refused."""
+    """Migrate the database schema, creating the file if there is none. A newer schema is refused."""
     settings = _on_file(the_app("migrate").settings)
     before, newest = checkup.versions(settings)
     if before > newest:

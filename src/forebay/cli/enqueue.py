@@ -72,19 +72,19 @@ def _header(text: str) -> tuple[str, str]:
 @click.argument("values", nargs=-1, metavar="[JSON]...")
 @click.option("--args", type=Json(list[Any]), help="Positional arguments as one JSON array, instead of JSON words.")
 @click.option("--kwargs", type=Json(dict[str, Any]), help="Keyword arguments as a JSON object.")
-@click.option("--raw", is_flag=True, help="Publish each JSON as a raw message to QUEUE; '-' reads NDJSON lines.")
-@click.option("-Q", "--queue", help="Another queue than the task's own.")
-@click.option("--id", help="An id of your choice: given twice, the second changes nothing.")
-@click.option("--delay", type=SECONDS, help="From now until it is due.")
-@click.option("--priority", type=int, help="Higher runs first; 0 unless given.")
+@click.option("--raw", is_flag=True, help="Publish each JSON value as a raw message to QUEUE; '-' reads NDJSON.")
+@click.option("-Q", "--queue", help="Use this queue instead of the task's own.")
+@click.option("--id", help="An id of your choice; a second message with it changes nothing.")
+@click.option("--delay", type=SECONDS, help="Do not run it before this time has passed.")
+@click.option("--priority", type=int, help="Higher runs first; default 0.")
 @click.option("--key", help="The tenant or entity it belongs to.")
-@click.option("--unique", help="While a message with this key waits or runs, this is a duplicate of it.")
-@click.option("--expires", type=SECONDS, help="After this time it is not started any more.")
-@click.option("--header", multiple=True, metavar="NAME=VALUE", help="Travels along; may be given several times.")
-@click.option("--wait", is_flag=True, help="Wait for its end and print the result; exits 1 if it fails.")
-@click.option("--timeout", type=SECONDS, help="With --wait: how long at most.")
+@click.option("--unique", help="Deduplicate: no second message while one with this key waits or runs.")
+@click.option("--expires", type=SECONDS, help="Do not start it later than this.")
+@click.option("--header", multiple=True, metavar="NAME=VALUE", help="A header; may be given several times.")
+@click.option("--wait", is_flag=True, help="Wait until it ends and print the result; exits 1 if it fails.")
+@click.option("--timeout", type=SECONDS, help="With --wait: wait at most this long.")
 def enqueue(target: str, values: tuple[str, ...], **chosen: Any) -> None:
-    """Enqueue TASK of the app; its arguments are checked here, as in the program.
+    """Enqueue TASK of the app; its arguments are checked first, as in a program.
 
     Each word after it is one argument, read as JSON; a word that is no JSON, such as a@b.c, is a text.
     """

@@ -166,9 +166,9 @@ async def _stories(app: Forebay, ids: tuple[str, ...]) -> list[tuple[Found, str]
 @click.option("--key", help="Only with this key.")
 @click.option("--unique", help="Only with this unique key.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
-@click.option("--after", metavar="ID", help="Go on after this one.")
+@click.option("--after", metavar="ID", help="Continue after this message.")
 def messages(ids: tuple[str, ...], state: str | None, **chosen: Any) -> None:
-    """List messages that wait or run, oldest first; with --state those in one state; with ID the whole story of one."""
+    """List waiting and running messages, oldest first; with --state those in that state; with ID all about it."""
     if ids:
         tell(with_app(the_app("messages"), partial(_stories, ids=ids)))
         return
@@ -177,9 +177,11 @@ def messages(ids: tuple[str, ...], state: str | None, **chosen: Any) -> None:
 
 @click.command(cls=Command)
 @click.argument("id_", metavar="ID")
-@click.option("--wait", "timeout", type=SECONDS, default=0.0, metavar="DURATION", help="Wait this long for its end.")
+@click.option(
+    "--wait", "timeout", type=SECONDS, default=0.0, metavar="DURATION", help="Wait up to this long for it to end."
+)
 def result(id_: str, timeout: float) -> None:
-    """Print the result of a message as JSON. Exits 1 if it has not ended, or ended without success."""
+    """Print the result of a message as JSON. Exits 1 if it has not ended, or has failed."""
 
     async def work(app: Forebay) -> Any:
         (one,) = await whole(app, [id_])

@@ -52,7 +52,7 @@ EMPTY = "no queues yet: the first enqueue makes one"
 @click.command(cls=Command)
 @click.argument("names", nargs=-1, metavar="[QUEUE]...")
 def queues(names: tuple[str, ...]) -> None:
-    """Queues in numbers: what waits, for how long the oldest, what ended since the queue was made."""
+    """Show queues: how much waits and runs, the age of the oldest message, and totals since the queue was created."""
 
     async def work(app: Forebay) -> tuple[list[Depth], list[Gate]]:
         return await app.engine.depth(), await app.store.gates()
@@ -87,9 +87,9 @@ async def _existing(app: Forebay, names: tuple[str, ...]) -> Control:
 
 @click.command(cls=Command)
 @click.argument("names", nargs=-1, required=True, metavar="QUEUE...")
-@click.option("--reason", default="", help="Why, for whoever looks at it next.")
+@click.option("--reason", default="", help="Why; shown to others.")
 def pause(names: tuple[str, ...], reason: str) -> None:
-    """Stop workers from taking messages from these queues. What runs goes on; more may be enqueued, and waits."""
+    """Stop workers from taking messages from these queues. Running tasks finish; new messages wait."""
 
     async def work(app: Forebay) -> None:
         control = await _existing(app, names)

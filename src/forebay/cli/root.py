@@ -20,32 +20,32 @@ from forebay.cli.shared import Shared, common_options
 #: Command -> (module under `forebay.cli`, line in `forebay --help`), in the order in which somebody meets them.
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("start", "Write a small app to begin with."),
-    "demo": ("start", "Watch Forebay work on this machine's own standard library."),
-    "dev": ("worker", "Worker, scheduler and reload in one process, for development."),
-    "worker": ("worker", "Run messages."),
-    "check": ("check", "Check the app, for CI."),
+    "demo": ("start", "Index Python's standard library with two workers, and kill one."),
+    "dev": ("worker", "Run a worker that restarts when code changes, for development."),
+    "worker": ("worker", "Run tasks and consumers."),
+    "check": ("check", "Check the app for mistakes, for CI."),
     "enqueue": ("enqueue", "Enqueue a task, or publish raw messages."),
     "result": ("messages", "Print the result of a message."),
-    "cancel": ("cancel", "Cancel messages, waiting or running."),
-    "queues": ("queues", "Queues in numbers."),
-    "messages": ("messages", "List messages, or show one with its whole story."),
+    "cancel": ("cancel", "Cancel waiting or running messages."),
+    "queues": ("queues", "Show queues: waiting, running, scheduled, dead."),
+    "messages": ("messages", "List messages, or show everything about one."),
     "dead": ("dead", "Dead letters: list, show, redrive, purge."),
-    "why": ("why", "Say why a message or a queue waits, and what to do."),
-    "purge": ("cancel", "Cancel what waits on a queue."),
+    "why": ("why", "Say why a message or a queue is waiting, and what to do."),
+    "purge": ("cancel", "Cancel all waiting messages of a queue."),
     "pause": ("queues", "Stop workers from taking messages from queues."),
     "resume": ("queues", "Let workers take messages from queues again."),
     "schedules": ("schedules", "Schedules: list, add, run, pause, resume, remove."),
     "audit": ("why", "List what operators did: who, what, when."),
-    "workers": ("workers", "Worker processes."),
-    "top": ("top", "Queues and workers, live."),
-    "tail": ("tail", "Messages as they come and end, live."),
-    "doctor": ("doctor", "Look for what is wrong, and say what to do."),
-    "healthcheck": ("workers", "Exit 0 if a worker of this host proved lately that it can work."),
-    "backup": ("backup", "Copy the database while workers run."),
-    "migrate": ("doctor", "Bring the stored schema up to date."),
-    "bench": ("bench", "Measure this machine."),
-    "config": ("config", "Settings in force, and where they come from."),
-    "completion": ("completion", "Print the completion script of a shell."),
+    "workers": ("workers", "List worker processes."),
+    "top": ("top", "Show queues and workers, live."),
+    "tail": ("tail", "Print messages as they arrive and end."),
+    "doctor": ("doctor", "Look for problems, and say what to do."),
+    "healthcheck": ("workers", "Exit 0 if a worker on this host is alive and working."),
+    "backup": ("backup", "Back up the database while workers run."),
+    "migrate": ("doctor", "Migrate the database schema."),
+    "bench": ("bench", "Benchmark this machine."),
+    "config": ("config", "Show the settings in force, and where they come from."),
+    "completion": ("completion", "Print a shell completion script."),
 }
 
 
@@ -105,9 +105,9 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 )
 @click.help_option("-h", "--help")
 def cli() -> None:
-    """Forebay: messages wait in queues, workers run them.
+    """Forebay: background jobs and message queues on one SQLite file.
 
-    Options that stand before the command may also stand after it. Exit codes: 0 ok, 1 failure, 2 usage, 3 engine
+    Options given before the command may also stand after it. Exit codes: 0 ok, 1 failure, 2 usage, 3 engine
     unreachable, 4 unhealthy.
     """
 

@@ -60,7 +60,7 @@ def _list() -> None:
 @schedules.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def pause(names: tuple[str, ...]) -> None:
-    """Stop schedules from firing."""
+    """Pause schedules: they do not fire."""
     _switch(names, paused=True)
 
 
@@ -74,7 +74,7 @@ def resume(names: tuple[str, ...]) -> None:
 @schedules.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def remove(names: tuple[str, ...]) -> None:
-    """Forget schedules that the code no longer has. A worker whose app still has one makes it known when it starts."""
+    """Remove schedules that the code no longer has. A worker whose app still has one registers it again at start."""
 
     async def work(app: Forebay) -> None:
         only(names, [row.name for row in await app.store.schedules()], "schedule")
@@ -110,9 +110,11 @@ def _switch(names: tuple[str, ...], *, paused: bool) -> None:
 @click.argument("task", metavar="TASK")
 @click.argument("values", nargs=-1, metavar="[JSON]...")
 @click.option("--cron", help="Five fields, such as '*/5 * * * *', or a name such as @daily.")
-@click.option("--every", help="Or an interval, such as 30s.")
+@click.option("--every", help="An interval instead, such as 30s.")
 @click.option("--tz", default="UTC", show_default=True, help="An IANA time zone.")
-@click.option("--missed", type=click.Choice(MISSED), default="once", show_default=True, help="For ticks missed.")
+@click.option(
+    "--missed", type=click.Choice(MISSED), default="once", show_default=True, help="What to do with missed ticks."
+)
 def add(name: str, task: str, values: tuple[str, ...], cron: str | None, every: str | None, **chosen: str) -> None:
     """Add a schedule, or change the one of that name: TASK of the app, with arguments as for `enqueue`.
 
@@ -141,7 +143,7 @@ def add(name: str, task: str, values: tuple[str, ...], cron: str | None, every: 
 @schedules.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def run(names: tuple[str, ...]) -> None:
-    """Enqueue what schedules would at their next tick, now; their ticks stay as they are."""
+    """Run schedules now: enqueue what their next tick would. Their ticks stay as they are."""
 
     async def work(app: Forebay) -> list[dict[str, str]]:
         only(names, [row.name for row in await app.store.schedules()], "schedule")

@@ -51,12 +51,12 @@ def common_options() -> list[click.Parameter]:
     """The options that every command has."""
     keep: Any = {"callback": _keep, "expose_value": False}
     return [
-        click.Option(["-A", "--app"], metavar="MODULE:ATTR", help="The app; FOREBAY_APP unless given.", **keep),
+        click.Option(["-A", "--app"], metavar="MODULE:ATTR", help="The app; default FOREBAY_APP.", **keep),
         click.Option(["--url"], metavar="URL", help="The engine, for commands that need no app.", **keep),
         click.Option(
             ["-o", "--output"],
             type=click.Choice(["table", "json", "ndjson"]),
-            help="How to print; a table unless given.",
+            help="Output format; default table.",
             **keep,
         ),
         click.Option(["--debug"], is_flag=True, help="Show tracebacks and log lines (or FOREBAY_DEBUG=1).", **keep),

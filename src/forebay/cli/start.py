@@ -21,7 +21,7 @@ _FOLDER: Any = click.Path(path_type=Path, file_okay=False)
 @click.command(cls=Command)
 @click.argument("path", default="app.py", type=click.Path(path_type=Path, dir_okay=False), metavar="[FILE]")
 def init(path: Path) -> None:
-    """Write a small example app to FILE (app.py unless given) and say what to do next. Never overwrites."""
+    """Write a small example app to FILE (default app.py), and say what to do next. Never overwrites a file."""
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise ConfigError(f"{path}: give the name of a Python file that can be imported, such as app.py")
     if path.stem in sys.stdlib_module_names or _elsewhere(path):
@@ -53,12 +53,12 @@ def _elsewhere(path: Path) -> bool:
 
 
 @click.command(cls=Command)
-@click.option("--files", type=click.IntRange(1), help="How many source files; all unless given.")
-@click.option("-p", "--processes", type=click.IntRange(1), help="Worker processes; 2 unless given.")
-@click.option("--no-kill", "kill", is_flag=True, flag_value=False, default=True, help="Let all workers live.")
-@click.option("--keep", type=_FOLDER, help="A new folder for its files, which stays.")
+@click.option("--files", type=click.IntRange(1), help="How many source files to index; default all.")
+@click.option("-p", "--processes", type=click.IntRange(1), help="Worker processes; default 2.")
+@click.option("--no-kill", "kill", is_flag=True, flag_value=False, default=True, help="Do not kill a worker.")
+@click.option("--keep", type=_FOLDER, help="Keep queue and index in this new folder.")
 def demo(**chosen: Any) -> int:
-    """Index the Python standard library of this machine, lose a worker on purpose, and compare the totals."""
+    """Index this machine's Python standard library, kill a worker half-way, and compare with a plain loop."""
     from forebay.demo import run_demo
 
     return run_demo(**{name: value for name, value in chosen.items() if value is not None}, typed=typed())

@@ -29,8 +29,10 @@ TALL = 3
 @click.command(cls=Command)
 @click.option("-Q", "--queues", type=NAMES, default=(), help="Only of these queues, a,b.")
 @click.option("--task", help="Only of this task.")
-@click.option("-n", "--lines", type=click.IntRange(0, 200), default=10, show_default=True, help="Of the past, first.")
-@click.option("--count", type=click.IntRange(1), help="End after so many lines.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(0, 200), default=10, show_default=True, help="Start with this many past lines."
+)
+@click.option("--count", type=click.IntRange(1), help="Stop after this many lines.")
 def tail(queues: tuple[str, ...], task: str | None, lines: int, count: int | None) -> None:
     """Show messages as they are accepted and as they end, one line each, until Ctrl-C.
 

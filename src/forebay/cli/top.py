@@ -27,11 +27,11 @@ Show = Callable[[Snapshot | None, Snapshot], None]
 
 @click.command(cls=Command)
 @click.option("--interval", type=SECONDS, default="1s", show_default=True, help="Between readings; 100ms at least.")
-@click.option("--count", type=click.IntRange(1), help="End after so many readings.")
+@click.option("--count", type=click.IntRange(1), help="Stop after this many readings.")
 def top(interval: float, count: int | None) -> None:
     """Show queues and workers, live, until q or Ctrl-C.
 
-    Not on a terminal, tables follow one another; -o ndjson prints an object per reading, -o json one with rates.
+    Without a terminal it prints tables; -o ndjson prints an object per reading, -o json one with rates.
     """
     app = the_app("top")
     if form() == "json":

@@ -23,7 +23,7 @@ from forebay.store.contract import AuditLine, Found
 @click.command(cls=Command)
 @click.argument("what", metavar="ID|QUEUE")
 def why(what: str) -> None:
-    """Say why a message waits, or what holds up a queue, and what to do about it."""
+    """Say why a message or a queue is waiting, and what to do about it."""
 
     async def work(app: Forebay) -> list[Reason]:
         depths = {depth.queue: depth for depth in await app.engine.depth()}

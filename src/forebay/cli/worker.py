@@ -32,12 +32,16 @@ def _running(command: F) -> F:
     many: Any = click.IntRange(1)
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Log each task with its duration."),
-        click.option("--log-format", type=_FORMAT, default="text", show_default=True, help="json: an object a line."),
-        click.option("--log-level", type=_LEVEL, default="info", show_default=True, help="Log this and worse."),
+        click.option(
+            "--log-format", type=_FORMAT, default="text", show_default=True, help="json: one object per line."
+        ),
+        click.option("--log-level", type=_LEVEL, default="info", show_default=True, help="Log this level and above."),
         click.option("--no-schedules", is_flag=True, help="Do not fire cron schedules from here."),
         click.option("--cpu", type=click.IntRange(0), default=0, help="Processes for cpu=True tasks; 0: one per core."),
         click.option("-c", "--concurrency", type=many, default=100, show_default=True, help="Messages at a time."),
-        click.option("-Q", "--queues", type=NAMES, default=(), help="Queues to serve, a,b; all of the app's if none."),
+        click.option(
+            "-Q", "--queues", type=NAMES, default=(), help="Queues to serve, such as a,b; default all of the app's."
+        ),
     ):
         command = option(command)
     return command
@@ -51,16 +55,18 @@ def _options(command: str, *, no_schedules: bool, **chosen: Any) -> WorkerOption
 @click.command(cls=Command)
 @_running
 @click.option("-p", "--processes", type=click.IntRange(1), default=1, show_default=True, help="Worker processes.")
-@click.option("--burst", is_flag=True, help="End once the queues hold nothing that could run now.")
+@click.option("--burst", is_flag=True, help="Exit once nothing is left that could run now.")
 @click.option(
-    "--drain", default="30s", type=SECONDS, show_default=True, help="Grace period of running tasks after TERM."
+    "--drain", default="30s", type=SECONDS, show_default=True, help="Grace period for running tasks after TERM."
 )
-@click.option("--max-tasks", type=click.IntRange(0), default=0, help="Restart a process after so many; 0: never.")
+@click.option(
+    "--max-tasks", type=click.IntRange(0), default=0, help="Replace a process after this many messages; 0: never."
+)
 @click.option(
     "--max-memory",
     type=SIZE,
     default="0",
-    help="Replace a process above this, 500MB; 0: never. One that grows half as much again is ended in its tasks.",
+    help="Replace a process above this, such as 500MB; 0: never. At one and a half times this it is killed.",
 )
 def worker(**chosen: Any) -> int:
     """Run messages until told to stop.
@@ -76,11 +82,15 @@ def worker(**chosen: Any) -> int:
 
 @click.command(cls=Command)
 @_running
-@click.option("--drain", type=SECONDS, default="2s", show_default=True, help="Grace period at a restart.")
+@click.option(
+    "--drain", type=SECONDS, default="2s", show_default=True, help="Grace period for running tasks at a restart."
+)
 @click.option("--no-reload", is_flag=True, help="Do not restart when code changes.")
-@click.option("--watch", type=click.Path(exists=True), multiple=True, help="What to watch; this folder unless given.")
+@click.option(
+    "--watch", type=click.Path(exists=True), multiple=True, help="Files and folders to watch; default this folder."
+)
 def dev(*, no_reload: bool, watch: tuple[str, ...], **chosen: Any) -> int:
-    """Worker and scheduler in one process, restarted whenever a Python file changes."""
+    """Run a worker and scheduler in one process, restarted whenever a Python file changes."""
     options = _options("dev", **chosen)
     if not no_reload:
         return _reload([Path(path) for path in watch or (".",)], options.drain)
@@ -127,7 +137,7 @@ def _reload(paths: Sequence[Path], drain: float) -> int:
         if stopping:
             break
         if changed:
-            output.note(f"forebay: {', '.join(changed[:3])} changed, starting anew")
+            output.note(f"forebay: {', '.join(changed[:3])} changed, restarting")
             child.stop()
             child, reported = _Child(drain), False
         elif child.ended() is not None and not reported:

@@ -44,7 +44,7 @@ async def _rows(app: Forebay) -> list[WorkerRow]:
 
 @click.command(cls=Command)
 def workers() -> None:
-    """Worker processes: what they serve, how much they run, and when they last proved that they can lease."""
+    """List worker processes: their queues, how much they run, and when they last leased successfully."""
     app = the_app("workers")
     output.show(form(), with_app(app, _rows), table(time.time(), app.settings.lease))
 
@@ -55,10 +55,10 @@ def workers() -> None:
     type=SECONDS,
     default="30s",
     show_default=True,
-    help="How long ago a worker may have proved that it can lease.",
+    help="How long ago a worker may last have proved that it can lease.",
 )
 def healthcheck(max_age: float) -> int:
-    """Exit 0 if a worker process of this host is alive and proved lately that it can work, else 4: for probes."""
+    """Exit 0 if a worker process on this host is alive and recently proved that it can work, else 4: for probes."""
     app = the_app("healthcheck")
     here = [row for row in with_app(app, _rows) if row.host == identity()]
     ages = [proof_age(row, app.settings.lease) for row in here if row.left > 0]

@@ -109,7 +109,9 @@ class Handle(Generic[T]):
         while (found := await self._find()).state not in FINAL:
             left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
             if left <= 0:
-                raise ResultTimeout(f"message {self.id} is still {found.state} after {patience:g} s; it goes on")
+                raise ResultTimeout(
+                    f"message {self.id} is still {found.state} after {patience:g} s; the message is unaffected"
+                )
             if not told and found.state is State.READY and time.monotonic() - started >= LONG:
                 told = _told_of_waiting(found)
             mark = await self._producer.watch(self.id, left, mark)

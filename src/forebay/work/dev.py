@@ -89,7 +89,7 @@ async def _until_stopped(app: Forebay, options: WorkerOptions) -> None:
             try:
                 await _work(app, options, stopped)
             except LeaseLost:
-                _logger.error("this process did not run for longer than its lease: starting anew")
+                _logger.error("this process did not run for longer than its lease: restarting")
 
 
 async def _work(app: Forebay, options: WorkerOptions, stopped: asyncio.Task[Any]) -> None:

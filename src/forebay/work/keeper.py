@@ -100,7 +100,7 @@ class Keeper:
         self._beaten = time.monotonic()
         for beat, renewed in zip(beats, verdicts, strict=True):
             if not renewed:
-                _logger.error("worker %s lost its lease (was this host asleep?): it has to start anew", beat.worker)
+                _logger.error("worker %s lost its lease (was this host asleep?): it has to restart", beat.worker)
                 self._expired(beat.worker)
 
     async def _watch(self) -> None:

@@ -64,10 +64,10 @@ class Timekeeper:
     async def _fire(self, schedule: Schedule, now: float) -> float:
         """Fire one, if it is due; its next tick."""
         if schedule.flaw:
-            raise ConfigError(f"{schedule.flaw}; a worker of an app that declares it writes it anew")
+            raise ConfigError(f"{schedule.flaw}; a worker of an app that declares it writes it again")
         tick = schedule.next
         if not tick < _NEVER:
-            raise ConfigError(f"its next tick is no time ({tick}); a worker of an app that declares it writes it anew")
+            raise ConfigError(f"its next tick is no time ({tick}); a worker of an app that declares it writes it again")
         if tick < 0:
             self._tell(schedule.name, logging.WARNING, f"had a next tick that is no time ({tick}): it goes on")
             tick = 0.0

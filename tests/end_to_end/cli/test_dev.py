@@ -29,7 +29,7 @@ def test_dev_starts_anew_when_a_file_changes(shell):
     with shell.start("dev", "-Q", "default", "-c", "5", "--drain", "1s", "--no-schedules") as dev:
         assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
         app.write_text(app.read_text().replace("hello {name}", "bonjour {name}"))
-        dev.until("app.py changed, starting anew")
+        dev.until("app.py changed, restarting")
         eventually(lambda: shell("enqueue", "greet", "B", "--wait", "--timeout", "60s").json == "bonjour B")
         app.write_text("def (\n")
         dev.until("the worker ended with 2; waiting for a change")
@@ -46,7 +46,7 @@ def test_dev_watches_what_it_is_told(shell):
         (shell.folder / "other.py").write_text("")
         (parts / "notes.txt").write_text("")
         (parts / "one.py").write_text("")
-        dev.until("one.py changed, starting anew")
+        dev.until("one.py changed, restarting")
         assert "other.py" not in dev.said
         assert "notes.txt" not in dev.said
         assert dev.end() == 0

@@ -16,7 +16,7 @@ _HINTS: dict[type[BaseException], str] = {
     apsw.IOError: "the disk does not answer properly; look at the system's log",
 }
 _FULL: dict[type[BaseException], str] = {
-    apsw.FullError: "no room: the disk is full; free some space, what was accepted before is safe and goes on then",
+    apsw.FullError: "no room: the disk is full; free some space; accepted messages are safe, and run then",
 }
 _UNREACHABLE: dict[type[BaseException], str] = {
     apsw.CantOpenError: "it cannot be opened; does the folder exist, and may this user write there?",

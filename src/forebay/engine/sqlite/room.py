@@ -49,7 +49,7 @@ class Room:
             self._look()  # or is it the disk?
             raise EngineFull(
                 f"{self._path} has reached max_size = {self._max_size:,} bytes: let the workers catch up, delete what "
-                f"is not needed, or raise max_size; what was accepted before is safe and goes on"
+                f"is not needed, or raise max_size; accepted messages are safe and still run"
             ) from error
         finally:
             tx.db.execute(f"pragma max_page_count = {_UNLIMITED}")
@@ -60,6 +60,6 @@ class Room:
         if free < reserve:
             raise EngineFull(
                 f"the disk of {self._path} has {free:,} bytes free, and the last {reserve:,} are kept to settle what "
-                f"is there: free some space; what was accepted before is safe and goes on"
+                f"is there: free some space; accepted messages are safe and still run"
             )
         return free > reserve * AMPLE

@@ -1,7 +1,7 @@
-"""Work that computes, in processes of its own.
+"""CPU-bound tasks, in processes of their own.
 
-    forebay worker -A 10_more_than_one_core --cpu 2
-    python 10_more_than_one_core.py
+    forebay worker -A 10_cpu_bound --cpu 2
+    python 10_cpu_bound.py
 
 Prints:
 

@@ -1,7 +1,7 @@
-"""Later, before it is too late, and again and again.
+"""Delays, expiry and cron schedules.
 
-    forebay worker -A 06_by_the_clock
-    python 06_by_the_clock.py
+    forebay worker -A 06_schedules
+    python 06_schedules.py
 
 Prints:
 
