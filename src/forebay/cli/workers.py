@@ -60,7 +60,7 @@ def workers() -> None:
 def healthcheck(max_age: float) -> int:
     """Exit 0 if a worker process on this host is alive and recently proved that it can work, else 4: for probes."""
     app = the_app("healthcheck")
-    here = [row for row in with_app(app, _rows) if row.host == identity()]
+    here = with_app(app, lambda app: app.store.workers(identity()))
     ages = [proof_age(row, app.settings.lease) for row in here if row.left > 0]
     healthy = bool(ages) and min(ages) <= max_age
     answer = {"healthy": healthy, "reason": _reason(here, ages, max_age), "workers": len(ages), "max_age": max_age}

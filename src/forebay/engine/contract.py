@@ -89,6 +89,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
         proved: seconds since its last round trip of `lease`; how honest liveness is known.
         host: where its pid means something; kept as it is, an engine makes up none.
         node: a name of that host for people.
+        born: when its process started, as its host counts; with the pid it names one process for good. 0 if not known.
     """
 
     worker: str
@@ -96,6 +97,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     node: str = ""
     pid: int = 0
+    born: int = 0
     queues: Sequence[str] = ()
     concurrency: int = 0
     running: int = 0

@@ -148,13 +148,14 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
     """A worker process as the store sees it. `left` is the seconds its lease still holds, below 0 when it ran out.
 
-    `host` is where its pid means something (`Beat.host`), `node` a name of it for people.
+    `host` is where its pid means something (`Beat.host`), `node` a name of it for people; see `Beat.born`.
     """
 
     worker: str
     host: str
     node: str = ""
     pid: int
+    born: int = 0
     queues: Sequence[str]
     concurrency: int
     running: int
@@ -313,8 +314,8 @@ class Schedules(Protocol):
 class Workers(Protocol):
     """Who is there."""
 
-    async def workers(self) -> list[WorkerRow]:
-        """The worker processes whose row still stands."""
+    async def workers(self, host: str | None = None) -> list[WorkerRow]:
+        """The worker processes whose row still stands; those of one host if it is given."""
         ...
 
 

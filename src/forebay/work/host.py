@@ -13,6 +13,8 @@ from pathlib import Path
 from forebay.model.ids import new_id
 
 _PROC = Path("/proc")
+#: Where the start of a process stands among what the kernel says of it.
+_BORN = 19
 
 
 @cache
@@ -42,8 +44,12 @@ def _boot() -> str:
         return ""
 
 
-def alive(pid: int) -> bool:
-    """Whether there is such a process and it can still run; one that waits to be buried by its parent cannot."""
+def alive(pid: int, born: int = 0) -> bool:
+    """Whether there is such a process and it can still run; one that waits to be buried by its parent cannot.
+
+    Args:
+        born: when it started, see `born`: another process that has its pid now is not it. 0 if that is not known.
+    """
     if pid <= 0:  # a number that the kernel takes for a group of processes
         raise ValueError(f"{pid} is no process id")
     try:
@@ -52,7 +58,14 @@ def alive(pid: int) -> bool:
         return False
     except PermissionError:
         pass  # somebody else's
-    return _state(pid) != "Z"
+    stat = _stat(pid)
+    return not stat or (stat[0] != "Z" and born in (0, int(stat[_BORN])))
+
+
+def born() -> int:
+    """When this process started, in the kernel's ticks since the host did; 0 if nobody can tell."""
+    stat = _stat(os.getpid())
+    return int(stat[_BORN]) if stat else 0
 
 
 def stay(home: int) -> None:
@@ -64,18 +77,30 @@ def stay(home: int) -> None:
 def rss(pid: int | None = None) -> int:
     """Resident memory in bytes; of this process unless `pid` names one of its children. 0 if nobody can tell."""
     try:
+        if pid is not None and not _counts_alike():
+            return 0
         pages = Path(f"/proc/{pid or 'self'}/statm").read_bytes().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
     except OSError:  # on Linux for lack of a descriptor alone
         return 0 if pid is not None or sys.platform == "linux" else _peak()
 
 
-def _state(pid: int) -> str:
-    """The kernel's letter; empty where there is no /proc."""
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on; nothing where nobody can tell."""
+    if not _counts_alike():
+        return []
     try:
-        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
-        return ""
+        return []
+
+
+def _counts_alike() -> bool:
+    """Whether /proc is that of this process's own pid namespace; another one's has other processes by these numbers."""
+    try:
+        return str(Path("/proc/self").readlink()) == str(os.getpid())
+    except OSError:
+        return False
 
 
 def _peak() -> int:

@@ -108,8 +108,8 @@ class Keeper:
 
         Missed twice in a row: a parent that lives knows better how its child ended, and gets the time to tell.
         """
-        rows, own = await self._store.workers(), {beat.worker for beat in self._beats()}
-        others = [row for row in rows if row.host == self._host and row.worker not in own]
+        rows, own = await self._store.workers(self._host), {beat.worker for beat in self._beats()}
+        others = [row for row in rows if row.worker not in own]
         missing = frozenset(row.worker for row in others if self._gone(row))
         lost, self._missing = sorted(missing & self._missing), missing
         if lost:
@@ -118,7 +118,7 @@ class Keeper:
     def _gone(self, row: WorkerRow) -> bool:
         """Whether its process is gone; of one that nobody can tell about, its lease decides."""
         try:
-            return not alive(row.pid)
+            return not alive(row.pid, row.born)
         except Exception as error:  # noqa: BLE001 - a row of any content must not hide the others
             self._trouble.tell(f"worker {row.worker}", error, advice="its lease decides")
             return False

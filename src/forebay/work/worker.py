@@ -27,7 +27,7 @@ from forebay.work.calls import Calls
 from forebay.work.ends import Ends
 from forebay.work.executor import Bounds, Executor
 from forebay.work.feed import NO_CAPS, Feed
-from forebay.work.host import identity
+from forebay.work.host import born, identity
 from forebay.work.pools import Pools
 from forebay.work.progress import Progress
 from forebay.work.run import Run, Stop
@@ -55,7 +55,7 @@ class Worker:
     def __init__(
         self, app: Forebay, options: WorkerOptions, id_: str, stuck: Callable[[Run, Outcome], None] | None = None
     ) -> None:
-        self.id, self._app, self._options = id_, app, options
+        self.id, self._app, self._options, self._born = id_, app, options, born()
         self._loop, self._scope = asyncio.get_running_loop(), contextvars.copy_context()
         settings = app.settings
         self._progress = Progress(app.store, app.producer.seal)
@@ -135,8 +135,8 @@ class Worker:
         """The heartbeat of this worker, as of now."""
         return Beat(
             worker=self.id, lease=self._app.settings.lease, host=identity(), node=platform.node(), pid=os.getpid(),
-            queues=self.queues(), concurrency=self._options.concurrency, running=self.running, done=self.done,
-            failed=self.failed, proved=self.proved, state=state, rss=rss,
+            born=self._born, queues=self.queues(), concurrency=self._options.concurrency, running=self.running,
+            done=self.done, failed=self.failed, proved=self.proved, state=state, rss=rss,
         )  # fmt: skip
 
     @property

@@ -14,7 +14,7 @@ from forebay.model.message import Message
 from forebay.store.contract import Schedule
 from forebay.testing import ManualClock
 from forebay.work import keeper, timekeeper
-from forebay.work.host import alive, identity
+from forebay.work.host import alive, born, identity
 from forebay.work.keeper import Keeper
 from forebay.work.timekeeper import Timekeeper
 
@@ -134,6 +134,12 @@ def test_a_pid_counts_on_its_own_host_only_and_an_odd_one_is_left_to_its_lease(c
         assert asyncio.run(watch()) == set(rows) - {"gone"}
     for name in ("all", "none", "huge"):
         assert len([line for line in messages(caplog) if f"worker {name}:" in line]) == 1, messages(caplog)
+
+
+def test_another_process_that_has_the_pid_now_is_not_the_one_that_had_it():
+    assert alive(os.getpid(), born())
+    assert alive(os.getpid(), 0)
+    assert not alive(os.getpid(), born() + 1)
 
 
 def test_a_process_that_waits_to_be_buried_does_not_live():

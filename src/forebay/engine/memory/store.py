@@ -93,7 +93,7 @@ class MemoryStore:
             older = (line for line in reversed(self._memory.audits) if before is None or line.seq < before)
             return list(islice(older, limit))
 
-    async def workers(self) -> list[WorkerRow]:
+    async def workers(self, host: str | None = None) -> list[WorkerRow]:
         """The workers whose row still stands, the longest running first."""
         with self._memory.verb():
             monotonic = self._memory.clock.monotonic()
@@ -105,6 +105,7 @@ class MemoryStore:
                     **{name: value for name, value in beat.items() if name != "lease"},
                 )
                 for row, beat in fields
+                if host in (None, row.beat.host)
             ]
 
 

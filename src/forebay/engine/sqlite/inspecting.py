@@ -138,10 +138,10 @@ class Inspecting:
         tx.db.execute(sql("forget_buried"), (self._db.boot, BURIED))
         return expired + forgotten
 
-    async def workers(self) -> list[WorkerRow]:
+    async def workers(self, host: str | None = None) -> list[WorkerRow]:
         """See `store.contract.Workers.workers`."""
         mono = self._db.clock.monotonic()
-        return [_worker(row, mono) for row in self._db.read(sql("workers"))]
+        return [_worker(row, mono) for row in self._db.read(sql("workers"), (host,))]
 
 
 def _table(state: State | None) -> str:
@@ -164,7 +164,7 @@ def _worker(row: tuple[Any, ...], mono: float) -> WorkerRow:
     except rows.FOREIGN:  # what of its last beat cannot be read is not told
         beat = Beat(worker="", lease=0.0)
     return WorkerRow(
-        worker=rows.text(id_), host=rows.text(host), node=beat.node, pid=pid, queues=beat.queues,
+        worker=rows.text(id_), host=rows.text(host), node=beat.node, pid=pid, born=beat.born, queues=beat.queues,
         concurrency=beat.concurrency, running=beat.running, done=beat.done, failed=beat.failed, proved=beat.proved,
         state=rows.text(state), rss=beat.rss, started=started, left=until - mono,
     )  # fmt: skip

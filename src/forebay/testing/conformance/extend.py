@@ -64,6 +64,14 @@ class TestExtend:
         assert kit.run(kit.backend.extend(beats)) == [True, False, True]
         assert sorted(row.worker for row in kit.run(kit.backend.workers())) == ["new", "other"]
 
+    def test_workers_of_one_host_are_listed_alone(self, kit: Kit) -> None:
+        """Who looks after the processes of one host need not read those of all others."""
+        beats = [Beat(worker=name, lease=15, host=host, born=7) for name, host in (("a", "x"), ("b", "y"), ("c", "x"))]
+        kit.run(kit.backend.extend(beats))
+        rows = kit.run(kit.backend.workers("x"))
+        assert sorted((row.worker, row.host, row.born) for row in rows) == [("a", "x", 7), ("c", "x", 7)]
+        assert kit.run(kit.backend.workers("z")) == []
+
     def test_a_lapsed_worker_shows_by_how_much(self, kit: Kit) -> None:
         """Until it is buried, the row of a worker that went silent says since when."""
         kit.beat(lease=15)
