@@ -47,9 +47,11 @@ def init(path: Path) -> None:
 
 
 def _elsewhere(path: Path) -> bool:
-    """Whether that name is taken by a module that does not lie in the file's own folder."""
-    here = [entry for entry in sys.path if Path(entry or ".").resolve() != path.parent.resolve()]
-    return PathFinder.find_spec(path.stem, here) is not None
+    """Whether that name is taken by a module that lies neither in the file's own folder nor in the present one."""
+    ours = {path.parent.resolve(), Path.cwd()}
+    return (
+        PathFinder.find_spec(path.stem, [entry for entry in sys.path if Path(entry).resolve() not in ours]) is not None
+    )
 
 
 @click.command(cls=Command)
