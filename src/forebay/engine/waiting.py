@@ -80,6 +80,11 @@ class Completion(Generic[T]):
             self.loop = asyncio.get_running_loop()
             self.future = self.loop.create_future()
 
+    @property
+    def blocks(self) -> bool:
+        """Whether a thread waits for it, rather than a coroutine on a loop."""
+        return self._lock is not None
+
     def set(self, value: Any, error: BaseException | None = None) -> None:
         """Keep the answer; `deliver` makes it known."""
         self._value, self._error = value, error

@@ -39,7 +39,7 @@ class WriteLock:
         Raises:
             Held: it did not come within `PATIENCE`.
         """
-        if not self._stand_in.waits and self._free():
+        if self.at_once():
             return
         if not self._stand_in.wait(PATIENCE):
             raise Held(
@@ -47,7 +47,10 @@ class WriteLock:
                 "process go on (kill -CONT), or end it; nothing was written, and what waits is safe"
             )
 
-    def _free(self) -> bool:
+    def at_once(self) -> bool:
+        """Take it if it is free, or taken here already; whether it was."""
+        if self._stand_in.waits:
+            return False
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

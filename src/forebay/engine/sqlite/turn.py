@@ -48,6 +48,10 @@ class Turn:
         self._looked = -LOOK
         self.stricter = False  # somebody wants each commit synced from now on
 
+    def at_once(self) -> bool:
+        """Whether entering would not have to wait for another process, or for a visitor of this one; takes the lock."""
+        return not self._visitors.here and self._lock.at_once()
+
     def __enter__(self) -> None:
         """Wait for the lock.
 

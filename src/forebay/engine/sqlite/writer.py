@@ -2,14 +2,17 @@
 
 An operation is a function of a transaction. Operations that share a commit succeed together; if the group fails it is
 rolled back and tried again by halves, so a bad one spoils nobody's day. What a crowd of callers asks for one by one may
-be carried out for all of them at once. The writer is a thread of its own, and no caller ever takes its place: a caller
-may be struck at any step (Ctrl-C, a timeout), the writer never is. At the commit there is a line: what comes after it,
-from the mark to the bells, is told in the log if it fails, and changes nobody's answer.
+be carried out for all of them at once. The writer is a thread of its own: a caller may be struck at any step (Ctrl-C, a
+timeout), the writer never is. Only the main thread of a program that would just wait does its own transaction, while
+nobody else is at it and with signal handlers put off (`engine/quiet.py`): two changes of thread are a quarter of an
+enqueue. At the commit there is a line: what comes after it, from the mark to the bells, is told in the log if it
+fails, and changes nobody's answer.
 """
 
 import contextlib
 import logging
 import queue
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -17,7 +20,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
 import apsw
 
-from forebay.engine import own
+from forebay.engine import own, quiet
 from forebay.engine.sqlite.bells import Ringer
 from forebay.engine.sqlite.errors import translate
 from forebay.engine.sqlite.lock import Held
@@ -84,6 +87,7 @@ class Writer:
     def __init__(self, db: apsw.Connection, turn: Turn, ringer: Ringer, signal: Notified, clock: Clock) -> None:
         self._db, self._turn, self._ringer, self._signal, self._clock = db, turn, ringer, signal, clock
         self._queue: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
+        self._at_it = threading.Lock()
         self._closed = self._ended = False
         self._told: set[str] = set()
         self._thread = own.start("forebay-writer", self._run)
@@ -109,10 +113,25 @@ class Writer:
     def _submit(self, operation: Operation) -> Completion[Any]:
         if self._closed:
             raise _closed()
+        if operation.completion.blocks and quiet.main() and self._in_person(operation):
+            return operation.completion
         self._queue.put(operation)
         if self._ended:  # it was closed in between, and nobody looks into the queue any more
             self._refuse()
         return operation.completion
+
+    def _in_person(self, operation: Operation) -> bool:
+        """In the main thread: carry it out here and now, unless that would mean to wait; whether it was."""
+        with quiet.Quiet():
+            if not self._queue.empty() or not self._at_it.acquire(blocking=False):
+                return False
+            try:
+                at_once = not self._closed and self._turn.at_once()
+                if at_once:
+                    self._commit([operation])
+                return at_once
+            finally:
+                self._at_it.release()
 
     def close(self) -> None:
         """Commit what was submitted, then end the thread."""
@@ -120,17 +139,23 @@ class Writer:
             self._closed = True
             self._queue.put(None)
             self._thread.join()
+            with self._at_it:
+                pass  # whoever was at it in person is done
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
-            group = self._gather(first)
-            try:
-                self._commit(group)
-            except BaseException as error:
-                _logger.exception("%s: the writer failed in a way it should not, and goes on", self._turn.path)
-                self._answer(error, [operation for operation in group if not operation.completion.answered])
+            with self._at_it:
+                self._take(first)
         self._ended = True
         self._refuse()
+
+    def _take(self, first: Operation) -> None:
+        group = self._gather(first)
+        try:
+            self._commit(group)
+        except BaseException as error:
+            _logger.exception("%s: the writer failed in a way it should not, and goes on", self._turn.path)
+            self._answer(error, [operation for operation in group if not operation.completion.answered])
 
     def _refuse(self) -> None:
         """Answer those who came behind the end."""

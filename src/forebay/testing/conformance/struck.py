@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from forebay.engine import quiet
 from forebay.engine.contract import Beat, Want
 from forebay.engine.waiting import drive
 from forebay.model.message import Message
@@ -62,7 +63,7 @@ class _Striker:
         if "forebay" not in frame.f_globals.get("__name__", ""):  # what breaks in asyncio is not ours to mend
             return None
         frame.f_trace_opcodes = True
-        if event == "opcode" and not self.struck:
+        if event == "opcode" and not self.struck and not quiet.quiet():  # where no handler runs, none raises
             self._left -= 1
             if self._left < 0:
                 self.struck = True

@@ -1,0 +1,88 @@
+"""A moment in which no signal handler of Python's interrupts the main thread; what comes is handled at its end.
+
+For the few milliseconds in which the main thread does an engine's work itself. Python runs signal handlers in the main
+thread, between any two steps, and Ctrl-C is one that raises. Nothing else is held up: handlers in C see their signals.
+"""
+
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+#: What `signal` is made of: it does not turn each answer into an enum, and each signal is asked for each time.
+_signal: Any = import_module("_signal")
+_NUMBERS: tuple[int, ...] = tuple(sorted(_signal.valid_signals()))
+_MAIN = threading.main_thread().ident
+_now: list["Quiet"] = []  # of the one main thread of this process
+
+
+def main() -> bool:
+    """Whether this is the thread that Python runs signal handlers in."""
+    return threading.get_ident() == _MAIN
+
+
+def quiet() -> bool:
+    """Whether handlers are put off now."""
+    return bool(_now)
+
+
+class Quiet:
+    """The context manager; one for each use, in the main thread alone."""
+
+    __slots__ = ("_came", "_kept", "over")
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[int, Callable[[int, FrameType | None], Any]]] = []
+        self._came: list[tuple[Callable[[int, FrameType | None], Any], int, FrameType | None]] = []
+        self.over = False
+
+    def __enter__(self) -> Self:
+        try:
+            for number in _NUMBERS:
+                handler = _signal.getsignal(number)
+                if callable(handler):
+                    self._kept.append((number, handler))
+                    _signal.signal(number, _Later(self, handler))
+        except BaseException:  # a handler that was not put off yet
+            self.over = True
+            self._restore()
+            raise
+        _now.append(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Raises whatever a handler raises that was put off."""
+        _now.clear()
+        self._restore()
+        for handler, number, frame in self._came:
+            handler(number, frame)
+
+    def _restore(self) -> None:
+        self.over = True
+        try:
+            while self._kept:
+                _signal.signal(*self._kept[-1])
+                self._kept.pop()
+        finally:  # a handler that is back may raise at once; what stands for the others passes on what comes
+            if self._kept:
+                self._restore()
+
+    def put_off(self, handler: Callable[[int, FrameType | None], Any], number: int, frame: FrameType | None) -> None:
+        """A signal came; one that comes too late is handled at once."""
+        if self.over:
+            handler(number, frame)
+        else:
+            self._came.append((handler, number, frame))
+
+
+class _Later:
+    """Stands for a handler meanwhile."""
+
+    __slots__ = ("_handler", "_quiet")
+
+    def __init__(self, quiet: Quiet, handler: Callable[[int, FrameType | None], Any]) -> None:
+        self._quiet, self._handler = quiet, handler
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self._quiet.put_off(self._handler, number, frame)
