@@ -2,7 +2,7 @@
 
 import sys
 
-from forebay.cli import main
+from forebay_command import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,6 +1,5 @@
 """Durations: `timedelta`, seconds, or text like "15s" at the surface; float seconds inside."""
 
-import math
 import re
 from datetime import timedelta
 
@@ -33,10 +32,14 @@ def seconds(value: Duration, what: str = "duration") -> float:
     return float(value)
 
 
+#: Seconds, 10,000 years, beyond which a duration has no end for people.
+EVER = 10_000 * 366 * 86_400.0
+
+
 def span(seconds: float | None) -> str:
-    """A duration: "350ms", "12s", "3m 20s", "5h 2m", "4d 1h"; "-" for none, "ever" without end."""
-    if seconds is None or math.isinf(seconds):
-        return "-" if seconds is None else "ever"
+    """A duration: "350ms", "12s", "3m 20s", "5h 2m", "4d 1h"; "-" for none, "ever" for one that no calendar knows."""
+    if seconds is None or not -EVER <= seconds <= EVER:
+        return "ever" if seconds else "-"
     if seconds < 0:
         return f"-{span(-seconds)}"
     if seconds < 1:

@@ -4,9 +4,10 @@ Pure: the reading carries its time. Knows no engine; what is wrong with the plac
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from math import isinf
 
 from forebay.flow.explain import UNKNOWN
-from forebay.model.duration import span
+from forebay.model.duration import EVER, span
 from forebay.model.finding import Finding, fail, fine, warn
 from forebay.observe.snapshot import Snapshot, proof_age
 
@@ -41,9 +42,10 @@ def _workers(now: Snapshot, lease: float, start: str) -> Iterator[Finding]:
         yield warn("workers", "none is alive", start)
     stuck = [worker for worker in now.alive if proof_age(worker, lease) > 2 * lease]
     for worker in stuck:
-        text = f"{worker.worker} (process {worker.pid} on {worker.node or worker.host}) lives, but could not lease for"
-        advice = "send SIGQUIT for its stacks; kill it and its messages are retried elsewhere"
-        yield fail("workers", f"{text} {proof_age(worker, lease):.0f} s", advice)
+        age = proof_age(worker, lease)
+        what = "what it says of itself cannot be read" if isinf(age) else f"could not lease for {span(age)}"
+        text = f"{worker.worker} (process {worker.pid} on {worker.node or worker.host}) lives, but {what}"
+        yield fail("workers", text, "send SIGQUIT for its stacks; kill it and its messages are retried elsewhere")
     stale = [worker for worker in now.workers if worker.left <= 0]
     if stale:
         text = f"{len(stale)} lost, and nobody made what they held ready again yet"
@@ -113,10 +115,10 @@ def _clock(now: Snapshot) -> Iterator[Finding]:
         *(gate.since for gate in now.gates),
         *(now.at + depth.age for depth in now.queues if depth.age < 0),
     ]
-    ahead = max(times, default=0.0) - now.at
+    ahead = max((one for one in times if one < now.at + EVER), default=0.0) - now.at
     if ahead > SKEW:
         advice = "let the system keep time (NTP); schedules and delays run late until it caught up"
-        yield warn("clock", f"something happened {ahead:.0f} s in the future: the clock was set back", advice)
+        yield warn("clock", f"something happened {span(ahead)} in the future: the clock was set back", advice)
     else:
         yield fine("clock", "nothing happened in the future")
 

@@ -14,7 +14,7 @@ from forebay.engine.sqlite import mark, place, schema
 from forebay.engine.sqlite.address import path_of
 from forebay.engine.sqlite.errors import translate
 from forebay.engine.sqlite.opened import BUSY_TIMEOUT
-from forebay.engine.sqlite.rows import LIVE_STATES
+from forebay.engine.sqlite.rows import LIVE_STATES, text
 from forebay.model.errors import EngineUnreachable
 from forebay.model.finding import Finding, Level, fail, fine, warn
 
@@ -154,21 +154,35 @@ def _structure(db: apsw.Connection) -> Finding:
     return fail("integrity", f"damaged: {'; '.join(' '.join(answer.split()) for answer in answers)}", advice)
 
 
+#: Differences that are told one by one.
+_TOLD = 5
+
+
 def _tallies(db: apsw.Connection) -> Finding:
     """The numbers that `depth` reads, held against the messages themselves, both as of one moment."""
     db.execute("begin")
     try:
-        counted: dict[tuple[str, str], int] = {
-            (queue, LIVE_STATES[state]): n
-            for queue, state, n in db.execute("select queue, state, count(*) from message group by 1, 2")
-        }
-        counted |= {(queue, "dead"): n for queue, n in db.execute("select queue, count(*) from dead group by 1")}
-        kept = {(queue, name): n for queue, name, n in db.execute("select queue, name, n from tally")}
+        live = db.execute("select cast(queue as blob), state, count(*) from message group by queue, state").fetchall()
+        dead = db.execute("select cast(queue as blob), 'dead', count(*) from dead group by queue").fetchall()
+        told = db.execute("select cast(queue as blob), cast(name as blob), n from tally").fetchall()
     finally:
         db.execute("rollback")
+    odd = sum(n for _, state, n in live if state not in range(len(LIVE_STATES)))
+    if odd:
+        advice = "look at them with `forebay messages --state parked`, and cancel them"
+        return fail("numbers", f"{odd:,} messages in a state that does not exist: Forebay did not write them", advice)
+    counted = {(text(queue), str(LIVE_STATES[state])): n for queue, state, n in live}
+    counted |= {(text(queue), name): n for queue, name, n in dead}
+    kept = {(text(queue), text(name)): n for queue, name, n in told}
+    return _compared(counted, kept)
+
+
+def _compared(counted: dict[tuple[str, str], int], kept: dict[tuple[str, str], int]) -> Finding:
     names = {*LIVE_STATES, "dead"}
     off = [key for key in counted.keys() | kept.keys() if key[1] in names and counted.get(key, 0) != kept.get(key, 0)]
     if not off:
         return fine("numbers", f"{sum(counted.values()):,} messages, as many as the queues say")
-    told = ", ".join(f"{q}: {kept.get((q, name), 0)} {name} told, {counted.get((q, name), 0)} there" for q, name in off)
-    return fail("numbers", told, "this is a bug in Forebay: please report it with this line")
+    told = [f"{q}: {kept.get((q, name), 0)} {name} told, {counted.get((q, name), 0)} there" for q, name in sorted(off)]
+    more = f", and {len(told) - _TOLD:,} more" if len(told) > _TOLD else ""
+    advice = "unless another program wrote into the file, this is a bug in Forebay: please report it with this line"
+    return fail("numbers", ", ".join(told[:_TOLD]) + more, advice)

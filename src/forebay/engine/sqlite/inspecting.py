@@ -1,5 +1,6 @@
 """Reading and stopping messages, and the workers that hold them."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,9 +31,8 @@ BURIED = 10_000
 _STOPPABLE = "not (state = 2 and cancel = 1)"
 
 _beat = msgspec.msgpack.Decoder(Beat).decode
-_beat = msgspec.msgpack.Decoder(Beat).decode
-#: The partial index that serves a listing by state, so that a listing never walks the whole table.
-_INDEX = {State.SCHEDULED: "message_due", State.READY: "message_ready", State.RUNNING: "message_running"}
+#: For a worker whose last beat cannot be read: nothing is known of it, and nothing proved.
+_UNREADABLE = Beat(worker="", lease=0.0, proved=math.inf)
 
 
 class Inspecting:
@@ -161,10 +161,11 @@ def _worker(row: tuple[Any, ...], mono: float) -> WorkerRow:
     id_, host, pid, started, until, state, detail = row
     try:
         beat = _beat(detail)
-    except rows.FOREIGN:  # what of its last beat cannot be read is not told
-        beat = Beat(worker="", lease=0.0)
+    except rows.FOREIGN:
+        beat = _UNREADABLE
     return WorkerRow(
         worker=rows.text(id_), host=rows.text(host), node=beat.node, pid=pid, born=beat.born, queues=beat.queues,
-        concurrency=beat.concurrency, running=beat.running, done=beat.done, failed=beat.failed, proved=beat.proved,
+        concurrency=beat.concurrency, running=beat.running, done=beat.done, failed=beat.failed,
+        proved=math.inf if math.isnan(beat.proved) else beat.proved,
         state=rows.text(state), rss=beat.rss, started=started, left=until - mono,
     )  # fmt: skip
