@@ -4,6 +4,7 @@ Order, strongest first: `FOREBAY_*` in the environment, `[tool.forebay]` of the 
 of `Forebay(...)`, our defaults. Nothing else in the package reads the environment.
 """
 
+import logging
 import os
 import re
 import tomllib
@@ -16,6 +17,8 @@ import msgspec
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
 from forebay.model.keys import Keys, Ring, ring
+
+_logger = logging.getLogger("forebay.config")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,10 +169,30 @@ def _table(path: Path) -> Mapping[str, Any]:
     return table  # pyright: ignore[reportUnknownVariableType]
 
 
+_PREFIX = "FOREBAY_"
+#: Names that say something to the command line, or to tests and benchmarks of Forebay itself.
+_OTHERS = ("APP", "DEBUG", "COMPLETE", "DATE_OFF", "PROPERTIES")
+#: What an orchestrator puts there for a service of ours, and what tests and benchmarks have for themselves.
+_STRANGERS = re.compile("(SERVICE_|PORT|BENCH_|TEST_|_)")
+
+
 def _environment() -> tuple[str, Mapping[str, Any]]:
-    fields = Settings.__struct_fields__
-    found = {name: os.environ[f"FOREBAY_{name.upper()}"] for name in fields if f"FOREBAY_{name.upper()}" in os.environ}
-    return "environment FOREBAY_*", found
+    names = {name.upper(): name for name in Settings.__struct_fields__}
+    given = {name.removeprefix(_PREFIX): text for name, text in os.environ.items() if name.startswith(_PREFIX)}
+    for name in given.keys() - names.keys():
+        if name not in _OTHERS and not _STRANGERS.match(name):
+            _unknown(name, [*names, *_OTHERS])
+    return "environment FOREBAY_*", {names[name]: text for name, text in given.items() if name in names}
+
+
+def _unknown(name: str, known: Sequence[str]) -> None:
+    """A slip of the pen is refused, for it has no effect; what resembles nothing may be somebody else's."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    if near:
+        raise ConfigError(f"environment: unknown setting {_PREFIX}{name}: did you mean {_PREFIX}{near[0]}?")
+    _logger.warning("environment: %s%s is no setting, and has no effect", _PREFIX, name)
 
 
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]

@@ -7,7 +7,7 @@ it met. Long work goes in batches, so that workers get their turn in between and
 import getpass
 import logging
 import platform
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -74,7 +74,12 @@ class Control:
 
     async def cancel_all(self, choice: Choice, report: Report | None = None) -> int:
         """Cancel what is chosen and waits, ask what runs to stop; how many. See `redrive` for `report`."""
-        return await self._batches("cancel", self._store.cancel_all, choice, await self.waiting(choice), report)
+        return await self._batches("cancel", self._store.cancel_all, [choice], await self.waiting(choice), report)
+
+    async def purge_queue(self, choice: Choice, states: Sequence[State], report: Report | None = None) -> int:
+        """Cancel what is chosen and waits in one of `states`; how many. See `redrive` for `report`."""
+        choices = [msgspec.structs.replace(choice, state=state) for state in states]
+        return await self._batches("purge queue", self._store.cancel_all, choices, await self.waiting(choice), report)
 
     async def waiting(self, choice: Choice) -> int:
         """How many live messages a choice means, at most."""
@@ -94,11 +99,11 @@ class Control:
         Args:
             report: called after each batch with how many it moved.
         """
-        return await self._batches("redrive", self._store.redrive, choice, await self.dead(choice), report)
+        return await self._batches("redrive", self._store.redrive, [choice], await self.dead(choice), report)
 
     async def purge(self, choice: Choice, report: Report | None = None) -> int:
         """Discard dead letters for good; how many. See `redrive` for `report`."""
-        return await self._batches("purge", self._store.purge, choice, await self.dead(choice), report)
+        return await self._batches("purge", self._store.purge, [choice], await self.dead(choice), report)
 
     async def pause_schedule(self, name: str) -> bool:
         """Stop a schedule from firing; False if there is none of that name."""
@@ -143,24 +148,38 @@ class Control:
         await self._store.put_schedules([schedule])
         await self._note("add schedule", schedule.name, cron=schedule.cron, task=schedule.message.task)
 
-    async def _batches(self, verb: str, move: _Move, choice: Choice, most: int, report: Report | None) -> int:
-        """Batch by batch. No more than `most` in all: what is redriven may die again at once, and go round for ever."""
-        left, total, ids = most, 0, choice.ids
+    async def _batches(
+        self, verb: str, move: _Move, choices: Sequence[Choice], most: int, report: Report | None
+    ) -> int:
+        """One choice after the other, in batches, as one line of the audit.
+
+        No more than `most` of each: what is redriven may die again at once, and go round for ever.
+        """
+        total = 0
         try:
-            while left > 0:
-                size = min(BATCH, left)
-                batch = choice if ids is None else msgspec.structs.replace(choice, ids=ids[:size])
-                moved = await move(batch, size)
-                met = moved if ids is None else size
-                ids = None if ids is None else ids[size:]
-                total, left = total + moved, left - met
-                if report is not None:
-                    report(met)
-                if moved == 0 and ids is None:
-                    break
+            for choice in choices:
+                async for moved in self._moved(move, choice, most, report):
+                    total += moved
         finally:
-            await self._note(verb, describe(choice), count=total)
+            alike = len(choices) == 1
+            what = choices[0] if alike else msgspec.structs.replace(choices[0], state=None)
+            await self._note(verb, describe(what), count=total)
         return total
+
+    async def _moved(self, move: _Move, choice: Choice, most: int, report: Report | None) -> AsyncGenerator[int]:
+        left, ids = most, choice.ids
+        while left > 0:
+            size = min(BATCH, left)
+            batch = choice if ids is None else msgspec.structs.replace(choice, ids=ids[:size])
+            moved = await move(batch, size)
+            met = moved if ids is None else size
+            ids = None if ids is None else ids[size:]
+            left -= met
+            if report is not None:
+                report(met)
+            yield moved
+            if moved == 0 and ids is None:
+                break
 
     async def _note(self, verb: str, target: str, **detail: object) -> None:
         words = " ".join(f"{name}={value}" for name, value in detail.items() if value != "")

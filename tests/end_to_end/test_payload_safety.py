@@ -90,10 +90,10 @@ def make_place(tmp_path):
         place.close()
 
 
-def slip_in(url, task, body, queue="default", **more):
+def slip_in(url, task, body, queue="default", clock=None, **more):
     """Publish as somebody does who reaches the file and has no key; the id."""
     message = Message(id=new_id(), queue=queue, task=task, body=body, **more)
-    with Forebay(url) as attacker:
+    with Forebay(url, clock=clock) as attacker:
         drive(attacker.engine.publish([message]))
     return message.id
 
@@ -292,9 +292,9 @@ def test_a_schedule_fires_under_seal_and_its_tick_cannot_be_lent_to_another_task
     def wipe() -> None: ...
 
     assert [one.value for one in drain(app, ahead=2 * 3600)] == ["fired", "fired"]
-    body = drive(app.store.schedules())[0].body
+    body = drive(app.store.schedules())[0].message.body
     for headers in ({FIRED_BY: "hourly"}, {FIRED_BY: "wipe"}, None):
-        slip_in(app.settings.url, "wipe", body, headers=headers)
+        slip_in(app.settings.url, "wipe", body, clock=clock, headers=headers)
     assert [(one.state, one.cause.split(":")[1]) for one in drain(app)] == [(State.DEAD, " bad seal")] * 3
     drive(app.close())
 

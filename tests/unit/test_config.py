@@ -95,3 +95,24 @@ def test_a_folder_that_is_gone_or_may_not_be_searched_has_no_pyproject(tmp_path,
     assert load({})[0].lease == 7.0
     monkeypatch.setattr("pathlib.Path.is_file", refused)
     assert load({})[0].lease == 15.0
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("LEESE", "LEASE"), ("POL", "POLL"), ("RESULT_TTLL", "RESULT_TTL"), ("DEBUGG", "DEBUG")]
+)
+def test_a_slip_in_the_name_of_a_variable_is_refused_with_the_name_that_was_meant(monkeypatch, name, meant):
+    monkeypatch.setenv(f"FOREBAY_{name}", "1")
+    with pytest.raises(ConfigError, match=f"unknown setting FOREBAY_{name}: did you mean FOREBAY_{meant}[?]$"):
+        load({})
+
+
+def test_a_variable_that_resembles_no_setting_is_left_alone_with_a_warning(monkeypatch, caplog):
+    for name in ("APP", "DEBUG", "SERVICE_HOST", "PORT", "PORT_80_TCP_ADDR", "BENCH_DIR", "TEST_MARK"):
+        monkeypatch.setenv(f"FOREBAY_{name}", "1")
+    load({})
+    assert caplog.records == []
+    monkeypatch.setenv("FOREBAY_MASCOT", "otter")
+    load({})
+    assert [one.getMessage() for one in caplog.records] == [
+        "environment: FOREBAY_MASCOT is no setting, and has no effect"
+    ]

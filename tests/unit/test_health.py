@@ -1,9 +1,11 @@
 """What `doctor` says of a reading: each trouble is named, with what to do, and nothing else is."""
 
+import msgspec
+
 from forebay.engine.contract import Depth
 from forebay.model.finding import Finding, Level
 from forebay.model.message import Message
-from forebay.observe.health import examine
+from forebay.observe.health import examine, saturated
 from forebay.observe.snapshot import Snapshot
 from forebay.store.contract import Gate, Schedule, WorkerRow
 
@@ -89,3 +91,26 @@ def test_dead_letters_old_messages_and_a_clock_set_back_are_warnings():
     queue = Depth(queue="q", ready=1, age=601.0, dead=2)
     findings = found(queue, workers=(worker("q", started=NOW + 60),))
     assert troubles(findings) == {"backlog": Level.WARN, "dead": Level.WARN, "clock": Level.WARN}
+
+
+def full(*, ready: int, done: int = 0, published: int = 0, running: int = 10) -> Snapshot:
+    busy = msgspec.structs.replace(worker("q"), running=running)
+    depth = Depth(queue="q", ready=ready, done=done, published=published)
+    return Snapshot(at=NOW, tick=1.0 + done, queues=[depth], workers=[busy])
+
+
+def slots(before: Snapshot | None, now: Snapshot) -> list[str]:
+    return [one.text for one in examine(now, LEASE, before=before) if one.check == "slots"]
+
+
+def test_a_queue_whose_slots_are_all_taken_is_named_if_nothing_ends_or_more_comes_than_ends():
+    start = full(ready=5)
+    (stuck,) = slots(start, full(ready=5))
+    assert stuck.startswith("q: all 10 slots of its workers are taken, 5 ready, and nothing ended within ")
+    (grows,) = slots(start, full(ready=9, done=3, published=7))
+    assert grows == "q: all 10 slots of its workers are taken, 9 ready, and more come than end"
+    assert slots(start, full(ready=2, done=3)) == []
+    assert slots(start, full(ready=5, running=9)) == []
+    assert slots(None, full(ready=5)) == []
+    assert [depth.queue for depth in saturated(start)] == ["q"]
+    assert saturated(full(ready=0)) == []

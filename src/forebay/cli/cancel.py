@@ -1,8 +1,10 @@
 """`cancel`, `purge`: stopping messages, one by one or many at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
+import msgspec
 
 from forebay.app import Forebay
 from forebay.cli import output
@@ -35,7 +37,7 @@ def cancel(ids: tuple[str, ...], *, yes: bool, **chosen: Any) -> int:
     if bool(ids) == any(chosen.values()):
         raise click.UsageError("name ids, or choose by -Q, --task and --key", click.get_current_context())
     if not ids:
-        _many("cancelled", [Choice(**chosen)], ask=not yes)
+        _many("cancelled", Choice(**chosen), (), ask=not yes)
         return Code.OK
     return _by_id(ids)
 
@@ -49,7 +51,7 @@ def cancel(ids: tuple[str, ...], *, yes: bool, **chosen: Any) -> int:
 def purge(queue: str, *, state: str | None, yes: bool, **chosen: Any) -> None:
     """Cancel all waiting messages of a queue. Running ones continue; dead letters stay (see `dead purge`)."""
     states = _WAITING if state is None else (State(state),)
-    _many("purged", [Choice(queue=queue, state=one, **chosen) for one in states], ask=not yes)
+    _many("purged", Choice(queue=queue, **chosen), states, ask=not yes)
 
 
 def _by_id(ids: tuple[str, ...]) -> int:
@@ -65,21 +67,22 @@ def _by_id(ids: tuple[str, ...]) -> int:
     return Code.FAILURE if any(state is None for _, state in done) else Code.OK
 
 
-def _many(done: str, choices: list[Choice], *, ask: bool) -> None:
+def _many(done: str, choice: Choice, states: Sequence[State], *, ask: bool) -> None:
+    """Cancel what is chosen, only in some states if any are named."""
+
     async def work(app: Forebay) -> int:
-        queue = choices[0].queue
-        if queue is not None:
-            only([queue], [depth.queue for depth in await app.engine.depth()], "queue")
+        if choice.queue is not None:
+            only([choice.queue], [depth.queue for depth in await app.engine.depth()], "queue")
         control = Control(app.engine, app.store, whoami())
-        total = await control.waiting(choices[0])
+        total = await control.waiting(choice)
         if ask and total:
-            what = describe(choices[0] if len(choices) == 1 else Choice(queue=queue, task=choices[0].task))
+            state = states[0] if len(states) == 1 else None
+            what = describe(msgspec.structs.replace(choice, state=state))
             confirm(f"Cancel the messages of {what}, {total:,} at most?")
-        count = 0
         with Bar(done, total) as bar:
-            for choice in choices:
-                count += await control.cancel_all(choice, bar.advance)
-        return count
+            if states:
+                return await control.purge_queue(choice, states, bar.advance)
+            return await control.cancel_all(choice, bar.advance)
 
     count = with_app(the_app("cancel"), work)
     output.show_one(form(), {done: count}, lambda: [f"{done} {count:,}"])

@@ -26,6 +26,9 @@ from forebay.observe import health
 from forebay.observe.snapshot import Snapshot, take
 from forebay.observe.why import handed_back
 
+#: Seconds between two readings.
+_BETWEEN = 1.0
+
 
 @click.command(cls=Command)
 @click.option("--quick", is_flag=True, help="Do not read the whole file.")
@@ -49,18 +52,22 @@ def doctor(*, quick: bool, strict: bool) -> int:
 
 def _flow(app: Forebay) -> list[Finding]:
     try:
-        now, causes = with_app(app, _snapshot)
-        return list(health.examine(now, app.settings.lease, locator(), causes))
+        before, now, causes = with_app(app, _look)
+        return list(health.examine(now, app.settings.lease, locator(), causes, before))
     except EngineError as error:
         return [fail("engine", str(error), "see what else was found")]
 
 
-async def _snapshot(app: Forebay) -> tuple[Snapshot, list[tuple[str, str, int]]]:
-    now, causes = await take(app.engine, app.store), list[tuple[str, str, int]]()
+async def _look(app: Forebay) -> tuple[Snapshot | None, Snapshot, list[tuple[str, str, int]]]:
+    """The present reading; the one before it if there is something that only two of them tell."""
+    before, now, causes = None, await take(app.engine, app.store), list[tuple[str, str, int]]()
+    if health.saturated(now):
+        await asyncio.sleep(_BETWEEN)
+        before, now = now, await take(app.engine, app.store)
     for depth in now.queues:
         if depth.scheduled:
             causes += [(depth.queue, cause, count) for cause, count in await handed_back(app.store, depth)]
-    return now, causes
+    return before, now, causes
 
 
 def _on_file(settings: Settings) -> Settings:

@@ -9,9 +9,7 @@ import msgspec
 
 from forebay.model.duration import span
 from forebay.model.lifecycle import FINAL, State
-
-#: What says in a cause that no worker knows a task.
-UNKNOWN = "no worker here knows"
+from forebay.model.outcome import NOT_KNOWN
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -176,7 +174,7 @@ def _line(subject: Subject, *, alone: bool) -> Iterator[Reason]:
 
 def _scheduled(subject: Subject, now: float) -> Reason:
     due = "now" if subject.due is None or subject.due <= now else f"in {span(subject.due - now)}"
-    if UNKNOWN in subject.cause:
+    if NOT_KNOWN in subject.cause:
         advice = "start a worker of the version that has this task, or cancel it"
         return Reason("unknown-task", f"{subject.cause}; offered again {due}", advice)
     if subject.failure and subject.attempt:
@@ -187,7 +185,7 @@ def _scheduled(subject: Subject, now: float) -> Reason:
 
 
 def _cause(text: str, count: int) -> Reason:
-    if UNKNOWN in text:
+    if NOT_KNOWN in text:
         return Reason("unknown-task", f"{_many(count)} handed back: {text}", "start a worker that has this task")
     return Reason("handed-back", f"{_many(count)} handed back: {text}")
 

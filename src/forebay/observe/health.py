@@ -6,10 +6,12 @@ Pure: the reading carries its time. Knows no engine; what is wrong with the plac
 from collections.abc import Callable, Iterator, Sequence
 from math import isinf
 
-from forebay.flow.explain import UNKNOWN
+from forebay.engine.contract import Depth
 from forebay.model.duration import EVER, span
 from forebay.model.finding import Finding, fail, fine, warn
+from forebay.model.outcome import NOT_KNOWN
 from forebay.observe.snapshot import Snapshot, proof_age
+from forebay.store.contract import WorkerRow
 
 #: Seconds that a tick may be late before somebody must be missing, and that clocks may differ.
 LATE, SKEW = 60.0, 5.0
@@ -18,7 +20,11 @@ LONG = 600.0
 
 
 def examine(
-    now: Snapshot, lease: float, app: str = "module:app", causes: Sequence[tuple[str, str, int]] = ()
+    now: Snapshot,
+    lease: float,
+    app: str = "module:app",
+    causes: Sequence[tuple[str, str, int]] = (),
+    before: Snapshot | None = None,
 ) -> Iterator[Finding]:
     """All findings; each check that is content says so too.
 
@@ -26,9 +32,11 @@ def examine(
         lease: seconds that a beat of a worker holds, from the settings.
         app: the app as `-A` names it, for the advice.
         causes: why messages were handed back without a failure: queue, cause, how many.
+        before: a reading a moment earlier, to tell whether saturated queues move.
     """
     yield from _workers(now, lease, f"start one: `forebay worker -A {app}`")
     yield from _handed_back(causes)
+    yield from _full(before, now)
     for check in _CHECKS:
         yield from check(now)
 
@@ -57,8 +65,41 @@ def _workers(now: Snapshot, lease: float, start: str) -> Iterator[Finding]:
 def _handed_back(causes: Sequence[tuple[str, str, int]]) -> Iterator[Finding]:
     for queue, cause, count in causes:
         text = f"{queue}: {count:,} handed back: {cause}"
-        advice = "start a worker of the version that has this task" if UNKNOWN in cause else "see `forebay messages`"
+        advice = "start a worker of the version that has this task" if NOT_KNOWN in cause else "see `forebay messages`"
         yield warn("tasks", text, advice)
+
+
+def saturated(now: Snapshot) -> list[Depth]:
+    """Queues on which messages wait while every slot of every worker that serves them is taken."""
+    waiting = [depth for depth in now.queues if depth.ready and not depth.paused]
+    return [depth for depth in waiting if (them := now.serving(depth.queue)) and all(map(_is_full, them))]
+
+
+def _is_full(worker: WorkerRow) -> bool:
+    return 0 < worker.concurrency <= worker.running
+
+
+def _full(before: Snapshot | None, now: Snapshot) -> Iterator[Finding]:
+    earlier = {} if before is None else {depth.queue: depth for depth in saturated(before)}
+    for depth in saturated(now):
+        then = earlier.get(depth.queue)
+        if before is None or then is None:
+            continue
+        slots = sum(worker.concurrency for worker in now.serving(depth.queue))
+        text = f"{depth.queue}: all {slots:,} slots of its workers are taken, {depth.ready:,} ready"
+        ended, came = _ended(depth) - _ended(then), depth.published - then.published
+        if not ended:
+            within = f"nothing ended within {span(now.tick - before.tick)}"
+            advice = (
+                "if its tasks wait for results from the same queues, give those another queue and worker; else see -c"
+            )
+            yield warn("slots", f"{text}, and {within}", advice)
+        elif came > ended:
+            yield warn("slots", f"{text}, and more come than end", "more processes (-p), or a higher -c")
+
+
+def _ended(depth: Depth) -> int:
+    return depth.done + depth.retried + depth.died + depth.cancelled + depth.expired + depth.discarded
 
 
 def _unserved(now: Snapshot) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ messages of the old form still wait. What arrives equals what was sent, or it is
 
 import copy
 import inspect
+import logging
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
@@ -19,10 +20,12 @@ from forebay.model.errors import BadArguments, BadResult, ConfigError, text_of
 from forebay.model.wire import unpack
 from forebay.produce.context import Context
 from forebay.produce.kinds import Kind, Kinds
+from forebay.produce.narrow import narrowed
 from forebay.produce.records import field_names
 from forebay.produce.signature import Signature
 from forebay.produce.way import ANY_WAY, Watch, Way, single
 
+_logger = logging.getLogger("forebay.worker")
 _KINDS = inspect.Parameter
 _VARIABLE = (_KINDS.VAR_POSITIONAL, _KINDS.VAR_KEYWORD)
 _MUTABLE = (list, dict, set, bytearray)
@@ -82,6 +85,7 @@ class Codec:
         #: whether "nothing" has to be checked against the annotation like any other result
         self.returns_value = read.returns not in (Any, None, NoneType)
         self._result = self._way(lambda: single(returns, self._kinds), "its result")
+        self._returns, self._told = read.returns, False
 
     def _read_arguments(self, read: Signature) -> tuple[type[msgspec.Struct], Way]:
         kinds = {p.name: self._parameter(p, read.annotation(p)) for p in read.parameters}
@@ -208,15 +212,29 @@ class Codec:
         return arguments
 
     def encode_result(self, value: Any) -> bytes:
-        """The result's bytes.
+        """The result's bytes. What the annotation does not know of it is left out, with a warning at the first time.
 
         Raises:
-            BadResult: it cannot be encoded, is not of the annotated type, or would not arrive as it is.
+            BadResult: it cannot be encoded, or is not of the annotated type.
         """
         try:
             return self._result.encode(value)
         except Exception as error:
-            raise BadResult(f"task {self.name}: its result is not usable: {_plain(error)}") from error
+            blob = self._narrowed(value)
+            if blob is None:
+                raise BadResult(f"task {self.name}: its result is not usable: {_plain(error)}") from error
+            if not self._told:
+                self._told = True
+                text = "task %s: its result holds more than its return annotation says, which is left out: %s"
+                _logger.warning(text, self.name, _plain(error))
+            return blob
+
+    def _narrowed(self, value: Any) -> bytes | None:
+        """The result as its annotation promises it; None if it is nothing of that kind."""
+        try:
+            return self._result.encode(narrowed(value, self._returns))
+        except Exception:  # noqa: BLE001 - what was wrong with it as it is says more
+            return None
 
     def decode_result(self, blob: bytes) -> Any:
         """The result, as the task's return type.

@@ -100,7 +100,7 @@ class Kinds:
         """
         if annotation is Any or annotation is object:
             return ANYTHING
-        inner = _unwrapped(annotation)
+        inner = unwrapped(annotation)
         if inner is not annotation:
             return self._within(annotation, lambda: self.read(inner))
         origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
@@ -250,7 +250,7 @@ def _first(kinds: Sequence[Kind], value: Any, make: Callable[[Any, Any], Any]) -
     raise ValueError(refused[0])
 
 
-def _unwrapped(annotation: Any) -> Any:
+def unwrapped(annotation: Any) -> Any:
     """What stands behind a name, a wrapper or a variable; the annotation itself if it is none of them."""
     if annotation is None or annotation is typing.NoReturn or annotation is typing.Never:
         return NoneType

@@ -138,7 +138,9 @@ def odd(tmp_path_factory):
     path = tmp_path_factory.mktemp("odd") / "forebay.db"
     with Forebay(f"sqlite:///{path}"):
         pass
-    made = [rows(table)[0] for table in TABLES] + [row for table in TABLES for row in rows(table)[1:]]
+    ready = {**TABLES["message"][0], "id": b"odd-ready", "state": 1}
+    made = [("message", {column: _told("message", column, value) for column, value in ready.items()})]
+    made += [rows(table)[0] for table in TABLES] + [row for table in TABLES for row in rows(table)[1:]]
     subprocess.run([sys.executable, "-c", WRITER, str(path)], input=json.dumps(made), text=True, check=True, timeout=60)
     return path
 
@@ -158,6 +160,7 @@ READERS = {
     ("dead", "list", "--limit", "100000"): "good-dead",
     ("dead", "show", "good-dead"): "good-dead",
     ("why", "good-message"): "good-queue",
+    ("why", "odd-ready"): "good-queue",
     ("why", "good-queue"): "good-queue",
     ("workers",): "good-worker",
     ("schedules",): "good-schedule",

@@ -182,3 +182,14 @@ def test_a_reader_that_leaves_is_no_error(full):
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(60) == 0
+
+
+def test_a_purge_of_a_queue_is_one_line_of_the_audit(shell):
+    for number in range(3):
+        shell.enqueue("greet", f"n{number}", *(("--delay", "1h") if number else ()))
+    assert shell("purge", "default", "--yes", "-o", "json").json == {"purged": 3}
+    (line,) = shell("audit", "-o", "json").json
+    assert (line["verb"], line["target"], line["detail"]) == ("purge queue", "queue default", "count=3")
+    shell.enqueue("greet", "later", "--delay", "1h")
+    shell("purge", "default", "--state", "scheduled", "--yes")
+    assert shell("audit", "-o", "json").json[0]["target"] == "queue default, state scheduled"

@@ -127,7 +127,8 @@ def look(path: Path) -> Iterator[Finding]:
 
 
 def _file(path: Path) -> Finding:
-    folder = path.absolute().parent
+    path = path.absolute()
+    folder = path.parent
     if not path.exists():
         return fail("file", f"{path}: no such file", "name the app with -A or the file with --url, or enqueue first")
     if path.is_dir():
