@@ -1,6 +1,6 @@
 """Forebay: messaging queues and workers, on one SQLite file or on the servers you have."""
 
-import forebay_command as _command  # noqa: F401 - first, so that Ctrl-C may come while `python -m forebay` imports the rest
+import forebay_command as _command  # first, so that Ctrl-C may come while `python -m forebay` imports the rest
 from forebay.app import Forebay
 from forebay.engine.contract import Depth
 from forebay.flow.retry import Retry
@@ -72,3 +72,4 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+del _command

@@ -11,7 +11,7 @@ from collections import abc, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from types import UnionType
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -29,20 +29,31 @@ _BASES: dict[Any, Callable[[Any], Any]] = {
 def narrowed(value: Any, annotation: Any) -> Any:
     """`value` without what `annotation` does not know."""
     annotation = _plain(annotation)
-    origin, arguments = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
+    origin: Any = typing.get_origin(annotation) or annotation
+    arguments = typing.get_args(annotation)
     if origin is typing.Union or origin is UnionType:
         return narrowed(value, _nearest(value, arguments))
-    if not isinstance(origin, type) or origin in (Any, object):
+    if origin in (Any, object) or not _is(origin, type):
         return value
-    if origin in _BASES and isinstance(value, origin) and type(value) is not origin:
+    if origin in _BASES and _is(value, origin) and type(value) is not origin:
         return _BASES[origin](value)
-    if isinstance(value, Mapping) and issubclass(origin, abc.Mapping) and not typing.is_typeddict(origin):
+    if _is(value, Mapping) and _below(origin, abc.Mapping) and not typing.is_typeddict(origin):
         kind = arguments[1] if len(arguments) > 1 else Any
-        held = dict(cast("Mapping[Any, Any]", value))
+        held: dict[Any, Any] = dict(value)
         return _kept(value, held, {key: narrowed(item, kind) for key, item in held.items()})
-    if isinstance(value, list | tuple | deque) and issubclass(origin, abc.Iterable) and not hasattr(origin, "_fields"):
-        return _series(cast("Sequence[Any]", value), origin, arguments)
+    if _is(value, (list, tuple, deque)) and _below(origin, abc.Iterable) and not hasattr(origin, "_fields"):
+        return _series(value, origin, arguments)
     return _record(value, origin)
+
+
+def _is(value: object, kind: Any) -> bool:
+    """As `isinstance`, where nothing is to be concluded of a type that is known at run time only."""
+    return isinstance(value, kind)
+
+
+def _below(kind: Any, base: Any) -> bool:
+    """As `issubclass`, likewise."""
+    return issubclass(kind, base)
 
 
 def _plain(annotation: Any) -> Any:
@@ -63,10 +74,10 @@ def _nearest(value: Any, arguments: Sequence[Any]) -> Any:
         if base in classes:
             return classes[base]
     fits = (kind for kind in kinds if typing.is_typeddict(kind) and kind.__required_keys__ <= set(value))
-    return next(fits, Any) if isinstance(value, dict) else Any
+    return next(fits, Any) if _is(value, dict) else Any
 
 
-def _series(value: Sequence[Any], origin: Any, arguments: Sequence[Any]) -> Any:
+def _series(value: Any, origin: Any, arguments: Sequence[Any]) -> Any:
     fixed = origin is tuple and Ellipsis not in arguments and len(arguments) == len(value)
     kinds = arguments if fixed else [arguments[0] if arguments else Any] * len(value)
     items = [narrowed(item, kind) for item, kind in zip(value, kinds, strict=True)]
@@ -79,18 +90,18 @@ def _kept(value: Any, before: Mapping[Any, Any], after: Mapping[Any, Any]) -> An
     return value if alike else after
 
 
-def _record(value: Any, origin: type) -> Any:
+def _record(value: Any, origin: Any) -> Any:
     """The fields that `origin` has, in the form that it is made from."""
     record = record_of(origin)
-    hints = {} if record is None else record.fields
-    if isinstance(value, dict) and (hints or typing.is_typeddict(origin)):
-        held, known = cast("dict[Any, Any]", value), _known(origin, hints)
+    hints: Mapping[str, Any] = {} if record is None else record.fields
+    if _is(value, dict) and (hints or typing.is_typeddict(origin)):
+        held, known = dict[Any, Any](value), _known(origin, hints)
         return _kept(value, held, {key: narrowed(item, known[key]) for key, item in held.items() if key in known})
-    if not isinstance(value, origin) or typing.is_typeddict(origin):
+    if typing.is_typeddict(origin) or not _is(value, origin):
         return value
     if models.is_kind(origin) and not models.is_dataclass(origin):
         names = _model_fields(value, origin)
-    elif issubclass(origin, msgspec.Struct) or dataclasses.is_dataclass(origin):
+    elif _below(origin, msgspec.Struct) or dataclasses.is_dataclass(origin):
         names = {name: hints[name] for name in _own(origin) if hasattr(value, name)}
     else:
         return value
@@ -98,21 +109,22 @@ def _record(value: Any, origin: type) -> Any:
     after = {name: narrowed(before[name], kind) for name, kind in names.items()}
     if type(value) is origin and _kept(value, before, after) is value:
         return value
-    return _written(origin, after) if issubclass(origin, msgspec.Struct) else {**_extra(value, origin), **after}
+    return _written(origin, after) if _below(origin, msgspec.Struct) else {**_extra(value, origin), **after}
 
 
-def _known(origin: type, hints: Mapping[str, Any]) -> dict[str, Any]:
+def _known(origin: Any, hints: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of the plain form of a class, with their annotations."""
-    if not issubclass(origin, msgspec.Struct):
+    if not _below(origin, msgspec.Struct):
         return dict(hints)
     tag = origin.__struct_config__.tag_field
     return {**({} if tag is None else {tag: Any}), **{wire: hints[name] for name, wire in _names(origin)}}
 
 
-def _own(origin: Any) -> Sequence[str]:
-    if issubclass(origin, msgspec.Struct):
-        return origin.__struct_fields__
-    return [field.name for field in dataclasses.fields(origin) if field.init]
+def _own(origin: Any) -> list[str]:
+    if _below(origin, msgspec.Struct):
+        return [*origin.__struct_fields__]
+    fields = dataclasses.fields(origin)
+    return [field.name for field in fields if field.init]
 
 
 def _model_fields(value: Any, origin: Any) -> dict[str, Any]:
@@ -127,7 +139,7 @@ def _extra(value: Any, origin: Any) -> dict[str, Any]:
     return dict(value.__pydantic_extra__ or {}) if open_ else {}
 
 
-def _written(origin: type[msgspec.Struct], items: Mapping[str, Any]) -> Any:
+def _written(origin: Any, items: Mapping[str, Any]) -> Any:
     """The plain form of a Struct, as its decoder reads it."""
     config = origin.__struct_config__
     if config.array_like:
@@ -136,5 +148,5 @@ def _written(origin: type[msgspec.Struct], items: Mapping[str, Any]) -> Any:
     return named if config.tag_field is None else {config.tag_field: config.tag, **named}
 
 
-def _names(origin: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
+def _names(origin: Any) -> Iterator[tuple[str, str]]:
     return zip(origin.__struct_fields__, origin.__struct_encode_fields__, strict=True)

@@ -6,6 +6,7 @@ Opens the file for reading only. Never migrates, repairs or creates.
 import platform
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -162,16 +163,18 @@ def _tallies(db: apsw.Connection) -> Finding:
     """The numbers that `depth` reads, held against the messages themselves, both as of one moment."""
     db.execute("begin")
     try:
-        live = db.execute("select cast(queue as blob), state, count(*) from message group by queue, state").fetchall()
-        dead = db.execute("select cast(queue as blob), 'dead', count(*) from dead group by queue").fetchall()
-        told = db.execute("select cast(queue as blob), cast(name as blob), n from tally").fetchall()
+        live: list[Any] = db.execute(
+            "select cast(queue as blob), state, count(*) from message group by queue, state"
+        ).fetchall()
+        dead: list[Any] = db.execute("select cast(queue as blob), 'dead', count(*) from dead group by queue").fetchall()
+        told: list[Any] = db.execute("select cast(queue as blob), cast(name as blob), n from tally").fetchall()
     finally:
         db.execute("rollback")
     odd = sum(n for _, state, n in live if state not in range(len(LIVE_STATES)))
     if odd:
         advice = "look at them with `forebay messages --state parked`, and cancel them"
         return fail("numbers", f"{odd:,} messages in a state that does not exist: Forebay did not write them", advice)
-    counted = {(text(queue), str(LIVE_STATES[state])): n for queue, state, n in live}
+    counted = {(text(queue), LIVE_STATES[state].value): n for queue, state, n in live}
     counted |= {(text(queue), name): n for queue, name, n in dead}
     kept = {(text(queue), text(name)): n for queue, name, n in told}
     return _compared(counted, kept)
