@@ -170,11 +170,12 @@ def _tallies(db: apsw.Connection) -> Finding:
         told: list[Any] = db.execute("select cast(queue as blob), cast(name as blob), n from tally").fetchall()
     finally:
         db.execute("rollback")
-    odd = sum(n for _, state, n in live if state not in range(len(LIVE_STATES)))
+    names: dict[int, str] = {number: str(state) for number, state in enumerate(LIVE_STATES)}
+    odd = sum(n for _, state, n in live if state not in names)
     if odd:
         advice = "look at them with `forebay messages --state parked`, and cancel them"
         return fail("numbers", f"{odd:,} messages in a state that does not exist: Forebay did not write them", advice)
-    counted = {(text(queue), LIVE_STATES[state].value): n for queue, state, n in live}
+    counted = {(text(queue), names[state]): n for queue, state, n in live}
     counted |= {(text(queue), name): n for queue, name, n in dead}
     kept = {(text(queue), text(name)): n for queue, name, n in told}
     return _compared(counted, kept)
