@@ -6,7 +6,17 @@ All rows but those of `on_sqlite` are written once for all engines; an engine ma
 from collections.abc import Mapping
 from pathlib import Path
 
-from forebay.testing.faults import clocks, competing, disk, freezing, interrupting, killing, on_sqlite, striking
+from forebay.testing.faults import (
+    clocks,
+    competing,
+    containing,
+    disk,
+    freezing,
+    interrupting,
+    killing,
+    on_sqlite,
+    striking,
+)
 from forebay.testing.faults.run import Scenario
 from forebay.testing.faults.stage import MakeUrl
 from forebay.testing.history import Rules
@@ -44,6 +54,7 @@ SCENARIOS = (
     Scenario("T32", "no descriptor left in a fleet", interrupting.nothing_left),
     Scenario("T33", "coroutines cancelled in verbs", interrupting.cancelled, smoke=False),
     Scenario("T33s", "cancelled in verbs, short", interrupting.few_cancelled, whole=False),
+    Scenario("T34", "two containers, one killed", containing.apart),
 )
 
 

@@ -13,13 +13,17 @@ _PROC = Path("/proc")  # on Linux; elsewhere `ps` is asked
 
 
 class Proc:
-    """One process of ours and all that descend from it."""
+    """One process of ours and all that descend from it.
 
-    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+    Args:
+        before: words of a command that runs the rest as its own.
+    """
+
+    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], log: Path, before: Sequence[str] = ()) -> None:
         self.log = log
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [*before, sys.executable, *arguments],
                 env={**os.environ, **env}, cwd=log.parent, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True,
             )  # fmt: skip

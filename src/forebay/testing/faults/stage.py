@@ -102,10 +102,10 @@ class Stage:
         ]  # fmt: skip
         return self.start(arguments, env)
 
-    def start(self, arguments: Sequence[str], env: Mapping[str, str] | None = None) -> Proc:
+    def start(self, arguments: Sequence[str], env: Mapping[str, str] | None = None, before: Sequence[str] = ()) -> Proc:
         """Start a Python process that knows this trial's engine by FOREBAY_URL."""
         settings = {"FOREBAY_URL": self.url, "FOREBAY_LEASE": str(self.lease), "FOREBAY_RESULT_TTL": "1d"}
-        proc = Proc(arguments, {**settings, **(env or {})}, self.folder / f"process-{len(self._procs)}.log")
+        proc = Proc(arguments, {**settings, **(env or {})}, self.folder / f"process-{len(self._procs)}.log", before)
         self._procs.append(proc)
         return proc
 

@@ -29,7 +29,8 @@ class Recorder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._pid, self._fd = 0, -1
-        self._calls = itertools.count(1)
+        # pids of two containers may be equal; where the numbers of calls begin tells their processes apart
+        self._calls = itertools.count(int.from_bytes(os.urandom(5)) << 20)
 
     def write(self, kind: type[E], **fields: Any) -> None:
         """Append one event, stamped with the time and this process."""
