@@ -296,7 +296,7 @@ def test_the_log_of_another_database_is_not_mixed_into_a_new_file(tmp_path):
     drive(opened(other).close())
     other.rename(path)
     text = refusal(path)
-    assert "f.db-wal is the log of the old file and would be mixed into it" in text
+    assert "f.db-wal is the log of another state of it and would be mixed into it" in text
     assert (tmp_path / "f.db-wal").read_bytes() == log
     for name in ("f.db-wal", "f.db-mark"):
         (tmp_path / name).unlink()

@@ -14,7 +14,8 @@ from forebay.config import Settings
 from forebay.engine.sqlite import mark, place, schema
 from forebay.engine.sqlite.address import path_of
 from forebay.engine.sqlite.errors import translate
-from forebay.engine.sqlite.opened import BUSY_TIMEOUT
+from forebay.engine.sqlite.guard import Guard
+from forebay.engine.sqlite.opened import BUSY_TIMEOUT, refuse
 from forebay.engine.sqlite.rows import LIVE_STATES, text
 from forebay.model.errors import EngineUnreachable
 from forebay.model.finding import Finding, Level, fail, fine, warn
@@ -57,6 +58,9 @@ def examine(settings: Settings, *, deep: bool = True) -> Iterator[Finding]:
         yield found
         if found.level is Level.FAIL and found.check in NEEDED:
             return
+    if (refused := _refused(path)) is not None:
+        yield refused
+        return
     try:
         db = _connect(path)
         try:
@@ -66,6 +70,19 @@ def examine(settings: Settings, *, deep: bool = True) -> Iterator[Finding]:
     except apsw.Error as error:
         check = "integrity" if isinstance(error, apsw.CorruptError) else "database"
         yield fail(check, str(translate(error, str(path))), "restore it from a backup, or choose another path")
+
+
+def _refused(path: Path) -> Finding | None:
+    """What keeps the file from being opened, if something does: the same that an app is told."""
+    held = Guard(path)
+    try:
+        place.check_header(path, held.header())
+        refuse(path, held)
+    except EngineUnreachable as error:
+        return fail("database", str(error), "then run `forebay doctor` again")
+    finally:
+        held.close()
+    return None
 
 
 def _connect(path: Path) -> apsw.Connection:

@@ -15,10 +15,14 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import apsw
+
+from forebay.engine.sqlite import frames
+from forebay.engine.sqlite.frames import FIRST, Index
 
 #: Where SQLite locks (os_unix.c): a range of the database held by whoever uses it; bytes of the -shm, one held by
 #: whoever has it mapped, one by whoever works off the log.
@@ -30,7 +34,6 @@ _FORM, _KIND = ("qqihh", 3) if sys.platform == "darwin" else ("hhqqi", 0)
 _SET = getattr(fcntl, "F_OFD_SETLK", None)
 #: Seconds that whoever wants the log kept waits for one who is working it off.
 _PATIENCE = 5.0
-_HEADER = 100
 
 
 class Key(NamedTuple):
@@ -51,23 +54,40 @@ def key_of(path: Path | str) -> Key:
 
 
 class Guard:
-    """The hold on one database; it has to exist already. `sure` once its own locks are there."""
+    """The hold on one database; it has to exist already.
+
+    Attributes:
+        sure: its own locks are there.
+        log: a descriptor of the log, once SQLite has it open; else -1.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path, self.sure = path, False
+        self.path, self.sure = path, False
         self._turn = threading.RLock()
         self._db = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        self._shm = -1
+        self._shm = self.log = -1
         found = os.fstat(self._db)
         self.key = Key(found.st_dev, found.st_ino)
 
     def header(self) -> bytes:
         """The first bytes of the database, as they are on the disk."""
-        return os.pread(self._db, _HEADER, 0)
+        return os.pread(self._db, FIRST, 0)
 
     def size(self) -> int:
         """Bytes of the database on the disk."""
         return os.fstat(self._db).st_size
+
+    def index(self) -> Index | None:
+        """What the -shm says of the log; None if there is none."""
+        return None if self._shm < 0 else frames.index(self._shm)
+
+    def name(self) -> Path | None:
+        """Where the database is now, if it still has a name that can be found."""
+        for path in _names(self._db, self.path.parent):
+            with contextlib.suppress(OSError):
+                if key_of(path) == self.key:
+                    return path
+        return None
 
     def unlike_others(self) -> bool:
         """Before SQLite opens it: do others use the database, but not the -shm that lies beside it now?"""
@@ -79,6 +99,8 @@ class Guard:
     def hold(self) -> None:
         """Take the locks, now that SQLite has made what it needs."""
         self._open_shm()
+        with contextlib.suppress(OSError):  # SQLite has no locks on this one
+            self.log = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         if _SET is None or self._shm < 0:
             return
         with contextlib.suppress(OSError):  # a file system without them: the locks of SQLite have to do
@@ -87,7 +109,7 @@ class Guard:
             self.sure = True
 
     def _open_shm(self) -> None:
-        path = f"{self._path}-shm"
+        path = f"{self.path}-shm"
         with contextlib.suppress(FileNotFoundError):
             if self._shm >= 0 and Path(path).stat().st_ino != os.fstat(self._shm).st_ino:
                 os.close(self._shm)  # of a file that is gone; nobody here has it open
@@ -137,10 +159,10 @@ class Guard:
     def forget(self) -> None:
         """Close the descriptors whoever uses the file: in a forked child, which has no locks to lose."""
         self.sure = False
-        for fd in (self._db, self._shm):
+        for fd in (self._db, self._shm, self.log):
             if fd >= 0:
                 os.close(fd)
-        self._db = self._shm = -1
+        self._db = self._shm = self.log = -1
 
 
 _parked: list[Guard] = []  # for the whole process, as its locks are: guards that are done, and cannot be closed yet
@@ -192,6 +214,17 @@ def _same(path: str, key: Key) -> bool:
         return bool(path) and key_of(path) == key
     except OSError:
         return False
+
+
+def _names(fd: int, folder: Path) -> Iterator[Path]:
+    """Where an open file may be: as the system tells, else in the folder where it was."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "darwin":
+            yield Path(os.fsdecode(fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")))
+        else:
+            yield Path(f"/proc/self/fd/{fd}").readlink()
+    with contextlib.suppress(OSError):
+        yield from folder.iterdir()
 
 
 def _held(fd: int, place: tuple[int, int]) -> int:

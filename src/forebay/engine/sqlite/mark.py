@@ -5,6 +5,7 @@ commits add what they accepted and ended to a number in `<database>-mark`, witho
 runs ahead of what a start must find again. At each opening it is held against the same sum of the file's own tallies.
 """
 
+import contextlib
 import logging
 import os
 import struct
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 import apsw
 
-from forebay.engine.sqlite import companions
+from forebay.engine.sqlite import companions, frames
 from forebay.engine.sqlite.companions import Rights
 from forebay.engine.sqlite.holder import named, users
 from forebay.model.errors import EngineUnreachable
@@ -26,7 +27,7 @@ GROWING = frozenset({"published", "done", "retried", "died", "cancelled", "expir
 _PROGRESS = f"select coalesce(sum(n), 0) from tally where name in ({', '.join(map(repr, sorted(GROWING)))})"  # noqa: S608 - the names stand above
 #: Seconds within which commits share a write of the mark; what a killed process may leave out of it.
 INTERVAL = 0.005
-_FORM = struct.Struct("<8sQQQQ?36s")
+_FORM, _BEFORE = struct.Struct("<8sQQQQ?36s8sQ"), struct.Struct("<8sQQQQ?36s")  # and as it was before it knew logs
 _MAGIC = b"frbymark"
 
 
@@ -39,6 +40,7 @@ class Record(NamedTuple):
         database, own: the inodes of the database and of the mark, to notice that one was replaced without the other.
         hasty: some commits may not be synced (durability "normal"): a power loss may take them.
         boot: the start of the host in which it was written.
+        log, began: the name of the log (its salts), and the first page of the database when it began; see `frames.py`.
     """
 
     progress: int
@@ -47,6 +49,8 @@ class Record(NamedTuple):
     own: int
     hasty: bool
     boot: str
+    log: bytes = bytes(8)
+    began: int = 0
 
 
 def progress(db: apsw.Connection) -> int:
@@ -97,6 +101,60 @@ def _fell_back(database: Path, record: Record, now: int) -> EngineUnreachable:
     )
 
 
+def check_log(database: Path, header: bytes) -> None:
+    """Before SQLite sees a file that begins like this: is the log beside it its own, or its own elsewhere?
+
+    Raises:
+        EngineUnreachable: the database was replaced, overwritten, or renamed without its log.
+    """
+    log = Path(f"{database}-wal")
+    if not _filled(log):
+        if (left := _left_behind(database, header)) is not None:
+            raise EngineUnreachable(
+                f"{database} was renamed, and what was accepted last stays behind in {left}: rename that too "
+                f"(mv '{left}' '{log}'), or delete it to go on without"
+            )
+        return
+    if (record := _peek(database)) is None:
+        return
+    replaced = record.database != database.stat().st_ino
+    same_mark = record.own == Path(f"{database}-mark").stat().st_ino
+    if (replaced and same_mark) or _belongs(record, log, header) is False:
+        raise EngineUnreachable(
+            f"{database} was {'replaced' if replaced else 'overwritten'}, or its log was: {log.name} is the log of "
+            f"another state of it and would be mixed into it. Put back what belongs together, or {still_open(database)}"
+            f"delete {log.name} and {database.name}-mark to go on with what is there"
+        )
+
+
+def _filled(log: Path) -> bool:
+    try:
+        return log.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _belongs(record: Record, log: Path, header: bytes) -> bool | None:
+    """Whether a log belongs to a database that begins like this; None if nobody knows. Not open here by SQLite."""
+    fd = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if not record.began or frames.salts_of(fd) != record.log:
+            return None
+        return frames.belongs(header, fd, record.began)
+    finally:
+        os.close(fd)
+
+
+def _left_behind(database: Path, header: bytes) -> Path | None:
+    """The log of this database under a name that it had before, in its folder."""
+    for log in database.parent.glob("*-wal"):
+        before = Path(str(log).removesuffix("-wal"))
+        with contextlib.suppress(OSError):
+            if not before.exists() and _filled(log) and (record := _peek(before)) and _belongs(record, log, header):
+                return log
+    return None
+
+
 def still_open(database: Path) -> str:
     """Advice to end first whoever still has a database open, for it may hold what is missing; "" if nobody has."""
     pids = users(database)
@@ -111,21 +169,6 @@ class Mark:
         self._owed, self._openings, self._wrote = 0, 0, -INTERVAL
         self.path = Path(f"{database}-mark")
         self._fd = companions.opened(self.path, rights)
-
-    def check_log(self) -> None:
-        """Before SQLite sees the file: is a log there that belongs to another database?
-
-        Raises:
-            EngineUnreachable: the database was replaced, and the log of the old one is still there.
-        """
-        record, log = self.read(), Path(f"{self._database}-wal")
-        if record is None or record.own != os.fstat(self._fd).st_ino or not log.exists() or not log.stat().st_size:
-            return
-        if record.database != self._database.stat().st_ino:
-            raise EngineUnreachable(
-                f"{self._database} was replaced, but {log.name} is the log of the old file and would be mixed into it: "
-                f"put the old file back, or delete {log.name} and {self.path.name} to go on with the new one"
-            )
 
     def check(self, db: apsw.Connection) -> None:
         """Is everything there that was there before? Then remember how far it is.
@@ -144,7 +187,8 @@ class Mark:
         unsynced = self._hasty or (record is not None and record.hasty and record.boot == self._boot)
         self._owed, self._openings = 0, 1 + (record.openings if record is not None else 0)
         inodes = self._database.stat().st_ino, os.fstat(self._fd).st_ino
-        self._write(Record(now, self._openings, *inodes, unsynced, self._boot))
+        new = Record(now, self._openings, *inodes, unsynced, self._boot)
+        self._write(new if record is None else new._replace(log=record.log, began=record.began))
 
     def advance(self, counts: Mapping[tuple[str, str], int], mono: float) -> None:
         """A commit added this to the tallies, at `mono`. Commits that follow one another closely share a write."""
@@ -167,6 +211,16 @@ class Mark:
         if record.openings == self._openings:
             self._write(record._replace(progress=record.progress + owed, hasty=record.hasty or self._hasty))
         self._openings = record.openings
+
+    def log_began(self, log: bytes, header: bytes) -> int:
+        """A log is in use, and the database begins like this: what it was when the log began; 0 if nobody knows."""
+        record = self.read()
+        if record is None:
+            return 0
+        if record.log != log:
+            record = record._replace(log=log, began=frames.print_of(header))
+            self._write(record)
+        return record.began
 
     def moved_on(self) -> bool:
         """Whether somebody may have opened the database since this was written: it is counted anew, or another mark."""
@@ -198,15 +252,16 @@ class Mark:
 
 def decode(content: bytes) -> Record | None:
     """The record in a mark's bytes; None if they are not whole."""
-    if len(content) != _FORM.size + 4 or zlib.crc32(content[:-4]) != int.from_bytes(content[-4:], "little"):
+    form = next((form for form in (_FORM, _BEFORE) if len(content) == form.size + 4), None)
+    if form is None or zlib.crc32(content[:-4]) != int.from_bytes(content[-4:], "little"):
         return None
-    magic, progress, openings, database, own, hasty, boot = _FORM.unpack(content[:-4])
+    magic, progress, openings, database, own, hasty, boot, *log = form.unpack(content[:-4])
     if magic != _MAGIC:
         return None
-    return Record(progress, openings, database, own, hasty, boot.rstrip(b"\0").decode())
+    return Record(progress, openings, database, own, hasty, boot.rstrip(b"\0").decode(), *log)
 
 
 def encode(record: Record) -> bytes:
     """The bytes of a record."""
-    content = _FORM.pack(_MAGIC, *record[:5], record.boot.encode()[:36])
+    content = _FORM.pack(_MAGIC, *record[:5], record.boot.encode()[:36], record.log, record.began)
     return content + zlib.crc32(content).to_bytes(4, "little")

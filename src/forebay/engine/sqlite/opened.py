@@ -6,6 +6,7 @@ known of a file is looked at before SQLite opens it, and what the log holds is f
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ from forebay.engine.sqlite.errors import cut_short, translate, unopenable
 from forebay.engine.sqlite.foreign import Visitors
 from forebay.engine.sqlite.guard import Guard, key_of
 from forebay.engine.sqlite.lock import Held, WriteLock
-from forebay.engine.sqlite.mark import Mark
+from forebay.engine.sqlite.mark import Mark, check_log
 from forebay.engine.sqlite.readers import Readers
 from forebay.engine.sqlite.turn import State, Turn
 from forebay.engine.sqlite.writer import Writer
@@ -85,8 +86,7 @@ class Opened:
         self._mark = Mark(self.path, self._boot, settings.durability, self._rights)
         parts.callback(self._mark.close)
         with self._lock:
-            _check_others(self.path, self.guard)
-            self._mark.check_log()
+            refuse(self.path, self.guard)
             self._db = self._connect()
             parts.callback(self._db.close)
             self._prepare(settings)
@@ -95,7 +95,7 @@ class Opened:
             self.guard.hold()
         for suffix in ("-wal", "-shm"):
             companions.hand_over(Path(f"{self.path}{suffix}"), self._rights)
-        self._turn = Turn(self.path, self._db, self._lock, self._mark, visitors=self._visitors, clock=self._clock)
+        self._turn = Turn(self._db, self._lock, self._mark, self.guard, visitors=self._visitors, clock=self._clock)
         self._ringer = Ringer(self.bells, self._rights)
         parts.callback(self._ringer.close)
         self.writer = Writer(self._db, self._turn, self._ringer, self.users, self._clock)
@@ -208,7 +208,7 @@ class Opened:
 
     def _let_go(self, *, fold: bool) -> None:
         """Close SQLite. It folds the log in if it is the last to close, unless it may not."""
-        if fold and self._turn.astray() is not None:
+        if fold and (self._turn.astray() is not None or self._turn.damage() is not None):
             self._save()
             fold = False
         elif fold:
@@ -221,18 +221,56 @@ class Opened:
 
     def _save(self) -> None:
         """What only a log without a name holds goes into the file, if nobody can have gone on with that since."""
-        state = self._turn.state
-        if state("") is not State.SAME or State.OTHER in (state("-wal"), state("-shm")) or self._mark.moved_on():
+        now = self._untouched()
+        if now is None:
             _logger.error(
-                "%s was deleted or replaced, or used without its log, while it was open here: what only this process "
-                "had of it is not saved, for it would destroy what is there now", self.path,
+                "%s was deleted, replaced or damaged, or used without its log, while it was open here: what only this "
+                "process had of it is not saved, for it would destroy what is there now%s",
+                self.path, self._whereabouts(),
             )  # fmt: skip
             return
         with contextlib.suppress(apsw.Error):
             frames, done = self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             if frames == done:
                 self._mark.settle_up()
-                _logger.warning("%s: the log was deleted while it was open; all it held is saved", self.path)
+                how = "its log was deleted" if now == self.path else f"it was renamed to {now}"
+                _logger.warning("%s: %s while it was open; all it held is saved", self.path, how)
+                if now != self.path:  # so that what lies under the old name is not taken for something that is missing
+                    self._db.set_busy_timeout(0)
+                    self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def _untouched(self) -> Path | None:
+        """Where the database is now, if what this process has of it may go into it."""
+        state = self._turn.state
+        if State.OTHER in map(state, ("", "-wal", "-shm")) or self._turn.damage() or self._mark.moved_on():
+            return None
+        now = self.path if state("") is State.SAME else self.guard.name()
+        return None if now is None or (now != self.path and _has_another_log(now, self.guard)) else now
+
+    def _whereabouts(self) -> str:
+        """Where the file went, and where its log is, if it has another name."""
+        now = self.guard.name()
+        if now in (None, self.path) or self._turn.state("-wal") is not State.SAME:
+            return ""
+        return f"; the file is {now} now, and its log {self.path}-wal: rename that to {now}-wal to have all of it"
+
+
+def _has_another_log(path: Path, held: Guard) -> bool:
+    """Whether somebody has gone on with a file under another name."""
+    with contextlib.suppress(OSError):
+        found = Path(f"{path}-wal").stat()
+        return found.st_size > 0 and found.st_ino != os.fstat(held.log).st_ino
+    return False
+
+
+def refuse(path: Path, held: Guard) -> None:
+    """Before SQLite opens a file: refuse one that must not be opened as it lies there.
+
+    Raises:
+        EngineUnreachable: somebody has it open with another log, or the log beside it is not its own.
+    """
+    _check_others(path, held)
+    check_log(path, held.header())
 
 
 def _check_others(path: Path, held: Guard) -> None:

@@ -9,12 +9,13 @@ import contextlib
 import os
 from collections.abc import Mapping
 from enum import Enum
-from pathlib import Path
 from types import TracebackType
 
 import apsw
 
+from forebay.engine.sqlite.content import Content
 from forebay.engine.sqlite.foreign import Visitors
+from forebay.engine.sqlite.guard import Guard
 from forebay.engine.sqlite.lock import WriteLock
 from forebay.engine.sqlite.mark import Mark
 from forebay.model.clock import Clock
@@ -40,10 +41,12 @@ class Turn:
     """A context manager around each transaction of one connection; used by one thread at a time."""
 
     def __init__(
-        self, path: Path, db: apsw.Connection, lock: WriteLock, mark: Mark, *, visitors: Visitors, clock: Clock
+        self, db: apsw.Connection, lock: WriteLock, mark: Mark, held: Guard, *, visitors: Visitors, clock: Clock
     ) -> None:
-        self.path, self._db, self._lock, self._mark, self._clock = path, db, lock, mark, clock
-        self._visitors, self._log = visitors, f"{path}-wal"
+        self.path, self._db, self._lock, self._mark, self._clock = held.path, db, lock, mark, clock
+        self._visitors, self._log, self._guard = visitors, f"{held.path}-wal", held
+        self._content = Content(held, mark)
+        path = self.path
         self._files = {suffix: _inode(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")}
         self._looked = -LOOK
         self.stricter = False  # somebody wants each commit synced from now on
@@ -56,7 +59,7 @@ class Turn:
         """Wait for the lock.
 
         Raises:
-            EngineUnreachable: the database, its log or its shared memory were deleted or replaced.
+            EngineUnreachable: the database, its log or its shared memory were deleted, replaced or overwritten.
         """
         self._visitors.turn.acquire()
         try:
@@ -79,10 +82,27 @@ class Turn:
         if mono - self._looked >= LOOK:
             if (suffix := self.astray()) is not None:
                 raise EngineUnreachable(
-                    f"{self.path}{suffix} was deleted or replaced while it was open: nothing more is written. Put it "
-                    f"back, or stop all workers (what they hold of it is saved if it can be) and start them again"
+                    f"{self.path}{suffix} was deleted or replaced while it was open: nothing more is written"
+                    f"{self._now()}. Put it back, or stop all workers (what they hold of it is saved if it can be) and "
+                    "start them again"
                 )
             self._looked = mono
+        if (wrong := self.damage()) is not None:
+            raise EngineUnreachable(
+                f"{self.path}{wrong} while it was open: nothing more is written. Stop all workers; the next one to "
+                "open it says whether something is missing, and `forebay doctor` whether it is whole. Else restore a "
+                "backup"
+            )
+
+    def _now(self) -> str:
+        found = self._guard.name() if self.state("") is State.GONE else None
+        return f"; it is {found} now" if found else ""
+
+    def damage(self) -> str | None:
+        """What is wrong with what is in the file and its log, see `Content.wrong`; the mark then knows all that was."""
+        if (wrong := self._content.wrong()) is not None:
+            self._mark.settle_up()
+        return wrong
 
     def astray(self) -> str | None:
         """The suffix of a file that is not the one that was opened; None if all are."""
@@ -94,6 +114,12 @@ class Turn:
         if now == self._files[suffix]:
             return State.SAME
         return State.GONE if now is None else State.OTHER
+
+    def sign(self) -> None:
+        """Within a transaction: see to it that the first page of the database is in each log."""
+        if self._content.fresh:
+            self._db.pragma("user_version", int(self._db.pragma("user_version")))
+            self._content.fresh = False
 
     def check_log(self) -> None:
         """After a commit, and before anybody is told of it; still within the turn.
@@ -107,6 +133,11 @@ class Turn:
                 f"{self._log} was deleted or replaced while a commit went into it, so that what it held is lost if "
                 "this process is killed: stop all workers (what they hold is saved if it can be), start them again, "
                 "and publish again with the same id, which is taken once"
+            )
+        if self._content.cut():
+            raise Nameless(
+                f"{self._log} was cut short while a commit went into it, so that it may be lost: stop all workers, "
+                "look at what is there (`forebay doctor`), and publish again with the same id, which is taken once"
             )
 
     def committed(self, counts: Mapping[tuple[str, str], int], mono: float) -> None:

@@ -218,6 +218,7 @@ class Writer:
             transaction = Transaction(self._db, self._clock)
             _carry_out(transaction, group)
             self._tally(transaction)
+            self._turn.sign()
             self._confirm()
         except BaseException:
             self._undo()
