@@ -74,6 +74,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _logger = logging.getLogger("forebay.worker")
+#: What the parent says before it strikes with SIGUSR1: a signal without it is somebody else's.
+STRIKE = b"strike"
 _PR_SET_PDEATHSIG = 1
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Job).decode
@@ -99,7 +101,10 @@ def main() -> None:
         child = _Child(pipe, start, log, runner)
         with contextlib.suppress(EOFError, OSError):
             while True:
-                child.live(_decode(pipe.recv_bytes()))
+                if (said := pipe.recv_bytes()) == STRIKE:
+                    child.announced()  # of a run that has ended meanwhile
+                else:
+                    child.live(_decode(said))
         child.leave()
 
 
@@ -125,6 +130,7 @@ class _Child:
         self._mark = Mark()
         self._sending = threading.Lock()
         self._run: Run | None = None  # what may be struck, once
+        self._strikes = 0  # announced, and still to come
         self._task: asyncio.Task[Any] | None = None
         signal.signal(signal.SIGUSR1, self._strike)
 
@@ -195,11 +201,30 @@ class _Child:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
+    def announced(self) -> None:
+        """The parent strikes."""
+        self._strikes += 1
+
+    def _heard(self) -> bool:
+        """Whether the parent has announced this strike. While something runs nobody else reads the pipe."""
+        with contextlib.suppress(EOFError, OSError):
+            while self._pipe.poll() and self._pipe.recv_bytes() == STRIKE:
+                self.announced()
+        if not self._strikes:
+            return False
+        self._strikes -= 1
+        return True
+
     def _strike(self, number: int, frame: FrameType | None) -> None:
-        """The parent says that time is up: once for a run, and only while it runs."""
+        """The parent says that time is up: once for a run, and only while it runs. Of anybody else it is a signal."""
         if self._run is None:
             return
+        if not self._heard():
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         if within_shared(frame):
+            self.announced()
             threading.Timer(_AGAIN, os.kill, (os.getpid(), signal.SIGUSR1)).start()
             return
         self._run.stop, self._run = Stop.TIMEOUT, None

@@ -79,6 +79,10 @@ class Batches:
             self._hand_over(batch)
             await self._room.wait()
 
+    def waits(self) -> list[str]:
+        """The messages that the consumer does not have yet."""
+        return [delivery.id for delivery in self._waiting]
+
     def drop(self) -> None:
         """Hand back what has not started."""
         self._host.ends.hand_back(self._waiting)

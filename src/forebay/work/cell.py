@@ -21,7 +21,7 @@ import msgspec
 from forebay.config import Settings, WorkerOptions
 from forebay.engine.waiting import call_in
 from forebay.model.outcome import Outcome
-from forebay.work.apart import Job, Reply, Start
+from forebay.work.apart import STRIKE, Job, Reply, Start
 from forebay.work.executor import Bounds
 from forebay.work.host import rss
 from forebay.work.python import interpreter
@@ -76,7 +76,7 @@ class Cell:
         self._why = ""
         self.gone = asyncio.Event()
         self._closed = False
-        self._guard = threading.Lock()
+        self._guard, self._sending = threading.Lock(), threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._start: asyncio.TimerHandle | None = None
         self._jobs: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -140,10 +140,22 @@ class Cell:
         with self._guard:
             if self.run is not run:
                 return
-            if why is Stop.TIMEOUT:
-                self._process.send_signal(signal.SIGUSR1)
-            else:
+            if why is not Stop.TIMEOUT:
                 self._process.kill()
+            elif self._announce():
+                self._process.send_signal(signal.SIGUSR1)
+
+    def _announce(self) -> bool:
+        """Say that it is we who strike; False if there is nothing to strike: no job is there yet, or it died."""
+        if not self._sending.acquire(blocking=False):
+            return False
+        try:
+            self._pipe.send_bytes(STRIKE)
+        except OSError:
+            return False
+        finally:
+            self._sending.release()
+        return True
 
     def _take(self) -> Run | None:
         """The run that has ended here: from now on nothing strikes it, nor the next one in its stead."""
@@ -160,7 +172,8 @@ class Cell:
     def _send(self) -> None:
         with contextlib.suppress(OSError):  # if it has just died, the reader will say so
             while (job := self._jobs.get()) is not None:
-                self._pipe.send_bytes(job)
+                with self._sending:
+                    self._pipe.send_bytes(job)
             self._half_close()
 
     def _listen(self) -> None:

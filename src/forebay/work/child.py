@@ -25,7 +25,7 @@ from forebay.work import sayings, stdio
 from forebay.work.aside import aside
 from forebay.work.host import rss
 from forebay.work.leave import leave
-from forebay.work.link import Broken, Hello, Leaving, Link, Report, Stuck
+from forebay.work.link import Broken, Hello, Leaving, Link, Stuck
 from forebay.work.log import Log
 from forebay.work.parts import watch_threads
 from forebay.work.run import Run, Stop
@@ -91,7 +91,7 @@ class Child:
     def _hello(self, settings: Settings, worker: Worker) -> Hello:
         tasks = self._app.registry.tasks.values()
         limits = {t.name: t.running.timeout + t.running.grace for t in tasks if t.running.timeout is not None}
-        return Hello(settings=settings, beat=worker.beat(), limits=limits, tasks=len(tasks))
+        return Hello(settings=settings, beat=worker.report().beat, limits=limits, tasks=len(tasks))
 
     async def _until_stop(self, worker: Worker) -> None:
         """Until TERM, or until there is a reason to be replaced. A part that ends raises here."""
@@ -102,6 +102,7 @@ class Child:
         try:
             while not asked.done() and not self._worn_out(worker):
                 if failure.done():
+                    self._report(worker)
                     failure.result()
                     raise EngineError("a part of this worker has ended, and it cannot go on without")
                 if (now := asyncio.get_running_loop().time()) - reported >= _REPORT:
@@ -125,7 +126,7 @@ class Child:
         failure.cancel()
         if self._orphaned.is_set():
             with suppress(EngineError):
-                beat = worker.beat(self._state)
+                beat = worker.report(self._state).beat
                 await self._app.engine.extend([msgspec.structs.replace(beat, lease=max(beat.lease, FAREWELL))])
         why = Stop.ORPHANED if self._orphaned.is_set() and not self._terms else Stop.HAND_BACK
         await worker.close(buried=not self._orphaned.is_set(), why=why)
@@ -147,7 +148,7 @@ class Child:
         waiting.cancel()
 
     def _report(self, worker: Worker) -> None:
-        self._link.send(Report(beat=worker.beat(self._state, rss())))
+        self._link.send(worker.report(self._state, rss()))
 
     def _asked_to_stop(self) -> None:
         """The first time: drain. The second: cancel, hand back, go."""

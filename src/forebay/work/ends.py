@@ -19,6 +19,7 @@ from forebay.model.outcome import Outcome, Settlement
 from forebay.model.ruling import QUARANTINE_AFTER
 from forebay.produce.hooks import Hooks
 from forebay.work.aside import aside
+from forebay.work.executor import trace_of
 from forebay.work.run import Run
 from forebay.work.settler import Settler
 
@@ -180,7 +181,7 @@ def _tell(level: int, delivery: Delivery, text: str, how: How, result: Outcome |
         "duration": how.took,
     }  # fmt: skip
     error = how.error if level >= logging.ERROR else None
-    trace = None if error is None else (type(error), error, error.__traceback__)
+    trace = None if error is None else (type(error), error, trace_of(error))
     record = _logger.makeRecord(_logger.name, level, __file__, 0, line, (), trace, "ended", extra)
     if error is None and level >= logging.ERROR and isinstance(result, outcome.DeadLetter | outcome.Retry):
         record.exc_text = result.failure.traceback if result.failure else None

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from itertools import islice
+from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from forebay.config import Settings
@@ -159,10 +160,16 @@ class Executor:
 
 def without_us(error: BaseException) -> BaseException:
     """Its traceback begins where the user's code does."""
-    trace = error.__traceback__
+    trace = trace_of(error)
     while trace is not None and trace.tb_next and str(trace.tb_frame.f_globals.get("__name__")).startswith(_OURS):
         trace = trace.tb_next
-    return error.with_traceback(trace)
+    return BaseException.with_traceback(error, trace)
+
+
+def trace_of(error: BaseException) -> TracebackType | None:
+    """Its traceback, whatever a class of theirs makes of the name."""
+    trace: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(error)
+    return trace
 
 
 def failure_of(error: BaseException) -> Failure:

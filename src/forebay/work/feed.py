@@ -15,7 +15,7 @@ from typing import Protocol
 from forebay.engine.contract import Engine, Want
 from forebay.flow.demand import demand
 from forebay.model.delivery import Delivery
-from forebay.model.errors import EngineClosed, EngineError
+from forebay.model.errors import EngineClosed, EngineError, text_of
 from forebay.model.outcome import Cancel
 from forebay.work.ends import Ends
 from forebay.work.run import Stop
@@ -57,6 +57,10 @@ class Feed:
 
     Args:
         caps: bounds by lane; 0 leaves a lane to another feed.
+
+    Attributes:
+        proved: when the engine last answered; monotonic.
+        trouble: why the last lease failed; "" if it did not.
     """
 
     def __init__(
@@ -69,12 +73,16 @@ class Feed:
         self._running = self._news = 0
         self._room = asyncio.Event()
         self._rate = _Rate()
-        self.proved = time.monotonic()
+        self.proved, self.trouble = time.monotonic(), ""
 
     @property
     def running(self) -> int:
         """Messages that have started and not ended."""
         return self._running
+
+    def waits(self) -> list[str]:
+        """The messages that have not started."""
+        return [delivery.id for delivery in self._buffer]
 
     @property
     def buffered(self) -> int:
@@ -108,6 +116,7 @@ class Feed:
             except EngineClosed:
                 raise  # for good: this worker cannot go on
             except EngineError as error:
+                self.trouble = text_of(error)
                 _logger.error("cannot lease, trying again in %.1f s: %s", pause, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST)
@@ -126,7 +135,7 @@ class Feed:
 
     async def _lease(self, want: int) -> int:
         leased = await self._engine.lease(Want(self._host.id, self._queues, want, self._caps))
-        self.proved, self._news = time.monotonic(), leased.news
+        self.proved, self._news, self.trouble = time.monotonic(), leased.news, ""
         if leased.cancelled:
             self._host.revoke(leased.cancelled)
         if leased.deliveries and not self._buffer:

@@ -34,9 +34,16 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """How it goes."""
+    """How it goes.
+
+    Attributes:
+        waits: while the engine does not answer: ids of what is held here and has not started, or was given up.
+        trouble: why the engine does not do what it is asked, in the words of the last failure; "" while it does.
+    """
 
     beat: Beat
+    waits: list[str] = []
+    trouble: str = ""
 
 
 class Stuck(msgspec.Struct, frozen=True, kw_only=True, tag=True):

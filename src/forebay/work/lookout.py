@@ -89,12 +89,16 @@ class Lookout:
             return
 
     def _look_for_life(self, child: Offspring) -> None:
-        """A child that talks but gets no answer from its engine, while we do, is replaced: its connection hangs."""
+        """A child that talks but gets no answer from its engine, while we do, is replaced: its connection hangs.
+
+        What ran in it may be why, and counts that as a lost worker.
+        """
         hangs = child.proved(self._patience) is False and child.silent < 2 * _LOOK
         child.hung = child.hung + 1 if hangs else 0
         if child.hung > LOOKS and self._keeper.answered:
-            _logger.error("worker %s gets no answer from its engine any more: ending its process", child.id)
-            child.kill({})
+            why = child.trouble and f": {child.trouble}"
+            _logger.error("worker %s gets no answer from its engine any more%s: ending its process", child.id, why)
+            child.lose(f"its worker got no answer from the engine any more{why}")
 
     def _weigh(self, child: Offspring) -> None:
         """One that has outgrown its memory by far cannot wait for what it runs, which may be what grows."""

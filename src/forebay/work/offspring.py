@@ -35,6 +35,8 @@ class Offspring:
     """A child. `beat` is what it said last, None before its hello; `broken` why it could not start.
 
     Attributes:
+        waits: what it held without running it, by its last word; told while its engine does not answer.
+        trouble: why it could not settle, by its last word.
         left: set when its place is free: it leaves by itself, or has ended.
         verdict: outcomes of messages for which it was killed; all others that it held are handed back. None: it ended
             without a word, so what it held was lost.
@@ -48,6 +50,7 @@ class Offspring:
         self.beat: Beat | None = None
         self.broken: Broken | None = None
         self.limits: Mapping[str, float] = {}
+        self.waits, self.trouble = frozenset[str](), ""
         self.heard = self.born = time.monotonic()
         self.left = asyncio.Event()
         self.verdict: Mapping[str, Outcome] | None = None
@@ -96,14 +99,16 @@ class Offspring:
     def judge(self, held: list[Delivery]) -> list[Settlement]:
         """What becomes of the messages that it held, apart from those that count it as lost.
 
-        When it ended without a word, a message that ran in a process of its own is not to blame if others ran in it.
+        What only waited in it is not to blame for its end, nor one in a process of its own if others ran beside it.
         """
-        if self.verdict is None and self.cause:
-            return [Settlement(delivery, Lose(self.cause)) for delivery in held]
-        if self.verdict is None:
-            apart = [delivery for delivery in held if delivery.lost >= ISOLATE_AFTER]
-            return [Settlement(delivery, Release()) for delivery in apart] if len(apart) < len(held) else []
-        return [Settlement(delivery, self.verdict.get(delivery.id, Release())) for delivery in held]
+        if self.verdict is not None:
+            return [Settlement(delivery, self.verdict.get(delivery.id, Release())) for delivery in held]
+        ran = [delivery for delivery in held if delivery.id not in self.waits]
+        blamed = {delivery.id for delivery in [d for d in ran if d.lost < ISOLATE_AFTER] or ran}
+        free = [Settlement(delivery, Release()) for delivery in held if delivery.id not in blamed]
+        if not self.cause:
+            return free
+        return free + [Settlement(delivery, Lose(self.cause)) for delivery in held if delivery.id in blamed]
 
     async def hear(self, ours: socket.socket) -> AsyncIterator[Line]:
         """What it says, until it has ended and everything is said."""
@@ -135,8 +140,8 @@ class Offspring:
         match line:
             case Hello(beat=beat, limits=limits):
                 self.beat, self.limits = beat, limits
-            case Report(beat=beat):
-                self.beat = beat
+            case Report(beat=beat, waits=waits, trouble=trouble):
+                self.beat, self.waits, self.trouble = beat, frozenset(waits), trouble
                 if beat.state != "running":
                     self.left.set()
             case Leaving():

@@ -9,8 +9,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from forebay.engine.contract import Engine
-from forebay.model.errors import EngineClosed, EngineError
-from forebay.model.outcome import Settlement
+from forebay.model.errors import EngineClosed, EngineError, text_of
+from forebay.model.outcome import Release, Settlement
 
 _logger = logging.getLogger("forebay.worker")
 #: Settlements of one transaction.
@@ -26,6 +26,7 @@ class Settler:
 
     Attributes:
         refused: told of each settlement that was not carried out.
+        trouble: why the last batch could not be settled; "" once one is.
     """
 
     def __init__(
@@ -36,8 +37,9 @@ class Settler:
     ) -> None:
         self._engine, self._worker, self._before = engine, worker, before
         self.refused: Callable[[Settlement], object] = _ignore
+        self.trouble = ""
         self._waiting: list[Settlement] = []
-        self._under_way = 0
+        self._batch: list[Settlement] = []
         self._some = asyncio.Event()
         self._none = asyncio.Event()
         self._none.set()
@@ -45,7 +47,12 @@ class Settler:
     @property
     def pending(self) -> int:
         """Outcomes that are not durable yet."""
-        return len(self._waiting) + self._under_way
+        return len(self._waiting) + len(self._batch)
+
+    def given_up(self) -> list[str]:
+        """Messages that wait here to be handed back, which nobody runs."""
+        unsettled = (*self._waiting, *self._batch)
+        return [one.delivery.id for one in unsettled if isinstance(one.outcome, Release)]
 
     def put(self, settlement: Settlement) -> None:
         """Settle soon."""
@@ -65,9 +72,9 @@ class Settler:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             if not self._waiting:
                 self._some.clear()
-            self._under_way = len(batch)
+            self._batch = batch
             await self._settle(batch)
-            self._under_way = 0
+            self._batch, self.trouble = [], ""
             if not self._waiting:
                 self._none.set()
 
@@ -84,6 +91,7 @@ class Settler:
             except EngineClosed:
                 raise
             except EngineError as error:
+                self.trouble = text_of(error)
                 _logger.error("cannot settle %d messages, trying again in %.1f s: %s", len(batch), pause, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST)

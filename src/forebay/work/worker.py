@@ -28,6 +28,7 @@ from forebay.work.ends import Ends
 from forebay.work.executor import Bounds, Executor
 from forebay.work.feed import NO_CAPS, Feed
 from forebay.work.host import born, identity
+from forebay.work.link import Report
 from forebay.work.pools import Pools
 from forebay.work.progress import Progress
 from forebay.work.run import Run, Stop
@@ -37,6 +38,8 @@ from forebay.work.settler import Settler
 _logger = logging.getLogger("forebay.worker")
 #: Unsettled outcomes above which nothing is leased.
 UNSETTLED = 20_000
+#: Seconds without an answer of the engine after which it is told what waits, and characters of a trouble that are told.
+DEAF, _TOLD = 2.0, 500
 #: Seconds that what is told to stop gets to notice when the worker has to go now; and all that is done then, together.
 LAST_CALL, FAREWELL = 2.0, 4.0
 
@@ -131,13 +134,20 @@ class Worker:
         last = [feed.proved for feed in self._feeds] + [batch.proved for batch in self._batches]
         return time.monotonic() - min(last)
 
-    def beat(self, state: str = "running", rss: int = 0) -> Beat:
+    def _beat(self, state: str, rss: int = 0) -> Beat:
         """The heartbeat of this worker, as of now."""
         return Beat(
             worker=self.id, lease=self._app.settings.lease, host=identity(), node=platform.node(), pid=os.getpid(),
             born=self._born, queues=self.queues(), concurrency=self._options.concurrency, running=self.running,
             done=self.done, failed=self.failed, proved=self.proved, state=state, rss=rss,
         )  # fmt: skip
+
+    def report(self, state: str = "running", rss: int = 0) -> Report:
+        """How it goes; while the engine does not answer, also what of it cannot be the fault of whatever waits here."""
+        trouble = next((part.trouble for part in (self._settler, *self._feeds) if part.trouble), "")
+        deaf = trouble or self.proved > DEAF
+        waits = [id_ for part in self._parts for id_ in part.waits()] + self._settler.given_up() if deaf else []
+        return Report(beat=self._beat(state, rss), waits=waits, trouble=trouble[:_TOLD])
 
     @property
     def _parts(self) -> list[Feed | Batches]:
@@ -162,7 +172,7 @@ class Worker:
         schedules = self._app.registry.rows(self._app.clock.now())
         if schedules:
             await self._app.store.put_schedules(schedules)
-        await engine.extend([self.beat()])
+        await engine.extend([self._beat("running")])
         self._services = [self._spawn(run) for run in (self._settler.run(), self._progress.run(), self._listen(poll))]
         self._tasks = [self._spawn(part.run(poll)) for part in self._parts]
 

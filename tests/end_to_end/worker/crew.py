@@ -2,13 +2,16 @@
 
 import asyncio
 import ctypes
+import gc
 import os
 import signal
+import sqlite3
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import apsw
 from notes import append, note, noted
 
 from forebay import Context, DeadLetter, Forebay, Message, Retry, Snooze, TimeLimit
@@ -199,7 +202,62 @@ def hang_the_connection() -> None:
         app.store._db.writer._commit = lambda _: threading.Event().wait()
 
 
+@app.task
+def close_the_connections() -> None:
+    with noted():
+        for thing in gc.get_objects():
+            if isinstance(thing, apsw.Connection):
+                thing.close()
+
+
+@app.task
+def keep_a_second_library_open() -> None:
+    with noted():
+        kept_open.append(sqlite3.connect(app.settings.url.removeprefix("sqlite:///")))
+
+
+kept_open: list[sqlite3.Connection] = []
+
+
+# --- tasks that a stray signal meets ---
+
+
+@app.task(cpu=True, queue="cpu", timeout=60)
+def send_a_stray_signal() -> None:
+    with noted():
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(20)
+
+
 # --- tasks that fail, each in its way ---
+
+
+class Untraceable(Exception):
+    @property
+    def __traceback__(self):
+        raise RuntimeError("no traceback")
+
+    @property
+    def __cause__(self):
+        raise RuntimeError("no cause")
+
+
+@app.task(retry=1)
+def fail_untraceably() -> None:
+    raise Untraceable("look elsewhere")
+
+
+@app.task(retry=1)
+async def fail_untraceably_on_the_loop() -> None:
+    raise Untraceable("look elsewhere")
+
+
+@app.task(retry=1, cpu=True, queue="cpu")
+def fail_untraceably_apart() -> None:
+    raise Untraceable("look elsewhere")
+
+
+# --- and the others that fail ---
 
 
 @app.task(retry=Retry(max_attempts=4, base=0.2, cap=0.2))

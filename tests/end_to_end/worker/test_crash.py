@@ -123,8 +123,29 @@ def test_a_worker_whose_engine_does_not_answer_it_is_replaced_though_it_talks(ma
         hang = place.crew.hang_the_connection.enqueue()
         place.noted(hang)
         (again,) = place.noted(neighbour, pid=(until(lambda: fleet.pids() - {deaf}, "its successor")).pop())
-        assert again.attempt == 1
+        assert (again.attempt, place.found(neighbour).lost) == (2, 1)  # it ran, and may have been the reason
         assert "gets no answer from its engine" in fleet.said
+        fleet.kill()
+
+
+def test_a_message_that_closes_the_connections_of_its_worker_costs_it_its_life_and_the_others_nothing(place):
+    with place.fleet("-c", "2") as fleet:
+        closing = place.crew.close_the_connections.enqueue()
+        others = place.crew.add.enqueue_many([(1, 1)] * 12)
+        until(lambda: closing.status() == "done", "its third run, which is alone")
+        assert [other.result(30) for other in others] == [2] * 12
+        assert place.found(closing).lost == 2
+        assert "no task may close it" in fleet.said
+
+
+def test_a_worker_that_cannot_write_beside_a_second_library_is_replaced_with_the_reason_and_counted(make_place):
+    place = make_place(lease=4, poll=0.2)
+    with place.fleet() as fleet:
+        keeping = place.crew.keep_a_second_library_open.enqueue()
+        place.noted(keeping)
+        until(lambda: place.found(keeping).lost == 1, "its loss")
+        (told,) = [line for line in fleet.said.splitlines() if "gets no answer from its engine" in line]
+        assert "second SQLite library" in told
         fleet.kill()
 
 

@@ -162,3 +162,14 @@ def test_higher_priorities_start_first(place):
     with place.fleet("-c", "1", "-Q", "ranked"):
         started = [note.name for note in place.noted(count=4)]
     assert started == ["higher", "high", "usual", "low"]
+
+
+def test_an_exception_that_cannot_be_looked_at_is_a_failure_of_its_task(shared):
+    place, _ = shared
+    crew = place.crew
+    for task in (crew.fail_untraceably, crew.fail_untraceably_on_the_loop, crew.fail_untraceably_apart):
+        handle = task.enqueue()
+        until(lambda handle=handle: handle.status() == "dead", "its end")
+        found = place.found(handle)
+        assert (found.attempt, found.lost) == (1, 0)
+        assert "look elsewhere" in found.cause

@@ -90,3 +90,12 @@ def test_one_killed_cpu_process_hurts_no_neighbour(place):
         assert place.found(crash).cause == "lost 3 workers; the last one: its process was ended by SIGSEGV"
         assert len(place.read(crash, "start")) == 3
         assert len(fleet.pids()) == 1
+
+
+def test_a_stray_signal_in_a_process_for_tasks_is_no_timeout(shared):
+    place, _ = shared
+    handle = place.crew.send_a_stray_signal.enqueue()
+    until(lambda: handle.status() == "dead", "its end")
+    found = place.found(handle)
+    assert (found.attempt, found.lost) == (3, 3)
+    assert found.cause == "lost 3 workers; the last one: its process was ended by SIGUSR1"

@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 
 from forebay.engine.sqlite import place
-from forebay.model.errors import EngineError, EngineFull, EngineUnreachable, ForebayError
+from forebay.model.errors import EngineClosed, EngineError, EngineFull, EngineUnreachable, ForebayError
 
 _HINTS: dict[type[BaseException], str] = {
     apsw.ReadOnlyError: "the file or its folder is read-only; give this user write access to both",
@@ -25,6 +25,9 @@ _UNREACHABLE: dict[type[BaseException], str] = {
 }
 
 
+_CLOSED = "close the app and open it again, and leave its connections alone"
+
+
 def translate(error: BaseException, path: str = "") -> BaseException:
     """Our error for one of SQLite's or the system's; anything else comes back as it is."""
     if isinstance(error, OSError) and not isinstance(error, ForebayError):
@@ -32,6 +35,8 @@ def translate(error: BaseException, path: str = "") -> BaseException:
     if isinstance(error, ForebayError) or not isinstance(error, apsw.Error):
         return error
     place = f"{path}: " if path else ""
+    if isinstance(error, apsw.ConnectionClosedError):
+        return _caused(EngineClosed(f"{place}its connection was closed by other code: {_CLOSED}"), error)
     for table, kind in ((_FULL, EngineFull), (_UNREACHABLE, EngineUnreachable), (_HINTS, EngineError)):
         for cause, hint in table.items():
             if isinstance(error, cause):

@@ -216,8 +216,9 @@ class Opened:
             fold = not foreign.strangers(self.guard.key, ours=1)  # they would go on with a log without a name
         self.guard.release()
         self._readers.close()
-        self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0 if fold else 1)
-        self._db.close()
+        with contextlib.suppress(apsw.ConnectionClosedError):  # other code has closed it under us
+            self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0 if fold else 1)
+            self._db.close()
 
     def _save(self) -> None:
         """What only a log without a name holds goes into the file, if nobody can have gone on with that since."""

@@ -1,0 +1,50 @@
+"""Who is to blame for the end of a worker process."""
+
+import asyncio
+from typing import Any, cast
+
+from forebay.engine.contract import Beat
+from forebay.model.delivery import Delivery
+from forebay.model.outcome import Lose, Release
+from forebay.work.link import Report
+from forebay.work.offspring import Offspring
+
+
+def beat() -> Beat:
+    return Beat(
+        worker="w", lease=5, host="h", pid=1, queues=("q",), concurrency=2, running=0, done=0, failed=0, proved=9,
+        state="running",
+    )  # fmt: skip
+
+
+def held(id_: str, lost: int = 0) -> Delivery:
+    return cast("Delivery", type("D", (), {"id": id_, "lost": lost})())
+
+
+def judged(child: Offspring, *deliveries: Delivery) -> dict[str, Any]:
+    return {one.delivery.id: one.outcome for one in child.judge(list(deliveries))}
+
+
+def child(waits: list[str], cause: str = "") -> Offspring:
+    born = Offspring("w", cast("asyncio.subprocess.Process", type("P", (), {"returncode": 0, "pid": 0})()))
+    born._note(Report(beat=beat(), waits=waits, trouble="full"))
+    if cause:
+        born.lose(cause)
+    return born
+
+
+def test_what_ran_counts_the_loss_and_what_only_waited_is_handed_back():
+    ends = judged(child(["waits"], "no answer"), held("ran"), held("waits"))
+    assert ends == {"ran": Lose("no answer"), "waits": Release()}
+
+
+def test_what_ran_in_a_process_of_its_own_is_not_to_blame_if_others_ran_in_the_worker():
+    assert judged(child([], "no answer"), held("ran"), held("apart", 2)) == {
+        "ran": Lose("no answer"),
+        "apart": Release(),
+    }
+    assert judged(child(["waits"], "no answer"), held("waits"), held("apart", 2))["apart"] == Lose("no answer")
+
+
+def test_a_worker_that_ends_without_a_word_hands_back_what_waited():
+    assert judged(child(["waits"]), held("ran"), held("waits")) == {"waits": Release()}
