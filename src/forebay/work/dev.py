@@ -45,7 +45,7 @@ def _keep_apart(
     """The keeper on a loop and thread of its own, so that a task that blocks the worker's loop keeps its lease."""
     loop = asyncio.new_event_loop()
     parts = (app.engine, app.store, app.clock)
-    keeper = Keeper(parts, lambda: [worker.beat()], _lost, app.settings.lease, options.schedules)
+    keeper = Keeper(parts, lambda: [worker.report().beat], _lost, app.settings.lease, options.schedules)
 
     def serve() -> None:
         task = loop.create_task(keeper.run())

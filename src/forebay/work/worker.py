@@ -144,7 +144,8 @@ class Worker:
 
     def report(self, state: str = "running", rss: int = 0) -> Report:
         """How it goes; while the engine does not answer, also what of it cannot be the fault of whatever waits here."""
-        trouble = next((part.trouble for part in (self._settler, *self._feeds) if part.trouble), "")
+        troubles = (self._settler.trouble, *(feed.trouble for feed in self._feeds))
+        trouble = next(filter(None, troubles), "")
         deaf = trouble or self.proved > DEAF
         waits = [id_ for part in self._parts for id_ in part.waits()] + self._settler.given_up() if deaf else []
         return Report(beat=self._beat(state, rss), waits=waits, trouble=trouble[:_TOLD])
