@@ -9,6 +9,7 @@ from pathlib import Path
 from forebay.demo.fleet import Fleet as Workers
 from forebay.demo.room import Room
 from forebay.demo.room import room as folder_of_its_own
+from forebay.engine.sqlite.address import url_of
 from forebay.model.errors import ForebayError
 
 #: Seconds that workers get to come.
@@ -19,7 +20,7 @@ START = 60.0
 def room(folder: Path, durability: str) -> Generator[Room]:
     """A new folder below `folder`, gone at the end; this process and its children put their messages there."""
     with folder_of_its_own("forebay-bench-", folder) as place:
-        ours = {"FOREBAY_URL": f"sqlite:///{place.folder / 'bench.db'}", "FOREBAY_DURABILITY": durability}
+        ours = {"FOREBAY_URL": url_of(place.folder / "bench.db"), "FOREBAY_DURABILITY": durability}
         before = {key: os.environ.get(key) for key in ours}
         os.environ.update(ours)
         try:

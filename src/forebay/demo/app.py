@@ -4,16 +4,15 @@ Every step may run twice, for a worker may die between its last line and its set
 what it wrote before, under the name of the file or of the package: once or twice, the index is the same.
 """
 
-from pathlib import Path
-
 import msgspec
 
 from forebay import DeadLetter, Forebay, Message
 from forebay.demo.count import LIBRARY, count_source, merge
 from forebay.demo.index import Counted, Index
+from forebay.engine.sqlite.address import path_of
 
 app = Forebay("sqlite:///forebay-demo.db")
-index = Index(Path(app.settings.url.removeprefix("sqlite:///")).with_name("index.db"))
+index = Index(path_of(app.settings.url).with_name("index.db"))
 
 
 @app.task(queue="files", retry=3, timeout=60, cpu=True)

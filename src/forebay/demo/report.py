@@ -11,6 +11,7 @@ import msgspec
 from forebay.demo.count import FIGURES, Count, merge
 from forebay.demo.crash import Recovery, Victim
 from forebay.demo.show import Row, Show
+from forebay.engine.sqlite.address import url_of
 from forebay.observe.view import decoded
 from forebay.store.contract import Found
 
@@ -115,7 +116,7 @@ def farewell(show: Show, kept: Path | None, typed: str) -> None:
         keep = f"{typed} demo --keep {_free('forebay-demo')}"
         lines.append((keep, "as now, but leave queue and index to look at"))
     else:
-        url = f"--url {shlex.quote(f'sqlite:///{kept}')}"
+        url = f"--url {shlex.quote(url_of(kept))}"
         lines += [(f"{typed} {words} {url}", "") for words in ("queues", "dead list", "messages --state done")]
     widest = max(len(line) for line, why in lines if why)
     shown = [f"  {line:{widest}}  # {why}" if why else f"  {line}" for line, why in lines]

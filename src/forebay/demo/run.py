@@ -15,6 +15,7 @@ from forebay.demo.report import Story
 from forebay.demo.room import Room, room
 from forebay.demo.show import Show, choose
 from forebay.demo.watch import watch
+from forebay.engine.sqlite.address import url_of
 from forebay.model.errors import ConfigError
 
 _INTERRUPTED = 130
@@ -76,7 +77,7 @@ def _place(keep: Path | None) -> Generator[Room]:
         if _queue(keep).exists():
             raise ConfigError(f"{keep} holds a queue already: give --keep a new folder")
     with room("forebay-demo-", keep=keep) as place:
-        os.environ["FOREBAY_URL"] = f"sqlite:///{_queue(place.folder)}"
+        os.environ["FOREBAY_URL"] = url_of(_queue(place.folder))
         yield place
 
 

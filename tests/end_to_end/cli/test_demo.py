@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -44,6 +45,17 @@ def test_it_loses_a_worker_and_still_agrees_with_a_plain_loop(tmp_path):
     assert len(done.stdout.splitlines()) < 60
     assert left_running(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_may_have_signs_in_its_name_that_mean_something_in_an_address(tmp_path):
+    folder = tmp_path / "a #1 50% b"
+    folder.mkdir()
+    done = run(folder, "--files", "5", "--no-kill", "--processes", "1", "--keep", "kept")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (line,) = (line for line in done.stdout.splitlines() if " queues --url " in line)
+    command = [*COMMAND, "queues", "--url", shlex.split(line.split("--url ")[1])[0]]
+    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    assert shown.returncode == 0, shown.stderr
 
 
 def test_what_is_kept_can_be_looked_at(tmp_path):

@@ -11,6 +11,7 @@ from forebay.engine.contract import Fate, Receipt
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import ended
+from forebay.engine.sqlite.room import Room
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
@@ -27,6 +28,7 @@ class Publishing:
     def __init__(self, database: Database) -> None:
         self._db = database
         self._known: set[tuple[str, str]] = set()
+        self._room: Room | None = None  # which is new whenever the file is opened
 
     def publish_all(self, tx: Transaction, batches: Sequence[Sequence[Message]]) -> list[list[Receipt]]:
         """`publish` for several callers: what they bring is mostly alike, and goes to SQLite as one batch."""
@@ -44,6 +46,8 @@ class Publishing:
         return self._db.room.within(tx, self._insert, messages)
 
     def _insert(self, tx: Transaction, messages: Sequence[Message]) -> list[Receipt]:
+        if self._room is not self._db.room:
+            self._room, self._known = self._db.room, set()
         places = {(message.queue, message.lane) for message in messages}
         for place in places - self._known:
             self._introduce(tx, *place)
@@ -56,7 +60,8 @@ class Publishing:
     def _introduce(self, tx: Transaction, queue: str, lane: str) -> None:
         tx.db.execute("insert into queue (name) values (?) on conflict do nothing", (queue,))
         tx.db.execute("insert into lane (queue, lane) values (?, ?) on conflict do nothing", (queue, lane))
-        tx.after.append(lambda: self._known.add((queue, lane)))
+        known = self._known  # of the file that this is committed to
+        tx.after.append(lambda: known.add((queue, lane)))
 
 
 def declare(tx: Transaction, queues: Sequence[QueueSpec]) -> None:
