@@ -5,6 +5,10 @@ workers, and one row that nobody can read.
 """
 
 import gzip
+import random
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import apsw
@@ -144,3 +148,95 @@ def test_an_older_forebay_refuses_it_afterwards(opened, path, monkeypatch):
     monkeypatch.setattr(schema, "migrations", lambda: known)
     with pytest.raises(SchemaTooNew, match="upgrade Forebay"):
         drive(Sqlite(Settings(url=f"sqlite:///{path}"), ManualClock(wall=THEN), among=Files()).open())
+
+
+MIGRATE = """
+import os, signal, sys
+import apsw
+from forebay.config import Settings
+from forebay.engine.registry import build
+from forebay.engine.waiting import drive
+from forebay.testing import ManualClock
+
+count = 0
+
+def strike(cursor, statement, bindings):
+    global count
+    count += statement.lstrip().startswith(("alter", "create", "drop", "insert into", "update", "commit"))
+    if count == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return True
+
+apsw.connection_hooks.append(lambda db: setattr(db, "exec_trace", strike))
+drive(build(Settings(url=f"sqlite:///{sys.argv[1]}"), ManualClock(wall=1_760_000_002.0)).open())
+print("migrated", count)
+"""
+
+
+def migrate(path, strike):
+    """Open the file in a process of its own, which is killed at a statement that writes."""
+    command = [sys.executable, "-c", MIGRATE, str(path), str(strike)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_kill_at_any_statement_leaves_the_old_file_or_the_new_one(path):
+    """Wherever it strikes, the next who opens it finds all messages, and the file whole."""
+    whole = path.read_bytes()
+    statements = int(migrate(path, -1).stdout.split()[1])
+    assert statements > 30
+    chance = random.Random()
+    for strike in sorted({1, statements, *chance.sample(range(1, statements + 1), 8)}):
+        for companion in path.parent.iterdir():
+            if companion.is_file():
+                companion.unlink()
+        path.write_bytes(whole)
+        assert migrate(path, strike).returncode == -signal.SIGKILL, strike
+        backend = build(Settings(url=f"sqlite:///{path}"), ManualClock(wall=THEN))
+        drive(backend.open())
+        test_every_message_is_where_it_was((backend, None))
+        test_the_numbers_still_hold((backend, None))
+        drive(backend.close())
+        db = apsw.Connection(str(path))
+        assert (db.pragma("integrity_check"), db.pragma("user_version")) == ("ok", schema.newest())
+        db.close()
+
+
+#: How version 1 did these; what it may still do beside a newer Forebay is what comes out right.
+OLD_WAYS = {
+    "publish": "insert into message (id, queue, lane, state, created, uniq, task, body) "
+    "values ('x', 'mail', '', 1, 0.0, 'u-1', 't', x'80')",
+    "lease": "update message set state = 2, worker = 'w-lives' where seq in "
+    "(select seq from message indexed by message_ready where state = 1 limit 1)",
+    "open a gate": "delete from gate where queue = 'mail' and lane = 'smtp'",
+    "close a gate": "insert into gate (queue, lane, reason, since) values ('mail', '*', '', 0.0)",
+    "redrive": "insert into message (id, queue, lane, state, priority, fence, created, key, uniq, task, headers, body) "
+    "select id, queue, lane, 1, priority, fence, 0.0, key, uniq, task, headers, body from dead",
+    "put a schedule": "insert into schedule (name, cron, tz, task, queue, body, missed, next) "
+    "values ('s', '* * * * *', 'UTC', 't', 'q', x'80', 'once', 0.0)",
+}
+
+
+@pytest.mark.parametrize("way", OLD_WAYS)
+def test_a_process_of_the_old_version_that_goes_on_is_refused_not_obeyed(opened, path, way):
+    """One that had the file open when it was migrated: it takes nothing in and nothing out any more."""
+    db = apsw.Connection(str(path))
+    with pytest.raises(apsw.SQLError):
+        db.execute(OLD_WAYS[way])
+    db.close()
+
+
+def test_what_an_old_worker_still_runs_it_can_settle(opened, path):
+    backend, _ = opened
+    db = apsw.Connection(str(path))
+    seq, fence, id_ = db.execute("select seq, fence, id from message where id = ?", (called("running"),)).fetchall()[0]
+    with db:
+        db.execute(
+            "insert into finished (id, queue, task, state, attempt, created, finished, expires, result) "
+            "values (?, 'reports', 'send_mail', 'done', 1, 0.0, 0.0, 9e9, null)",
+            (id_,),
+        )
+        db.execute("delete from message where seq = ? and fence = ? and state = 2", (seq, fence))
+        db.execute("update tally set n = n - 1 where queue = 'reports' and name = 'running'")
+    db.close()
+    assert find(backend, "running").state == "done"
+    assert drive(backend.depth(["reports"]))[0].running == 1

@@ -4,7 +4,7 @@ A rule may let time pass first and then makes one call on both engines. After ea
 the same through every reading verb, and no message may be lost or invented. How many, and for how long: see `bounds`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hypothesis import seed
 from hypothesis import strategies as st
@@ -45,6 +45,14 @@ several = st.lists(names, min_size=1, max_size=3, unique=True)
 queues = st.sampled_from(QUEUES)
 workers = st.sampled_from(WORKERS)
 lanes = st.sampled_from(LANES)
+holders = st.sampled_from(["operator", "breaker"])
+choices = st.builds(
+    Choice,
+    ids=st.none() | several,
+    queue=st.none() | queues,
+    key=st.none() | st.sampled_from(["tenant", "nobody"]),
+    state=st.none() | st.sampled_from(State),
+)
 leases = Bundle("leases")
 
 
@@ -120,11 +128,11 @@ class Machine(RuleBasedStateMachine):
     def ack_several(self, pair, more):
         self.settle([pair, *more], Ack())
 
-    def _lease(self, worker: str, chosen: Sequence[str], limit: int):
+    def _lease(self, worker: str, chosen: Sequence[str], limit: int, caps: Mapping[str, int] | None = None):
         ready = answer(self.twins.model, "messages", [Query(state=State.READY, limit=EVERYTHING)])
         if limit and len({(found.queue, found.lane) for found in ready if found.queue in chosen}) > 1:
             limit = EVERYTHING  # a limit would be shared out between lanes, each engine in its own rotation
-        mine, theirs = self.twins.agree("lease", Want(worker, chosen, limit))
+        mine, theirs = self.twins.agree("lease", Want(worker, chosen, limit, caps or {}))
         if not isinstance(mine, Leased):
             return multiple()  # both say that this worker has no lease
         for side, leased in enumerate((mine, theirs)):
@@ -142,9 +150,12 @@ class Machine(RuleBasedStateMachine):
         for depth in self.twins.agree("depth", list(QUEUES))[1]:
             assert depth.published == accounted_for(depth), "nothing is lost, nothing is invented"
 
-    @rule(state=st.sampled_from(State), queue=st.none() | queues)
-    def look_closer(self, state, queue):
-        self.twins.agree("messages", Query(state=state, queue=queue, limit=EVERYTHING))
+    @rule(
+        state=st.none() | st.sampled_from(State), queue=st.none() | queues, key=st.none() | st.just("tenant"),
+        unique=st.none() | st.just("k1"), limit=st.sampled_from([1, 2, EVERYTHING]),
+    )  # fmt: skip
+    def look_closer(self, state, queue, key, unique, limit):
+        self.twins.agree("messages", Query(state=state, queue=queue, key=key, unique=unique, limit=limit))
         self.twins.agree("gates")
         self.twins.agree("workers")
         for worker in WORKERS:
@@ -187,9 +198,14 @@ class Failing:
     def snooze(self, pair, delay):
         self.settle([pair], Snooze(delay))
 
-    @rule(pair=leases, more=st.lists(leases, max_size=2))
-    def release(self, pair, more):
-        self.settle([pair, *more], Release())
+    @rule(pair=leases, more=st.lists(leases, max_size=2), why=st.sampled_from([Release(), Release(5.0, "not here")]))
+    def release(self, pair, more, why):
+        self.settle([pair, *more], why)
+
+    @rule(pair=leases, delay=st.sampled_from([0.0, 10.0]), passing=passing)
+    def nobody_knows_the_task(self, pair, delay, passing):
+        self.later(passing)
+        self.settle([pair], Release(delay, "no worker here knows it", unknown=True))
 
 
 class Cancelling:
@@ -199,6 +215,10 @@ class Cancelling:
     def cancel(self, called, passing):
         self.later(passing)
         self.twins.agree("cancel", called)
+
+    @rule(choice=choices, limit=st.sampled_from([1, 2, 100]))
+    def cancel_all(self, choice, limit):
+        self.twins.agree("cancel_all", choice, limit)
 
     @rule(pair=leases, why=st.sampled_from([Cancel(), Cancel("because"), Discard("old")]))
     def give_up(self, pair, why):
@@ -228,18 +248,23 @@ class Lanes:
     def publish_in_a_lane(self, called, queue, lane):
         self.publish(called, queue=queue, lane=lane)
 
-    @rule(pair=leases, lane=lanes, passing=passing)
-    def park(self, pair, lane, passing):
+    @rule(pair=leases, lane=lanes, ahead=st.sampled_from([None, -5.0, 15.0]), passing=passing)
+    def park(self, pair, lane, ahead, passing):
         self.later(passing)
-        self.settle([pair], Park(lane, "down"))
+        self.settle([pair], Park(lane, "down", None if ahead is None else self.twins.clock.now() + ahead))
 
-    @rule(queue=queues, lane=st.none() | lanes, reason=st.sampled_from(["", "deploy"]))
-    def close_gate(self, queue, lane, reason):
-        self.twins.agree("close_gate", queue, lane, reason)
+    @rule(queue=queues, lane=st.none() | lanes, holder=holders, ahead=st.sampled_from([None, None, 0.0, 15.0]))
+    def close_gate(self, queue, lane, holder, ahead):
+        until = None if ahead is None else self.twins.clock.now() + ahead
+        self.twins.agree("close_gate", queue, lane, "deploy", holder, until)
 
-    @rule(queue=queues, lane=st.none() | lanes)
-    def open_gate(self, queue, lane):
-        self.twins.agree("open_gate", queue, lane)
+    @rule(queue=queues, lane=st.none() | lanes, holder=holders)
+    def open_gate(self, queue, lane, holder):
+        self.twins.agree("open_gate", queue, lane, holder)
+
+    @rule(worker=workers, lane=lanes)
+    def lease_all_but_a_lane(self, worker, lane):
+        self._lease(worker, QUEUES, EVERYTHING, {lane: 0})
 
 
 class Dying:
@@ -250,13 +275,13 @@ class Dying:
         self.later(passing)
         self.settle([pair], cause)
 
-    @rule(called=st.none() | several, queue=st.none() | queues, limit=st.sampled_from([1, 2, 100]))
-    def redrive(self, called, queue, limit):
-        self.twins.agree("redrive", Choice(ids=called, queue=queue), limit)
+    @rule(choice=choices, limit=st.sampled_from([1, 2, 100]))
+    def redrive(self, choice, limit):
+        self.twins.agree("redrive", choice, limit)
 
-    @rule(called=st.none() | several, queue=st.none() | queues, limit=st.sampled_from([1, 100]))
-    def purge(self, called, queue, limit):
-        self.twins.agree("purge", Choice(ids=called, queue=queue), limit)
+    @rule(choice=choices, limit=st.sampled_from([1, 100]))
+    def purge(self, choice, limit):
+        self.twins.agree("purge", choice, limit)
 
 
 class Unique:
@@ -265,6 +290,18 @@ class Unique:
     @rule(called=several, key=st.sampled_from(["k1", "k2"]), delay=st.sampled_from([0.0, 10.0]))
     def publish_unique(self, called, key, delay):
         self.publish(called, unique=key, delay=delay)
+
+    @rule(
+        called=several,
+        key=st.sampled_from(["k1", "k2"]),
+        queue=queues,
+        more=st.sampled_from([None, 12.0]),
+        passing=passing,
+    )
+    def publish_debounced(self, called, key, queue, more, passing):
+        self.later(passing)
+        for name in called:
+            self.publish([name], unique=key, queue=queue, debounce=5.0, max_wait=more, body=name.encode())
 
 
 class Losing:

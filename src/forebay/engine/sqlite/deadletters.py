@@ -11,7 +11,7 @@ from forebay.engine.sqlite.writer import Transaction
 from forebay.store.contract import Choice
 
 #: Those whose unique key no live message holds: the others stay dead.
-_FREE = "(uniq is null or not exists (select 1 from message as live where live.uniq = dead.uniq))"
+_FREE = "(once is null or not exists (select 1 from message as live where live.once = dead.once))"
 
 
 class DeadLetters:

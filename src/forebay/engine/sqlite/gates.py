@@ -52,7 +52,7 @@ def _gate(row: tuple[Any, ...]) -> Gate:
 def wake(tx: Transaction, limit: int = STEP) -> int:
     """Make ready what is parked behind gates that have opened, and take away those that nobody waits for; how many."""
     left = limit
-    for queue, lane, holder in tx.rows("select queue, lane, holder from gate where until <= ?", (tx.now,)):
+    for queue, lane, holder in tx.rows("select queue, lane, holder from closed where until <= ?", (tx.now,)):
         seqs = tx.rows(sql("parked"), (queue, lane, tx.now, left))
         tx.db.executemany("update message set state = 1, cause = null where seq = ?", seqs)
         tx.moved(queue, "parked", "ready", len(seqs))
@@ -60,7 +60,7 @@ def wake(tx: Transaction, limit: int = STEP) -> int:
         left -= len(seqs)
         if left <= 0:
             break
-        tx.db.execute("delete from gate where queue = ? and lane = ? and holder = ?", (queue, lane, holder))
+        tx.db.execute("delete from closed where queue = ? and lane = ? and holder = ?", (queue, lane, holder))
     return limit - left
 
 
@@ -74,7 +74,7 @@ def _open(tx: Transaction, queue: str, lane: str | None, holder: str) -> int:
     """How many it woke at once. Also where none is closed: something may be parked there all the same."""
     values = (queue, WHOLE if lane is None else lane, holder, tx.now)
     tx.db.execute(
-        "insert into gate (queue, lane, holder, reason, since, until) values (?, ?, ?, '', ?, 0) "
+        "insert into closed (queue, lane, holder, reason, since, until) values (?, ?, ?, '', ?, 0) "
         "on conflict do update set until = 0",
         values,
     )

@@ -78,7 +78,7 @@ class Inspecting:
 
     async def ending(self, end: str, limit: int = 10) -> list[str]:
         """See `store.contract.Inspects.ending`."""
-        return [id_ for (id_,) in self._db.read(sql("ending"), (end, limit))]
+        return [rows.text(id_) for (id_,) in self._db.read(sql("ending"), (end, limit))]
 
     async def ahead(self, id_: str, limit: int = 100_000) -> int:
         """See `store.contract.Inspects.ahead`."""

@@ -75,7 +75,7 @@ def _possible(table: str, state: State) -> bool:
 
 
 def _conditions(sought: Sought) -> tuple[list[str], list[Any]]:
-    named = (("queue", sought.queue), ("task", sought.task), ("key", sought.key), ("uniq", sought.unique))
+    named = (("queue", sought.queue), ("task", sought.task), ("key", sought.key), ("once", sought.unique))
     conditions = [f"{column} = ?" for column, value in named if value is not None]
     values: list[Any] = [value for _, value in named if value is not None]
     if sought.ids is not None:
@@ -105,7 +105,7 @@ def _ways(read: Read, sought: Sought) -> list[_Way] | None:
 
 def _live_ways(read: Read, sought: Sought) -> list[_Way] | None:
     if sought.unique is not None:
-        return [_Way("message_unique", "uniq is not null")]
+        return [_Way("message_unique", "once is not null")]
     if sought.key is not None:
         return [_Way("message_key", "key is not null")]
     if sought.state is not None and _is_rare(read, sought):

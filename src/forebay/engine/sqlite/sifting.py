@@ -19,7 +19,7 @@ from forebay.engine.sqlite.writer import Transaction, Writer
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_TEXTS = ("id", "queue", "lane", "task", "key", "uniq")
+_TEXTS = ("id", "queue", "lane", "task", "key", "once")
 #: The largest number that a lease may still count up.
 _MOST = 2**63 - 2
 #: Due and late messages looked at: more than any sweep touches at once.

@@ -7,7 +7,7 @@ alter table finished add column late real;
 alter table finished add column started real;
 alter table finished add column worker text;
 alter table finished add column key text;
-alter table finished add column uniq text;
+alter table finished add column once text;
 alter table finished add column headers blob;
 alter table finished add column progress blob;
 alter table dead add column due real;
@@ -23,7 +23,9 @@ create index worker_alive on worker (until, boot) where state <> 'buried';
 
 -- a key may be held twice: by one that runs and, debounced, by one that waits beside it
 drop index message_unique;
-create index message_unique on message (uniq) where uniq is not null;
+alter table message rename column uniq to once;  -- and so, whoever still writes in the old way is refused, not obeyed
+alter table dead rename column uniq to once;
+create index message_unique on message (once) where once is not null;
 
 -- what waits for its first run is in order of time as well, so that the oldest is the first; what comes back is not
 drop index message_ready;
@@ -40,14 +42,13 @@ create index dead_task on dead (task, seq);
 create index dead_key on dead (key, seq) where key is not null;
 
 -- a closed gate; lane '*' is the whole queue, until 0 is open: what is parked behind it has still to be woken
-alter table gate rename to old_gate;
-create table gate (
+create table closed (
     queue text not null, lane text not null, holder text not null, reason text not null, since real not null, until real,
     primary key (queue, lane, holder)
 ) strict, without rowid;
-insert into gate select queue, lane, 'operator', reason, since, null from old_gate;
-drop table old_gate;
-create index gate_until on gate (until) where until is not null;
+insert into closed select queue, lane, 'operator', reason, since, null from gate;
+drop table gate;
+create index closed_until on closed (until) where until is not null;
 
 -- form: a message as MessagePack, which the insert below writes by hand
 alter table schedule rename to old_schedule;
@@ -80,17 +81,17 @@ create table audit (
 -- all that is known of a message, wherever it is; texts as bytes, so that one that is no text hides no other row
 create view story as
 select 0 as place, seq, id as name, cast(id as blob) as id, cast(queue as blob) as queue, cast(task as blob) as task,
-    state, attempt, lost, priority, cast(lane as blob) as lane, cast(key as blob) as key, cast(uniq as blob) as uniq,
+    state, attempt, lost, priority, cast(lane as blob) as lane, cast(key as blob) as key, cast(once as blob) as once,
     body, headers, created, due, expires, leased as started, cast(worker as blob) as worker, null as finished,
     null as result, cast(cause as blob) as cause, failure, progress
 from message
 union all
 select 1, seq, id, cast(id as blob), cast(queue as blob), cast(task as blob), cast(state as blob), attempt, lost, priority,
-    cast(lane as blob), cast(key as blob), cast(uniq as blob), x'', headers, created, due, late, started,
+    cast(lane as blob), cast(key as blob), cast(once as blob), x'', headers, created, due, late, started,
     cast(worker as blob), finished, result, cast(cause as blob), failure, progress
 from finished
 union all
 select 2, seq, id, cast(id as blob), cast(queue as blob), cast(task as blob), x'64656164', attempt, lost, priority,
-    cast(lane as blob), cast(key as blob), cast(uniq as blob), body, headers, created, due, late, started,
+    cast(lane as blob), cast(key as blob), cast(once as blob), body, headers, created, due, late, started,
     cast(worker as blob), finished, null, cast(cause as blob), failure, progress
 from dead;

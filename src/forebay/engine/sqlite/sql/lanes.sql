@@ -3,8 +3,8 @@
 with open (queue, lane) as (
     select lane.queue, lane.lane from carray(?1) as name cross join lane on lane.queue = cast(name.value as text)
     where not exists (
-        select 1 from gate
-        where gate.queue = lane.queue and gate.lane in ('*', lane.lane) and (gate.until is null or gate.until > ?2)
+        select 1 from closed
+        where closed.queue = lane.queue and closed.lane in ('*', lane.lane) and (closed.until is null or closed.until > ?2)
     )
 ), ready (queue, lane, fresh, back) as (
     select queue, lane, exists (

@@ -1,7 +1,7 @@
 insert into finished (
     id, queue, lane, task, state, priority, attempt, lost, created, due, late, started, finished, expires, worker, key,
-    uniq, headers, cause, failure, progress
+    once, headers, cause, failure, progress
 )
 select id, queue, lane, task, 'discarded', priority, attempt, lost, created, due, late, started, ?2, ?3, worker, key,
-    uniq, headers, 'purged: ' || cause, failure, progress
+    once, headers, 'purged: ' || cause, failure, progress
 from dead where seq = ?1

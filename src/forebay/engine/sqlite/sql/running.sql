@@ -1,6 +1,6 @@
 -- what a worker holds, and how it stands (owned.sql); the queue as bytes, whatever it is
 select seq, cast(queue as blob), cancel, lost, (
     select id from message as other indexed by message_unique
-    where other.uniq is not null and other.uniq = message.uniq and other.state <> 2
+    where other.once is not null and other.once = message.once and other.state <> 2
 )
 from message indexed by message_running where state = 2 and worker = cast(?1 as text)
