@@ -190,7 +190,7 @@ def _tallies(db: apsw.Connection) -> Finding:
     names: dict[int, str] = {number: str(state) for number, state in enumerate(LIVE_STATES)}
     odd = sum(n for _, state, n in live if state not in names)
     if odd:
-        advice = "look at them with `forebay messages --state parked`, and cancel them"
+        advice = "look at them with `forebay messages`, and cancel them"
         return fail("numbers", f"{odd:,} messages in a state that does not exist: Forebay did not write them", advice)
     counted = {(text(queue), names[state]): n for queue, state, n in live}
     counted |= {(text(queue), name): n for queue, name, n in dead}

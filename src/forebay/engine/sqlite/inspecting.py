@@ -117,7 +117,9 @@ class Inspecting:
             tx.topics.add(CANCEL)
             return State.RUNNING
         ruling = Ruling(move=Move.CANCEL, state=State.CANCELLED, lost=lost, cause=CANCELLED)
-        self._settling.end(tx, seq, rows.text(queue), rows.live(number), ruling)
+        names: dict[int, str] = dict(enumerate(rows.LIVE_STATES))
+        start = names.get(number, "unknown")  # if somebody else wrote it, no tally has it
+        self._settling.end(tx, seq, rows.text(queue), start, ruling)
         return State.CANCELLED
 
     async def tidy(self, limit: int = 5000) -> int:

@@ -62,7 +62,7 @@ class Settling:
             _again(tx, seq, queue, ruling)
         return ruling
 
-    def end(self, tx: Transaction, seq: int, queue: str, start: State, ruling: Ruling) -> None:
+    def end(self, tx: Transaction, seq: int, queue: str, start: str, ruling: Ruling) -> None:
         """A live message ends for good, other than by success or as a dead letter."""
         values = (ruling.cause, rows.pack_or_none(ruling.failure), ruling.lost)
         tx.db.execute(sql("finish"), (seq, str(ruling.state), tx.now, tx.now + self._keep, *values))
