@@ -4,7 +4,7 @@ import contextvars
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, Union
 
 from forebay.engine.shield import shield
 from forebay.model.delivery import Delivery
@@ -26,16 +26,16 @@ ROOT, PARENT, ORIGIN, ORIGIN_TASK = "forebay-root", "forebay-parent", "forebay-o
 _logger = logging.getLogger("forebay.task")
 
 
-class _Running(NamedTuple):
-    """What runs here: a message or the first of a batch, by which function, through which app."""
+class _Batch(NamedTuple):
+    """A batch that runs here: its first message, by which consumer, through which app."""
 
     delivery: Delivery
     by: str
     producer: "Producer | None"
-    context: "Context | None" = None
 
 
-_current: contextvars.ContextVar[_Running | None] = contextvars.ContextVar("forebay_context", default=None)
+_Running = Union["Context", _Batch, None]
+_current: contextvars.ContextVar[_Running] = contextvars.ContextVar("forebay_context", default=None)
 
 
 class Context:
@@ -61,10 +61,10 @@ class Context:
         Raises:
             ForebayError: no task runs here.
         """
-        running = _current.get()
-        if running is None or running.context is None:
+        context = _current.get()
+        if not isinstance(context, Context):
             raise ForebayError("no task runs here: Context.current() works inside a task that a worker runs")
-        return running.context
+        return context
 
     @property
     def id(self) -> str:
@@ -120,22 +120,22 @@ class Context:
 def running() -> Context | None:
     """The context of the task that runs here, if one does."""
     here = _current.get()
-    return None if here is None else here.context
+    return here if isinstance(here, Context) else None
 
 
-def enter(context: Context) -> contextvars.Token[_Running | None]:
+def enter(context: Context) -> contextvars.Token[_Running]:
     """Make `context` the current one."""
-    return _current.set(_Running(context.delivery, context.delivery.task, context.producer, context))
+    return _current.set(context)
 
 
 def enter_batch(
     batch: Sequence[Delivery], consumer: str, producer: "Producer | None" = None
-) -> contextvars.Token[_Running | None]:
+) -> contextvars.Token[_Running]:
     """Make a batch the origin of what its consumer enqueues: the first message stands for all. Undone by `leave`."""
-    return _current.set(_Running(batch[0], consumer, producer))
+    return _current.set(_Batch(batch[0], consumer, producer))
 
 
-def leave(token: contextvars.Token[_Running | None]) -> None:
+def leave(token: contextvars.Token[_Running]) -> None:
     """Undo `enter`."""
     _current.reset(token)
 
@@ -152,5 +152,6 @@ def lineage() -> dict[str, str] | None:
     if running is None:
         return None
     parent = running.delivery
+    by = running.by if isinstance(running, _Batch) else parent.task
     root = (parent.headers or {}).get(ROOT, parent.id)
-    return {ROOT: root, PARENT: parent.id, ORIGIN: parent.queue, ORIGIN_TASK: running.by}
+    return {ROOT: root, PARENT: parent.id, ORIGIN: parent.queue, ORIGIN_TASK: by}

@@ -2,7 +2,6 @@
 
 import os
 import random
-import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -29,8 +28,6 @@ class Batch(Job):
         over: called on the loop when it has returned or raised.
     """
 
-    __slots__ = ("_home", "_producer", "consumer", "deliveries", "messages", "over", "revoked", "started")
-
     def __init__(
         self,
         consumer: Consumer,
@@ -39,20 +36,17 @@ class Batch(Job):
         messages: list[Message],
         over: Callable[["Batch"], None],
     ) -> None:
-        super().__init__()
+        super().__init__(consumer.is_async)
         self._producer = producer
         self.consumer, self.deliveries, self.messages, self.over = consumer, deliveries, messages, over
         self.revoked: frozenset[str] = frozenset()
-        self.started, self._home = time.monotonic(), os.getpid()
+        self._home = os.getpid()
 
-    @property
-    def is_async(self) -> bool:
-        """See `Job`."""
-        return self.consumer.is_async
-
-    def call(self, expose: Callable[..., Any]) -> Any:
+    def call(self, expose: Callable[..., Any] | None = None) -> Any:
         """See `Job`."""
         enter_batch(self.deliveries, self.consumer.name, self._producer)
+        if expose is None:
+            return self.consumer.function(self.messages)
         return expose(self.consumer.function, self.messages)
 
     def note(self, value: Any, error: BaseException | None) -> None:

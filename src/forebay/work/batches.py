@@ -15,7 +15,6 @@ from forebay.produce.consumer import Consumer
 from forebay.produce.producer import Producer
 from forebay.work.batch import Batch, unpacked
 from forebay.work.calls import Calls
-from forebay.work.ends import NOT_RUN, How
 from forebay.work.feed import Host
 from forebay.work.run import AGAIN, Stop
 
@@ -124,7 +123,7 @@ class Batches:
     def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
         """Call the consumer. What cannot be read has its end at once."""
         good, messages, bad = unpacked(deliveries, self._producer)
-        self._settle(bad, NOT_RUN)
+        self._settle(bad)
         if not messages:
             return
         self._room.clear()
@@ -138,14 +137,15 @@ class Batches:
 
     def _over(self, batch: Batch) -> None:
         """The one place where a batch ends, however."""
+        batch.interrupt = None
         try:
             ends = batch.ends(time.time(), self._producer.settings.result_ttl)
-            self._settle(ends, How(batch.error, time.monotonic() - batch.started))
+            self._settle(ends, batch)
         finally:
             self._called, self._trip = None, time.monotonic()
             self._room.set()
             self._host.idle()
 
-    def _settle(self, ends: Sequence[tuple[Delivery, Outcome]], how: How) -> None:
+    def _settle(self, ends: Sequence[tuple[Delivery, Outcome]], batch: Batch | None = None) -> None:
         for delivery, result in ends:
-            self._host.ends.settle(delivery, result, how)
+            self._host.ends.settle(delivery, result, batch)

@@ -72,7 +72,7 @@ class Calls(Generic[J, R]):
         value: Any = None
         error: BaseException | None = None
         try:
-            value = await (job.call(_plainly) if awaitable is None else awaitable)
+            value = await (job.call() if awaitable is None else awaitable)
         except BaseException as raised:
             if isinstance(raised, GeneratorExit) and not self._loop.is_running():
                 raise  # nobody raised it: the loop is gone, and this coroutine goes with it
@@ -101,7 +101,3 @@ class Calls(Generic[J, R]):
             self._start_on_loop(job, result.scope, result.value)
         else:
             self._done(job, result)
-
-
-def _plainly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    return function(*args, **kwargs)

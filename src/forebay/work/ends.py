@@ -7,8 +7,9 @@ One line of the log for each end that somebody may want to see, with the same fi
 import contextlib
 import inspect
 import logging
+import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from forebay.engine.contract import Engine
 from forebay.model import outcome
@@ -20,7 +21,7 @@ from forebay.model.ruling import QUARANTINE_AFTER
 from forebay.produce.hooks import Hooks
 from forebay.work.aside import aside
 from forebay.work.executor import trace_of
-from forebay.work.run import Run
+from forebay.work.run import Job, Run
 from forebay.work.settler import Settler
 
 _logger = logging.getLogger("forebay.worker")
@@ -29,14 +30,6 @@ FAILURES = (outcome.Retry, outcome.DeadLetter, outcome.Lose)
 _ONCE = "at_most_once: it was settled before it ran, and is not run again"
 
 
-class How(NamedTuple):
-    """How a run went: what it raised in this process, and the seconds it took; None if it did not run."""
-
-    error: BaseException | None = None
-    took: float | None = None
-
-
-NOT_RUN = How()
 #: Ends without news, and how severe the others are; INFO unless said here.
 _QUIET = (outcome.Ack, outcome.Snooze, outcome.Park)
 _LEVELS: dict[type[Outcome], int] = {
@@ -65,13 +58,17 @@ class Ends:
         self.done = self.failed = 0
         settler.refused = self.refused
 
-    def settle(self, delivery: Delivery, result: Outcome, how: How = NOT_RUN) -> None:
-        """A message has ended: report its outcome."""
-        self._count(result)
+    def settle(self, delivery: Delivery, result: Outcome, job: Job | None = None) -> None:
+        """A message has ended: report its outcome; `job` is what ran, if something did."""
         self._settler.put(Settlement(delivery, result))
-        level = self._level(delivery, result)
+        if type(result) is outcome.Ack:
+            self.done += 1
+            level = self._good
+        else:
+            self._count(result)
+            level = self._level(delivery, result)
         if _logger.isEnabledFor(level):
-            _tell(level, delivery, outcome.describe(result), how, result)
+            _tell(level, delivery, outcome.describe(result), job, result)
 
     def hand_back(self, deliveries: Sequence[Delivery]) -> None:
         """Release deliveries that were not started, or not ended."""
@@ -91,6 +88,7 @@ class Ends:
         Raises:
             ForebayError: the engine has not said yes, nor no.
         """
+        self._unsure.discard(run.delivery.id)
         return (await self._engine.settle(self._worker, [Settlement(run.delivery, outcome.Ack(None, keep))]))[0]
 
     def unsure(self, run: Run) -> None:
@@ -98,27 +96,25 @@ class Ends:
         self._unsure.add(run.delivery.id)
         self._settler.put(Settlement(run.delivery, outcome.Release()))
 
-    def ended_once(self, run: Run, result: Outcome, how: How) -> None:
+    def ended_once(self, run: Run, result: Outcome) -> None:
         """One that was settled before has ended: nothing is to be settled, and a failure is to be seen."""
-        if run.delivery.id in self._unsure:
-            return
         self._count(result)
         if type(result) is outcome.Ack:
-            _tell(self._good, run.delivery, outcome.describe(result), how, result)
+            _tell(self._good, run.delivery, outcome.describe(result), run, result)
             return
         failure = result.failure if isinstance(result, outcome.Retry | outcome.DeadLetter) else None
         text = f"{failure or outcome.describe(result)}; {_ONCE}"
-        _tell(logging.ERROR, run.delivery, text, how, result)
+        _tell(logging.ERROR, run.delivery, text, run, result)
 
     def refused(self, settlement: Settlement) -> None:
         """The engine did not carry it out: the message is somebody else's now, or has ended."""
         delivery = settlement.delivery
         if delivery.id in self._unsure:
             text = "it was settled and has not run, as far as is known: lost, for it runs at most once"
-            _tell(logging.ERROR, delivery, text, NOT_RUN)
+            _tell(logging.ERROR, delivery, text)
         else:
             text = f"its lease was lost, so its outcome ({settlement.outcome.move}) does not count"
-            _tell(logging.WARNING, delivery, text, NOT_RUN)
+            _tell(logging.WARNING, delivery, text)
         self._unsure.discard(delivery.id)
 
     # --- hooks ---
@@ -169,18 +165,19 @@ async def _call(hook: Callable[..., Any], *args: Any) -> None:
         await value
 
 
-def _tell(level: int, delivery: Delivery, text: str, how: How, result: Outcome | None = None) -> None:
+def _tell(level: int, delivery: Delivery, text: str, job: Job | None = None, result: Outcome | None = None) -> None:
     """One record. A dead letter has its traceback, from here or as it came from another process."""
     if not _logger.isEnabledFor(level):
         return
-    took = "" if how.took is None else f" ({how.took:.3f} s)"
+    seconds = None if job is None else time.monotonic() - job.started
+    took = "" if seconds is None else f" ({seconds:.3f} s)"
     name = delivery.task or f"message to {delivery.queue}"
     line = f"{name} {delivery.id} attempt {delivery.attempt}: {text}{took}"
     extra = {
         "message_id": delivery.id, "task": delivery.task, "attempt": delivery.attempt, "queue": delivery.queue,
-        "duration": how.took,
+        "duration": seconds,
     }  # fmt: skip
-    error = how.error if level >= logging.ERROR else None
+    error = job.error if job is not None and level >= logging.ERROR else None
     trace = None if error is None else (type(error), error, trace_of(error))
     record = _logger.makeRecord(_logger.name, level, __file__, 0, line, (), trace, "ended", extra)
     if error is None and level >= logging.ERROR and isinstance(result, outcome.DeadLetter | outcome.Retry):

@@ -92,13 +92,14 @@ class Executor:
             return outcome.Expire()
         if len(delivery.body) > self._most:
             return too_large(delivery, self._limit)
-        seal = task.producer.seal
+        producer = task.producer
+        seal = producer.seal
         try:
             body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
             args, kwargs = task.codec.decode(body)
         except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
             return _unusable(delivery, seal, error)
-        context = Context(delivery, task.running.timeout, self._report, task.producer)
+        context = Context(delivery, task.running.timeout, self._report, producer)
         return Run(delivery, task, *task.codec.inject(args, kwargs, context), context)
 
     def keep(self, task: Task[..., Any, Any]) -> float:
@@ -110,7 +111,8 @@ class Executor:
         stay(self._home)
         if isinstance(value, Snooze):
             return outcome.Snooze(value.delay)
-        keep = self.keep(run.task)
+        keep = run.task.running.result_ttl
+        keep = self._keep if keep is None else keep
         if value is None and not run.task.codec.returns_value:
             return outcome.Ack(None, keep)
         try:

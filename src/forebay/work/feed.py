@@ -29,15 +29,16 @@ PACE = 0.02
 NO_CAPS: Mapping[str, int] = MappingProxyType({})
 
 
+#: Begins a delivery, and calls the given function once, when it has ended; never from within this call.
+Begin = Callable[[Delivery, Callable[[], None]], None]
+
+
 class Host(Protocol):
-    """The worker that a feed serves; `ends` is where ends are told."""
+    """The worker that a feed serves; `ends` is where ends are told, `begin` where messages begin."""
 
     id: str
     ends: Ends
-
-    def begin(self, delivery: Delivery, free: Callable[[], None]) -> None:
-        """Begin a delivery; call `free` once, when it has ended, never from within this call."""
-        ...
+    begin: Begin
 
     def idle(self) -> None:
         """Something that ran has ended."""

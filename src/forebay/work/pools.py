@@ -62,9 +62,8 @@ class Pools:
         self._calls.start(run)
 
     def forget(self, run: Run) -> None:
-        """It has ended."""
-        if run.deadline is not None:
-            self._deadlines.forget(run)
+        """One that has a deadline has ended."""
+        self._deadlines.forget(run)
 
     def dump(self) -> None:
         """Have the processes write where they stand to standard error."""

@@ -36,6 +36,7 @@ class Job(ABC):
     """A call of the user's code, with the means to stop it.
 
     Args:
+        is_async: what `call` returns is awaited on the loop, from the beginning.
         deadline: when its time is up, by the monotonic clock; None for never.
         grace: seconds that an interruption leaves it to clean up.
 
@@ -45,27 +46,22 @@ class Job(ABC):
         begun: it has begun, on the loop.
         finished: it has ended: nothing interrupts it any more.
         error: what it raised, once it has.
+        started: when it was taken here, by the monotonic clock.
     """
 
-    __slots__ = ("_peace", "_told", "begun", "deadline", "error", "finished", "grace", "interrupt", "stop")
     _guard: ClassVar = threading.Lock()  # a deadline strikes from a thread of its own
+    stop: Stop | None = None  # how each one begins stands here, for there is one for every message
+    interrupt: Callable[[Stop], None] | None = None
+    begun = finished = False
+    error: BaseException | None = None
+    _told: tuple[Stop, ...] = ()
+    _peace = 0.0
 
-    def __init__(self, deadline: float | None = None, grace: float = 5.0) -> None:
-        self.deadline, self.grace = deadline, grace
-        self.stop: Stop | None = None
-        self.interrupt: Callable[[Stop], None] | None = None
-        self.begun = self.finished = False
-        self.error: BaseException | None = None
-        self._told: tuple[Stop, ...] = ()
-        self._peace = 0.0
-
-    @property
-    @abstractmethod
-    def is_async(self) -> bool:
-        """Whether what `call` returns is awaited on the loop, from the beginning."""
+    def __init__(self, is_async: bool, deadline: float | None = None, grace: float = 5.0) -> None:
+        self.is_async, self.deadline, self.grace, self.started = is_async, deadline, grace, time.monotonic()
 
     @abstractmethod
-    def call(self, expose: Callable[..., Any]) -> Any:
+    def call(self, expose: Callable[..., Any] | None = None) -> Any:
         """Call the user's code, by way of `expose(function, *args, **kwargs)`, in the scope that it is called in."""
 
     def halt(self, why: Stop) -> None:
@@ -90,11 +86,11 @@ class Run(Job):
     """A delivery with its task and its arguments.
 
     Attributes:
-        started: when it was taken here, by the monotonic clock.
+        settled: its end was written down before it began; see `at_most_once`.
         told: the app's hooks hear of its failure in the process where it ran.
     """
 
-    __slots__ = ("args", "context", "delivery", "kwargs", "started", "task", "told")
+    settled = told = False
 
     def __init__(
         self,
@@ -104,19 +100,15 @@ class Run(Job):
         kwargs: Mapping[str, Any],
         context: Context,
     ) -> None:
-        super().__init__(context.ends, task.running.grace)
+        self.is_async, self.deadline, self.grace = task.is_async, context.ends, task.running.grace
         self.delivery, self.task, self.args, self.kwargs, self.context = delivery, task, args, kwargs, context
         self.started = time.monotonic()
-        self.told = False
 
-    @property
-    def is_async(self) -> bool:
-        """See `Job`."""
-        return self.task.is_async
-
-    def call(self, expose: Callable[..., Any]) -> Any:
+    def call(self, expose: Callable[..., Any] | None = None) -> Any:
         """See `Job`."""
         enter(self.context)
+        if expose is None:
+            return self.task.function(*self.args, **self.kwargs)
         return expose(self.task.function, *self.args, **self.kwargs)
 
     @property

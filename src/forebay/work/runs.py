@@ -7,7 +7,6 @@ does. What cannot even begin goes the same way.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Collection, Coroutine, Iterator
 from typing import Any
 
@@ -15,11 +14,13 @@ from forebay.model import outcome
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ForebayError, text_of
 from forebay.model.outcome import Outcome
-from forebay.work.ends import Ends, How
+from forebay.work.ends import Ends
 from forebay.work.executor import Executor
 from forebay.work.run import AGAIN, Run, Stop
 
 _logger = logging.getLogger("forebay.worker")
+#: What lacks when nothing more can be started.
+_MEANS = (RuntimeError, OSError, MemoryError)
 #: Gives a slot back.
 Free = Callable[[], None]
 
@@ -43,7 +44,7 @@ class Runs:
     ) -> None:
         self._executor, self._ends, self._start, self._forget, self._idle = executor, ends, start, forget, idle
         self._loop = asyncio.get_running_loop()
-        self._runs: dict[int, tuple[Run, Free]] = {}
+        self._runs: dict[Run, Free] = {}
         self._beside: set[asyncio.Task[None]] = set()  # what is awaited for a run, before it and after it
         self._after = 0
 
@@ -52,42 +53,47 @@ class Runs:
         return len(self._runs) + self._after
 
     def __iter__(self) -> Iterator[Run]:
-        return iter([run for run, _ in self._runs.values()])
+        return iter(list(self._runs))
 
     def begin(self, delivery: Delivery, free: Free) -> None:
         """Begin a delivery. `free` is called once, when its slot is free again, and never from within this call."""
         try:
             run = self._executor.begin(delivery)
         except Exception as error:  # a flaw of ours, or no memory
-            _logger.exception("%s %s could not begin", delivery.task, delivery.id)
+            with contextlib.suppress(Exception):  # the log is theirs
+                _logger.exception("%s %s could not begin", delivery.task, delivery.id)
             run = outcome.Lose(f"it could not begin: {type(error).__name__}: {text_of(error)}")
         if not isinstance(run, Run):
             self._loop.call_soon(free)
             self._ends.settle(delivery, run)
             return
-        self._runs[id(run)] = run, free
+        self._runs[run] = free
         if run.task.running.at_most_once:
             self._spawn(self._once(run))
-        else:
-            self._go(run)
+            return
+        try:
+            self._start(run)
+        except _MEANS as error:
+            self._put_off(run, error)
 
     def finish(self, run: Run, result: Outcome) -> None:
         """A run has ended: report it, and give its slot back. Only the first end of a run counts."""
-        free = self._runs.pop(id(run), (run, None))[1]
+        free = self._runs.pop(run, None)
         if free is None:
             return
-        run.finished = True
+        run.finished, run.interrupt = True, None  # which is a circle of references, and the collector's work
         try:
-            self._forget(run)
+            if run.deadline is not None:
+                self._forget(run)
             self._report(run, result)
-            if self._ends.care(run, result):
+            if type(result) is not outcome.Ack and self._ends.care(run, result):
                 free = self._kept(run, result, free)
         except Exception:
             with contextlib.suppress(Exception):  # the log is theirs, too
                 _logger.exception("the end of %s %s was not taken note of", run.task.name, run.delivery.id)
         finally:
             free()
-            if not self:
+            if not self._runs:
                 self._idle()
 
     def revoke(self, ids: Collection[str]) -> None:
@@ -101,17 +107,11 @@ class Runs:
         for run in self:
             run.halt(why)
 
-    def _go(self, run: Run) -> None:
-        try:
-            self._start(run)
-        except (
-            RuntimeError,
-            OSError,
-            MemoryError,
-        ) as error:  # no thread, no process: elsewhere, or later
-            text = f"{type(error).__name__}: {text_of(error)}"
-            _logger.error("%s %s cannot start here now: %s", run.task.name, run.delivery.id, text)
-            self._loop.call_soon(self.finish, run, outcome.Snooze(AGAIN))
+    def _put_off(self, run: Run, error: BaseException) -> None:
+        """There is no thread or process for it: elsewhere, or later."""
+        text = f"{type(error).__name__}: {text_of(error)}"
+        _logger.error("%s %s cannot start here now: %s", run.task.name, run.delivery.id, text)
+        self._loop.call_soon(self.finish, run, outcome.Snooze(AGAIN))
 
     async def _once(self, run: Run) -> None:
         """At most once: the end is durable before the beginning. When that is not sure it does not begin."""
@@ -122,16 +122,19 @@ class Runs:
             self._ends.unsure(run)
             settled = False
         if settled:
-            self._go(run)
+            run.settled = True
+            try:
+                self._start(run)
+            except _MEANS as error:
+                self._put_off(run, error)
         else:
             self.finish(run, outcome.Release())
 
     def _report(self, run: Run, result: Outcome) -> None:
-        how = How(run.error, time.monotonic() - run.started)
-        if run.task.running.at_most_once:
-            self._ends.ended_once(run, result, how)
-        else:
-            self._ends.settle(run.delivery, result, how)
+        if not run.task.running.at_most_once:
+            self._ends.settle(run.delivery, result, run)
+        elif run.settled:
+            self._ends.ended_once(run, result)
 
     def _kept(self, run: Run, result: Outcome, free: Free) -> Free:
         """Keep the slot until those who care have heard of it."""

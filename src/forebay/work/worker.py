@@ -26,13 +26,13 @@ from forebay.work.batches import Batches
 from forebay.work.calls import Calls
 from forebay.work.ends import Ends
 from forebay.work.executor import Bounds, Executor
-from forebay.work.feed import NO_CAPS, Feed
+from forebay.work.feed import NO_CAPS, Begin, Feed
 from forebay.work.host import born, identity
 from forebay.work.link import Report
 from forebay.work.pools import Pools
 from forebay.work.progress import Progress
 from forebay.work.run import Run, Stop
-from forebay.work.runs import Free, Runs
+from forebay.work.runs import Runs
 from forebay.work.settler import Settler
 
 _logger = logging.getLogger("forebay.worker")
@@ -51,7 +51,7 @@ class Worker:
         stuck: told of a task that cannot be stopped, with the outcome it is to have; its process has to go.
 
     Attributes:
-        ends: where ends are told.
+        begin, ends: where messages begin, and where ends are told.
         pools: where messages run.
     """
 
@@ -70,6 +70,7 @@ class Worker:
             done=self._done, stuck=stuck or _no_help, progressed=self._progress.newest,
         )  # fmt: skip
         self._runs = Runs(executor, self.ends, self.pools.start, self.pools.forget, self.idle)
+        self.begin: Begin = self._runs.begin
         self._feeds, self._calls, self._batches = self._make_feeds()
         self._tasks: list[asyncio.Task[Any]] = []
         self._services: list[asyncio.Task[Any]] = []
@@ -315,10 +316,6 @@ class Worker:
             await self._loop.create_task(_result(value), context=self._scope)
 
     # --- Host: what a feed asks of its worker ---
-
-    def begin(self, delivery: Delivery, free: Free) -> None:
-        """Begin a delivery in the pool it belongs to."""
-        self._runs.begin(delivery, free)
 
     def revoke(self, ids: Collection[str]) -> None:
         """Stop these, wherever they are here."""

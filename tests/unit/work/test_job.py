@@ -9,13 +9,9 @@ class Anything(Job):
     """A job that notes why it was interrupted."""
 
     def __init__(self, deadline=None, grace=5.0):
-        super().__init__(deadline, grace)
+        super().__init__(False, deadline, grace)
         self.told = []
         self.interrupt = self.told.append
-
-    @property
-    def is_async(self):
-        return False
 
     def call(self, expose):
         return expose(lambda: None)
