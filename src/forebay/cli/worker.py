@@ -13,8 +13,9 @@ import click
 from forebay.cli import output
 from forebay.cli.failing import Missing
 from forebay.cli.kinds import NAMES, SECONDS, SIZE
-from forebay.cli.shared import Command, load_app, needed_locator
+from forebay.cli.shared import Command, needed_locator
 from forebay.config import WorkerOptions
+from forebay.work.python import interpreter
 
 _LEVEL: Any = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
 _FORMAT: Any = click.Choice(["text", "json"])
@@ -94,7 +95,6 @@ def dev(*, no_reload: bool, watch: tuple[str, ...], **chosen: Any) -> int:
     options = _options("dev", **chosen)
     if not no_reload:
         return _reload([Path(path) for path in watch or (".",)], options.drain)
-    load_app(options.app)
     from forebay.work.dev import run_dev
 
     return run_dev(options)
@@ -105,7 +105,7 @@ class _Child:
 
     def __init__(self, drain: float) -> None:
         self._patience = drain + LEAVE
-        self._process = subprocess.Popen([sys.executable, "-m", "forebay", *sys.argv[1:], "--no-reload"])
+        self._process = subprocess.Popen([*interpreter(), "-m", "forebay", *sys.argv[1:], "--no-reload"])
 
     def ended(self) -> int | None:
         """Its exit code once it is over."""
@@ -132,6 +132,7 @@ def _reload(paths: Sequence[Path], drain: float) -> int:
 
     signal.signal(signal.SIGTERM, told)
     signal.signal(signal.SIGINT, told)
+    signal.signal(signal.SIGHUP, told)
     child, reported = _Child(drain), False
     for changed in changes:
         if stopping:

@@ -114,6 +114,8 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
 def describe(outcome: Outcome) -> str:
     """An outcome in one short line, for logs."""
     match outcome:
+        case Ack():
+            return "done"
         case Retry(delay, failure):
             return f"retry in {delay:.1f} s after {failure}"
         case Snooze(delay):

@@ -3,20 +3,28 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from msgspec.structs import replace
+
 from forebay.app import Forebay
 from forebay.config import WorkerOptions
+from forebay.engine.registry import absolute
 from forebay.locate import locate
 from forebay.model.errors import LeaseLost
 from forebay.model.ids import new_id
+from forebay.work import sayings, stdio
 from forebay.work.aside import aside
 from forebay.work.child import new_loop
 from forebay.work.keeper import Keeper
+from forebay.work.leave import PATIENCE, leave, leave_within
 from forebay.work.log import Log
+from forebay.work.parts import watch_threads
 from forebay.work.stacks import dump_on_quit
 from forebay.work.worker import Worker
 
@@ -24,40 +32,56 @@ _logger = logging.getLogger("forebay.dev")
 
 
 @contextlib.asynccontextmanager
-async def working(app: Forebay, options: WorkerOptions | None = None) -> AsyncGenerator[Worker]:
-    """A worker of `app` inside this process, for as long as the block lasts."""
+async def working(
+    app: Forebay, options: WorkerOptions | None = None, hurry: asyncio.Event | None = None
+) -> AsyncGenerator[Worker]:
+    """A worker of `app` inside this process, for as long as the block lasts.
+
+    Args:
+        hurry: set when what still runs is to be handed back, whatever time it has left.
+    """
     options = options or WorkerOptions()
     worker = Worker(app, options, new_id())
     await worker.start()
-    loop, thread = _keep_apart(app, worker, options)
+    keeper = _Apart(app, worker, options)
     try:
         yield worker
     finally:
-        await worker.drain(options.drain)
+        await _either(worker.drain(options.drain), (hurry or asyncio.Event()).wait())
         await worker.close()
-        loop.call_soon_threadsafe(loop.stop)
-        await aside(thread.join)
+        await aside(keeper.stop)
 
 
-def _keep_apart(
-    app: Forebay, worker: Worker, options: WorkerOptions
-) -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
-    """The keeper on a loop and thread of its own, so that a task that blocks the worker's loop keeps its lease."""
-    loop = asyncio.new_event_loop()
-    parts = (app.engine, app.store, app.clock)
-    keeper = Keeper(parts, lambda: [worker.report().beat], _lost, app.settings.lease, options.schedules)
-
-    def serve() -> None:
-        task = loop.create_task(keeper.run())
-        loop.run_forever()
+async def _either(*both: Any) -> None:
+    """Until one of them has ended; the other one is called off."""
+    tasks = [asyncio.ensure_future(one) for one in both]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            loop.run_until_complete(task)
-        loop.close()
 
-    thread = threading.Thread(target=serve, name="forebay-keeper", daemon=True)
-    thread.start()
-    return loop, thread
+
+class _Apart:
+    """The keeper on a loop and thread of its own, so that a task that blocks the worker's loop keeps its lease."""
+
+    def __init__(self, app: Forebay, worker: Worker, options: WorkerOptions) -> None:
+        parts = (app.engine, app.store, app.clock)
+        keeper = Keeper(parts, lambda: [worker.report().beat], _lost, app.settings.lease, options.schedules)
+        self._loop = asyncio.new_event_loop()
+        self._task = self._loop.create_task(keeper.run())
+        self._thread = threading.Thread(target=self._serve, name="forebay-keeper", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        """An error ends the thread, which is heard."""
+        with contextlib.suppress(asyncio.CancelledError):
+            self._loop.run_until_complete(self._task)
+        self._loop.close()
+
+    def stop(self) -> None:
+        """Keep no more."""
+        with contextlib.suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join()
 
 
 def _lost(worker: str) -> None:
@@ -65,38 +89,75 @@ def _lost(worker: str) -> None:
 
 
 def run_dev(options: WorkerOptions) -> int:
-    """Run the app's worker here until Ctrl-C or TERM; the exit code.
+    """Run the app's worker here until Ctrl-C or TERM, and end this process.
 
     Raises:
         ForebayError: the app or its engine cannot be used.
     """
-    log = Log(options)
+    stdio.keep_open()
+    stdio.show_at_once()
+    options = replace(options, verbose=True)
+    log, loop = Log(options), new_loop()
+    asyncio.set_event_loop(loop)  # for code that asks for it where it is imported
     app = locate(options.app)
     log.settle()
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(_until_stopped(app, options))
-    return 0
+    try:
+        loop.run_until_complete(_Dev(app, options).run())
+    except BaseException:
+        leave_within(PATIENCE, 1, "exit handlers of the app have not ended")
+        raise
+    leave(0)
 
 
-async def _until_stopped(app: Forebay, options: WorkerOptions) -> None:
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    dump_on_quit(loop)
-    stopped = loop.create_task(stop.wait())
-    async with app:
-        while not stopped.done():
-            try:
-                await _work(app, options, stopped)
-            except LeaseLost:
-                _logger.error("this process did not run for longer than its lease: restarting")
+class _Dev:
+    """One worker after the other, until told to stop."""
 
+    def __init__(self, app: Forebay, options: WorkerOptions) -> None:
+        self._app, self._options = app, options
+        self._asked: Counter[int] = Counter()
+        self._stop, self._hurry = asyncio.Event(), asyncio.Event()
 
-async def _work(app: Forebay, options: WorkerOptions, stopped: asyncio.Task[Any]) -> None:
-    """One worker, until it is told to stop or a part of it fails, which raises."""
-    async with working(app, options) as worker:
-        failure: asyncio.Task[Any] = asyncio.create_task(worker.failure())
-        await asyncio.wait((stopped, failure), return_when=asyncio.FIRST_COMPLETED)
-        if failure.done():
-            failure.result()
-        failure.cancel()
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._told, number)
+        dump_on_quit(loop)
+        watch_threads(lambda _: os._exit(1))
+        async with self._app as app:
+            url = absolute(app.settings).url
+            while not self._stop.is_set():
+                try:
+                    await self._work(url)
+                except LeaseLost:
+                    _logger.error("this process did not run for longer than its lease: restarting")
+        _logger.info("stopped")
+
+    async def _work(self, url: str) -> None:
+        """One worker, until it is told to stop or a part of it fails, which raises."""
+        async with working(self._app, self._options, self._hurry) as worker:
+            banner = sayings.banner(self._options, url, worker.queues(), len(self._app.registry.tasks))
+            _logger.info("%s", banner)
+            failure: asyncio.Task[Any] = asyncio.create_task(worker.failure())
+            stopped = asyncio.create_task(self._stop.wait())
+            await asyncio.wait((stopped, failure), return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if failure.done():
+                failure.result()
+            failure.cancel()
+            if running := worker.at_work():
+                _logger.info("%s", sayings.waiting(running))
+
+    def _told(self, number: signal.Signals) -> None:
+        """Drain first, hand back the second time, end the third.
+
+        Counted for each signal: of one Ctrl-C this process hears from the terminal, and from the one that restarts it.
+        """
+        self._asked[number] += 1
+        times = max(self._asked.values())
+        if times > 1 or not self._stop.is_set():
+            _logger.info("%s", sayings.stopping(number.name, times, self._options.drain))
+        self._stop.set()
+        if times > 1:
+            self._hurry.set()
+        if times > 2:
+            os._exit(1)

@@ -39,7 +39,7 @@ class Log:
         logging.lastResort = self._handler
         logging.getLogger().setLevel(self._level)
         if options.verbose:
-            _logger.setLevel(logging.DEBUG)
+            _logger.setLevel(min(self._level, logging.INFO))
 
     def settle(self) -> bool:
         """Ours for all records, if the user's code has set up no other; whether it is ours. May be called again."""

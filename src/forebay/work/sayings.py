@@ -6,20 +6,18 @@ import signal
 from collections.abc import Sequence
 
 from forebay.config import WorkerOptions, masked
-from forebay.work.link import Hello
 
 #: Messages that are named among those that are waited for.
 _NAMED = 5
 
 
-def banner(options: WorkerOptions, hello: Hello) -> str:
+def banner(options: WorkerOptions, url: str, queues: Sequence[str], tasks: int) -> str:
     """The first line: the app, where its messages are, what is served, and how much at a time."""
-    queues = ", ".join(hello.beat.queues)
     each = " each" if options.processes > 1 else ""
     slots = f"{_count(options.processes, 'process', 'processes')} with {_count(options.concurrency, 'slot')}{each}"
     apart = f", {_count(options.cpu or os.cpu_count() or 1, 'process', 'processes')}{each} for cpu tasks"
-    served = f"{_count(hello.tasks, 'task')} on {_count(len(hello.beat.queues), 'queue')}: {queues}"
-    return f"app {options.app} at {masked(hello.settings.url)}; {served}; {slots}{apart}"
+    served = f"{_count(tasks, 'task')} on {_count(len(queues), 'queue')}: {', '.join(queues)}"
+    return f"app {options.app} at {masked(url)}; {served}; {slots}{apart}"
 
 
 def stopping(signal_name: str, times: int, drain: float) -> str:
@@ -31,7 +29,7 @@ def stopping(signal_name: str, times: int, drain: float) -> str:
         case 2:
             return f"{signal_name} again: handing back what still runs"
         case _:
-            return f"{signal_name} again: ending the worker processes now, what they hold is handed back"
+            return f"{signal_name} again: ending now, what still runs is handed back"
 
 
 def waiting(running: Sequence[tuple[str, str, float]]) -> str:

@@ -248,7 +248,7 @@ class Supervisor:
         """Open the engine that the first child named, and start to keep."""
         async with self._opening:
             if self._backend is None and self._failure is None:
-                _logger.info("%s", sayings.banner(self._options, hello))
+                _logger.info("%s", sayings.banner(self._options, hello.settings.url, hello.beat.queues, hello.tasks))
                 await self._open(hello.settings)
         queues = ", ".join(hello.beat.queues)
         _logger.info("worker %s runs as process %d on %s", child.id, child.pid, queues)

@@ -62,6 +62,36 @@ def test_dev_without_reload_is_one_process_that_does_it_all(shell):
     assert shell("workers", "-o", "json").json == []
 
 
+def test_dev_says_what_it_is_what_it_does_and_what_it_waits_for(shell):
+    with shell.start("dev", "--no-reload", "--drain", "30s") as dev:
+        dev.until("on ")
+        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
+        dev.until("done (")
+        mark = shell.folder / "started"
+        shell.enqueue("nap", "2", str(mark))
+        eventually(mark.exists)
+        assert dev.end(signal.SIGINT) == 0
+    first = dev.said.splitlines()[0]
+    assert f"app app:app at sqlite:///{shell.folder}/forebay.db; " in first
+    assert "1 process with 100 slots" in first
+    assert "I forebay.worker: greet " in dev.said
+    assert "SIGINT: taking no new messages, letting what runs end for up to 30 s; once more hands it back" in dev.said
+    assert "waiting for nap " in dev.said
+    assert dev.said.splitlines()[-1].endswith("stopped")
+
+
+def test_dev_hands_back_when_it_is_told_twice(shell):
+    with shell.start("dev", "--no-reload", "--drain", "600s") as dev:
+        mark = shell.folder / "started"
+        nap = shell.enqueue("nap", "600", str(mark))
+        eventually(mark.exists)
+        dev.process.send_signal(signal.SIGINT)
+        dev.until("waiting for nap")
+        assert dev.end(signal.SIGINT) == 0
+    found = shell("messages", nap, "-o", "json").json
+    assert (found["state"], found["attempt"]) == ("ready", 0)
+
+
 def test_a_missing_extra_is_one_line(shell):
     """As if watchfiles and rich were not installed: modules of their names that cannot be imported stand in front."""
     for name in ("watchfiles", "rich"):
