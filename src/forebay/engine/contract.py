@@ -203,6 +203,8 @@ class Engine(Protocol):
     async def recover(self, lost: Sequence[str] = ()) -> Recovered:
         """Bury the workers named in `lost` and those whose lease ran out; make what they held ready again.
 
+        So is what runs under a worker that the store does not know (any more).
+
         A message that has now lost `model.ruling.QUARANTINE_AFTER` workers becomes dead instead. Idempotent; any
         process may call.
         """

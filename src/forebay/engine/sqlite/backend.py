@@ -87,7 +87,8 @@ class Verbs:
 
     async def recover(self, lost: Sequence[str] = ()) -> Recovered:
         """See `Engine.recover`. Asked often, so that a look comes first: usually nobody is gone."""
-        if not lost and not self._db.read(sql("gone"), (self._db.clock.monotonic(), self._db.boot)):
+        gone = lost or self._db.read(sql("gone"), (self._db.clock.monotonic(), self._db.boot))
+        if not gone and not self._db.read(sql("strays")):
             return Recovered()
         return await self._db.writer.submit(self._leasing.recover, lost)
 

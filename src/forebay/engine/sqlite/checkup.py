@@ -16,7 +16,7 @@ from forebay.engine.sqlite.address import path_of
 from forebay.engine.sqlite.errors import translate
 from forebay.engine.sqlite.guard import Guard
 from forebay.engine.sqlite.opened import BUSY_TIMEOUT, refuse
-from forebay.engine.sqlite.rows import LIVE_STATES, text
+from forebay.engine.sqlite.rows import LIVE_STATES, sql, text
 from forebay.model.errors import EngineUnreachable
 from forebay.model.finding import Finding, Level, fail, fine, warn
 
@@ -100,6 +100,7 @@ def _database(db: apsw.Connection, path: Path, settings: Settings, *, deep: bool
     yield _mark(db, path)
     yield _durability(db, settings)
     yield _log(path)
+    yield from _strays(db)
     if settings.max_size:
         yield _size(db, settings.max_size)
     if deep:
@@ -142,6 +143,12 @@ def _durability(db: apsw.Connection, settings: Settings) -> Finding:
     if settings.durability == "normal":
         return fine("durability", "normal: the last commits may be lost with the power, never with a process")
     return fine("durability", "full: what was accepted survives power loss")
+
+
+def _strays(db: apsw.Connection) -> Iterator[Finding]:
+    if db.execute(sql("strays")).fetchall():
+        text = "messages run under workers that have no row, so that nobody renews their lease"
+        yield warn("running", text, "any running worker makes them ready again: start one")
 
 
 def _log(path: Path) -> Finding:

@@ -27,6 +27,9 @@ SWEEP = 1_000
 #: Lanes that share a lease while all have enough; each costs a statement, and the turn comes to the others.
 VISITS = 16
 
+#: How a worker is called that a running message does not name.
+NOBODY = b"nobody"
+
 #: A queue, a lane of it, and whether something in it comes back (`lanes.sql`).
 Place = tuple[str, str, int]
 
@@ -93,18 +96,23 @@ class Leasing:
         return bool(tx.db.changes())
 
     def recover(self, tx: Transaction, lost: Sequence[str]) -> Recovered:
-        """Bury workers; what they held goes back, or is quarantined."""
+        """Bury workers; what they held goes back, or is quarantined, and so does what runs under no living row."""
         gone = {id_ for (id_,) in tx.rows(sql("gone"), (tx.mono, self._boot))}
         known = "select 1 from worker where id = ? and state <> 'buried'"
         named = {id_.encode() for id_ in lost if tx.value(known, (id_,))}
-        returned = quarantined = 0
-        for worker in sorted(gone | named):
+        for worker in gone | named:
             tx.db.execute(sql("bury_worker"), (worker, tx.mono))
+        holders = [id_ for (id_,) in tx.rows(sql("strays"))]
+        returned = quarantined = 0
+        for worker in holders:
+            if worker is not None:
+                tx.db.execute(sql("entomb"), (worker, tx.mono, self._boot, tx.now))
             for seq, queue, *stands in tx.rows(sql("running"), (worker,)):
                 ruling = self._settling.carry_out(tx, seq, rows.text(queue), Lose(SILENT), tuple(stands))
                 returned += ruling.move is Move.LOSE
                 quarantined += ruling.move is Move.QUARANTINE
-        return Recovered([rows.text(worker) for worker in sorted(gone | named)], returned, quarantined)
+        buried = gone | named | {NOBODY if worker is None else worker for worker in holders}
+        return Recovered([rows.text(worker) for worker in sorted(buried)], returned, quarantined)
 
 
 def _take_lane(tx: Transaction, worker: str, place: Place, limit: int) -> list[Delivery]:

@@ -3,4 +3,4 @@ select seq, cast(queue as blob), cancel, lost, (
     select id from message as other indexed by message_unique
     where other.once is not null and other.once = message.once and other.state <> 2
 )
-from message indexed by message_running where state = 2 and worker = cast(?1 as text)
+from message indexed by message_running where state = 2 and worker is cast(?1 as text)
