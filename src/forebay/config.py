@@ -227,7 +227,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_tasks: messages after which a process is replaced; 0 for never.
         max_memory: bytes of resident memory above which a process is replaced; 0 for never.
         schedules: fire cron schedules from here too.
-        burst: end once the queues served hold nothing that could run now.
+        burst: end once nothing is ready or running on the queues served; `forebay worker` only.
         log_level: the least severe level that is logged: "debug", "info", "warning", "error", "critical".
         log_format: "text" for people, "json" for programs, an object a line.
         verbose: log each task with its duration.

@@ -23,6 +23,7 @@ from forebay.engine.waiting import call_in
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, text_of
 from forebay.work import sayings, stdio
+from forebay.work.burst import until_spent
 from forebay.work.keeper import Keeper
 from forebay.work.leave import leave_within
 from forebay.work.link import Broken, Hello, Leaving, Stuck
@@ -250,8 +251,19 @@ class Supervisor:
             if self._backend is None and self._failure is None:
                 _logger.info("%s", sayings.banner(self._options, hello.settings.url, hello.beat.queues, hello.tasks))
                 await self._open(hello.settings)
+                if self._options.burst and self._backend is not None:
+                    served = hello.beat.queues
+                    self._serve("the look for the end of the burst", lambda: self._until_spent(served))
         queues = ", ".join(hello.beat.queues)
         _logger.info("worker %s runs as process %d on %s", child.id, child.pid, queues)
+
+    async def _until_spent(self, queues: Sequence[str]) -> None:
+        """Leave in order once a burst has nothing left to do; never returns, as no service does."""
+        if self._backend is not None:
+            await until_spent(self._backend, queues)
+            _logger.info("burst: nothing is ready or running on %s: leaving", ", ".join(queues))
+            self._stop(self._options.drain)
+        await asyncio.Event().wait()
 
     async def _open(self, settings: Settings) -> None:
         clock = SystemClock()
