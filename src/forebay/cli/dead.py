@@ -1,7 +1,7 @@
 """`dead list|show|redrive|purge`: dead letters as a workflow."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import click
@@ -9,6 +9,7 @@ import msgspec
 
 from forebay.app import Forebay
 from forebay.cli import output
+from forebay.cli.failing import Code
 from forebay.cli.ids import whole
 from forebay.cli.messages import page, tell
 from forebay.cli.progress import Bar
@@ -51,7 +52,7 @@ def show(ids: tuple[str, ...]) -> None:
     tell([(one, "") for one in with_app(the_app("dead show"), work)])
 
 
-def _choice(command: Callable[..., None]) -> Callable[..., None]:
+def _choice(command: Callable[..., int]) -> Callable[..., int]:
     """The ways to choose dead letters: by id, by queue, task and key, or all."""
     command = click.argument("ids", nargs=-1, metavar="[ID]...")(command)
     command = click.option("-Q", "--queue", help="Those of this queue.")(command)
@@ -84,18 +85,20 @@ class Wanted(msgspec.Struct, kw_only=True):
 
 @dead.command()
 @_choice
-def redrive(**chosen: Any) -> None:
-    """Make them ready again, with attempts counted from 0."""
-    _carry_out("redriven", Wanted(**chosen).choice(), lambda control, choice, report: control.redrive(choice, report))
+def redrive(**chosen: Any) -> int:
+    """Make them ready again, with attempts counted from 0. Exits 1 if an id is not of a dead letter."""
+    return _carry_out(
+        "redriven", Wanted(**chosen).choice(), lambda control, choice, report: control.redrive(choice, report)
+    )
 
 
 @dead.command()
 @_choice
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def purge(*, yes: bool, **chosen: Any) -> None:
-    """Discard them for good."""
+def purge(*, yes: bool, **chosen: Any) -> int:
+    """Discard them for good. Exits 1 if an id is not of a dead letter."""
     choice = Wanted(**chosen).choice()
-    _carry_out("purged", choice, lambda control, choice, report: control.purge(choice, report), ask=not yes)
+    return _carry_out("purged", choice, lambda control, choice, report: control.purge(choice, report), ask=not yes)
 
 
 def _carry_out(
@@ -104,11 +107,14 @@ def _carry_out(
     act: Callable[[Control, Choice, Callable[[int], None]], Awaitable[int]],
     *,
     ask: bool = False,
-) -> None:
+) -> int:
+    unknown = list[str]()
+
     async def work(app: Forebay) -> int:
         control, meant = Control(app.engine, app.store, whoami()), choice
         if choice.ids is not None:
             meant = msgspec.structs.replace(choice, ids=await whole(app, choice.ids))
+            unknown.extend(await _not_dead(app, meant.ids or ()))
         total = await control.dead(meant)
         if ask and total:
             confirm(f"Discard {_letters(meant, total)} for good?")
@@ -117,6 +123,19 @@ def _carry_out(
 
     count = with_app(the_app("dead"), work)
     output.show_one(form(), {done: count}, lambda: [f"{done} {count:,}"])
+    for line in unknown:
+        output.note(line)
+    return Code.FAILURE if unknown else Code.OK
+
+
+async def _not_dead(app: Forebay, ids: Sequence[str]) -> list[str]:
+    """What to say of each id that is not of a dead letter."""
+    found = dict(zip(ids, await app.store.find(ids), strict=True))
+    return [
+        f"{id_}: {'unknown: never accepted here, or ended long ago' if one is None else f'{one.state}, not dead'}"
+        for id_, one in found.items()
+        if one is None or one.state is not State.DEAD
+    ]
 
 
 def _letters(choice: Choice, total: int) -> str:

@@ -56,7 +56,9 @@ def _options(command: str, *, no_schedules: bool, **chosen: Any) -> WorkerOption
 @click.command(cls=Command)
 @_running
 @click.option("-p", "--processes", type=click.IntRange(1), default=1, show_default=True, help="Worker processes.")
-@click.option("--burst", is_flag=True, help="Exit once nothing is ready or running; leaves what is scheduled, parked or paused.")
+@click.option(
+    "--burst", is_flag=True, help="Exit once nothing is ready or running; leaves what is scheduled, parked or paused."
+)
 @click.option(
     "--drain", default="30s", type=SECONDS, show_default=True, help="Grace period for running tasks after TERM."
 )

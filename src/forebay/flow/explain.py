@@ -57,7 +57,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     elsewhere: Sequence[str] = ()
     alive: int = 0
     app: str = "module:app"
-    stuck: float = 30.0
+    stuck: float = 15.0
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +153,7 @@ def _unable(place: Place) -> Iterator[Reason]:
     elif len(stuck) == len(place.servers):
         least = min(one.proved for one in stuck)
         text = f"no worker of queue {place.queue} has been able to lease for {span(least)}"
-        yield Reason("stuck", text, "`forebay doctor` says more; send SIGQUIT for a worker's stacks")
+        yield Reason("stuck", text, "`forebay doctor` says which process, and what to do")
 
 
 def _busy(place: Place) -> list[Reason]:
@@ -196,7 +196,9 @@ def _running(subject: Subject, place: Place) -> Reason:
     if subject.holder is None:
         gone = f"on worker {subject.worker}, whose lease ran out"
         return Reason("lost", text + gone, "any running worker makes it ready again within a second or so")
-    return Reason("running", f"{text}on worker {subject.worker} ({subject.holder.where})")
+    holder = subject.holder
+    silent = f", which has not been able to lease for {span(holder.proved)}" if holder.proved > place.stuck else ""
+    return Reason("running", f"{text}on worker {subject.worker} ({holder.where}){silent}")
 
 
 def _ended(subject: Subject, now: float) -> Reason:

@@ -10,7 +10,7 @@ from forebay.engine.contract import Depth
 from forebay.model.duration import EVER, span
 from forebay.model.finding import Finding, fail, fine, warn
 from forebay.model.outcome import NOT_KNOWN
-from forebay.observe.snapshot import Snapshot, proof_age
+from forebay.observe.snapshot import Snapshot, patience, proof_age
 from forebay.store.contract import WorkerRow
 
 #: Seconds that a tick may be late before somebody must be missing, and that clocks may differ.
@@ -48,12 +48,16 @@ def _workers(now: Snapshot, lease: float, start: str) -> Iterator[Finding]:
         yield fail("workers", f"none is alive, {wait}", start)
     elif not now.alive:
         yield warn("workers", "none is alive", start)
-    stuck = [worker for worker in now.alive if proof_age(worker, lease) > 2 * lease]
+    stuck = [worker for worker in now.alive if proof_age(worker, lease) > patience(lease)]
     for worker in stuck:
         age = proof_age(worker, lease)
         what = "what it says of itself cannot be read" if isinf(age) else f"could not lease for {span(age)}"
         text = f"{worker.worker} (process {worker.pid} on {worker.node or worker.host}) lives, but {what}"
-        yield fail("workers", text, "send SIGQUIT for its stacks; kill it and its messages are retried elsewhere")
+        yield fail(
+            "workers",
+            text,
+            "SIGCONT if it is stopped (T in `ps`); SIGQUIT shows its stacks; kill it and its messages are retried",
+        )
     stale = [worker for worker in now.workers if worker.left <= 0]
     if stale:
         text = f"{len(stale)} lost, and nobody made what they held ready again yet"

@@ -90,3 +90,8 @@ def proof_age(worker: WorkerRow, lease: float) -> float:
         lease: seconds that a beat holds, from the settings; how long ago the last one was follows from what is left.
     """
     return worker.proved + max(0.0, lease - worker.left)
+
+
+def patience(lease: float) -> float:
+    """Seconds without a proof after which a worker counts as unable to lease: its lease, or a few beats and polls."""
+    return max(lease, 10.0)

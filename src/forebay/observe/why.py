@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from forebay.engine.contract import Depth, Engine
 from forebay.flow.explain import Closed, Numbers, Place, Reason, Server, Subject, explain, explain_queue
 from forebay.model.lifecycle import State
-from forebay.observe.snapshot import Snapshot, proof_age, take
+from forebay.observe.snapshot import Snapshot, patience, proof_age, take
 from forebay.store.contract import OPERATOR, AuditLine, Found, Gate, Query, Store, WorkerRow
 
 #: Scheduled messages of a queue, and lines of the audit, that are looked at.
@@ -67,7 +67,7 @@ def place(now: Snapshot, queue: str, audits: Sequence[AuditLine], *, lease: floa
         elsewhere=elsewhere,
         alive=len(now.alive),
         app=app,
-        stuck=2 * lease,
+        stuck=patience(lease),
     )
 
 

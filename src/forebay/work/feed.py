@@ -19,6 +19,7 @@ from forebay.model.errors import EngineClosed, EngineError, text_of
 from forebay.model.outcome import Cancel
 from forebay.work.ends import Ends
 from forebay.work.run import Stop
+from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
 #: Seconds that a buffered message may wait for a slot before it is handed back.
@@ -103,7 +104,7 @@ class Feed:
 
     async def run(self, poll: float) -> None:
         """Feed until cancelled."""
-        pause = _PAUSE
+        pause, trouble = _PAUSE, Trouble(_logger)
         while True:
             want = 0 if self._host.held() else demand(self._slots - self._running, len(self._buffer), self._rate.now())
             try:
@@ -114,11 +115,12 @@ class Feed:
                         await asyncio.sleep(PACE)  # what comes may be for the other feed of these queues
                     await self._engine.wait(self._queues, poll, self._news)
                 pause = _PAUSE
+                trouble.over("leasing")
             except EngineClosed:
                 raise  # for good: this worker cannot go on
             except EngineError as error:
                 self.trouble = text_of(error)
-                _logger.error("cannot lease, trying again in %.1f s: %s", pause, error)
+                trouble.tell("leasing", error, advice=f"trying again, at least every {_LONGEST:g} s")
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST)
 

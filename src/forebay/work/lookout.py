@@ -13,6 +13,7 @@ from forebay.engine.registry import Backend
 from forebay.flow.weight import too_heavy
 from forebay.model.errors import EngineError, ForebayError
 from forebay.model.outcome import Lose
+from forebay.work import sayings
 from forebay.work.host import rss
 from forebay.work.keeper import Keeper
 from forebay.work.offspring import Offspring
@@ -55,12 +56,14 @@ class Lookout:
         self._lease, self._memory = limits.lease, limits.memory
         self._patience = HUNG * (limits.lease + limits.poll)
         self._deaf = 0
+        self._silent: dict[str, float] = {}
         self._trouble = Trouble(_logger)
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(_LOOK)
+            self._silent = {id_: since for id_, since in self._silent.items() if id_ in self._children}
             for child in [child for child in self._children.values() if child.beat is not None]:
                 await self._look_after(child)
             self._look_at_the_keeper()
@@ -68,12 +71,22 @@ class Lookout:
     async def _look_after(self, child: Offspring) -> None:
         name = f"looking after worker {child.id}"
         try:
+            self._listen(child)
             await self._enforce(child)
             self._look_for_life(child)
             self._weigh(child)
             self._trouble.over(name)
         except Exception as error:  # noqa: BLE001 - the others have to be looked after, too
             self._trouble.tell(name, error)
+
+    def _listen(self, child: Offspring) -> None:
+        """One line when it falls silent, one when it speaks again."""
+        if child.silent > SILENT and child.id not in self._silent:
+            self._silent[child.id] = time.monotonic() - child.silent
+            _logger.warning("%s", sayings.silent(child.id, child.pid, child.silent))
+        elif child.silent <= SILENT and (since := self._silent.pop(child.id, None)) is not None:
+            gap = time.monotonic() - child.silent - since
+            _logger.info("worker %s speaks again, after %.0f s", child.id, gap)
 
     async def _enforce(self, child: Offspring) -> None:
         """A child whose interpreter is held by C code reports nothing: its tasks' limits are enforced from here."""

@@ -40,6 +40,23 @@ def waiting(running: Sequence[tuple[str, str, float]]) -> str:
     return f"waiting for {names}{more}"
 
 
+def silent(id_: str, pid: int, seconds: float) -> str:
+    """That a worker process has stopped reporting, and what to do."""
+    return (
+        f"worker {id_} (process {pid}) has not reported for {seconds:.0f} s: it is stopped (SIGSTOP, a debugger), "
+        "starved, or held by code that keeps the interpreter. What runs in it stays leased: SIGCONT if it is stopped, "
+        "SIGQUIT for its stacks, SIGKILL to have it replaced"
+    )
+
+
+def late(id_: str, pid: int, seconds: float) -> str:
+    """That a worker process does not get through its start, and what to do."""
+    return (
+        f"worker {id_} (process {pid}) has not started after {seconds:.0f} s: the import of the app or an on_start "
+        "hook takes long or hangs. SIGQUIT to this supervisor shows where; SIGCONT to that process if it was stopped"
+    )
+
+
 def end(code: int) -> str:
     """How a process ended."""
     if code >= 0:

@@ -41,6 +41,8 @@ _SHORT, _PAUSE, _LONGEST = 5.0, 0.5, 30.0
 _COSTLY = 1.0
 #: Seconds until a child that could not be started is tried again: the host had no room for it.
 _NO_ROOM = 1.0
+#: Seconds that a child may take to start until the log says so.
+_LATE = 10.0
 #: Seconds beyond its drain, and after a second TERM, that a child gets to leave before it is killed.
 LEAVE = 5.0
 #: Children of one place that may drain beside the one that works, until the oldest of them is told to hand back.
@@ -219,12 +221,17 @@ class Supervisor:
             return None
         self._trouble.over(name)
         self._children[child.id] = child
+        asyncio.get_running_loop().call_later(_LATE, self._late, child)
         if self._stopping.is_set():
             child.signal(signal.SIGTERM)
         life = asyncio.create_task(self._part(f"hearing worker {child.id}", self._live(child, ours)))
         self._lives.add(life)
         life.add_done_callback(self._lives.discard)
         return child
+
+    def _late(self, child: Offspring) -> None:
+        if child.alive and child.beat is None and not self._stopping.is_set():
+            _logger.warning("%s", sayings.late(child.id, child.pid, _LATE))
 
     async def _live(self, child: Offspring, ours: socket.socket) -> None:
         """One child from birth to burial."""
@@ -251,9 +258,8 @@ class Supervisor:
             if self._backend is None and self._failure is None:
                 _logger.info("%s", sayings.banner(self._options, hello.settings.url, hello.beat.queues, hello.tasks))
                 await self._open(hello.settings)
-                if self._options.burst and self._backend is not None:
-                    served = hello.beat.queues
-                    self._serve("the look for the end of the burst", lambda: self._until_spent(served))
+                if self._options.burst:
+                    self._serve("the look for the end of the burst", lambda: self._until_spent(hello.beat.queues))
         queues = ", ".join(hello.beat.queues)
         _logger.info("worker %s runs as process %d on %s", child.id, child.pid, queues)
 

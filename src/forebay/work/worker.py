@@ -34,6 +34,7 @@ from forebay.work.progress import Progress
 from forebay.work.run import Run, Stop
 from forebay.work.runs import Runs
 from forebay.work.settler import Settler
+from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
 #: Unsettled outcomes above which nothing is leased.
@@ -42,6 +43,8 @@ UNSETTLED = 20_000
 DEAF, _TOLD = 2.0, 500
 #: Seconds that what is told to stop gets to notice when the worker has to go now; and all that is done then, together.
 LAST_CALL, FAREWELL = 2.0, 4.0
+#: Seconds between looks for cancellations while the engine does not answer, at the most.
+_LONGEST = 5.0
 
 
 class Worker:
@@ -280,16 +283,20 @@ class Worker:
 
     async def _listen(self, poll: float) -> None:
         """Hear of cancellations even when there is no room to lease, and while this worker leaves."""
+        name, trouble, pause = "looking for cancellations", Trouble(_logger), poll
         while True:
             try:
                 leased = await self._app.engine.lease(Want(self.id, (), 0))
                 self.revoke(leased.cancelled)
+                trouble.over(name)
+                pause = poll
                 await self._app.engine.wait((), poll * 5, leased.news)
             except EngineClosed:
                 raise
             except EngineError as error:
-                _logger.error("cannot look for cancellations: %s", error)
-                await asyncio.sleep(poll)
+                trouble.tell(name, error, advice="trying again, without a word until that changes")
+                await asyncio.sleep(pause)
+                pause = max(poll, min(pause * 2, _LONGEST))
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._loop.create_task(coroutine)

@@ -175,3 +175,15 @@ def test_a_stopped_fleet_leaves_no_process_and_no_socket_behind(place):
     assert deaf(place.folder / "queue.db-bells") == []
     assert len(list((place.folder / "queue.db-bells").iterdir())) <= 1, "none but the one of this process"
     assert place.ask("workers") == []
+
+
+def test_a_worker_process_that_is_stopped_is_told_by_the_log_within_seconds_and_again_when_it_goes_on(place):
+    with place.fleet() as fleet:
+        (pid,) = fleet.pids()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            until(lambda: f"(process {pid}) has not reported for" in fleet.said, "the log's word of silence")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: "speaks again, after" in fleet.said, "the log's word of its return")
+        assert fleet.said.count("has not reported for") == 1

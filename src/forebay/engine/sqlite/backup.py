@@ -44,6 +44,8 @@ def backup(settings: Settings, target: Path, *, force: bool = False) -> Copied:
         EngineError: the copy could not be written, or is not whole; there is none then.
     """
     source, started = path_of(settings.url), time.monotonic()
+    if source.is_dir():
+        raise EngineUnreachable(f"{source}: it is a folder: name a file in it")
     if not source.is_file():
         raise EngineUnreachable(f"{source}: no such file: name the app with -A or the file with --url")
     _check(source, target, force=force)

@@ -37,6 +37,8 @@ def versions(settings: Settings) -> tuple[int, int]:
     path = path_of(settings.url)
     if not path.exists():
         return 0, schema.newest()
+    if path.is_dir():
+        raise EngineUnreachable(f"{path}: it is a folder: name a file in it")
     try:
         db = _connect(path)
         try:
