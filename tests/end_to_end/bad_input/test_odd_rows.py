@@ -49,7 +49,7 @@ def forms():
 TABLES = {
     "message": (
         {"id": b"good-message", "queue": b"good-queue", "state": 3, "created": 1e9, "body": pack({"a": 1})},
-        {"id": TEXTS, "queue": TEXTS, "lane": TEXTS, "task": TEXTS, "key": TEXTS, "uniq": TEXTS, "cause": TEXTS,
+        {"id": TEXTS, "queue": TEXTS, "lane": TEXTS, "task": TEXTS, "key": TEXTS, "once": TEXTS, "cause": TEXTS,
          "worker": TEXTS, "state": NUMBERS, "priority": NUMBERS, "attempt": NUMBERS, "lost": NUMBERS, "fence": NUMBERS,
          "created": TIMES, "due": TIMES, "expires": TIMES, "leased": TIMES, "unknown": TIMES, "headers": BLOBS,
          "failure": BLOBS, "progress": BLOBS, "body": BLOBS},
@@ -64,7 +64,7 @@ TABLES = {
     "dead": (
         {"id": b"good-dead", "queue": b"good-queue", "lane": b"", "priority": 0, "attempt": 1, "lost": 0, "fence": 1,
          "created": 1e9, "finished": 1e9, "task": b"t", "cause": b"c", "body": b""},
-        {"id": TEXTS, "queue": TEXTS, "lane": TEXTS, "task": TEXTS, "key": TEXTS, "uniq": TEXTS, "cause": TEXTS,
+        {"id": TEXTS, "queue": TEXTS, "lane": TEXTS, "task": TEXTS, "key": TEXTS, "once": TEXTS, "cause": TEXTS,
          "priority": NUMBERS, "attempt": NUMBERS, "lost": NUMBERS, "created": TIMES, "finished": TIMES, "due": TIMES,
          "headers": BLOBS, "failure": BLOBS, "body": BLOBS},
     ),
@@ -81,7 +81,7 @@ TABLES = {
         {"name": TEXTS, "cron": TEXTS, "tz": TEXTS, "missed": TEXTS, "overlap": TEXTS, "next": TIMES, "last": TIMES,
          "declared": TIMES, "paused": NUMBERS, "form": forms()},
     ),
-    "gate": (
+    "closed": (
         {"queue": b"good-queue", "lane": b"*", "holder": b"operator", "reason": b"good-gate", "since": 1e9},
         {"queue": TEXTS, "lane": TEXTS, "holder": TEXTS, "reason": TEXTS, "since": TIMES, "until": TIMES},
     ),
@@ -97,7 +97,7 @@ TABLES = {
     "lane": ({"queue": b"good-queue", "lane": b""}, {"queue": TEXTS, "lane": TEXTS}),
 }  # fmt: skip
 #: Columns that tell rows of a table apart.
-OWN = {"message": "id", "finished": "id", "dead": "id", "worker": "id", "schedule": "name", "gate": "lane"}
+OWN = {"message": "id", "finished": "id", "dead": "id", "worker": "id", "schedule": "name", "closed": "lane"}
 BLOB_COLUMNS = frozenset({"body", "headers", "failure", "progress", "result", "form"})
 
 WRITER = """

@@ -45,7 +45,7 @@ def test_work_without_workers_and_dead_letters_are_found(shell):
         assert "the oldest of 1 ready waits for 1d" in found["backlog"][1]
     with sqlite(shell.folder / "forebay.db") as db:
         db.execute("update schedule set next = 1, last = null")
-        db.execute("update gate set since = since + 86400")
+        db.execute("update closed set since = since + 86400")
     found = findings(shell, code=4)
     assert "none is alive, 1 message waits" in found["workers"][1]
     assert "yearly was due" in found["schedules"][1]
