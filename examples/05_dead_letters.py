@@ -13,8 +13,7 @@ Prints:
 import asyncio
 from pathlib import Path
 
-from forebay import Forebay, State, TaskFailed
-from forebay.store.contract import Choice, Query
+from forebay import Choice, Forebay, Query, State, TaskFailed
 
 app = Forebay("sqlite:///examples.db")
 PRICES = Path("examples-prices.txt")

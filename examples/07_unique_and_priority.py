@@ -11,8 +11,7 @@ Prints:
 
 import asyncio
 
-from forebay import Forebay
-from forebay.store.contract import Query
+from forebay import Forebay, Query
 
 app = Forebay("sqlite:///examples.db")
 

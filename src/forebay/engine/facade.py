@@ -51,7 +51,14 @@ class Facade:
 
     def _make_ready(self) -> None:
         if not self._ready:  # somebody else may have asked for it a moment before
-            _run(self._open)
+            self._run(self._open)
+
+    def _run(self, verb: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """On a loop of its own, for an engine that needs one: that takes descriptors, of which there may be none left."""
+        if self.capabilities.loop_free:
+            drive(verb())
+        else:
+            asyncio.run(verb())
 
     async def _open(self) -> None:
         queues = tuple(self._queues())
@@ -94,7 +101,7 @@ class Facade:
 
     def _shut(self) -> None:
         self._opened = False
-        _run(self._inner.close)
+        self._run(self._inner.close)
 
     async def declare(self, queues: Sequence[QueueSpec]) -> None:
         """See `Engine.declare`."""
@@ -142,14 +149,3 @@ class Facade:
         self.calls[verb] += 1
         self.items[verb] += items
         self.busy[verb] += time.perf_counter() - started  # type: ignore[assignment]
-
-
-def _run(verb: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """On a loop of its own: not every engine opens without one."""
-    with asyncio.Runner() as runner:
-        try:
-            runner.get_loop()
-        except OSError:  # no descriptor left to make one
-            drive(verb())
-        else:
-            runner.run(verb())

@@ -19,6 +19,7 @@ from forebay.engine.sqlite.address import path_of
 from forebay.engine.sqlite.errors import unopenable
 from forebay.engine.sqlite.opened import Opened, User
 from forebay.engine.sqlite.room import Room
+from forebay.engine.sqlite.rows import statements
 from forebay.engine.sqlite.sharing import Files, Share, files
 from forebay.engine.sqlite.writer import Writer
 from forebay.model.clock import Clock
@@ -55,6 +56,7 @@ class Database:
             if self._share is not None:
                 return
             try:
+                statements()
                 self._share = self._files.join(self.path, self._user, self._vfs, self.boot)
             except (apsw.Error, OSError) as error:
                 raise unopenable(error, self.path) from error
@@ -120,9 +122,15 @@ class Database:
 
 
 def boot_id() -> str:
-    """What tells one start of this host from the next; leases by the monotonic clock hold within one only."""
+    """What tells one start of this host from the next; leases by the monotonic clock hold within one only.
+
+    Raises:
+        EngineUnreachable: the system does not tell, for this process has no descriptor left.
+    """
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:  # macOS
-        command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
+        if (linux := Path("/proc/sys/kernel/random/boot_id")).exists():
+            return linux.read_text().strip()
+        command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]  # macOS
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError as error:
+        raise unopenable(error, Path(error.filename or "/proc")) from error

@@ -208,17 +208,24 @@ class Opened:
 
     def _let_go(self, *, fold: bool) -> None:
         """Close SQLite. It folds the log in if it is the last to close, unless it may not."""
-        if fold and (self._turn.astray() is not None or self._turn.damage() is not None):
-            self._save()
-            fold = False
-        elif fold:
-            self._mark.settle_up()
-            fold = not foreign.strangers(self.guard.key, ours=1)  # they would go on with a log without a name
+        fold = fold and self._may_fold()
         self.guard.release()
         self._readers.close()
         with contextlib.suppress(apsw.ConnectionClosedError):  # other code has closed it under us
             self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0 if fold else 1)
             self._db.close()
+
+    def _may_fold(self) -> bool:
+        """Whether the log may be folded in and go; if that cannot be known, it stays, as after a crash."""
+        try:
+            if self._turn.astray() is not None or self._turn.damage() is not None:
+                self._save()
+                return False
+            self._mark.settle_up()
+            return not foreign.strangers(self.guard.key, ours=1)  # they would go on with a log without a name
+        except OSError as error:
+            _logger.warning("%s: closed, and its log stays beside it, for the next who opens it: %s", self.path, error)
+            return False
 
     def _save(self) -> None:
         """What only a log without a name holds goes into the file, if nobody can have gone on with that since."""

@@ -28,9 +28,15 @@ FOREIGN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 @cache
+def statements() -> dict[str, str]:
+    """All statements by name, read at once when a file is opened: a package may be replaced under a live process."""
+    files = [entry for entry in (resources.files(__package__) / "sql").iterdir() if entry.name.endswith(".sql")]
+    return {entry.name.removesuffix(".sql"): entry.read_text("utf-8") for entry in files}
+
+
 def sql(name: str) -> str:
     """The statement in `sql/<name>.sql`."""
-    return (resources.files(__package__) / "sql" / f"{name}.sql").read_text("utf-8")
+    return statements()[name]
 
 
 def live(number: int) -> State:

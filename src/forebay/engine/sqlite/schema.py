@@ -1,5 +1,6 @@
 """The schema's versions: numbered files in `migrations/`, applied in order, each in a transaction of its own."""
 
+from functools import cache
 from importlib import resources
 
 import apsw
@@ -10,8 +11,9 @@ from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld
 APPLICATION_ID = 0x46726279
 
 
+@cache
 def migrations() -> list[tuple[int, str]]:
-    """Version and SQL of each migration, oldest first."""
+    """Version and SQL of each migration, oldest first; read once, as `rows.statements`."""
     files = [entry for entry in (resources.files(__package__) / "migrations").iterdir() if entry.name.endswith(".sql")]
     return sorted((int(entry.name[:4]), entry.read_text("utf-8")) for entry in files)
 
