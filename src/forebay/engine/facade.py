@@ -54,7 +54,7 @@ class Facade:
             self._run(self._open)
 
     def _run(self, verb: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """On a loop of its own, for an engine that needs one: that takes descriptors, of which there may be none left."""
+        """On a loop of its own only for an engine that needs one: it takes descriptors, and there may be none left."""
         if self.capabilities.loop_free:
             drive(verb())
         else:
