@@ -14,7 +14,7 @@ import msgspec
 
 from forebay.app import Forebay
 from forebay.locate import locate
-from forebay.model.errors import ConfigError, EngineUnreachable
+from forebay.model.errors import ConfigError, EngineUnreachable, SchemaTooOld
 
 T = TypeVar("T")
 
@@ -128,15 +128,23 @@ def with_app(app: Forebay, work: Callable[[Forebay], Awaitable[T]], *, create: b
     """Open the app's engine, do some work with it, and close it again.
 
     Args:
-        create: make the file if there is none. Looking must not leave an empty database behind.
+        create: make the file if there is none, and bring an older one up to date. Looking must not leave an empty
+            database behind, nor take the schema away from workers of an older version.
 
     Raises:
+        SchemaTooOld: it is older.
         EngineUnreachable: nothing is there.
         ConfigError: what is there cannot be seen from another process.
     """
     _reachable(app, create)
+    if not create:
+        msgspec.structs.force_setattr(app.settings, "migrate", False)  # nobody else has this app: the process is ours
 
     async def run() -> T:
+        try:
+            await app.open()
+        except SchemaTooOld as error:
+            raise SchemaTooOld(f"{error}, or start the workers of this version; nothing was changed") from error
         async with app:
             return await work(app)
 

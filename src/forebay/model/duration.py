@@ -27,9 +27,13 @@ def seconds(value: Duration, what: str = "duration") -> float:
         value = float(match[1]) * _UNITS[match[2] or "s"]
     if isinstance(value, bool) or not isinstance(value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(f"{what} must be seconds, a timedelta or text such as '30s', not {value!r}")
-    if not 0 <= value < float("inf"):
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ConfigError(f"{what} must be a finite number of seconds, 0 or more, not one that large") from None
+    if not 0 <= number < float("inf"):
         raise ConfigError(f"{what} must be a finite number of seconds, 0 or more, not {value!r}")
-    return float(value)
+    return number
 
 
 #: Seconds, 10,000 years, beyond which a duration has no end for people.

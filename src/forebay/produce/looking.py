@@ -50,6 +50,7 @@ def asked(query: Query | None, which: Mapping[str, Any]) -> Query:
         )
     try:
         found = msgspec.convert({**base, **named}, Query)
+        msgspec.json.encode(found)  # half a surrogate pair is text to Python, and to nobody else
     except (msgspec.ValidationError, UnicodeError) as error:
         raise ConfigError(f"messages: {error}; a state is one of {', '.join(State)}") from None
     if not 1 <= found.limit <= MOST:

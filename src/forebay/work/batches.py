@@ -9,7 +9,7 @@ from forebay.engine.contract import Engine, Want
 from forebay.flow.snooze import Snooze
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
-from forebay.model.errors import EngineClosed, EngineError
+from forebay.model.errors import EngineClosed, EngineError, SchemaTooNew
 from forebay.model.outcome import Outcome
 from forebay.produce.consumer import Consumer
 from forebay.produce.producer import Producer
@@ -68,7 +68,7 @@ class Batches:
         while True:
             try:
                 await self._fill(poll)
-            except EngineClosed:
+            except (EngineClosed, SchemaTooNew):
                 raise  # for good: this worker cannot go on
             except EngineError as error:
                 _logger.error("cannot lease from %s: %s", self._consumer.queue, error)

@@ -58,7 +58,7 @@ class Child:
         self._term = asyncio.Event()
         self._now = asyncio.Event()
         self._orphaned = threading.Event()
-        self._state = "running"
+        self._state, self._outdated = "running", False
 
     async def run(self, settle: Callable[[], object]) -> None:
         """Work until told to stop, or worn out.
@@ -82,7 +82,10 @@ class Child:
         watch_threads(self._part_ended)
         self._link.send(self._hello(settings, worker))
         threading.Thread(target=self._follow_parent, args=(loop,), name="forebay-orphan", daemon=True).start()
-        await self._until_stop(worker)
+        try:
+            await self._until_stop(worker)
+        except SchemaTooNew as error:
+            self._make_way(error)
         await self._leave(worker)
         with suppress(TimeoutError):
             await asyncio.wait_for(aside(drive, self._app.close()), CLOSE)
@@ -113,11 +116,18 @@ class Child:
             failure.cancel()
             asked.cancel()
 
+    def _make_way(self, error: SchemaTooNew) -> None:
+        """A newer Forebay has migrated the file: tell the parent, and lease no more; what runs gets a drain to end."""
+        self._link.send(Broken(text=str(error), unreachable=True, outdated=True))
+        self._outdated = True
+        self._term.set()
+
     async def _leave(self, worker: Worker) -> None:
         """Let what runs end: for as long as it takes unless somebody waits for us, then for the time of the drain."""
         self._state = "draining"
         draining: asyncio.Task[Any] = asyncio.create_task(worker.drain(math.inf))
-        failure: asyncio.Task[Any] = asyncio.create_task(worker.failure())
+        ends = asyncio.Event().wait() if self._outdated else worker.failure()  # of what failed, what runs knows nothing
+        failure: asyncio.Task[Any] = asyncio.create_task(ends)
         await self._either(worker, (draining, failure), self._term, math.inf)
         await self._either(worker, (draining, failure), self._now, self._options.drain)
         draining.cancel()
@@ -239,7 +249,9 @@ def main() -> NoReturn:
         if not isinstance(error, ForebayError) or os.environ.get("FOREBAY_DEBUG", "0") not in ("", "0"):
             traceback.print_exc()
         unreachable = isinstance(error, EngineUnreachable | SchemaTooNew | SchemaTooOld)
-        link.send(Broken(text=str(error) or repr(error), unreachable=unreachable))
+        link.send(
+            Broken(text=str(error) or repr(error), unreachable=unreachable, outdated=isinstance(error, SchemaTooNew))
+        )
         code = BROKEN
     leave(code)
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from forebay.engine.contract import Engine, Want
 from forebay.flow.demand import demand
 from forebay.model.delivery import Delivery
-from forebay.model.errors import EngineClosed, EngineError, text_of
+from forebay.model.errors import EngineClosed, EngineError, SchemaTooNew, text_of
 from forebay.model.outcome import Cancel
 from forebay.work.ends import Ends
 from forebay.work.run import Stop
@@ -116,7 +116,7 @@ class Feed:
                     await self._engine.wait(self._queues, poll, self._news)
                 pause = _PAUSE
                 trouble.over("leasing")
-            except EngineClosed:
+            except (EngineClosed, SchemaTooNew):
                 raise  # for good: this worker cannot go on
             except EngineError as error:
                 self.trouble = text_of(error)

@@ -58,10 +58,15 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """I cannot start: the app cannot be used, or else its engine."""
+    """I cannot start, or go on: the app cannot be used, or else its engine.
+
+    Attributes:
+        outdated: a newer Forebay has migrated what the engine stores; nobody of this version can go on.
+    """
 
     text: str
     unreachable: bool = False
+    outdated: bool = False
 
 
 Line = Hello | Report | Stuck | Leaving | Broken

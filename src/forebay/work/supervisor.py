@@ -21,7 +21,7 @@ from forebay.engine.contract import Beat
 from forebay.engine.registry import Backend, build
 from forebay.engine.waiting import call_in
 from forebay.model.clock import SystemClock
-from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, text_of
+from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, SchemaTooNew, text_of
 from forebay.work import sayings, stdio
 from forebay.work.burst import until_spent
 from forebay.work.keeper import Keeper
@@ -243,6 +243,8 @@ class Supervisor:
                     case Stuck(id=id_, outcome=outcome):
                         _logger.error("worker %s: message %s cannot be stopped, ending its process", child.id, id_)
                         child.kill({id_: outcome})
+                    case Broken(outdated=True, text=text):
+                        self._fail(SchemaTooNew(text))
                     case Leaving() | Broken():
                         asyncio.get_running_loop().call_later(LEAVE, self._end_of_patience, child)
                     case _:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from forebay.engine.contract import Beat, Leased, Recovered, Want
-from forebay.engine.sqlite import rows
+from forebay.engine.sqlite import rows, schema
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.gates import wake
@@ -39,6 +39,7 @@ class Leasing:
 
     def __init__(self, database: Database, settling: Settling) -> None:
         self._boot, self._signal, self._settling = database.boot, database.signal, settling
+        self._database = database
         self._turn = 0
 
     def lease(self, tx: Transaction, want: Want) -> Leased:
@@ -49,6 +50,7 @@ class Leasing:
         cancelled = [id_ for (id_,) in tx.rows(sql("cancelled"), (want.worker,))]
         if want.limit <= 0:
             return Leased([], cancelled, news)
+        schema.check_still(int(tx.value("pragma user_version")), str(self._database.path))
         promote(tx)
         self._settling.expire_overdue(tx, SWEEP)
         taken = self._take(tx, replace(want, limit=min(want.limit, MESSAGES)))

@@ -18,7 +18,7 @@ import apsw
 from forebay.config import Settings
 from forebay.engine.sqlite import companions, foreign, guard, holder, place, schema
 from forebay.engine.sqlite.bells import Listener, Ringer
-from forebay.engine.sqlite.errors import cut_short, translate, unopenable
+from forebay.engine.sqlite.errors import cut_short, unopenable
 from forebay.engine.sqlite.foreign import Visitors
 from forebay.engine.sqlite.guard import Guard, key_of
 from forebay.engine.sqlite.lock import Held, WriteLock
@@ -175,9 +175,12 @@ class Opened:
         try:
             return self._readers.rows(sql, bindings)
         except (apsw.Error, OSError) as error:
-            raise translate(error, str(self.path)) from error
+            raise schema.explain(error, self._version, str(self.path)) from error
         except UnicodeDecodeError as error:
             raise EngineError(f"{self.path}: a text in it is no UTF-8; it was not Forebay that wrote it") from error
+
+    def _version(self) -> int:
+        return int(self._readers.rows("pragma user_version")[0][0])
 
     def listen(self, poll: float) -> None:
         """Hear other processes from now on, and look for oneself each `poll` seconds.

@@ -15,11 +15,15 @@ from forebay.engine.sqlite.room import Room
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
+from forebay.model.errors import EngineError, EngineFull
 from forebay.model.message import Message, quiet, start
 from forebay.model.queue import QueueSpec
 
 #: Characters of an id; one of another length is inserted by itself.
 ID_LENGTH = 32
+
+#: The largest number that SQLite gives a row.
+LAST = 2**63 - 1
 
 
 class Publishing:
@@ -42,8 +46,18 @@ class Publishing:
 
         Raises:
             EngineFull: there is no room for them; nothing was changed.
+            EngineError: a row of somebody else has used up the numbers of messages.
         """
-        return self._db.room.within(tx, self._insert, messages)
+        try:
+            return self._db.room.within(tx, self._insert, messages)
+        except (apsw.FullError, EngineFull) as error:
+            if tx.value(sql("last_number")) != LAST:
+                raise
+            raise EngineError(
+                f"{self._db.path}: the numbers of messages are used up: somebody wrote seq {LAST} into its tables, "
+                "which Forebay never does: stop the workers, delete that row of `message` if there is one, and set "
+                "`sqlite_sequence` of `message` to the largest seq that is left"
+            ) from error
 
     def _insert(self, tx: Transaction, messages: Sequence[Message]) -> list[Receipt]:
         if self._room is not self._db.room:

@@ -1,10 +1,12 @@
 """The schema's versions: numbered files in `migrations/`, applied in order, each in a transaction of its own."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 
 import apsw
 
+from forebay.engine.sqlite.errors import translate
 from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld
 
 #: Marks a file as ours ("Frby"), so that nobody's other database is migrated by mistake.
@@ -53,6 +55,29 @@ def check(db: apsw.Connection, path: str, migrate: bool) -> None:
     for number, statements in migrations():
         if number > found:
             _apply(db, number, statements)
+
+
+def check_still(found: int, path: str) -> None:
+    """Whether a file that is open still has a version that this Forebay knows.
+
+    Raises:
+        SchemaTooNew: a newer Forebay has migrated it since.
+    """
+    if found > newest():
+        raise SchemaTooNew(
+            f"{path} was migrated to schema {found} by a newer Forebay while it was open here, and this one knows up "
+            f"to {newest()}: upgrade Forebay, and start this process again"
+        )
+
+
+def explain(error: BaseException, found: Callable[[], int], path: str) -> BaseException:
+    """As `translate`; a statement that does not fit the file any more says why, if that is its version."""
+    if isinstance(error, apsw.SQLError):
+        try:
+            check_still(found(), path)
+        except (SchemaTooNew, apsw.Error) as newer:
+            return newer if isinstance(newer, SchemaTooNew) else translate(error, path)
+    return translate(error, path)
 
 
 def _apply(db: apsw.Connection, number: int, statements: str) -> None:

@@ -21,8 +21,8 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 import apsw
 
 from forebay.engine import own, quiet
+from forebay.engine.sqlite import schema
 from forebay.engine.sqlite.bells import Ringer
-from forebay.engine.sqlite.errors import translate
 from forebay.engine.sqlite.lock import Held
 from forebay.engine.sqlite.turn import Nameless, Turn
 from forebay.engine.waiting import Completion, Notified
@@ -207,8 +207,11 @@ class Writer:
 
     def _answer(self, error: BaseException, group: Sequence[Operation]) -> None:
         for operation in group:
-            operation.completion.set(None, translate(error, str(self._turn.path)))
+            operation.completion.set(None, schema.explain(error, self._version, str(self._turn.path)))
         Completion.deliver([operation.completion for operation in group])
+
+    def _version(self) -> int:
+        return int(self._db.execute("pragma user_version").get)
 
     def _attempt(self, group: list[Operation]) -> Transaction:
         """One transaction, committed; on any error everything in it is undone."""
