@@ -148,6 +148,7 @@ def test_ways_to_wait_may_be_chosen_once_and_used_often(app, note, ran):
     [
         ({"delay": -1}, "delay must be a finite number of seconds, 0 or more"),
         ({"expires": "soon"}, "expires 'soon' is not a duration"),
+        ({"expires": 10**400}, "expires must be a finite number of seconds"),
         ({"priority": "high"}, "Expected `int`, got `str`"),
         ({"priority": 2**40}, "out of range"),
         ({"key": ""}, "key must have 1 to 512 characters"),
