@@ -264,6 +264,7 @@ def test_a_timeout_of_a_result_is_a_duration(app, timeout):
         ({"limit": "5"}, "Expected `int`"),
         ({"queues": "a"}, "unknown filter queues: known are queue, task, state, key, unique, after, limit"),
         ({"key": 5}, "Expected `str"),
+        ({"queue": "\ud800"}, "surrogates not allowed"),
     ],
 )
 def test_filters_of_messages_are_checked(app, which, says):
