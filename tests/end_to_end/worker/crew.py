@@ -160,6 +160,14 @@ def kill_the_worker_once(context: Context) -> str:
         return f"attempt {context.attempt}"
 
 
+@app.task(retry=1)
+def break_a_thread_of_ours() -> None:
+    """As if a flaw of ours had ended one of the threads that a worker cannot do without."""
+    with noted():
+        threading.Thread(target=lambda: 1 / 0, name="forebay-test").start()
+        time.sleep(20)
+
+
 @app.task
 def kill_the_supervisor() -> None:
     """The parent of its worker, from whichever process it runs in."""
