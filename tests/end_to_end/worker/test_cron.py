@@ -55,4 +55,4 @@ def test_a_worker_without_schedules_fires_none(place, due):
     with place.fleet("--no-schedules"):
         due(time.time() - 1)
         place.crew.nap.using(delay=2.5).enqueue(0.01).result(30)
-    assert {note.task for note in place.read()} == {"nap"}
+    assert {note.task for note in place.read(event="start")} == {"nap"}
