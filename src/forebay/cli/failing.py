@@ -15,6 +15,8 @@ from forebay.model.errors import (
 )
 from forebay.model.plain import printable
 
+#: Characters of a word that is quoted.
+_LONGEST = 100
 _HINT = "FOREBAY_DEBUG=1 shows where"
 
 
@@ -59,14 +61,16 @@ def _explained(error: BaseException) -> tuple[Code, str]:
         case click.ClickException():
             return Code.FAILURE, _sentence(error.format_message())
         case _:
-            return Code.FAILURE, _other(error)
+            return _other(error)
 
 
-def _other(error: BaseException) -> str:
-    """What nobody foresaw; what the system refused, in its own words."""
+def _other(error: BaseException) -> tuple[Code, str]:
+    """What nobody foresaw; what the system refused, in its own words; a word that was typed and is no text."""
+    if isinstance(error, UnicodeEncodeError):
+        return Code.USAGE, f"{error.object[:_LONGEST]!r} is no text: it holds bytes that are no UTF-8"
     if isinstance(error, OSError) and error.strerror and error.filename is None:
-        return f"{error.strerror} (where output goes to, perhaps; {_HINT})"
-    return f"{type(error).__name__}: {error} ({_HINT})"
+        return Code.FAILURE, f"{error.strerror} (where output goes to, perhaps; {_HINT})"
+    return Code.FAILURE, f"{type(error).__name__}: {error} ({_HINT})"
 
 
 def _sentence(text: str) -> str:

@@ -9,6 +9,8 @@ import msgspec
 from forebay.model.duration import seconds
 from forebay.model.errors import ConfigError
 
+#: Bytes; more than any machine has, and what a float holds exactly.
+_LARGEST = 2**53
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])?(i)?b?)?", re.IGNORECASE)
 
 
@@ -36,7 +38,10 @@ class Size(click.ParamType[int]):
         if match is None:
             self.fail(f"{value!r} is not a size: write bytes, or a number with kB, MB, GB or MiB", param, ctx)
         number, unit, binary = match[1], (match[2] or "").lower(), match[3]
-        return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(unit or " "))
+        size = float(number) * (1024 if binary else 1000) ** " kmgt".index(unit or " ")
+        if size > _LARGEST:
+            self.fail(f"{str(value)[:40]!r} is too large", param, ctx)
+        return int(size)
 
 
 class Names(click.ParamType[tuple[str, ...]]):

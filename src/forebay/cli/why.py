@@ -68,7 +68,9 @@ def sentences(answer: Sequence[Reason]) -> list[str]:
 
 @click.command(cls=Command)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
-@click.option("--before", type=click.IntRange(1), metavar="SEQ", help="Go on with those older than this line.")
+@click.option(
+    "--before", type=click.IntRange(1, 2**63 - 1), metavar="SEQ", help="Go on with those older than this line."
+)
 def audit(limit: int, before: int | None) -> None:
     """List what operators did, newest first: who, what, to what, how many."""
 
