@@ -15,7 +15,7 @@ WRITER = (
 
 
 def run(folder, *words):
-    command = [sys.executable, "-m", "forebay", "backup", *words]
+    command = [sys.executable, "-m", "forebay", *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -40,7 +40,7 @@ def messages(path):
 
 def test_a_copy_made_while_others_write_is_whole_and_of_one_moment(folder):
     with subprocess.Popen([sys.executable, "-c", WRITER], cwd=folder) as writer:
-        done = [run(folder, f"copy{n}.db", "--url", "sqlite:///q.db", "-o", "json") for n in range(3)]
+        done = [run(folder, "backup", f"copy{n}.db", "--url", "sqlite:///q.db", "-o", "json") for n in range(3)]
         writer.kill()
     for n, one in enumerate(done):
         assert one.returncode == 0, one.stderr
@@ -55,11 +55,11 @@ def test_a_copy_made_while_others_write_is_whole_and_of_one_moment(folder):
 
 def test_what_exists_is_kept_unless_it_is_forced(folder):
     (folder / "copy.db").write_text("dear diary")
-    refused = run(folder, "copy.db", "--url", "sqlite:///q.db")
+    refused = run(folder, "backup", "copy.db", "--url", "sqlite:///q.db")
     assert refused.returncode == 2
     assert "exists: choose another name, or say --force" in refused.stderr
     assert (folder / "copy.db").read_text() == "dear diary"
-    assert run(folder, "copy.db", "--force", "--url", "sqlite:///q.db").returncode == 0
+    assert run(folder, "backup", "copy.db", "--force", "--url", "sqlite:///q.db").returncode == 0
     assert messages(folder / "copy.db")[0] == 50
 
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_copied_is_one_error_and_leaves_nothing(folder, words, co
     for name in ("used.db", "used.db-wal"):
         (folder / name).touch()
     before = names(folder)
-    done = run(folder, *words, *([] if "--url" in words else ["--url", "sqlite:///q.db"]))
+    done = run(folder, "backup", *words, *([] if "--url" in words else ["--url", "sqlite:///q.db"]))
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert names(folder) - before <= {"text.db-wal", "text.db-shm"}
