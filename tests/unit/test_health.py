@@ -71,8 +71,8 @@ def test_a_paused_queue_is_not_called_unserved_or_late():
 
 
 def test_a_worker_that_lives_but_cannot_lease_is_a_failure():
-    assert troubles(found(workers=(worker("q", proved=40.0),))) == {"workers": Level.FAIL}
-    assert troubles(found(workers=(worker("q", proved=20.0),))) == {}
+    assert troubles(found(workers=(worker("q", proved=LEASE + 1),))) == {"workers": Level.FAIL}
+    assert troubles(found(workers=(worker("q", proved=LEASE - 2),))) == {}
 
 
 def test_a_worker_whose_lease_ran_out_is_not_alive():
