@@ -87,9 +87,10 @@ def proof_age(worker: WorkerRow, lease: float) -> float:
     """Seconds since a worker last proved that it can lease: what it said with its last beat, and the time since.
 
     Args:
-        lease: seconds that a beat holds, from the settings; how long ago the last one was follows from what is left.
+        lease: seconds that a beat holds, from the settings, unless the worker says it. How long ago the last beat was
+            follows from what is left.
     """
-    return worker.proved + max(0.0, lease - worker.left)
+    return worker.proved + max(0.0, (worker.lease or lease) - worker.left)
 
 
 def patience(lease: float) -> float:

@@ -148,7 +148,8 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
     """A worker process as the store sees it. `left` is the seconds its lease still holds, below 0 when it ran out.
 
-    `host` is where its pid means something (`Beat.host`), `node` a name of it for people; see `Beat.born`.
+    `host` is where its pid means something (`Beat.host`), `node` a name of it for people; see `Beat.born`. `lease` is
+    how many seconds each of its beats holds, 0 if it did not say: it may be set otherwise than with who looks.
     """
 
     worker: str
@@ -166,6 +167,7 @@ class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
     rss: int
     started: float
     left: float
+    lease: float = 0.0
 
 
 class Results(Protocol):

@@ -88,7 +88,7 @@ def test_other_names_are_refused(name):
 @pytest.mark.parametrize(
     ("fate", "text"),
     [
-        (outcome.Ack(), "ack"),
+        (outcome.Ack(), "done"),
         (outcome.Retry(1.25, Failure("ValueError", "x")), "retry in 1.2 s after ValueError: x"),
         (outcome.Snooze(60), "snooze for 60.0 s"),
         (outcome.DeadLetter("no account"), "dead-letter: no account"),

@@ -102,7 +102,7 @@ class MemoryStore:
                 WorkerRow(
                     started=row.started,
                     left=row.until - monotonic,
-                    **{name: value for name, value in beat.items() if name != "lease"},
+                    **beat,
                 )
                 for row, beat in fields
                 if host in (None, row.beat.host)

@@ -170,4 +170,5 @@ def _worker(row: tuple[Any, ...], mono: float) -> WorkerRow:
         concurrency=beat.concurrency, running=beat.running, done=beat.done, failed=beat.failed,
         proved=math.inf if math.isnan(beat.proved) else beat.proved,
         state=rows.text(state), rss=beat.rss, started=started, left=until - mono,
+        lease=beat.lease if math.isfinite(beat.lease) else 0.0,
     )  # fmt: skip
