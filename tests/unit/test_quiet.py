@@ -44,11 +44,12 @@ def test_a_signal_is_handled_when_the_moment_is_over(handlers):
 
 
 def test_every_handler_is_back_afterwards_whatever_they_raise(handlers):
+    interrupt = signal.getsignal(signal.SIGINT)
     with pytest.raises((First, Second)), Quiet():  # noqa: PT012
         os.kill(os.getpid(), signal.SIGUSR2)
         os.kill(os.getpid(), signal.SIGUSR1)
     assert {number: signal.getsignal(number) for number in handlers} == handlers
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is interrupt
 
 
 def test_a_handler_that_raises_at_any_step_leaves_all_handlers_in_force(handlers):

@@ -55,8 +55,17 @@ class Quiet:
         """Raises whatever a handler raises that was put off."""
         _now.clear()
         self._restore()
-        for handler, number, frame in self._came:
-            handler(number, frame)
+        self._handle()
+
+    def _handle(self) -> None:
+        """Handle what came, in order; one that raises keeps none of the others from it."""
+        while self._came:
+            handler, number, frame = self._came.pop(0)
+            try:
+                handler(number, frame)
+            finally:
+                if self._came:
+                    self._handle()
 
     def _restore(self) -> None:
         self.over = True
