@@ -44,16 +44,14 @@ class Quiet:
                 if callable(handler):
                     self._kept.append((number, handler))
                     _signal.signal(number, _Later(self, handler))
+            _now.append(self)
         except BaseException:  # a handler that was not put off yet
-            self.over = True
             self._restore()
             raise
-        _now.append(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """Raises whatever a handler raises that was put off."""
-        _now.clear()
         self._restore()
         self._handle()
 
@@ -68,8 +66,10 @@ class Quiet:
                     self._handle()
 
     def _restore(self) -> None:
+        """Put the handlers back. `over` comes first: whatever breaks this off, no signal is kept for nobody."""
         self.over = True
         try:
+            _now.clear()
             while self._kept:
                 _signal.signal(*self._kept[-1])
                 self._kept.pop()

@@ -68,7 +68,7 @@ def test_processes_that_were_replaced_and_run_on_for_ever_do_not_add_up(place):
             hung.append(place.crew.nap.enqueue(1000))
             place.noted(hung[-1])
             place.crew.add.enqueue(1, 1).result(30)
+        until(lambda: "then they are handed back" in fleet.said, "the first of them to be told")
         until(lambda: len(fleet.workers()) <= 5, "some of them to have left")
-        assert "then they are handed back" in fleet.said
         for handle in hung:
             handle.cancel()

@@ -6,6 +6,7 @@ happened or not; the next one works, nobody is locked out, and what was done was
 
 import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
@@ -161,6 +162,8 @@ class TestStruck:
         kit.run(story())
 
     def _goes_on(self, kit: Kit, names: Sequence[str]) -> None:
+        with pytest.raises(KeyboardInterrupt):  # Ctrl-C is still heard
+            signal.raise_signal(signal.SIGINT)
         fellow = kit.fellow()
         in_threads(lambda: fellow.publish("after"), lambda: kit.publish("later"))
         known = sum(kit.find(name) is not None for name in names)
