@@ -6,7 +6,7 @@ An engine owns durability, order, leases and fences. It promises per verb what s
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -23,20 +23,32 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         durable: an accepted message survives the loss of every process.
         shared: several processes may open the same URL.
         loop_free: its verbs never need a running event loop, so synchronous code may drive them directly.
+        dedupe: when a message is dropped whose id is known: at its "publish", or only at its "lease".
+        browse: a single message can be found and listed while it waits.
+        leases: what a lease hangs on: the "row" of its worker, or the "connection" to a broker.
+        steady: setting the date takes no lease away.
         priorities, delays, unique, cancel: the message fields and verbs of that name are obeyed.
         results: it keeps ends and results itself (otherwise a store is needed beside it).
         partitioned: order and parallelism come from partitions of a log.
+        meters: rates and slots of queues, tasks and keys are obeyed.
+        transacts: it can publish in a transaction of the caller's own (`store.contract.Transacts`).
     """
 
     durable: bool
     shared: bool
     loop_free: bool = False
+    dedupe: Literal["publish", "lease"] = "publish"
+    browse: bool = True
+    leases: Literal["row", "connection"] = "row"
+    steady: bool = True
     priorities: bool = True
     delays: bool = True
     unique: bool = True
     cancel: bool = True
     results: bool = True
     partitioned: bool = False
+    meters: bool = True
+    transacts: bool = False
 
 
 class Fate(StrEnum):
@@ -49,14 +61,23 @@ class Fate(StrEnum):
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
-    """The answer to one published message; `id` is the one that stands for it (an older one if duplicate or merged)."""
+    """The answer to one published message.
+
+    Attributes:
+        id: the one that stands for it, an older one if it is a duplicate or was merged.
+        retry_after: of one that there was no room for: seconds after which it may be worth trying again, if known.
+    """
 
     id: str
     fate: Fate = Fate.ACCEPTED
+    retry_after: float | None = None
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):
     """What a worker could start now: at most `limit` messages from `queues`, asked in rotation from the first.
+
+    Demand is a level. `limit=0` with queues: it has ended, and an engine that fetches ahead gives back what it has
+    fetched; said once, when a worker is full. `limit=0` without queues only reads `Leased.cancelled`.
 
     `caps` are the worker's own bounds by lane, over all queues: at most so many from a lane of that name, none at 0.
     """
@@ -73,11 +94,13 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         cancelled: messages that it already runs and that somebody asked to stop.
         news: how far the news had come when this look was taken; pass it to `wait` as `since`.
+        now: when that was by the store's clock, seconds since the epoch; a worker measures from there.
     """
 
     deliveries: list[Delivery]
     cancelled: Sequence[str] = ()
     news: int = 0
+    now: float = 0.0
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,8 +139,32 @@ class Recovered(msgspec.Struct, frozen=True):
     quarantined: int = 0
 
 
+class LaneDepth(msgspec.Struct, frozen=True, kw_only=True):
+    """One lane in numbers.
+
+    Attributes:
+        go: when it may be looked at next, seconds since the epoch; None if nothing is ready, or it waits for a slot.
+        why: why nothing is leased from it now, in words; "" if nothing is in the way.
+    """
+
+    lane: str
+    ready: int = 0
+    running: int = 0
+    parked: int = 0
+    go: float | None = None
+    why: str = ""
+
+
 class Depth(msgspec.Struct, frozen=True, kw_only=True):
-    """One queue in numbers. `age` is the seconds that the oldest ready message has waited, 0.0 if none.
+    """One queue in numbers.
+
+    Attributes:
+        ready: what may be leased, now or as meters allow.
+        parked: what is ready but for a closed gate: of its queue, task, key or lane.
+        age: seconds that the oldest ready message has waited, 0.0 if none.
+        held: likewise, the oldest parked one.
+        lanes: those that are special (metered, shut, not the main one), the deepest first; at most 100.
+        seconds: run time of all settled attempts together.
 
     The totals count ends since the queue was made; a difference of two readings is a rate.
     """
@@ -129,7 +176,10 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     parked: int = 0
     dead: int = 0
     age: float = 0.0
+    held: float = 0.0
     paused: bool = False
+    lanes: Sequence[LaneDepth] = ()
+    seconds: float = 0.0
     published: int = 0
     done: int = 0
     retried: int = 0

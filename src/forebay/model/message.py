@@ -6,6 +6,33 @@ import msgspec
 CPU = "cpu"
 
 
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """An exception as data: never rebuilt into a live exception from stored text."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.message else self.type
+
+
+class Carried(msgspec.Struct, frozen=True, gc=False):
+    """What a message has been through elsewhere; kept as if it had happened here.
+
+    Attributes:
+        attempt: attempts so far.
+        lost: workers lost under it.
+        created: when it was first accepted, seconds since the epoch; None for now.
+        failure: the newest.
+    """
+
+    attempt: int = 0
+    lost: int = 0
+    created: float | None = None
+    failure: Failure | None = None
+
+
 class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One unit of work or data.
 
@@ -26,6 +53,9 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             waits, another one takes its place in the line: body, headers and time to live of the newest, due `debounce`
             seconds from now.
         max_wait: with `debounce`: never due later than this many seconds after the first of them was accepted.
+        meters: names of further meters that it passes (`model.meter`); it passes at most four in all.
+        cost: how much it takes from the rate of each meter.
+        carried: its history, if it comes from somewhere else; None for one that begins here.
     """
 
     id: str
@@ -42,6 +72,9 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     unique: str | None = None
     debounce: float = 0.0
     max_wait: float | None = None
+    meters: tuple[str, ...] = ()
+    cost: float = 1.0
+    carried: Carried | None = None
 
 
 def start(message: Message, now: float) -> float:
@@ -55,14 +88,3 @@ def quiet(message: Message, since: float, now: float) -> float:
     """When a debounced message is due that comes `now`, the first of its kind having come at `since`."""
     due = now + message.debounce
     return due if message.max_wait is None else min(due, since + message.max_wait)
-
-
-class Failure(msgspec.Struct, frozen=True, gc=False):
-    """An exception as data: never rebuilt into a live exception from stored text."""
-
-    type: str
-    message: str
-    traceback: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.type}: {self.message}" if self.message else self.type

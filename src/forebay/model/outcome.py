@@ -105,10 +105,11 @@ Outcome = Ack | Retry | Snooze | Park | DeadLetter | Discard | Cancel | Expire |
 
 
 class Settlement(msgspec.Struct, frozen=True, gc=False):
-    """An outcome on its way to the engine, with the lease it speaks for."""
+    """An outcome on its way to the engine, with the lease it speaks for; `took` is the seconds that it ran."""
 
     delivery: Delivery
     outcome: Outcome
+    took: float = 0.0
 
 
 def describe(outcome: Outcome) -> str:

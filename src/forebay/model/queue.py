@@ -28,7 +28,20 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         ttl: messages not started this many seconds after acceptance expire, unless they carry their own.
+        rate: messages a second that may start from it, over all workers; burst: how many at once after a quiet time.
+        concurrency: how many may run at a time, over all workers.
+        key_rate, key_burst, key_concurrency: likewise, of each key.
+        ordered: messages of one key run one after another, in order of acceptance; a retry keeps its place.
+        fair: keys share the queue by run time.
     """
 
     name: str
     ttl: float | None = None
+    rate: float | None = None
+    burst: float | None = None
+    concurrency: int | None = None
+    key_rate: float | None = None
+    key_burst: float | None = None
+    key_concurrency: int | None = None
+    ordered: bool = False
+    fair: bool = False

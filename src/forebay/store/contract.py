@@ -10,8 +10,10 @@ import msgspec
 from msgspec.structs import replace
 
 from forebay.model.delivery import Delivery
+from forebay.model.errors import EngineError
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
+from forebay.model.meter import Meter
 from forebay.model.sealed import FIRED_BY
 
 
@@ -119,9 +121,10 @@ OPERATOR = "operator"
 
 
 class Gate(msgspec.Struct, frozen=True):
-    """A closed gate: nothing is leased from this queue (lane None) or this lane of it.
+    """A closed gate: nothing is leased from this queue, or this lane of it, or of this task or key in it.
 
     Attributes:
+        queue: "" for all of them, with a task or key.
         holder: who closed it, and alone opens it; a lane is open when no holder has it closed.
         until: when it opens by itself, seconds since the epoch; None for never.
     """
@@ -132,6 +135,18 @@ class Gate(msgspec.Struct, frozen=True):
     since: float = 0.0
     holder: str = OPERATOR
     until: float | None = None
+    task: str | None = None
+    key: str | None = None
+
+
+def only_lanes(task: str | None, key: str | None) -> None:
+    """For an engine that has no gates on tasks and keys.
+
+    Raises:
+        EngineError: one is asked for.
+    """
+    if task is not None or key is not None:
+        raise EngineError("this engine has gates on queues and lanes alone: close the queue, or one lane of it")
 
 
 class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,15 +269,33 @@ class Gates(Protocol):
     """Pausing without touching a message."""
 
     async def close_gate(
-        self, queue: str, lane: str | None = None, reason: str = "", holder: str = OPERATOR, until: float | None = None
+        self,
+        queue: str,
+        lane: str | None = None,
+        reason: str = "",
+        holder: str = OPERATOR,
+        until: float | None = None,
+        *,
+        task: str | None = None,
+        key: str | None = None,
     ) -> None:
         """Stop leases from a queue, or from one lane of it, in the name of `holder`, who alone opens it again.
+
+        With `task` or `key`, of what is of that task or key in it; with "" as its queue, in all of them.
 
         A gate that this holder has closed already keeps its time and takes the new reason and `until`.
         """
         ...
 
-    async def open_gate(self, queue: str, lane: str | None = None, holder: str = OPERATOR) -> None:
+    async def open_gate(
+        self,
+        queue: str,
+        lane: str | None = None,
+        holder: str = OPERATOR,
+        *,
+        task: str | None = None,
+        key: str | None = None,
+    ) -> None:
         """Allow them again, as far as this holder goes.
 
         What is parked in a lane that nobody has closed any more, be it itself or its queue, becomes ready.
@@ -271,6 +304,22 @@ class Gates(Protocol):
 
     async def gates(self) -> list[Gate]:
         """The closed ones, by queue, lane (whole queues first) and holder."""
+        ...
+
+
+class Meters(Protocol):
+    """Rates and slots by name. The store counts what runs; who puts one says what its bounds are."""
+
+    async def put_meters(self, meters: Sequence[Meter]) -> list[bool]:
+        """Add or change; False for each whose generation is not that of the one there (0: there is none), unchanged."""
+        ...
+
+    async def meters(self, names: Sequence[str] | None = None) -> list[Meter]:
+        """Those of these names that there are, or all, by name."""
+        ...
+
+    async def drop_meters(self, names: Sequence[str]) -> None:
+        """Remove them: nothing has to pass them any more."""
         ...
 
 

@@ -5,6 +5,7 @@ verb takes the lock once, never awaits inside, and is over when it returns.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from forebay.engine.contract import Beat, Capabilities, Depth, Leased, Receipt, Recovered, Want
 from forebay.engine.memory.line import Line
@@ -61,7 +62,7 @@ class MemoryEngine:
             if want.limit > 0:
                 self._memory.expire(now, SWEEP)
             records = self._share_out(want, now)
-            return Leased([record.delivery() for record in records], tuple(worker.asked), news)
+            return Leased([record.delivery() for record in records], tuple(worker.asked), news, now)
 
     async def extend(self, beats: Sequence[Beat]) -> list[bool]:
         """Renew or register workers; a lease that ran out, buried or not, stays lost."""
@@ -198,10 +199,10 @@ class MemoryEngine:
         queue = self._memory.queues.get(name) or Queue(QueueSpec(name=name))
         oldest = queue.ages.first()
         waiting = (State.READY, State.SCHEDULED, State.RUNNING, State.PARKED, State.DEAD)
+        numbers: dict[str, Any] = {**{state.value: queue.count[state] for state in waiting}, **queue.total}
         return Depth(
             queue=name,
             age=0.0 if oldest is None else max(0.0, now - oldest[0][0]),
             paused=(name, None) in self._memory.gates,
-            **{state.value: queue.count[state] for state in waiting},
-            **queue.total,
+            **numbers,
         )

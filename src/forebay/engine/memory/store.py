@@ -7,7 +7,7 @@ import msgspec
 
 from forebay.engine.memory.state import Memory
 from forebay.model.message import Message
-from forebay.store.contract import OPERATOR, AuditLine, Gate, Schedule, WorkerRow
+from forebay.store.contract import OPERATOR, AuditLine, Gate, Schedule, WorkerRow, only_lanes
 
 
 class MemoryStore:
@@ -17,14 +17,32 @@ class MemoryStore:
         self._memory = memory
 
     async def close_gate(
-        self, queue: str, lane: str | None = None, reason: str = "", holder: str = OPERATOR, until: float | None = None
+        self,
+        queue: str,
+        lane: str | None = None,
+        reason: str = "",
+        holder: str = OPERATOR,
+        until: float | None = None,
+        *,
+        task: str | None = None,
+        key: str | None = None,
     ) -> None:
         """Stop leases in somebody's name."""
+        only_lanes(task, key)
         with self._memory.verb() as now:
             self._memory.close_gate(Gate(queue, lane, reason, now, holder, until))
 
-    async def open_gate(self, queue: str, lane: str | None = None, holder: str = OPERATOR) -> None:
+    async def open_gate(
+        self,
+        queue: str,
+        lane: str | None = None,
+        holder: str = OPERATOR,
+        *,
+        task: str | None = None,
+        key: str | None = None,
+    ) -> None:
         """Allow leases as far as this holder goes, and wake what nobody holds any more."""
+        only_lanes(task, key)
         with self._memory.verb() as now:
             self._memory.open_gate(queue, lane, holder, now)
 

@@ -11,7 +11,7 @@ from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
-from forebay.store.contract import OPERATOR, Gate
+from forebay.store.contract import OPERATOR, Gate, only_lanes
 
 #: Stands for every lane in the file; no lane can have this name.
 WHOLE = "*"
@@ -26,13 +26,31 @@ class Gates:
         self._db = database
 
     async def close_gate(
-        self, queue: str, lane: str | None = None, reason: str = "", holder: str = OPERATOR, until: float | None = None
+        self,
+        queue: str,
+        lane: str | None = None,
+        reason: str = "",
+        holder: str = OPERATOR,
+        until: float | None = None,
+        *,
+        task: str | None = None,
+        key: str | None = None,
     ) -> None:
         """See `store.contract.Gates.close_gate`."""
+        only_lanes(task, key)
         await self._db.writer.submit(_close, Gate(queue, lane, reason, 0.0, holder, until))
 
-    async def open_gate(self, queue: str, lane: str | None = None, holder: str = OPERATOR) -> None:
+    async def open_gate(
+        self,
+        queue: str,
+        lane: str | None = None,
+        holder: str = OPERATOR,
+        *,
+        task: str | None = None,
+        key: str | None = None,
+    ) -> None:
         """See `store.contract.Gates.open_gate`."""
+        only_lanes(task, key)
         woken = await self._db.writer.submit(_open, queue, lane, holder)
         while woken >= STEP:  # each step is a commit of its own, between which others get their turn
             woken = await self._db.writer.submit(wake)

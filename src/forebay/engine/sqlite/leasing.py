@@ -49,14 +49,14 @@ class Leasing:
         news = self._signal.version  # under the write lock: whoever commits later is heard of later
         cancelled = [id_ for (id_,) in tx.rows(sql("cancelled"), (want.worker,))]
         if want.limit <= 0:
-            return Leased([], cancelled, news)
+            return Leased([], cancelled, news, tx.now)
         schema.check_still(int(tx.value("pragma user_version")), str(self._database.path))
         promote(tx)
         self._settling.expire_overdue(tx, SWEEP)
         taken = self._take(tx, replace(want, limit=min(want.limit, MESSAGES)))
         if len(taken) == MESSAGES < want.limit:  # the rest another time: who waits for news has them at once
             tx.topics.update(QUEUE + queue for queue in want.queues)
-        return Leased(taken, cancelled, news)
+        return Leased(taken, cancelled, news, tx.now)
 
     def _take(self, tx: Transaction, want: Want) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""
