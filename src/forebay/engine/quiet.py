@@ -13,6 +13,7 @@ from typing import Any, Self
 #: What `signal` is made of: it does not turn each answer into an enum, and each signal is asked for each time.
 _signal: Any = import_module("_signal")
 _NUMBERS: tuple[int, ...] = tuple(sorted(_signal.valid_signals()))
+_had = _signal.getsignal
 _MAIN = threading.main_thread().ident
 _now: list["Quiet"] = []  # of the one main thread of this process
 
@@ -39,11 +40,9 @@ class Quiet:
 
     def __enter__(self) -> Self:
         try:
-            for number in _NUMBERS:
-                handler = _signal.getsignal(number)
-                if callable(handler):
-                    self._kept.append((number, handler))
-                    _signal.signal(number, _Later(self, handler))
+            for number, handler in [(number, had) for number in _NUMBERS if callable(had := _had(number))]:
+                self._kept.append((number, handler))
+                _signal.signal(number, _Later(self, handler))
             _now.append(self)
         except BaseException:  # a handler that was not put off yet
             self._restore()

@@ -12,6 +12,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from forebay.engine.waiting import Notified
 _logger = logging.getLogger("forebay.sqlite")
 _ALL = b"*"
 _MAX = 2048
+#: Nanoseconds within which two changes of a folder may bear the same time: some ticks of the slowest clock.
+_TICK = 50_000_000
 
 
 class Ringer:
@@ -40,7 +43,7 @@ class Ringer:
         self._socket = _socket()
         self._socket.setblocking(False)
         self._listeners: list[str] = []
-        self._mtime = -1
+        self._open, self._changed = -1, 0  # the folder, and when it changed last; 0 if that is to be looked up
         self.own: str | None = None
 
     def ring(self, topics: Iterable[str]) -> None:
@@ -49,24 +52,33 @@ class Ringer:
         Raises:
             OSError: the listeners cannot be looked up; the next time looks again.
         """
-        listeners = [path for path in self._look() if path != self.own]
-        if not listeners:
-            return
-        payload = "\n".join(topics).encode()
-        for path in listeners:
-            self._send(payload if len(payload) <= _MAX else _ALL, path)
+        payload = b""
+        for path in self._look():
+            if path != self.own:
+                payload = payload or _payload(topics)
+                self._send(payload, path)
 
     def _look(self) -> list[str]:
-        """The listeners; the folder is read again only when it changed."""
-        try:
-            mtime = os.stat(self._folder).st_mtime_ns  # noqa: PTH116 - at each commit, and a Path costs three times as much
-        except OSError:
-            return []
-        if mtime != self._mtime:
-            with os.scandir(self._folder) as entries:
-                self._listeners = [entry.path for entry in entries]
-            self._mtime = mtime
+        """The listeners; the folder is read again only when it changed, or is another one: that changes it as well."""
+        if not self._changed or os.fstat(self._open).st_ctime_ns != self._changed:
+            self._listeners = self._read() if os.access(self._folder, os.F_OK) else []
         return self._listeners
+
+    def _read(self) -> list[str]:
+        self._forget()
+        self._open = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        changed = os.fstat(self._open).st_ctime_ns
+        with os.scandir(self._folder) as entries:
+            listeners = [entry.path for entry in entries]
+        if abs(time.time_ns() - changed) > _TICK:  # else it may change once more, and show the same time
+            self._changed = changed
+        return listeners
+
+    def _forget(self) -> None:
+        self._changed = 0
+        if self._open >= 0:
+            fd, self._open = self._open, -1
+            os.close(fd)
 
     def _send(self, payload: bytes, path: str) -> None:
         try:
@@ -75,16 +87,17 @@ class Ringer:
             pass  # its buffer is full of wake-ups that it has not read yet
         except ConnectionRefusedError:  # it was bound once, and nobody has it open any more
             with contextlib.suppress(OSError):
-                os.unlink(path)  # noqa: PTH108 - as above
-            self._mtime = -1
+                os.unlink(path)  # noqa: PTH108 - a Path costs three times as much
+            self._changed = 0
         except FileNotFoundError:
-            self._mtime = -1
+            self._changed = 0
         except OSError:
             pass  # no room in the kernel just now, or not ours to ring: the listener's slow look is the net
 
     def close(self) -> None:
-        """Close the sending socket."""
+        """Close the sending socket, and the folder."""
         self._socket.close()
+        self._forget()
 
 
 class Listener:
@@ -182,6 +195,11 @@ class Listener:
         if self.path is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self.path)  # noqa: PTH108 - the path is a text here
+
+
+def _payload(topics: Iterable[str]) -> bytes:
+    payload = "\n".join(topics).encode()
+    return payload if len(payload) <= _MAX else _ALL
 
 
 def _socket() -> socket.socket:

@@ -1,7 +1,7 @@
 """Whether what lies in an open file and its log is what was left there, looked at around each transaction.
 
 Names and inodes tell that a file was deleted, renamed or replaced. This tells what they do not: a log that was cut
-short, and a database that another copy was laid over, under processes that have them open. Costs three short reads.
+short, and a database that another copy was laid over, under processes that have them open. Costs four short reads.
 """
 
 import os
@@ -42,31 +42,38 @@ class Content:
 
     def _look(self) -> str | None:
         held = self._guard
-        header, self._index = held.header(), held.index()
-        if self._index is None or held.log < 0:
+        index = self._index = held.index()
+        if index is None or held.log < 0:
             return None
-        if os.fstat(held.log).st_size < self._index.size():
+        if os.lseek(held.log, 0, os.SEEK_END) < index.size():
             return "-wal was cut short"
-        if not self._index.frames:  # there is nothing in it that could be mixed with anything
+        if not index.frames:  # there is nothing in it that could be mixed with anything
             self._salts = b""
             return None
-        if self._index.salts != self._salts:
-            self._salts, self._header = self._index.salts, b""
+        header = held.header()
+        if index.salts != self._salts:
+            self._salts, self._header = index.salts, b""
             self.fresh = True
             self._began = self._mark.log_began(self._salts, header)
         if header != self._header:
-            if self._began and not frames.belongs(header, held.log, self._began):
+            if self._began and not frames.belongs(header, held.log, self._began, index.frames):
                 return " was overwritten"
             self._header = header
         return None
 
-    def cut(self) -> bool:
-        """After a commit: was the log cut while it was written, so that there is a hole in it?"""
+    def cut(self, size: int) -> bool:
+        """After a commit: was the log, which has `size` now, cut while it was written, so that there is a hole in it?
+
+        The database itself is looked at again before the next transaction, unless the log began anew with this one.
+        """
         before = self._index
         if before is None or self._guard.log < 0:
             return False
-        hole = before.frames and self._salts_at(before.last()) != before.salts
-        return self.wrong() is not None or bool(hole and self._index and self._index.salts == before.salts)
+        whole = size >= before.size()
+        if before.frames and whole and self._salts_at(before.last()) == before.salts:
+            return False
+        wrong, now = self.wrong(), self._index
+        return wrong is not None or bool(before.frames and now and now.salts == before.salts)
 
     def _salts_at(self, place: int) -> bytes:
         return os.pread(self._guard.log, FRAME_HEADER, place)[8:16]

@@ -6,14 +6,17 @@ the file, under whatever name and inode, is neither. Reads what it is given; ope
 """
 
 import os
-import sys
+import struct
 import zlib
+from itertools import chain
 from typing import NamedTuple
 
 #: Bytes of a log's own header, of a frame's, and of the first page that tell its states apart.
 LOG_HEADER, FRAME_HEADER, FIRST = 32, 24, 100
-#: Bytes of the -shm that are read: the head of the index, and how much of the log is worked off.
-_INDEX = 100
+#: What is read of the -shm: is it in use, bytes of a page, frames, salts, and how much of the log is worked off.
+_INDEX = struct.Struct("=12x?xHI12x8s56xI")
+#: Frames at the beginning of a log that are looked at first: its first transactions write the first page (`Turn.sign`).
+_FIRST_FRAMES = 64
 
 
 class Index(NamedTuple):
@@ -42,12 +45,11 @@ class Index(NamedTuple):
 
 def index(shm: int) -> Index | None:
     """What an open -shm says; None if it says nothing yet."""
-    head = os.pread(shm, _INDEX, 0)
-    if len(head) < _INDEX or not head[12]:
+    head = os.pread(shm, _INDEX.size, 0)
+    if len(head) < _INDEX.size:
         return None
-    page = int.from_bytes(head[14:16], sys.byteorder)
-    frames, done = (int.from_bytes(head[at : at + 4], sys.byteorder) for at in (16, 96))
-    return Index(head[32:40], frames, (page & 0xFE00) + ((page & 1) << 16), done)
+    in_use, page, frames, salts, done = _INDEX.unpack(head)
+    return Index(salts, frames, (page & 0xFE00) + ((page & 1) << 16), done) if in_use else None
 
 
 def salts_of(log: int) -> bytes:
@@ -60,16 +62,20 @@ def print_of(header: bytes) -> int:
     return (zlib.crc32(header) << 32 | zlib.adler32(header)) or 1
 
 
-def belongs(header: bytes, log: int, began: int) -> bool:
-    """Whether a database whose first page begins like `header` may be the one of a log that began with `began`."""
+def belongs(header: bytes, log: int, began: int, frames: int | None = None) -> bool:
+    """Whether a database whose first page begins like `header` may be the one of a log that began with `began`.
+
+    `frames` is how many the log holds, if that is known. The first page is mostly among the first or among the last.
+    """
     if print_of(header) == began:
         return True
     head = os.pread(log, LOG_HEADER, 0)
-    page, at = int.from_bytes(head[8:12], "big"), LOG_HEADER
-    while len(found := os.pread(log, FRAME_HEADER + FIRST, at)) == FRAME_HEADER + FIRST:
-        if found[8:16] != head[16:24]:  # left over from the log before
-            return False
-        if found[:4] == b"\0\0\0\1" and found[FRAME_HEADER:] == header:
+    length = FRAME_HEADER + int.from_bytes(head[8:12], "big")
+    last = (os.fstat(log).st_size - LOG_HEADER) // length if frames is None else frames
+    early = min(last, _FIRST_FRAMES)
+    wanted = b"\0\0\0\1", head[16:24], header  # of the first page, of this log and not left over from the one before
+    for frame in chain(range(early), range(last - 1, early - 1, -1)):
+        found = os.pread(log, FRAME_HEADER + FIRST, LOG_HEADER + frame * length)
+        if (found[:4], found[8:16], found[FRAME_HEADER:]) == wanted:
             return True
-        at += FRAME_HEADER + page
     return False

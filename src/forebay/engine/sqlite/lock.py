@@ -48,7 +48,7 @@ class WriteLock:
             )
 
     def at_once(self) -> bool:
-        """Take it if it is free, or taken here already; whether it was."""
+        """Take it if it is free; whether it was."""
         if self._stand_in.waits:
             return False
         try:

@@ -49,11 +49,13 @@ class Turn:
         path = self.path
         self._files = {suffix: _inode(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")}
         self._looked = -LOOK
+        self._taken = False
         self.stricter = False  # somebody wants each commit synced from now on
 
     def at_once(self) -> bool:
         """Whether entering would not have to wait for another process, or for a visitor of this one; takes the lock."""
-        return not self._visitors.here and self._lock.at_once()
+        self._taken = not self._visitors.here and self._lock.at_once()
+        return self._taken
 
     def __enter__(self) -> None:
         """Wait for the lock.
@@ -65,14 +67,12 @@ class Turn:
         try:
             if self._visitors.here:
                 self._visitors.wait(self._log)
-            self._lock.__enter__()
-            try:
-                self._prepare(self._clock.monotonic())
-            except BaseException:
-                self._lock.__exit__(None, None, None)
-                raise
+            if not self._taken:
+                self._lock.__enter__()
+                self._taken = True
+            self._prepare(self._clock.monotonic())
         except BaseException:
-            self._visitors.turn.release()
+            self._let_go()
             raise
 
     def _prepare(self, mono: float) -> None:
@@ -127,14 +127,15 @@ class Turn:
         Raises:
             Nameless: it is durable in a file that nobody can find.
         """
-        if _inode(self._log) != self._files["-wal"]:
+        log = _found(self._log)
+        if log is None or log.st_ino != self._files["-wal"]:
             self._looked = -LOOK
             raise Nameless(
                 f"{self._log} was deleted or replaced while a commit went into it, so that what it held is lost if "
                 "this process is killed: stop all workers (what they hold is saved if it can be), start them again, "
                 "and publish again with the same id, which is taken once"
             )
-        if self._content.cut():
+        if self._content.cut(log.st_size):
             raise Nameless(
                 f"{self._log} was cut short while a commit went into it, so that it may be lost: stop all workers, "
                 "look at what is there (`forebay doctor`), and publish again with the same id, which is taken once"
@@ -149,12 +150,21 @@ class Turn:
         if kind is not None and issubclass(kind, apsw.FullError):
             with contextlib.suppress(apsw.Error):
                 self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        self._lock.__exit__(kind, error, tb)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._taken:
+            self._taken = False
+            self._lock.__exit__(None, None, None)
         self._visitors.turn.release()
 
 
-def _inode(path: str) -> int | None:
+def _found(path: str) -> os.stat_result | None:
     try:
-        return os.stat(path).st_ino  # noqa: PTH116 - at each commit, and half the time
+        return os.stat(path)  # noqa: PTH116 - at each commit, and half the time
     except OSError:
         return None
+
+
+def _inode(path: str) -> int | None:
+    return None if (found := _found(path)) is None else found.st_ino
