@@ -54,11 +54,15 @@ class Facade:
             self._run(self._open)
 
     def _run(self, verb: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """On a loop of its own only for an engine that needs one: it takes descriptors, and there may be none left."""
-        if self.capabilities.loop_free:
+        """On a loop of its own, for an engine may wait for its server; by hand if no descriptor is left for one."""
+        try:
+            runner = asyncio.Runner()
+            runner.get_loop()
+        except OSError:
             drive(verb())
-        else:
-            asyncio.run(verb())
+            return
+        with runner:
+            runner.run(verb())
 
     async def _open(self) -> None:
         queues = tuple(self._queues())

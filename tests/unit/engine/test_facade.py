@@ -1,0 +1,67 @@
+"""The façade in front of an engine whose opening has to wait, as every engine with a server does."""
+
+import asyncio
+import threading
+
+import pytest
+
+from forebay.config import Settings
+from forebay.engine import memory
+from forebay.engine.facade import Facade
+from forebay.engine.waiting import drive
+from forebay.model.clock import SystemClock
+from forebay.model.errors import EngineUnreachable
+
+
+class Remote:
+    """The memory engine, behind a server that takes a moment to answer, and may not answer at first."""
+
+    def __init__(self, refusals=0):
+        self.inner, self.opens, self.refusals = memory.build(Settings(url="memory://"), SystemClock()), 0, refusals
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    async def open(self):
+        self.opens += 1
+        await asyncio.sleep(0.02)
+        if self.opens <= self.refusals:
+            raise EngineUnreachable("nobody answers yet")
+
+
+def everybody(facade):
+    """Five coroutines of a loop and five threads open it at the same time; what was raised in any of them."""
+    errors = []
+
+    def one():
+        try:
+            drive(facade.open())
+        except EngineUnreachable as error:
+            errors.append(error)
+
+    async def loop():
+        errors.extend(filter(None, await asyncio.gather(*(facade.open() for _ in range(5)), return_exceptions=True)))
+
+    threads = [threading.Thread(target=one) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    asyncio.run(loop())
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    return errors
+
+
+def test_it_is_opened_once_for_all_who_ask_in_loops_and_in_threads():
+    remote = Remote()
+    assert everybody(Facade(remote, list)) == []
+    assert remote.opens == 1
+
+
+def test_whoever_asks_after_a_failure_opens_it_again():
+    remote = Remote(refusals=1)
+    facade = Facade(remote, list)
+    with pytest.raises(EngineUnreachable, match="nobody answers yet"):
+        drive(facade.open())
+    assert everybody(facade) == []
+    assert remote.opens == 2
