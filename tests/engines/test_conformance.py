@@ -1,5 +1,8 @@
 """The public suite, run on every engine of this house. Another engine is another line in `URLS`."""
 
+from contextlib import closing
+
+import apsw
 import pytest
 
 from forebay.config import Settings
@@ -18,3 +21,15 @@ def make_backend(request, tmp_path):
     if request.param == "sqlite":  # each as in a process of its own; those of one process share what is open
         return lambda clock=None: Sqlite(settings, clock or SystemClock(), among=Files())
     return lambda clock=None: build(settings, clock or SystemClock())
+
+
+@pytest.fixture
+def forget_worker():
+    def forget(backend, worker):
+        if isinstance(backend, Sqlite):
+            with closing(apsw.Connection(str(backend._db.path))) as db:
+                db.execute("delete from worker where id = ?", (worker,))
+        else:
+            del backend._memory.workers[worker]
+
+    return forget

@@ -15,6 +15,9 @@ from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
 
+#: Seconds for which a message that was merged is known, so that a publish that is tried again merges nothing twice.
+MERGED_FOR = 600.0
+
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine has; read before a verb is used, so that nothing fails late or silently.
@@ -223,7 +226,8 @@ class Engine(Protocol):
 
         An id already known, live or ended within its retention, is a duplicate of itself; a `unique` key that a live
         message holds makes a duplicate of that one. Duplicates change nothing. With `debounce`, one that waits is
-        changed instead (`Fate.MERGED`), and one that runs already is no obstacle: see `Message`.
+        changed instead (`Fate.MERGED`), and one that runs already is no obstacle: see `Message`. A merged id is known
+        for `MERGED_FOR` seconds: published again it gets the same answer, and changes nothing.
         """
         ...
 

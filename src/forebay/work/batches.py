@@ -9,7 +9,7 @@ from forebay.engine.contract import Engine, Want
 from forebay.flow.snooze import Snooze
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
-from forebay.model.errors import EngineClosed, EngineError, SchemaTooNew
+from forebay.model.errors import EngineClosed, EngineError, SchemaTooNew, text_of
 from forebay.model.outcome import Outcome
 from forebay.produce.consumer import Consumer
 from forebay.produce.producer import Producer
@@ -17,9 +17,10 @@ from forebay.work.batch import Batch, unpacked
 from forebay.work.calls import Calls
 from forebay.work.feed import Host
 from forebay.work.run import AGAIN, Stop
+from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
-_PAUSE, _NEVER = 0.5, float("inf")
+_PAUSE, _LONGEST, _NEVER = 0.5, 5.0, float("inf")
 
 
 class Batches:
@@ -27,6 +28,9 @@ class Batches:
 
     Args:
         calls: what calls it, and then `Batch.over`.
+
+    Attributes:
+        trouble: why the last lease failed; "" if it did not.
     """
 
     def __init__(
@@ -39,7 +43,8 @@ class Batches:
         self._room = asyncio.Event()
         self._room.set()
         self._full = _NEVER  # when what waits is handed over at the latest
-        self._trip, self._news = time.monotonic(), 0
+        self._trip, self._news, self._pause, self.trouble = time.monotonic(), 0, _PAUSE, ""
+        self._log, self._leasing = Trouble(_logger), f"leasing from {consumer.queue}"
 
     @property
     def called(self) -> Sequence[Delivery]:
@@ -71,8 +76,10 @@ class Batches:
             except (EngineClosed, SchemaTooNew):
                 raise  # for good: this worker cannot go on
             except EngineError as error:
-                _logger.error("cannot lease from %s: %s", self._consumer.queue, error)
-                await asyncio.sleep(_PAUSE)
+                self.trouble = text_of(error)
+                self._log.tell(self._leasing, error, advice=f"trying again, at least every {_LONGEST:g} s")
+                await asyncio.sleep(self._pause)
+                self._pause = min(self._pause * 2, _LONGEST)
                 continue
             batch, self._waiting, self._full = self._waiting, [], _NEVER
             self._hand_over(batch)
@@ -110,7 +117,7 @@ class Batches:
                 await asyncio.sleep(_PAUSE)
                 continue
             leased = await self._engine.lease(Want(self._host.id, queues, consumer.batch - len(self._waiting)))
-            self._trip, self._news = time.monotonic(), leased.news
+            self._answered(leased.news)
             if leased.cancelled:
                 self._host.revoke(leased.cancelled)
             if leased.deliveries and not self._waiting:
@@ -119,6 +126,11 @@ class Batches:
             if len(self._waiting) < consumer.batch:
                 left = self._full - time.monotonic() if self._waiting else poll
                 await self._engine.wait(queues, max(0.0, min(poll, left)), self._news)
+
+    def _answered(self, news: int) -> None:
+        """A lease came back."""
+        self._trip, self._news, self._pause, self.trouble = time.monotonic(), news, _PAUSE, ""
+        self._log.over(self._leasing)
 
     def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
         """Call the consumer. What cannot be read has its end at once."""

@@ -140,7 +140,7 @@ class Child:
                 await self._app.engine.extend([msgspec.structs.replace(beat, lease=max(beat.lease, FAREWELL))])
         why = Stop.ORPHANED if self._orphaned.is_set() and not self._terms else Stop.HAND_BACK
         await worker.close(buried=not self._orphaned.is_set(), why=why)
-        self._link.send(Leaving())
+        self._link.send(Leaving(unsettled=worker.unsettled))
 
     async def _either(
         self, worker: Worker, ends: tuple[asyncio.Task[Any], ...], event: asyncio.Event, patience: float

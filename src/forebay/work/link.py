@@ -54,7 +54,13 @@ class Stuck(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Leaving(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """I end as I was asked to; hand back what I could not stop, once I am gone."""
+    """I end as I was asked to; hand back what I could not stop, once I am gone.
+
+    Attributes:
+        unsettled: why there are outcomes that the engine has not taken; "" if it has taken all.
+    """
+
+    unsettled: str = ""
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -74,8 +74,8 @@ class Offspring:
         return time.monotonic() - self.heard
 
     def proved(self, patience: float) -> bool | None:
-        """Whether its engine answered within `patience` seconds before its last word; None if it does not ask."""
-        if self.beat is None or self.beat.state != "running":
+        """Whether its engine answered within `patience` seconds before its last word; None if it has said nothing."""
+        if self.beat is None:
             return None
         return self.beat.proved <= patience
 
@@ -86,8 +86,8 @@ class Offspring:
                 os.kill(self.pid, number)  # the process object would look for its end first, behind asyncio's back
 
     def kill(self, verdict: Mapping[str, Outcome]) -> None:
-        """End it now; the first verdict stands."""
-        if self.verdict is None:
+        """End it now; the first reason for that stands."""
+        if self.verdict is None and not self.cause:
             self.verdict = verdict
         self.signal(signal.SIGKILL)
 
@@ -95,6 +95,13 @@ class Offspring:
         """End it now for what runs in it, which counts that as a lost worker."""
         self.cause = cause
         self.signal(signal.SIGKILL)
+
+    def leave(self, unsettled: str) -> None:
+        """It ends as it was asked to; what it could not settle, though others can, counts as lost."""
+        if unsettled and self.verdict is None:
+            self.cause = self.cause or f"its worker could not settle what ran in it: {unsettled}"
+        else:
+            self.verdict = self.verdict or {}
 
     def judge(self, held: list[Delivery]) -> list[Settlement]:
         """What becomes of the messages that it held, apart from those that count it as lost.
@@ -144,8 +151,6 @@ class Offspring:
                 self.beat, self.waits, self.trouble = beat, frozenset(waits), trouble
                 if beat.state != "running":
                     self.left.set()
-            case Leaving():
-                self.verdict = self.verdict or {}
             case Broken():
                 self.broken = line
             case _:

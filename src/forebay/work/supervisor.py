@@ -58,6 +58,7 @@ class Supervisor:
         self._lives: set[asyncio.Task[None]] = set()
         self._settings = Settings()
         self._backend: Backend | None = None
+        self._keeper: Keeper | None = None
         self._opening = asyncio.Lock()
         self._services: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -137,9 +138,19 @@ class Supervisor:
             self._end_of_patience(child)
 
     def _end_of_patience(self, child: Offspring) -> None:
-        if child.alive:
+        if not child.alive:
+            return
+        if self._answered and child.proved(self._settings.lease) is False:
+            _logger.error("worker %s does not leave, and gets no answer from its engine: ending its process", child.id)
+            child.lose(f"its worker got no answer from the engine any more{child.trouble and f': {child.trouble}'}")
+        else:
             _logger.error("worker %s does not leave: ending its process, what it holds is handed back", child.id)
             child.kill({})
+
+    @property
+    def _answered(self) -> bool:
+        """Whether the engine answers here: it is not the engine, if a child gets no answer."""
+        return self._keeper is not None and self._keeper.answered
 
     def _fail(self, error: ForebayError) -> None:
         """Nothing can be done here; the first reason stands. Nobody may be renewing leases any more, so it is soon."""
@@ -246,6 +257,8 @@ class Supervisor:
                     case Broken(outdated=True, text=text):
                         self._fail(SchemaTooNew(text))
                     case Leaving() | Broken():
+                        if isinstance(line, Leaving):
+                            child.leave(line.unsettled if self._answered else "")
                         asyncio.get_running_loop().call_later(LEAVE, self._end_of_patience, child)
                     case _:
                         pass
@@ -282,7 +295,7 @@ class Supervisor:
             self._fail(error)
             return
         parts = (backend, backend, clock)
-        keeper = Keeper(parts, self._beats, self._expired, settings.lease, self._options.schedules)
+        keeper = self._keeper = Keeper(parts, self._beats, self._expired, settings.lease, self._options.schedules)
         self._settings, self._backend = settings, backend
         self._serve("the keeper", keeper.run)
         limits = Limits(settings.lease, settings.poll, self._options.max_memory)

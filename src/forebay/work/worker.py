@@ -78,6 +78,7 @@ class Worker:
         self._tasks: list[asyncio.Task[Any]] = []
         self._services: list[asyncio.Task[Any]] = []
         self._idle = asyncio.Event()
+        self._heard = time.monotonic()
         self._holds = False
 
     def _make_feeds(self) -> tuple[list[Feed], Calls[Batch, None], list[Batches]]:
@@ -134,9 +135,17 @@ class Worker:
 
     @property
     def proved(self) -> float:
-        """Seconds since the oldest of the feeds' last round trips: how honest liveness is known."""
-        last = [feed.proved for feed in self._feeds] + [batch.proved for batch in self._batches]
+        """Seconds since the oldest of the feeds' last round trips: how honest liveness is known.
+
+        While it drains nobody leases, and the look for cancellations tells.
+        """
+        last = [part.proved for part in self._parts] if self._tasks else [self._heard]
         return time.monotonic() - min(last)
+
+    @property
+    def unsettled(self) -> str:
+        """Why outcomes are left that the engine has not taken; "" if none are."""
+        return (self._settler.trouble or "it does not answer")[:_TOLD] if self._settler.pending else ""
 
     def _beat(self, state: str, rss: int = 0) -> Beat:
         """The heartbeat of this worker, as of now."""
@@ -148,7 +157,7 @@ class Worker:
 
     def report(self, state: str = "running", rss: int = 0) -> Report:
         """How it goes; while the engine does not answer, also what of it cannot be the fault of whatever waits here."""
-        troubles = (self._settler.trouble, *(feed.trouble for feed in self._feeds))
+        troubles = (self._settler.trouble, *(part.trouble for part in self._parts))
         trouble = next(filter(None, troubles), "")
         deaf = trouble or self.proved > DEAF
         waits = [id_ for part in self._parts for id_ in part.waits()] + self._settler.given_up() if deaf else []
@@ -287,6 +296,7 @@ class Worker:
         while True:
             try:
                 leased = await self._app.engine.lease(Want(self.id, (), 0))
+                self._heard = time.monotonic()
                 self.revoke(leased.cancelled)
                 trouble.over(name)
                 pause = poll

@@ -128,6 +128,19 @@ def test_a_worker_whose_engine_does_not_answer_it_is_replaced_though_it_talks(ma
         fleet.kill()
 
 
+@pytest.mark.parametrize("drain", ["0.5s", "60s"])
+def test_what_runs_in_a_worker_that_leaves_and_gets_no_answer_counts_the_loss(make_place, drain):
+    """Told to stop or not: what took the connection away is not handed back as if nothing had been."""
+    place = make_place(lease=1, poll=0.2)
+    with place.fleet("--drain", drain) as fleet:
+        hang = place.crew.hang_the_connection.enqueue()
+        place.noted(hang)
+        neighbour = place.crew.nap.using(queue="other").enqueue(1)
+        fleet.signal(signal.SIGTERM)
+        until(lambda: not fleet.everybody(), "its end", 30)
+        assert (place.found(hang).lost, place.found(neighbour).lost) == (1, 0), fleet.said
+
+
 def test_a_message_that_closes_the_connections_of_its_worker_costs_it_its_life_and_the_others_nothing(place):
     with place.fleet("-c", "2") as fleet:
         closing = place.crew.close_the_connections.enqueue()

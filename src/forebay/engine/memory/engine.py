@@ -82,8 +82,11 @@ class MemoryEngine:
         with self._memory.verb() as now:
             workers = self._memory.workers
             gone = [name for name in workers if name in set(lost) or self._memory.worker(name) is None]
-            held = [record for name in gone for record in list(workers[name].holds.values())]
+            strays = {record.worker: None for record in self._memory.running.values() if record.worker not in workers}
+            buried = {*gone, *strays}
+            held = [record for record in self._memory.running.values() if record.worker in buried]
             ends = [self._carry_out(record, Lose(SILENT), now) for record in held]
+            gone += strays
             for name in gone:
                 self._bury(name)
             return Recovered(tuple(gone), ends.count(Move.LOSE), ends.count(Move.QUARANTINE))
@@ -183,14 +186,14 @@ class MemoryEngine:
     def _standing(self, record: Record, outcome: Outcome) -> Standing:
         memory, message = self._memory, record.message
         return Standing(
-            asked=record.id in memory.workers[record.worker].asked,
+            asked=record.asked,
             lost=record.lost,
             newer=memory.waiting_with(message.unique) if message.unique is not None else "",
             shut=isinstance(outcome, Park) and not memory.is_open(message.queue, outcome.lane),
         )
 
     def _bury(self, name: str) -> None:
-        del self._memory.workers[name]
+        self._memory.workers.pop(name, None)
         self._memory.buried[name] = None
         if len(self._memory.buried) > BURIED:
             del self._memory.buried[next(iter(self._memory.buried))]

@@ -105,7 +105,7 @@ class MemoryMessages:
         """End what is chosen and waits; ask the worker of what runs, once."""
         with self._memory.verb() as now:
             live = (record for record in self._memory.records.values() if record.state in LIVE)
-            fresh = (record for record in chosen(choice, live) if not self._asked(record))
+            fresh = (record for record in chosen(choice, live) if not record.asked)
             found = nsmallest(limit, fresh, key=_by_acceptance)
             for record in found:
                 self._cancel(record, now)
@@ -146,12 +146,8 @@ class MemoryMessages:
         if record.state in WAITING:
             self._memory.shift(record, Move.CANCEL, now, CANCELLED)
         elif record.state is State.RUNNING:
-            self._memory.workers[record.worker].asked[record.id] = None
-            self._memory.work.notify()
+            self._memory.ask(record)
         return record.state
-
-    def _asked(self, record: Record) -> bool:
-        return record.state is State.RUNNING and record.id in self._memory.workers[record.worker].asked
 
     def _redrive(self, record: Record, now: float) -> bool:
         if record.message.unique in self._memory.unique:

@@ -20,6 +20,7 @@ class Record:
         receipt: its number in the order of acceptance.
         due: when it became, or becomes, ready, if it ever had to wait for a time.
         lane: where it waits; parking may change it.
+        asked: it runs, and somebody asked it to stop.
         order: its number among the ends, 0 before.
         forget: when its end may be forgotten; None for a live or dead message.
     """
@@ -36,6 +37,7 @@ class Record:
     lost: int = 0
     worker: str = ""
     started: float | None = None
+    asked: bool = False
     order: int = 0
     finished: float | None = None
     forget: float | None = None

@@ -14,7 +14,7 @@ from itertools import count
 from msgspec.structs import replace
 
 from forebay.config import Settings
-from forebay.engine.contract import Fate, Receipt
+from forebay.engine.contract import MERGED_FOR, Fate, Receipt
 from forebay.engine.memory.line import Line
 from forebay.engine.memory.record import Queue, Record, Worker
 from forebay.engine.waiting import Signal
@@ -55,8 +55,9 @@ class Memory:
     Attributes:
         records: every known message by id, live or ended.
         scheduled: by due time. expiring: what waits, by its expiry. kept: ends, by when they may be forgotten.
-        dead: dead messages in the order of their death.
+        dead: dead messages in the order of their death. running: those that run, whoever has them.
         unique: which live messages hold a unique key: one, or with debounce some that run and one that waits.
+        merged: ids that were merged, oldest first: into which message, and until when that is known.
         receipts: the next number in the order of acceptance.
         work: signalled, by queue, when there may be something to lease or to stop.
         ends: signalled when a message ended or progressed.
@@ -68,7 +69,9 @@ class Memory:
         self.records: dict[str, Record] = {}
         self.scheduled, self.expiring, self.kept = Line(), Line(), Line()
         self.dead: dict[str, Record] = {}
+        self.running: dict[str, Record] = {}
         self.unique: dict[str, dict[str, None]] = {}
+        self.merged: dict[str, tuple[str, float]] = {}
         self.queues: dict[str, Queue] = {}
         self.workers: dict[str, Worker] = {}
         self.buried: dict[str, None] = {}
@@ -151,6 +154,8 @@ class Memory:
         """Take a message in, unless it, or another with its unique key, is here already."""
         if self.known(message.id, now) is not None:
             return Receipt(message.id, Fate.DUPLICATE)
+        if (holder_id := self._merged_into(message, now)) is not None:
+            return Receipt(holder_id, Fate.MERGED)
         if (holder := self._holder(message)) is not None:
             return self._merge(holder, message, now)
         if 0 < self.settings.max_size < self._size + len(message.body):
@@ -225,7 +230,15 @@ class Memory:
             holder.due, holder.cause = quiet(message, holder.created, now), ""
             holder.state = move(holder.state, Move.MERGE)
         self._enter(holder)
+        self.merged[message.id] = holder.id, now + MERGED_FOR
         return Receipt(holder.id, Fate.MERGED)
+
+    def _merged_into(self, message: Message, now: float) -> str | None:
+        """The message that this one was merged into, if its publish is tried again."""
+        while self.merged and (first := next(iter(self.merged.items())))[1][1] <= now:
+            del self.merged[first[0]]
+        holder = self.merged.get(message.id) if message.debounce > 0 else None
+        return None if holder is None else holder[0]
 
     def _expiry(self, message: Message, now: float) -> float | None:
         ttl = self.queue(message.queue).spec.ttl if message.ttl is None else message.ttl
@@ -294,6 +307,7 @@ class Memory:
             case State.PARKED:
                 queue.parked[record.id] = record
             case State.RUNNING:
+                self.running[record.id] = record
                 self.workers[record.worker].holds[record.id] = record
             case State.DEAD:
                 self.dead[record.id] = record
@@ -301,9 +315,18 @@ class Memory:
                 self.keep(record, (record.finished or 0.0) + self.settings.result_ttl)
 
     def _let_go(self, record: Record) -> None:
-        worker = self.workers[record.worker]
-        del worker.holds[record.id]
-        worker.asked.pop(record.id, None)
+        del self.running[record.id]
+        record.asked = False
+        if (worker := self.workers.get(record.worker)) is not None:
+            del worker.holds[record.id]
+            worker.asked.pop(record.id, None)
+
+    def ask(self, record: Record) -> None:
+        """Have its worker told that a running message is to stop."""
+        record.asked = True
+        if (worker := self.workers.get(record.worker)) is not None:
+            worker.asked[record.id] = None
+        self.work.notify()
 
     def _end(self, record: Record, now: float) -> None:
         record.finished, record.order = now, next(self._orders)

@@ -137,6 +137,11 @@ class Inspecting:
             (tx.now, limit),
         )
         forgotten = tx.db.changes()
+        tx.db.execute(
+            "delete from merged where id in (select id from merged indexed by merged_until where until <= ? limit ?)",
+            (tx.now, limit),
+        )
+        forgotten = max(forgotten, tx.db.changes())
         tx.db.execute(sql("forget_buried"), (self._db.boot, BURIED))
         return expired + forgotten
 

@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 from msgspec.structs import replace
 
-from forebay.engine.contract import Fate, Receipt
+from forebay.engine.contract import MERGED_FOR, Fate, Receipt
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import ended
@@ -169,6 +169,8 @@ def _held(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Receipt |
     """The answer to a message that is known, or whose unique key a live one holds; None if it may come in."""
     if tx.value(sql("known"), (message.id,)):
         return Receipt(message.id, Fate.DUPLICATE)
+    if message.debounce > 0 and (holder := tx.value("select holder from merged where id = ?", (message.id,))):
+        return Receipt(holder, Fate.MERGED)  # tried again: what came after it must not be undone
     found = tx.rows(sql("holders"), (message.unique,))
     if not found or (message.debounce > 0 and found[0][4] == rows.RUNNING):
         return None
@@ -179,6 +181,7 @@ def _held(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Receipt |
     due = None if parked else quiet(message, tx.now if tried else created, tx.now)
     _, _, _, _, _, _, expires, _, _, _, headers = form
     tx.db.execute(sql("merge"), (seq, message.body, headers, expires, due, tried, tx.now))
+    tx.db.execute("insert into merged (id, holder, until) values (?, ?, ?)", (message.id, holder, tx.now + MERGED_FOR))
     if not parked:
         tx.moved(queue, str(rows.live(state)), "scheduled")
     tx.topics.add(QUEUE + queue)

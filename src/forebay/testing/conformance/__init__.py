@@ -30,7 +30,7 @@ from forebay.testing.conformance.depth import TestDepth
 from forebay.testing.conformance.driving import TestDriving
 from forebay.testing.conformance.extend import TestExtend
 from forebay.testing.conformance.gates import TestGates, TestPark
-from forebay.testing.conformance.kit import Kit, kit, live
+from forebay.testing.conformance.kit import ForgetWorker, Kit, forget_worker, kit, live
 from forebay.testing.conformance.lease import TestCaps, TestExpiry, TestLease, TestRotation
 from forebay.testing.conformance.many import TestMany
 from forebay.testing.conformance.processes import TestDurable, TestShared
@@ -45,6 +45,7 @@ from forebay.testing.conformance.struck import TestStruck
 from forebay.testing.conformance.wait import TestWait, TestWatch
 
 __all__ = [
+    "ForgetWorker",
     "Kit",
     "MakeBackend",
     "TestAhead",
@@ -84,6 +85,7 @@ __all__ = [
     "TestUnique",
     "TestWait",
     "TestWatch",
+    "forget_worker",
     "kit",
     "live",
 ]

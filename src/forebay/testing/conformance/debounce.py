@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from forebay.engine.contract import Fate, Receipt
+from forebay.engine.contract import MERGED_FOR, Fate, Receipt
 from forebay.model.outcome import Ack, Lose, Park, Release, Retry, Snooze
 from forebay.testing.conformance.kit import BOOM, Kit, ident
 
@@ -122,6 +122,31 @@ class TestDebounce:
         """As of every message."""
         say(kit, "a")
         assert say(kit, "a") == Receipt(ident("a"), Fate.DUPLICATE)
+
+    def test_a_merge_that_is_tried_again_changes_nothing(self, kit: Kit) -> None:
+        """Whoever did not hear the answer asks again: newer arguments stay, the quiet goes on, the answer is the same."""
+        say(kit, "a")
+        first = say(kit, "b")
+        say(kit, "c")
+        kit.clock.advance(4)
+        assert say(kit, "b") == first == Receipt(ident("a"), Fate.MERGED)
+        kit.clock.advance(1)
+        (delivery,) = kit.lease()
+        assert delivery.body == b"c"
+        assert say(kit, "b") == first
+        kit.settle(Ack(), delivery)
+        assert say(kit, "b") == first
+        kit.clock.advance(5)
+        assert kit.take() == []
+
+    def test_a_merge_is_forgotten_after_a_while(self, kit: Kit) -> None:
+        """What is kept to know it again has a bound."""
+        say(kit, "a")
+        say(kit, "b")
+        kit.clock.advance(MERGED_FOR + 1)
+        kit.tidy()
+        assert kit.take() == ["a"]
+        assert say(kit, "b") == Receipt(ident("b"))
 
     def test_the_newest_time_to_live_counts(self, kit: Kit) -> None:
         """It says how long these arguments are worth a run."""

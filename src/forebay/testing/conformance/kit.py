@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import pytest
 
 from forebay.engine.contract import Beat, Depth, Leased, Receipt, Recovered, Want
+from forebay.engine.registry import Backend
 from forebay.model.clock import SystemClock
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State
@@ -191,6 +192,16 @@ class Kit(Working):
     def tidy(self, limit: int = 5000) -> int:
         """Tidy up."""
         return self.run(self.backend.tidy(limit))
+
+
+#: Takes the row of a worker away from under what it runs, as somebody with a shell might.
+ForgetWorker = Callable[[Backend, str], None]
+
+
+@pytest.fixture
+def forget_worker() -> ForgetWorker:
+    """What an engine's author may provide beside `make_backend`."""
+    return pytest.skip("how the row of a worker is taken away is not told: provide the fixture `forget_worker`")
 
 
 @pytest.fixture

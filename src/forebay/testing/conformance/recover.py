@@ -2,7 +2,7 @@
 
 from forebay.model.outcome import Ack, DeadLetter, Lose, Retry
 from forebay.model.ruling import QUARANTINE_AFTER
-from forebay.testing.conformance.kit import BOOM, Kit
+from forebay.testing.conformance.kit import BOOM, ForgetWorker, Kit
 
 
 class TestRecover:
@@ -120,3 +120,17 @@ class TestRecover:
         got = kit.recover("idle")
         assert (list(got.workers), got.returned) == (["idle"], 0)
         assert kit.run(kit.backend.workers()) == []
+
+    def test_what_runs_under_a_worker_without_a_row_is_lost(self, kit: Kit, forget_worker: ForgetWorker) -> None:
+        """Whoever took its row away: it runs again, or ends if that was asked for, and that worker is told."""
+        kit.publish("a", "b", "c")
+        kit.lease(2, worker="gone")
+        (safe,) = kit.lease(1, worker="lives")
+        forget_worker(kit.backend, "gone")
+        kit.cancel("b")
+        got = kit.recover()
+        assert (list(got.workers), got.returned, got.quarantined) == (["gone"], 1, 0)
+        assert (kit.found("a").state, kit.found("a").lost, kit.state("b")) == ("ready", 1, "cancelled")
+        assert kit.settle(Ack(), safe, worker="lives") == [True]
+        assert kit.recover().returned == 0
+        assert not kit.beat("gone")

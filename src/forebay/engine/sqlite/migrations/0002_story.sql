@@ -33,6 +33,10 @@ create index message_fresh on message (queue, lane, priority desc, seq) where st
 create index message_back on message (queue, lane, priority desc, seq) where state = 1 and due is not null;
 create index message_age on message (queue, due) where state = 1 and due is not null;
 
+-- ids that were merged into another message, for as long as their publish may be tried again
+create table merged (id text primary key, holder text not null, until real not null) strict, without rowid;
+create index merged_until on merged (until);
+
 -- for looking: by place, by key, and what is rare among much else
 create index message_place on message (queue, task, seq);
 create index message_key on message (key, seq) where key is not null;
