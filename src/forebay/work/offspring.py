@@ -20,7 +20,7 @@ from forebay.engine.contract import Beat
 from forebay.model.delivery import Delivery
 from forebay.model.ids import new_id
 from forebay.model.outcome import Lose, Outcome, Release, Settlement
-from forebay.work.link import LINE, Broken, Hello, Leaving, Line, Report, parse
+from forebay.work.link import LINE, Broken, Hello, Line, Report, parse
 from forebay.work.python import interpreter
 from forebay.work.run import ISOLATE_AFTER
 from forebay.work.trouble import Trouble

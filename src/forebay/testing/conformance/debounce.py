@@ -124,7 +124,7 @@ class TestDebounce:
         assert say(kit, "a") == Receipt(ident("a"), Fate.DUPLICATE)
 
     def test_a_merge_that_is_tried_again_changes_nothing(self, kit: Kit) -> None:
-        """Whoever did not hear the answer asks again: newer arguments stay, the quiet goes on, the answer is the same."""
+        """Who did not hear the answer asks again: newer arguments stay, the quiet goes on, the answer is the same."""
         say(kit, "a")
         first = say(kit, "b")
         say(kit, "c")
