@@ -146,7 +146,7 @@ class MemoryMessages:
         if record.state in WAITING:
             self._memory.shift(record, Move.CANCEL, now, CANCELLED)
         elif record.state is State.RUNNING:
-            self._memory.ask(record)
+            _ask(self._memory, record)
         return record.state
 
     def _redrive(self, record: Record, now: float) -> bool:
@@ -159,6 +159,14 @@ class MemoryMessages:
         self._memory.shift(record, Move.REDRIVE, now)
         self._memory.hold_unique(record)
         return True
+
+
+def _ask(memory: Memory, record: Record) -> None:
+    """Have its worker told that a running message is to stop."""
+    record.asked = True
+    if (worker := memory.workers.get(record.worker)) is not None:
+        worker.asked[record.id] = None
+    memory.work.notify()
 
 
 def chosen(choice: Choice, records: Iterable[Record]) -> Iterator[Record]:

@@ -321,13 +321,6 @@ class Memory:
             del worker.holds[record.id]
             worker.asked.pop(record.id, None)
 
-    def ask(self, record: Record) -> None:
-        """Have its worker told that a running message is to stop."""
-        record.asked = True
-        if (worker := self.workers.get(record.worker)) is not None:
-            worker.asked[record.id] = None
-        self.work.notify()
-
     def _end(self, record: Record, now: float) -> None:
         record.finished, record.order = now, next(self._orders)
         self._ended = True
