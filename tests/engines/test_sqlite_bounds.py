@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from forebay.config import Settings
+from forebay.engine import turns
 from forebay.engine.contract import Beat, Fate, Want
 from forebay.engine.sqlite import writer
 from forebay.engine.sqlite.backend import Sqlite
@@ -16,7 +17,7 @@ from forebay.model.message import Message
 from forebay.model.outcome import Park, Settlement
 from forebay.store.contract import Choice
 
-MOST = writer.MESSAGES
+MOST = turns.MESSAGES
 
 
 @pytest.fixture

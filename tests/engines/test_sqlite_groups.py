@@ -19,13 +19,13 @@ from forebay.model.message import Message
 @pytest.fixture
 def attempts(monkeypatch):
     """How many operations each transaction tried."""
-    sizes, attempt = [], Writer._attempt
+    sizes, attempt = [], Writer.attempt
 
     def counted(self, group):
-        sizes.append(len(group))
+        sizes.append(len(group.operations))
         return attempt(self, group)
 
-    monkeypatch.setattr(Writer, "_attempt", counted)
+    monkeypatch.setattr(Writer, "attempt", counted)
     return sizes
 
 

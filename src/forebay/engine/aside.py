@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from forebay.engine import own
-from forebay.engine.waiting import Completion, drive
+from forebay.engine.waiting import Answer, Completion, drive
 from forebay.model.errors import EngineUnreachable
 
 _logger = logging.getLogger("forebay.engine")
@@ -148,6 +148,6 @@ def _carry_out(call: _Call) -> None:
         failure = error
     if call.completion is not None:
         call.completion.set(answer, failure)
-        Completion.deliver([call.completion])
+        Answer.deliver([call.completion])
     elif failure is not None:
         _logger.error("nobody waits for it any more, and it failed: %s", failure)

@@ -59,18 +59,54 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a loop-free engine suspended while driven by hand; this is a bug in the engine")
 
 
-class Completion(Generic[T]):
-    """A one-shot answer from another thread to whoever asked, be it a coroutine or a thread.
+#: Loops to be told, and what waits there.
+Loops = dict[asyncio.AbstractEventLoop, list["asyncio.Future[None]"]]
 
-    Nobody has to be there any more when it comes: what was asked for happens all the same.
-    """
 
-    __slots__ = ("_error", "_lock", "_value", "answered", "future", "loop")
+class Answer(Generic[T]):
+    """A one-shot answer; this one to whoever brings it about in person, so that it is there when it is awaited."""
+
+    __slots__ = ("_error", "_value", "answered")
 
     def __init__(self) -> None:
         self.answered = False
         self._value: Any = None
         self._error: BaseException | None = None
+
+    def set(self, value: Any, error: BaseException | None = None) -> None:
+        """Keep the answer; `deliver` makes it known."""
+        self._value, self._error = value, error
+
+    def tell(self, loops: Loops) -> None:
+        """Wake whoever waits for it, unless that is on a loop: it goes on the list."""
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        yield from ()
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._value)
+
+    @staticmethod
+    def deliver(answers: Iterable["Answer[Any]"]) -> None:
+        """Make answers known, with one wake-up per loop however many there are; each once."""
+        loops: Loops = {}
+        for answer in answers:
+            answer.answered = True
+            answer.tell(loops)
+        for loop, futures in loops.items():
+            call_in(loop, _resolve, futures)
+
+
+class Completion(Answer[T]):
+    """An answer from another thread to whoever asked, be it a coroutine or a thread.
+
+    Nobody has to be there any more when it comes: what was asked for happens all the same.
+    """
+
+    __slots__ = ("_lock", "future", "loop")
+
+    def __init__(self) -> None:
+        super().__init__()
         self._lock: threading.Lock | None = None
         if blocking():
             self.loop = self.future = None
@@ -80,14 +116,12 @@ class Completion(Generic[T]):
             self.loop = asyncio.get_running_loop()
             self.future = self.loop.create_future()
 
-    @property
-    def blocks(self) -> bool:
-        """Whether a thread waits for it, rather than a coroutine on a loop."""
-        return self._lock is not None
-
-    def set(self, value: Any, error: BaseException | None = None) -> None:
-        """Keep the answer; `deliver` makes it known."""
-        self._value, self._error = value, error
+    def tell(self, loops: Loops) -> None:
+        """See `Answer.tell`."""
+        if self._lock is not None:
+            self._lock.release()
+        else:
+            loops.setdefault(self.loop, []).append(self.future)  # type: ignore[arg-type]
 
     def __await__(self) -> Generator[Any, Any, T]:
         if self.future is None:
@@ -95,22 +129,7 @@ class Completion(Generic[T]):
             acquire(self._lock)
         else:
             yield from self.future
-        if self._error is not None:
-            raise self._error
-        return cast("T", self._value)
-
-    @staticmethod
-    def deliver(completions: Iterable["Completion[Any]"]) -> None:
-        """Make answers known, with one wake-up per loop however many there are; each once."""
-        loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-        for completion in completions:
-            completion.answered = True
-            if completion._lock is not None:
-                completion._lock.release()
-            else:
-                loops.setdefault(completion.loop, []).append(completion.future)  # type: ignore[arg-type]
-        for loop, futures in loops.items():
-            call_in(loop, _resolve, futures)
+        return (yield from super().__await__())
 
 
 def _resolve(futures: Sequence[asyncio.Future[None]]) -> None:

@@ -31,7 +31,9 @@ class Ids:
 
     def __call__(self) -> str:
         """A new id."""
-        return self.many(1)[0]
+        with self._lock:
+            self._last = number = max((time.time_ns() // 1_000_000) << 16, self._last + 1)
+            return f"{number:016x}{self._noise(16)}"
 
     def many(self, count: int) -> list[str]:
         """New ids, in order."""

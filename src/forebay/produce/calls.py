@@ -82,7 +82,10 @@ class Using(Generic[P, T]):
             BadArguments: the arguments do not fit the task.
             PayloadTooLarge: they are too large.
         """
-        return (await publish(self._task, self._chosen, [self._task.codec.encode(args, kwargs)]))[0]
+        task = self._task
+        producer = task.producer
+        messages = producer.messages(task.name, [task.codec.encode(args, kwargs)], self._chosen, task.lane)
+        return told(producer, (await producer.publish(messages))[0], task)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
         """`aenqueue` for synchronous code."""

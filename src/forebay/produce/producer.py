@@ -17,16 +17,17 @@ from forebay.produce.ways import Options
 from forebay.store.contract import Found, Store
 
 
-def _form(task: str, chosen: Options, lane: str) -> Message:
-    """What messages that are made together have in common."""
+def _made(task: str, chosen: Options, lane: str, id_: str, body: bytes) -> Message:
+    """A message; others that are made together with it have all but id and body in common with it."""
     headers = lineage()
     if chosen.headers:
         headers = {**(headers or {}), **chosen.headers}
     if chosen.debounce:
         headers = {**(headers or {}), DEBOUNCED: str(chosen.unique)}
     return Message(
-        id="",
+        id=id_,
         queue=chosen.queue,
+        body=body,
         lane=lane,
         task=task,
         headers=headers,
@@ -45,7 +46,7 @@ def _ids(chosen: Options, count: int) -> list[str]:
     if chosen.debounce and count > 1:
         raise ConfigError(f"debounce= is for one message, and {count} were given: which of them is to win?")
     if chosen.id is None:
-        return new_id.many(count)
+        return [new_id()] if count == 1 else new_id.many(count)
     if count > 1:
         raise ConfigError(f"id {chosen.id!r} is for one message, and {count} were given: publish them one by one")
     return [chosen.id] * count
@@ -68,14 +69,17 @@ class Producer:
             PayloadTooLarge: a body is over the limit.
             ConfigError: one id was chosen for more than one message.
         """
+        if not bodies:
+            return []
         limit = self.settings.payload_limit
-        if bodies and (longest := max(map(len, bodies))) > limit:
+        if (longest := max(map(len, bodies))) > limit:
             raise PayloadTooLarge(
                 f"{task or chosen.queue}: {longest:,} bytes is over the limit of {limit:,}: "
                 "store the data elsewhere and send its address, or raise payload_limit"
             )
-        form, ids = _form(task, chosen, lane), _ids(chosen, len(bodies))
-        made = [replace(form, id=id_, body=body) for id_, body in zip(ids, bodies, strict=True)]
+        ids = _ids(chosen, len(bodies))
+        first = _made(task, chosen, lane, ids[0], bodies[0])
+        made = [first, *(replace(first, id=id_, body=body) for id_, body in zip(ids[1:], bodies[1:], strict=True))]
         if self.seal is None:
             return made
         return [replace(one, body=self.seal.close(Part.BODY, one, one.body)) for one in made]

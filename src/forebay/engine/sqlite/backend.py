@@ -20,7 +20,7 @@ from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.sharing import Files
 from forebay.engine.sqlite.sifting import sifted
 from forebay.engine.sqlite.topics import CANCEL, QUEUE
-from forebay.engine.sqlite.writer import MESSAGES
+from forebay.engine.turns import MESSAGES
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineError, EngineFull, OutcomeUnknown
 from forebay.model.message import Message

@@ -28,6 +28,7 @@ _ALL = b"*"
 _MAX = 2048
 #: Nanoseconds within which two changes of a folder may bear the same time: some ticks of the slowest clock.
 _TICK = 50_000_000
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Ringer:
@@ -61,15 +62,21 @@ class Ringer:
     def _look(self) -> list[str]:
         """The listeners; the folder is read again only when it changed, or is another one: that changes it as well."""
         if not self._changed or os.fstat(self._open).st_ctime_ns != self._changed:
-            self._listeners = self._read() if os.access(self._folder, os.F_OK) else []
+            self._listeners = self._read()
         return self._listeners
 
     def _read(self) -> list[str]:
+        """Read the folder; while there is none, what is watched is the one that it would come into."""
         self._forget()
-        self._open = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._open, there = os.open(self._folder, _FOLDER), True
+        except FileNotFoundError:
+            self._open, there = os.open(os.path.dirname(self._folder), _FOLDER), False  # noqa: PTH120 - as below
         changed = os.fstat(self._open).st_ctime_ns
-        with os.scandir(self._folder) as entries:
-            listeners = [entry.path for entry in entries]
+        listeners: list[str] = []
+        if there:
+            with os.scandir(self._folder) as entries:
+                listeners = [entry.path for entry in entries]
         if abs(time.time_ns() - changed) > _TICK:  # else it may change once more, and show the same time
             self._changed = changed
         return listeners

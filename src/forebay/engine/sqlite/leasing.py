@@ -15,7 +15,8 @@ from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.sifting import NOTHING, sifted
 from forebay.engine.sqlite.topics import QUEUE
-from forebay.engine.sqlite.writer import MESSAGES, Transaction
+from forebay.engine.sqlite.writer import Transaction
+from forebay.engine.turns import MESSAGES
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineError, LeaseLost
 from forebay.model.lifecycle import Move

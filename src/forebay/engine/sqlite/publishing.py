@@ -66,6 +66,9 @@ class Publishing:
         for place in places - self._known:
             self._introduce(tx, *place)
         ttls = {queue: _ttl(tx, queue) for queue, _ in places}
+        if len(messages) == 1:  # as most who enqueue one by one
+            (one,) = messages
+            return [_insert_one(tx, one, _values(one, ttls[one.queue], tx.now))]
         receipts: list[Receipt] = []
         for form, run in groupby(messages, _form):
             receipts += _insert_alike(tx, list(run), _values(form, ttls[form.queue], tx.now))

@@ -1,0 +1,206 @@
+"""Group commit, with an engine that is a list: what shares an attempt, what becomes of one that fails, and the line."""
+
+import asyncio
+import logging
+import threading
+
+import pytest
+
+from forebay.engine.turns import GROUP, MESSAGES, Turns
+from forebay.engine.waiting import drive
+from forebay.model.errors import EngineClosed, EngineError
+
+PATIENCE = 20
+
+
+class Away(Exception):
+    """The store does not answer anybody."""
+
+
+class Toy(Turns[list]):
+    """Keeps what was committed in a list; a group is undone by leaving the list as it was."""
+
+    stubborn = (Away,)
+
+    def __init__(self):
+        self.kept, self.groups, self.threads = [], [], []
+        self.free, self.begun = threading.Event(), threading.Event()
+        self.free.set()
+        self.alone, self.afterthought, self.silent = True, None, False
+        super().__init__("toy")
+
+    def at_once(self):
+        return self.alone
+
+    def explain(self, error):
+        return EngineError(f"explained: {error}")
+
+    def attempt(self, group):
+        self.begun.set()
+        assert self.free.wait(PATIENCE)
+        self.groups.append(len(group.operations))
+        self.threads.append(threading.get_ident())
+        new = []
+        group.carry_out(new)
+        if self.silent:
+            return
+        self.kept += new
+        group.commit()
+        if self.afterthought:
+            raise self.afterthought
+
+
+@pytest.fixture
+def toy():
+    one = Toy()
+    yield one
+    one.free.set()
+    one.close()
+
+
+def keep(new, item):
+    """An operation: keeps an item, unless it is an error."""
+    if isinstance(item, Exception):
+        raise item
+    new.append(item)
+    return f"kept {item}"
+
+
+def keep_all(new, items):
+    """The same for a crowd."""
+    new.append(tuple(items))
+    return [f"kept {item}" for item in items]
+
+
+async def answer(awaitable):
+    return await awaitable
+
+
+def asked(toy, item):
+    """An item is kept for somebody who does nothing else meanwhile."""
+
+    async def ask_for_it():
+        return await toy.submit(keep, item)
+
+    return drive(ask_for_it())
+
+
+def ask(toy, *items, submit=None):
+    """Have each item kept by a call of its own while another attempt is under way, so that they can share one."""
+
+    async def gather():
+        toy.free.clear()
+        toy.begun.clear()
+        first = toy.submit(keep, "first")
+        assert toy.begun.wait(PATIENCE)
+        waiting = [(submit or (lambda item: toy.submit(keep, item)))(item) for item in items]
+        toy.free.set()
+        return await asyncio.gather(*map(answer, (first, *waiting)), return_exceptions=True)
+
+    return asyncio.run(gather())[1:]
+
+
+def test_what_waits_while_an_attempt_is_under_way_shares_the_next_one(toy):
+    assert ask(toy, *range(100)) == [f"kept {number}" for number in range(100)]
+    assert toy.groups == [1, 100]
+    assert toy.kept == ["first", *range(100)], "in the order in which it was asked for"
+
+
+def test_one_that_fails_is_found_by_halving_and_costs_no_other_its_answer(toy):
+    items = [*range(60), ValueError("bad"), *range(61, 100)]
+    answers = ask(toy, *items)
+    assert [number for number, one in enumerate(answers) if isinstance(one, Exception)] == [60]
+    assert "explained: bad" in str(answers[60])
+    assert toy.kept == ["first", *range(60), *range(61, 100)], "each once"
+    assert len(toy.groups) < 20
+
+
+def test_what_would_meet_each_half_as_well_is_tried_once(toy):
+    answers = ask(toy, *range(50), Away("nobody answers"))
+    assert {str(one) for one in answers} == {"explained: nobody answers"}
+    assert toy.groups == [1, 51]
+
+
+def test_what_fails_after_the_line_changes_nobodys_answer_and_is_told_once(toy, caplog):
+    toy.afterthought = OSError("the bell is broken")
+    with caplog.at_level(logging.WARNING, "forebay"):
+        assert ask(toy, 1, 2) == ["kept 1", "kept 2"]
+        assert ask(toy, 3) == ["kept 3"]
+    assert toy.kept == ["first", 1, 2, "first", 3], "nothing is carried out again"
+    assert [record.message for record in caplog.records if "the bell is broken" in record.message] == [
+        "toy: committed, but what follows could not be told: the bell is broken"
+    ]
+
+
+def test_an_attempt_that_forgets_the_line_is_an_error_and_leaves_nobody_waiting(toy):
+    toy.silent = True
+    with pytest.raises(EngineError, match="bug in the engine"):
+        asked(toy, 1)
+
+
+def test_what_a_crowd_asks_for_is_carried_out_for_all_at_once_and_others_in_between_keep_their_place(toy):
+    def submit(item):
+        return toy.submit_to_crowd(keep_all, item) if isinstance(item, int) else toy.submit(keep, item)
+
+    answers = ask(toy, 1, 2, "alone", 3, 4, submit=submit)
+    assert answers == ["kept 1", "kept 2", "kept alone", "kept 3", "kept 4"]
+    assert toy.kept == ["first", (1, 2), "alone", (3, 4)]
+
+
+def test_groups_are_bounded_by_operations_and_by_messages(toy):
+    ask(toy, *range(GROUP + 10))
+    assert toy.groups == [1, GROUP, 10]
+    toy.groups.clear()
+    ask(toy, *([0] * (MESSAGES // 2) for _ in range(5)))
+    assert toy.groups == [1, 2, 2, 1]
+
+
+def test_the_main_thread_makes_its_own_attempt_unless_it_would_have_to_wait_for_somebody(toy):
+    assert asked(toy, 1) == "kept 1"
+    toy.alone = False
+    assert asked(toy, 2) == "kept 2"
+    assert toy.threads == [threading.get_ident(), toy._thread.ident]
+
+
+def test_other_threads_never_do(toy):
+    answers = []
+    one = threading.Thread(target=lambda: answers.append(asked(toy, 1)))
+    one.start()
+    one.join(PATIENCE)
+    assert (answers, toy.threads) == (["kept 1"], [toy._thread.ident])
+
+
+def test_an_error_in_person_is_explained_and_leaves_nothing_behind(toy):
+    with pytest.raises(EngineError, match="explained: bad"):
+        asked(toy, ValueError("bad"))
+    assert asked(toy, 1) == "kept 1"
+    assert toy.kept == [1]
+
+
+def test_a_close_commits_what_was_submitted_and_refuses_what_comes_later(toy):
+    async def late():
+        toy.free.clear()
+        waiting = [toy.submit(keep, number) for number in range(10)]
+        closing = threading.Thread(target=toy.close)
+        closing.start()
+        toy.free.set()
+        answers = await asyncio.gather(*map(answer, waiting))
+        await asyncio.to_thread(closing.join)
+        return answers
+
+    assert asyncio.run(late()) == [f"kept {number}" for number in range(10)]
+    with pytest.raises(EngineClosed, match="open the app again"):
+        toy.submit(keep, 11)
+
+
+def test_nobody_has_to_be_there_any_more_when_it_happens(toy):
+    async def leave():
+        toy.free.clear()
+        waiting = asyncio.ensure_future(answer(toy.submit(keep, 1)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        toy.free.set()
+
+    asyncio.run(leave())
+    toy.close()
+    assert toy.kept == [1]
