@@ -13,7 +13,7 @@ from forebay.cli.failing import Code
 from forebay.cli.ids import whole
 from forebay.cli.messages import page, tell
 from forebay.cli.progress import Bar
-from forebay.cli.shared import Group, the_app, with_app
+from forebay.cli.shared import Group, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.control import Control, describe, whoami
 from forebay.model.errors import NoSuchMessage
@@ -49,7 +49,8 @@ def show(ids: tuple[str, ...]) -> None:
                 raise NoSuchMessage(f"message {one.id} is {one.state}, not dead: see `forebay messages {one.id}`")
         return found
 
-    tell([(one, "") for one in with_app(the_app("dead show"), work)])
+    found, now = timed(the_app("dead show"), work)
+    tell([(one, "") for one in found], now)
 
 
 def _choice(command: Callable[..., int]) -> Callable[..., int]:

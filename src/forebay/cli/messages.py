@@ -1,6 +1,5 @@
 """`messages`, `result`, `cancel`."""
 
-import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
@@ -14,7 +13,7 @@ from forebay.cli.human import ago, short
 from forebay.cli.ids import whole
 from forebay.cli.kinds import SECONDS
 from forebay.cli.output import to_json
-from forebay.cli.shared import Command, only, the_app, with_app
+from forebay.cli.shared import Command, only, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.cli.waiting import patiently
@@ -95,10 +94,10 @@ def page(app: Forebay, query: Query) -> None:
             only([query.queue], [depth.queue for depth in depths], "queue")
         return [app.producer.revealed(one) for one in found], depths
 
-    found, depths = with_app(app, work)
+    (found, depths), now = timed(app, work)
     form_ = form()
     if form_ == "table":
-        shown = table(time.time(), query.state)
+        shown = table(now, query.state)
         output.show(form_, found, Table(shown.columns, nothing(query, depths)))
         if len(found) == query.limit:
             output.note(f"there may be more: --after {found[-1].id}")
@@ -143,9 +142,9 @@ def _date(value: float) -> str:
         return f"{value:g}"
 
 
-def tell(found: Sequence[tuple[Found, str]]) -> None:
-    """Print messages with their whole story, and why they wait."""
-    now, form_ = time.time(), form()
+def tell(found: Sequence[tuple[Found, str]], now: float) -> None:
+    """Print messages with their whole story, and why they wait, as of `now`."""
+    form_ = form()
     for one, waits in found:
         fields = {**message(one), **({"waits": waits} if waits else {})}
         one_of_many = form_ == "json" and len(found) > 1
@@ -170,7 +169,7 @@ async def _stories(app: Forebay, ids: tuple[str, ...]) -> list[tuple[Found, str]
 def messages(ids: tuple[str, ...], state: str | None, **chosen: Any) -> None:
     """List waiting and running messages, oldest first; with --state those in that state; with ID all about it."""
     if ids:
-        tell(with_app(the_app("messages"), partial(_stories, ids=ids)))
+        tell(*timed(the_app("messages"), partial(_stories, ids=ids)))
         return
     page(the_app("messages"), Query(state=State(state) if state else None, **chosen))
 

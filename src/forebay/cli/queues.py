@@ -1,6 +1,5 @@
 """`queues`, `pause`, `resume`."""
 
-import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -10,7 +9,7 @@ import msgspec
 from forebay.app import Forebay
 from forebay.cli import output
 from forebay.cli.human import ago, span
-from forebay.cli.shared import Command, only, the_app, with_app
+from forebay.cli.shared import Command, only, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.control import Control, whoami
@@ -57,11 +56,10 @@ def queues(names: tuple[str, ...]) -> None:
     async def work(app: Forebay) -> tuple[list[Depth], list[Gate]]:
         return await app.engine.depth(), await app.store.gates()
 
-    found, gates = with_app(the_app("queues"), work)
+    (found, gates), now = timed(the_app("queues"), work)
     only(names, [depth.queue for depth in found], "queue")
     chosen = [depth for depth in found if not names or depth.queue in names]
     if form() == "table":
-        now = time.time()
         output.show("table", [Line(depth, _why(depth, gates, now)) for depth in chosen], Table(columns(), EMPTY))
     else:
         output.show(form(), chosen, Table([], ""))

@@ -1,6 +1,5 @@
 """`schedules [list|add|run|pause|resume|remove]`."""
 
-import time
 from typing import Any
 
 import click
@@ -9,7 +8,7 @@ from forebay.app import Forebay
 from forebay.cli import output
 from forebay.cli.enqueue import task_of, word
 from forebay.cli.human import ago
-from forebay.cli.shared import Group, only, the_app, with_app
+from forebay.cli.shared import Group, only, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.control import Control, whoami
@@ -38,7 +37,7 @@ def _list() -> None:
     async def work(app: Forebay) -> list[Schedule]:
         return await app.store.schedules()
 
-    found, now = with_app(the_app("schedules"), work), time.time()
+    found, now = timed(the_app("schedules"), work)
     columns: list[Column[Schedule]] = [
         Column("NAME", lambda s: s.name, flex=True, least=12),
         Column("STATE", lambda s: "paused" if s.paused else "on"),
@@ -131,13 +130,15 @@ def add(name: str, task: str, values: tuple[str, ...], cron: str | None, every: 
         waiting=known.waiting, **chosen,
     )  # fmt: skip
     check(when)
-    row = planned.row(time.time())
 
-    async def work(app: Forebay) -> None:
+    async def work(app: Forebay) -> tuple[Schedule, float]:
+        now = await app.store.now()
+        row = planned.row(now)
         await Control(app.engine, app.store, whoami()).add_schedule(row)
+        return row, now
 
-    with_app(app, work, create=True)
-    output.show_one(form(), schedule(row), lambda: [f"{name}: {task} {when}, next {ago(row.next, time.time())}"])
+    row, now = with_app(app, work, create=True)
+    output.show_one(form(), schedule(row), lambda: [f"{name}: {task} {when}, next {ago(row.next, now)}"])
 
 
 @schedules.command()

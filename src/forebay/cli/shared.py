@@ -151,6 +151,15 @@ def with_app(app: Forebay, work: Callable[[Forebay], Awaitable[T]], *, create: b
     return asyncio.run(run())
 
 
+def timed(app: Forebay, work: Callable[[Forebay], Awaitable[T]]) -> tuple[T, float]:
+    """As `with_app`, and the store's time: how long ago something was is told by the clock that wrote it down."""
+
+    async def both(app: Forebay) -> tuple[T, float]:
+        return await work(app), await app.store.now()
+
+    return with_app(app, both)
+
+
 def _reachable(app: Forebay, create: bool) -> None:
     url = app.settings.url
     if not app.engine.capabilities.shared:

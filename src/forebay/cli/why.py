@@ -1,6 +1,5 @@
 """`why`, `audit`: why a message or a queue waits, and who did what."""
 
-import time
 from collections.abc import Sequence
 
 import click
@@ -9,7 +8,7 @@ from forebay.app import Forebay
 from forebay.cli import output
 from forebay.cli.human import ago, wrapped
 from forebay.cli.ids import whole
-from forebay.cli.shared import Command, current, the_app, with_app
+from forebay.cli.shared import Command, current, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.flow.explain import Reason
@@ -77,7 +76,7 @@ def audit(limit: int, before: int | None) -> None:
     async def work(app: Forebay) -> list[AuditLine]:
         return await app.store.audits(limit, before)
 
-    found, now = with_app(the_app("audit"), work), time.time()
+    found, now = timed(the_app("audit"), work)
     columns: list[Column[AuditLine]] = [
         Column("SEQ", lambda line: str(line.seq), right=True, drop=1),
         Column("WHEN", lambda line: ago(line.at, now), right=True),

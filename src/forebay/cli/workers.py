@@ -1,7 +1,6 @@
 """`workers`, `healthcheck`."""
 
 import platform
-import time
 
 import click
 
@@ -10,7 +9,7 @@ from forebay.cli import output
 from forebay.cli.failing import Code
 from forebay.cli.human import ago, short, size, span
 from forebay.cli.kinds import SECONDS
-from forebay.cli.shared import Command, the_app, with_app
+from forebay.cli.shared import Command, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.observe.snapshot import patience, proof_age
@@ -46,7 +45,8 @@ async def _rows(app: Forebay) -> list[WorkerRow]:
 def workers() -> None:
     """List worker processes: their queues, how much they run, and when they last leased successfully."""
     app = the_app("workers")
-    output.show(form(), with_app(app, _rows), table(time.time(), app.settings.lease))
+    rows, now = timed(app, _rows)
+    output.show(form(), rows, table(now, app.settings.lease))
 
 
 @click.command(cls=Command)

@@ -4,6 +4,7 @@
 does not care when somebody sets the date.
 """
 
+import functools
 import time
 from typing import Protocol
 
@@ -21,8 +22,8 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's own clocks, asked of the system: who replaces `time.time` in a process sets no store's date."""
 
     __slots__ = ()
-    now = staticmethod(time.time)
+    now = staticmethod(functools.partial(time.clock_gettime, time.CLOCK_REALTIME))
     monotonic = staticmethod(time.monotonic)

@@ -1,7 +1,13 @@
 """A message as its producer makes it. Durations are relative: the store's clock turns them into times."""
 
+import math
+
 import msgspec
 
+from forebay.model.errors import ConfigError
+
+#: What a count may be at the most.
+_MOST = 2**31 - 1
 #: The lane of tasks that need a process of their own, so that others do not wait behind them.
 CPU = "cpu"
 
@@ -25,12 +31,24 @@ class Carried(msgspec.Struct, frozen=True, gc=False):
         lost: workers lost under it.
         created: when it was first accepted, seconds since the epoch; None for now.
         failure: the newest.
+
+    Raises:
+        ConfigError: nothing can have been through that.
     """
 
     attempt: int = 0
     lost: int = 0
     created: float | None = None
     failure: Failure | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("attempt", self.attempt), ("lost", self.lost)):
+            if type(value) is not int or not 0 <= value <= _MOST:
+                raise ConfigError(f"carried: {name} counts from 0 to {_MOST:,}, and is not {value!r:.50}")
+        if self.created is not None and not (isinstance(self.created, int | float) and 0 <= self.created < math.inf):
+            raise ConfigError(f"carried: created is seconds since the epoch, and is not {self.created!r:.50}")
+        if not isinstance(self.failure, Failure | None):
+            raise ConfigError(f"carried: failure is a Failure, and is not {self.failure!r:.50}")
 
 
 class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -75,6 +93,12 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     meters: tuple[str, ...] = ()
     cost: float = 1.0
     carried: Carried | None = None
+
+
+def born(message: Message, now: float) -> float:
+    """When a message that is accepted `now` was first accepted anywhere; never later than now."""
+    carried = message.carried
+    return now if carried is None or carried.created is None else min(carried.created, now)
 
 
 def start(message: Message, now: float) -> float:

@@ -23,7 +23,7 @@ class Reads(Protocol):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The system at one time. `at` is seconds since the epoch; `tick` only measures differences."""
+    """The system at one time. `at` is the store's, in seconds since the epoch; `tick` only measures differences."""
 
     at: float
     tick: float
@@ -59,7 +59,7 @@ async def take(engine: Reads, store: Store) -> Snapshot:
         workers=await store.workers(),
         schedules=await store.schedules(),
         gates=await store.gates(),
-        at=time.time(),
+        at=await store.now(),
         tick=time.monotonic(),
     )
 

@@ -31,6 +31,7 @@ from forebay.testing.job import End, Job
 from forebay.work.batch import fates, unpacked
 from forebay.work.executor import Bounds, Executor
 from forebay.work.run import Run
+from forebay.work.storetime import StoreTime
 from forebay.work.timekeeper import Timekeeper
 
 #: Scheduled messages of a queue that are looked through for the next one due.
@@ -73,7 +74,8 @@ class Drainer:
         self._until = app.clock.now() + ahead
         self._name, self._renew = "", 0.0
         bounds = Bounds.of(app.settings)._replace(unknown_for=0)  # no deploy is under way in a test: it is a mistake
-        self._executor = Executor(app.registry.tasks, bounds, self._report, app.clock.now)
+        self._time = StoreTime(app.clock)
+        self._executor = Executor(app.registry.tasks, bounds, self._report, self._time)
         self._timekeeper = Timekeeper(app.store)
         self.ended: list[Ended] = []
         #: what the app's `on_failure` hooks have to be called with
@@ -82,7 +84,7 @@ class Drainer:
     async def open(self) -> None:
         """Make the app's queues and schedules known."""
         await self._app.engine.open()
-        await self._app.store.put_schedules(self._app.registry.rows(self._app.clock.now()))
+        await self._app.store.put_schedules(self._app.registry.rows(await self._app.store.now()))
 
     async def close(self) -> None:
         """Leave, as a worker leaves: what it still holds is handed back."""
@@ -153,8 +155,9 @@ class Drainer:
         for queue in self._queues:
             consumer = self._app.registry.consumers.get(queue)
             want = Want(self._name, (queue,), 1 if consumer is None else consumer.batch)
-            deliveries = (await self._app.engine.lease(want)).deliveries
-            if deliveries:
+            leased = await self._app.engine.lease(want)
+            self._time.heard(leased.now)
+            if deliveries := leased.deliveries:
                 return self._batch(consumer, deliveries) if consumer else await self._single(deliveries[0])
         return None
 
@@ -163,7 +166,7 @@ class Drainer:
 
         def judge(value: Any, error: BaseException | None) -> Sequence[tuple[Delivery, Outcome]]:
             failure = value if isinstance(value, Snooze) else error
-            return [*bad, *fates(consumer, good, failure, self._app.clock.now(), self._app.settings.result_ttl)]
+            return [*bad, *fates(consumer, good, failure, self._time.now(), self._app.settings.result_ttl)]
 
         call = functools.partial(consumer.function, messages) if messages else None
         return Job(deliveries, judge, call, consumer.is_async and bool(messages))

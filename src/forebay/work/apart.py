@@ -37,15 +37,22 @@ from forebay.work.executor import Bounds, Executor, failure_of
 from forebay.work.log import Log
 from forebay.work.progress import encoded
 from forebay.work.run import Run, Stop
+from forebay.work.storetime import Heard
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parent sends: a delivery, its task, and where the task's function is, for want of an app."""
+    """What the parent sends: a delivery, its task, and where the task's function is, for want of an app.
+
+    Attributes:
+        told, at: the store's time when it was sent, and when that was; see `work.storetime`.
+    """
 
     delivery: Delivery
     task: str
     module: str
     name: str
+    told: float
+    at: float
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +145,7 @@ class _Child:
         """The whole life of one message."""
         try:
             executor = Executor(self._tasks(job), self._bounds, self._progress)
+            executor.time.latest = Heard(job.told, job.at)
         except BaseException as error:  # noqa: BLE001 - importing the user's module may raise anything
             self._send(Reply(outcome=DeadLetter(f"task {job.task!r} cannot be loaded", failure_of(error))))
             return

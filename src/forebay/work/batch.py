@@ -19,6 +19,7 @@ from forebay.produce.producer import Producer
 from forebay.work.executor import failure_of, misfit, too_large, without_us
 from forebay.work.host import stay
 from forebay.work.run import Job, Stop
+from forebay.work.storetime import Heard
 
 
 class Batch(Job):
@@ -26,7 +27,12 @@ class Batch(Job):
 
     Args:
         over: called on the loop when it has returned or raised.
+
+    Attributes:
+        time: the store's, as it was known when it was handed over.
     """
+
+    time: Heard
 
     def __init__(
         self,
@@ -39,6 +45,7 @@ class Batch(Job):
         super().__init__(consumer.is_async)
         self._producer = producer
         self.consumer, self.deliveries, self.messages, self.over = consumer, deliveries, messages, over
+        self.share = len(messages)
         self.revoked: frozenset[str] = frozenset()
         self._home = os.getpid()
 

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 
-from forebay.engine.contract import Engine, Want
+from forebay.engine.contract import Engine, Leased, Want
 from forebay.flow.snooze import Snooze
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
@@ -117,7 +117,7 @@ class Batches:
                 await asyncio.sleep(_PAUSE)
                 continue
             leased = await self._engine.lease(Want(self._host.id, queues, consumer.batch - len(self._waiting)))
-            self._answered(leased.news)
+            self._answered(leased)
             if leased.cancelled:
                 self._host.revoke(leased.cancelled)
             if leased.deliveries and not self._waiting:
@@ -127,9 +127,10 @@ class Batches:
                 left = self._full - time.monotonic() if self._waiting else poll
                 await self._engine.wait(queues, max(0.0, min(poll, left)), self._news)
 
-    def _answered(self, news: int) -> None:
+    def _answered(self, leased: Leased) -> None:
         """A lease came back."""
-        self._trip, self._news, self._pause, self.trouble = time.monotonic(), news, _PAUSE, ""
+        self._host.time.heard(leased.now)
+        self._trip, self._news, self._pause, self.trouble = time.monotonic(), leased.news, _PAUSE, ""
         self._log.over(self._leasing)
 
     def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
@@ -140,6 +141,7 @@ class Batches:
             return
         self._room.clear()
         self._called = Batch(self._consumer, self._producer, good, messages, self._over)
+        self._called.time = self._host.time.latest
         try:
             self._calls.start(self._called)
         except (RuntimeError, OSError, MemoryError) as error:  # no thread, no memory: later, or somewhere else
@@ -151,7 +153,7 @@ class Batches:
         """The one place where a batch ends, however."""
         batch.interrupt = None
         try:
-            ends = batch.ends(time.time(), self._producer.settings.result_ttl)
+            ends = batch.ends(batch.time.now(), self._producer.settings.result_ttl)
             self._settle(ends, batch)
         finally:
             self._called, self._trip = None, time.monotonic()

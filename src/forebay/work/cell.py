@@ -26,6 +26,7 @@ from forebay.work.executor import Bounds
 from forebay.work.host import rss
 from forebay.work.python import interpreter
 from forebay.work.run import Run, Stop
+from forebay.work.storetime import steady
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Reply).decode
@@ -110,7 +111,9 @@ class Cell:
             self._start = self._loop.call_later(START, self.kill, f"its process did not start within {START:g} s")
         function = run.task.function
         module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
-        self._jobs.put(_encode(Job(delivery=run.delivery, task=run.task.name, module=module, name=name)))
+        told, at = run.time.now(), steady()
+        job = Job(delivery=run.delivery, task=run.task.name, module=module, name=name, told=told, at=at)
+        self._jobs.put(_encode(job))
         if run.stop is not None:
             self._interrupt(run, run.stop)
 

@@ -60,7 +60,8 @@ class Ends:
 
     def settle(self, delivery: Delivery, result: Outcome, job: Job | None = None) -> None:
         """A message has ended: report its outcome; `job` is what ran, if something did."""
-        self._settler.put(Settlement(delivery, result))
+        took = 0.0 if job is None else (time.monotonic() - job.started) / job.share
+        self._settler.put(Settlement(delivery, result, took))
         if type(result) is outcome.Ack:
             self.done += 1
             level = self._good

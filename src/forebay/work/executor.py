@@ -7,7 +7,6 @@ thread, or in a process. Nothing here waits, and nothing here knows an engine.
 import asyncio
 import os
 import random
-import time
 import traceback
 from collections.abc import Callable, Mapping
 from itertools import islice
@@ -29,6 +28,7 @@ from forebay.produce.seal import Seal
 from forebay.produce.task import Task
 from forebay.work.host import stay
 from forebay.work.run import Run, Stop
+from forebay.work.storetime import StoreTime
 from forebay.work.strangers import Strangers
 
 #: Characters of a stored traceback, whose end tells most, and of the name of an exception.
@@ -67,7 +67,7 @@ class Executor:
     Args:
         tasks: the registry; a message of a name that is not in it is handed back, and never imported.
         report: where progress goes.
-        now: the wall clock.
+        time: the store's.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class Executor:
         tasks: Mapping[str, Task[..., Any, Any]],
         bounds: Bounds,
         report: Callable[[Delivery, Any], None] | None = None,
-        now: Callable[[], float] = time.time,
+        time: StoreTime | None = None,
     ) -> None:
-        self._tasks, self._report, self._now = tasks, report, now
+        self._tasks, self._report, self.time = tasks, report, time or StoreTime()
         self._keep, self._limit, _ = bounds
         self._most = bounds.limit + OVERHEAD
-        self._strangers = Strangers(bounds.unknown_for, now)
+        self._strangers = Strangers(bounds.unknown_for, self.time.now)
         self._home = os.getpid()
 
     def begin(self, delivery: Delivery) -> Run | Outcome:
@@ -88,7 +88,7 @@ class Executor:
         task = self._tasks.get(delivery.task)
         if task is None:
             return self._strangers.fate(delivery)
-        if delivery.expires is not None and self._now() > delivery.expires:
+        if delivery.expires is not None and self.time.now() > delivery.expires:
             return outcome.Expire()
         if len(delivery.body) > self._most:
             return too_large(delivery, self._limit)
@@ -100,7 +100,9 @@ class Executor:
         except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
             return _unusable(delivery, seal, error)
         context = Context(delivery, task.running.timeout, self._report, producer)
-        return Run(delivery, task, *task.codec.inject(args, kwargs, context), context)
+        run = Run(delivery, task, *task.codec.inject(args, kwargs, context), context)
+        run.time = self.time.latest
+        return run
 
     def keep(self, task: Task[..., Any, Any]) -> float:
         """Seconds that the ends of a task are remembered."""
@@ -156,7 +158,7 @@ class Executor:
             case _:
                 pass
         delivery = run.delivery
-        age = max(0.0, self._now() - delivery.created)
+        age = max(0.0, run.time.now() - delivery.created)
         return decide(run.task.running.retry, error, failure_of(error), delivery.attempt, age, random.random())
 
 

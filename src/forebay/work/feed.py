@@ -19,6 +19,7 @@ from forebay.model.errors import EngineClosed, EngineError, SchemaTooNew, text_o
 from forebay.model.outcome import Cancel
 from forebay.work.ends import Ends
 from forebay.work.run import Stop
+from forebay.work.storetime import StoreTime
 from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
@@ -35,11 +36,12 @@ Begin = Callable[[Delivery, Callable[[], None]], None]
 
 
 class Host(Protocol):
-    """The worker that a feed serves; `ends` is where ends are told, `begin` where messages begin."""
+    """The worker that a feed serves: `ends` is where ends are told, `begin` where messages begin, `time` the store's."""
 
     id: str
     ends: Ends
     begin: Begin
+    time: StoreTime
 
     def idle(self) -> None:
         """Something that ran has ended."""
@@ -139,6 +141,7 @@ class Feed:
     async def _lease(self, want: int) -> int:
         leased = await self._engine.lease(Want(self._host.id, self._queues, want, self._caps))
         self.proved, self._news, self.trouble = time.monotonic(), leased.news, ""
+        self._host.time.heard(leased.now)
         if leased.cancelled:
             self._host.revoke(leased.cancelled)
         if leased.deliveries and not self._buffer:

@@ -92,7 +92,7 @@ class Lookout:
         """A child whose interpreter is held by C code reports nothing: its tasks' limits are enforced from here."""
         if child.silent <= SILENT or not child.limits:
             return
-        now = time.time()
+        now = await self._backend.now()
         for found in await self._backend.find([d.id for d in await self._backend.held(child.id)]):
             limit = child.limits.get(found.task) if found is not None else None
             if found is None or limit is None or found.started is None or now - found.started <= limit:

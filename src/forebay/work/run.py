@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from forebay.model.delivery import Delivery
 from forebay.produce.context import Context, enter
 from forebay.produce.task import Task
+from forebay.work.storetime import Heard
 
 #: After this many lost workers a message's next run happens alone, in a process of its own.
 ISOLATE_AFTER = 2
@@ -47,12 +48,14 @@ class Job(ABC):
         finished: it has ended: nothing interrupts it any more.
         error: what it raised, once it has.
         started: when it was taken here, by the monotonic clock.
+        share: how many messages its run time is shared by.
     """
 
     _guard: ClassVar = threading.Lock()  # a deadline strikes from a thread of its own
     stop: Stop | None = None  # how each one begins stands here, for there is one for every message
     interrupt: Callable[[Stop], None] | None = None
     begun = finished = False
+    share = 1
     error: BaseException | None = None
     _told: tuple[Stop, ...] = ()
     _peace = 0.0
@@ -88,9 +91,11 @@ class Run(Job):
     Attributes:
         settled: its end was written down before it began; see `at_most_once`.
         told: the app's hooks hear of its failure in the process where it ran.
+        time: the store's, as it was known when it began.
     """
 
     settled = told = False
+    time: Heard
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ class Strangers:
 
     Args:
         patience: seconds that one may be unknown.
-        now: the wall clock.
+        now: the store's time.
     """
 
     def __init__(self, patience: float, now: Callable[[], float]) -> None:

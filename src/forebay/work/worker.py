@@ -34,6 +34,7 @@ from forebay.work.progress import Progress
 from forebay.work.run import Run, Stop
 from forebay.work.runs import Runs
 from forebay.work.settler import Settler
+from forebay.work.storetime import StoreTime
 from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
@@ -56,6 +57,7 @@ class Worker:
     Attributes:
         begin, ends: where messages begin, and where ends are told.
         pools: where messages run.
+        time: the store's, as far as it is known here.
     """
 
     def __init__(
@@ -64,10 +66,11 @@ class Worker:
         self.id, self._app, self._options, self._born = id_, app, options, born()
         self._loop, self._scope = asyncio.get_running_loop(), contextvars.copy_context()
         settings = app.settings
+        self.time = StoreTime(app.clock)
         self._progress = Progress(app.store, app.producer.seal)
         self._settler = Settler(app.engine, id_, self._progress.keep)
         self.ends = Ends(app.engine, id_, self._settler, app.registry.on_failure, verbose=options.verbose)
-        executor = Executor(app.registry.tasks, Bounds.of(settings), self._progress.report, app.clock.now)
+        executor = Executor(app.registry.tasks, Bounds.of(settings), self._progress.report, self.time)
         self.pools = Pools(
             executor, options, settings, self._scope,
             done=self._done, stuck=stuck or _no_help, progressed=self._progress.newest,
@@ -183,9 +186,9 @@ class Worker:
             await self._call_first(hook)
         engine.hold()
         self._holds = True
-        schedules = self._app.registry.rows(self._app.clock.now())
-        if schedules:
-            await self._app.store.put_schedules(schedules)
+        if self._app.registry.schedules:
+            rows = self._app.registry.rows(await self._app.store.now())
+            await self._app.store.put_schedules(rows)
         await engine.extend([self._beat("running")])
         self._services = [self._spawn(run) for run in (self._settler.run(), self._progress.run(), self._listen(poll))]
         self._tasks = [self._spawn(part.run(poll)) for part in self._parts]
@@ -297,6 +300,7 @@ class Worker:
             try:
                 leased = await self._app.engine.lease(Want(self.id, (), 0))
                 self._heard = time.monotonic()
+                self.time.heard(leased.now)
                 self.revoke(leased.cancelled)
                 trouble.over(name)
                 pause = poll

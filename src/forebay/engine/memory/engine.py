@@ -165,6 +165,8 @@ class MemoryEngine:
         record = worker.holds.get(delivery.id)
         if record is None or (record.receipt, record.fence) != (delivery.receipt, delivery.fence):
             return False
+        if settlement.took > 0:
+            self._memory.queues[record.message.queue].seconds += settlement.took
         self._carry_out(record, outcome, now)
         return True
 
@@ -207,5 +209,6 @@ class MemoryEngine:
             queue=name,
             age=0.0 if oldest is None else max(0.0, now - oldest[0][0]),
             paused=(name, None) in self._memory.gates,
+            seconds=queue.seconds,
             **numbers,
         )

@@ -117,6 +117,7 @@ class Queue:
     parked: dict[str, Record] = field(default_factory=dict[str, Record])
     count: Counter[State] = field(default_factory=Counter[State])
     total: Counter[str] = field(default_factory=Counter[str])
+    seconds: float = 0.0
 
     def add(self, record: Record) -> None:
         """Let a ready message wait: high priority first, then in order of acceptance."""

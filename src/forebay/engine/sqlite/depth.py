@@ -19,6 +19,8 @@ def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
     for queue, name, n in db.read(sql("tallies")):
         if (field := rows.text(name)) in _FIELDS:  # below 0, if somebody else put rows into the file
             tallies.setdefault(rows.text(queue), {})[field] = max(0, n)
+        elif field == "micros":
+            tallies.setdefault(rows.text(queue), {})["seconds"] = max(0, n) / 1e6
     closed = db.read(sql("gates"), (db.clock.now(),))
     paused = {rows.text(queue) for queue, lane, *_ in closed if lane == b"*"}
     ages = _ages(db, [name for name in names if tallies.get(name, {}).get("ready")])

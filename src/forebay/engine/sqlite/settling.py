@@ -16,6 +16,9 @@ from forebay.model.lifecycle import Move, State
 from forebay.model.outcome import Ack, Outcome, Park, Settlement
 from forebay.model.ruling import EXPIRED, Ruling, Standing, rule
 
+#: Seconds that no run takes; what says so is not counted.
+_LONGEST = 1e9
+
 
 class Settling:
     """Carries out outcomes, for the workers of one boot of this host; ends are kept `keep` seconds by default."""
@@ -41,6 +44,7 @@ class Settling:
         found = tx.rows(sql("owned"), (delivery.receipt, delivery.fence, delivery.id, worker))
         if not found:
             return False
+        _ran(tx, [settlement])
         self.carry_out(tx, delivery.receipt, delivery.queue, fate, found[0])
         return True
 
@@ -101,6 +105,7 @@ class Settling:
         if complete:
             for queue, n in Counter(delivery.queue for delivery in deliveries).items():
                 tx.moved(queue, "running", "done", n)
+            _ran(tx, acks)
         return complete
 
     def _ack_one(self, tx: Transaction, worker: str, ack: Settlement) -> bool:
@@ -110,6 +115,7 @@ class Settling:
             return False
         self._remember_each(tx, [ack])
         tx.db.execute(sql("ack_one"), lease)
+        _ran(tx, [ack])
         tx.moved(delivery.queue, "running", "done")
         return True
 
@@ -137,6 +143,17 @@ class Settling:
             if keep > 0:
                 kept.append((ack.delivery.receipt, ack.delivery.fence, now, now + keep, fate.result))
         tx.db.executemany(sql("remember"), kept)
+
+
+def _ran(tx: Transaction, settlements: Sequence[Settlement]) -> None:
+    """Add to the run time of their queues, kept in microseconds."""
+    seconds: dict[str, float] = {}
+    for one in settlements:
+        if 0 < one.took < _LONGEST:
+            queue = one.delivery.queue
+            seconds[queue] = seconds.get(queue, 0.0) + one.took
+    for queue, took in seconds.items():
+        tx.count(queue, "micros", round(took * 1e6))
 
 
 def _with_result(lease: int, result: bytes | None) -> bytes:
