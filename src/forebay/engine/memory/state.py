@@ -20,7 +20,7 @@ from forebay.engine.memory.record import Queue, Record, Worker
 from forebay.engine.waiting import Signal
 from forebay.model.clock import Clock
 from forebay.model.lifecycle import LIVE, Move, State, move
-from forebay.model.message import Message, quiet, start
+from forebay.model.message import Carried, Message, born, quiet, start
 from forebay.model.queue import QueueSpec
 from forebay.model.ruling import EXPIRED
 from forebay.store.contract import AuditLine, Gate, Schedule
@@ -35,6 +35,9 @@ TOTALS = {
     Move.EXPIRE: "expired",
     Move.DISCARD: "discarded",
 }
+
+#: The history of a message that begins here.
+_NOTHING = Carried()
 
 #: Messages that one lease expires on its way.
 SWEEP = 1_000
@@ -240,21 +243,25 @@ class Memory:
         holder = self.merged.get(message.id) if message.debounce > 0 else None
         return None if holder is None else holder[0]
 
-    def _expiry(self, message: Message, now: float) -> float | None:
+    def _expiry(self, message: Message, created: float) -> float | None:
         ttl = self.queue(message.queue).spec.ttl if message.ttl is None else message.ttl
-        return None if ttl is None else now + ttl
+        return None if ttl is None else created + ttl
 
     def _add(self, message: Message, now: float) -> None:
         queue = self.queue(message.queue)
-        due = start(message, now)
+        created, due, carried = born(message, now), start(message, now), message.carried or _NOTHING
+        since = created if created < now else None
         record = Record(
             message=message,
             receipt=next(self.receipts),
             state=State.SCHEDULED if due > now else State.READY,
-            created=now,
-            due=due if due > now else None,
-            expires=self._expiry(message, now),
+            created=created,
+            due=due if due > now else since,
+            expires=self._expiry(message, created),
             lane=message.lane,
+            attempt=carried.attempt,
+            lost=carried.lost,
+            failure=carried.failure,
         )
         self.records[message.id] = record
         self._size += len(message.body)

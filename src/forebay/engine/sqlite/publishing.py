@@ -16,7 +16,7 @@ from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.errors import EngineError, EngineFull
-from forebay.model.message import Message, quiet, start
+from forebay.model.message import Message, born, quiet, start
 from forebay.model.queue import QueueSpec
 
 #: Characters of an id; one of another length is inserted by itself.
@@ -98,15 +98,16 @@ def _ttl(tx: Transaction, queue: str) -> float | None:
 
 def _values(message: Message, ttl: float | None, now: float) -> tuple[Any, ...]:
     """The columns of a form, between id and body."""
-    due = start(message, now)
-    expires = _expires(message, ttl, now)
+    created, due = born(message, now), start(message, now)
+    expires = _expires(message, ttl, created)
+    since = created if created < now else None  # in the line it stands behind others, and yet is older
     return (
         message.queue,
         message.lane,
         rows.READY if due <= now else rows.SCHEDULED,
         message.priority,
-        now,
-        None if due <= now else due,
+        created,
+        since if due <= now else due,
         expires,
         message.key,
         message.unique,
@@ -115,9 +116,9 @@ def _values(message: Message, ttl: float | None, now: float) -> tuple[Any, ...]:
     )
 
 
-def _expires(message: Message, ttl: float | None, now: float) -> float | None:
+def _expires(message: Message, ttl: float | None, created: float) -> float | None:
     ttl = message.ttl if message.ttl is not None else ttl
-    return None if ttl is None else now + ttl
+    return None if ttl is None else created + ttl
 
 
 def _form(message: Message) -> Message:
@@ -127,7 +128,13 @@ def _form(message: Message) -> Message:
 
 def _insert_alike(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]) -> list[Receipt]:
     """Messages of one form, usually a whole batch; those that are duplicates are found out one by one."""
-    if len(alike) > 1 and alike[0].unique is None and _are_new(tx, alike) and _insert_all(tx, alike, form):
+    if (
+        len(alike) > 1
+        and alike[0].unique is None
+        and alike[0].carried is None
+        and _are_new(tx, alike)
+        and _insert_all(tx, alike, form)
+    ):
         return [Receipt(message.id) for message in alike]
     return [_insert_one(tx, message, form) for message in alike]
 
@@ -165,6 +172,9 @@ def _insert_one(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Rec
     if not tx.db.changes():
         return Receipt(message.id, Fate.DUPLICATE)
     _account(tx, form, 1)
+    if (carried := message.carried) is not None:
+        failure = rows.pack_or_none(carried.failure)
+        tx.db.execute(sql("carry"), (message.id, carried.attempt, carried.lost, failure))
     return Receipt(message.id)
 
 

@@ -13,7 +13,7 @@ pytest.register_assert_rewrite(
         f"{__name__}.{name}"
         for name in (
             *("declare", "publish", "lease", "extend", "settle", "recover", "wait", "depth", "gates"),
-            *("cancel", "many", "dead", "schedules", "results", "story", "debounce", "audits", "ahead"),
+            *("carried", "cancel", "many", "dead", "schedules", "results", "story", "debounce", "audits", "ahead"),
             *("processes", "concurrency", "driving", "struck", "kit", "stage"),
         )
     )
@@ -22,6 +22,7 @@ pytest.register_assert_rewrite(
 from forebay.testing.conformance.ahead import TestAhead
 from forebay.testing.conformance.audits import TestAudits
 from forebay.testing.conformance.cancel import TestCancel
+from forebay.testing.conformance.carried import TestCarried, TestTook
 from forebay.testing.conformance.concurrency import TestConcurrency
 from forebay.testing.conformance.dead import TestDead
 from forebay.testing.conformance.debounce import TestDebounce
@@ -52,6 +53,7 @@ __all__ = [
     "TestAudits",
     "TestCancel",
     "TestCaps",
+    "TestCarried",
     "TestCauses",
     "TestConcurrency",
     "TestDead",
@@ -82,6 +84,7 @@ __all__ = [
     "TestShared",
     "TestStory",
     "TestStruck",
+    "TestTook",
     "TestUnique",
     "TestWait",
     "TestWatch",

@@ -112,9 +112,9 @@ class Working(Stage):
         """The names of what a lease gave."""
         return names(self.lease(limit, worker, queues, **more))
 
-    def settle(self, outcome: Outcome, *deliveries: Delivery, worker: str = "w") -> list[bool]:
+    def settle(self, outcome: Outcome, *deliveries: Delivery, worker: str = "w", took: float = 0.0) -> list[bool]:
         """Settle deliveries that end alike."""
-        return self.run(self.backend.settle(worker, [Settlement(delivery, outcome) for delivery in deliveries]))
+        return self.run(self.backend.settle(worker, [Settlement(delivery, outcome, took) for delivery in deliveries]))
 
     def finish(self, outcome: Outcome | None = None, **fields: Any) -> None:
         """Publish "a", lease it and settle it."""
