@@ -1,6 +1,7 @@
 """A message as its producer makes it. Durations are relative: the store's clock turns them into times."""
 
 import math
+from typing import Any
 
 import msgspec
 
@@ -45,10 +46,12 @@ class Carried(msgspec.Struct, frozen=True, gc=False):
         for name, value in (("attempt", self.attempt), ("lost", self.lost)):
             if type(value) is not int or not 0 <= value <= _MOST:
                 raise ConfigError(f"carried: {name} counts from 0 to {_MOST:,}, and is not {value!r:.50}")
-        if self.created is not None and not (isinstance(self.created, int | float) and 0 <= self.created < math.inf):
-            raise ConfigError(f"carried: created is seconds since the epoch, and is not {self.created!r:.50}")
-        if not isinstance(self.failure, Failure | None):
-            raise ConfigError(f"carried: failure is a Failure, and is not {self.failure!r:.50}")
+        created: Any = self.created
+        failure: Any = self.failure
+        if created is not None and not (isinstance(created, int | float) and 0 <= created < math.inf):
+            raise ConfigError(f"carried: created is seconds since the epoch, and is not {created!r:.50}")
+        if not isinstance(failure, Failure | None):
+            raise ConfigError(f"carried: failure is a Failure, and is not {failure!r:.50}")
 
 
 class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):

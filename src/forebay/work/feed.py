@@ -36,7 +36,7 @@ Begin = Callable[[Delivery, Callable[[], None]], None]
 
 
 class Host(Protocol):
-    """The worker that a feed serves: `ends` is where ends are told, `begin` where messages begin, `time` the store's."""
+    """The worker that a feed serves: `ends` takes ends, `begin` begins messages; `time` the store's."""
 
     id: str
     ends: Ends

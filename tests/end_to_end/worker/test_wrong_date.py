@@ -4,7 +4,6 @@ The date that their Python code sees is off, as `forebay.testing.faults.stepped`
 """
 
 import contextlib
-import os
 import threading
 import time
 
@@ -103,7 +102,7 @@ class WrongPlace(Place):
     def be_off(self, seconds):
         new = self.date.with_suffix(f".{threading.get_ident()}")
         new.write_text(str(seconds))
-        os.replace(new, self.date)
+        new.replace(self.date)
 
 
 def constantly(place, seconds):
