@@ -1,4 +1,4 @@
-"""Numbers that do not fit into the array of a batch of acks: such a message ends like any other, only one by one."""
+"""The numbers of messages: none is used twice, and one that does not fit into the array of a batch does no harm."""
 
 import asyncio
 
@@ -6,9 +6,13 @@ import apsw
 import pytest
 
 from forebay.config import Settings
-from forebay.engine.contract import Beat, Want
+from forebay.engine.contract import Beat, Fate, Want
 from forebay.engine.registry import build
+from forebay.engine.sqlite.backend import Sqlite
+from forebay.engine.sqlite.sharing import Files
+from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
+from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
 from forebay.model.outcome import Ack, Settlement
@@ -52,3 +56,52 @@ def test_a_message_with_unusual_numbers_ends_like_its_neighbours(tmp_path, state
     assert again == [False] * 3
     assert states == [State.DONE] * 3
     assert counts == (0, 3)
+
+
+def numbers(path):
+    db = apsw.Connection(str(path))
+    found = [seq for (seq,) in db.execute("select seq from message order by seq")]
+    db.close()
+    return found
+
+
+def opened(path):
+    """An engine as another process would have it."""
+    engine = Sqlite(Settings(url=f"sqlite:///{path}"), SystemClock(), among=Files())
+    drive(engine.open())
+    drive(engine.extend([Beat(worker="w", lease=60)]))
+    return engine
+
+
+def publish(engine, count=1):
+    return drive(engine.publish([Message(id=new_id(), queue="q") for _ in range(count)]))
+
+
+def test_the_number_of_a_message_is_never_used_again_whoever_publishes_and_whatever_has_ended(tmp_path):
+    path, used = tmp_path / "q.db", set()
+    one, other = opened(path), opened(path)
+    for number in range(40):
+        engine = (one, other)[number % 2]
+        publish(engine, 1 + number % 3)
+        deliveries = drive(engine.lease(Want("w", ["q"], 10))).deliveries
+        now = {delivery.receipt for delivery in deliveries}
+        assert len(now) == 1 + number % 3
+        assert not used or min(now) > max(used)
+        used |= now
+        assert all(drive(engine.settle("w", [Settlement(delivery, Ack()) for delivery in deliveries])))
+        if number == 20:
+            drive(one.close())
+            drive(other.close())
+            one, other = opened(path), opened(path)
+    drive(one.close())
+    drive(other.close())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_row_of_somebody_else_that_has_the_next_number_is_in_nobodys_way(tmp_path, count):
+    engine = opened(tmp_path / "q.db")
+    publish(engine, 3)
+    altered(tmp_path / "q.db", "update message set seq = 4 where seq = 3")
+    assert {receipt.fate for receipt in publish(engine, count)} == {Fate.ACCEPTED}
+    assert numbers(tmp_path / "q.db") == [1, 2, 4, *range(5, 5 + count)]
+    drive(engine.close())

@@ -11,7 +11,7 @@ def test_numbers_that_are_used_up_are_told_as_what_they_are(tmp_path, max_size):
     with Forebay(f"sqlite:///{tmp_path}/q.db", max_size=max_size) as app:
         app.publish("mail", 1)
     db = apsw.Connection(f"{tmp_path}/q.db")
-    db.execute("update sqlite_sequence set seq = 9223372036854775807 where name = 'message'")
+    db.execute("update tally set n = 9223372036854775807 where name = 'seq'")
     db.close()
     with Forebay(f"sqlite:///{tmp_path}/q.db", max_size=max_size) as app:
         for values in ([2], [2, 3]):

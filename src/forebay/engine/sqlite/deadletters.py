@@ -35,7 +35,7 @@ class DeadLetters:
 
 
 def _redrive_all(tx: Transaction, seqs: Sequence[int]) -> int:
-    return sum(_moved(tx, seq, "redrive", "ready", (tx.now,)) for seq in seqs)
+    return sum(_moved(tx, seq, "redrive", "ready", (tx.now, tx.number())) for seq in seqs)
 
 
 def _moved(tx: Transaction, seq: int, statement: str, state: str, values: tuple[float, ...]) -> bool:

@@ -1,11 +1,12 @@
 """Which rows a query or a choice means, by an index that leads there quickly however many others wait.
 
-What is rare in its state, or has an id, a key or a place (queue and task) of its own, is found by an index. All else
-is a walk along the table in windows, between which others get their turn: long if little matches, but nobody waits.
+What has an id or a key, what is rare in its state, what is in a queue that holds little, and what is asked for of a
+queue whatever its task, is found by an index. All else is a walk along the table in windows, between which others get
+their turn: long if little matches, but nobody waits.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from forebay.engine.sqlite import rows
@@ -16,7 +17,7 @@ from forebay.model.lifecycle import LIVE, State
 WINDOW = 20_000
 #: Messages in a state that are few enough to be sorted.
 FEW = 10_000
-#: Places (queue and task) that are looked up one by one.
+#: Lanes and priorities of a queue that are looked up one by one.
 PLACES = 1_000
 
 Read = Callable[[str, Sequence[Any]], list[Any]]
@@ -52,6 +53,13 @@ _BY_STATE: dict[State, list[_Way]] = {
     State.RUNNING: [_Way("message_running", "state = 2")],
     State.PARKED: [_Way("message_parked", "state = 3")],
 }
+
+
+#: What somebody else wrote.
+_ODD = _Way("message_odd", "state not between 0 and 3")
+#: Columns between the queue and the number, in indexes that have some; and how one is compared with what was read.
+_APART = {"message_fresh": ("lane", "priority"), "message_back": ("lane", "priority"), "message_parked": ("lane",)}
+_PLACE = {"lane": "cast(? as text)", "priority": "?"}
 
 
 async def look(read: Read, sought: Sought, after: int, limit: int) -> list[int]:
@@ -108,31 +116,66 @@ def _live_ways(read: Read, sought: Sought) -> list[_Way] | None:
         return [_Way("message_unique", "once is not null")]
     if sought.key is not None:
         return [_Way("message_key", "key is not null")]
-    if sought.state is not None and _is_rare(read, sought):
-        return _BY_STATE[sought.state]
-    if sought.queue is not None and sought.task is not None:
-        return [_Way("message_place")]
-    if sought.queue is not None:
-        return _apart(read, "task", ("queue", sought.queue))
-    return None if sought.task is None else _apart(read, "queue", ("task", sought.task))
+    states = LIVE if sought.state is None else (sought.state,)
+    ways = [way for state in rows.LIVE_STATES if state in states for way in _BY_STATE[state]]
+    if sought.state is None:
+        ways.append(_ODD)
+    if _are_few(read, states, sought.queue):
+        return ways
+    if sought.queue is None or sought.task is not None:
+        return None
+    return _in_order(read, sought.queue, ways)
 
 
-def _is_rare(read: Read, sought: Sought) -> bool:
-    text = "select coalesce(sum(n), 0) from tally where name = ?1 and (?2 is null or queue = ?2)"
-    in_order = sought.state is State.SCHEDULED and sought.queue is not None and sought.task is None
-    return in_order or read(text, (str(sought.state), sought.queue))[0][0] <= FEW
+def _are_few(read: Read, states: Collection[State], queue: str | None) -> bool:
+    text = (
+        "select coalesce(sum(n), 0) from tally where name in (select cast(value as text) from carray(?1))"
+        " and (?2 is null or queue = ?2)"
+    )
+    return bool(read(text, (rows.many(map(str, states)), queue))[0][0] <= FEW)
 
 
-def _apart(read: Read, column: str, fixed: tuple[str, str]) -> list[_Way] | None:
-    """A way for each task of a queue, or for each queue (a task is asked for in each); None if there are too many."""
-    where, values = (f"{fixed[0]} = ? and ", (fixed[1],)) if fixed[0] == "queue" else ("", ())
-    text = f"select cast(min({column}) as blob) from message indexed by message_place where {where}{column}"  # noqa: S608
-    ways: list[_Way] = []
-    found: bytes | None = read(f"{text} >= ?", (*values, ""))[0][0]
-    while found is not None and len(ways) < PLACES:
-        ways.append(_Way("message_place", f"{column} = cast(? as text)", (found,)))
-        found = read(f"{text} > cast(? as text)", (*values, found))[0][0]
-    return ways if found is None else None
+def _in_order(read: Read, queue: str, ways: Sequence[_Way]) -> list[_Way] | None:
+    """The same ways within a queue, apart by lane and priority where the index is, so that each leads along the order.
+
+    None if there are too many.
+    """
+    found: list[_Way] = []
+    for way in ways:
+        columns = _APART.get(way.along, ())
+        for level in _levels(read, queue, way, columns):
+            if len(found) == PLACES:
+                return None
+            also = "".join(f" and {column} = {_PLACE[column]}" for column in columns)
+            found.append(way._replace(condition=way.condition + also, values=level))
+    return found
+
+
+def _levels(read: Read, queue: str, way: _Way, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The lanes of a queue that an index holds, with the priorities of each if it has them; each by one seek."""
+    if not columns:
+        yield ()
+        return
+    where = f"from message indexed by {way.along} where {way.condition} and queue = ?"
+    lane: Sequence[Any] | None = (b"",)
+    comparison = ">="
+    lowest = f"select cast(min(lane) as blob) {where} and lane"
+    while lane := _first(read, f"{lowest} {comparison} cast(? as text)", (queue, *lane)):
+        comparison = ">"
+        if "priority" not in columns:
+            yield (*lane,)
+            continue
+        highest = f"select max(priority) {where} and lane = cast(? as text)"
+        priority = _first(read, highest, (queue, *lane))
+        while priority:
+            yield (*lane, *priority)
+            priority = _first(read, f"{highest} and priority < ?", (queue, *lane, *priority))
+
+
+def _first(read: Read, text: str, values: Sequence[Any]) -> tuple[Any] | None:
+    """The one value of a query, unless it is null."""
+    value = read(text, values)[0][0]
+    return None if value is None else (value,)
 
 
 async def _walk(read: Read, sought: Sought, after: int, limit: int) -> list[int]:

@@ -15,15 +15,11 @@ from forebay.engine.sqlite.room import Room
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
-from forebay.model.errors import EngineError, EngineFull
 from forebay.model.message import Message, born, quiet, start
 from forebay.model.queue import QueueSpec
 
 #: Characters of an id; one of another length is inserted by itself.
 ID_LENGTH = 32
-
-#: The largest number that SQLite gives a row.
-LAST = 2**63 - 1
 
 
 class Publishing:
@@ -48,16 +44,7 @@ class Publishing:
             EngineFull: there is no room for them; nothing was changed.
             EngineError: a row of somebody else has used up the numbers of messages.
         """
-        try:
-            return self._db.room.within(tx, self._insert, messages)
-        except (apsw.FullError, EngineFull) as error:
-            if tx.value(sql("last_number")) != LAST:
-                raise
-            raise EngineError(
-                f"{self._db.path}: the numbers of messages are used up: somebody wrote seq {LAST} into its tables, "
-                "which Forebay never does: stop the workers, delete that row of `message` if there is one, and set "
-                "`sqlite_sequence` of `message` to the largest seq that is left"
-            ) from error
+        return self._db.room.within(tx, self._insert, messages)
 
     def _insert(self, tx: Transaction, messages: Sequence[Message]) -> list[Receipt]:
         if self._room is not self._db.room:
@@ -155,7 +142,7 @@ def _insert_all(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]
     """
     pairs = tuple([message.id.encode() + message.body for message in alike])
     tx.db.execute("savepoint alike")
-    tx.db.execute(sql("publish_alike"), (apsw.carray(pairs), *form))
+    tx.db.execute(sql("publish_alike"), (apsw.carray(pairs), *form, tx.number(len(alike)) - 1))
     complete = tx.db.changes() == len(alike)
     if complete:
         _account(tx, form, len(alike))
@@ -168,7 +155,7 @@ def _insert_all(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]
 def _insert_one(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Receipt:
     if message.unique is not None and (receipt := _held(tx, message, form)) is not None:
         return receipt
-    tx.db.execute(sql("publish"), (message.id, *form, message.body))
+    tx.db.execute(sql("publish"), (message.id, *form, message.body, tx.number()))
     if not tx.db.changes():
         return Receipt(message.id, Fate.DUPLICATE)
     _account(tx, form, 1)

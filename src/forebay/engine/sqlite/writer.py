@@ -6,24 +6,29 @@ told in the log if it fails, and changes nobody's answer.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import apsw
 
 from forebay.engine.sqlite import schema
 from forebay.engine.sqlite.bells import Ringer
 from forebay.engine.sqlite.lock import Held
+from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.turn import Nameless, Turn
 from forebay.engine.turns import Group, Turns
 from forebay.engine.waiting import Notified
 from forebay.model.clock import Clock
-from forebay.model.errors import OutcomeUnknown
+from forebay.model.errors import EngineError, OutcomeUnknown
+
+#: The largest number that SQLite gives a row, and the tally that remembers the largest of a message.
+LAST = 2**63 - 1
+NUMBERS = "", "seq"
 
 
 class Transaction:
     """What an operation sees: the connection, the time, and what it has to account for."""
 
-    __slots__ = ("after", "counts", "db", "mono", "now", "topics")
+    __slots__ = ("_last", "after", "counts", "db", "mono", "now", "numbered", "topics")
 
     def __init__(self, db: apsw.Connection, clock: Clock) -> None:
         self.db = db
@@ -32,6 +37,8 @@ class Transaction:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.topics: set[str] = set()
         self.after: list[Callable[[], object]] = []  # what may be remembered only once it is committed
+        self._last: int | None = None
+        self.numbered = 0  # by how much the largest number has grown
 
     def rows(self, text: str, bindings: Sequence[Any] = ()) -> list[Any]:
         """All rows of a statement."""
@@ -40,6 +47,26 @@ class Transaction:
     def value(self, text: str, bindings: Sequence[Any] = ()) -> Any:
         """The first column of a statement's first row; None without one."""
         return self.db.execute(text, bindings).get
+
+    def number(self, n: int = 1) -> int:
+        """The first of `n` numbers for new messages, in order of acceptance; none of them is ever used again.
+
+        Raises:
+            EngineError: they are used up.
+        """
+        if self._last is None:
+            known, found = cast("tuple[int, int]", self.rows(sql("last_number"))[0])
+            self._last = max(known, found)
+            self.numbered = self._last - known
+        if n > LAST - self._last:
+            raise EngineError(
+                f"{self.db.filename}: the numbers of messages are used up: somebody wrote seq {self._last} into its "
+                "tables, which Forebay never does: stop the workers, delete that row of `message` if there is one, "
+                "and set n of the tally 'seq' to the largest seq that is left"
+            )
+        self._last += n
+        self.numbered += n
+        return self._last - n + 1
 
     def count(self, queue_name: str, name: str, n: int = 1) -> None:
         """Add `n` to a tally of a queue when this commits."""
@@ -114,6 +141,8 @@ class Writer(Turns[Transaction]):
 
     def _tally(self, transaction: Transaction) -> None:
         rows = [(queue_name, name, n) for (queue_name, name), n in transaction.counts.items() if n]
+        if transaction.numbered:
+            rows.append((*NUMBERS, transaction.numbered))
         if rows:
             self._db.executemany(
                 "insert into tally (queue, name, n) values (?, ?, ?) on conflict do update set n = n + excluded.n", rows

@@ -16,19 +16,54 @@ alter table dead add column started real;
 alter table dead add column worker text;
 alter table dead add column progress blob;
 
--- since when it has been handed back because no worker knew its task
-alter table message add column unknown real;
+-- the number of a message comes from the writer: the largest yet is the tally 'seq' of no queue, in a page that
+-- changes anyway; so the table is made anew, without autoincrement
+-- once: was uniq; and so, whoever still writes in the old way is refused, not obeyed
+-- unknown: since when it has been handed back because no worker knew its task
+insert into tally select '', 'seq', seq from sqlite_sequence where name = 'message';
+alter table message rename to old_message;
+create table message (
+    seq integer primary key,  -- order of acceptance; never used again, so that an old lease finds nothing
+    id text not null,
+    queue text not null,
+    lane text not null default '',
+    state integer not null,
+    priority integer not null default 0,
+    attempt integer not null default 0,
+    lost integer not null default 0,
+    fence integer not null default 0,
+    cancel integer not null default 0,
+    created real not null,
+    due real,
+    expires real,
+    leased real,
+    worker text,
+    task text not null default '',
+    key text,
+    once text,
+    headers blob,
+    failure blob,
+    cause text,
+    progress blob,
+    body blob not null,
+    unknown real
+) strict;
+insert into message select *, null from old_message;
+drop table old_message;
+alter table dead rename column uniq to once;
+create unique index message_id on message (id);
+create index message_due on message (due) where state = 0;
+create index message_running on message (worker) where state = 2;
+create index message_cancel on message (worker) where cancel = 1;
+create index message_parked on message (queue, lane) where state = 3;
+create index message_expires on message (expires) where expires is not null;
 
 create index worker_alive on worker (until, boot) where state <> 'buried';
 
 -- a key may be held twice: by one that runs and, debounced, by one that waits beside it
-drop index message_unique;
-alter table message rename column uniq to once;  -- and so, whoever still writes in the old way is refused, not obeyed
-alter table dead rename column uniq to once;
 create index message_unique on message (once) where once is not null;
 
 -- what waits for its first run is in order of time as well, so that the oldest is the first; what comes back is not
-drop index message_ready;
 create index message_fresh on message (queue, lane, priority desc, seq) where state = 1 and due is null;
 create index message_back on message (queue, lane, priority desc, seq) where state = 1 and due is not null;
 create index message_age on message (queue, due) where state = 1 and due is not null;
@@ -37,8 +72,8 @@ create index message_age on message (queue, due) where state = 1 and due is not 
 create table merged (id text primary key, holder text not null, until real not null) strict, without rowid;
 create index merged_until on merged (until);
 
--- for looking: by place, by key, and what is rare among much else
-create index message_place on message (queue, task, seq);
+-- for looking: by key, and what is rare among much else
+create index message_odd on message (seq) where state not between 0 and 3;
 create index message_key on message (key, seq) where key is not null;
 create index message_later on message (queue, seq) where state = 0;
 create index finished_other on finished (state, seq) where state <> 'done';

@@ -1,5 +1,2 @@
--- the largest number that a message has or had
-select max(
-    coalesce((select max(seq) from message), 0),
-    coalesce((select seq from sqlite_sequence where name = 'message'), 0)
-)
+-- the largest number that a message has had by our count, and the largest that one has
+select coalesce((select n from tally where queue = '' and name = 'seq'), 0), coalesce((select max(seq) from message), 0)
