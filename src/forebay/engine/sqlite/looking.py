@@ -157,25 +157,18 @@ def _levels(read: Read, queue: str, way: _Way, columns: Sequence[str]) -> Iterat
         yield ()
         return
     where = f"from message indexed by {way.along} where {way.condition} and queue = ?"
-    lane: Sequence[Any] | None = (b"",)
-    comparison = ">="
     lowest = f"select cast(min(lane) as blob) {where} and lane"
-    while lane := _first(read, f"{lowest} {comparison} cast(? as text)", (queue, *lane)):
-        comparison = ">"
+    highest = f"select max(priority) {where} and lane = cast(? as text)"
+    lane = read(f"{lowest} >= ''", (queue,))[0][0]
+    while lane is not None:
         if "priority" not in columns:
-            yield (*lane,)
-            continue
-        highest = f"select max(priority) {where} and lane = cast(? as text)"
-        priority = _first(read, highest, (queue, *lane))
-        while priority:
-            yield (*lane, *priority)
-            priority = _first(read, f"{highest} and priority < ?", (queue, *lane, *priority))
-
-
-def _first(read: Read, text: str, values: Sequence[Any]) -> tuple[Any] | None:
-    """The one value of a query, unless it is null."""
-    value = read(text, values)[0][0]
-    return None if value is None else (value,)
+            yield (lane,)
+        else:
+            priority = read(highest, (queue, lane))[0][0]
+            while priority is not None:
+                yield (lane, priority)
+                priority = read(f"{highest} and priority < ?", (queue, lane, priority))[0][0]
+        lane = read(f"{lowest} > cast(? as text)", (queue, lane))[0][0]
 
 
 async def _walk(read: Read, sought: Sought, after: int, limit: int) -> list[int]:
