@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forebay.config import Settings
+from forebay.engine.backend import Whole
 from forebay.engine.contract import Beat, Want
-from forebay.engine.registry import Backend, build
+from forebay.engine.registry import build
 from forebay.model.clock import SystemClock
 from forebay.model.ids import new_id
 from forebay.model.message import Message
@@ -62,7 +63,7 @@ SHAPES: dict[str, tuple[int, Callable[[int], Message]]] = {
 class Place:
     """One engine with its backlog, and the seconds that its verbs took."""
 
-    engine: Backend
+    engine: Whole
     make: Callable[[int], Message]
     queues: tuple[str, ...]
     leases: list[float] = field(default_factory=list)

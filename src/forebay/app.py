@@ -7,9 +7,11 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
 
 from forebay import config
 from forebay.config import Given
+from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Depth
 from forebay.engine.facade import Facade
-from forebay.engine.registry import build
+from forebay.engine.measured import watched_store
+from forebay.engine.registry import backend, scheme_of
 from forebay.engine.waiting import drive
 from forebay.model.clock import Clock, SystemClock
 from forebay.model.errors import ConfigError
@@ -18,6 +20,7 @@ from forebay.produce.codec import encode_value
 from forebay.produce.declaring import Declares
 from forebay.produce.handle import Handle, named, told
 from forebay.produce.looking import Which, asked
+from forebay.produce.needs import needs_of
 from forebay.produce.producer import Producer
 from forebay.produce.registry import Registry
 from forebay.produce.seal import make_seal
@@ -53,9 +56,13 @@ class Forebay(Declares):
         self.clock: Clock = clock or SystemClock()
         self.registry = registry = Registry()
         queues = registry.queues
-        backend = build(self.settings, self.clock)
-        self.store = backend
-        self.engine = Facade(backend, lambda: list(queues.values()))
+        self.backend = parts = backend(self.settings, self.clock)
+        declared = weakref.ref(registry)  # whose tasks hold the producer, with which the engine is to go
+        scheme, has = scheme_of(self.settings), parts.engine.capabilities
+        self.engine = Facade(
+            parts.engine, lambda: list(queues.values()), lambda: require(scheme, has, needs_of(declared()))
+        )
+        self.store = watched_store(parts, self.engine.watch)
         self.producer = Producer(self.engine, self.store, self.settings, make_seal(self.settings, keys))
         registry.bind(self.producer)
         self.on_start, self.on_stop, self.on_failure = registry.on_start, registry.on_stop, registry.on_failure
@@ -152,6 +159,7 @@ class Forebay(Declares):
         Raises:
             ConfigError: there is no such thing to name.
         """
+        self.producer.require(Need("browse", "this app", "messages()"))
         await self.engine.open()
         return [self.producer.revealed(found) for found in await self.store.messages(asked(query, which))]
 

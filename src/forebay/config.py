@@ -26,6 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory://`.
+        store: the URL of what keeps results and schedules beside an engine that keeps none; refused by one that does.
+        namespace: what parts several apps at one URL from each other; refused by an engine that has no such thing.
         durability: "full" survives power loss; "normal" may lose the last commits then (a killed process loses nothing
             either way).
         lease: seconds that a worker process holds its messages without a heartbeat.
@@ -43,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     url: str = "sqlite:///forebay.db"
+    store: str | None = None
+    namespace: str = ""
     durability: Literal["full", "normal"] = "full"
     lease: Annotated[float, msgspec.Meta(ge=0.1, le=1e9)] = 15.0
     payload_limit: Annotated[int, msgspec.Meta(gt=0, le=2**29)] = 1024 * 1024
@@ -61,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class Given(TypedDict, total=False):
     """The settings that a program may pass to `Forebay(url, ...)`; see `Settings`, which says what each is."""
 
+    store: str | None
+    namespace: str
     durability: Literal["full", "normal"]
     lease: Duration
     payload_limit: int

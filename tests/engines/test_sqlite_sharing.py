@@ -163,7 +163,7 @@ def test_apps_that_are_dropped_are_closed_and_leave_no_descriptor_and_no_thread(
 def test_the_stricter_durability_holds_for_both(path):
     quick, safe = app(path, durability="normal"), app(path, durability="full")
     quick.publish("q", 1)
-    synced = lambda one: one.store._db.writer._db.pragma("synchronous")
+    synced = lambda one: one.backend.engine._db.writer._db.pragma("synchronous")
     assert synced(quick) == 1
     safe.publish("q", 2)
     assert synced(quick) == 2

@@ -6,7 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import apsw
 import click
 
 from forebay.cli import output
@@ -15,7 +14,7 @@ from forebay.cli.bench_room import Fleet, room
 from forebay.cli.kinds import SECONDS
 from forebay.cli.shared import Command, current, with_app
 from forebay.cli.shared import output as form
-from forebay.engine.sqlite.place import file_system
+from forebay.engine.backend import Checks
 
 #: Columns of the name and of the result of a figure.
 _NAME, _RESULT = 32, 12
@@ -45,10 +44,10 @@ def bench(processes: int, seconds: float, messages: int, durability: str, folder
         text = "bench has an app and a file of its own: choose the disk with --folder"
         raise click.UsageError(text, click.get_current_context())
     with room(folder, durability) as place:
-        facts = {**_facts(place.folder), "durability": _PROMISE[durability]}
-        printer = Printer(facts)
         from forebay.cli.bench_app import app, lateness, nothing
 
+        facts = _facts(app.backend.checks, place.folder.resolve())
+        printer = Printer({**facts, "durability": _PROMISE[durability]})
         fleet, plan = Fleet(place, processes), Plan(seconds, messages, processes)
         with_app(app, lambda app: measure(app, (nothing, lateness), plan, fleet, printer.told), create=True)
         printer.end()
@@ -81,18 +80,20 @@ class Printer:
             output.show_one("json", answer, list[str])
 
 
-def _facts(folder: Path) -> dict[str, str]:
+def _facts(checks: Checks | None, ours: Path) -> dict[str, str]:
     """On what, and with what, the figures were taken."""
+    engine = dict(checks.about() if checks is not None else {})
+    disk = engine.pop("disk", "").replace(str(ours), str(ours.parent))
     parts = {name: version(name) for name in ("forebay", "msgspec", "uvloop") if _installed(name)}
     versions = {
         **parts,
-        "SQLite": apsw.sqlite_lib_version(),
+        **engine,
         platform.python_implementation(): platform.python_version(),
     }
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "machine": f"{cores} cores, {_cpu()}, {platform.system()} {platform.release()}",
-        "disk": f"{folder.resolve().parent} ({file_system(folder) or 'unknown file system'})",
+        "disk": disk,
         "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
     }
 

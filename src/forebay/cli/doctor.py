@@ -16,8 +16,8 @@ from forebay.cli.shared import output as form
 from forebay.cli.table import Table
 from forebay.cli.why import locator
 from forebay.config import Settings
+from forebay.engine.backend import Checks
 from forebay.engine.registry import build
-from forebay.engine.sqlite import checkup
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineError, SchemaTooNew
 from forebay.model.finding import Finding, Level, fail
@@ -39,8 +39,9 @@ def doctor(*, quick: bool, strict: bool) -> int:
     Exits 0 if nothing failed, 4 if something did, 3 if the engine cannot be used at all.
     """
     app = the_app("doctor")
-    findings = list(checkup.examine(_on_file(app.settings), deep=not quick))
-    needed = [one for one in findings if one.check in checkup.NEEDED and one.level is not Level.OK]
+    checks = _checks(app)
+    findings = list(checks.examine(deep=not quick))
+    needed = [one for one in findings if one.check in checks.needed and one.level is not Level.OK]
     if not needed:
         findings += _flow(app)
     _print(findings)
@@ -70,13 +71,15 @@ async def _look(app: Forebay) -> tuple[Snapshot | None, Snapshot, list[tuple[str
     return before, now, causes
 
 
-def _on_file(settings: Settings) -> Settings:
-    """Refuse what has no file to look at."""
-    if not build(settings, SystemClock()).capabilities.shared:
+def _checks(app: Forebay) -> Checks:
+    """The checks of its engine; refuses one that nothing can be seen of from here."""
+    if not app.engine.capabilities.shared:
         raise ConfigError(
-            f"{settings.url} lives inside one process and cannot be seen from here: use sqlite:///name.db"
+            f"{app.settings.url} lives inside one process and cannot be seen from here: use sqlite:///name.db"
         )
-    return settings
+    if app.backend.checks is None:
+        raise ConfigError(f"{app.settings.url}: this engine has nothing to check")
+    return app.backend.checks
 
 
 def _print(findings: Sequence[Finding]) -> None:
@@ -114,14 +117,15 @@ def _counted(count: int, word: str) -> str:
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 if a migration is needed.")
 def migrate(*, check: bool) -> int:
     """Migrate the database schema, creating the file if there is none. A newer schema is refused."""
-    settings = _on_file(the_app("migrate").settings)
-    before, newest = checkup.versions(settings)
+    app = the_app("migrate")
+    settings, checks = app.settings, _checks(app)
+    before, newest = checks.versions()
     if before > newest:
         raise SchemaTooNew(f"{settings.url} has schema {before}, this Forebay knows up to {newest}: upgrade Forebay")
     after = before
     if before < newest and not check:
         asyncio.run(_open(msgspec.structs.replace(settings, migrate=True)))
-        after, _ = checkup.versions(settings)
+        after, _ = checks.versions()
     answer = {"url": settings.url, "before": before, "after": after, "newest": newest}
     output.show_one(form(), answer, lambda: _told(before, after, newest))
     return Code.OK if after == newest else Code.FAILURE

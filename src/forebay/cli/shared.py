@@ -14,7 +14,7 @@ import msgspec
 
 from forebay.app import Forebay
 from forebay.locate import locate
-from forebay.model.errors import ConfigError, EngineUnreachable, SchemaTooOld
+from forebay.model.errors import ConfigError, SchemaTooOld
 
 T = TypeVar("T")
 
@@ -164,13 +164,8 @@ def _reachable(app: Forebay, create: bool) -> None:
     url = app.settings.url
     if not app.engine.capabilities.shared:
         raise ConfigError(f"{url} lives inside one process and cannot be seen from here: use sqlite:///name.db")
-    if create or not url.lower().startswith("sqlite:"):
-        return
-    from forebay.engine.sqlite.address import path_of
-
-    path = path_of(url)
-    if not path.parent.exists() or not path.exists():
-        raise EngineUnreachable(f"{path}: no such file: name the app with -A or the file with --url, or enqueue first")
+    if not create and app.backend.checks is not None:
+        app.backend.checks.reachable()
 
 
 def only(names: Sequence[str], known: Sequence[str], kind: str) -> None:

@@ -1,15 +1,36 @@
-"""What an engine may have beside the verbs: checks of itself, and publishing in a transaction of the caller's own."""
+"""A backend: the parts that an engine and its store consist of, put together by whoever builds them.
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+An engine that is its own store is one object in each place but `checks`; one with a store beside it takes some parts
+from there. Whoever uses it takes the part it needs, or all of them `joined`. Does nothing itself.
+"""
 
-from forebay.engine.contract import Receipt
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, NamedTuple, Protocol, cast
+
+from forebay.engine.contract import Engine, Receipt
 from forebay.model.finding import Finding
 from forebay.model.message import Message
+from forebay.store.contract import (
+    Audits,
+    DeadLetters,
+    Gates,
+    Inspects,
+    Results,
+    Schedules,
+    Store,
+    Workers,
+)
 
 
 class Checks(Protocol):
     """Looking at what an engine stands on, without opening it and without changing anything."""
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """The checks without which nothing else can be asked: `Finding.check` of these."""
+        ...
 
     def examine(self, *, deep: bool = True) -> Iterator[Finding]:
         """All findings, as they come; ends early when nothing more can be asked.
@@ -25,6 +46,18 @@ class Checks(Protocol):
         Raises:
             EngineUnreachable: nothing was ever made there, or nothing answers.
         """
+        ...
+
+    def versions(self) -> tuple[int, int]:
+        """The version of the stored schema, 0 if there is none yet, and the one that this Forebay writes.
+
+        Raises:
+            EngineUnreachable: what is there is not ours.
+        """
+        ...
+
+    def about(self) -> Mapping[str, str]:
+        """What it stands on, for people: the "disk" or server, and the library by its name."""
         ...
 
 
@@ -44,3 +77,48 @@ class Transacts(Protocol):
             EngineError: the connection leads elsewhere, or no transaction is open on it.
         """
         ...
+
+
+class Whole(Engine, Store, Protocol):
+    """Engine and store in one object."""
+
+
+class Backend(NamedTuple):
+    """The parts. `checks` is None where nothing outlives the process, `transacts` where there are no transactions."""
+
+    engine: Engine
+    results: Results
+    inspects: Inspects
+    dead: DeadLetters
+    gates: Gates
+    schedules: Schedules
+    workers: Workers
+    audits: Audits
+    checks: Checks | None = None
+    transacts: Transacts | None = None
+
+
+def of_one(whole: Whole, checks: Checks | None = None, transacts: Transacts | None = None) -> Backend:
+    """The backend of an engine that is its own store."""
+    return Backend(whole, whole, whole, whole, whole, whole, whole, whole, checks, transacts)
+
+
+#: What stands in the places of a `Backend` that have verbs.
+ROLES: tuple[type, ...] = (Engine, Results, Inspects, DeadLetters, Gates, Schedules, Workers, Audits)
+
+Verb = Callable[..., Any]
+
+
+def verbs(backend: Backend, roles: Sequence[type] = ROLES) -> Iterator[tuple[str, Verb]]:
+    """Every verb of the parts with these roles, by name; no two parts have one of the same name."""
+    for part, role in zip(backend, ROLES, strict=False):
+        for name, _ in inspect.getmembers(role, inspect.iscoroutinefunction) if role in roles else ():
+            yield name, getattr(part, name)
+
+
+def joined(backend: Backend) -> Whole:
+    """All parts as one object; the very one if they are."""
+    parts = backend[: len(ROLES)]
+    if all(part is backend.engine for part in parts):
+        return cast("Whole", backend.engine)
+    return cast("Whole", SimpleNamespace(capabilities=backend.engine.capabilities, **dict(verbs(backend))))

@@ -6,10 +6,11 @@ An engine owns durability, order, leases and fences. It promises per verb what s
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
+from forebay.engine.capabilities import Capabilities
 from forebay.model.delivery import Delivery
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
@@ -17,41 +18,6 @@ from forebay.model.queue import QueueSpec
 
 #: Seconds for which a message that was merged is known, so that a publish that is tried again merges nothing twice.
 MERGED_FOR = 600.0
-
-
-class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What an engine has; read before a verb is used, so that nothing fails late or silently.
-
-    Attributes:
-        durable: an accepted message survives the loss of every process.
-        shared: several processes may open the same URL.
-        loop_free: its verbs never need a running event loop, so synchronous code may drive them directly.
-        dedupe: when a message is dropped whose id is known: at its "publish", or only at its "lease".
-        browse: a single message can be found and listed while it waits.
-        leases: what a lease hangs on: the "row" of its worker, or the "connection" to a broker.
-        steady: setting the date takes no lease away.
-        priorities, delays, unique, cancel: the message fields and verbs of that name are obeyed.
-        results: it keeps ends and results itself (otherwise a store is needed beside it).
-        partitioned: order and parallelism come from partitions of a log.
-        meters: rates and slots of queues, tasks and keys are obeyed.
-        transacts: it can publish in a transaction of the caller's own (`store.contract.Transacts`).
-    """
-
-    durable: bool
-    shared: bool
-    loop_free: bool = False
-    dedupe: Literal["publish", "lease"] = "publish"
-    browse: bool = True
-    leases: Literal["row", "connection"] = "row"
-    steady: bool = True
-    priorities: bool = True
-    delays: bool = True
-    unique: bool = True
-    cancel: bool = True
-    results: bool = True
-    partitioned: bool = False
-    meters: bool = True
-    transacts: bool = False
 
 
 class Fate(StrEnum):

@@ -7,13 +7,14 @@ while it waits for that, or is cancelled, leaves it to the others as if it had n
 import asyncio
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from forebay.engine import own
 from forebay.engine.aside import Aside
-from forebay.engine.contract import Beat, Capabilities, Depth, Engine, Leased, Receipt, Recovered, Want
+from forebay.engine.capabilities import Capabilities
+from forebay.engine.contract import Beat, Depth, Engine, Leased, Receipt, Recovered, Want
+from forebay.engine.measured import Watch
 from forebay.engine.waiting import drive
 from forebay.model.errors import EngineError
 from forebay.model.message import Message
@@ -22,17 +23,24 @@ from forebay.model.queue import QueueSpec
 
 
 class Facade:
-    """An engine with a watch on it. `calls`, `items` and `busy` (seconds) count per verb since the start."""
+    """An engine with a watch on it.
 
-    def __init__(self, inner: Engine, queues: Callable[[], Sequence[QueueSpec]]) -> None:
-        self._inner, self._queues = inner, queues
+    Args:
+        inner: the engine.
+        queues: what the app has declared up to now.
+        admit: called before it is opened, and again when the app has declared more; raises ConfigError if the engine
+            has not what the app asks for.
+    """
+
+    def __init__(
+        self, inner: Engine, queues: Callable[[], Sequence[QueueSpec]], admit: Callable[[], None] | None = None
+    ) -> None:
+        self._inner, self._queues, self._admit = inner, queues, admit
         self._opened, self._pid = False, 0
         self._declared: tuple[QueueSpec, ...] = ()
         self._aside = Aside()
         self._holders = 0
-        self.calls: Counter[str] = Counter()
-        self.items: Counter[str] = Counter()
-        self.busy: Counter[str] = Counter()
+        self.watch = Watch()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -66,6 +74,8 @@ class Facade:
 
     async def _open(self) -> None:
         queues = tuple(self._queues())
+        if self._admit is not None:
+            self._admit()
         if not self._opened:
             await self._inner.open()
             self._opened, self._pid, self._declared = True, os.getpid(), ()
@@ -116,40 +126,46 @@ class Facade:
         """See `Engine.publish`."""
         started = time.perf_counter()
         receipts = await self._inner.publish(messages)
-        self._count("publish", len(messages), started)
+        self.watch.note("publish", started, len(messages))
         return receipts
 
     async def lease(self, want: Want) -> Leased:
         """See `Engine.lease`."""
         started = time.perf_counter()
         leased = await self._inner.lease(want)
-        self._count("lease", len(leased.deliveries), started)
+        self.watch.note("lease", started, len(leased.deliveries))
         return leased
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
         """See `Engine.settle`."""
         started = time.perf_counter()
         verdicts = await self._inner.settle(worker, settlements)
-        self._count("settle", len(settlements), started)
+        self.watch.note("settle", started, len(settlements))
         return verdicts
 
     async def extend(self, beats: Sequence[Beat]) -> list[bool]:
         """See `Engine.extend`."""
-        return await self._inner.extend(beats)
+        started = time.perf_counter()
+        renewed = await self._inner.extend(beats)
+        self.watch.note("extend", started, len(beats))
+        return renewed
 
     async def recover(self, lost: Sequence[str] = ()) -> Recovered:
         """See `Engine.recover`."""
-        return await self._inner.recover(lost)
+        started = time.perf_counter()
+        recovered = await self._inner.recover(lost)
+        self.watch.note("recover", started, recovered.returned + recovered.quarantined)
+        return recovered
 
     async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
         """See `Engine.wait`."""
+        started = time.perf_counter()
         await self._inner.wait(queues, timeout, since)
+        self.watch.note("wait", started)
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
         """See `Engine.depth`."""
-        return await self._inner.depth(queues)
-
-    def _count(self, verb: str, items: int, started: float) -> None:
-        self.calls[verb] += 1
-        self.items[verb] += items
-        self.busy[verb] += time.perf_counter() - started  # type: ignore[assignment]
+        started = time.perf_counter()
+        depths = await self._inner.depth(queues)
+        self.watch.note("depth", started, len(depths))
+        return depths

@@ -1,32 +1,28 @@
 """From a URL to an engine. The engine's own module, and its library, are imported only when its scheme is asked for.
 
-An engine outside this house is found by its entry point in the group `forebay.engines`: scheme = build function. In a
-scheme such as `recorded+sqlite` the first name counts; that engine is one around another.
+An engine outside this house is named by its entry point in the group `forebay.engines`, which is a function like
+`backend`, or by the module that has one: `shop.engine://…`. In a scheme such as `shop.recorded+sqlite` the first name
+counts; that engine is one around another.
 """
 
 import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 from urllib.parse import quote
 
 import msgspec
 
 from forebay.config import Settings, masked
-from forebay.engine.contract import Engine
+from forebay.engine.backend import Backend, Whole, joined
 from forebay.model.clock import Clock
 from forebay.model.errors import ConfigError
-from forebay.store.contract import Store
-
-
-class Backend(Engine, Store, Protocol):
-    """An engine that is its own store."""
-
+from forebay.model.queue import check_name
 
 Maker = Callable[[Settings, Clock], Backend]
 
-#: scheme -> (module that has `build(settings, clock)`, extra that installs its library)
+#: scheme -> (module that has `backend(settings, clock)`, extra that installs its library)
 SCHEMES: dict[str, tuple[str, str]] = {
     "memory": ("forebay.engine.memory", ""),
     "sqlite": ("forebay.engine.sqlite", ""),
@@ -34,21 +30,54 @@ SCHEMES: dict[str, tuple[str, str]] = {
 _USUAL = "sqlite:///name.db, sqlite:////folder/name.db for an absolute path, or memory://"
 
 
-def build(settings: Settings, clock: Clock) -> Backend:
-    """The engine for `settings.url`, not yet opened.
+def backend(settings: Settings, clock: Clock) -> Backend:
+    """The parts behind `settings.url`, not yet opened.
 
     Raises:
-        ConfigError: it is no URL, its scheme is unknown, or its extra is not installed.
+        ConfigError: it is no URL, its scheme is unknown, its extra is not installed, or it has no use for `store` or
+            `namespace`.
     """
+    made = _maker(settings)(settings, clock)
+    _fits(settings, made)
+    return made
+
+
+def build(settings: Settings, clock: Clock) -> Whole:
+    """All of `backend` as one object."""
+    return joined(backend(settings, clock))
+
+
+def scheme_of(settings: Settings) -> str:
+    """The scheme of the engine's URL."""
+    return settings.url.partition(":")[0].lower()
+
+
+def _fits(settings: Settings, made: Backend) -> None:
+    """Settings that this engine could not obey are refused."""
+    has, scheme = made.engine.capabilities, scheme_of(settings)
+    if settings.namespace:
+        check_name("namespace", settings.namespace)
+        if not has.namespaces:
+            raise ConfigError(
+                f"namespace={settings.namespace!r} has no effect on {scheme}://: give each app a URL of its own, and "
+                "leave out namespace"
+            )
+    if settings.store and has.results:
+        raise ConfigError(f"{scheme}:// is its own store: leave out store={masked(settings.store)!r}")
+    if not has.results and not settings.store:
+        raise ConfigError(f"{scheme}:// keeps no results and schedules: give it a store, store='sqlite:///name.db'")
+
+
+def _maker(settings: Settings) -> Maker:
     scheme, colon, _ = settings.url.partition(":")
     if not colon or not re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme):
         raise ConfigError(f"{masked(settings.url)!r} is no URL of an engine: write {_USUAL}")
     name, plus, rest = scheme.lower().partition("+")
     if name not in SCHEMES:
-        return _foreign(name)(settings, clock)
+        return _foreign(settings.url.partition(":")[0].partition("+")[0])
     if plus:
         raise ConfigError(f"{scheme}:// is no engine, and +{rest} would be dropped: write {_USUAL}")
-    return _house(name)(settings, clock)
+    return _house(name)
 
 
 def absolute(settings: Settings) -> Settings:
@@ -75,7 +104,7 @@ def place(settings: Settings) -> str:
 def _house(scheme: str) -> Maker:
     module, extra = SCHEMES[scheme]
     try:
-        return cast("Maker", import_module(module).build)
+        return cast("Maker", import_module(module).backend)
     except ImportError as error:
         if not extra:
             raise
@@ -85,7 +114,16 @@ def _house(scheme: str) -> Maker:
 def _foreign(scheme: str) -> Maker:
     from importlib.metadata import entry_points  # slow to import, and few need it
 
-    for point in entry_points(group="forebay.engines", name=scheme):
+    for point in entry_points(group="forebay.engines", name=scheme.lower()):
         return cast("Maker", point.load())
+    if "." in scheme:
+        return _module(scheme)
     known = ", ".join(f"{name}://" for name in SCHEMES)
     raise ConfigError(f"no engine for URL scheme {scheme!r}: known are {known}")
+
+
+def _module(name: str) -> Maker:
+    try:
+        return cast("Maker", import_module(name).backend)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"no engine for URL scheme {name!r}: no module of that name has one ({error})") from error

@@ -74,6 +74,10 @@ class Handle(Generic[T]):
         """
         return self._producer.revealed(await self._find())
 
+    async def _ended_or_not(self) -> Found | None:
+        """What is known of it; None where only ends can be found, and it has none yet."""
+        return await self._find() if self._producer.browses else await self._producer.find(self.id)
+
     async def _find(self) -> Found:
         found = await self._producer.find(self.id)
         if found is None:
@@ -106,13 +110,14 @@ class Handle(Generic[T]):
         patience = None if timeout is None else seconds(timeout, "timeout")
         deadline = None if patience is None else time.monotonic() + patience
         mark, started, told = None, time.monotonic(), running() is None
-        while (found := await self._find()).state not in FINAL:
+        while (found := await self._ended_or_not()) is None or found.state not in FINAL:
             left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
             if left <= 0:
+                state = "not done" if found is None else found.state
                 raise ResultTimeout(
-                    f"message {self.id} is still {found.state} after {patience:g} s; the message is unaffected"
+                    f"message {self.id} is still {state} after {patience:g} s; the message is unaffected"
                 )
-            if not told and found.state is State.READY and time.monotonic() - started >= LONG:
+            if not told and found is not None and found.state is State.READY and time.monotonic() - started >= LONG:
                 told = _told_of_waiting(found)
             mark = await self._producer.watch(self.id, left, mark)
         return self._outcome(found)

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from forebay.config import Settings
+from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Engine, Fate, Receipt
+from forebay.engine.registry import scheme_of
 from forebay.model.errors import ConfigError, EngineFull, NoSuchMessage, OutcomeUnknown, PayloadTooLarge
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
 from forebay.model.sealed import DEBOUNCED, Part
 from forebay.produce.context import lineage
+from forebay.produce.needs import needs_of_waiting
 from forebay.produce.seal import Seal
 from forebay.produce.ways import Options
 from forebay.store.contract import Found, Store
@@ -67,10 +70,12 @@ class Producer:
 
         Raises:
             PayloadTooLarge: a body is over the limit.
-            ConfigError: one id was chosen for more than one message.
+            ConfigError: one id was chosen for more than one message, or the engine has not what was chosen.
         """
         if not bodies:
             return []
+        if chosen.priority or chosen.delay or chosen.due is not None or chosen.unique is not None:
+            self.require(*needs_of_waiting(task or chosen.queue, chosen))
         limit = self.settings.payload_limit
         if (longest := max(map(len, bodies))) > limit:
             raise PayloadTooLarge(
@@ -83,6 +88,15 @@ class Producer:
         if self.seal is None:
             return made
         return [replace(one, body=self.seal.close(Part.BODY, one, one.body)) for one in made]
+
+    def require(self, *needs: Need) -> None:
+        """Raises ConfigError if the engine has not what is needed."""
+        require(scheme_of(self.settings), self.engine.capabilities, needs)
+
+    @property
+    def browses(self) -> bool:
+        """Whether a message can be found before it has ended."""
+        return self.engine.capabilities.browse
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Publish; durable when this returns.
@@ -123,6 +137,7 @@ class Producer:
 
     async def cancel(self, id_: str) -> State:
         """Cancel a message; its state after that."""
+        self.require(Need("cancel", f"message {id_}", "cancel()"))
         await self.engine.open()
         state = (await self.store.cancel([id_]))[0]
         if state is None:

@@ -7,7 +7,8 @@ import msgspec
 
 from forebay.app import Forebay
 from forebay.engine.facade import Facade
-from forebay.engine.registry import build
+from forebay.engine.measured import watched_store
+from forebay.engine.registry import backend
 from forebay.engine.waiting import drive
 from forebay.model.clock import Clock
 
@@ -19,18 +20,19 @@ def in_memory(app: Forebay, clock: Clock | None = None) -> Generator[Forebay]:
     Args:
         clock: what tells the time meanwhile, such as a `ManualClock`; the app's own if None.
     """
-    before = app.settings, app.clock, app.engine, app.store
+    before = app.settings, app.clock, app.backend, app.engine, app.store
     app.clock = clock or app.clock
-    app.settings = msgspec.structs.replace(app.settings, url="memory://")
-    app.store = backend = build(app.settings, app.clock)
-    app.engine = Facade(backend, lambda: list(app.registry.queues.values()))
+    app.settings = msgspec.structs.replace(app.settings, url="memory://", store=None, namespace="")
+    app.backend = backend(app.settings, app.clock)
+    app.engine = Facade(app.backend.engine, lambda: list(app.registry.queues.values()))
+    app.store = watched_store(app.backend, app.engine.watch)
     _tell(app)
     try:
-        drive(backend.put_schedules(app.registry.rows(app.clock.now())))
+        drive(app.store.put_schedules(app.registry.rows(app.clock.now())))
         yield app
     finally:
         drive(app.engine.close())
-        app.settings, app.clock, app.engine, app.store = before
+        app.settings, app.clock, app.backend, app.engine, app.store = before
         _tell(app)
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from forebay.engine.registry import Backend
+from forebay.engine.backend import Whole
 from forebay.flow.weight import too_heavy
 from forebay.model.errors import EngineError, ForebayError
 from forebay.model.outcome import Lose
@@ -47,7 +47,7 @@ class Lookout:
     def __init__(
         self,
         children: Mapping[str, Offspring],
-        backend: Backend,
+        backend: Whole,
         keeper: Keeper,
         fail: Callable[[ForebayError], None],
         limits: Limits,

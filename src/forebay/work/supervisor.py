@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 
 from forebay.config import Settings, WorkerOptions
+from forebay.engine.backend import Whole
 from forebay.engine.contract import Beat
-from forebay.engine.registry import Backend, build
+from forebay.engine.registry import build
 from forebay.engine.waiting import call_in
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, SchemaTooNew, text_of
@@ -57,7 +58,7 @@ class Supervisor:
         self._children: dict[str, Offspring] = {}
         self._lives: set[asyncio.Task[None]] = set()
         self._settings = Settings()
-        self._backend: Backend | None = None
+        self._backend: Whole | None = None
         self._keeper: Keeper | None = None
         self._opening = asyncio.Lock()
         self._services: list[asyncio.Task[None]] = []
@@ -326,7 +327,7 @@ class Supervisor:
                 _logger.error("cannot recover what %s held: %s; it will be found by its lease", child.id, text)
         self._children.pop(child.id, None)
 
-    async def _hand_back(self, child: Offspring, backend: Backend) -> None:
+    async def _hand_back(self, child: Offspring, backend: Whole) -> None:
         if settlements := child.judge(await backend.held(child.id)):
             await backend.settle(child.id, settlements)
         recovered = await backend.recover([child.id])

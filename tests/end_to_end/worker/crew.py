@@ -207,7 +207,7 @@ async def kill_the_worker_at_most_once() -> None:
 def hang_the_connection() -> None:
     """What a network file system that does not answer would do to this worker alone."""
     with noted():
-        app.store._db.writer._commit = lambda _: threading.Event().wait()
+        app.backend.engine._db.writer._commit = lambda _: threading.Event().wait()
 
 
 @app.task

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from forebay.config import Settings
-from forebay.engine import memory
 from forebay.engine.facade import Facade
+from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import EngineUnreachable
@@ -17,7 +17,7 @@ class Remote:
     """The memory engine, behind a server that takes a moment to answer, and may not answer at first."""
 
     def __init__(self, refusals=0):
-        self.inner, self.opens, self.refusals = memory.build(Settings(url="memory://"), SystemClock()), 0, refusals
+        self.inner, self.opens, self.refusals = build(Settings(url="memory://"), SystemClock()), 0, refusals
 
     def __getattr__(self, name):
         return getattr(self.inner, name)

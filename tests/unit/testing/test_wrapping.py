@@ -9,7 +9,9 @@ from forebay.engine.registry import build
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError
 from forebay.model.message import Message
+from forebay.testing.faults.mutation import WRAPPER
 from forebay.testing.history import events, read, recorded
+from forebay.testing.history.engine import WRAPPER as HISTORY
 from forebay.testing.wrapping import option, peel, wrap
 
 
@@ -18,11 +20,11 @@ def made(url):
 
 
 def test_a_wrapper_takes_its_option_out_of_the_url_and_leaves_the_others():
-    url = wrap(wrap("sqlite:////tmp/my.db", "mutated", mutation="ack-early"), "recorded", history="/a b")
-    assert url.startswith("recorded+mutated+sqlite:////tmp/my.db?")
+    url = wrap(wrap("sqlite:////tmp/my.db", "one.mutated", mutation="ack-early"), "recorded", history="/a b")
+    assert url.startswith("recorded+one.mutated+sqlite:////tmp/my.db?")
     assert option(url, "history") == "/a b"
     inner = peel(Settings(url=url), "history").url
-    assert inner == "mutated+sqlite:////tmp/my.db?mutation=ack-early"
+    assert inner == "one.mutated+sqlite:////tmp/my.db?mutation=ack-early"
     assert peel(Settings(url=inner), "mutation").url == "sqlite:////tmp/my.db"
 
 
@@ -42,14 +44,21 @@ def test_a_recorded_engine_is_the_engine_and_keeps_a_history_beside_it(engine, t
 
 def test_an_option_that_is_missing_is_named():
     with pytest.raises(ConfigError, match=r"lacks an option of its wrapper: add \?history=\.\.\."):
-        made("recorded+memory://")
+        made(f"{HISTORY}+memory://")
 
 
 def test_an_unknown_mutation_is_told_which_there_are():
     with pytest.raises(ConfigError, match="no mutation 'none': there are ack-early, drop-the-fence"):
-        made(wrap("memory://", "mutated", mutation="none"))
+        made(wrap("memory://", WRAPPER, mutation="none"))
 
 
 def test_an_engine_that_nobody_installed_is_told_which_there_are():
     with pytest.raises(ConfigError, match="no engine for URL scheme 'nowhere': known are memory://"):
         made("nowhere://")
+
+
+def test_a_module_that_is_no_engine_is_told_why():
+    with pytest.raises(ConfigError, match=r"no engine for URL scheme 'no\.where': no module of that name has one"):
+        made("no.where+sqlite:///x.db")
+    with pytest.raises(ConfigError, match=r"'json\.decoder': no module of that name has one .*'backend'"):
+        made("json.decoder://")

@@ -2,11 +2,12 @@
 
 Read `line`, `record` and `state`, then the verbs: `engine` for messages on their way, `messages` for looking at them,
 `store` for gates, schedules and workers. Safe to use from several threads, and whoever calls may be struck at any
-step: the state changes in a thread of its own. Each `build` is a world of its own.
+step: the state changes in a thread of its own. Each `backend` is a world of its own.
 """
 
 from forebay.config import Settings, masked
 from forebay.engine.aside import Aside, carried_out_aside
+from forebay.engine.backend import Backend, of_one
 from forebay.engine.memory.engine import MemoryEngine
 from forebay.engine.memory.messages import MemoryMessages
 from forebay.engine.memory.state import Memory
@@ -30,8 +31,13 @@ class MemoryBackend(MemoryEngine, MemoryMessages, MemoryStore):
         MemoryStore.__init__(self, memory)
 
 
+def backend(settings: Settings, clock: Clock) -> Backend:
+    """The parts of a new, empty memory engine; see `build`."""
+    return of_one(build(settings, clock))
+
+
 def build(settings: Settings, clock: Clock) -> MemoryBackend:
-    """A new, empty memory engine.
+    """A new, empty memory engine, which is its own store.
 
     Raises:
         ConfigError: the URL says more than that, and it would be dropped.

@@ -7,7 +7,8 @@ verb takes the lock once, never awaits inside, and is over when it returns.
 from collections.abc import Sequence
 from typing import Any
 
-from forebay.engine.contract import Beat, Capabilities, Depth, Leased, Receipt, Recovered, Want
+from forebay.engine.capabilities import HOUSE, Capabilities
+from forebay.engine.contract import Beat, Depth, Leased, Receipt, Recovered, Want
 from forebay.engine.memory.line import Line
 from forebay.engine.memory.record import Queue, Record, Worker
 from forebay.engine.memory.state import BURIED, SWEEP, Memory
@@ -17,8 +18,6 @@ from forebay.model.message import Message
 from forebay.model.outcome import Ack, Lose, Outcome, Park, Settlement
 from forebay.model.queue import QueueSpec
 from forebay.model.ruling import EXPIRED, SILENT, Standing, rule
-
-CAPABILITIES = Capabilities(durable=False, shared=False, loop_free=True)
 
 
 class MemoryEngine:
@@ -31,7 +30,7 @@ class MemoryEngine:
     @property
     def capabilities(self) -> Capabilities:
         """What this engine has."""
-        return CAPABILITIES
+        return HOUSE["memory"]
 
     async def open(self) -> None:
         """Nothing to connect to."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from forebay.config import Settings
-from forebay.engine.contract import Beat, Capabilities, Depth, Fate, Leased, Receipt, Recovered, Want
+from forebay.engine.capabilities import HOUSE
+from forebay.engine.contract import Beat, Depth, Fate, Leased, Receipt, Recovered, Want
 from forebay.engine.sqlite import publishing
 from forebay.engine.sqlite.audits import Audits
 from forebay.engine.sqlite.database import Database
@@ -31,7 +32,7 @@ from forebay.model.queue import QueueSpec
 class Verbs:
     """The engine contract."""
 
-    capabilities = Capabilities(durable=True, shared=True, loop_free=True)
+    capabilities = HOUSE["sqlite"]
 
     def __init__(self, database: Database, settling: Settling) -> None:
         self._db = database

@@ -1,10 +1,8 @@
-"""What `loop_free` promises: every verb can be driven by hand, in any thread, with no event loop anywhere."""
+"""Verbs are the same for everybody: each can be driven by hand, in any thread, with no event loop anywhere."""
 
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
-
-import pytest
 
 from forebay.engine.contract import Beat, Want
 from forebay.engine.waiting import drive
@@ -16,10 +14,6 @@ T = TypeVar("T")
 
 
 class TestDriving:
-    @pytest.fixture(autouse=True)
-    def _loop_free(self, kit: Kit) -> None:
-        kit.needs("loop_free")
-
     def test_the_life_of_a_message_without_a_loop(self, kit: Kit) -> None:
         """Publish, lease, settle and look, each run to its end in the calling thread."""
         backend = kit.backend

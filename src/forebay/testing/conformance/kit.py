@@ -11,8 +11,8 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
+from forebay.engine.backend import Whole
 from forebay.engine.contract import Beat, Depth, Leased, Receipt, Recovered, Want
-from forebay.engine.registry import Backend
 from forebay.model.clock import SystemClock
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State
@@ -195,7 +195,7 @@ class Kit(Working):
 
 
 #: Takes the row of a worker away from under what it runs, as somebody with a shell might.
-ForgetWorker = Callable[[Backend, str], None]
+ForgetWorker = Callable[[Whole, str], None]
 
 
 @pytest.fixture

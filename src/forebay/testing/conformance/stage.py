@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 import pytest
 
-from forebay.engine.registry import Backend
+from forebay.engine.backend import Whole
 from forebay.model.clock import Clock
 from forebay.testing.clock import ManualClock
 
@@ -19,7 +19,7 @@ class MakeBackend(Protocol):
     Each call gives a backend that is not yet opened, all on the same storage if the engine is `shared`.
     """
 
-    def __call__(self, clock: Clock | None = None) -> Backend:
+    def __call__(self, clock: Clock | None = None) -> Whole:
         """A backend with default settings; on the machine's clock if none is given."""
         ...
 
@@ -27,7 +27,7 @@ class MakeBackend(Protocol):
 class Stage:
     """One opened backend in the hands of a test. Not for two threads at once: each takes a `fellow` of its own."""
 
-    def __init__(self, make: MakeBackend, clock: Clock, backend: Backend | None = None) -> None:
+    def __init__(self, make: MakeBackend, clock: Clock, backend: Whole | None = None) -> None:
         self._make = make
         self._clock = clock
         self._runner = asyncio.Runner()
@@ -62,9 +62,7 @@ class Stage:
         return self._joined(type(self)(self._make, self._clock))
 
     def fellow(self) -> Self:
-        """A kit for another thread: the same instance if it may be driven from anywhere, else a second one."""
-        if not self.backend.capabilities.loop_free:
-            return self.peer()
+        """A kit for another thread, on the same instance: it may be driven from anywhere."""
         return self._joined(type(self)(self._make, self._clock, self.backend))
 
     def _joined(self, kit: Self) -> Self:

@@ -111,7 +111,6 @@ class TestStruck:
     @pytest.mark.parametrize("verb", VERBS)
     def test_a_thread_that_is_struck_in_a_verb_leaves_nothing_behind(self, kit: Kit, verb: str) -> None:
         """Raised in the caller at any step of a verb: the next call works, in every thread, and counts are right."""
-        kit.needs("loop_free")
         kit.beat()
         kit.publish(*(f"before{number}" for number in range(3)))
         names = _strikes(lambda name: drive(VERBS[verb](kit, name)))

@@ -11,8 +11,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from forebay.app import Forebay
+from forebay.engine.backend import Whole
 from forebay.engine.contract import Beat, Want
-from forebay.engine.registry import Backend, build
+from forebay.engine.registry import build
 from forebay.model.message import Message
 from forebay.model.outcome import Release, Settlement
 from forebay.store.contract import Query
@@ -32,7 +33,7 @@ async def _broken_off(call: Call, seconds: float) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def _hold(store: Backend, chance: random.Random, seed: int) -> int:
+async def _hold(store: Whole, chance: random.Random, seed: int) -> int:
     """Lease, be cancelled, and look what is held; how many leases took something that nobody holds, or the reverse."""
     name, odd = f"cancelled-{seed}", 0
     await store.extend([Beat(worker=name, lease=60.0)])

@@ -15,7 +15,7 @@ from forebay.model.errors import ForebayError
 from forebay.produce.context import Context
 from forebay.testing.history import Recorder, folder_of
 
-app = Forebay("recorded+sqlite:///faults.db?history=history")
+app = Forebay("sqlite:///faults.db")
 _recorder = Recorder(folder_of(app.settings.url))
 
 

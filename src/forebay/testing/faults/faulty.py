@@ -1,4 +1,4 @@
-"""`faulty+sqlite:…?errors=FILE`: SQLite on a disk that fails as often as `FILE` says at the time.
+"""`…faulty+sqlite:…?errors=FILE`: SQLite on a disk that fails as often as `FILE` says at the time.
 
 The file holds a probability; without it the disk is sound. For SQLite only: other engines write elsewhere.
 """
@@ -6,29 +6,29 @@ The file holds a probability; without it the disk is sound. For SQLite only: oth
 import contextlib
 import random
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import apsw
 
 from forebay.config import Settings
-from forebay.engine.registry import Backend
-from forebay.engine.registry import build as build_inner
+from forebay.engine.backend import Backend, Whole
+from forebay.engine.registry import backend as inner_backend
 from forebay.model.clock import Clock
 from forebay.testing import wrapping
 
-WRAPPER, OPTION = "faulty", "errors"
+WRAPPER, OPTION = __name__, "errors"
 
 
-def build(settings: Settings, clock: Clock) -> Backend:
+def backend(settings: Settings, clock: Clock) -> Backend:
     """The engine under the wrapper, with every file that this process opens from now on at risk."""
-    inner = build_inner(wrapping.peel(settings, OPTION), clock)
-    return cast("Backend", Faulty(inner, Path(wrapping.option(settings.url, OPTION))))
+    errors = Path(wrapping.option(settings.url, OPTION))
+    return wrapping.around(inner_backend(wrapping.peel(settings, OPTION), clock), lambda inner: Faulty(inner, errors))
 
 
 class Faulty(wrapping.Wrapped):
     """An engine on a bad disk."""
 
-    def __init__(self, inner: Backend, errors: Path) -> None:
+    def __init__(self, inner: Whole, errors: Path) -> None:
         super().__init__(inner)
         self._disk = _Disk(errors)  # SQLite knows it by name; it has to live as long as the engine
 

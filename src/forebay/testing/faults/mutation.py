@@ -1,18 +1,17 @@
-"""`mutated+…?mutation=NAME`: an engine that is wrong in one way, to see whether the suite would notice.
+"""`…mutation+…?mutation=NAME`: an engine that is wrong in one way, to see whether the suite would notice.
 
 Works on any engine, from outside: nothing of this is a switch in production code. A mutation is a class that overrides
 the one verb it spoils. What syncs are for is spoiled elsewhere, by `forebay.testing.powerloss` with `--skip`.
 """
 
 from collections.abc import Sequence
-from typing import cast
 
 import msgspec
 
 from forebay.config import Settings
+from forebay.engine.backend import Backend, Whole
 from forebay.engine.contract import Fate, Leased, Receipt, Want
-from forebay.engine.registry import Backend
-from forebay.engine.registry import build as build_inner
+from forebay.engine.registry import backend as inner_backend
 from forebay.model.clock import Clock
 from forebay.model.errors import ConfigError
 from forebay.model.ids import new_id
@@ -20,10 +19,10 @@ from forebay.model.message import Message
 from forebay.model.outcome import Ack, Settlement
 from forebay.testing import wrapping
 
-WRAPPER, OPTION = "mutated", "mutation"
+WRAPPER, OPTION = __name__, "mutation"
 
 
-def build(settings: Settings, clock: Clock) -> Backend:
+def backend(settings: Settings, clock: Clock) -> Backend:
     """The engine under the wrapper, spoiled.
 
     Raises:
@@ -32,14 +31,13 @@ def build(settings: Settings, clock: Clock) -> Backend:
     name = wrapping.option(settings.url, OPTION)
     if name not in MUTATIONS:
         raise ConfigError(f"no mutation {name!r}: there are {', '.join(MUTATIONS)}")
-    inner = build_inner(wrapping.peel(settings, OPTION), clock)
-    return cast("Backend", MUTATIONS[name](inner))
+    return wrapping.around(inner_backend(wrapping.peel(settings, OPTION), clock), MUTATIONS[name])
 
 
 class AckEarly(wrapping.Wrapped):
     """A message is done as soon as it is leased; what its worker says later is believed without a look."""
 
-    def __init__(self, inner: Backend) -> None:
+    def __init__(self, inner: Whole) -> None:
         super().__init__(inner)
         self._early: set[tuple[str, int]] = set()
 

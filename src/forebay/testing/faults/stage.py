@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from forebay.config import Settings
-from forebay.engine.registry import Backend, build
+from forebay.engine.backend import Whole
+from forebay.engine.registry import build
 from forebay.model.clock import SystemClock
 from forebay.testing import wrapping
 from forebay.testing.faults.procs import Proc
@@ -41,7 +42,7 @@ class Stage:
         self._url = ""
         self._procs: list[Proc] = []
         self._runner = asyncio.Runner()
-        self._backend: Backend | None = None
+        self._backend: Whole | None = None
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,7 @@ class Stage:
         return recorded(url, self.history)
 
     @property
-    def engine(self) -> Backend:
+    def engine(self) -> Whole:
         """The engine, opened here."""
         if self._backend is None:
             settings = Settings(url=self.url, lease=self.lease, result_ttl=86400.0, max_size=self.max_size)

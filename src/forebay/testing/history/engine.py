@@ -1,4 +1,4 @@
-"""`recorded+…?history=FOLDER`: an engine whose every answer that matters is written down, whichever process asks.
+"""`…history.engine+…?history=FOLDER`: an engine whose every answer that matters is written down, whoever asks.
 
 It changes nothing. Redrives and purges by an operator are not recorded; a history that has them cannot be judged.
 """
@@ -6,12 +6,11 @@ It changes nothing. Redrives and purges by an operator are not recorded; a histo
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 from forebay.config import Settings
+from forebay.engine.backend import Backend, Whole
 from forebay.engine.contract import Beat, Leased, Receipt, Recovered, Want
-from forebay.engine.registry import Backend
-from forebay.engine.registry import build as build_inner
+from forebay.engine.registry import backend as inner_backend
 from forebay.model.clock import Clock
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
@@ -19,7 +18,7 @@ from forebay.testing import wrapping
 from forebay.testing.history import events
 from forebay.testing.history.record import Recorder, digest
 
-WRAPPER, OPTION = "recorded", "history"
+WRAPPER, OPTION = __name__, "history"
 
 
 def recorded(url: str, folder: Path) -> str:
@@ -32,16 +31,18 @@ def folder_of(url: str) -> Path:
     return Path(wrapping.option(url, OPTION))
 
 
-def build(settings: Settings, clock: Clock) -> Backend:
+def backend(settings: Settings, clock: Clock) -> Backend:
     """The engine under the wrapper, recorded."""
-    inner = build_inner(wrapping.peel(settings, OPTION), clock)
-    return cast("Backend", Recorded(inner, Recorder(folder_of(settings.url))))
+    recorder = Recorder(folder_of(settings.url))
+    return wrapping.around(
+        inner_backend(wrapping.peel(settings, OPTION), clock), lambda inner: Recorded(inner, recorder)
+    )
 
 
 class Recorded(wrapping.Wrapped):
     """The verbs by which messages move, each with its question and its answer."""
 
-    def __init__(self, inner: Backend, recorder: Recorder) -> None:
+    def __init__(self, inner: Whole, recorder: Recorder) -> None:
         super().__init__(inner)
         self._recorder = recorder
 

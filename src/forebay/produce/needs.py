@@ -1,0 +1,59 @@
+"""What an app asks of its engine, read from what it has declared; and what one message asks that was not declared.
+
+Pure. Who has it, and what is said if nobody does, stands in `engine.capabilities`.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from forebay.engine.capabilities import Need
+from forebay.model.queue import QueueSpec
+
+if TYPE_CHECKING:
+    from forebay.produce.registry import Registry
+
+#: Options of a queue that are meters.
+_METERED = ("rate", "burst", "concurrency", "key_rate", "key_burst", "key_concurrency", "ordered", "fair")
+
+
+class Waits(Protocol):
+    """How a message waits; see `produce.ways.Options`."""
+
+    @property
+    def priority(self) -> int: ...
+    @property
+    def delay(self) -> float: ...
+    @property
+    def due(self) -> float | None: ...
+    @property
+    def unique(self) -> str | None: ...
+
+
+def needs_of(declared: "Registry | None") -> Iterator[Need]:
+    """All that is declared up to now; nothing by an app that is gone."""
+    if declared is None:
+        return
+    for task in declared.tasks.values():
+        yield from needs_of_waiting(f"task {task.name}", task.waiting)
+    for spec in declared.queues.values():
+        yield from _of_queue(spec)
+    for name, planned in declared.schedules.items():
+        yield from needs_of_waiting(f"schedule {name}", planned.waiting)
+
+
+def needs_of_waiting(by: str, how: Waits) -> Iterator[Need]:
+    """What a message needs that waits like this."""
+    if how.priority:
+        yield Need("priorities", by, f"priority={how.priority}")
+    if how.delay:
+        yield Need("delays", by, f"delay={how.delay:g}")
+    if how.due is not None:
+        yield Need("delays", by, f"due={how.due:g}")
+    if how.unique is not None:
+        yield Need("unique", by, f"unique={how.unique!r}")
+
+
+def _of_queue(spec: QueueSpec) -> Iterator[Need]:
+    for name in _METERED:
+        if value := getattr(spec, name):
+            yield Need("meters", f"queue {spec.name}", f"{name}={value}")
