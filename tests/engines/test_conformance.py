@@ -5,6 +5,7 @@ from contextlib import closing
 import apsw
 import pytest
 
+from engines.servers import redis
 from forebay.config import Settings
 from forebay.engine.registry import build
 from forebay.engine.sqlite import Sqlite
@@ -12,15 +13,20 @@ from forebay.engine.sqlite.sharing import Files
 from forebay.model.clock import SystemClock
 from forebay.testing.conformance import *  # noqa: F403 - the suite is what this module consists of
 
-URLS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/queue.db"}
+URLS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/queue.db", "redis": ""}
 
 
 @pytest.fixture(params=URLS)
 def make_backend(request, tmp_path):
+    if request.param == "redis":
+        with redis.empty() as settings:
+            yield lambda clock=None: build(settings, clock or SystemClock())
+        return
     settings = Settings(url=URLS[request.param].format(folder=tmp_path))
     if request.param == "sqlite":  # each as in a process of its own; those of one process share what is open
-        return lambda clock=None: Sqlite(settings, clock or SystemClock(), among=Files())
-    return lambda clock=None: build(settings, clock or SystemClock())
+        yield lambda clock=None: Sqlite(settings, clock or SystemClock(), among=Files())
+    else:
+        yield lambda clock=None: build(settings, clock or SystemClock())
 
 
 @pytest.fixture
@@ -29,7 +35,9 @@ def forget_worker():
         if isinstance(backend, Sqlite):
             with closing(apsw.Connection(str(backend._db.path))) as db:
                 db.execute("delete from worker where id = ?", (worker,))
-        else:
+        elif hasattr(backend, "_memory"):
             del backend._memory.workers[worker]
+        else:
+            redis.forget_worker(backend, worker)
 
     return forget

@@ -106,6 +106,7 @@ class TestLease:
 
     def test_setting_the_date_takes_no_lease_away(self, kit: Kit) -> None:
         """Worker leases are monotonic: an hour's jump of the wall clock does not end them."""
+        kit.needs("steady")
         kit.publish("a", "b")
         kit.beat(lease=15)
         (first,) = kit.lease(1)

@@ -1,0 +1,89 @@
+"""From a URL to how a server is reached: host, user, TLS, and every time limit. Connects to nothing.
+
+What a URL may say is listed here; all else is refused, for it would be dropped or would change what the engine counts
+on (the protocol's version, retries of the client's own). No secret leaves it.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
+from urllib.parse import parse_qsl, urlsplit
+
+from redis import connection as client
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from forebay.config import Settings, masked
+from forebay.engine.patience import ANSWER, CONNECT
+from forebay.model.errors import ConfigError
+
+_logger = logging.getLogger("forebay.redis")
+
+#: The namespace of an app that names none.
+NAMESPACE = "forebay"
+_SCHEMES = {"redis": "redis", "valkey": "redis", "rediss": "rediss", "valkeys": "rediss", "unix": "unix"}
+#: What may stand behind the `?`.
+_OPTIONS = frozenset({"db", "ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
+_client: Any = client  # of its types, `Wire` has those that matter here
+_CLASSES = {"redis": "Connection", "rediss": "SSLConnection", "unix": "UnixDomainSocketConnection"}
+
+
+class Wire(Protocol):
+    """What we use of the client's connections."""
+
+    def connect(self) -> None: ...
+    def disconnect(self) -> None: ...
+    def pack_commands(self, commands: Sequence[tuple[Any, ...]]) -> list[bytes]: ...
+    def send_packed_command(self, command: list[bytes], check_health: bool = ...) -> None: ...
+    def read_response(self, *, disable_decoding: bool = ...) -> Any: ...
+    def can_read(self, timeout: float = ...) -> bool: ...
+
+
+class Address:
+    """How one server is reached; `place` says where, without a secret; `tag` is what all keys of ours begin with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.place = masked(settings.url)
+        self.tag = f"{{{settings.namespace or NAMESPACE}}}:"
+        scheme, _, rest = settings.url.partition("://")
+        self._kind = _SCHEMES[scheme.lower()]
+        if settings.durability != "full":
+            raise ConfigError(
+                f"durability={settings.durability!r} has no effect on {self.place}: its own settings (appendonly, "
+                "appendfsync) say what a crash may cost; leave it out"
+            )
+        self._kwargs = self._parsed(f"{self._kind}://{rest}")
+
+    def __repr__(self) -> str:
+        return f"<Address {self.place}>"
+
+    def _parsed(self, url: str) -> dict[str, Any]:
+        given = [name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)]
+        if unknown := [name for name in given if name not in _OPTIONS]:
+            known = ", ".join(sorted(_OPTIONS))
+            raise ConfigError(
+                f"{self.place.partition('?')[0]}: option {unknown[0][:80]!r} of the URL is not known; known are {known}"
+            )
+        try:
+            parsed: Mapping[str, Any] = _client.parse_url(url)
+        except ValueError as error:
+            raise ConfigError(f"{self.place}: {error}: write redis://user:password@host:6379/0") from None
+        kwargs = {name: value for name, value in parsed.items() if name != "connection_class"}
+        if kwargs.get("ssl_cert_reqs", "required") != "required":
+            _logger.warning("%s: the server's certificate is not verified: anybody may answer in its stead", self.place)
+        if self._kind == "rediss":
+            kwargs.setdefault("ssl_check_hostname", kwargs.get("ssl_cert_reqs", "required") == "required")
+        return kwargs
+
+    def connection(self, at: tuple[str, int] | None = None) -> Wire:
+        """A connection that is not made yet; `at` another node of the same cluster. Nothing in it tries again."""
+        kwargs = dict(self._kwargs)
+        if at is not None and self._kind != "unix":
+            kwargs["host"], kwargs["port"] = at
+        if self._kind != "unix":
+            kwargs |= {"socket_connect_timeout": CONNECT, "socket_keepalive": True}
+        made = getattr(_client, _CLASSES[self._kind])(
+            protocol=2, socket_timeout=ANSWER, retry=Retry(NoBackoff(), 0), health_check_interval=0,
+            decode_responses=False, client_name="forebay", **kwargs,
+        )  # fmt: skip
+        return cast("Wire", made)

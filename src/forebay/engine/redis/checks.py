@@ -1,0 +1,108 @@
+"""The `Checks` role over a server: what `doctor`, `migrate` and `bench` ask. Changes nothing there."""
+
+from collections.abc import Iterator, Mapping
+
+import redis as client
+
+from forebay.engine.redis.address import Address
+from forebay.engine.redis.connections import SCHEMA
+from forebay.engine.redis.probe import ask, talk
+from forebay.engine.redis.server import Said, evicts, window
+from forebay.model.errors import EngineError
+from forebay.model.finding import Finding, fail, fine, warn
+
+#: Used memory, as a share of maxmemory, from which somebody should look.
+NEARLY = 0.8
+#: Memory of the process over memory in use, from which it is worth a line.
+FRAGMENTED = 2.0
+_MIB = 1024 * 1024
+
+
+class ServerChecks:
+    """The server at this address."""
+
+    needed = frozenset({"server", "eviction", "schema"})
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+
+    def examine(self, *, deep: bool = True) -> Iterator[Finding]:
+        """See `Checks.examine`."""
+        try:
+            said = ask(self._address)
+            before, newest = self.versions()
+        except EngineError as error:
+            yield fail("server", str(error), "start it, or correct the URL")
+            return
+        yield fine("server", f"{said.version} at {self._address.place}, redis-py {client.__version__}")
+        if why := evicts(said):
+            yield fail("eviction", why.partition(": ")[0], why.partition(": ")[2])
+            return
+        yield fine("eviction", f"maxmemory-policy {said.policy or 'not told by the server'}")
+        if before > newest:
+            yield fail("schema", f"its keys have schema {before}, this Forebay knows up to {newest}", "upgrade Forebay")
+            return
+        yield fine("schema", f"schema {before or newest}" if before else "nothing is there yet")
+        yield _durability(said)
+        yield _disk(said)
+        yield _memory(said)
+        yield _replicas(said)
+
+    def reachable(self) -> None:
+        """See `Checks.reachable`."""
+        ask(self._address)
+
+    def versions(self) -> tuple[int, int]:
+        """See `Checks.versions`."""
+        (answer,) = talk(self._address, [("HGET", self._address.tag + "meta", "schema")])
+        return int(answer) if isinstance(answer, bytes) else 0, SCHEMA
+
+    def about(self) -> Mapping[str, str]:
+        """See `Checks.about`."""
+        said = ask(self._address)
+        return {
+            "server": f"{said.version} at {self._address.place}, a crash of it may lose {window(said).words}",
+            "redis-py": client.__version__,
+        }
+
+
+def _durability(said: Said) -> Finding:
+    lost = window(said)
+    text = f"a crash of the server may lose {lost.words}"
+    if lost.seconds is not None and lost.seconds <= 2.0:
+        return fine("durability", text)
+    return warn("durability", text, "set appendonly yes, and appendfsync everysec, or always to lose nothing")
+
+
+def _disk(said: Said) -> Finding:
+    failed = [name for name in ("aof_last_write_status", "rdb_last_bgsave_status") if said.info.get(name) == "err"]
+    if failed:
+        return fail(
+            "disk", f"its last write failed ({', '.join(failed)})", "free some space there, and look at its log"
+        )
+    return fine("disk", "its last writes went well")
+
+
+def _memory(said: Said) -> Finding:
+    used, most = int(said.info.get("used_memory", 0)), said.maxmemory
+    shown = f"{used / _MIB:,.0f} MiB in use"
+    if most and used > NEARLY * most:
+        return warn(
+            "memory", f"{shown} of {most / _MIB:,.0f}: at the end of it new messages are refused",
+            "raise maxmemory, or let the workers catch up",
+        )  # fmt: skip
+    if not most:
+        return fine("memory", f"{shown}, no maxmemory: it grows until the host has no more")
+    return fine("memory", f"{shown} of {most / _MIB:,.0f}")
+
+
+def _replicas(said: Said) -> Finding:
+    role, count = said.info.get("role", "?"), said.info.get("connected_slaves", "0")
+    if role == "slave":
+        return fail("role", "it is a replica, and takes no writes", "give the URL of the primary")
+    if count != "0":
+        return warn(
+            "role", f"it has {count} replicas, which follow a moment behind: a failover may lose what they lack",
+            "min-replicas-to-write and min-replicas-max-lag bound how much that is",
+        )  # fmt: skip
+    return fine("role", "a primary without replicas")

@@ -1,0 +1,171 @@
+"""What is open of one server: a connection to change, one to look, one that listens; and what is known of it.
+
+Opening and closing are for threads that nobody strikes: a `Facade` sees to that.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from forebay.config import Settings
+from forebay.engine.aside import Aside
+from forebay.engine.patience import DEADLINE, LONGEST
+from forebay.engine.redis.address import Address
+from forebay.engine.redis.bells import Bells
+from forebay.engine.redis.errors import PASSING, word
+from forebay.engine.redis.mark import Mark
+from forebay.engine.redis.probe import ask
+from forebay.engine.redis.server import Said, evicts, parse_info, window
+from forebay.engine.redis.talk import Batch, Reading, Talk
+from forebay.engine.redis.times import Times
+from forebay.engine.waiting import drive
+from forebay.model.clock import Clock
+from forebay.model.errors import ConfigError, EngineClosed, EngineError, EngineUnreachable, SchemaTooNew
+from forebay.model.queue import QueueSpec
+
+_logger = logging.getLogger("forebay.redis")
+
+#: What the keys look like; a server with a newer one is not touched.
+SCHEMA = 1
+
+
+class Connections:
+    """The connections of one engine."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings, self.clock = settings, clock
+        self.address = Address(settings)
+        self.bells, self.times, self.mark = Bells(self.address), Times(clock), Mark(self.address.place)
+        self.mark.again = self._set_up_again
+        self.aside = Aside()
+        self._guard = threading.RLock()
+        self._talk: Talk | None = None
+        self._looker: Talk | None = None
+        self._declared: dict[str, QueueSpec] = {}
+
+    def open(self) -> None:
+        """Connect, and see whether messages may live there. Does nothing if it is open.
+
+        Raises:
+            EngineUnreachable: nobody answers there, or not to us.
+            ConfigError: the server throws away what it holds when its memory is full.
+            SchemaTooNew: a newer Forebay wrote what is there.
+        """
+        with self._guard:
+            if self._talk is not None:
+                return
+            said = _asked(self.address)
+            if why := evicts(said):
+                raise ConfigError(f"{self.address.place}: {why}")
+            talk = Talk(self.address, self.clock, lambda: self.bells.work.version)
+            try:
+                drive(self._begin(talk))
+            except BaseException:
+                talk.close()
+                raise
+            self._talk = talk
+        _logger.info("%s: %s; a crash of it may lose %s", self.address.place, said.version, window(said).words)
+
+    async def _begin(self, talk: Talk) -> None:
+        born, schema, seq = await talk.carry(_open, self.mark.seq)
+        if schema > SCHEMA:
+            raise SchemaTooNew(
+                f"{self.address.place}: its keys have schema {schema}, this Forebay knows up to {SCHEMA}: upgrade "
+                "Forebay, or choose another namespace"
+            )
+        self.mark.named(born)
+        self.mark.see(seq)
+        self.times.see(await talk.carry(_now))
+
+    @property
+    def talk(self) -> Talk:
+        """The connection that changes things.
+
+        Raises:
+            EngineClosed: the engine is not open.
+        """
+        if self._talk is None:
+            raise EngineClosed("this engine is not open: use `async with app:`, or call `open()` first")
+        return self._talk
+
+    @property
+    def looker(self) -> Talk:
+        """The one that only looks; made by the first who does."""
+        if self._looker is None:
+            with self._guard:
+                if self._looker is None and self.talk:
+                    self._looker = Talk(self.address, self.clock)
+        return self._looker  # type: ignore[return-value]
+
+    def remember(self, queues: Sequence[QueueSpec]) -> None:
+        """What was declared, to be declared again where it was lost."""
+        self._declared |= {spec.name: spec for spec in queues}
+
+    def close(self) -> None:
+        """Finish what was submitted, then let go. Safe to call twice."""
+        with self._guard:
+            talks, self._talk, self._looker = (self._talk, self._looker), None, None
+        for talk in talks:
+            if talk is not None:
+                talk.close()
+        self.bells.close()
+
+    def used(self) -> int:
+        """Bytes of memory that the server uses, 0 if it does not tell. For the thread of `talk`."""
+        answer = self.talk.ask("INFO", "memory")
+        return int(parse_info(answer.decode()).get("used_memory", 0)) if isinstance(answer, bytes) else 0
+
+    async def look_for_loss(self) -> None:
+        """A worker is not known any more: was it declared lost, or did the server lose everything?"""
+        try:
+            await self._begin(self.talk)
+        except EngineError:
+            return
+
+    def _set_up_again(self) -> None:
+        """What was there from the start is gone from the server: put it there again, in a thread of our own."""
+        self.aside.tell(lambda: drive(self._anew()))
+
+    async def _anew(self) -> None:
+        try:
+            await self._begin(self.talk)
+            await self.talk.carry(declare, list(self._declared.values()))
+        except EngineError as error:
+            _logger.warning("%s: its queues could not be declared again: %s", self.address.place, error)
+
+
+def _asked(address: Address) -> Said:
+    """What it says of itself; one that is still loading is waited for."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return ask(address)
+        except EngineUnreachable as error:
+            if word(error.__cause__ or error) not in PASSING or time.monotonic() > deadline:
+                raise
+        time.sleep(LONGEST)
+
+
+def _open(batch: Batch, seq: int) -> Reading[tuple[str, int, int]]:
+    call = batch.call("open", uuid.uuid4().hex, SCHEMA, seq)
+
+    def read() -> tuple[str, int, int]:
+        born, schema, now_at = call.answer
+        return born.decode(), int(schema or SCHEMA), int(now_at or 0)
+
+    return read
+
+
+def _now(batch: Batch) -> Reading[float]:
+    call = batch.call("now")
+    return lambda: float(call.answer)
+
+
+def declare(batch: Batch, queues: Sequence[QueueSpec]) -> Reading[Any]:
+    """See `Engine.declare`."""
+    args = [value for spec in queues for value in (spec.name, "" if spec.ttl is None else spec.ttl)]
+    call = batch.call("declare", *args)
+    return lambda: call.answer

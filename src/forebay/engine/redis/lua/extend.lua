@@ -1,0 +1,18 @@
+--#use base workers
+-- extend: worker, seconds, what it says of itself each -> 1 renewed or registered, 0 declared lost, for each.
+local answers = {}
+even_if_full()
+for at = 3, #ARGV, 3 do
+    local worker, until_ = ARGV[at], now + tonumber(ARGV[at + 1])
+    local known = call('ZSCORE', P .. 'alive', worker)
+    local answer = 0
+    if call('ZSCORE', P .. 'buried', worker) == false and (not known or tonumber(known) > now) then
+        local row = known and call('HGET', P .. 'w', worker)
+        local since = row and string.sub(row, 1, 8) or struct.pack('>d', now)
+        call('ZADD', P .. 'alive', until_, worker)
+        call('HSET', P .. 'w', worker, since .. ARGV[at + 2])
+        answer = 1
+    end
+    answers[#answers + 1] = answer
+end
+return answers

@@ -1,0 +1,7 @@
+--#use base message gates story
+-- find: id ... -> their stories.
+local ids = {}
+for at = 3, #ARGV do
+    ids[#ids + 1] = ARGV[at]
+end
+return stories(ids)

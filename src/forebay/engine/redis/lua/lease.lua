@@ -1,0 +1,158 @@
+--#use base message place ends ripen gates workers
+-- lease: worker, token of this call, limit, turn, lanes that share at a time, most to sweep, caps (lane -> most),
+-- end of what expired, seconds it is kept, queue ... -> 0 if the worker has no lease; else
+-- time, last number, turn, cancelled ids, ids, heads, bodies, leases, histories.
+-- {ns}:tok  hash  worker -> token and fence of its newest lease, so that one whose answer was lost gives it again
+local worker, token, limit = ARGV[3], ARGV[4], tonumber(ARGV[5])
+if not lives(worker) then
+    return 0
+end
+local asked = call('SMEMBERS', P .. 'ask:' .. worker)
+local turn, visits, sweep = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+if limit <= 0 then
+    return {text(now), call('HGET', KEYS[1], 'seq') or 0, turn, asked, {}, {}, {}, {}, {}}
+end
+even_if_full()
+promote(sweep)
+local keep, tail = tonumber(ARGV[11]), ARGV[10]
+local expired = expire(sweep, tail, keep)
+
+local function leased(ids, leases)
+    return {
+        text(now), call('HGET', KEYS[1], 'seq') or 0, turn, asked, ids, fetch(P .. 'm', ids), fetch(P .. 'b', ids),
+        leases, fetch(P .. 'x', ids),
+    }
+end
+
+if again then -- what the call took whose answer was lost
+    local before = call('HGET', P .. 'tok', worker)
+    if before and string.sub(before, 9) == token then
+        local ids, leases, all = {}, {}, call('HGETALL', P .. 'run')
+        for at = 1, #all, 2 do
+            if string.sub(all[at + 1], 2, 9) == string.sub(before, 1, 8) then
+                ids[#ids + 1], leases[#leases + 1] = all[at], all[at + 1]
+            end
+        end
+        return leased(ids, leases)
+    end
+end
+
+local caps = cmsgpack.unpack(ARGV[9])
+local gates, hungry, seen = closed(), {}, {}
+for at = 12, #ARGV do
+    local queue = ARGV[at]
+    if not seen[queue] then
+        seen[queue] = true
+        for _, lane in ipairs(call('ZRANGEBYSCORE', P .. 'ln:' .. queue, '-inf', now)) do
+            if (caps[lane] or 1) > 0 and not is_shut(gates, queue, lane) then
+                hungry[#hungry + 1] = {queue, lane, P .. 'r:' .. queue .. ':' .. lane}
+            end
+        end
+    end
+end
+if #hungry > 1 then -- begin where the last one ended
+    local start, turned = turn % #hungry, {}
+    for n = 1, #hungry do
+        turned[n] = hungry[(start + n - 1) % #hungry + 1]
+    end
+    hungry = turned
+end
+
+-- Sweeping took all that it may, and there may be more that is too late.
+local late = expired >= sweep
+local ids, counts = {}, {}
+
+local function too_late(id)
+    local expires = call('ZSCORE', P .. 'exp', id)
+    if not expires or tonumber(expires) > now then
+        return false
+    end
+    call('ZREM', P .. 'exp', id)
+    local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
+    if x[DUE] >= 0 then
+        call('ZREM', P .. 'bk:' .. m.route[QUEUE], id)
+    end
+    end_live(id, m, x, EXPIRED, '', tail, keep)
+    announce({id})
+    return true
+end
+
+-- Up to `n` from a lane; how many, and whether that was all there is.
+local function take(place, n)
+    local queue, lane, key = place[1], place[2], place[3]
+    local got, empty = 0, false
+    while got < n and not empty do
+        local popped = call('ZPOPMIN', key, n - got)
+        empty = #popped < 2 * (n - got)
+        for at = 1, #popped, 2 do
+            local id = string.sub(popped[at], 17)
+            if not (late and too_late(id)) then
+                ids[#ids + 1] = id
+                got = got + 1
+            end
+        end
+    end
+    if empty then
+        call('ZREM', P .. 'ln:' .. queue, lane)
+    end
+    counts[queue] = (counts[queue] or 0) + got
+    return got, empty
+end
+
+while #hungry > 0 and #ids < limit do
+    local share, still = math.ceil((limit - #ids) / math.min(#hungry, visits)), {}
+    for _, place in ipairs(hungry) do
+        local n = math.min(share, limit - #ids, caps[place[2]] or share)
+        if n > 0 then
+            local got, empty = take(place, n)
+            turn = turn + 1
+            if caps[place[2]] then
+                caps[place[2]] = caps[place[2]] - got
+            end
+            if not empty then
+                still[#still + 1] = place
+            end
+        end
+    end
+    hungry = still
+end
+
+if #ids < limit then -- whoever publishes next tells
+    local waits = {}
+    for at = 12, #ARGV do
+        waits[#waits + 1] = ARGV[at]
+        waits[#waits + 1] = '1'
+    end
+    many('HSET', P .. 'hungry', waits)
+end
+if #ids == 0 then
+    return leased({}, {})
+end
+
+local fence = call('HINCRBY', KEYS[1], 'fence', 1)
+local heads, pasts = fetch(P .. 'm', ids, true), fetch(P .. 'x', ids)
+local usual = {[0] = struct.pack(RUN, 0, fence, 1, now) .. worker, [1] = struct.pack(RUN, 1, fence, 1, now) .. worker}
+local leases, rows = {}, {}
+for n, id in ipairs(ids) do
+    local unique = string.byte(heads[n], 1)
+    local lease = usual[unique]
+    if pasts[n] then
+        local x = cmsgpack.unpack(pasts[n])
+        lease = struct.pack(RUN, unique, fence, x[ATTEMPT] + 1, now) .. worker
+        if x[DUE] >= 0 then
+            call('ZREM', P .. 'bk:' .. select(2, cmsgpack.unpack_one(heads[n], 29))[QUEUE], id)
+        end
+    end
+    leases[n] = lease
+    rows[2 * n - 1], rows[2 * n] = id, lease
+end
+many('HSET', P .. 'run', rows)
+call('HINCRBY', P .. 'holds', worker, #ids)
+call('HSET', P .. 'tok', worker, struct.pack('>I8', fence) .. token)
+if call('EXISTS', P .. 'exp') == 1 then
+    many('ZREM', P .. 'exp', ids)
+end
+for queue, n in pairs(counts) do
+    tally(queue, 'running', n)
+end
+return {text(now), call('HGET', KEYS[1], 'seq') or 0, turn, asked, ids, heads, fetch(P .. 'b', ids), leases, pasts}

@@ -1,0 +1,80 @@
+-- merge: what becomes of a message whose unique key is taken; after `message place ends gates`.
+-- {ns}:mg  hash  id that was merged -> into which; {ns}:mgx  zset  the same by when that is forgotten
+local FORGET_MERGED = 600
+
+-- The ids of live messages that hold a unique key, and the first of them that waits.
+local function holders_of(unique)
+    local held = call('HGET', P .. 'u', unique)
+    local found, waits = {}, nil
+    for one in string.gmatch(held or '', '%S+') do
+        found[#found + 1] = one
+        if not waits and call('HEXISTS', P .. 'run', one) == 0 then
+            waits = one
+        end
+    end
+    return found, waits
+end
+
+local function ttl_of(queue, own)
+    if own >= 0 then
+        return own
+    end
+    return tonumber(call('HGET', P .. 'q:' .. queue, 'ttl') or -1)
+end
+
+-- Newer arguments take the place of a message that waits.
+local function merge(holder, form, id, body)
+    local m, x = opened(call('HGET', P .. 'm', holder)), history(call('HGET', P .. 'x', holder))
+    if m.route[QUEUE] ~= form.queue or m.route[TASK] ~= form.route[TASK] then
+        return 'd' .. holder
+    end
+    local tried = x[ATTEMPT] > 0
+    if tried then -- what was tried were other arguments
+        x[ATTEMPT], x[LOST], x[UNKNOWN], m.created = 0, 0, -1, now
+        call('HDEL', P .. 'f', holder)
+        call('HDEL', P .. 'p', holder)
+    end
+    local parked = not call('ZSCORE', P .. 'due', holder) and is_shut(closed(), form.queue, lane_of(m, x))
+    leave(holder, m, x)
+    m.headers = form.headers
+    local ttl = ttl_of(form.queue, form.ttl)
+    m.expires = ttl < 0 and -1 or now + ttl
+    if parked then
+        enter_ready(holder, m, x)
+    else
+        x[CAUSE] = ''
+        local due = now + form.debounce
+        if form.max_wait >= 0 then
+            due = math.min(due, m.created + form.max_wait)
+        end
+        enter_scheduled(holder, m, x, due)
+    end
+    if m.expires >= 0 then
+        call('ZADD', P .. 'exp', m.expires, holder)
+    end
+    call('HSET', P .. 'm', holder, sealed(m))
+    call('HSET', P .. 'b', holder, body)
+    call('HSET', P .. 'x', holder, cmsgpack.pack(x))
+    call('HSET', P .. 'mg', id, holder)
+    call('ZADD', P .. 'mgx', now + FORGET_MERGED, id)
+    return 'm' .. holder
+end
+
+-- The answer for one whose unique key is taken, or which was merged before; nil if it may come in.
+local function taken(form, id, body)
+    local unique = form.route[UNIQUE]
+    if form.debounce > 0 then
+        local merged = call('HGET', P .. 'mg', id)
+        if merged then -- tried again: what came after it must not be undone
+            return 'm' .. merged
+        end
+    end
+    local holders, waits = holders_of(unique)
+    if #holders == 0 or (form.debounce > 0 and not waits) then
+        return nil
+    end
+    if form.debounce > 0 then
+        return merge(waits, form, id, body)
+    end
+    return 'd' .. (waits or holders[1])
+end

@@ -1,0 +1,3 @@
+--#use base
+-- now: -> the time.
+return text(now)

@@ -1,0 +1,93 @@
+--#use base message place ends gates workers
+-- settle: worker, '1' if it need not live any more, then for each: id, fence, what is to become of it (packed), its
+-- newest failure ('' to keep the one before), the tail of its end -> for each: 1 done, 0 refused, or how it stands,
+-- if that is not how it was judged.
+-- Judged by model/ruling.py; here it is only written down: state, refund, lost, due (-1: as it is), lane (false: as it
+-- is), cause, known (1, 0, -1: nobody looked), total to add to, seconds to keep it, run time, and as it was thought to
+-- stand: asked, lost, newer, shut (-1: not looked at, no lane is named).
+local worker = ARGV[3]
+local answers = {}
+if ARGV[4] ~= '1' and not lives(worker) then
+    return answers
+end
+even_if_full()
+local gates, STATES = closed(), {done = DONE, dead = DEAD, cancelled = CANCELLED, expired = EXPIRED, discarded = DISCARDED}
+
+local function standing(id, m, x, lane)
+    local newer = ''
+    if m.route[UNIQUE] then
+        for one in string.gmatch(call('HGET', P .. 'u', m.route[UNIQUE]) or '', '%S+') do
+            if newer == '' and one ~= id and call('HEXISTS', P .. 'run', one) == 0 then
+                newer = one
+            end
+        end
+    end
+    local shut = -1
+    if lane then
+        shut = is_shut(gates, m.route[QUEUE], lane) and 1 or 0
+    end
+    return call('SISMEMBER', P .. 'ask:' .. worker, id), x[LOST], newer, shut
+end
+
+local function write_down(id, m, x, lease, ruling, failure, tail)
+    local state, queue = ruling[1], m.route[QUEUE]
+    call('HDEL', P .. 'run', id)
+    let_go(worker, {id})
+    tally(queue, 'running', -1)
+    x[ATTEMPT] = select(3, struct.unpack(RUN, lease)) - ruling[2]
+    x[LOST] = ruling[3]
+    x[SETTLED] = ARGV[4] == '1' and 0 or select(2, struct.unpack(RUN, lease))
+    x[CAUSE] = ruling[6]
+    if ruling[7] >= 0 then
+        x[UNKNOWN] = ruling[7] == 1 and -1 or (x[UNKNOWN] >= 0 and x[UNKNOWN] or now)
+    end
+    if failure ~= '' then
+        call('HSET', P .. 'f', id, failure)
+    end
+    if ruling[10] > 0 then
+        call('HINCRBYFLOAT', P .. 'q:' .. queue, 'seconds', text(ruling[10]))
+    end
+    if STATES[state] then
+        call('HSET', P .. 'x', id, cmsgpack.pack(x))
+        end_live(id, m, x, STATES[state], lease, tail, ruling[9])
+        announce({id})
+        return
+    end
+    x[MOVED] = ruling[5] or x[MOVED]
+    if ruling[8] ~= '' then
+        tally(queue, ruling[8], 1)
+    end
+    if m.expires >= 0 then
+        call('ZADD', P .. 'exp', m.expires, id)
+    end
+    if state == 'scheduled' then
+        enter_scheduled(id, m, x, ruling[4])
+    else
+        enter_ready(id, m, x)
+    end
+    call('HSET', P .. 'x', id, cmsgpack.pack(x))
+end
+
+for at = 5, #ARGV, 5 do
+    local id, fence = ARGV[at], ARGV[at + 1]
+    local lease, answer = call('HGET', P .. 'run', id), 0
+    if lease and string.sub(lease, 2, 9) == fence and string.sub(lease, 22) == worker then
+        local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
+        local ruling = cmsgpack.unpack(ARGV[at + 2])
+        local asked, lost, newer, shut = standing(id, m, x, ruling[5])
+        if asked == ruling[11] and lost == ruling[12] and newer == ruling[13] and shut == ruling[14] then
+            write_down(id, m, x, lease, ruling, ARGV[at + 3], ARGV[at + 4])
+            answer = 1
+        else
+            answer = {asked, lost, newer, shut}
+        end
+    elseif again and not lease then -- done before, and the answer was lost?
+        local ended, past = call('HGET', P .. 'e', id), call('HGET', P .. 'x', id)
+        local settled = past and cmsgpack.unpack(past)[SETTLED] or 0
+        if (ended and string.sub(ended, 29, 36) == fence) or struct.pack('>I8', settled) == fence then
+            answer = 1
+        end
+    end
+    answers[#answers + 1] = answer
+end
+return answers

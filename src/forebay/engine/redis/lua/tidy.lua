@@ -1,0 +1,51 @@
+--#use base message place ends ripen
+-- tidy: most to do, end of what expired, seconds that it is kept -> how many ends are forgotten, and messages expired.
+local limit = tonumber(ARGV[3])
+even_if_full()
+promote(limit)
+local done = expire(limit, ARGV[4], tonumber(ARGV[5]))
+
+local ids = call('ZRANGEBYSCORE', P .. 'keep', '-inf', now, 'LIMIT', 0, limit - done)
+if #ids > 0 then
+    for _, name in pairs(NAMES) do
+        many('ZREM', P .. 'odd:' .. name, ids)
+    end
+    many('ZREM', P .. 'keep', ids)
+    forget(ids)
+    done = done + #ids
+end
+
+-- From the oldest: those behind one that has still time to go were kept for as long, and are younger.
+for _, state in ipairs({DONE, CANCELLED, EXPIRED, DISCARDED}) do
+    local key, over = P .. 'ends:' .. NAMES[state], false
+    while done < limit and not over do
+        local oldest, gone = call('ZRANGE', key, 0, math.min(1000, limit - done) - 1), {}
+        for n, packed in ipairs(fetch(P .. 'e', oldest)) do
+            if not packed or select(3, struct.unpack(END, packed)) <= now then
+                gone[#gone + 1] = oldest[n]
+            else
+                over = true
+                break
+            end
+        end
+        over = over or #oldest == 0 or #gone == 0
+        if #gone > 0 then
+            many('ZREM', key, gone)
+            forget(gone)
+            done = done + #gone
+        end
+    end
+end
+
+local merged = call('ZRANGEBYSCORE', P .. 'mgx', '-inf', now, 'LIMIT', 0, limit)
+if #merged > 0 then
+    many('HDEL', P .. 'mg', merged)
+    many('ZREM', P .. 'mgx', merged)
+end
+local watched = call('HGETALL', P .. 'watched')
+for at = 1, #watched, 2 do
+    if tonumber(watched[at + 1]) <= now then
+        call('HDEL', P .. 'watched', watched[at])
+    end
+end
+return done

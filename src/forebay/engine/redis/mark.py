@@ -1,0 +1,47 @@
+"""What notices that a server has lost what it held: its numbers only grow, and it has a name since it was empty.
+
+Remembers the highest that this process was told. A server that falls behind it was emptied, restored from a copy, or
+replaced by a replica that lagged. That is told once each time; nothing can be brought back from here.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+
+_logger = logging.getLogger("forebay.redis")
+
+
+class Mark:
+    """The numbers of one server as an engine has seen them; `again` is called after a loss, to set up what is gone."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._lock = threading.Lock()
+        self.born, self.seq = "", 0
+        self.again: Callable[[], object] = lambda: None
+
+    def see(self, seq: int) -> None:
+        """A number that the server gave, or has reached."""
+        if seq >= self.seq:
+            self.seq = seq
+            return
+        with self._lock:
+            before, self.seq = self.seq, max(seq, 0)
+        self.lost(f"its newest message was number {before:,}, and it is {seq:,} now")
+
+    def named(self, born: str) -> None:
+        """The name of what the server holds; another one than before means that it is not the same any more."""
+        before, self.born = self.born, born
+        if before and before != born:
+            self.lost("what it holds has begun anew")
+
+    def lost(self, how: str) -> None:
+        """Say so, and have set up what is gone."""
+        _logger.error(
+            "%s has lost messages that it had accepted: %s. Was it emptied (FLUSHALL), restarted without persistence, "
+            "restored from a copy, or replaced by a replica that lagged? What was accepted and not run may be gone; "
+            "look at `forebay doctor` for what its settings may lose",
+            self._place,
+            how,
+        )
+        self.again()

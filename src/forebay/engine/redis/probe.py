@@ -1,0 +1,46 @@
+"""Asking a server about itself, over a connection of its own that is closed again."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from forebay.engine.redis.address import Address
+from forebay.engine.redis.errors import is_denied, refused, unreachable
+from forebay.engine.redis.link import Broken, Link
+from forebay.engine.redis.server import Said, parse_info
+
+_CONFIG = ("appendfsync", "save", "maxmemory-policy")
+
+
+def ask(address: Address) -> Said:
+    """What the server says of itself, and of its settings as far as it tells.
+
+    Raises:
+        EngineUnreachable: it does not answer, or does not let us in.
+    """
+    replies = talk(address, [("INFO",), *(("CONFIG", "GET", name) for name in _CONFIG)])
+    if isinstance(replies[0], ResponseError):
+        raise refused(address.place, replies[0])
+    config: dict[str, str] = {}
+    for name, reply in zip(_CONFIG, replies[1:], strict=True):
+        if not isinstance(reply, ResponseError) and reply:
+            config[name] = reply[1].decode()
+    return Said(parse_info(replies[0].decode("utf-8", "replace")), config)
+
+
+def talk(address: Address, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """The replies to some commands.
+
+    Raises:
+        EngineUnreachable: the server does not answer, or does not let us in.
+    """
+    link = Link(address, prepare=False)
+    try:
+        return link.exchange(commands)
+    except Broken as broken:
+        if is_denied(broken.cause):
+            raise refused(address.place, broken.cause) from broken.cause
+        raise unreachable(address.place, broken.cause) from broken.cause
+    finally:
+        link.drop()

@@ -1,0 +1,36 @@
+"""The scripts: one file each in `lua/`, put together with the parts that its first line names. Knows no server."""
+
+from functools import cache
+from hashlib import sha1
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import NamedTuple
+
+_USES = "--#use "
+
+
+class Script(NamedTuple):
+    """One operation: its text, and the digest that a server knows it by."""
+
+    text: bytes
+    digest: bytes
+
+
+@cache
+def scripts() -> dict[str, Script]:
+    """All of them by name, read at once: a package may be replaced under a live process."""
+    folder = resources.files(__package__) / "lua"
+    parts = {name: text.rstrip() for name, text in _texts(folder / "lib").items()}
+    return {name: _made(text, parts) for name, text in _texts(folder).items()}
+
+
+def _texts(folder: Traversable) -> dict[str, str]:
+    files = [entry for entry in folder.iterdir() if entry.name.endswith(".lua")]
+    return {entry.name.removesuffix(".lua"): entry.read_text("utf-8") for entry in files}
+
+
+def _made(text: str, parts: dict[str, str]) -> Script:
+    first, _, rest = text.partition("\n")
+    used = first.removeprefix(_USES).split()
+    whole = "\n".join([*(parts[name] for name in used), rest]).encode()
+    return Script(whole, sha1(whole, usedforsecurity=False).hexdigest().encode())

@@ -1,0 +1,205 @@
+"""How operations get to a server and back: what waits goes as one batch, and is tried again until it is answered.
+
+Each call is one script, carried out whole or not at all. What may have been carried out is sent again with a mark, and
+every script knows what to do then, so that nothing happens twice. At the deadline a call ends all the same: a publish
+as unknown, anything else as unreachable.
+"""
+
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from redis.exceptions import ResponseError
+
+from forebay.engine.patience import Patience
+from forebay.engine.redis.address import Address
+from forebay.engine.redis.errors import PASSING, is_denied, refused, unreachable, word
+from forebay.engine.redis.link import Broken, Link
+from forebay.engine.redis.scripts import scripts
+from forebay.engine.turns import Group, Operation, Turns
+from forebay.model.clock import Clock, SystemClock
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+#: What an operation answers once its calls are answered.
+Reading = Callable[[], R]
+
+
+class Call:
+    """One script with its arguments, and what came of it.
+
+    Attributes:
+        publishes: whether an answer that never comes leaves messages that may be there.
+        sent: whether the server may have got it.
+    """
+
+    __slots__ = ("args", "publishes", "reply", "script", "sent")
+
+    def __init__(self, script: str, args: Sequence[Any], *, publishes: bool = False) -> None:
+        self.script, self.args, self.publishes = script, args, publishes
+        self.sent = False
+        self.reply: Any = None
+
+    @property
+    def answer(self) -> Any:
+        """What the server answered; raises what became of it instead."""
+        if isinstance(self.reply, BaseException):
+            raise self.reply
+        return self.reply
+
+
+class Batch:
+    """What operations are called with: they put their calls in, and read the answers when all are there.
+
+    Attributes:
+        news: how far the news had come before anything was sent.
+    """
+
+    __slots__ = ("calls", "news")
+
+    def __init__(self, news: int = 0) -> None:
+        self.calls: list[Call] = []
+        self.news = news
+
+    def call(self, script: str, *args: Any, publishes: bool = False) -> Call:
+        """Put a call in."""
+        call = Call(script, args, publishes=publishes)
+        self.calls.append(call)
+        return call
+
+
+class Talk(Turns[Batch]):
+    """One connection with a thread of its own.
+
+    Args:
+        news: how far the news has come, asked before each batch.
+    """
+
+    def __init__(self, address: Address, clock: Clock, news: Callable[[], int] = int) -> None:
+        self._address, self._clock, self._news = address, clock, news
+        self._link, self._patience = Link(address), Patience()
+        self._leaving = threading.Event()
+        super().__init__(address.place)
+
+    def at_once(self) -> bool:
+        """See `Turns.at_once`. Never in the caller's thread: a server may owe an answer for seconds."""
+        return False
+
+    def carry(
+        self, operation: Callable[Concatenate[Batch, P], Reading[R]], *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[R]:
+        """Have an operation carried out; await what it reads.
+
+        Raises:
+            EngineClosed: this engine is closed.
+        """
+        assert not kwargs
+        return self._submit(operation, args)
+
+    def carry_crowd(self, operation: Callable[[Batch, Sequence[T]], Sequence[Reading[R]]], item: T) -> Awaitable[R]:
+        """Likewise one that is carried out at once for all who ask for it at the same time; `item` is ours."""
+        return self._submit(operation, (item,), crowd=True)
+
+    def ask(self, *command: Any) -> Any:
+        """The answer to a plain command, None if there is none. For this thread alone, inside an operation."""
+        try:
+            (answer,) = self._link.exchange([command])
+        except Broken:
+            return None
+        return None if isinstance(answer, ResponseError) else answer
+
+    def close(self) -> None:
+        """See `Turns.close`; what the server does not answer now is not waited for."""
+        self._leaving.set()
+        super().close()
+        self._link.drop()
+
+    def attempt(self, group: Group[Batch]) -> None:
+        """See `Turns.attempt`. Each operation has its own answer, or error."""
+        batch = Batch(self._news())
+        readings = _taken_in(group.operations, batch)
+        self._carry_out(batch.calls)
+        for operation, reading in readings:
+            try:
+                operation.answer.set(reading())
+            except BaseException as error:  # noqa: BLE001 - handed to whoever asked
+                operation.answer.set(None, error)
+        group.commit()
+
+    def _carry_out(self, calls: Sequence[Call]) -> None:
+        """Until each call has its reply."""
+        deadline, left = self._patience.begin(), list(calls)
+        while left:
+            cause: BaseException
+            try:
+                replies = self._link.exchange([self._command(call) for call in left])
+            except Broken as broken:
+                cause = broken.cause
+                for call in left:
+                    call.sent = call.sent or broken.sent
+            else:
+                left, passing = self._sorted(left, replies)
+                if passing is None:
+                    self._patience.answered()
+                    continue
+                cause = passing
+            if not self._try_again(cause, deadline):
+                for call in left:
+                    call.reply = self._given_up(call, cause)
+                return
+
+    def _command(self, call: Call) -> tuple[Any, ...]:
+        now = "" if isinstance(self._clock, SystemClock) else repr(self._clock.now())
+        digest, key = scripts()[call.script].digest, self._address.tag + "meta"
+        return "EVALSHA", digest, 1, key, now, "1" if call.sent else "", *call.args
+
+    def _sorted(self, calls: Sequence[Call], replies: Sequence[Any]) -> tuple[list[Call], BaseException | None]:
+        """Hand out the replies; those calls that have none for good, and why, if that is to be waited for."""
+        again, passing, forgotten = list[Call](), None, False
+        for call, reply in zip(calls, replies, strict=True):
+            kind = word(reply) if isinstance(reply, ResponseError) else ""
+            if kind == "NOSCRIPT":
+                forgotten = True
+                again.append(call)
+            elif kind in PASSING:
+                passing = reply
+                again.append(call)
+            else:
+                call.reply = refused(self._address.place, reply) if isinstance(reply, ResponseError) else reply
+        if forgotten and passing is None:
+            self._link.drop()  # who connects anew has the server learn our scripts
+        return again, passing
+
+    def _try_again(self, cause: BaseException, deadline: float) -> bool:
+        """Wait a moment, unless there is no use in it, or no time; whether to go on."""
+        if is_denied(cause):
+            return False
+        if word(cause) in ("MOVED", "ASK"):
+            self._link.move(str(cause))
+        elif word(cause) != "BUSY":
+            self._link.drop()  # another node may answer there by now
+        pause = self._patience.pause()
+        if self._leaving.wait(pause):
+            return False
+        return self._patience.left(deadline) > 0
+
+    def _given_up(self, call: Call, cause: BaseException) -> BaseException:
+        if is_denied(cause):
+            return refused(self._address.place, cause)
+        return unreachable(self._address.place, cause, unknown=call.publishes and call.sent)
+
+
+def _taken_in(operations: Sequence[Operation], batch: Batch) -> list[tuple[Operation, Reading[Any]]]:
+    """Call each operation; a crowd's at once for all of it."""
+    readings: list[tuple[Operation, Reading[Any]]] = []
+    for crowd, run in groupby(operations, lambda operation: operation.act if operation.crowd else None):
+        several = list(run)
+        if crowd is None:
+            readings += [(operation, operation.act(batch, *operation.args)) for operation in several]
+        else:
+            answers: Sequence[Reading[Any]] = crowd(batch, [operation.args[0] for operation in several])
+            readings += zip(several, answers, strict=True)
+    return readings
