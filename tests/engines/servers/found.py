@@ -1,4 +1,5 @@
-"""Servers that `tools/services` has started, for tests. Where one is missing, tests that need it are skipped, and say so.
+"""Servers that `tools/services` has started, for tests. Where one is missing, tests that need it are skipped.
+
 
 With CI=true that is a failure. `FOREBAY_TEST_REDIS` and the like name another server than ours.
 """
