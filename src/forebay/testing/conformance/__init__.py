@@ -14,7 +14,7 @@ pytest.register_assert_rewrite(
         for name in (
             *("declare", "publish", "lease", "extend", "settle", "recover", "wait", "depth", "gates"),
             *("carried", "cancel", "many", "dead", "schedules", "results", "story", "debounce", "audits", "ahead"),
-            *("processes", "concurrency", "driving", "struck", "kit", "stage"),
+            *("processes", "concurrency", "driving", "sentences", "struck", "kit", "stage"),
         )
     )
 )
@@ -39,6 +39,7 @@ from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUniq
 from forebay.testing.conformance.recover import TestRecover
 from forebay.testing.conformance.results import TestFind, TestMessages, TestProgress, TestRetention
 from forebay.testing.conformance.schedules import TestSchedules, TestSchedulesHeld
+from forebay.testing.conformance.sentences import TestSentences
 from forebay.testing.conformance.settle import TestFence, TestSettle
 from forebay.testing.conformance.stage import MakeBackend
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
@@ -80,6 +81,7 @@ __all__ = [
     "TestRotation",
     "TestSchedules",
     "TestSchedulesHeld",
+    "TestSentences",
     "TestSettle",
     "TestShared",
     "TestStory",
