@@ -8,7 +8,7 @@ from forebay.config import Settings
 from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Engine, Fate, Receipt
 from forebay.engine.registry import scheme_of
-from forebay.model.errors import ConfigError, EngineFull, NoSuchMessage, PayloadTooLarge
+from forebay.model.errors import ConfigError, EngineFull, NoSuchMessage, OutcomeUnknown, PayloadTooLarge
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
@@ -116,7 +116,11 @@ class Producer:
             OutcomeUnknown: it was not confirmed; which messages it may have accepted is in it.
         """
         await self.engine.open()
-        receipts = await self.engine.publish(messages) if messages else []
+        try:
+            receipts = await self.engine.publish(messages) if messages else []
+        except OutcomeUnknown as error:
+            error.ids = error.ids or tuple(message.id for message in messages)
+            raise
         if refused := [receipt for receipt in receipts if receipt.fate is Fate.FULL]:
             raise _full(refused, len(receipts))
         return receipts

@@ -30,3 +30,27 @@ def test_what_looks_like_a_mistake_is_a_warning_and_what_cannot_work_a_failure(s
     shell("check", "-A", "odd", "--strict", code=1)
     (shell.folder / "odd.py").write_text("from forebay import Forebay\napp = Forebay(leese=5)\n")
     assert "leese" in shell("check", "-A", "odd", code=2).complaint
+
+
+LESS = """
+import msgspec
+from forebay.engine.memory import MemoryBackend
+from forebay.engine.backend import of_one
+
+class Less(MemoryBackend):
+    capabilities = msgspec.structs.replace(MemoryBackend.capabilities.fget(None), priorities=False)
+
+def backend(settings, clock):
+    return of_one(Less(settings, clock))
+"""
+
+
+def test_an_app_that_asks_for_what_its_engine_has_not_cannot_be_opened_and_check_says_so(shell):
+    (shell.folder / "less").mkdir()
+    (shell.folder / "less" / "engine.py").write_text(LESS)
+    (shell.folder / "urgent.py").write_text(
+        "from forebay import Forebay\napp = Forebay('less.engine://')\n@app.task(priority=7)\ndef now() -> None: ...\n"
+    )
+    said = " ".join(shell("check", "-A", "urgent", code=1).out.split())
+    assert "fail engine less.engine:// has no priorities: task now asks for priorities (priority=7)" in said
+    assert "use memory:// or sqlite://, or do without" in said
