@@ -24,6 +24,8 @@ from forebay.testing.conformance.kit import Kit, ident, in_threads
 
 #: Steps between two strikes of one verb. A prime, so that the strikes meet other places from verb to verb.
 STRIDE = 3
+#: Where a strike may come: between any two opcodes, or lines in Python 3.12, which crashes if a trace raises elsewhere.
+STEP = "line" if sys.version_info[:2] == (3, 12) else "opcode"
 #: Turns of a loop within which a verb is cancelled.
 TURNS = 12
 
@@ -63,8 +65,8 @@ class _Striker:
     def __call__(self, frame: FrameType, event: str, _: object) -> "_Striker | None":
         if "forebay" not in frame.f_globals.get("__name__", ""):  # what breaks in asyncio is not ours to mend
             return None
-        frame.f_trace_opcodes = True
-        if event == "opcode" and not self.struck and not quiet.quiet():  # where no handler runs, none raises
+        frame.f_trace_opcodes = STEP == "opcode"
+        if event == STEP and not self.struck and not quiet.quiet():  # where no handler runs, none raises
             self._left -= 1
             if self._left < 0:
                 self.struck = True
