@@ -54,7 +54,7 @@ class Postgres(Server):
         run([self.program("pg_ctl"), "start", "--no-wait", "--silent", "--pgdata", str(data), "--log", str(log),
              "--options", words], cwd="/", **_as(user))  # fmt: skip
 
-    def answers(self) -> bool:
+    def greets(self) -> bool:
         """It answers to a greeting for a database that everybody has, with R, once it lets people in."""
         fields = b"user\0forebay\0database\0postgres\0\0"
         return self.talk(struct.pack(">ii", len(fields) + 8, 196608) + fields).startswith(b"R")

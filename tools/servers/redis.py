@@ -29,7 +29,7 @@ class Redis(Server):
             ]
         )
 
-    def answers(self) -> bool:
+    def greets(self) -> bool:
         """It may still be loading what it holds."""
         return self.talk(b"PING\r\n").startswith(b"+PONG")
 

@@ -44,15 +44,16 @@ class Server:
         """Install it if need be, and start it, unless it runs."""
         if self.answers():
             return
+        self.home.mkdir(parents=True, exist_ok=True)
         missing = [program for program in self.programs if self.program(program) is None]
         if missing and not self._install():
             if self._by_compose("up", "--detach", "--wait"):
+                (self.home / "compose").touch()
                 return
             raise Trouble(
                 f"{', '.join(missing)} not found: install {self.name} so that it is on the PATH (as root on Debian "
                 f"this is done here), or docker with its compose plugin"
             )
-        self.home.mkdir(parents=True, exist_ok=True)
         self._choose_port()
         self.start()
         wait_until(self.answers, f"it does not answer; see {self.home}/log")
@@ -62,16 +63,26 @@ class Server:
         if (pid := self.pid()) is not None:
             os.kill(pid, signal.SIGINT if self.name == "postgres" else signal.SIGTERM)
             wait_until(lambda: self.pid() is None, f"process {pid} does not end; see {self.home}/log")
-        elif self.answers():
+        elif self.composed:
             self._by_compose("stop")
+            (self.home / "compose").unlink()
 
     def start(self) -> None:
         """Start it; it need not answer yet when this returns."""
         raise NotImplementedError
 
     def answers(self) -> bool:
-        """Whether it is there and ready."""
+        """Whether it is there and ready, and ours: another checkout may have one at the usual port."""
+        return (self.composed or self.pid() is not None) and self.greets()
+
+    def greets(self) -> bool:
+        """Whether what listens at the port is ready."""
         raise NotImplementedError
+
+    @property
+    def composed(self) -> bool:
+        """Whether docker compose started it."""
+        return (self.home / "compose").exists()
 
     def url(self) -> str:
         """What Forebay calls it."""

@@ -45,6 +45,7 @@ class Quiet:
                 _signal.signal(number, _Later(self, handler))
             _now.append(self)
         except BaseException:  # a handler that was not put off yet
+            self.over = True  # before any call, in which the next one might raise
             self._restore()
             raise
         return self
