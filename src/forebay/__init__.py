@@ -2,9 +2,10 @@
 
 import forebay_command as _command  # first, so that Ctrl-C may come while `python -m forebay` imports the rest
 from forebay.app import Forebay
-from forebay.engine.contract import Depth
+from forebay.engine.contract import Depth, LaneDepth
 from forebay.flow.retry import Retry
 from forebay.flow.snooze import Snooze
+from forebay.model.delivery import Delivery
 from forebay.model.errors import (
     BadArguments,
     BadResult,
@@ -25,10 +26,14 @@ from forebay.model.errors import (
     TaskFailed,
     TimeLimit,
     UnknownTask,
+    WorkerLost,
 )
 from forebay.model.lifecycle import State
+from forebay.model.message import Failure
+from forebay.model.outcome import Outcome
+from forebay.model.queue import QueueSpec
 from forebay.produce.batch import Message
-from forebay.produce.calls import Call
+from forebay.produce.calls import Call, Using
 from forebay.produce.context import Context
 from forebay.produce.handle import Handle
 from forebay.produce.registry import Registry
@@ -44,20 +49,25 @@ __all__ = [
     "ConfigError",
     "Context",
     "DeadLetter",
+    "Delivery",
     "Depth",
     "EngineError",
     "EngineFull",
     "EngineUnreachable",
+    "Failure",
     "Forebay",
     "ForebayError",
     "Found",
     "Handle",
+    "LaneDepth",
     "LeaseLost",
     "Message",
     "NoSuchMessage",
+    "Outcome",
     "OutcomeUnknown",
     "PayloadTooLarge",
     "Query",
+    "QueueSpec",
     "Registry",
     "ResultTimeout",
     "Retry",
@@ -69,6 +79,8 @@ __all__ = [
     "TaskFailed",
     "TimeLimit",
     "UnknownTask",
+    "Using",
+    "WorkerLost",
     "__version__",
 ]
 

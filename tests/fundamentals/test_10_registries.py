@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from forebay import ConfigError, Context, Forebay, Handle, Registry, Retry
+from forebay import ConfigError, Context, Forebay, Handle, Message, Registry, Retry
 from forebay.testing import ManualClock, adrain, drain
 
 
@@ -254,6 +254,84 @@ def test_hooks_are_called_in_a_drain_as_in_a_worker(app, kind):
     drain(app) if kind == "drain" else asyncio.run(adrain(app))
     failures = [(1, "no", "retry"), (2, "no", "dead-letter")]
     assert told == ["first", "second", "work", failures[0], "work", failures[1], "stopped"]
+
+
+@pytest.mark.parametrize("kind", ["drain", "adrain"])
+def test_a_drain_without_hooks_leaves_the_place_to_a_fake(app, kind):
+    client = ["fake"]
+
+    @app.on_start
+    def connect() -> None:
+        client[0] = "real"
+
+    @app.on_stop
+    def leave() -> None:
+        client.clear()
+
+    @app.on_failure
+    def tell(context: Context, error: BaseException, outcome: object) -> None:
+        client.append("told")
+
+    @app.task(retry=1)
+    def call() -> None:
+        raise ValueError(client[0])
+
+    call.enqueue()
+    (ended,) = drain(app, hooks=False) if kind == "drain" else asyncio.run(adrain(app, hooks=False))
+    assert str(ended.error) == "fake"
+    assert client == ["fake"]
+
+
+def test_unknown_options_of_a_declaration_are_refused_with_those_that_there_are(app):
+    for declare, known in (
+        (lambda: app.queue("mail", size=3), "name, ttl"),
+        (lambda: app.consume("clicks", size=3), "batch, max_wait"),
+        (lambda: Retry(retries=3), "max_attempts"),
+    ):
+        with pytest.raises(ConfigError, match=f"unknown option .*: known are .*{known}"):
+            declare()
+    with pytest.raises(ConfigError, match=r"limit`$"):
+        app.messages(limit="a")
+
+
+def test_a_drain_tells_of_every_failure_as_a_worker_does(app, monkeypatch):
+    told = {}
+
+    @app.on_failure
+    def tell(context: Context, error: BaseException, outcome: object) -> None:
+        told[context.id] = (type(error).__name__, str(outcome.move))
+
+    @app.task(at_most_once=True)
+    def once() -> None:
+        raise ValueError("no")
+
+    @app.task
+    def bad_result() -> int:
+        return "no"
+
+    @app.task(timeout=0.01, retry=1)
+    async def too_slow() -> None:
+        await asyncio.sleep(60)
+
+    @app.task
+    def number(value: int) -> int:
+        return value
+
+    @app.consume("raw", retry=1)
+    def load(messages: list[Message]) -> None:
+        raise KeyError("no")
+
+    expected = {
+        once.enqueue().id: ("ValueError", "ack"),
+        bad_result.enqueue().id: ("BadResult", "dead-letter"),
+        too_slow.enqueue().id: ("TimeLimit", "dead-letter"),
+        app.publish("raw", 1).id: ("KeyError", "dead-letter"),
+    }
+    misfit = number.enqueue(1)
+    expected[misfit.id] = ("UnknownTask", "dead-letter")
+    monkeypatch.delitem(app.registry.tasks, "number")
+    drain(app)
+    assert told == expected
 
 
 def test_a_message_of_a_task_in_the_queue_of_a_consumer_is_not_handed_to_it(app):

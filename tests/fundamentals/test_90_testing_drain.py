@@ -313,6 +313,32 @@ def test_at_most_once_is_settled_before_it_runs(app):
     assert (seen, ended.state, type(ended.error)) == ([State.DONE], State.DONE, OSError)
 
 
+def test_the_schedules_of_queues_that_are_not_drained_stand_still(app):
+    @app.periodic("0 8 * * *", queue="reports")
+    def daily() -> None: ...
+
+    @app.periodic(every=2, queue="chores")
+    def tick() -> None: ...
+
+    assert len(drain(app, "reports", ahead=7 * 86_400)) == 7
+    assert app.messages(queue="chores") == []
+    assert len(drain(app, "chores", ahead=10)) >= 5
+
+
+@pytest.mark.parametrize("end", [None, ValueError("no"), DeadLetter("no")])
+def test_the_last_progress_stays_when_the_message_has_ended(app, end):
+    @app.task(retry=1)
+    def climb() -> None:
+        Context.current().progress({"metres": 800})
+        if end is not None:
+            raise end
+
+    handle = climb.enqueue()
+    drain(app)
+    assert handle.status() in {"done", "dead"}
+    assert handle.progress() == {"metres": 800}
+
+
 def test_progress_is_there_while_the_task_runs(app):
     @app.task
     def long() -> int:

@@ -7,7 +7,22 @@ from typing import Any, assert_type
 
 import msgspec
 
-from forebay import Call, Context, Depth, Forebay, Found, Handle, Message, Query, Registry, Retry, Snooze, State
+from forebay import (
+    Call,
+    Context,
+    Delivery,
+    Depth,
+    Forebay,
+    Found,
+    Handle,
+    Message,
+    Outcome,
+    Query,
+    Registry,
+    Retry,
+    Snooze,
+    State,
+)
 
 app = Forebay("memory://", lease="15s", result_ttl=timedelta(hours=1), durability="normal", signing_keys="")
 tasks = Registry()
@@ -78,7 +93,9 @@ async def connect() -> None: ...
 
 
 @app.on_failure
-def tell(context: Context, error: BaseException, outcome: object) -> None: ...
+def tell(context: Context, error: BaseException, outcome: Outcome) -> None:
+    assert_type(context.delivery, Delivery)
+    assert outcome.move == "dead-letter"
 
 
 @app.consume("clicks", batch=500, max_wait=0.2)

@@ -21,6 +21,7 @@ from forebay.engine.registry import build
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineError, SchemaTooNew
 from forebay.model.finding import Finding, Level, fail
+from forebay.model.outcome import SNOOZED
 from forebay.model.plain import printable
 from forebay.observe import health
 from forebay.observe.snapshot import Snapshot, take
@@ -67,7 +68,9 @@ async def _look(app: Forebay) -> tuple[Snapshot | None, Snapshot, list[tuple[str
         before, now = now, await take(app.engine, app.store)
     for depth in now.queues:
         if depth.scheduled:
-            causes += [(depth.queue, cause, count) for cause, count in await handed_back(app.store, depth)]
+            causes += [
+                (depth.queue, cause, count) for cause, count in await handed_back(app.store, depth) if cause != SNOOZED
+            ]
     return before, now, causes
 
 

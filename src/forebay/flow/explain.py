@@ -9,7 +9,7 @@ import msgspec
 
 from forebay.model.duration import span
 from forebay.model.lifecycle import FINAL, State
-from forebay.model.outcome import NOT_KNOWN
+from forebay.model.outcome import NOT_KNOWN, SNOOZED
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -130,6 +130,7 @@ def _hurdles(place: Place, lane: str | None = None) -> Iterator[Reason]:
         return
     there = "none is running" if not place.alive else f"those running serve {', '.join(place.elsewhere) or 'nothing'}"
     start = f"start one: `forebay worker -A {place.app} -Q {place.queue}`"
+    start += "" if place.alive else ", or see the log of one that hangs at its start"
     yield Reason("no-worker", f"no worker serves queue {place.queue}: {there}", start)
 
 
@@ -177,6 +178,8 @@ def _scheduled(subject: Subject, now: float) -> Reason:
     if NOT_KNOWN in subject.cause:
         advice = "start a worker of the version that has this task, or cancel it"
         return Reason("unknown-task", f"{subject.cause}; offered again {due}", advice)
+    if subject.cause.startswith(SNOOZED):
+        return Reason("snoozed", f"{subject.cause}; it begins again {due}")
     if subject.failure and subject.attempt:
         number = f"{subject.attempt}" + (f" of {subject.attempts}" if subject.attempts else "")
         return Reason("retry", f"attempt {number} failed ({subject.failure}); the next one is due {due}")
@@ -187,6 +190,8 @@ def _scheduled(subject: Subject, now: float) -> Reason:
 def _cause(text: str, count: int) -> Reason:
     if NOT_KNOWN in text:
         return Reason("unknown-task", f"{_many(count)} handed back: {text}", "start a worker that has this task")
+    if text.startswith(SNOOZED):
+        return Reason("snoozed", f"{_many(count)} snoozed by their task")
     return Reason("handed-back", f"{_many(count)} handed back: {text}")
 
 

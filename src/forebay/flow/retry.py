@@ -10,6 +10,7 @@ from forebay.model import errors, outcome
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
 from forebay.model.message import Failure
+from forebay.model.options import known_options
 from forebay.model.outcome import DeadLetter, Outcome
 from forebay.model.outcome import Retry as Again
 
@@ -38,6 +39,7 @@ class Retry(Exception):
         ConfigError: a value makes no sense.
     """
 
+    @known_options("Retry()")
     def __init__(
         self,
         max_attempts: int | None = None,
@@ -178,6 +180,8 @@ def decide(  # noqa: PLR0917 - what happened, then when, then chance: each call 
         return outcome.Snooze(error.delay)
     rule = policy.for_error(error)
     limit = _attempts(rule)
+    if attempt >= limit and isinstance(error, Retry):
+        return DeadLetter(f"failed {attempt} of {limit} attempts; the last one {failure.message}", failure)
     if attempt >= limit:
         return DeadLetter(f"failed {attempt} of {limit} attempts: {failure}", failure)
     delay = rule.after if rule.after is not None else _backoff(rule, attempt, draw)

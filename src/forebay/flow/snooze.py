@@ -1,6 +1,20 @@
 """`raise Snooze(60)` or `return Snooze(60)`: not now, and the attempt does not count."""
 
+from forebay.model import outcome
 from forebay.model.duration import Duration, seconds
+from forebay.model.outcome import SNOOZED
+
+
+def put_off(delay: float, begun: int, why: str = "") -> outcome.Snooze:
+    """What becomes of a message whose task wants to be run again in `delay` seconds.
+
+    Args:
+        begun: how often it has been begun so far, this time included.
+        why: what the task says of it, "" if nothing.
+    """
+    times = "once" if begun == 1 else f"{begun:,} times"
+    because = f", because of {why}" if why else ""
+    return outcome.Snooze(delay, f"{SNOOZED} {delay:g} s{because}, begun {times} so far")
 
 
 class Snooze(Exception):

@@ -82,6 +82,10 @@ class LeaseLost(ForebayError):
     """This worker's lease ran out or was taken; nothing it still holds may be settled."""
 
 
+class WorkerLost(ForebayError):
+    """The process that ran an attempt is gone; what `on_failure` hears of such an attempt."""
+
+
 class TaskFailed(ForebayError):
     """The task behind a handle ended without a result. `state` is its fate, `failure` the stored error if any."""
 

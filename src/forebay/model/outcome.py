@@ -26,10 +26,11 @@ class Retry(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Snooze(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Not now: again in `delay` seconds, and the attempt does not count."""
+    """Not now: again in `delay` seconds, and the attempt does not count; `reason` is shown while it waits."""
 
     move: ClassVar[Move] = Move.SNOOZE
     delay: float
+    reason: str = ""
 
 
 class Park(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -77,6 +78,10 @@ class Expire(msgspec.Struct, frozen=True, gc=False, tag=True):
 UNKNOWN_TASK = "unknown task"
 #: How the reason begins of one that waits for a worker that knows its task.
 NOT_KNOWN = "no worker here knows"
+#: How the reason begins of one that its task has put off.
+SNOOZED = "snooze for"
+#: The type of the failure of a task that asked to be tried again.
+ASKED = "forebay.Retry"
 
 
 class Release(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -118,9 +123,10 @@ def describe(outcome: Outcome) -> str:
         case Ack():
             return "done"
         case Retry(delay, failure):
-            return f"retry in {delay:.1f} s after {failure}"
-        case Snooze(delay):
-            return f"snooze for {delay:.1f} s"
+            why = f": {failure.message}" if failure.type == ASKED else f" after {failure}"
+            return f"retry in {delay:.1f} s{why}"
+        case Snooze(delay, reason):
+            return reason or f"{SNOOZED} {delay:.1f} s"
         case Release(delay, reason) if reason:
             return f"handed back, for {delay:.1f} s: {reason}"
         case DeadLetter(text) | Discard(text) | Cancel(text) | Lose(text):

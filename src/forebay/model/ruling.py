@@ -88,7 +88,7 @@ def rule(outcome: Outcome, standing: Standing, now: float) -> Ruling:
         lost=lost,
         due=due,
         lane=outcome.lane if isinstance(outcome, Park) else None,
-        cause=outcome.reason if isinstance(outcome, Park | Release) else "",
+        cause=outcome.reason if isinstance(outcome, Park | Release | Snooze) else "",
         failure=outcome.failure if isinstance(outcome, Retry) else None,
         known=(False if outcome.unknown else None) if isinstance(outcome, Release) else _ran(outcome),
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from forebay.engine.contract import Depth, Engine
 from forebay.flow.explain import Closed, Numbers, Place, Reason, Server, Subject, explain, explain_queue
 from forebay.model.lifecycle import State
+from forebay.model.outcome import SNOOZED
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
 from forebay.store.contract import OPERATOR, AuditLine, Found, Gate, Query, Store, WorkerRow
 
@@ -43,9 +44,14 @@ async def why_queue(engine: Engine, store: Store, depth: Depth, *, lease: float,
 
 
 async def handed_back(store: Store, depth: Depth) -> list[tuple[str, int]]:
-    """Why scheduled messages of a queue went back without a failure, from a sample of them."""
+    """Why scheduled messages of a queue went back without a failure, from a sample of them; snoozes are alike."""
     sample = await store.messages(Query(queue=depth.queue, state=State.SCHEDULED, limit=_SAMPLE))
-    return Counter(found.cause for found in sample if found.cause and found.failure is None).most_common(10)
+    causes = (SNOOZED if found.cause.startswith(SNOOZED) else found.cause for found in sample if not _failed(found))
+    return Counter(filter(None, causes)).most_common(10)
+
+
+def _failed(found: Found) -> bool:
+    return found.failure is not None and not found.cause.startswith(SNOOZED)
 
 
 def numbers(depth: Depth, causes: Sequence[tuple[str, int]] = ()) -> Numbers:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, 
 
 from forebay.flow.retry import Retry
 from forebay.model.duration import Duration, seconds
+from forebay.model.options import known_options
 from forebay.model.queue import QueueSpec, check_name
 from forebay.produce.context import Context
 from forebay.produce.declare import Timing, make_consumer, make_planned, make_task
@@ -28,6 +29,7 @@ class Declares:
     def _registry(self) -> "Registry":
         raise TypeError(f"{type(self).__name__} has no registry")
 
+    @known_options("queue()")
     def queue(self, name: str, *, ttl: Duration | None = None) -> QueueSpec:
         """Declare a queue; one that is only used has these defaults.
 
@@ -112,6 +114,7 @@ class Declares:
 
         return cast("Decorator", register)
 
+    @known_options("consume()")
     def consume(
         self, queue: str, *, batch: int = 100, max_wait: Duration = 0.2, retry: Retry | int | None = None
     ) -> Callable[[F], F]:

@@ -52,7 +52,8 @@ def asked(query: Query | None, which: Mapping[str, Any]) -> Query:
         found = msgspec.convert({**base, **named}, Query)
         msgspec.json.encode(found)  # half a surrogate pair is text to Python, and to nobody else
     except (msgspec.ValidationError, UnicodeError) as error:
-        raise ConfigError(f"messages: {error}; a state is one of {', '.join(State)}") from None
+        hint = f"; a state is one of {', '.join(State)}" if "$.state" in str(error) else ""
+        raise ConfigError(f"messages: {error}{hint}") from None
     if not 1 <= found.limit <= MOST:
         raise ConfigError(f"messages: limit={found.limit} is not usable: use 1 to {MOST:,}")
     return found

@@ -24,12 +24,14 @@ from forebay.model.outcome import Outcome, Settlement
 from forebay.model.sealed import Part
 from forebay.produce.codec import encode_value
 from forebay.produce.consumer import Consumer
+from forebay.produce.context import Context
 from forebay.store.contract import Query
 from forebay.testing.clock import ManualClock
 from forebay.testing.fault_points import Crashed
 from forebay.testing.job import End, Job
 from forebay.work.batch import fates, unpacked
 from forebay.work.executor import Bounds, Executor
+from forebay.work.failures import Told, told
 from forebay.work.run import Run
 from forebay.work.storetime import StoreTime
 from forebay.work.timekeeper import Timekeeper
@@ -76,10 +78,10 @@ class Drainer:
         bounds = Bounds.of(app.settings)._replace(unknown_for=0)  # no deploy is under way in a test: it is a mistake
         self._time = StoreTime(app.clock)
         self._executor = Executor(app.registry.tasks, bounds, self._report, self._time)
-        self._timekeeper = Timekeeper(app.store)
+        self._timekeeper = Timekeeper(app.store, self._queues if queues else None)
         self.ended: list[Ended] = []
         #: what the app's `on_failure` hooks have to be called with
-        self.failed: list[tuple[Any, BaseException, Outcome]] = []
+        self.failed: list[tuple[Context, Told | None]] = []
 
     async def open(self) -> None:
         """Make the app's queues and schedules known."""
@@ -99,7 +101,9 @@ class Drainer:
                 job = await self._lease()
             except Crashed:
                 lost = outcome.Lose(LOST)
-                self.ended += [await self._tell(delivery, lost, settled=False) for delivery in await self._die()]
+                held = await self._die()
+                self.ended += [await self._tell(delivery, lost, settled=False) for delivery in held]
+                self.failed += [(self._context(delivery), told(delivery, lost)) for delivery in held]
                 continue
             if job is not None:
                 return job
@@ -124,10 +128,23 @@ class Drainer:
             for (delivery, end), counts in zip(ends, settled, strict=True)
         ]
         self.ended += ended
-        if job.run is not None and error is not None:
-            run, pairs = job.run, zip(ends, settled, strict=True)
-            self.failed += [(run.context, error, end) for (_, end), counts in pairs if counts and _failure(end)]
+        verdicts = zip(ends, settled, strict=True)
+        self._note(job, [(one, end if counts else outcome.Lose(LOST)) for (one, end), counts in verdicts], error)
         return ended
+
+    def _note(self, job: Job, ends: Sequence[tuple[Delivery, Outcome]], error: BaseException | None) -> None:
+        """Keep what the hooks are to hear of."""
+        run, once = job.run, _once(job)
+        for delivery, end in ends:
+            if run is None:  # of a batch, what could not be read was not called
+                called = isinstance(end, outcome.Retry | outcome.DeadLetter) and end.failure is not None
+                self.failed.append((self._context(delivery), told(delivery, end, error if called else None)))
+                continue
+            result = self._executor.failed(run, error) if once and error is not None else end
+            self.failed.append((run.context, told(delivery, result, run.error, once=once)))
+
+    def _context(self, delivery: Delivery) -> Context:
+        return Context(delivery, producer=self._app.producer)
 
     async def _live(self) -> None:
         """Have a lease; under a new name if the old one's ran out."""
@@ -211,7 +228,11 @@ class Drainer:
     async def _dues(self) -> list[float]:
         store = self._app.store
         now = self._app.clock.now()  # what is due and still there cannot be fired
-        dues = [schedule.next for schedule in await store.schedules() if not schedule.paused and schedule.next > now]
+        dues = [
+            schedule.next
+            for schedule in await self._timekeeper.schedules()
+            if not schedule.paused and schedule.next > now
+        ]
         for queue in self._queues:
             query = Query(queue=queue, state=State.SCHEDULED, limit=_SCHEDULED)
             dues += [found.due for found in await store.messages(query) if found.due is not None]
@@ -229,10 +250,6 @@ class Drainer:
 
 def _as_it_is(delivery: Delivery, end: Outcome, *_: Any) -> Sequence[tuple[Delivery, Outcome]]:
     return [(delivery, end)]
-
-
-def _failure(end: Outcome) -> bool:
-    return isinstance(end, outcome.Retry | outcome.DeadLetter)
 
 
 def _once(job: Job) -> bool:

@@ -32,8 +32,9 @@ from forebay.model.errors import TimeLimit
 from forebay.model.outcome import DeadLetter, Outcome
 from forebay.produce.task import Task
 from forebay.work import stdio
-from forebay.work.ends import FAILURES
 from forebay.work.executor import Bounds, Executor, failure_of
+from forebay.work.failures import told
+from forebay.work.hearing import name_of_hook, watched
 from forebay.work.log import Log
 from forebay.work.progress import encoded
 from forebay.work.run import Run, Stop
@@ -72,12 +73,19 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child sends: that the task starts, progress on the way, an outcome, and whether it tells the hooks."""
+    """What the child sends.
+
+    Attributes:
+        outcome, progress: of the task.
+        started: the task starts.
+        told: with an outcome: the hooks hear of it here; until they have it is not `free` for another task.
+    """
 
     outcome: Outcome | None = None
     progress: bytes | None = None
     started: bool = False
     told: bool = False
+    free: bool = False
 
 
 _logger = logging.getLogger("forebay.worker")
@@ -155,10 +163,13 @@ class _Child:
             self._send(Reply(outcome=run))
             return
         result = executor.judge(run, *self._call(run))
-        hooks = [] if self._app is None or not isinstance(result, FAILURES) else list(self._app.registry.on_failure)
+        failure = told(run.delivery, result, run.error, once=run.task.running.at_most_once)
+        hooks = [] if self._app is None or failure is None else list(self._app.registry.on_failure)
         self._send(Reply(outcome=result, told=bool(hooks)))
         for hook in hooks:
-            self._hook(hook, run.context, run.error, result)
+            self._hook(hook, run.context, *(failure or ())[1:])
+        if hooks:
+            self._send(Reply(free=True))
 
     def leave(self) -> None:
         """No more jobs come: what the app has opened in this process, it may close."""
@@ -175,7 +186,8 @@ class _Child:
         if self._app is None:
             app = locate(self._locator)
             for hook in app.registry.on_start:
-                self._do(hook)
+                with watched("on_start", hook):
+                    self._do(hook)
             self._log.settle()
             self._app = app
         return self._app.registry.tasks
@@ -250,9 +262,10 @@ class _Child:
     def _hook(self, hook: Callable[..., Any], *args: Any) -> None:
         """Call one whose failure changes nothing."""
         try:
-            self._do(hook, *args)
+            with watched("on_failure" if args else "on_stop", hook):
+                self._do(hook, *args)
         except Exception:
-            _logger.exception("hook %s failed itself", getattr(hook, "__qualname__", hook))
+            _logger.exception("hook %s failed itself", name_of_hook(hook))
 
     def _progress(self, delivery: Delivery, value: Any) -> None:
         blob = encoded(delivery, value)

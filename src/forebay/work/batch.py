@@ -1,11 +1,9 @@
 """One batch of raw messages: what its consumer is given, how it is called, and what becomes of each message."""
 
 import os
-import random
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from forebay.flow.retry import decide
 from forebay.flow.snooze import Snooze
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
@@ -16,7 +14,8 @@ from forebay.produce.batch import Message, received
 from forebay.produce.consumer import Consumer
 from forebay.produce.context import enter_batch
 from forebay.produce.producer import Producer
-from forebay.work.executor import failure_of, misfit, too_large, without_us
+from forebay.work.executor import failure_of, fate_of, misfit, too_large, without_us
+from forebay.work.failures import BAD_SEAL
 from forebay.work.host import stay
 from forebay.work.run import Job, Stop
 from forebay.work.storetime import Heard
@@ -105,7 +104,7 @@ def unpacked(
         except BadArguments as error:
             bad.append((delivery, misfit(delivery, seal, str(error))))
         except BadSeal as error:
-            bad.append((delivery, outcome.DeadLetter(f"bad seal: {error}")))
+            bad.append((delivery, outcome.DeadLetter(f"{BAD_SEAL}: {error}")))
     return good, messages, bad
 
 
@@ -121,4 +120,4 @@ def fates(
         return [(delivery, outcome.Ack(None, keep)) for delivery in batch]
     failure = failure_of(error)
     ages = {delivery.id: max(0.0, now - delivery.created) for delivery in batch}
-    return [(d, decide(consumer.retry, error, failure, d.attempt, ages[d.id], random.random())) for d in batch]
+    return [(d, fate_of(consumer.retry, error, failure, d, ages[d.id])) for d in batch]

@@ -16,6 +16,7 @@ from forebay.produce.consumer import Consumer
 from forebay.produce.producer import Producer
 from forebay.work.batch import Batch, unpacked
 from forebay.work.calls import Calls
+from forebay.work.failures import Told
 from forebay.work.feed import STALE, Host
 from forebay.work.run import AGAIN, Stop
 from forebay.work.trouble import Trouble
@@ -67,7 +68,7 @@ class Batches:
     @property
     def proved(self) -> float:
         """When it last leased, or could have if it had not been busy; monotonic."""
-        return time.monotonic() if self._called else self._trip
+        return self._trip if self._room.is_set() else time.monotonic()
 
     async def run(self, poll: float) -> None:
         """Fill and hand over until cancelled; a batch that runs is let end."""
@@ -147,7 +148,7 @@ class Batches:
     def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
         """Call the consumer. What cannot be read has its end at once."""
         good, messages, bad = unpacked(deliveries, self._producer)
-        self._settle(bad)
+        self._host.ends.hear(self._settle(bad))
         if not messages:
             return
         self._room.clear()
@@ -162,15 +163,21 @@ class Batches:
 
     def _over(self, batch: Batch) -> None:
         """The one place where a batch ends, however."""
-        batch.interrupt = None
+        batch.interrupt, heard = None, None
         try:
             ends = batch.ends(batch.time.now(), self._producer.settings.result_ttl)
-            self._settle(ends, batch)
+            heard = self._host.ends.hear(self._settle(ends, batch))
         finally:
-            self._called, self._trip = None, time.monotonic()
-            self._room.set()
+            self._called = None
+            if heard is None:
+                self._free()
+            else:  # the next one comes when the app's hooks have heard of this one
+                heard.add_done_callback(lambda _: self._free())
             self._host.idle()
 
-    def _settle(self, ends: Sequence[tuple[Delivery, Outcome]], batch: Batch | None = None) -> None:
-        for delivery, result in ends:
-            self._host.ends.settle(delivery, result, batch)
+    def _free(self) -> None:
+        self._trip = time.monotonic()
+        self._room.set()
+
+    def _settle(self, ends: Sequence[tuple[Delivery, Outcome]], batch: Batch | None = None) -> list[Told | None]:
+        return [self._host.ends.settle(delivery, result, batch) for delivery, result in ends]

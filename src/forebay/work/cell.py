@@ -47,8 +47,12 @@ class Pool(Protocol):
         """A run reports progress."""
         ...
 
-    def freed(self, cell: "Cell", run: Run, result: Outcome) -> None:
-        """A run has ended, and the cell is idle."""
+    def finished(self, run: Run, result: Outcome) -> None:
+        """A run has ended."""
+        ...
+
+    def freed(self, cell: "Cell") -> None:
+        """The cell is idle: its run has ended, and the hooks there have heard of it."""
         ...
 
     def died(self, cell: "Cell", run: Run | None, how: str) -> None:
@@ -189,7 +193,11 @@ class Cell:
         if reply.outcome is not None:
             if (run := self._take()) is not None:
                 run.told = reply.told
-                self._pool.freed(self, run, reply.outcome)
+                self._pool.finished(run, reply.outcome)
+                if not reply.told:
+                    self._pool.freed(self)
+        elif reply.free:
+            self._pool.freed(self)
         elif self.run is not None:
             if reply.started:
                 self._started()

@@ -25,7 +25,7 @@ from forebay.work import sayings, stdio
 from forebay.work.aside import aside
 from forebay.work.host import rss
 from forebay.work.leave import leave
-from forebay.work.link import Broken, Hello, Leaving, Link, Stuck
+from forebay.work.link import Broken, Hello, Leaving, Link, Stuck, Within
 from forebay.work.log import Log
 from forebay.work.parts import watch_threads
 from forebay.work.run import Run, Stop
@@ -58,7 +58,7 @@ class Child:
         self._term = asyncio.Event()
         self._now = asyncio.Event()
         self._orphaned = threading.Event()
-        self._state, self._outdated = "running", False
+        self._state, self._outdated, self._said = "running", False, -math.inf
 
     async def run(self, settle: Callable[[], object]) -> None:
         """Work until told to stop, or worn out.
@@ -76,12 +76,13 @@ class Child:
         await self._app.open()
         settings = absolute(self._app.settings)  # before the user's code goes anywhere else
         worker = Worker(self._app, self._options, self._id, self._stuck)
+        worker.announce = lambda hook: self._link.send(Within(hook=hook))
         dump_on_quit(loop, worker.pools.dump)
         await worker.start()
         settle()
         watch_threads(self._part_ended)
         self._link.send(self._hello(settings, worker))
-        threading.Thread(target=self._follow_parent, args=(loop,), name="forebay-orphan", daemon=True).start()
+        threading.Thread(target=self._follow_parent, args=(loop, worker), name="forebay-orphan", daemon=True).start()
         try:
             await self._until_stop(worker)
         except SchemaTooNew as error:
@@ -94,7 +95,8 @@ class Child:
     def _hello(self, settings: Settings, worker: Worker) -> Hello:
         tasks = self._app.registry.tasks.values()
         limits = {t.name: t.running.timeout + t.running.grace for t in tasks if t.running.timeout is not None}
-        return Hello(settings=settings, beat=worker.report().beat, limits=limits, tasks=len(tasks))
+        hooks = len(self._app.registry.on_failure) > 0
+        return Hello(settings=settings, beat=worker.report().beat, limits=limits, tasks=len(tasks), hooks=hooks)
 
     async def _until_stop(self, worker: Worker) -> None:
         """Until TERM, or until there is a reason to be replaced. A part that ends raises here."""
@@ -139,7 +141,9 @@ class Child:
                 beat = worker.report(self._state).beat
                 await self._app.engine.extend([msgspec.structs.replace(beat, lease=max(beat.lease, FAREWELL))])
         why = Stop.ORPHANED if self._orphaned.is_set() and not self._terms else Stop.HAND_BACK
-        await worker.close(buried=not self._orphaned.is_set(), why=why)
+        closing: asyncio.Task[Any] = asyncio.create_task(worker.close(buried=not self._orphaned.is_set(), why=why))
+        await self._either(worker, (closing,), asyncio.Event(), math.inf)
+        await closing
         self._link.send(Leaving(unsettled=worker.unsettled))
 
     async def _either(
@@ -148,12 +152,12 @@ class Child:
         """Until one of these has ended, or `event` comes, or patience ends; reporting all the while."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Task[Any] = loop.create_task(event.wait())
-        until, watched, said = loop.time() + patience, {*ends, waiting}, -math.inf
+        until, watched = loop.time() + patience, {*ends, waiting}
         while not any(task.done() for task in watched) and (left := until - loop.time()) > 0:
             self._report(worker)
-            if loop.time() - said >= _SAY and (running := worker.at_work()):
+            if loop.time() - self._said >= _SAY and (running := worker.at_work()):
                 _logger.info("worker %s: %s", self._id, sayings.waiting(running))
-                said = loop.time()
+                self._said = loop.time()
             await asyncio.wait(watched, timeout=min(_REPORT, left), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
 
@@ -165,15 +169,17 @@ class Child:
         self._terms += 1
         (self._term if self._terms == 1 else self._now).set()
 
-    def _follow_parent(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Nobody renews the lease any more: hand everything back and go, or just go if the loop does not even hear it.
+    def _follow_parent(self, loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
+        """Hear what the parent says. Once it is gone nobody renews the lease: hand everything back and go.
+
+        Or just go, if the loop does not even hear it.
 
         A parent that says TERM before it ends was told to leave. One that ends without a word may have been taken down
         by what runs here, which counts that as a lost worker.
 
         A thread, because a task may block the loop.
         """
-        self._link.until_closed()
+        self._link.listen(lambda buried: call_in(loop, worker.ends.buried, buried.delivery, buried.outcome))
         call_in(loop, self._hurry)
         if self._orphaned.wait(self._app.settings.lease / 2):
             threading.Event().wait(FAREWELL)

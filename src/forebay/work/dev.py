@@ -15,17 +15,22 @@ from msgspec.structs import replace
 from forebay.app import Forebay
 from forebay.config import WorkerOptions
 from forebay.engine.registry import absolute
+from forebay.engine.waiting import call_in
 from forebay.locate import locate
+from forebay.model.delivery import Delivery
 from forebay.model.errors import LeaseLost
 from forebay.model.ids import new_id
+from forebay.model.outcome import Outcome, describe
 from forebay.work import sayings, stdio
 from forebay.work.aside import aside
 from forebay.work.child import new_loop
+from forebay.work.failures import fate
 from forebay.work.keeper import Keeper
 from forebay.work.leave import PATIENCE, leave, leave_within
 from forebay.work.log import Log
 from forebay.work.parts import watch_threads
 from forebay.work.stacks import dump_on_quit
+from forebay.work.telling import level_of, tell
 from forebay.work.worker import Worker
 
 _logger = logging.getLogger("forebay.dev")
@@ -65,7 +70,13 @@ class _Apart:
 
     def __init__(self, app: Forebay, worker: Worker, options: WorkerOptions) -> None:
         parts = (app.engine, app.store, app.clock)
-        keeper = Keeper(parts, lambda: [worker.report().beat], _lost, app.settings.lease, options.schedules)
+        here = asyncio.get_running_loop()
+
+        def lost(delivery: Delivery, result: Outcome) -> None:
+            tell(level_of(delivery, result), delivery, describe(fate(delivery, result)), result=result)
+            call_in(here, worker.ends.buried, delivery, result)
+
+        keeper = Keeper(parts, lambda: [worker.report().beat], _lost, app.settings.lease, options.schedules, lost=lost)
         self._loop = asyncio.new_event_loop()
         self._task = self._loop.create_task(keeper.run())
         self._thread = threading.Thread(target=self._serve, name="forebay-keeper", daemon=True)

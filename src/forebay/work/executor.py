@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Self
 
 from forebay.config import Settings
 from forebay.flow.group import is_group, leaves
-from forebay.flow.retry import decide, telling
-from forebay.flow.snooze import Snooze
+from forebay.flow.retry import Retry, decide, telling
+from forebay.flow.snooze import Snooze, put_off
 from forebay.model import errors, outcome
 from forebay.model.delivery import Delivery
 from forebay.model.errors import encodable
@@ -26,6 +26,7 @@ from forebay.model.sealed import OVERHEAD, Part, locked
 from forebay.produce.context import Context
 from forebay.produce.seal import Seal
 from forebay.produce.task import Task
+from forebay.work.failures import BAD_ARGUMENTS, BAD_SEAL, name_of
 from forebay.work.host import stay
 from forebay.work.run import Run, Stop
 from forebay.work.storetime import StoreTime
@@ -112,7 +113,7 @@ class Executor:
         """The task returned."""
         stay(self._home)
         if isinstance(value, Snooze):
-            return outcome.Snooze(value.delay)
+            return put_off(value.delay, run.delivery.fence)
         keep = run.task.running.result_ttl
         keep = self._keep if keep is None else keep
         if value is None and not run.task.codec.returns_value:
@@ -120,11 +121,14 @@ class Executor:
         try:
             result = run.task.codec.encode_result(value)
         except BaseException as error:  # noqa: BLE001 - a result of theirs may do anything when it is looked at
+            run.error = without_us(error)
             failure = failure_of(error)
             cause = failure.message if isinstance(error, errors.BadResult) else f"its result is not usable: {failure}"
             return outcome.DeadLetter(cause, failure)
         if len(result) > self._limit:
-            return outcome.DeadLetter(f"the result has {len(result):,} bytes, the limit is {self._limit:,}")
+            text = f"the result has {len(result):,} bytes, the limit is {self._limit:,}"
+            run.error = errors.PayloadTooLarge(text)
+            return outcome.DeadLetter(text)
         seal = run.task.producer.seal
         return outcome.Ack(result if seal is None else seal.close(Part.RESULT, run.delivery, result), keep)
 
@@ -154,12 +158,28 @@ class Executor:
             case Stop.HAND_BACK:
                 return outcome.Release()
             case Stop.TIMEOUT if any(isinstance(leaf, _STRUCK) for leaf in leaves(error)):
-                error = errors.TimeLimit(f"ran longer than its timeout of {run.task.running.timeout:g} s")
+                run.error = error = _time_is_up(run, error)
             case _:
                 pass
         delivery = run.delivery
         age = max(0.0, run.time.now() - delivery.created)
-        return decide(run.task.running.retry, error, failure_of(error), delivery.attempt, age, random.random())
+        return fate_of(run.task.running.retry, error, failure_of(error), delivery, age)
+
+
+def fate_of(policy: Retry, error: BaseException, failure: Failure, delivery: Delivery, age: float) -> Outcome:
+    """What the policy, or the task itself, makes of a failure `age` seconds after its message was accepted."""
+    result = decide(policy, error, failure, delivery.attempt, age, random.random())
+    if isinstance(result, outcome.Snooze):
+        return put_off(result.delay, delivery.fence, because(telling(error)))
+    return result
+
+
+def _time_is_up(run: Run, struck: BaseException) -> errors.TimeLimit:
+    """What has become of a run that was stopped by its timeout, however that was thrown into it; it shows where."""
+    error = errors.TimeLimit(f"ran longer than its timeout of {run.task.running.timeout:g} s")
+    if is_group(struck):
+        error.__cause__ = struck
+    return error.with_traceback(trace_of(struck))
 
 
 def without_us(error: BaseException) -> BaseException:
@@ -179,8 +199,7 @@ def trace_of(error: BaseException) -> TracebackType | None:
 def failure_of(error: BaseException) -> Failure:
     """An exception as data, whatever it does when printed; a group in the words of the one that decides in it."""
     one = telling(error)
-    kind = type(one)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    name = name_of(type(one))
     try:
         trace = "".join(traceback.format_exception(error))
     except BaseException as broken:  # noqa: BLE001 - their __str__ may do anything
@@ -188,8 +207,20 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(encodable(name[:_NAME]), _words(one), encodable(trace[-_TRACE:]))
 
 
+def because(error: BaseException) -> str:
+    """What made a task raise it, if that was an exception."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is None or isinstance(cause, Retry | Snooze):
+        return ""
+    text = errors.text_of(cause)
+    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
+
+
 def _words(error: BaseException) -> str:
     """What it says; of a group, what the first of its exceptions say too, for its own text only counts them."""
+    if isinstance(error, Retry):
+        why = because(error)
+        return f"asked to be tried again, because of {why}" if why else "asked to be tried again"
     text = errors.text_of(error)
     if not is_group(error):
         return text
@@ -205,15 +236,15 @@ def too_large(delivery: Delivery, limit: int) -> outcome.DeadLetter:
 def _unusable(delivery: Delivery, seal: Seal | None, error: BaseException) -> outcome.DeadLetter:
     match error:
         case errors.BadArguments():
-            return misfit(delivery, seal, f"bad arguments: {error}")
+            return misfit(delivery, seal, f"{BAD_ARGUMENTS}: {error}")
         case errors.BadSeal():
-            return outcome.DeadLetter(f"bad seal: {error}")
+            return outcome.DeadLetter(f"{BAD_SEAL}: {error}")
         case _:
             failure = failure_of(error)
-            return outcome.DeadLetter(f"bad arguments: {failure}", failure)
+            return outcome.DeadLetter(f"{BAD_ARGUMENTS}: {failure}", failure)
 
 
 def misfit(delivery: Delivery, seal: Seal | None, why: str) -> outcome.DeadLetter:
     """A body that could not be decoded: for `why`, unless it is sealed and nobody here could look inside."""
     sealed = locked(delivery.body) if seal is None else None
-    return outcome.DeadLetter(why if sealed is None else f"bad seal: {sealed}")
+    return outcome.DeadLetter(why if sealed is None else f"{BAD_SEAL}: {sealed}")

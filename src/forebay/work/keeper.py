@@ -13,6 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from forebay.engine.contract import Beat, Engine
 from forebay.model.clock import Clock
+from forebay.model.delivery import Delivery
+from forebay.model.outcome import Lose, Outcome
+from forebay.model.ruling import SILENT
 from forebay.store.contract import Store, WorkerRow
 from forebay.work.host import alive, identity
 from forebay.work.timekeeper import LOOK, Timekeeper
@@ -28,6 +31,10 @@ _TIDY_LIMIT = 5_000
 _AGAIN = 1.0
 
 
+def _no_matter(delivery: Delivery, result: Outcome) -> None:
+    """Nobody wants to know."""
+
+
 class Keeper:
     """Keeps the leases of the workers in `beats`, and looks after everybody else's.
 
@@ -36,6 +43,7 @@ class Keeper:
         expired: told the id of an own worker whose lease could not be renewed; it must not go on.
         lease: seconds that a lease holds; renewed three times within.
         schedules: whether to fire cron schedules.
+        lost: told of each message that lost a worker which was buried here.
     """
 
     def __init__(
@@ -45,9 +53,12 @@ class Keeper:
         expired: Callable[[str], None],
         lease: float,
         schedules: bool = True,
+        *,
+        lost: Callable[[Delivery, Outcome], object] = _no_matter,
     ) -> None:
         self._engine, self._store, _ = parts
         self._beats, self._expired, self._lease, self._schedules = beats, expired, lease, schedules
+        self._lost = lost
         self._host, self._trouble = identity(), Trouble(_logger)
         self._timekeeper = Timekeeper(self._store)
         self._missing: frozenset[str] = frozenset()
@@ -127,12 +138,30 @@ class Keeper:
         await self._report([])
 
     async def _report(self, lost: Sequence[str]) -> None:
+        """Bury those that are lost, and whoever is overdue by now; tell of what each of them held."""
+        held = await self._held(lost)
         recovered = await self._engine.recover(lost)
-        if recovered.workers:
-            _logger.warning(
-                "lost %s: %d messages made ready again, %d quarantined",
-                ", ".join(recovered.workers), recovered.returned, recovered.quarantined,
-            )  # fmt: skip
+        if not recovered.workers:
+            return
+        _logger.warning(
+            "lost %s: %d messages made ready again, %d quarantined",
+            ", ".join(recovered.workers), recovered.returned, recovered.quarantined,
+        )  # fmt: skip
+        for delivery in [delivery for worker in recovered.workers for delivery in held.get(worker, ())]:
+            self._lost(delivery, Lose(SILENT))
+
+    async def _held(self, lost: Sequence[str]) -> dict[str, list[Delivery]]:
+        """What is held by those that may be buried now. They are buried whether or not that can be read."""
+        held: dict[str, list[Delivery]] = {}
+        name = "the look at what lost workers held"
+        try:
+            overdue = [row.worker for row in await self._store.workers() if row.left < RECOVER]
+            for worker in {*lost, *overdue}:
+                held[worker] = await self._store.held(worker)
+            self._trouble.over(name)
+        except Exception as error:  # noqa: BLE001 - a row of any content must not keep the others unburied
+            self._trouble.tell(name, error, advice="their failures go unheard")
+        return held
 
     async def _tidy(self) -> None:
         while await self._store.tidy(_TIDY_LIMIT) >= _TIDY_LIMIT:

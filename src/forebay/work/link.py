@@ -1,17 +1,20 @@
 """The wire between a supervisor and its child: one JSON object a line, over a socket pair.
 
-The child says hello, then reports once a second; the parent answers nothing, it has signals. A socket that closes means
-that the other side is gone.
+The child says hello, then reports once a second. The parent has signals; on the wire it says only what became of
+messages that ran in a process that is gone, for the hooks of one that lives. A socket that closes means that the other
+side is gone.
 """
 
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 import msgspec
 
 from forebay.config import Settings
 from forebay.engine.contract import Beat
+from forebay.model.delivery import Delivery
 from forebay.model.outcome import Outcome
 
 #: Bytes that a line may have; a stored traceback is the longest thing on it.
@@ -25,12 +28,20 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         settings: of the engine, from any folder.
         limits: seconds after which each task that has a timeout has to have ended.
         tasks: how many the app has.
+        hooks: it wants to hear of failed attempts.
     """
 
     settings: Settings
     beat: Beat
     limits: dict[str, float]
     tasks: int = 0
+    hooks: bool = False
+
+
+class Within(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """I am in this hook of my start or end, which may hang; "" after it."""
+
+    hook: str
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -75,7 +86,14 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     outdated: bool = False
 
 
-Line = Hello | Report | Stuck | Leaving | Broken
+class Buried(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """From the parent: an attempt that ended with its process; without its body."""
+
+    delivery: Delivery
+    outcome: Outcome
+
+
+Line = Hello | Within | Report | Stuck | Leaving | Broken | Buried
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Line).decode
@@ -85,6 +103,11 @@ def parse(raw: bytes) -> Line:
     """One line from a child."""
     line: Line = _decode(raw)
     return line
+
+
+def encoded(line: Line) -> bytes:
+    """One line, with its end."""
+    return _encode(line) + b"\n"
 
 
 class Link:
@@ -98,9 +121,13 @@ class Link:
     def send(self, line: Line) -> None:
         """Tell the parent; if it is gone, whoever waits on the socket hears of it."""
         with self._sending, contextlib.suppress(OSError):
-            self._socket.sendall(_encode(line) + b"\n")
+            self._socket.sendall(encoded(line))
 
-    def until_closed(self) -> None:
-        """Block this thread until the parent is gone; it never writes."""
-        with contextlib.suppress(OSError):
-            self._socket.recv(1)
+    def listen(self, heard: Callable[[Buried], object]) -> None:
+        """Block this thread until the parent is gone; `heard` is told here of what it says."""
+        with contextlib.suppress(OSError), self._socket.makefile("rb") as said:
+            for raw in said:
+                with contextlib.suppress(msgspec.MsgspecError):
+                    line = parse(raw)
+                    if isinstance(line, Buried):
+                        heard(line)

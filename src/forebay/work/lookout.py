@@ -83,7 +83,7 @@ class Lookout:
         """One line when it falls silent, one when it speaks again."""
         if child.silent > SILENT and child.id not in self._silent:
             self._silent[child.id] = time.monotonic() - child.silent
-            _logger.warning("%s", sayings.silent(child.id, child.pid, child.silent))
+            _logger.warning("%s", sayings.silent(child.id, child.pid, child.silent, child.hook))
         elif child.silent <= SILENT and (since := self._silent.pop(child.id, None)) is not None:
             gap = time.monotonic() - child.silent - since
             _logger.info("worker %s speaks again, after %.0f s", child.id, gap)

@@ -20,7 +20,7 @@ from forebay.engine.contract import Beat
 from forebay.model.delivery import Delivery
 from forebay.model.ids import new_id
 from forebay.model.outcome import Lose, Outcome, Release, Settlement
-from forebay.work.link import LINE, Broken, Hello, Line, Report, parse
+from forebay.work.link import LINE, Broken, Hello, Line, Report, Within, encoded, parse
 from forebay.work.python import interpreter
 from forebay.work.run import ISOLATE_AFTER
 from forebay.work.trouble import Trouble
@@ -29,6 +29,8 @@ _CHILD = "forebay.work.child"
 _logger = logging.getLogger("forebay.supervisor")
 #: Looks for what a dead child has left behind, and seconds between them.
 _LOOKS, _LOOK = 3, 0.01
+#: Seconds of silence after which it is told nothing more.
+HEARS = 3.0
 
 
 class Offspring:
@@ -37,6 +39,7 @@ class Offspring:
     Attributes:
         waits: what it held without running it, by its last word; told while its engine does not answer.
         trouble: why it could not settle, by its last word.
+        hook: the hook of its start or end that it is in, "" if in none.
         left: set when its place is free: it leaves by itself, or has ended.
         verdict: outcomes of messages for which it was killed; all others that it held are handed back. None: it ended
             without a word, so what it held was lost.
@@ -50,13 +53,27 @@ class Offspring:
         self.beat: Beat | None = None
         self.broken: Broken | None = None
         self.limits: Mapping[str, float] = {}
-        self.waits, self.trouble = frozenset[str](), ""
+        self.waits, self.trouble, self.hook = frozenset[str](), "", ""
         self.heard = self.born = time.monotonic()
         self.left = asyncio.Event()
         self.verdict: Mapping[str, Outcome] | None = None
         self.cause = ""
         self.hung = self.cost = self.code = 0
         self._trouble = Trouble(_logger)
+        self._writer: asyncio.StreamWriter | None = None
+
+    @property
+    def hears(self) -> bool:
+        """Whether it can be told something: it is up, it talks, and it does not leave."""
+        return self.alive and self.beat is not None and self.beat.state == "running" and self.silent < HEARS
+
+    def say(self, line: Line) -> bool:
+        """Tell it; False if it is behind with reading."""
+        writer = self._writer
+        if writer is None or writer.is_closing() or writer.transport.get_write_buffer_size() > LINE:
+            return False
+        writer.write(encoded(line))
+        return True
 
     @property
     def pid(self) -> int:
@@ -120,6 +137,7 @@ class Offspring:
     async def hear(self, ours: socket.socket) -> AsyncIterator[Line]:
         """What it says, until it has ended and everything is said."""
         reader, writer = await asyncio.open_connection(sock=ours, limit=LINE)
+        self._writer = writer
         ending = asyncio.ensure_future(self._hang_up(ours))
         try:
             async for line in self._lines(reader):
@@ -151,6 +169,8 @@ class Offspring:
                 self.beat, self.waits, self.trouble = beat, frozenset(waits), trouble
                 if beat.state != "running":
                     self.left.set()
+            case Within(hook=hook):
+                self.hook = hook
             case Broken():
                 self.broken = line
             case _:

@@ -151,14 +151,17 @@ class Processes:
         """A run reports progress."""
         self._progressed(run.delivery, blob)
 
-    def freed(self, cell: Cell, run: Run, result: Outcome) -> None:
-        """A cell sent an outcome and is idle."""
+    def finished(self, run: Run, result: Outcome) -> None:
+        """A cell sent an outcome."""
+        self._finish(run, result)
+
+    def freed(self, cell: Cell) -> None:
+        """A cell is idle."""
         if self._options.max_memory and cell.memory() > self._options.max_memory:
             cell.dismiss()
             self._loop.call_later(_FAREWELL, cell.kill)
         else:
             self._idle.append(cell)
-        self._finish(run, result)
         self._next()
 
     def died(self, cell: Cell, run: Run | None, how: str) -> None:

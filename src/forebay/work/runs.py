@@ -16,6 +16,7 @@ from forebay.model.errors import ForebayError, text_of
 from forebay.model.outcome import Outcome
 from forebay.work.ends import Ends
 from forebay.work.executor import Executor
+from forebay.work.failures import Told
 from forebay.work.run import AGAIN, Run, Stop
 
 _logger = logging.getLogger("forebay.worker")
@@ -64,8 +65,8 @@ class Runs:
                 _logger.exception("%s %s could not begin", delivery.task, delivery.id)
             run = outcome.Lose(f"it could not begin: {type(error).__name__}: {text_of(error)}")
         if not isinstance(run, Run):
-            self._loop.call_soon(free)
-            self._ends.settle(delivery, run)
+            heard = self._ends.hear([self._ends.settle(delivery, run)])
+            self._loop.call_soon(free if heard is None else self._kept(heard, free))
             return
         self._runs[run] = free
         if run.task.running.at_most_once:
@@ -85,9 +86,8 @@ class Runs:
         try:
             if run.deadline is not None:
                 self._forget(run)
-            self._report(run, result)
-            if type(result) is not outcome.Ack and self._ends.care(run, result):
-                free = self._kept(run, result, free)
+            if (failure := self._report(run, result)) and (heard := self._ends.hear([failure])):
+                free = self._kept(heard, free)
         except Exception:
             with contextlib.suppress(Exception):  # the log is theirs, too
                 _logger.exception("the end of %s %s was not taken note of", run.task.name, run.delivery.id)
@@ -130,26 +130,22 @@ class Runs:
         else:
             self.finish(run, outcome.Release())
 
-    def _report(self, run: Run, result: Outcome) -> None:
+    def _report(self, run: Run, result: Outcome) -> Told | None:
         if not run.task.running.at_most_once:
-            self._ends.settle(run.delivery, result, run)
-        elif run.settled:
-            self._ends.ended_once(run, result)
+            return self._ends.settle(run.delivery, result, run)
+        return self._ends.ended_once(run, result) if run.settled else None
 
-    def _kept(self, run: Run, result: Outcome, free: Free) -> Free:
+    def _kept(self, heard: asyncio.Task[None], free: Free) -> Free:
         """Keep the slot until those who care have heard of it."""
         self._after += 1
-        self._spawn(self._hear_of_it(run, result, free))
+        heard.add_done_callback(lambda _: self._freed(free))
         return _nothing
 
-    async def _hear_of_it(self, run: Run, result: Outcome, free: Free) -> None:
-        try:
-            await self._ends.told(run, result)
-        finally:
-            self._after -= 1
-            free()
-            if not self:
-                self._idle()
+    def _freed(self, free: Free) -> None:
+        self._after -= 1
+        free()
+        if not self:
+            self._idle()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(coroutine)

@@ -20,8 +20,10 @@ def banner(options: WorkerOptions, url: str, queues: Sequence[str], tasks: int) 
     return f"app {options.app} at {masked(url)}; {served}; {slots}{apart}"
 
 
-def stopping(signal_name: str, times: int, drain: float) -> str:
-    """What follows from being told to stop for the first, second or third time."""
+def stopping(signal_name: str, times: int, drain: float, begun: bool = True) -> str:
+    """What follows from being told to stop for the first, second or third time; `begun`: a worker has started."""
+    if not begun:
+        return f"{signal_name}: no worker has started yet: ending what starts"
     match times:
         case 1:
             patience = "for as long as it takes" if drain == math.inf else f"for up to {drain:g} s"
@@ -35,13 +37,18 @@ def stopping(signal_name: str, times: int, drain: float) -> str:
 def waiting(running: Sequence[tuple[str, str, float]]) -> str:
     """What is waited for: task, message id and seconds so far of each; some of them by name, the longest first."""
     first = sorted(running, key=lambda run: -run[2])[:_NAMED]
-    names = ", ".join(f"{task} {id_} ({seconds:.0f} s)" for task, id_, seconds in first)
+    names = ", ".join(f"{' '.join(filter(None, (task, id_)))} ({seconds:.0f} s)" for task, id_, seconds in first)
     more = f" and {len(running) - len(first)} more" if len(running) > len(first) else ""
     return f"waiting for {names}{more}"
 
 
-def silent(id_: str, pid: int, seconds: float) -> str:
-    """That a worker process has stopped reporting, and what to do."""
+def silent(id_: str, pid: int, seconds: float, hook: str = "") -> str:
+    """That a worker process has stopped reporting, and what to do; `hook` is what it was in when it did."""
+    if hook:
+        return (
+            f"worker {id_} (process {pid}) has not reported for {seconds:.0f} s: its {hook} keeps the loop (SIGQUIT to "
+            "this supervisor shows where), or it is stopped"
+        )
     return (
         f"worker {id_} (process {pid}) has not reported for {seconds:.0f} s: it is stopped (SIGSTOP, a debugger), "
         "starved, or held by code that keeps the interpreter. What runs in it stays leased: SIGCONT if it is stopped, "
@@ -49,11 +56,12 @@ def silent(id_: str, pid: int, seconds: float) -> str:
     )
 
 
-def late(id_: str, pid: int, seconds: float) -> str:
-    """That a worker process does not get through its start, and what to do."""
+def late(id_: str, pid: int, seconds: float, hook: str = "") -> str:
+    """That a worker process does not get through its start, and what to do; `hook` is what it is in."""
+    what = f"its {hook} has not ended" if hook else "the import of the app takes long or hangs"
     return (
-        f"worker {id_} (process {pid}) has not started after {seconds:.0f} s: the import of the app or an on_start "
-        "hook takes long or hangs. SIGQUIT to this supervisor shows where; SIGCONT to that process if it was stopped"
+        f"worker {id_} (process {pid}) has not started after {seconds:.0f} s: {what}. SIGQUIT to this supervisor "
+        "shows where; SIGCONT to that process if it was stopped"
     )
 
 

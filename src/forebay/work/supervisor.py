@@ -23,6 +23,8 @@ from forebay.engine.registry import build
 from forebay.engine.waiting import call_in
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, SchemaTooNew, text_of
+from forebay.model.outcome import Lose
+from forebay.model.ruling import SILENT
 from forebay.work import sayings, stdio
 from forebay.work.burst import until_spent
 from forebay.work.keeper import Keeper
@@ -33,6 +35,7 @@ from forebay.work.lookout import Limits, Lookout
 from forebay.work.offspring import Offspring, bear
 from forebay.work.parts import watch_threads
 from forebay.work.stacks import dump_on_quit
+from forebay.work.tidings import Tidings
 from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.supervisor")
@@ -66,6 +69,7 @@ class Supervisor:
         self._asked = 0
         self._failure: ForebayError | None = None
         self._trouble = Trouble(_logger)
+        self._tidings = Tidings(lambda: list(self._children.values()))
 
     async def run(self) -> None:
         """Until told to stop, and all children have left.
@@ -83,6 +87,7 @@ class Supervisor:
         while self._lives:
             await asyncio.wait(self._lives)
         await _end(self._services)
+        self._tidings.close()
         leave_within(LEAVE, 1, "the engine has not closed")
         if self._backend is not None:
             await self._backend.close()
@@ -122,7 +127,8 @@ class Supervisor:
     def _told(self, number: signal.Signals) -> None:
         """Drain first, insist the second time, kill the third."""
         self._asked += 1
-        _logger.info("%s", sayings.stopping(number.name, self._asked, self._options.drain))
+        begun = any(child.beat is not None for child in self._children.values()) or not self._children
+        _logger.info("%s", sayings.stopping(number.name, self._asked, self._options.drain, begun))
         self._stop(self._options.drain if self._asked == 1 else 0.0)
         if self._asked > 2:
             self._insist()
@@ -131,8 +137,18 @@ class Supervisor:
         """Each child understands TERM the same way: drain, then hand back; one that does not is killed."""
         self._stopping.set()
         self._forward(signal.SIGTERM)
+        loop = asyncio.get_running_loop()
         if drain < math.inf:
-            asyncio.get_running_loop().call_later(drain + LEAVE, self._insist)
+            loop.call_later(drain + LEAVE, self._insist)
+        for child in [child for child in self._children.values() if child.beat is None]:
+            loop.call_later(LEAVE, self._not_even_started, child)
+
+    def _not_even_started(self, child: Offspring) -> None:
+        """It runs nothing, so nothing is lost when it goes."""
+        if child.alive and child.beat is None:
+            what = f"its {child.hook} has not ended" if child.hook else "it has not started"
+            _logger.warning("worker %s does not leave, for %s: ending its process", child.id, what)
+            child.kill({})
 
     def _insist(self) -> None:
         for child in self._children.values():
@@ -145,7 +161,10 @@ class Supervisor:
             _logger.error("worker %s does not leave, and gets no answer from its engine: ending its process", child.id)
             child.lose(f"its worker got no answer from the engine any more{child.trouble and f': {child.trouble}'}")
         else:
-            _logger.error("worker %s does not leave: ending its process, what it holds is handed back", child.id)
+            what = f", for its {child.hook} has not ended" if child.hook else ""
+            _logger.error(
+                "worker %s does not leave%s: ending its process, what it holds is handed back", child.id, what
+            )
             child.kill({})
 
     @property
@@ -243,7 +262,7 @@ class Supervisor:
 
     def _late(self, child: Offspring) -> None:
         if child.alive and child.beat is None and not self._stopping.is_set():
-            _logger.warning("%s", sayings.late(child.id, child.pid, _LATE))
+            _logger.warning("%s", sayings.late(child.id, child.pid, _LATE, child.hook))
 
     async def _live(self, child: Offspring, ours: socket.socket) -> None:
         """One child from birth to burial."""
@@ -278,6 +297,7 @@ class Supervisor:
                     self._serve("the look for the end of the burst", lambda: self._until_spent(hello.beat.queues))
         queues = ", ".join(hello.beat.queues)
         _logger.info("worker %s runs as process %d on %s", child.id, child.pid, queues)
+        self._tidings.welcome(hello.hooks)
 
     async def _until_spent(self, queues: Sequence[str]) -> None:
         """Leave in order once a burst has nothing left to do; never returns, as no service does."""
@@ -296,7 +316,9 @@ class Supervisor:
             self._fail(error)
             return
         parts = (backend, backend, clock)
-        keeper = self._keeper = Keeper(parts, self._beats, self._expired, settings.lease, self._options.schedules)
+        keeper = self._keeper = Keeper(
+            parts, self._beats, self._expired, settings.lease, self._options.schedules, lost=self._tidings.ended
+        )
         self._settings, self._backend = settings, backend
         self._serve("the keeper", keeper.run)
         limits = Limits(settings.lease, settings.poll, self._options.max_memory)
@@ -328,10 +350,16 @@ class Supervisor:
         self._children.pop(child.id, None)
 
     async def _hand_back(self, child: Offspring, backend: Whole) -> None:
-        if settlements := child.judge(await backend.held(child.id)):
-            await backend.settle(child.id, settlements)
+        held = await backend.held(child.id)
+        settlements = child.judge(held)
+        verdicts = await backend.settle(child.id, settlements) if settlements else []
         recovered = await backend.recover([child.id])
         child.cost = recovered.returned + recovered.quarantined
+        settled = {one.delivery.id: one.outcome for one, done in zip(settlements, verdicts, strict=True) if done}
+        lost = {} if child.id not in recovered.workers else dict.fromkeys((d.id for d in held), Lose(SILENT))
+        for delivery in held:
+            if result := settled.get(delivery.id, lost.get(delivery.id)):
+                self._tidings.ended(delivery, result)
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

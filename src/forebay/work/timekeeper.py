@@ -6,7 +6,7 @@ is told by its name, once, and stops none of the others.
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from forebay.flow import cron
 from forebay.model.errors import ConfigError, text_of
@@ -27,10 +27,14 @@ _NEVER = 253_402_300_800.0
 
 
 class Timekeeper:
-    """Fires the schedules of a store."""
+    """Fires the schedules of a store.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Args:
+        queues: those whose messages go there only; all of them if None.
+    """
+
+    def __init__(self, store: Store, queues: Collection[str] | None = None) -> None:
+        self._store, self._queues = store, queues
         self._told: dict[str, str] = {}
 
     async def fire_due(self) -> float:
@@ -39,13 +43,18 @@ class Timekeeper:
         Raises:
             ForebayError: the schedules cannot be read.
         """
-        schedules, now = await self._store.schedules(), await self._store.now()
+        schedules, now = await self.schedules(), await self._store.now()
         upcoming = now + LOOK
         for schedule in schedules:
             if not schedule.paused:
                 upcoming = min(upcoming, await self._guarded(schedule, now))
         self._told = {one.name: self._told[one.name] for one in schedules if one.name in self._told}
         return max(0.0, upcoming - now)
+
+    async def schedules(self) -> list[Schedule]:
+        """Those that are fired here."""
+        known = await self._store.schedules()
+        return [one for one in known if self._queues is None or one.message.queue in self._queues]
 
     async def _guarded(self, schedule: Schedule, now: float) -> float:
         """`_fire`, whose failure is told once for each cause; a row of another version or zone must not stop others."""

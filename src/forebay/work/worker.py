@@ -27,6 +27,7 @@ from forebay.work.calls import Calls
 from forebay.work.ends import Ends
 from forebay.work.executor import Bounds, Executor
 from forebay.work.feed import NO_CAPS, Begin, Feed
+from forebay.work.hearing import Hearing, name_of_hook, watched
 from forebay.work.host import born, identity
 from forebay.work.link import Report
 from forebay.work.pools import Pools
@@ -55,6 +56,7 @@ class Worker:
         stuck: told of a task that cannot be stopped, with the outcome it is to have; its process has to go.
 
     Attributes:
+        announce: told of the hook of its start or end that it is in, and of "" after it.
         begin, ends: where messages begin, and where ends are told.
         pools: where messages run.
         time: the store's, as far as it is known here.
@@ -69,7 +71,8 @@ class Worker:
         self.time = StoreTime(app.clock)
         self._progress = Progress(app.store, app.producer.seal)
         self._settler = Settler(app.engine, id_, self._progress.keep)
-        self.ends = Ends(app.engine, id_, self._settler, app.registry.on_failure, verbose=options.verbose)
+        self._hearing = Hearing(app.registry.on_failure, app.producer)
+        self.ends = Ends(app.engine, id_, self._settler, self._hearing, verbose=options.verbose)
         executor = Executor(app.registry.tasks, Bounds.of(settings), self._progress.report, self.time)
         self.pools = Pools(
             executor, options, settings, self._scope,
@@ -83,6 +86,8 @@ class Worker:
         self._idle = asyncio.Event()
         self._heard = time.monotonic()
         self._holds = False
+        self._hook, self._hook_since = "", 0.0
+        self.announce: Callable[[str], object] = str
 
     def _make_feeds(self) -> tuple[list[Feed], Calls[Batch, None], list[Batches]]:
         """Queues of raw messages by their consumer, process work by the processes, all else by the slots.
@@ -121,10 +126,11 @@ class Worker:
         return len(self._runs) + sum(batch.running for batch in self._batches)
 
     def at_work(self) -> list[tuple[str, str, float]]:
-        """What runs now: task, message id, and seconds since it was taken; of a batch, its first message for all."""
+        """What runs now: task or hook, message id, seconds so far; of a batch, its first message for all."""
         now = time.monotonic()
-        runs = [(run.task.name, run.delivery.id, now - run.started) for run in self._runs]
-        return runs + [one for batch in self._batches for one in batch.at_work()]
+        hook = [(self._hook, "", now - self._hook_since)] if self._hook else []
+        runs = hook + [(run.task.name, run.delivery.id, now - run.started) for run in self._runs]
+        return runs + [one for batch in self._batches for one in batch.at_work()] + self._hearing.at_work()
 
     @property
     def done(self) -> int:
@@ -142,6 +148,8 @@ class Worker:
 
         While it drains nobody leases, and the look for cancellations tells.
         """
+        if self._hook:  # of its end: it needs nothing of the engine any more
+            return 0.0
         last = [part.proved for part in self._parts] if self._tasks else [self._heard]
         return time.monotonic() - min(last)
 
@@ -237,6 +245,8 @@ class Worker:
             self.ends.hand_back([*self._held()])
         await self._within(ends - self._loop.time(), self._settler.empty())
         await self._within(ends - self._loop.time(), self._progress.flush())
+        await self._within(ends - self._loop.time(), self._hearing.quiet())
+        self._hearing.give_up()
         await self._stop(self._services)
         for hook in self._app.registry.on_stop if self._holds else ():
             await self._call_last(hook)
@@ -253,6 +263,7 @@ class Worker:
         await self._lease_no_more()
         await self._quiet()
         await self._settler.empty()
+        await self._hearing.quiet()
 
     async def _lease_no_more(self) -> None:
         """Stop leasing, and hand back what has not started."""
@@ -317,24 +328,37 @@ class Worker:
 
     async def _call_first(self, hook: Callable[[], Any]) -> None:
         try:
-            await self._call(hook)
+            await self._call("on_start", hook)
         except Exception as error:
-            _logger.exception("on_start hook %s failed", _name(hook))
+            _logger.exception("on_start hook %s failed", name_of_hook(hook))
             raise ConfigError(
-                f"on_start hook {_name(hook)} failed: {type(error).__name__}: {text_of(error)}"
+                f"on_start hook {name_of_hook(hook)} failed: {type(error).__name__}: {text_of(error)}"
             ) from error
 
     async def _call_last(self, hook: Callable[[], Any]) -> None:
+        drain = self._options.drain
+        limit = asyncio.timeout(None if drain == float("inf") else drain)
         try:
-            await self._within(self._options.drain, self._call(hook))
+            async with limit:
+                await self._call("on_stop", hook)
         except Exception:
-            _logger.exception("on_stop hook %s failed", _name(hook))
+            if limit.expired():
+                _logger.warning("on_stop hook %s has not ended after %g s: given up", name_of_hook(hook), drain)
+            else:
+                _logger.exception("on_stop hook %s failed", name_of_hook(hook))
 
-    async def _call(self, hook: Callable[[], Any]) -> None:
+    async def _call(self, occasion: str, hook: Callable[[], Any]) -> None:
         """In the scope that each run begins with a copy of: what a hook sets there, they see."""
-        value = self._scope.run(hook)
-        if inspect.isawaitable(value):
-            await self._loop.create_task(_result(value), context=self._scope)
+        self._hook, self._hook_since = f"{occasion} hook {name_of_hook(hook)}", time.monotonic()
+        self.announce(self._hook)
+        try:
+            with watched(occasion, hook):
+                value = self._scope.run(hook)
+                if inspect.isawaitable(value):
+                    await self._loop.create_task(_result(value), context=self._scope)
+        finally:
+            self._hook = ""
+            self.announce("")
 
     # --- Host: what a feed asks of its worker ---
 
@@ -364,10 +388,6 @@ def _over(batch: Batch, _: None) -> None:
 
 def _no_help(run: Run, _: Outcome) -> None:
     _logger.error("%s %s runs past its timeout and cannot be stopped here", run.task.name, run.delivery.id)
-
-
-def _name(hook: Callable[..., Any]) -> str:
-    return str(getattr(hook, "__qualname__", hook))
 
 
 async def _result(value: Any) -> Any:

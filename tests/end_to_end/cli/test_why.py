@@ -9,7 +9,7 @@ from end_to_end.cli.terminal import on_terminal
 def test_why_says_what_holds_a_message_or_a_queue_up(shell):
     id_ = shell.enqueue("greet", "A")
     none = "no worker serves queue default: none is running"
-    start = "start one: `forebay worker -A app:app -Q default`"
+    start = "start one: `forebay worker -A app:app -Q default`, or see the log of one that hangs at its start"
     assert shell("why", id_).out == f"{none}\n  → {start}\n"
     assert shell("why", "default", "-o", "json").json == [{"code": "no-worker", "text": none, "advice": start}]
     assert f"waits     {none}" in shell("messages", id_).out

@@ -20,7 +20,7 @@ def test_time_is_up_as_an_exception_inside_the_task(shared, task, inside):
     handle = getattr(place.crew, task).enqueue(1000)
     found = dead(place, handle)
     assert [note.error for note in place.read(handle, "raised")] == [inside]
-    assert found.failure.type == "forebay.model.errors.TimeLimit"
+    assert found.failure.type == "forebay.TimeLimit"
     assert "ran longer than its timeout of 0.4 s" in found.cause
     assert fleet.pids() == before
 

@@ -27,7 +27,10 @@ def told(state: State, around: Place, **fields: object) -> list[str]:
 def test_no_worker_is_the_reason_where_there_is_none():
     (reason,) = explain(Subject(id="x", state=State.READY), place())
     assert reason.text == "no worker serves queue mail: none is running"
-    assert reason.advice == "start one: `forebay worker -A shop:app -Q mail`"
+    assert (
+        reason.advice
+        == "start one: `forebay worker -A shop:app -Q mail`, or see the log of one that hangs at its start"
+    )
     assert told(State.READY, place(elsewhere=("a", "b"))) == ["no worker serves queue mail: those running serve a, b"]
 
 
