@@ -95,8 +95,10 @@ class Child:
     def _hello(self, settings: Settings, worker: Worker) -> Hello:
         tasks = self._app.registry.tasks.values()
         limits = {t.name: t.running.timeout + t.running.grace for t in tasks if t.running.timeout is not None}
+        queues = worker.queues()
+        served = sum(task.waiting.queue in queues for task in tasks)
         hooks = len(self._app.registry.on_failure) > 0
-        return Hello(settings=settings, beat=worker.report().beat, limits=limits, tasks=len(tasks), hooks=hooks)
+        return Hello(settings=settings, beat=worker.report().beat, limits=limits, tasks=served, hooks=hooks)
 
     async def _until_stop(self, worker: Worker) -> None:
         """Until TERM, or until there is a reason to be replaced. A part that ends raises here."""

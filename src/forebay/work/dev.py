@@ -146,7 +146,9 @@ class _Dev:
     async def _work(self, url: str) -> None:
         """One worker, until it is told to stop or a part of it fails, which raises."""
         async with working(self._app, self._options, self._hurry) as worker:
-            banner = sayings.banner(self._options, url, worker.queues(), len(self._app.registry.tasks))
+            queues = worker.queues()
+            tasks = sum(task.waiting.queue in queues for task in self._app.registry.tasks.values())
+            banner = sayings.banner(self._options, url, queues, tasks)
             _logger.info("%s", banner)
             failure: asyncio.Task[Any] = asyncio.create_task(worker.failure())
             stopped = asyncio.create_task(self._stop.wait())

@@ -27,7 +27,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     Attributes:
         settings: of the engine, from any folder.
         limits: seconds after which each task that has a timeout has to have ended.
-        tasks: how many the app has.
+        tasks: how many the app has on the queues served.
         hooks: it wants to hear of failed attempts.
     """
 
