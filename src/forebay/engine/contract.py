@@ -217,8 +217,10 @@ class Engine(Protocol):
     async def lease(self, want: Want) -> Leased:
         """Give `want.worker` the right to run up to `want.limit` messages that are due, open and waiting.
 
-        By priority, then in order of acceptance. The attempt and the fence are counted up in the same durable step,
-        before anything is returned. A closed gate yields nothing. See `Want` for `limit=0`.
+        By priority, then in order of acceptance. The attempt and the fence are counted up in the same step, before
+        anything is returned: durable against a kill of any process at once, and against a loss of power that ends the
+        worker as well within 50 ms, or with the next verb that is durable. A closed gate yields nothing. See `Want` for
+        `limit=0`.
 
         Raises:
             LeaseLost: the worker never beat, or its lease has run out.

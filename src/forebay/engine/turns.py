@@ -14,6 +14,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
@@ -33,12 +34,17 @@ X = TypeVar("X")
 
 #: Operations that may share an attempt, and messages in all of them: bounds how long others wait for their turn.
 GROUP, MESSAGES = 512, 5_000
+#: Seconds until what is owed is tried again that could not be paid.
+AGAIN = 1.0
 #: Different troubles after a commit that are told; each once.
 MOST_TOLD = 50
 
 
 class Operation(NamedTuple):
-    """What one caller asked for; `crowd` if its act answers a list of callers, one argument each."""
+    """What one caller asked for; `crowd` if its act answers a list of callers, one argument each.
+
+    What is `lazy` may be taken back by a loss of power that follows closely: see `Turns.submit_lazily`.
+    """
 
     act: Callable[..., Any]
     args: tuple[Any, ...]
@@ -57,7 +63,7 @@ class Group(Generic[X]):
 
     @property
     def lazy(self) -> bool:
-        """Whether a loss of power may take back what is in it, for a moment; see `Turns.submit_lazily`."""
+        """Whether all that is in it is."""
         return all(operation.lazy for operation in self.operations)
 
     def carry_out(self, with_: X) -> None:
@@ -89,7 +95,7 @@ class Turns(ABC, Generic[X]):
         self._queue: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
         self._at_it = threading.Lock()
         self._closed = self._ended = False
-        self._due: float | None = None
+        self._due: float | None = None  # when what was committed lazily is to be safe
         self._told: set[str] = set()
         self._thread = own.start("forebay-writer", self._run)
 
@@ -114,6 +120,13 @@ class Turns(ABC, Generic[X]):
         assert not kwargs
         return self._submit(operation, args)
 
+    def submit_lazily(
+        self, operation: Callable[Concatenate[X, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[R]:
+        """The same for what a loss of power may take back for a moment, since it ends whoever could tell by it."""
+        assert not kwargs
+        return self._submit(operation, args, lazy=True)
+
     def submit_to_crowd(self, operation: Callable[[X, Sequence[T]], Sequence[R]], item: T) -> Awaitable[R]:
         """Have `operation(x, items)` committed, `items` being what neighbours in the group bring; await ours.
 
@@ -122,14 +135,16 @@ class Turns(ABC, Generic[X]):
         """
         return self._submit(operation, (item,), crowd=True)
 
-    def _submit(self, act: Callable[..., Any], args: tuple[Any, ...], *, crowd: bool = False) -> Answer[Any]:
+    def _submit(
+        self, act: Callable[..., Any], args: tuple[Any, ...], *, crowd: bool = False, lazy: bool = False
+    ) -> Answer[Any]:
         if self._closed:
             raise _closed()
         if quiet.main() and blocking():
             operation = Operation(act, args, Answer(), crowd)
             if self._in_person(operation):
                 return operation.answer
-        operation = Operation(act, args, Completion(), crowd)
+        operation = Operation(act, args, Completion(), crowd, lazy)
         self._queue.put(operation)
         if self._ended:  # it was closed in between, and nobody looks into the queue any more
             self._refuse()
@@ -157,12 +172,43 @@ class Turns(ABC, Generic[X]):
             with self._at_it:
                 pass  # whoever was at it in person is done
 
+    def owe(self, seconds: float) -> None:
+        """For an attempt: what it committed is to be made safe from a loss of power within `seconds`, by `catch_up`."""
+        if self._due is None:
+            self._due = time.monotonic() + seconds
+
+    def paid(self) -> None:
+        """For an attempt: all that was committed before is safe now."""
+        self._due = None
+
+    def catch_up(self) -> None:
+        """Make safe what is owed."""
+
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
+        while (first := self._first()) is not None:
             with self._at_it:
                 self._take(first)
+        self._pay()
         self._ended = True
         self._refuse()
+
+    def _first(self) -> Operation | None:
+        """What is to be done next. What is owed is paid when it is due, if nothing else did that before."""
+        while (due := self._due) is not None:
+            with contextlib.suppress(queue.Empty):
+                return self._queue.get(timeout=max(0.0, min(due - time.monotonic(), threading.TIMEOUT_MAX)))
+            self._pay()
+        return self._queue.get()
+
+    def _pay(self) -> None:
+        with self._at_it:
+            if self._due is not None:
+                self._due = None
+                try:
+                    self.catch_up()
+                except BaseException as error:  # noqa: BLE001 - what was committed stands
+                    self.report("whether it outlasts a loss of power", error)
+                    self.owe(AGAIN)
 
     def _take(self, first: Operation) -> None:
         group = self._gather(first)

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from forebay.engine import turns
 from forebay.engine.turns import GROUP, MESSAGES, Turns
 from forebay.engine.waiting import drive
 from forebay.model.errors import EngineClosed, EngineError
@@ -27,6 +28,7 @@ class Toy(Turns[list]):
         self.free, self.begun = threading.Event(), threading.Event()
         self.free.set()
         self.alone, self.afterthought, self.silent = True, None, False
+        self.soon, self.safe, self.tries = 0.01, threading.Event(), []
         super().__init__("toy")
 
     def at_once(self):
@@ -34,6 +36,12 @@ class Toy(Turns[list]):
 
     def explain(self, error):
         return EngineError(f"explained: {error}")
+
+    def catch_up(self):
+        self.tries.append(threading.get_ident())
+        if len(self.tries) == 1 and self.afterthought:
+            raise self.afterthought
+        self.safe.set()
 
     def attempt(self, group):
         self.begun.set()
@@ -45,6 +53,10 @@ class Toy(Turns[list]):
         if self.silent:
             return
         self.kept += new
+        if group.lazy:
+            self.owe(self.soon)
+        else:
+            self.paid()
         group.commit()
         if self.afterthought:
             raise self.afterthought
@@ -204,3 +216,48 @@ def test_nobody_has_to_be_there_any_more_when_it_happens(toy):
     asyncio.run(leave())
     toy.close()
     assert toy.kept == [1]
+
+
+def lazily(toy, item):
+    """An item is kept by a group that a loss of power may take back for a moment."""
+
+    async def ask_for_it():
+        return await toy.submit_lazily(keep, item)
+
+    return asyncio.run(ask_for_it())
+
+
+def test_what_was_committed_lazily_is_made_safe_soon_by_the_thread(toy):
+    assert lazily(toy, 1) == "kept 1"
+    assert toy.safe.wait(PATIENCE)
+    assert toy.tries == [toy._thread.ident]
+
+
+def test_it_is_tried_again_if_that_fails_and_told(toy, caplog, monkeypatch):
+    monkeypatch.setattr(turns, "AGAIN", 0.01)
+    toy.afterthought = OSError("the disk is on fire")
+    with caplog.at_level(logging.WARNING, "forebay"):
+        assert lazily(toy, 1) == "kept 1"
+        assert toy.safe.wait(PATIENCE)
+    assert len(toy.tries) == 2
+    assert any("whether it outlasts a loss of power" in record.message for record in caplog.records)
+
+
+def test_nothing_is_owed_once_something_that_lasts_was_committed_or_the_engine_is_closed(toy):
+    toy.soon = 1e6
+    lazily(toy, 1)
+    assert toy._due is not None
+    asked(toy, 2)
+    assert toy._due is None
+    lazily(toy, 3)
+    toy.close()
+    assert len(toy.tries) == 1
+
+
+def test_a_group_is_lazy_only_if_all_that_is_in_it_is(toy):
+    toy.soon = 1e6
+    ask(toy, 1, submit=lambda item: toy.submit_lazily(keep, item))
+    assert toy._due is not None
+    items = iter((toy.submit_lazily, toy.submit))
+    ask(toy, 1, 2, submit=lambda item: next(items)(keep, item))
+    assert toy._due is None

@@ -76,7 +76,7 @@ class Verbs:
 
     async def extend(self, beats: Sequence[Beat]) -> list[bool]:
         """See `Engine.extend`."""
-        return await self._db.writer.submit(self._leasing.extend, beats)
+        return await self._db.writer.submit_lazily(self._leasing.extend, beats)
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
         """See `Engine.settle`."""

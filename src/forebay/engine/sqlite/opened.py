@@ -59,7 +59,7 @@ class _Users(list[User]):
 class Opened:
     """A file that is open from the first of its users to the last."""
 
-    def __init__(self, path: Path, user: User, vfs: str, boot: str) -> None:
+    def __init__(self, path: Path, user: User, vfs: str, boot: str, soon: float) -> None:
         self.path, self.users, self._vfs, self._boot = path, _Users([user]), vfs, boot
         self._clock = user.clock
         self._listener: Listener | None = None
@@ -73,13 +73,13 @@ class Opened:
             parts.callback(foreign.unwatch, self.guard.key)
             place.check_header(path, self.guard.header())
             try:
-                self._open(parts, user.settings)
+                self._open(parts, user.settings, soon)
             except apsw.CorruptError as error:
                 short = cut_short(self.guard.header(), self.guard.size())
                 raise unopenable(error, path, short) from error
             parts.pop_all()
 
-    def _open(self, parts: contextlib.ExitStack, settings: Settings) -> None:
+    def _open(self, parts: contextlib.ExitStack, settings: Settings, soon: float) -> None:
         self._rights = companions.beside(self.path.stat())
         self._lock = WriteLock(self.path, self._rights)
         parts.callback(self._lock.close)
@@ -95,10 +95,18 @@ class Opened:
             self.guard.hold()
         for suffix in ("-wal", "-shm"):
             companions.hand_over(Path(f"{self.path}{suffix}"), self._rights)
-        self._turn = Turn(self._db, self._lock, self._mark, self.guard, visitors=self._visitors, clock=self._clock)
+        self._turn = Turn(
+            self._db,
+            self._lock,
+            self._mark,
+            self.guard,
+            visitors=self._visitors,
+            clock=self._clock,
+            full=settings.durability == "full",
+        )
         self._ringer = Ringer(self.bells, self._rights)
         parts.callback(self._ringer.close)
-        self.writer = Writer(self._db, self._turn, self._ringer, self.users, self._clock)
+        self.writer = Writer(self._db, self._turn, self._ringer, self.users, self._clock, soon=soon)
 
     def _connect(self) -> apsw.Connection:
         """A connection that never folds the log in by itself when it is closed."""
@@ -145,7 +153,7 @@ class Opened:
                 "or close the other app first"
             )
         if user.settings.durability == "full":
-            self._turn.stricter = True
+            self._turn.full = True
         self.users.append(user)
 
     def part(self, user: User) -> None:

@@ -13,6 +13,7 @@ from forebay.engine.sqlite import companions, foreign, guard, place
 from forebay.engine.sqlite.guard import Key, key_of
 from forebay.engine.sqlite.mark import check_new
 from forebay.engine.sqlite.opened import Opened, User
+from forebay.engine.sqlite.writer import SOON
 from forebay.model.errors import EngineError, EngineUnreachable
 
 
@@ -26,9 +27,14 @@ class Share:
 
 
 class Files:
-    """What is open in this process. Used by the threads that open and close engines, which nobody strikes."""
+    """What is open in this process. Used by the threads that open and close engines, which nobody strikes.
 
-    def __init__(self) -> None:
+    Args:
+        soon: seconds within which a commit is synced that need not be at once; another time is for tests.
+    """
+
+    def __init__(self, soon: float = SOON) -> None:
+        self._soon = soon
         self._guard = threading.Lock()
         self._shares: dict[tuple[Key, str, str], Share] = {}
         self._started = False
@@ -44,7 +50,7 @@ class Files:
         try:
             with share.turn:
                 if share.opened is None:
-                    share.opened = Opened(path, user, vfs, boot)
+                    share.opened = Opened(path, user, vfs, boot, self._soon)
                 else:
                     share.opened.join(user)
         except BaseException:

@@ -37,11 +37,12 @@ async def sifted(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R:
-    """`writer.submit(operation, *args)`, if need be again after the rows in its way were buried."""
+    """`writer.submit(operation, *args)`, if need be again after the rows in its way were buried; a lease lazily."""
+    submit = writer.submit_lazily if want.worker else writer.submit
     idle = 0
     while True:
         try:
-            return await writer.submit(operation, *args, **kwargs)
+            return await submit(operation, *args, **kwargs)
         except Exception as error:
             if idle > 1 or not isinstance(error.__cause__ or error, _FOREIGN):
                 raise

@@ -38,10 +38,22 @@ class State(Enum):
 
 
 class Turn:
-    """A context manager around each transaction of one connection; used by one thread at a time."""
+    """A context manager around each transaction of one connection; used by one thread at a time.
+
+    Attributes:
+        full: what is committed is synced, unless it is lazy; some time it is so for all who use the file.
+    """
 
     def __init__(
-        self, db: apsw.Connection, lock: WriteLock, mark: Mark, held: Guard, *, visitors: Visitors, clock: Clock
+        self,
+        db: apsw.Connection,
+        lock: WriteLock,
+        mark: Mark,
+        held: Guard,
+        *,
+        visitors: Visitors,
+        clock: Clock,
+        full: bool,
     ) -> None:
         self.path, self._db, self._lock, self._mark, self._clock = held.path, db, lock, mark, clock
         self._visitors, self._log, self._guard = visitors, f"{held.path}-wal", held
@@ -50,7 +62,7 @@ class Turn:
         self._files = {suffix: _inode(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")}
         self._looked = -LOOK
         self._taken = False
-        self.stricter = False  # somebody wants each commit synced from now on
+        self.full, self._synced = full, full
 
     def at_once(self) -> bool:
         """Whether entering would not have to wait for another process, or for a visitor of this one; takes the lock."""
@@ -76,9 +88,6 @@ class Turn:
             raise
 
     def _prepare(self, mono: float) -> None:
-        if self.stricter:
-            self._db.pragma("synchronous", "full")
-            self.stricter = False
         if mono - self._looked >= LOOK:
             if (suffix := self.astray()) is not None:
                 raise EngineUnreachable(
@@ -115,11 +124,22 @@ class Turn:
             return State.SAME
         return State.GONE if now is None else State.OTHER
 
+    def sync(self, now: bool) -> None:
+        """Before a transaction: is its commit to be synced?"""
+        synced = now and self.full
+        if synced is not self._synced:
+            self._db.pragma("synchronous", "full" if synced else "normal")
+            self._synced = synced
+
     def sign(self) -> None:
         """Within a transaction: see to it that the first page of the database is in each log."""
         if self._content.fresh:
-            self._db.pragma("user_version", int(self._db.pragma("user_version")))
+            self.touch()
             self._content.fresh = False
+
+    def touch(self) -> None:
+        """Within a transaction: write the first page as it is."""
+        self._db.pragma("user_version", int(self._db.pragma("user_version")))
 
     def check_log(self) -> None:
         """After a commit, and before anybody is told of it; still within the turn.

@@ -13,6 +13,7 @@ import apsw
 from forebay.engine.sqlite import schema
 from forebay.engine.sqlite.bells import Ringer
 from forebay.engine.sqlite.lock import Held
+from forebay.engine.sqlite.mark import GROWING
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.turn import Nameless, Turn
 from forebay.engine.turns import Group, Turns
@@ -20,6 +21,8 @@ from forebay.engine.waiting import Notified
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineError, OutcomeUnknown
 
+#: Seconds within which a lazy commit is synced, with others or by itself.
+SOON = 0.05
 #: The largest number that SQLite gives a row, and the tally that remembers the largest of a message.
 LAST = 2**63 - 1
 NUMBERS = "", "seq"
@@ -83,7 +86,10 @@ class Writer(Turns[Transaction]):
 
     stubborn = apsw.BusyError, Held, Nameless  # whom somebody's lock keeps out, it keeps out alone as well
 
-    def __init__(self, db: apsw.Connection, turn: Turn, ringer: Ringer, signal: Notified, clock: Clock) -> None:
+    def __init__(
+        self, db: apsw.Connection, turn: Turn, ringer: Ringer, signal: Notified, clock: Clock, *, soon: float
+    ) -> None:
+        self._soon = soon
         self._db, self._turn, self._ringer, self._signal, self._clock = db, turn, ringer, signal, clock
         super().__init__(str(turn.path))
 
@@ -103,7 +109,10 @@ class Writer(Turns[Transaction]):
         transaction: Transaction | None = None
         try:
             with self._turn:
+                self._turn.sync(not group.lazy)
+                before = self._db.total_changes()
                 transaction = self._transact(group)
+                self._make_last(transaction, lazy=group.lazy, changed=self._db.total_changes() != before)
                 group.commit()
                 self.afterwards("the mark beside it", self._turn.committed, transaction.counts, transaction.mono)
         finally:
@@ -125,6 +134,35 @@ class Writer(Turns[Transaction]):
             raise
         self._turn.check_log()  # before anybody is told
         return transaction
+
+    def _make_last(self, transaction: Transaction, *, lazy: bool, changed: bool) -> None:
+        """What was committed lazily is synced soon; at once, if it holds an end, or whatever else is told for good."""
+        if not self._turn.full or not changed:
+            return
+        if not lazy:
+            self.paid()
+        elif any(name in GROWING for _, name in transaction.counts):
+            self._touch()
+            self.paid()
+        else:
+            self.owe(self._soon)
+
+    def catch_up(self) -> None:
+        """See `Turns.catch_up`."""
+        with self._turn:
+            self._touch()
+
+    def _touch(self) -> None:
+        """A commit that changes nothing, and is synced together with all that came before it."""
+        self._turn.sync(True)
+        self._db.execute("begin immediate")
+        try:
+            self._turn.touch()
+            self._confirm()
+        except BaseException:
+            self._undo()
+            raise
+        self._turn.check_log()
 
     def _undo(self) -> None:
         if self._db.in_transaction:

@@ -2,12 +2,15 @@
 
 The program never notices the loss. At one output among all of them, each equally likely, the model says what the disk
 would hold if the power went right there; the life goes on, so that the outcome of the operation under way is known too.
-What is found on that disk must then be the exact content after some operation: the last acknowledged one or the one
-under way at full durability, none older than the last sync of the log at normal. At normal, what an earlier loss took
-may also come back, as long as nothing was synced since: a torn transaction, completed by pieces of one written over it.
+What is found on that disk must then be the exact content after some operation: none older than the last sync of the
+log, and at full durability none older than the last acknowledged one, leases and beats apart: these are taken back if
+nothing else followed. What an earlier loss took may also come back, as long as nothing was synced since: a torn
+transaction, completed by pieces of one written over it.
 """
 
+import math
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +18,7 @@ import apsw
 
 from forebay.config import Settings
 from forebay.engine.sqlite import Sqlite
+from forebay.engine.sqlite.sharing import Files
 from forebay.engine.waiting import drive
 from forebay.model.errors import ForebayError
 from forebay.testing.clock import ManualClock
@@ -75,8 +79,12 @@ class Life:
         vfs = Watched(name, self._disk, self._event, self._synced, self._setting.skip)
         try:
             self._contents.append(before.found if before else {})
-            self._ghosts = before.taken() if before and self._setting.durability == "normal" else []
-            self._run(name)
+            self._ghosts = before.taken() if before else []
+            if self._use.random() < 0.3:  # as a program that does nothing else: in the main thread
+                self._run(name)
+            else:
+                with ThreadPoolExecutor(1) as threads:
+                    threads.submit(self._run, name).result()
         finally:
             vfs.unregister()
 
@@ -96,10 +104,10 @@ class Life:
             user = User(engine, self._setting.clock, self._use, f"worker-{self._number}")
             for _ in range(self._use.randint(5, 50)):
                 if self._use.random() < 0.12:
-                    watcher = self._operate(engine, watcher, vfs)
+                    watcher, lazy = self._operate(engine, watcher, vfs), False
                 else:
-                    user.act()
-                self._done(watcher)
+                    lazy = user.act()
+                self._done(watcher, lazy)
         finally:
             watcher.close()
             drive(engine.close())
@@ -120,17 +128,21 @@ class Life:
 
     def _engine(self, vfs: str, start: int) -> Sqlite:
         settings = Settings(url=f"sqlite:///{self._path}", durability=self._setting.durability, result_ttl=40.0)
-        return Sqlite(settings, self._setting.clock, vfs, f"start-{start}")
+        return Sqlite(settings, self._setting.clock, vfs, f"start-{start}", Files(soon=math.inf))
 
     def _watcher(self, vfs: str) -> apsw.Connection:
         db = apsw.Connection(str(self._path), vfs=vfs)
         db.pragma("synchronous", self._setting.durability)
         return db
 
-    def _done(self, watcher: apsw.Connection) -> None:
+    def _done(self, watcher: apsw.Connection, lazy: bool) -> None:
         """An operation was acknowledged."""
-        self._contents.append(_content(watcher))
+        before, now = self._contents[-1], _content(watcher)
+        self._contents.append(now)
         self._notes.append(self._note())
+        lasting = now != before and not (lazy and now["finished"] == before["finished"])
+        if lasting and self._setting.durability == "full":
+            self._promised = len(self._contents) - 1
 
     def _note(self) -> bytes:
         """The engine's own note beside the database, which it writes without this VFS."""
@@ -142,10 +154,9 @@ class Life:
         self._events += 1
         if self._fate.random() * self._events < 1:
             acknowledged = len(self._contents) - 1
-            promised = acknowledged if self._setting.durability == "full" else self._promised
             disk = {Path(path).name: content for path, content in self._disk.survive(self._fate).items()}
             disk[f"{self._path.name}-mark"] = self._surviving_note()
-            self.loss = Loss(disk, acknowledged, promised)
+            self.loss = Loss(disk, acknowledged, self._promised)
 
     def _surviving_note(self) -> bytes:
         """Nobody syncs the note: the newest, any older one, nothing, or rubbish."""

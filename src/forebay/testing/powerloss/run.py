@@ -52,7 +52,7 @@ def run_seed(seed: int, durability: Durability, verdict: Verdict, skip: Skip = "
                 return
             assert life.loss is not None
             files, before = life.loss.disk, life
-            _count(verdict.seen, life, finding.lost)
+            _count(verdict.seen, durability, life, finding.lost)
 
 
 def _folder(parent: str, name: str, files: dict[str, bytes]) -> Path:
@@ -63,11 +63,11 @@ def _folder(parent: str, name: str, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def _count(seen: Counter[str], life: Life, lost: int) -> None:
+def _count(seen: Counter[str], durability: Durability, life: Life, lost: int) -> None:
     assert life.loss is not None
     seen["power losses"] += 1
     seen["operations acknowledged before one"] += life.loss.acknowledged
-    seen["acknowledged operations lost"] += lost
+    seen["leases and beats taken back" if durability == "full" else "acknowledged operations lost"] += lost
     seen["losses with a log to replay"] += any(name.endswith("-wal") for name in life.loss.disk)
     seen["messages that were there afterwards"] += len(life.found.get("message", []))
 

@@ -30,11 +30,11 @@ class User:
         self._count = 0
         self._known = False
 
-    def act(self) -> None:
-        """Do one thing; a new worker has to say that it is there first."""
+    def act(self) -> bool:
+        """Do one thing; a new worker has to say that it is there first. Whether it was a lease or a beat."""
         if not self._known:
             self._beat()
-            return
+            return True
         self._clock.advance(self._chance.expovariate(0.2))
         acts: list[tuple[int, Callable[[], object]]] = [
             (8, self._publish), (8, self._lease), (10, self._settle), (1, self._beat), (1, self._recover),
@@ -42,7 +42,9 @@ class User:
             (1, self._fire), (2, self._tidy),
         ]  # fmt: skip
         weights, choices = zip(*acts, strict=True)
-        self._chance.choices(choices, weights)[0]()
+        act = self._chance.choices(choices, weights)[0]
+        act()
+        return act in (self._lease, self._beat)
 
     def _message(self) -> Message:
         chance = self._chance
