@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -120,7 +121,9 @@ class Leasing:
 
 def _take_lane(tx: Transaction, worker: str, place: Place, limit: int) -> list[Delivery]:
     queue, lane, back = place
-    found = tx.rows(sql("lease_back" if back else "lease"), (worker, tx.now, queue, lane, limit))
+    found = None if back else _take_few(tx, worker, place, limit)
+    if found is None:
+        found = tx.rows(sql("lease_back" if back else "lease"), (worker, tx.now, queue, lane, limit))
     if not found:
         return []
     found = without_ended(tx, queue, found)
@@ -129,6 +132,15 @@ def _take_lane(tx: Transaction, worker: str, place: Place, limit: int) -> list[D
         found.sort(key=lambda row: -row[10])  # then by priority
     tx.moved(queue, "ready", "running", len(found))
     return [rows.delivery(row) for row in found]
+
+
+def _take_few(tx: Transaction, worker: str, place: Place, limit: int) -> list[Any] | None:
+    """Lease what there is, one by one; None if it is not few."""
+    queue, lane, _ = place
+    chosen = tx.rows(sql("choose"), (tx.now, queue, lane, min(limit, rows.FEW + 1)))
+    if len(chosen) > rows.FEW:
+        return None
+    return [row for (seq,) in chosen for row in tx.rows(sql("lease_one"), (worker, tx.now, seq))]
 
 
 async def ripen(db: Database) -> None:
@@ -142,6 +154,8 @@ async def ripen(db: Database) -> None:
 def promote(tx: Transaction, limit: int = SWEEP) -> None:
     """Make due messages ready, and those behind gates that have opened."""
     wake(tx, limit)
+    if not tx.value(sql("due"), (tx.now,)):
+        return
     queues = Counter(queue for (queue,) in tx.rows(sql("promote"), (tx.now, limit)))
     for queue, n in queues.items():
         tx.moved(queue, "scheduled", "ready", n)

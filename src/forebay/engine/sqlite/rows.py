@@ -15,6 +15,9 @@ from forebay.model.errors import EngineError
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure
 
+#: Rows that are met one by one more quickly than together, for which SQLite makes a table each time.
+FEW = 4
+
 SCHEDULED, READY, RUNNING, PARKED = 0, 1, 2, 3
 
 #: The number of a live state in the file is its place here; `live` reads it.

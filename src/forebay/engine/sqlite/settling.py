@@ -33,7 +33,8 @@ class Settling:
         tx.topics.add(ENDED)
         if not settlements:
             return []
-        if all(isinstance(one.outcome, Ack) for one in settlements) and self._ack_all(tx, worker, settlements):
+        many = len(settlements) > rows.FEW and all(isinstance(one.outcome, Ack) for one in settlements)
+        if many and self._ack_all(tx, worker, settlements):
             return [True] * len(settlements)
         return [self._settle_one(tx, worker, settlement) for settlement in settlements]
 
