@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -23,6 +24,11 @@ def services(tmp_path):
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd="/")
 
     run.home = tmp_path / ".services"
+    with socket.socket() as free:  # another checkout of this machine may have a server on the usual one
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    (run.home / "redis").mkdir(parents=True)
+    (run.home / "redis/port").write_text(port)
     yield run
     run("down", "redis")
 
