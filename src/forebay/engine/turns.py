@@ -64,10 +64,14 @@ class Group(Generic[X]):
     @property
     def lazy(self) -> bool:
         """Whether all that is in it is."""
-        return all(operation.lazy for operation in self.operations)
+        return self.operations[0].lazy and all(operation.lazy for operation in self.operations)
 
     def carry_out(self, with_: X) -> None:
         """Call each operation; what it answers is kept until `commit`."""
+        if len(self.operations) == 1:  # as most who enqueue one by one
+            (one,) = self.operations
+            one.answer.set(one.act(with_, [one.args[0]])[0] if one.crowd else one.act(with_, *one.args))
+            return
         for crowd_act, run in groupby(self.operations, _crowd_act):
             operations = list(run)
             answers: Sequence[Any]

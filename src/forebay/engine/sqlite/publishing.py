@@ -49,13 +49,15 @@ class Publishing:
     def _insert(self, tx: Transaction, messages: Sequence[Message]) -> list[Receipt]:
         if self._room is not self._db.room:
             self._room, self._known = self._db.room, set()
+        if len(messages) == 1:  # as most who enqueue one by one
+            (one,) = messages
+            if (one.queue, one.lane) not in self._known:
+                self._introduce(tx, one.queue, one.lane)
+            return [_insert_one(tx, one, _values(one, _ttl(tx, one.queue), tx.now))]
         places = {(message.queue, message.lane) for message in messages}
         for place in places - self._known:
             self._introduce(tx, *place)
         ttls = {queue: _ttl(tx, queue) for queue, _ in places}
-        if len(messages) == 1:  # as most who enqueue one by one
-            (one,) = messages
-            return [_insert_one(tx, one, _values(one, ttls[one.queue], tx.now))]
         receipts: list[Receipt] = []
         for form, run in groupby(messages, _form):
             receipts += _insert_alike(tx, list(run), _values(form, ttls[form.queue], tx.now))

@@ -4,7 +4,7 @@ What waits is gathered by `Turns`. At the commit there is a line: what comes aft
 told in the log if it fails, and changes nobody's answer.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -37,7 +37,7 @@ class Transaction:
         self.db = db
         self.now = clock.now()
         self.mono = clock.monotonic()
-        self.counts: Counter[tuple[str, str]] = Counter()
+        self.counts: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.topics: set[str] = set()
         self.after: list[Callable[[], object]] = []  # what may be remembered only once it is committed
         self._last: int | None = None
@@ -109,10 +109,10 @@ class Writer(Turns[Transaction]):
         transaction: Transaction | None = None
         try:
             with self._turn:
-                self._turn.sync(not group.lazy)
-                before = self._db.total_changes()
+                lazy, before = group.lazy, self._db.total_changes()
+                self._turn.sync(not lazy)
                 transaction = self._transact(group)
-                self._make_last(transaction, lazy=group.lazy, changed=self._db.total_changes() != before)
+                self._make_last(transaction, lazy=lazy, changed=self._db.total_changes() != before)
                 group.commit()
                 self.afterwards("the mark beside it", self._turn.committed, transaction.counts, transaction.mono)
         finally:
