@@ -1,17 +1,22 @@
 """A disk that fails in the middle of a commit leaves it open whether the message is there; its id settles that."""
 
+import random
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import apsw
 import pytest
 
 from forebay.config import Settings
-from forebay.engine.contract import Fate
+from forebay.engine.contract import Beat, Fate, Want
 from forebay.engine.sqlite.backend import Sqlite
+from forebay.engine.sqlite.sharing import Files
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import OutcomeUnknown
 from forebay.model.message import Message
+from forebay.testing.powerloss import disk as model
+from forebay.testing.powerloss.vfs import Watched, WatchedFile
 
 
 class Disk(apsw.VFS):
@@ -66,3 +71,54 @@ def test_a_commit_that_the_disk_does_not_confirm_is_unknown_and_the_same_id_may_
     for opened in (living, crashed):
         assert drive(opened.depth(["q"]))[0].published == 2
         drive(opened.close())
+
+
+class Forgetful(Watched):
+    """A disk whose next sync of a log can be made to fail as in a kernel: what it was about counts as written then."""
+
+    def __init__(self):
+        super().__init__("forgetful", model.Disk(), lambda: None, lambda _: None)
+        self.sick = False
+
+    def xOpen(self, name, flags):  # noqa: N802 - SQLite's
+        path = name.filename() if isinstance(name, apsw.URIFilename) else name
+        return super().xOpen(name, flags) if path is None else Forgotten(self, path, flags)
+
+
+class Forgotten(WatchedFile):
+    def xSync(self, flags):  # noqa: N802 - SQLite's
+        if self._vfs.sick and self._path.endswith("-wal"):
+            self._vfs.sick = False
+            self._inode.pending.clear()
+            raise apsw.IOError("this sync fails on purpose")
+        super().xSync(flags)
+
+
+def test_after_a_sync_that_failed_nothing_newer_lies_behind_what_it_may_have_lost(tmp_path):
+    """A lease was not synced, the sync of the next commit fails, and with it both are gone from the disk."""
+    disk, lost = Forgetful(), tmp_path / "lost"
+    settings = Settings(url=f"sqlite:///{tmp_path}/q.db")
+    living = Sqlite(settings, SystemClock(), "forgetful", "one", Files(soon=1e6))
+    with ThreadPoolExecutor(1) as thread:  # as a worker: the main thread leases nothing lazily
+
+        def ask(verb, *args):
+            return thread.submit(lambda: drive(verb(*args))).result(20)
+
+        ask(living.open)
+        ask(living.publish, [Message(id="first", queue="q")])
+        ask(living.extend, [Beat(worker="w", lease=60)])
+        assert ask(living.lease, Want("w", ["q"], 1)).deliveries
+        disk.sick = True
+        with pytest.raises(OutcomeUnknown):
+            ask(living.publish, [Message(id="unknown", queue="q")])
+        ask(living.publish, [Message(id="last", queue="q")])
+        lost.mkdir()
+        for path, content in disk.disk.survive(random.Random(1)).items():
+            (lost / path.rpartition("/")[2]).write_bytes(content)
+        ask(living.close)
+    disk.unregister()
+    found = Sqlite(Settings(url=f"sqlite:///{lost}/q.db"), SystemClock(), boot="two", among=Files())
+    drive(found.open())
+    assert known(found, Message(id="first", queue="q"))
+    assert known(found, Message(id="last", queue="q"))
+    drive(found.close())

@@ -36,7 +36,7 @@ class Quiet:
     def __init__(self) -> None:
         self._kept: list[tuple[int, Callable[[int, FrameType | None], Any]]] = []
         self._came: list[tuple[Callable[[int, FrameType | None], Any], int, FrameType | None]] = []
-        self.over = False
+        self.over = True  # until all are put off: who is struck on the way leaves no signal kept for nobody
 
     def __enter__(self) -> Self:
         try:
@@ -44,9 +44,14 @@ class Quiet:
                 self._kept.append((number, handler))
                 _signal.signal(number, _Later(self, handler))
             _now.append(self)
+            self.over = False
         except BaseException:  # a handler that was not put off yet
             self.over = True  # before any call, in which the next one might raise
-            self._restore()
+            try:
+                self._restore()
+            finally:
+                if self._kept:  # struck before it began
+                    self._restore()
             raise
         return self
 
@@ -78,7 +83,7 @@ class Quiet:
                 self._restore()
 
     def put_off(self, handler: Callable[[int, FrameType | None], Any], number: int, frame: FrameType | None) -> None:
-        """A signal came; one that comes too late is handled at once."""
+        """A signal came; one that comes too early or too late is handled at once."""
         if self.over:
             handler(number, frame)
         else:

@@ -4,6 +4,7 @@ What waits is gathered by `Turns`. At the commit there is a line: what comes aft
 told in the log if it fails, and changes nobody's answer.
 """
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -89,7 +90,7 @@ class Writer(Turns[Transaction]):
     def __init__(
         self, db: apsw.Connection, turn: Turn, ringer: Ringer, signal: Notified, clock: Clock, *, soon: float
     ) -> None:
-        self._soon = soon
+        self._soon, self._doubtful = soon, False
         self._db, self._turn, self._ringer, self._signal, self._clock = db, turn, ringer, signal, clock
         super().__init__(str(turn.path))
 
@@ -109,6 +110,8 @@ class Writer(Turns[Transaction]):
         transaction: Transaction | None = None
         try:
             with self._turn:
+                if self._doubtful:
+                    self._work_off()
                 lazy, before = group.lazy, self._db.total_changes()
                 self._turn.sync(not lazy)
                 transaction = self._transact(group)
@@ -164,6 +167,16 @@ class Writer(Turns[Transaction]):
             raise
         self._turn.check_log()
 
+    def _work_off(self) -> None:
+        """After a sync that failed: the log goes into the file, and begins anew.
+
+        What was written lazily before may be missing on the disk, though not here, and what comes to lie behind it would
+        be lost with it.
+        """
+        with contextlib.suppress(apsw.BusyError):  # somebody reads: the next time
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+            self._doubtful = False
+
     def _undo(self) -> None:
         if self._db.in_transaction:
             self._db.execute("rollback")
@@ -172,6 +185,7 @@ class Writer(Turns[Transaction]):
         try:
             self._db.execute("commit")
         except apsw.IOError as error:  # undone here, but after a crash the log may hold it all the same
+            self._doubtful = True
             raise OutcomeUnknown(
                 f"the disk did not confirm a commit ({error}), so that what it held may or may not be there after a "
                 "crash: publish again with the same id, which is taken once, and look at the system's log"
