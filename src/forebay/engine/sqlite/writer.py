@@ -170,8 +170,8 @@ class Writer(Turns[Transaction]):
     def _work_off(self) -> None:
         """After a sync that failed: the log goes into the file, and begins anew.
 
-        What was written lazily before may be missing on the disk, though not here, and what comes to lie behind it would
-        be lost with it.
+        What was written lazily before may be missing on the disk, though not here, and what comes to lie behind it
+        would be lost with it.
         """
         with contextlib.suppress(apsw.BusyError):  # somebody reads: the next time
             self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
