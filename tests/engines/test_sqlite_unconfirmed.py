@@ -1,5 +1,6 @@
 """A disk that fails in the middle of a commit leaves it open whether the message is there; its id settles that."""
 
+import asyncio
 import random
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,12 @@ from forebay.config import Settings
 from forebay.engine.contract import Beat, Fate, Want
 from forebay.engine.sqlite.backend import Sqlite
 from forebay.engine.sqlite.sharing import Files
+from forebay.engine.sqlite.writer import Unsafe
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import OutcomeUnknown
 from forebay.model.message import Message
+from forebay.testing import ManualClock
 from forebay.testing.powerloss import disk as model
 from forebay.testing.powerloss.vfs import Watched, WatchedFile
 
@@ -122,3 +125,31 @@ def test_after_a_sync_that_failed_nothing_newer_lies_behind_what_it_may_have_los
     assert known(found, Message(id="first", queue="q"))
     assert known(found, Message(id="last", queue="q"))
     drive(found.close())
+
+
+def test_a_lease_whose_sync_fails_is_unknown_and_carried_out_once(tmp_path):
+    """It ends what has expired, and so is synced before it is told; what it took is held."""
+    disk, clock = Forgetful(), ManualClock()
+    living = Sqlite(Settings(url=f"sqlite:///{tmp_path}/q.db"), clock, "forgetful", "one", Files(soon=1e6))
+    with ThreadPoolExecutor(1) as thread:
+
+        def ask(*verbs):
+            return thread.submit(lambda: asyncio.run(together(*verbs))).result(20)
+
+        async def together(*verbs):
+            return await asyncio.gather(*(verb(*args) for verb, *args in verbs), return_exceptions=True)
+
+        ask((living.open,))
+        ask((living.extend, [Beat(worker="w", lease=1e6)]))
+        messages = [
+            Message(id="late", queue="q", ttl=1.0),
+            *(Message(id=f"m{number}", queue="q") for number in range(9)),
+        ]
+        ask((living.publish, messages))
+        clock.advance(5)
+        disk.sick = True
+        answers = ask(*[(living.lease, Want("w", ["q"], 3))] * 2)
+        assert {type(answer) for answer in answers} == {Unsafe}
+        assert len(ask((living.held, "w"))[0]) == 6
+        ask((living.close,))
+    disk.unregister()

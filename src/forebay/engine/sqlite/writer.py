@@ -82,10 +82,14 @@ class Transaction:
         self.counts[queue_name, end] += n
 
 
+class Unsafe(OutcomeUnknown):
+    """A commit that was not confirmed, and stands all the same: nothing of it is to be tried again."""
+
+
 class Writer(Turns[Transaction]):
     """Owns the writing connection."""
 
-    stubborn = apsw.BusyError, Held, Nameless  # whom somebody's lock keeps out, it keeps out alone as well
+    stubborn = apsw.BusyError, Held, Nameless, Unsafe  # whom somebody's lock keeps out, it keeps out alone as well
 
     def __init__(
         self, db: apsw.Connection, turn: Turn, ringer: Ringer, signal: Notified, clock: Clock, *, soon: float
@@ -145,7 +149,12 @@ class Writer(Turns[Transaction]):
         if not lazy:
             self.paid()
         elif any(name in GROWING for _, name in transaction.counts):
-            self._touch()
+            try:
+                self._touch()
+            except (apsw.Error, EngineError) as error:
+                raise Unsafe(
+                    f"{self._turn.path}: what was leased, and what expired, may be taken back: {error}"
+                ) from error
             self.paid()
         else:
             self.owe(self._soon)
