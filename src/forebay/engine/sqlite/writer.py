@@ -152,9 +152,7 @@ class Writer(Turns[Transaction]):
             try:
                 self._touch()
             except (apsw.Error, EngineError) as error:
-                raise Unsafe(
-                    f"{self._turn.path}: what was leased, and what expired, may be taken back: {error}"
-                ) from error
+                raise Unsafe(f"{self._turn.path}: a loss of power may take this lease back: {error}") from error
             self.paid()
         else:
             self.owe(self._soon)
