@@ -5,15 +5,16 @@ from contextlib import closing
 import apsw
 import pytest
 
-from engines.servers import redis
+from engines.servers import postgres, redis
 from forebay.config import Settings
+from forebay.engine.postgres import Postgres
 from forebay.engine.registry import build
 from forebay.engine.sqlite import Sqlite
 from forebay.engine.sqlite.sharing import Files
 from forebay.model.clock import SystemClock
 from forebay.testing.conformance import *  # noqa: F403 - the suite is what this module consists of
 
-URLS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/queue.db", "redis": ""}
+URLS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/queue.db", "redis": "", "postgresql": ""}
 
 
 @pytest.fixture(params=URLS)
@@ -22,7 +23,10 @@ def make_backend(request, tmp_path):
         with redis.empty() as settings:
             yield lambda clock=None: build(settings, clock or SystemClock())
         return
-    settings = Settings(url=URLS[request.param].format(folder=tmp_path))
+    if request.param == "postgresql":
+        settings = postgres.empty()
+    else:
+        settings = Settings(url=URLS[request.param].format(folder=tmp_path))
     if request.param == "sqlite":  # each as in a process of its own; those of one process share what is open
         yield lambda clock=None: Sqlite(settings, clock or SystemClock(), among=Files())
     else:
@@ -37,6 +41,8 @@ def forget_worker():
                 db.execute("delete from worker where id = ?", (worker,))
         elif hasattr(backend, "_memory"):
             del backend._memory.workers[worker]
+        elif isinstance(backend, Postgres):
+            postgres.run("delete from forebay.worker where id = %s", (worker,))
         else:
             redis.forget_worker(backend, worker)
 

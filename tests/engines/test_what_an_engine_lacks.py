@@ -42,7 +42,7 @@ def test_a_task_is_named_with_what_it_asks_for_and_with_the_engines_that_have_it
     app.task(lambda: None, name="mail.send", priority=5)
     text = refused(app)
     assert "has no priorities: task mail.send asks for priorities (priority=5)" in text
-    assert text.endswith("use memory:// or sqlite://, or do without")
+    assert text.endswith("use memory:// or sqlite:// or postgresql:// or redis://, or do without")
     assert "a.usual" not in text
 
 

@@ -56,6 +56,7 @@ HOUSE: Mapping[str, Capabilities] = MappingProxyType(
     {
         "memory": Capabilities(durable=False, shared=False, meters=False),
         "sqlite": Capabilities(durable=True, shared=True, meters=False),
+        "postgresql": Capabilities(durable=True, shared=True, steady=False, meters=False, namespaces=True),
         "redis": Capabilities(durable=True, shared=True, steady=False, meters=False, namespaces=True),
     }
 )

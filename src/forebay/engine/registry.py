@@ -26,6 +26,7 @@ Maker = Callable[[Settings, Clock], Backend]
 SCHEMES: dict[str, tuple[str, str]] = {
     "memory": ("forebay.engine.memory", ""),
     "sqlite": ("forebay.engine.sqlite", ""),
+    "postgresql": ("forebay.engine.postgres", "postgres"),
     **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), ("forebay.engine.redis", "redis")),
 }
 _USUAL = "sqlite:///name.db, sqlite:////folder/name.db for an absolute path, or memory://"

@@ -1,0 +1,97 @@
+"""From a URL to what libpq is told: where the server is, how long it may be silent, how safe the way to it has to be.
+
+The password goes to libpq and nowhere else: what people see is `shown`.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from forebay.config import Settings
+from forebay.model.errors import ConfigError
+
+#: The schema if no namespace is given.
+SCHEMA = "forebay"
+#: Characters of a namespace: its name, with ours before it, is also a channel, and PostgreSQL cuts names at 63.
+LONGEST = 50
+
+#: Seconds until a connection is given up that nobody answers, and until one is that has gone silent.
+CONNECT, SILENT = 5, 10
+#: What is said if the URL does not say otherwise. Half-open connections are found by the kernel at both ends.
+DEFAULTS: Mapping[str, Any] = {
+    "connect_timeout": CONNECT,
+    "keepalives": 1,
+    "keepalives_idle": SILENT,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": SILENT * 1000,
+    "application_name": "forebay",
+    "target_session_attrs": "read-write",  # a standby refuses what we do; of several hosts, the one that does not
+    "client_encoding": "UTF8",
+}
+_NEAR = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|::1|/.*|@.*|)")
+
+
+class Address(NamedTuple):
+    """Where the messages are.
+
+    Attributes:
+        conninfo: for libpq; has the password in it, and is shown to nobody.
+        schema: the namespace.
+        shown: for people.
+    """
+
+    conninfo: str
+    schema: str
+    shown: str
+
+    def __repr__(self) -> str:
+        return f"<{self.shown}, schema {self.schema}>"
+
+    def sql(self, text: str) -> str:
+        """A statement of ours, in which the schema is called forebay, as this server knows it."""
+        return text if self.schema == SCHEMA else text.replace("forebay.", f'"{self.schema}".')
+
+    @property
+    def channel(self) -> str:
+        """The channel on which news of this namespace are told."""
+        return SCHEMA if self.schema == SCHEMA else f"{SCHEMA}:{self.schema}"
+
+
+def address(settings: Settings) -> Address:
+    """What the settings say.
+
+    Raises:
+        ConfigError: the URL is none that libpq understands, or the namespace is too long for a schema.
+    """
+    schema = settings.namespace or SCHEMA
+    if len(schema) > LONGEST:
+        raise ConfigError(f"namespace {schema!r} is too long for PostgreSQL: use up to {LONGEST} characters")
+    try:
+        given = {name: value for name, value in conninfo_to_dict(settings.url).items() if value is not None}
+        options = {**DEFAULTS, **_safety(given), **given}
+        return Address(make_conninfo("", **options), schema, _shown(given))
+    except psycopg.Error:  # what it says may quote the password
+        raise ConfigError(
+            "the URL is none that PostgreSQL's library understands: write postgresql://user:password@host:5432/database,"
+            " with what is special in a password as %XX; options follow after '?', as in ?sslmode=require"
+        ) from None
+
+
+def _safety(given: Mapping[str, Any]) -> dict[str, str]:
+    """Beyond this machine the server has to prove who it is, unless the URL or the environment says otherwise."""
+    hosts = str(given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST") or "").split(",")
+    if "sslmode" in given or "PGSSLMODE" in os.environ or all(_NEAR.fullmatch(host) for host in hosts):
+        return {}
+    root = {} if "sslrootcert" in given or "PGSSLROOTCERT" in os.environ else {"sslrootcert": "system"}
+    return {"sslmode": "verify-full", **root}
+
+
+def _shown(given: Mapping[str, Any]) -> str:
+    host = given.get("host") or given.get("hostaddr") or "localhost"
+    port = f":{given['port']}" if "port" in given else ""
+    return f"postgresql://{host}{port}/{given.get('dbname', '')}"

@@ -1,0 +1,127 @@
+"""The PostgreSQL engine: the contract's verbs over one `Database`; each role of the store has a file of its own."""
+
+from collections.abc import Sequence
+
+from forebay.config import Settings
+from forebay.engine.capabilities import HOUSE
+from forebay.engine.contract import Beat, Depth, Fate, Leased, Receipt, Recovered, Want
+from forebay.engine.postgres import publishing
+from forebay.engine.postgres.audits import Audits
+from forebay.engine.postgres.database import Database
+from forebay.engine.postgres.deadletters import DeadLetters
+from forebay.engine.postgres.depth import depths
+from forebay.engine.postgres.gates import Gates
+from forebay.engine.postgres.inspecting import Inspecting, ripen
+from forebay.engine.postgres.leasing import Call, Leasing
+from forebay.engine.postgres.publishing import Publishing
+from forebay.engine.postgres.results import Results
+from forebay.engine.postgres.schedules import Schedules
+from forebay.engine.postgres.settling import Settling
+from forebay.engine.postgres.topics import CANCEL, QUEUE
+from forebay.engine.turns import MESSAGES
+from forebay.model.clock import Clock
+from forebay.model.errors import EngineError, EngineFull, OutcomeUnknown
+from forebay.model.message import Message
+from forebay.model.outcome import Settlement
+from forebay.model.queue import QueueSpec
+
+
+class Verbs:
+    """The engine contract."""
+
+    capabilities = HOUSE["postgresql"]
+
+    def __init__(self, database: Database, settling: Settling) -> None:
+        self._db, self._settling = database, settling
+        self._publishing = Publishing(database.settings.max_size)
+        self._leasing = Leasing(database, settling)
+
+    async def open(self) -> None:
+        """See `Engine.open`."""
+        self._db.open()
+
+    async def close(self) -> None:
+        """See `Engine.close`."""
+        self._db.close()
+
+    async def declare(self, queues: Sequence[QueueSpec]) -> None:
+        """See `Engine.declare`."""
+        if queues:
+            await self._db.publisher.submit(publishing.declare, list(queues))
+
+    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+        """See `Engine.publish`."""
+        receipts: list[Receipt] = []
+        for start in range(0, len(messages), MESSAGES):  # others want to write in between
+            try:
+                receipts += await self._publish(list(messages[start : start + MESSAGES]))
+            except EngineFull:
+                if not start:
+                    raise
+                return receipts + [Receipt(message.id, Fate.FULL) for message in messages[start:]]
+            except EngineError as error:
+                if not start:
+                    raise
+                raise OutcomeUnknown(
+                    f"the first {start:,} of {len(messages):,} messages are accepted, then: {error}: publish all of "
+                    "them again with the same ids, each is taken once"
+                ) from error
+        return receipts
+
+    async def _publish(self, messages: list[Message]) -> list[Receipt]:
+        return await self._db.publisher.submit_to_crowd(self._publishing.publish_all, messages)
+
+    async def lease(self, want: Want) -> Leased:
+        """See `Engine.lease`."""
+        call = Call()
+        try:
+            return await self._db.worker.submit(self._leasing.lease, want, call)
+        except EngineError:
+            self._leasing.unheard(want, call)
+            raise
+
+    async def extend(self, beats: Sequence[Beat]) -> list[bool]:
+        """See `Engine.extend`."""
+        return await self._db.worker.submit(self._leasing.extend, list(beats))
+
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
+        """See `Engine.settle`."""
+        settled: list[bool] = []
+        for start in range(0, max(1, len(settlements)), MESSAGES):
+            part = list(settlements[start : start + MESSAGES])
+            settled += await self._db.worker.submit(self._settling.settle, worker, part)
+        return settled
+
+    async def recover(self, lost: Sequence[str] = ()) -> Recovered:
+        """See `Engine.recover`. Asked often, so that a look comes first: usually nobody is gone."""
+        if (
+            not lost
+            and not (await self._db.read("missing", self._db.now()))[0][0]
+            and not await self._db.read("strays")
+        ):
+            return Recovered()
+        return await self._db.worker.submit(self._leasing.recover, list(lost))
+
+    async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
+        """See `Engine.wait`."""
+        await self._db.wait(since, timeout, [CANCEL, *(QUEUE + queue for queue in queues)], due=bool(queues))
+
+    async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
+        """See `Engine.depth`."""
+        await ripen(self._db, self._settling)
+        return await depths(self._db, queues)
+
+
+class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits):
+    """One object that is engine and store; its parts share the database and know nothing of one another."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        database = Database(settings, clock)
+        settling = Settling(settings.result_ttl)
+        Verbs.__init__(self, database, settling)
+        Results.__init__(self, database)
+        Inspecting.__init__(self, database, settling)
+        DeadLetters.__init__(self, database)
+        Gates.__init__(self, database)
+        Schedules.__init__(self, database, self._publishing)
+        Audits.__init__(self, database)

@@ -1,0 +1,204 @@
+"""News between processes: one thread and one connection that tells and hears, by NOTIFY and LISTEN.
+
+News is told after the commit that it is about, many at a time, so that no commit waits for the lock that NOTIFY takes.
+It is a hint: whoever waits looks again by itself now and then (`Settings.poll`), for a pooler may hear nothing, a
+connection may be lost, a process may die between commit and news. A lost connection is made again, and then everybody
+looks. Ends are told only while somebody has said that they wait for one: the waiters say so, on the same channel.
+"""
+
+import contextlib
+import os
+import queue
+import select
+import time
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import psycopg
+
+from forebay.engine import own
+from forebay.engine.postgres.address import Address
+from forebay.engine.postgres.topics import ENDED, HEARS, WATCH
+from forebay.engine.postgres.wire import Wire
+from forebay.engine.waiting import Signal
+
+#: Bytes of one notification; PostgreSQL takes less than 8,000.
+LONGEST = 7_000
+#: Notifications of one call; more than that is "something has happened, look all of you".
+MOST = 20
+ALL = "*"
+#: Seconds that somebody waits for an end without saying so again, and messages that are waited for one by one.
+WATCHED, WATCHES = 30.0, 50_000
+#: Seconds between looks whether the connection still works, and until one that does not answer is given up.
+LOOK, ANSWER = 10.0, 5.0
+_PAUSE, _LONGEST = 0.05, 1.0
+
+
+#: Wakes the thread to listen, and to end.
+_LISTEN, _END = "listen", "end"
+
+
+class Bells:
+    """Tells and hears for one engine. Its connection is made with the first news, or for the first who waits.
+
+    Who calls may be struck at any step, and takes no lock here.
+    """
+
+    def __init__(self, address: Address, signal: Signal) -> None:
+        self._address, self._signal = address, signal
+        self._calls: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._wake, self._woken = os.pipe()
+        for end in (self._wake, self._woken):
+            os.set_blocking(end, False)
+        self._awake = self._listening = self._listens = self._hears = self._closed = False
+        self._first = True
+        self._pending: set[str] = set()
+        self._watched: dict[str, float] = {}
+        self._any_until = 0.0
+        self._thread = own.start("forebay-bells", self._run)
+
+    # --- called from other threads ---
+
+    def tell(self, topics: Collection[str], ended: Sequence[str]) -> None:
+        """There is news, here and elsewhere."""
+        if not topics and not ended:
+            return
+        self._signal.notify({*topics, ENDED} if ended else topics)
+        self._put({*topics, ENDED} if ended and self._waited_for(ended) else topics)
+
+    def listen(self) -> bool:
+        """Somebody waits for news from elsewhere; whether nothing was heard of it before."""
+        if self._listening:
+            return False
+        self._put([_LISTEN])
+        self._listening = True
+        return True
+
+    def watch(self, ids: Collection[str] | None) -> None:
+        """Somebody waits for the end of these, of any if None."""
+        self.listen()
+        self._put([WATCH] if ids is None or len(ids) > WATCHES // 10 else [WATCH + id_ for id_ in ids])
+
+    def close(self) -> None:
+        """Tell what is left to tell, then end."""
+        if not self._closed:
+            self._closed = True
+            self._put([_END])
+            self._thread.join(2 * ANSWER)
+
+    def _waited_for(self, ended: Iterable[str]) -> bool:
+        """Whether somebody elsewhere waits for one of these; as long as nobody could say so, somebody may."""
+        if not self._hears or time.monotonic() < self._any_until:
+            return True
+        watched = self._watched
+        return bool(watched) and any(id_ in watched for id_ in ended)
+
+    def _put(self, topics: Iterable[str]) -> None:
+        for topic in topics:
+            self._calls.put(topic)
+        if not self._awake:
+            self._awake = True
+            with contextlib.suppress(OSError):
+                os.write(self._woken, b"!")
+
+    # --- in the thread ---
+
+    def _run(self) -> None:
+        pause = _PAUSE
+        select.select([self._wake], [], [])
+        while not self._closed or self._take():
+            wire = None
+            try:
+                wire = Wire(self._address, "news", prepare=False)
+                pause = _PAUSE
+                self._serve(wire)
+            except (psycopg.Error, OSError):
+                time.sleep(0 if self._closed else pause)  # who waits looks by itself until this works again
+                pause = min(2 * pause, _LONGEST)
+            finally:
+                self._hears = False
+                if wire is not None:
+                    wire.close()
+            if self._closed:
+                break
+        os.close(self._wake)
+        os.close(self._woken)
+
+    def _serve(self, wire: Wire) -> None:
+        """Until this engine is closed."""
+        looked, listens = time.monotonic(), False
+        while True:
+            wire.within(time.monotonic() + ANSWER)
+            self._take()
+            if self._listens and not listens:
+                wire.rows(f'listen "{self._address.channel}"')
+                listens = self._hears = True
+                self._signal.notify([HEARS] if self._first else None)  # what came before is not known
+                self._first = False
+            self._send(wire)
+            self._hear(wire.raw)
+            if self._closed and not self._pending:
+                return
+            ready, _, _ = select.select([self._wake, wire.raw.fileno()], [], [], LOOK)
+            if wire.raw.fileno() in ready:
+                wire.raw.pgconn.consume_input()
+            elif time.monotonic() - looked > LOOK:
+                looked = time.monotonic()
+                wire.within(looked + ANSWER)
+                wire.rows("select 1")
+
+    def _take(self) -> bool:
+        """What was asked for meanwhile; whether there is something to tell."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake, 4096)
+        self._awake = False
+        with contextlib.suppress(queue.Empty):
+            while True:
+                topic = self._calls.get_nowait()
+                self._listens |= topic == _LISTEN
+                if topic not in (_LISTEN, _END):
+                    self._pending.add(topic)
+        if len(self._pending) > WATCHES:
+            self._pending = {ALL, WATCH}
+        return bool(self._pending)
+
+    def _send(self, wire: Wire) -> None:
+        if self._pending:
+            told = (self._address.channel, _payloads(self._pending))
+            wire.rows("select pg_notify($1, payload) from unnest($2::text[]) as payload", told)
+            self._pending = set()
+
+    def _hear(self, raw: psycopg.Connection[Any]) -> None:
+        own_pid, heard = raw.info.backend_pid, set[str]()
+        while (news := raw.pgconn.notifies()) is not None:
+            if news.be_pid != own_pid:
+                heard.update(news.extra.decode("utf-8", "replace").split("\n"))
+        for topic in [topic for topic in heard if topic.startswith(WATCH)]:
+            heard.discard(topic)
+            self._remember(topic.removeprefix(WATCH))
+        if heard:
+            self._signal.notify(None if ALL in heard else heard)
+
+    def _remember(self, id_: str) -> None:
+        """Somebody waits for the end of this one; for any, if it says none or they are too many."""
+        now = time.monotonic()
+        if id_ and len(self._watched) >= WATCHES:
+            self._watched = {one: end for one, end in self._watched.items() if end > now}
+        if id_ and len(self._watched) < WATCHES:
+            self._watched[id_] = now + WATCHED
+        else:
+            self._any_until = now + WATCHED
+
+
+def _payloads(topics: Iterable[str]) -> list[str]:
+    """Topics, a line each, in as few notifications as they fit in."""
+    payloads: list[str] = []
+    for topic in sorted(topics, key=lambda topic: (not topic.startswith(WATCH), topic)):
+        kind = topic.startswith(WATCH)
+        last = payloads[-1] if payloads else ""
+        fits = last and last.startswith(WATCH) == kind and len(last.encode()) + len(topic.encode()) < LONGEST
+        if fits:
+            payloads[-1] = f"{last}\n{topic}"
+        else:
+            payloads.append(topic)
+    return payloads if len(payloads) <= MOST else [ALL, WATCH]

@@ -1,0 +1,132 @@
+"""What the roles of the engine share: the address, the clock, two writers, a reader, and the news."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from forebay.config import Settings
+from forebay.engine.aside import Aside
+from forebay.engine.postgres import errors, schema
+from forebay.engine.postgres.address import address
+from forebay.engine.postgres.bells import Bells
+from forebay.engine.postgres.link import Link
+from forebay.engine.postgres.statements import Statements
+from forebay.engine.postgres.topics import HEARS
+from forebay.engine.postgres.wire import Row, Wire
+from forebay.engine.postgres.writer import Writer
+from forebay.engine.waiting import Signal
+from forebay.model.clock import Clock, SystemClock
+from forebay.model.errors import EngineClosed
+
+#: Seconds that the reading thread stays when nobody asks for anything.
+LINGER = 2.0
+#: Seconds that opening tries; a server that is just starting gets the time for it.
+OPENING = 5.0
+#: Seconds that the first wait gives the ear to open.
+START = 0.5
+
+
+class Database:
+    """One schema on one server, for one engine.
+
+    Attributes:
+        publisher: writes what is published. worker: writes all else.
+        signal: what happened, here or elsewhere, by topic.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.address = address(settings)
+        self.sql = Statements(self.address)
+        self._clock = None if isinstance(clock, SystemClock) else clock
+        self.signal = Signal()
+        self._aside = Aside(LINGER)
+        self._parts: tuple[Writer, Writer, Link, Bells] | None = None
+        self._due = float("inf")
+
+    def now(self) -> float | None:
+        """The time if it is not the server's own; None if it is."""
+        return None if self._clock is None else self._clock.now()
+
+    def open(self) -> None:
+        """Connect, look at the schema, and be ready. Called aside."""
+        if self._parts is not None:
+            return
+        link = Link(self.address, "check")
+        try:
+            link.run(lambda wire, _: schema.check(wire, self.address, migrate=self.settings.migrate), OPENING)
+        except Exception as error:
+            raise errors.translate(error, self.address.shown) from error
+        finally:
+            link.close()
+        bells = Bells(self.address, self.signal)
+        publisher, worker = (
+            Writer(Link(self.address, purpose), self.sql, bells, self.now) for purpose in ("publisher", "worker")
+        )
+        self._parts = publisher, worker, Link(self.address, "reader"), bells
+
+    def close(self) -> None:
+        """Finish what was accepted, then let go. Called aside."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            publisher, worker, reader, bells = parts
+            for writer in (publisher, worker):
+                writer.close()
+            bells.close()
+            reader.close()
+        self.signal.close()
+
+    def _open_parts(self) -> tuple[Writer, Writer, Link, Bells]:
+        if self._parts is None:
+            raise EngineClosed("this engine is closed: open the app again before using it")
+        return self._parts
+
+    @property
+    def publisher(self) -> Writer:
+        """Raises EngineClosed."""
+        return self._open_parts()[0]
+
+    @property
+    def worker(self) -> Writer:
+        """Raises EngineClosed."""
+        return self._open_parts()[1]
+
+    async def read(self, name: str, *parameters: Any) -> list[Row]:
+        """The rows of a statement that changes nothing, in one look."""
+        return await self.read_text(self.sql[name], parameters)
+
+    async def read_text(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """As `read`, with the statement itself."""
+        link = self._open_parts()[2]
+        return await self._aside.ask(self._read, link, text, parameters)
+
+    def _read(self, link: Link, text: str, parameters: Sequence[Any]) -> list[Row]:
+        def look(wire: Wire, _: bool) -> list[Row]:
+            try:
+                return wire.rows(text, parameters)
+            finally:
+                wire.open_end = False  # it may be tried again: nothing happens twice
+
+        try:
+            return link.run(look)
+        except Exception as error:
+            raise errors.translate(error, self.address.shown) from error
+
+    def upcoming(self, due: float | None, now: float) -> None:
+        """When something is due, as a lease has said it."""
+        self._due = float("inf") if due is None else time.monotonic() + max(0.0, due - now)
+
+    async def wait(self, since: int, timeout: float, topics: Sequence[str], *, due: bool) -> None:
+        """Until there is news on a topic, something is due (if that is asked), or it is time to look by oneself."""
+        bells = self._open_parts()[3]
+        if bells.listen():  # once: what came before was not heard, so that the caller looks again
+            await self.signal.wait(since, START, [HEARS])
+            return
+        timeout = min(timeout, self.settings.poll)
+        if due:
+            timeout = min(timeout, max(0.0, self._due - time.monotonic()))
+        await self.signal.wait(since, timeout, topics)
+
+    def watch(self, ids: Sequence[str] | None) -> None:
+        """Somebody waits for ends."""
+        self._open_parts()[3].watch(ids)

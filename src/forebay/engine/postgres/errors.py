@@ -1,0 +1,107 @@
+"""What psycopg raises, as ours: each says what to do next. Knows which of them pass when one tries again."""
+
+import psycopg
+from psycopg import errors as pg
+
+from forebay.model.errors import (
+    ConfigError,
+    EngineError,
+    EngineFull,
+    EngineUnreachable,
+    ForebayError,
+    OutcomeUnknown,
+)
+
+#: The connection is of no use any more, or was never made; another may be: the server restarts, fails over, is full.
+_AWAY = (
+    pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, pg.TooManyConnections, pg.ReadOnlySqlTransaction,
+    pg.IdleInTransactionSessionTimeout, pg.IdleSessionTimeout, pg.DatabaseDropped,
+)  # fmt: skip
+#: The transaction was in somebody's way; nothing of it happened.
+_ASIDE = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
+#: A pooler gave the statement to a server that does not know it, or knows another one by that name.
+_UNPREPARED = (pg.InvalidSqlStatementName, pg.DuplicatePreparedStatement)
+#: Nothing gets better by itself: who connects is not let in.
+_REFUSED = (
+    pg.InvalidPassword, pg.InvalidAuthorizationSpecification, pg.InvalidCatalogName, pg.InsufficientPrivilege,
+)  # fmt: skip
+_MISSING = (pg.UndefinedTable, pg.UndefinedFunction, pg.UndefinedColumn, pg.InvalidSchemaName, pg.UndefinedObject)
+_NO_ROOM = (pg.DiskFull, pg.OutOfMemory, pg.ConfigurationLimitExceeded)
+
+
+def away(error: BaseException) -> bool:
+    """Whether the connection, or the server, is gone for now."""
+    if isinstance(error, _AWAY):
+        return True
+    lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    state = getattr(error, "sqlstate", None)
+    return lost and (state is None or str(state).startswith("08"))
+
+
+def aside(error: BaseException) -> bool:
+    """Whether the same again may well succeed."""
+    return isinstance(error, _ASIDE)
+
+
+def unprepared(error: BaseException) -> bool:
+    """Whether prepared statements do not work on this way to the server."""
+    return isinstance(error, _UNPREPARED)
+
+
+def for_good(error: BaseException) -> bool:
+    """Whether one who cannot connect need not try again."""
+    text = str(error)
+    refused = "authentication failed" in text or "does not exist" in text or "no pg_hba.conf entry" in text
+    return isinstance(error, _REFUSED) or refused or "certificate" in text or "server does not support SSL" in text
+
+
+def said(error: BaseException) -> str:
+    """What an error says, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def unreachable(shown: str, error: BaseException) -> EngineUnreachable:
+    """Nothing usable answers."""
+    return EngineUnreachable(f"{shown} cannot be reached: {said(error)}{_advice(str(error))}")
+
+
+def _advice(text: str) -> str:
+    if "does not support SSL" in text or "certificate" in text or "root.crt" in text:
+        return (
+            ": beyond this machine the server has to show a certificate that is known to be its own; name the one that "
+            "signed it (?sslrootcert=FILE), or, on a network that you trust, say ?sslmode=disable"
+        )
+    return "" if "refused" not in text else ": is the server running there?"
+
+
+def unknown(shown: str, error: BaseException) -> OutcomeUnknown:
+    """It may have happened."""
+    return OutcomeUnknown(
+        f"{shown} did not answer ({said(error)}), so that it may or may not have happened: publish again with the same "
+        "id, which is taken once"
+    )
+
+
+def translate(error: BaseException, shown: str) -> BaseException:
+    """The error that a caller gets."""
+    if isinstance(error, ForebayError) or not isinstance(error, Exception):
+        return error
+    ours = _translated(error, shown)
+    ours.__cause__ = error
+    return ours
+
+
+def _translated(error: Exception, shown: str) -> ForebayError:
+    text = said(error)
+    if isinstance(error, _NO_ROOM):
+        return EngineFull(f"{shown} has no room: {text}: make some, what was accepted is safe")
+    if isinstance(error, _MISSING):
+        return EngineError(f"{shown}: {text}: its schema is not as this Forebay made it: run `forebay doctor`")
+    if isinstance(error, pg.InsufficientPrivilege):
+        return EngineError(f"{shown}: {text}: the user needs rights in the schema; see docs/how-to/postgresql.md")
+    if isinstance(error, psycopg.DataError | UnicodeError):
+        return ConfigError(f"{shown} cannot store this: {text}: texts must be Unicode without NUL characters")
+    if away(error):
+        return unreachable(shown, error)
+    return EngineError(f"{shown}: {text}")

@@ -1,0 +1,93 @@
+"""Leases: who may run what, and what becomes of it when a worker is lost."""
+
+import json
+import secrets
+from collections.abc import Sequence
+
+from forebay.engine.contract import Beat, Leased, Recovered, Want
+from forebay.engine.postgres import rows
+from forebay.engine.postgres.database import Database
+from forebay.engine.postgres.settling import Settling, Stands
+from forebay.engine.postgres.writer import Tx
+from forebay.engine.turns import MESSAGES
+from forebay.model.errors import LeaseLost
+from forebay.model.lifecycle import Move
+from forebay.model.outcome import Lose
+from forebay.model.ruling import EXPIRED, SILENT
+
+
+class Call:
+    """One call of `lease`: a number by which what it took is known, and those before it whose answers were lost."""
+
+    __slots__ = ("before", "number")
+
+    def __init__(self) -> None:
+        self.number = secrets.randbits(62)
+        self.before: list[int] | None = None
+
+
+#: Who asks, and for what: what one lease took is for the next of the same kind.
+Kind = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+class Leasing:
+    """Leases, and the end of workers."""
+
+    def __init__(self, database: Database, settling: Settling) -> None:
+        self._db, self._settling = database, settling
+        self._turn = 0
+        self._lost: dict[Kind, list[int]] = {}
+
+    def lease(self, tx: Tx, want: Want, call: Call) -> Leased:
+        """Up to `want.limit` deliveries, in rotation over the open lanes of the wanted queues.
+
+        What an earlier call took whose answer was lost on its way comes first.
+        """
+        news = self._db.signal.version  # what is told after this look is news
+        limit = min(want.limit, MESSAGES) if want.queues else 0
+        if call.before is None and limit > 0:
+            call.before = self._lost.pop(_kind(want), [])
+        lost = [*(call.before or ()), *([call.number] if tx.again else ())]
+        found = tx.only(
+            "lease", want.worker, list(dict.fromkeys(want.queues)), limit, self._settling.keep,
+            json.dumps(dict(want.caps)) if want.caps else None, self._turn, call.number, lost or None, EXPIRED, tx.now,
+        )  # fmt: skip
+        if not found:
+            raise LeaseLost(f"worker {want.worker} has no lease: it never beat, or was declared lost")
+        *taken, meta = found
+        now, due, stop = meta[8], meta[9], meta[15]
+        if limit > 0:
+            self._db.upcoming(due, now)
+        self._turn += meta[6]
+        return Leased([rows.delivery(row) for row in taken], tuple(stop or ()), news, now)
+
+    def unheard(self, want: Want, call: Call) -> None:
+        """Nobody knows what this call took; the next one asks."""
+        if want.limit > 0:
+            self._lost.setdefault(_kind(want), []).extend([*(call.before or ()), call.number])
+
+    def extend(self, tx: Tx, beats: Sequence[Beat]) -> list[bool]:
+        """Renew each row, or register it."""
+        run = tx.only if len(beats) == 1 else tx.rows
+        renewed: dict[int, bool] = {}
+        for place, beat in sorted(enumerate(beats), key=lambda item: item[1].worker):  # in one order for all
+            values = beat.worker, beat.lease, beat.state, rows.pack(beat), beat.pid, beat.host, tx.now
+            renewed[place] = bool(run("beat", *values)[0][0])
+        return [renewed[place] for place in range(len(beats))]
+
+    def recover(self, tx: Tx, lost: Sequence[str]) -> Recovered:
+        """Bury workers; what they held goes back, or is quarantined, and so does what runs under no living row."""
+        now = tx.time()
+        gone = {id_ for (id_,) in tx.rows("bury", list(lost), now)}
+        strays = [id_ for (id_,) in tx.rows("strays")]
+        returned = quarantined = 0
+        if strays:
+            tx.rows("entomb", strays, now)
+            held = [Stands(*row) for row in tx.rows("running", strays)]
+            moves = [ruling.move for ruling in self._settling.carry_out(tx, [(one, Lose(SILENT)) for one in held])]
+            returned, quarantined = moves.count(Move.LOSE), moves.count(Move.QUARANTINE)
+        return Recovered(sorted({*gone, *strays}), returned, quarantined)
+
+
+def _kind(want: Want) -> Kind:
+    return want.worker, tuple(want.queues), tuple(sorted(want.caps))

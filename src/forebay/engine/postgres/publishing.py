@@ -1,0 +1,129 @@
+"""Accepting messages. What several callers bring at the same time goes to the server together, alike ones as arrays."""
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby, islice
+from typing import Any
+
+from msgspec.structs import replace
+
+from forebay.engine.contract import MERGED_FOR, Fate, Receipt
+from forebay.engine.postgres import rows
+from forebay.engine.postgres.topics import QUEUE
+from forebay.engine.postgres.writer import Tx
+from forebay.model.errors import EngineFull
+from forebay.model.message import Carried, Message
+from forebay.model.queue import QueueSpec
+
+#: Seconds between looks at how large the tables are, if there is a limit.
+LOOK = 1.0
+#: The history of a message that has none.
+NEW = Carried()
+_FATES: tuple[Fate, ...] = (Fate.ACCEPTED, Fate.DUPLICATE, Fate.MERGED)
+
+
+class Publishing:
+    """Publishes; `max_size` are the bytes at which nothing more is taken in, 0 for no limit."""
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size, self._looked, self._size = max_size, 0.0, 0
+
+    def publish_all(self, tx: Tx, batches: Sequence[Sequence[Message]]) -> list[list[Receipt]]:
+        """`publish` for several callers."""
+        receipts = iter(self.publish(tx, list(chain.from_iterable(batches))))
+        return [list(islice(receipts, len(batch))) for batch in batches]
+
+    def publish(self, tx: Tx, messages: Sequence[Message]) -> list[Receipt]:
+        """Insert all; a receipt each. Those already known change nothing.
+
+        Raises:
+            EngineFull: there is no room for them; nothing was changed.
+        """
+        if self._max_size:
+            self._look(tx)
+        tx.topics.update(QUEUE + queue for queue in {message.queue for message in messages})
+        if len(messages) == 1 and messages[0].unique is None:
+            known = tx.only("publish", *_form(messages[0], tx.now, [messages[0].id], [messages[0].body]))[0][0]
+            return [Receipt(messages[0].id, _fate(tx, bool(known)))]
+        return list(self._several(tx, messages))
+
+    def _several(self, tx: Tx, messages: Sequence[Message]) -> Iterator[Receipt]:
+        keys = [message.unique for message in messages if message.unique is not None]
+        if len(keys) > 1:
+            tx.rows("lock_keys", keys)
+        seen: set[str] = set()
+        runs = [list(run) for _, run in groupby(messages, _kind)]
+        run_alone = tx.only if len(runs) == 1 else tx.rows
+        for run in runs:
+            if run[0].unique is not None:
+                for message in run:
+                    yield _once(tx, message)
+                continue
+            new = [message for message in run if message.id not in seen and not seen.add(message.id)]  # type: ignore[func-returns-value]
+            if not new:
+                yield from (Receipt(message.id, Fate.DUPLICATE) for message in run)
+                continue
+            ids = [message.id for message in new]
+            known = run_alone("publish", *_form(run[0], tx.now, ids, [message.body for message in new]))[0][0]
+            yield from _receipts(tx, run, set(known or ()))
+
+    def _look(self, tx: Tx) -> None:
+        """Whether there is room, as far as was known a moment ago."""
+        if time.monotonic() - self._looked > LOOK:
+            self._looked, self._size = time.monotonic(), int(tx.rows("size")[0][0] or 0)
+        if self._size > self._max_size:
+            raise EngineFull(
+                f"the tables take {self._size:,} bytes of max_size={self._max_size:,}: let workers catch up, shorten "
+                "result_ttl, or raise max_size"
+            )
+
+
+def declare(tx: Tx, queues: Sequence[QueueSpec]) -> None:
+    """Add or change queues."""
+    specs = sorted({spec.name: spec for spec in queues}.values(), key=lambda spec: spec.name)
+    names = [spec.name for spec in specs]
+    tx.rows("declare", names, [spec.ttl for spec in specs])
+    tx.rows("declare_lanes", names)
+
+
+def _kind(message: Message) -> Message:
+    """What a message has in common with others of its batch: all but id and body."""
+    return replace(message, id="", body=b"")
+
+
+def _form(message: Message, now: float | None, ids: list[str], bodies: list[bytes]) -> tuple[Any, ...]:
+    """The parameters of `publish.sql`."""
+    return ids, bodies, *_fields(message), now
+
+
+def _fields(message: Message) -> tuple[Any, ...]:
+    """What a message is beside id and body: the parameters that both statements have in common."""
+    carried = message.carried or NEW
+    return (
+        message.queue, message.task, message.lane, message.priority, message.delay, message.due, message.ttl,
+        message.key, message.unique, rows.pack_or_none(message.headers), carried.attempt, carried.lost, carried.created,
+        rows.pack_or_none(carried.failure),
+    )  # fmt: skip
+
+
+def _once(tx: Tx, message: Message) -> Receipt:
+    values = message.debounce, message.max_wait, MERGED_FOR, tx.now
+    number, holder = tx.rows("publish_once", message.id, message.body, *_fields(message), *values)[0]
+    fate = _FATES[int(number)]
+    if fate is Fate.DUPLICATE and holder == message.id:
+        fate = _fate(tx, known=True)
+    return Receipt(holder, fate)
+
+
+def _fate(tx: Tx, known: bool) -> Fate:
+    """What became of a message whose id is known: if its publish was tried before, it was accepted then."""
+    return Fate.DUPLICATE if known and not tx.again else Fate.ACCEPTED
+
+
+def _receipts(tx: Tx, run: Sequence[Message], known: set[str]) -> Iterator[Receipt]:
+    """Of a run whose ids were looked at; the second of two equal ids is a duplicate."""
+    seen: set[str] = set()
+    for message in run:
+        again = message.id in seen
+        seen.add(message.id)
+        yield Receipt(message.id, Fate.DUPLICATE if again else _fate(tx, message.id in known))

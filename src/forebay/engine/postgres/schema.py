@@ -1,0 +1,99 @@
+"""The schema's versions: numbered files in `migrations/`, applied in order, under a lock, in one transaction."""
+
+from functools import cache
+from importlib import resources
+
+import psycopg
+
+from forebay.engine.postgres.address import Address
+from forebay.engine.postgres.wire import Wire
+from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld
+
+#: What two processes that migrate at the same time contend for ("Frby").
+LOCK = 0x46726279
+
+
+@cache
+def migrations() -> list[tuple[int, str]]:
+    """Version and SQL of each migration, oldest first."""
+    files = [entry for entry in (resources.files(__package__) / "migrations").iterdir() if entry.name.endswith(".sql")]
+    return sorted((int(entry.name[:4]), entry.read_text("utf-8")) for entry in files)
+
+
+def newest() -> int:
+    """The version this Forebay writes."""
+    return migrations()[-1][0]
+
+
+def script(address: Address, after: int = 0) -> str:
+    """All that brings a schema of version `after` up to date, as one SQL text that anybody may run."""
+    steps = [f'create schema if not exists "{address.schema}";\n'] if not after else []
+    for number, text in migrations():
+        if number > after:
+            done = address.sql("insert into forebay.version (version)")
+            steps.append(f"{address.sql(text)}\n{done} values ({number});\n")
+    return "".join(steps)
+
+
+def version(wire: Wire, address: Address) -> int:
+    """The version of the schema; 0 if there is none.
+
+    Raises:
+        EngineUnreachable: the schema is somebody else's.
+    """
+    table = f'"{address.schema}".version'
+    if not wire.rows("select to_regclass($1)", (table,))[0][0]:
+        if wire.rows(
+            "select 1 from pg_class where relnamespace = to_regnamespace($1)::oid limit 1", (f'"{address.schema}"',)
+        ):
+            raise EngineUnreachable(
+                f"{address.shown}: the schema {address.schema} is another program's: choose another namespace"
+            )
+        return 0
+    return int(wire.rows(address.sql("select max(version) from forebay.version"))[0][0] or 0)
+
+
+def check(wire: Wire, address: Address, *, migrate: bool) -> None:
+    """Bring the schema up to date, or say why not.
+
+    Raises:
+        SchemaTooNew: a newer Forebay wrote it.
+        SchemaTooOld: it is older, and `migrate` is off.
+        EngineUnreachable: the database cannot be used.
+    """
+    encoding = wire.rows("show server_encoding")[0][0]
+    if encoding != "UTF8":
+        raise EngineUnreachable(f"{address.shown} stores texts as {encoding}: use a database with encoding UTF8")
+    found = version(wire, address)
+    _check_known(found, address)
+    if found == newest():
+        return
+    if not migrate:
+        raise SchemaTooOld(
+            f"{address.shown} has schema {found} of {newest()}: run `forebay migrate`, or what "
+            "`forebay migrate --dump-sql` prints"
+        )
+    _migrate(wire, address)
+
+
+def _migrate(wire: Wire, address: Address) -> None:
+    wire.begin()
+    wire.rows("select pg_advisory_xact_lock($1)", (LOCK,))
+    found = version(wire, address)  # somebody else may have been first
+    _check_known(found, address)
+    try:
+        wire.script(script(address, found) if found < newest() else "select 1")
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaTooOld(
+            f"{address.shown} has schema {found} of {newest()}, and this user may not change it ({error}): run what "
+            "`forebay migrate --dump-sql` prints as one who may"
+        ) from error
+    wire.commit()
+
+
+def _check_known(found: int, address: Address) -> None:
+    if found > newest():
+        raise SchemaTooNew(
+            f"{address.shown} has schema {found}, this Forebay knows up to {newest()}: upgrade Forebay, or use another "
+            "namespace"
+        )

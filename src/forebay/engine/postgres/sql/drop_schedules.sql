@@ -1,0 +1,1 @@
+delete from forebay.schedule where name = any ($1::text[])

@@ -1,0 +1,1 @@
+insert into forebay.queue (name) select * from unnest($1::text[]) on conflict do nothing

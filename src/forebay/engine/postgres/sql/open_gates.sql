@@ -1,0 +1,1 @@
+delete from forebay.closed where until <= $1::float8 returning queue

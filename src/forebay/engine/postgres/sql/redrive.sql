@@ -1,0 +1,14 @@
+-- dead letters become ready, but one a unique key, and none whose key a live message holds
+with dead as (
+    select * from forebay.ended where n = any ($1::bigint[]) and state = 'dead' order by n for update
+), free as (
+    select * from (select *, row_number() over (partition by once order by n) as turn from dead) as d
+    where once is null or (d.turn = 1 and not exists (select from forebay.message m where m.once = d.once))
+), made as (
+    insert into forebay.message (id, queue, lane, state, task, priority, fence, created, cost, key, once, headers, body)
+    select id, queue, lane, 1, task, priority, fence, $2::float8, cost, key, once, headers, body from free order by n
+    on conflict (id) do nothing returning id
+), gone as (
+    delete from forebay.ended e using free join made on made.id = free.id where e.n = free.n returning e.queue, e.lane
+)
+select queue, lane, count(*) from gone group by 1, 2

@@ -1,0 +1,1 @@
+delete from forebay.audit where seq <= $1::bigint

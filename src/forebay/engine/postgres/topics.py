@@ -1,0 +1,10 @@
+"""What news is about: words that wake those who wait."""
+
+CANCEL = "c"
+#: A message ended, or told how far it is.
+ENDED = "e"
+QUEUE = "q:"
+#: News from elsewhere is heard from now on.
+HEARS = "h"
+#: Not to wake anybody: somebody waits for an end, of a message or (without an id after it) of any.
+WATCH = "w:"

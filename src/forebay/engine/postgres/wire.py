@@ -1,0 +1,102 @@
+"""One connection to the server: statements with a deadline, and whether what was sent last may have been committed.
+
+A statement that is not answered in time leaves the connection in doubt, so that it is thrown away as a whole. Used by
+one thread at a time. Does not connect again: that is `link`'s work.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.rows import tuple_row
+
+from forebay.engine.postgres.address import Address
+
+RV = TypeVar("RV")
+Row = tuple[Any, ...]
+
+#: Executions after which a statement is prepared.
+PREPARE = 2
+
+
+class _Connection(psycopg.Connection[Row]):
+    """Waits for the server no longer than `until`, by the monotonic clock."""
+
+    until = math.inf
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        left = None if self.until == math.inf else max(0.001, self.until - time.monotonic())
+        return super().wait(gen, interval, left)
+
+
+class Wire:
+    """An open connection.
+
+    Attributes:
+        open_end: something was sent that the server may have committed, and it has not answered.
+    """
+
+    def __init__(self, address: Address, purpose: str, prepare: bool) -> None:
+        self._db = _Connection.connect(
+            address.conninfo,
+            autocommit=True,
+            prepare_threshold=PREPARE if prepare else None,
+            cursor_factory=psycopg.RawCursor,
+            row_factory=tuple_row,
+            application_name=f"forebay {purpose}",
+        )
+        self._cursor = self._db.cursor(binary=True)
+        self._address = address
+        self.open_end = self.begun = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is of use, as far as this side knows."""
+        return not self._db.closed
+
+    def within(self, until: float) -> None:
+        """Nothing that follows waits longer than this (monotonic)."""
+        self._db.until = until
+
+    def rows(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a statement; outside of `begin` it is committed with it."""
+        self.open_end = not self.begun
+        self._cursor.execute(text, parameters)  # pyright: ignore[reportArgumentType]
+        self.open_end = False
+        return self._cursor.fetchall() if self._cursor.description is not None else []
+
+    def begin(self) -> None:
+        """What follows happens at `commit`, or not at all."""
+        if not self.begun:
+            self.begun = True
+            self._cursor.execute("begin")
+
+    def commit(self) -> None:
+        """All since `begin`."""
+        if self.begun:
+            self.open_end = True
+            self._cursor.execute("commit")
+            self.begun = self.open_end = False
+
+    def rollback(self) -> None:
+        """Undo what is not committed, after an error that the server itself has told."""
+        if self.begun:
+            self.begun = False
+            self._cursor.execute("rollback")
+
+    def script(self, text: str) -> None:
+        """Several statements without parameters, as one transaction unless it says otherwise."""
+        with self._db.cursor() as cursor:
+            cursor.execute(text.encode(), prepare=False)
+
+    @property
+    def raw(self) -> psycopg.Connection[Row]:
+        """The connection itself, for listening."""
+        return self._db
+
+    def close(self) -> None:
+        """Let go of it, whatever state it is in; nothing is waited for."""
+        self._db.close()

@@ -1,0 +1,50 @@
+"""The PostgreSQL that `tools/services` has started, for tests: a namespace of its own, empty if asked for."""
+
+import atexit
+import os
+from functools import cache
+
+from engines.servers.found import needed
+from forebay.config import Settings
+
+NAMESPACE = f"test_{os.getpid()}"
+
+
+def settings(**more):
+    """Settings for the namespace of this process."""
+    return Settings(url=needed("postgres"), namespace=NAMESPACE, **more)
+
+
+def run(text, values=()):
+    """A statement, committed; its rows. The namespace is called forebay in it."""
+    import psycopg
+
+    with psycopg.connect(needed("postgres"), autocommit=True) as db:
+        cursor = db.execute(text.replace("forebay.", f'"{NAMESPACE}".'), values)
+        return cursor.fetchall() if cursor.description else []
+
+
+_TABLES = ("message", "ended", "delta", "tally", "queue", "lane", "closed", "worker", "schedule", "merged", "audit")
+
+
+@cache
+def _made():
+    from forebay.engine.postgres import build
+    from forebay.model.clock import SystemClock
+
+    drop()
+    build(settings(), SystemClock())._db.open()
+    atexit.register(drop)
+
+
+def empty(**more):
+    """Settings for that namespace with nothing in it."""
+    made = settings(**more)
+    _made()
+    run(";".join(f"delete from forebay.{table}" for table in _TABLES))
+    return made
+
+
+def drop():
+    """Take the namespace away."""
+    run(f'drop schema if exists "{NAMESPACE}" cascade')
