@@ -37,9 +37,12 @@ class Wire:
 
     Attributes:
         open_end: something was sent that the server may have committed, and it has not answered.
+
+    Args:
+        plain: for small steps along indexes: no plan may read a whole table, whatever statistics say by then.
     """
 
-    def __init__(self, address: Address, purpose: str, prepare: bool) -> None:
+    def __init__(self, address: Address, purpose: str, *, prepare: bool = True, plain: bool = False) -> None:
         self._db = _Connection.connect(
             address.conninfo,
             autocommit=True,
@@ -49,6 +52,10 @@ class Wire:
             application_name=f"forebay {purpose}",
         )
         self._cursor = self._db.cursor(binary=True)
+        if plain:
+            self.script(
+                "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off"
+            )
         self._address = address
         self.open_end = self.begun = False
 

@@ -39,13 +39,13 @@ begin
         select array_agg(o.queue order by o.n, o.lane), array_agg(o.lane order by o.n, o.lane),
             array_agg(o.back order by o.n, o.lane)
         into queues, lanes, back from (
-            select l.queue, l.lane, q.n, exists (
-                select from forebay.message m
-                where m.state = 1 and m.due is null and m.queue = l.queue and m.lane = l.lane
-            ) as fresh, exists (
-                select from forebay.message m
-                where m.state = 1 and m.due is not null and m.queue = l.queue and m.lane = l.lane
-            ) as back
+            select l.queue, l.lane, q.n, coalesce((  -- not "exists": a planner may look at all there are, and hash them
+                select true from forebay.message m
+                where m.state = 1 and m.due is null and m.queue = l.queue and m.lane = l.lane limit 1
+            ), false) as fresh, coalesce((
+                select true from forebay.message m
+                where m.state = 1 and m.due is not null and m.queue = l.queue and m.lane = l.lane limit 1
+            ), false) as back
             from unnest(queues_) with ordinality as q (name, n) join forebay.lane l on l.queue = q.name
             where not forebay.shut(l.queue, l.lane, t)
         ) as o where (o.fresh or o.back) and coalesce((caps_ ->> o.lane)::integer, 1) > 0;
@@ -153,7 +153,7 @@ begin
     with gone as (
         delete from forebay.message m
         using unnest(seqs, fences, results, keeps, tooks) with ordinality as l (seq, fence, result, keep, took, n)
-        where m.seq = l.seq and m.fence = l.fence and m.worker = worker_ and m.state = 2
+        where m.seq = l.seq and m.fence = l.fence and m.worker || '' = worker_ and m.state + 0 = 2  -- by `seq` alone
         returning m.seq, m.id, m.queue, m.lane, coalesce(m.home, m.lane) as home, m.task, m.priority, m.attempt, m.lost,
             m.fence, m.created, m.due, m.expires, m.leased, m.key, m.once, m.headers, m.failure, m.progress, l.result,
             coalesce(l.keep, keep_) as keep, l.took, l.n
