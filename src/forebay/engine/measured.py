@@ -7,7 +7,7 @@ from functools import wraps
 from types import SimpleNamespace
 from typing import Any, cast
 
-from forebay.engine.backend import ROLES, Backend, verbs
+from forebay.engine.backend import Backend, verbs
 from forebay.store.contract import Store
 
 
@@ -28,8 +28,8 @@ class Watch:
 
 
 def watched_store(backend: Backend, watch: Watch) -> Store:
-    """The store's parts as one object, each verb with a watch on it."""
-    watched = {name: _watched(name, verb, watch) for name, verb in verbs(backend, ROLES[1:])}
+    """All parts as one object, for what the store has; each verb with a watch on it."""
+    watched = {name: _watched(name, verb, watch) for name, verb in verbs(backend)}
     return cast("Store", SimpleNamespace(**watched))
 
 
