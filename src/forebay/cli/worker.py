@@ -96,6 +96,9 @@ def dev(*, no_reload: bool, watch: tuple[str, ...], **chosen: Any) -> int:
     """Run a worker and scheduler in one process, restarted whenever a Python file changes."""
     options = _options("dev", **chosen)
     if not no_reload:
+        from forebay.work.stdio import show_at_once
+
+        show_at_once()  # whoever reads may go: that ends no development worker, and leaves none behind
         return _reload([Path(path) for path in watch or (".",)], options.drain)
     from forebay.work.dev import run_dev
 
@@ -136,17 +139,20 @@ def _reload(paths: Sequence[Path], drain: float) -> int:
     signal.signal(signal.SIGINT, told)
     signal.signal(signal.SIGHUP, told)
     child, reported = _Child(drain), False
-    for changed in changes:
-        if stopping:
-            break
-        if changed:
-            output.note(f"forebay: {', '.join(changed[:3])} changed, restarting")
-            child.stop()
-            child, reported = _Child(drain), False
-        elif child.ended() is not None and not reported:
-            output.note(f"forebay: the worker ended with {child.ended()}; waiting for a change")
-            reported = True
-    return max(0, child.stop())
+    try:
+        for changed in changes:
+            if stopping:
+                break
+            if changed:
+                output.note(f"forebay: {', '.join(changed[:3])} changed, restarting")
+                child.stop()
+                child, reported = _Child(drain), False
+            elif child.ended() is not None and not reported:
+                output.note(f"forebay: the worker ended with {child.ended()}; waiting for a change")
+                reported = True
+    finally:
+        code = child.stop()
+    return max(0, code)
 
 
 def _changes(paths: Sequence[Path]) -> Iterator[list[str]]:
