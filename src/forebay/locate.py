@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 
 from forebay.app import Forebay
+from forebay.engine.native import refuse_greenlets
 from forebay.model.errors import ConfigError
 
 
@@ -47,6 +48,7 @@ def _import(locator: str, name: str) -> object:
             raise ConfigError(f"no module {name!r} here or on the path: -A takes module:attribute") from error
         raise _broken(locator, error) from error  # a module that theirs imports
     except (Exception, SystemExit) as error:
+        refuse_greenlets()  # an import that they come into fails with words that say nothing of them
         raise _broken(locator, error) from error
 
 

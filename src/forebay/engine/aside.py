@@ -7,6 +7,7 @@ that an app that is dropped leaves none behind.
 
 import _thread
 import asyncio
+import contextlib
 import functools
 import inspect
 import logging
@@ -17,6 +18,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from forebay.engine import own
+from forebay.engine.native import simple_queue
 from forebay.engine.waiting import Answer, Completion, drive
 from forebay.model.errors import EngineUnreachable
 
@@ -43,7 +45,7 @@ class Aside:
         self._begin()
 
     def _begin(self) -> None:
-        self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[_Call] = simple_queue()
         self._one = threading.Lock()  # taken by our threads alone
         self._serving = False
         self._started = self._begun = 0
@@ -93,13 +95,30 @@ class Aside:
         with self._one:
             self._begun += 1
             self._ident = threading.get_ident()
+            try:
+                self._work_on()
+            except BaseException as error:
+                self._refuse(error)
+                raise
+            finally:
+                self._serving, self._ident = False, 0
+
+    def _work_on(self) -> None:
+        while True:
+            self._serving = True
+            self._work()
+            self._serving = False
+            if self._calls.empty():  # whoever puts one in later sees that nobody serves
+                return
+
+    def _refuse(self, error: BaseException) -> None:
+        """The thread ends as it should not: whoever waits for it is told; the next to ask gets another one."""
+        with contextlib.suppress(queue.Empty):
             while True:
-                self._serving = True
-                self._work()
-                self._serving = False
-                if self._calls.empty():  # whoever puts one in later sees that nobody serves
-                    break
-            self._ident = 0
+                completion = self._calls.get_nowait().completion
+                if completion is not None:
+                    completion.set(None, own.ended("an engine", error))
+                    Answer.deliver([completion])
 
     def _work(self) -> None:
         while True:

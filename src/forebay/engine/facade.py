@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from forebay.engine import own
+from forebay.engine import native, own
 from forebay.engine.aside import Aside
 from forebay.engine.capabilities import Capabilities
 from forebay.engine.contract import Beat, Depth, Engine, Leased, Receipt, Recovered, Want
@@ -58,6 +58,7 @@ class Facade:
             await self._aside.ask(self._make_ready)
 
     def _make_ready(self) -> None:
+        native.refuse_half()
         if not self._ready:  # somebody else may have asked for it a moment before
             self._run(self._open)
 

@@ -6,12 +6,18 @@ Nothing here waits. Knows no engine.
 import threading
 from collections.abc import Callable
 
-from forebay.model.errors import EngineUnreachable
+from forebay.model.errors import EngineError, EngineUnreachable, text_of
 
 #: What to say when the system gives no thread.
 NO_THREAD = "this process may start no more threads: raise the limit of processes (`ulimit -u`, pids.max), or end some"
 
 _here = threading.local()
+
+
+def ended(whose: str, error: BaseException) -> EngineError:
+    """What callers are told whose thread has ended, which none should."""
+    text = f"{whose}: its thread in this process has ended with {type(error).__name__}: {text_of(error)}"
+    return EngineError(f"{text}; nothing of this call is known to have happened, and only a restart helps")
 
 
 def enter() -> None:

@@ -21,6 +21,7 @@ from itertools import groupby
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, cast
 
 from forebay.engine import own, quiet
+from forebay.engine.native import simple_queue
 from forebay.engine.waiting import Answer, Completion, blocking
 from forebay.model.errors import EngineClosed
 
@@ -96,9 +97,10 @@ class Turns(ABC, Generic[X]):
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._queue: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Operation | None] = simple_queue()
         self._at_it = threading.Lock()
         self._closed = self._ended = False
+        self._died: BaseException | None = None
         self._due: float | None = None  # when what was committed lazily is to be safe
         self._told: set[str] = set()
         self._thread = own.start("forebay-writer", self._run)
@@ -189,12 +191,17 @@ class Turns(ABC, Generic[X]):
         """Make safe what is owed."""
 
     def _run(self) -> None:
-        while (first := self._first()) is not None:
-            with self._at_it:
-                self._take(first)
-        self._pay()
-        self._ended = True
-        self._refuse()
+        try:
+            while (first := self._first()) is not None:
+                with self._at_it:
+                    self._take(first)
+            self._pay()
+        except BaseException as error:
+            self._died = error
+            raise
+        finally:
+            self._ended = True
+            self._refuse()
 
     def _first(self) -> Operation | None:
         """What is to be done next. What is owed is paid when it is due, if nothing else did that before."""
@@ -215,26 +222,27 @@ class Turns(ABC, Generic[X]):
                     self.owe(AGAIN)
 
     def _take(self, first: Operation) -> None:
-        group = self._gather(first)
+        group = [first]
         try:
+            self._gather(group)
             self._commit(group)
         except BaseException as error:
             _logger.exception("%s: the writer failed in a way it should not, and goes on", self._name)
             self._answer(error, [operation for operation in group if not operation.answer.answered])
 
     def _refuse(self) -> None:
-        """Answer those who came behind the end."""
+        """Answer those who came behind the end, which nobody else will."""
         with contextlib.suppress(queue.Empty):
             while True:
                 if (late := self._queue.get_nowait()) is not None:
-                    self._answer(_closed(), [late])
+                    self._answer(_closed() if self._died is None else own.ended(self._name, self._died), [late])
 
-    def _gather(self, first: Operation) -> list[Operation]:
-        group, size = [first], _size(first)
+    def _gather(self, group: list[Operation]) -> None:
+        """Add what else waits to a group of one."""
+        size = _size(group[0])
         while len(group) < GROUP and size < MESSAGES and (operation := self._next()) is not None:
             group.append(operation)
             size += _size(operation)
-        return group
 
     def _next(self) -> Operation | None:
         """What waits next; None if nothing does, or the end has come: that stays where it is."""

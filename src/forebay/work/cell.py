@@ -6,7 +6,6 @@ threads of our own.
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 import queue
 import signal
@@ -19,6 +18,7 @@ from typing import Protocol
 import msgspec
 
 from forebay.config import Settings, WorkerOptions
+from forebay.engine.native import pipe, shut_down, simple_queue
 from forebay.engine.waiting import call_in
 from forebay.model.outcome import Outcome
 from forebay.work.apart import STRIKE, Job, Reply, Start
@@ -84,8 +84,8 @@ class Cell:
         self._guard, self._sending = threading.Lock(), threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._start: asyncio.TimerHandle | None = None
-        self._jobs: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._pipe, theirs = multiprocessing.Pipe()
+        self._jobs: queue.SimpleQueue[bytes | None] = simple_queue()
+        self._pipe, theirs = pipe()
         held, self._life = os.pipe()
         try:
             self._process = _start(options, settings, theirs.fileno(), held)
@@ -221,14 +221,12 @@ class Cell:
 
     def _half_close(self) -> None:
         """Tell it that no more jobs come; what it still says is heard."""
-        with socket.socket(fileno=os.dup(self._pipe.fileno())) as end, contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_WR)
+        shut_down(self._pipe.fileno(), socket.SHUT_WR)
 
     def _hang_up(self) -> None:
         """Close the pipe under whoever waits in it: a process that the task forked may hold its other end for ever."""
         self._jobs.put(None)
-        with socket.socket(fileno=os.dup(self._pipe.fileno())) as end, contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+        shut_down(self._pipe.fileno(), socket.SHUT_RDWR)
         for thread in (self._reader, self._writer):
             if thread.ident is not None:
                 thread.join()

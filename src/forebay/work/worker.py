@@ -17,6 +17,7 @@ from typing import Any
 from forebay.app import Forebay
 from forebay.config import WorkerOptions
 from forebay.engine.contract import Beat, Want
+from forebay.engine.native import refuse_greenlets
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ConfigError, EngineClosed, EngineError, LeaseLost, text_of
 from forebay.model.message import CPU
@@ -55,6 +56,9 @@ class Worker:
     Args:
         stuck: told of a task that cannot be stopped, with the outcome it is to have; its process has to go.
 
+    Raises:
+        ConfigError: threads here are greenlets.
+
     Attributes:
         announce: told of the hook of its start or end that it is in, and of "" after it.
         begin, ends: where messages begin, and where ends are told.
@@ -65,6 +69,7 @@ class Worker:
     def __init__(
         self, app: Forebay, options: WorkerOptions, id_: str, stuck: Callable[[Run, Outcome], None] | None = None
     ) -> None:
+        refuse_greenlets()
         self.id, self._app, self._options, self._born = id_, app, options, born()
         self._loop, self._scope = asyncio.get_running_loop(), contextvars.copy_context()
         settings = app.settings

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import queue
 import threading
 
 import pytest
@@ -261,3 +262,35 @@ def test_a_group_is_lazy_only_if_all_that_is_in_it_is(toy):
     items = iter((toy.submit_lazily, toy.submit))
     ask(toy, 1, 2, submit=lambda item: next(items)(keep, item))
     assert toy._due is None
+
+
+class Ends(BaseException):
+    """Ends a thread."""
+
+
+class Fatal(queue.SimpleQueue):
+    """A queue that nobody can wait at."""
+
+    def get(self, *_args, **_options):
+        raise Ends
+
+
+def test_a_thread_that_ends_tells_all_who_wait_for_it_and_all_who_come(toy, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    toy.free.clear()
+
+    async def scene():
+        first = toy.submit(keep, 1)
+        await asyncio.to_thread(toy.begun.wait, PATIENCE)
+        toy._queue = Fatal()
+        waiting = [asyncio.ensure_future(answer(toy.submit(keep, n))) for n in range(2, 5)]
+        await asyncio.sleep(0)
+        toy.free.set()
+        assert await first == "kept 1"
+        told = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), PATIENCE)
+        late = await asyncio.wait_for(asyncio.gather(answer(toy.submit(keep, 5)), return_exceptions=True), PATIENCE)
+        return told + late
+
+    told = [str(error) for error in asyncio.run(scene())]
+    assert len(told) == 4
+    assert all("its thread in this process has ended with Ends" in text for text in told), told

@@ -19,6 +19,7 @@ from pathlib import Path
 import apsw
 
 from forebay.engine import own
+from forebay.engine.native import unix_datagrams
 from forebay.engine.sqlite import companions
 from forebay.engine.sqlite.companions import Rights
 from forebay.engine.waiting import Notified
@@ -41,7 +42,7 @@ class Ringer:
 
     def __init__(self, folder: Path, rights: Rights) -> None:
         self._folder, self.rights = str(folder), rights
-        self._socket = _socket()
+        self._socket = unix_datagrams()
         self._socket.setblocking(False)
         self._listeners: list[str] = []
         self._open, self._changed = -1, 0  # the folder, and when it changed last; 0 if that is to be looked up
@@ -174,7 +175,7 @@ class Listener:
     def _bind(self) -> socket.socket:
         """A socket in the folder; one that nobody can reach if it cannot be made there."""
         self.path = self._ringer.own = None
-        listener = _socket()
+        listener = unix_datagrams()
         path = str(self._folder / secrets.token_hex(4))
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -207,7 +208,3 @@ class Listener:
 def _payload(topics: Iterable[str]) -> bytes:
     payload = "\n".join(topics).encode()
     return payload if len(payload) <= _MAX else _ALL
-
-
-def _socket() -> socket.socket:
-    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
