@@ -98,8 +98,8 @@ class Aside:
             try:
                 self._work_on()
             except BaseException as error:
+                _logger.exception("the thread for calls aside ended")
                 self._refuse(error)
-                raise
             finally:
                 self._serving, self._ident = False, 0
 

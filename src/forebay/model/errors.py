@@ -3,6 +3,8 @@
 `TimeLimit` alone stands outside of it: it is no failure to be handled, it tells a task to stop.
 """
 
+from typing import Any
+
 
 class ForebayError(Exception):
     """The base of all our errors; catch this to catch them all."""
@@ -114,8 +116,24 @@ class DeadLetter(ForebayError):
     """Raised by a task that knows it will never succeed: no further attempt, kept as a dead letter with this reason."""
 
 
+_TYPE: Any = type.__dict__
 #: Characters that are kept of what an exception says.
 LONGEST = 2_000
+
+
+def name_of(error: BaseException) -> str:
+    """The name of its class, as whoever imports it writes it: of ours, the public one."""
+    return class_name(type(error))
+
+
+def class_name(kind: type[BaseException]) -> str:
+    """The name of a class of exceptions, whatever a metaclass makes of it."""
+    module = _TYPE["__module__"].__get__(kind)
+    name: str = _TYPE["__qualname__"].__get__(kind)
+    if type(module) is str and module.startswith("forebay."):
+        module = "forebay"
+    whole = name if type(module) is not str or module == "builtins" else f"{module}.{name}"
+    return encodable(whole[:LONGEST])
 
 
 def text_of(error: BaseException) -> str:
@@ -123,7 +141,7 @@ def text_of(error: BaseException) -> str:
     try:
         text = str(error)
     except BaseException as broken:  # noqa: BLE001 - their __str__ may do anything
-        text = f"(its text cannot be made: {type(broken).__name__})"
+        text = f"(its text cannot be made: {name_of(broken)})"
     return encodable(text[:LONGEST])
 
 

@@ -168,6 +168,9 @@ class _Child:
         self._send(Reply(outcome=result, told=bool(hooks)))
         for hook in hooks:
             self._hook(hook, run.context, *(failure or ())[1:])
+        failure = None
+        run.let_go()
+        self._mark.serve(None)
         if hooks:
             self._send(Reply(free=True))
 

@@ -170,12 +170,13 @@ class Batches:
         finally:
             self._called = None
             if heard is None:
-                self._free()
+                self._free(batch)
             else:  # the next one comes when the app's hooks have heard of this one
-                heard.add_done_callback(lambda _: self._free())
+                heard.add_done_callback(lambda _: self._free(batch))
             self._host.idle()
 
-    def _free(self) -> None:
+    def _free(self, batch: Batch) -> None:
+        batch.let_go()
         self._trip = time.monotonic()
         self._room.set()
 

@@ -26,7 +26,7 @@ from forebay.model.sealed import OVERHEAD, Part, locked
 from forebay.produce.context import Context
 from forebay.produce.seal import Seal
 from forebay.produce.task import Task
-from forebay.work.failures import BAD_ARGUMENTS, BAD_SEAL, name_of
+from forebay.work.failures import BAD_ARGUMENTS, BAD_SEAL
 from forebay.work.host import stay
 from forebay.work.run import Run, Stop
 from forebay.work.storetime import StoreTime
@@ -147,7 +147,7 @@ class Executor:
         try:
             return self.ended(run, value) if error is None else self.failed(run, error)
         except BaseException as flaw:  # noqa: BLE001 - no memory, say; a run without an outcome would keep its slot
-            return outcome.Lose(f"its outcome could not be told: {type(flaw).__name__}: {errors.text_of(flaw)}")
+            return outcome.Lose(f"its outcome could not be told: {errors.name_of(flaw)}: {errors.text_of(flaw)}")
 
     def _fate(self, run: Run, error: BaseException) -> Outcome:
         match run.stop:
@@ -199,12 +199,11 @@ def trace_of(error: BaseException) -> TracebackType | None:
 def failure_of(error: BaseException) -> Failure:
     """An exception as data, whatever it does when printed; a group in the words of the one that decides in it."""
     one = telling(error)
-    name = name_of(type(one))
     try:
         trace = "".join(traceback.format_exception(error))
     except BaseException as broken:  # noqa: BLE001 - their __str__ may do anything
-        trace = f"(its traceback cannot be made: {type(broken).__name__})"
-    return Failure(encodable(name[:_NAME]), _words(one), encodable(trace[-_TRACE:]))
+        trace = f"(its traceback cannot be made: {errors.name_of(broken)})"
+    return Failure(errors.name_of(one)[:_NAME], _words(one), encodable(trace[-_TRACE:]))
 
 
 def because(error: BaseException) -> str:
@@ -213,7 +212,8 @@ def because(error: BaseException) -> str:
     if cause is None or isinstance(cause, Retry | Snooze):
         return ""
     text = errors.text_of(cause)
-    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
+    name = errors.name_of(cause)
+    return f"{name}: {text}" if text else name
 
 
 def _words(error: BaseException) -> str:
@@ -224,7 +224,7 @@ def _words(error: BaseException) -> str:
     text = errors.text_of(error)
     if not is_group(error):
         return text
-    within = "; ".join(f"{type(leaf).__name__}: {errors.text_of(leaf)}" for leaf in islice(leaves(error), _TOLD))
+    within = "; ".join(f"{errors.name_of(leaf)}: {errors.text_of(leaf)}" for leaf in islice(leaves(error), _TOLD))
     return f"{text}: {within}"[: errors.LONGEST]
 
 

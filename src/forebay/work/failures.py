@@ -18,7 +18,6 @@ FAILURES = (outcome.Retry, outcome.DeadLetter, outcome.Lose)
 #: How causes begin, and what was wrong.
 BAD_ARGUMENTS, BAD_SEAL = "bad arguments", "bad seal"
 _KINDS = ((UNKNOWN_TASK, errors.UnknownTask), (BAD_ARGUMENTS, errors.BadArguments), (BAD_SEAL, errors.BadSeal))
-_OURS = "forebay."
 
 
 class Told(NamedTuple):
@@ -59,17 +58,10 @@ def error_of(result: Outcome, raised: BaseException | None = None) -> BaseExcept
     if raised is not None:
         return raised
     failure = result.failure if isinstance(result, outcome.Retry | outcome.DeadLetter) else None
-    if failure is not None and failure.type == name_of(errors.TimeLimit):
+    if failure is not None and failure.type == errors.class_name(errors.TimeLimit):
         return errors.TimeLimit(failure.message)
     text = result.cause if isinstance(result, outcome.DeadLetter) else str(failure or outcome.describe(result))
     return next((kind for start, kind in _KINDS if text.startswith(start)), errors.ForebayError)(text)
-
-
-def name_of(kind: type[BaseException]) -> str:
-    """The name of a class of exceptions, as whoever imports it writes it: of ours, the public one."""
-    if kind.__module__ == "builtins":
-        return kind.__qualname__
-    return f"{'forebay' if kind.__module__.startswith(_OURS) else kind.__module__}.{kind.__qualname__}"
 
 
 def light(one: Delivery) -> Delivery:

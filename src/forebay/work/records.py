@@ -9,6 +9,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from forebay.model.errors import name_of
 from forebay.model.plain import printable
 from forebay.produce.context import running
 
@@ -68,7 +69,7 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception as error:  # noqa: BLE001 - their __str__ may do anything
-        return f"{record.msg!s} (its arguments cannot be printed: {type(error).__name__})"
+        return f"{record.msg!s} (its arguments cannot be printed: {name_of(error)})"
 
 
 def _trace(form: logging.Formatter, record: logging.LogRecord) -> str:
@@ -83,11 +84,11 @@ def _exception(form: logging.Formatter, record: logging.LogRecord) -> str:
     try:
         return form.formatException(record.exc_info)  # type: ignore[arg-type]
     except Exception as error:  # noqa: BLE001 - their __str__ may do anything
-        return f"(its traceback cannot be made: {type(error).__name__})"
+        return f"(its traceback cannot be made: {name_of(error)})"
 
 
 def _text(value: object) -> str:
     try:
         return str(value)
     except Exception as error:  # noqa: BLE001 - their __str__ may do anything
-        return f"(cannot be printed: {type(error).__name__})"
+        return f"(cannot be printed: {name_of(error)})"

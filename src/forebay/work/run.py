@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from forebay.model.delivery import Delivery
 from forebay.produce.context import Context, enter
 from forebay.produce.task import Task
+from forebay.work.frames import clear
 from forebay.work.storetime import Heard
 
 #: After this many lost workers a message's next run happens alone, in a process of its own.
@@ -66,6 +67,16 @@ class Job(ABC):
     @abstractmethod
     def call(self, expose: Callable[..., Any] | None = None) -> Any:
         """Call the user's code, by way of `expose(function, *args, **kwargs)`, in the scope that it is called in."""
+
+    def let_go(self) -> None:
+        """Its end has been told: keep nothing of what it raised.
+
+        That leads to its frames, and by way of them back to this object: a circle, which would keep all their variables
+        alive until the garbage collector comes, and that counts no bytes.
+        """
+        error, self.error = self.error, None
+        if error is not None:
+            clear(error)
 
     def halt(self, why: Stop) -> None:
         """Tell it to stop. The first reason stands as the reason of its end; a reason that it knows changes nothing."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
-from forebay.model.errors import ForebayError, text_of
+from forebay.model.errors import ForebayError, name_of, text_of
 from forebay.model.outcome import Outcome
 from forebay.work.ends import Ends
 from forebay.work.executor import Executor
@@ -63,7 +63,7 @@ class Runs:
         except Exception as error:  # a flaw of ours, or no memory
             with contextlib.suppress(Exception):  # the log is theirs
                 _logger.exception("%s %s could not begin", delivery.task, delivery.id)
-            run = outcome.Lose(f"it could not begin: {type(error).__name__}: {text_of(error)}")
+            run = outcome.Lose(f"it could not begin: {name_of(error)}: {text_of(error)}")
         if not isinstance(run, Run):
             heard = self._ends.hear([self._ends.settle(delivery, run)])
             self._loop.call_soon(free if heard is None else self._kept(heard, free))
@@ -87,11 +87,14 @@ class Runs:
             if run.deadline is not None:
                 self._forget(run)
             if (failure := self._report(run, result)) and (heard := self._ends.hear([failure])):
+                heard.add_done_callback(lambda _: run.let_go())
                 free = self._kept(heard, free)
         except Exception:
             with contextlib.suppress(Exception):  # the log is theirs, too
                 _logger.exception("the end of %s %s was not taken note of", run.task.name, run.delivery.id)
         finally:
+            if free is not _nothing:
+                run.let_go()
             free()
             if not self._runs:
                 self._idle()
@@ -109,7 +112,7 @@ class Runs:
 
     def _put_off(self, run: Run, error: BaseException) -> None:
         """There is no thread or process for it: elsewhere, or later."""
-        text = f"{type(error).__name__}: {text_of(error)}"
+        text = f"{name_of(error)}: {text_of(error)}"
         _logger.error("%s %s cannot start here now: %s", run.task.name, run.delivery.id, text)
         self._loop.call_soon(self.finish, run, outcome.Snooze(AGAIN))
 

@@ -38,8 +38,9 @@ def show_at_once() -> None:
     outputs = [Output(1, "standard output"), Output(2, "standard error")]
     for output in outputs:
         output.look()
+    streams: dict[str, Any] = sys.__dict__
     for name, output in zip(("stdout", "stderr"), outputs, strict=True):
-        vars(sys)[name] = vars(sys)[f"__{name}__"] = _over(getattr(sys, name), output)
+        streams[name] = streams[f"__{name}__"] = _over(streams[name], output)
     with contextlib.suppress(RuntimeError):  # no more threads: whole lines are seen all the same
         threading.Thread(target=_show, args=(outputs,), name="forebay-stdout", daemon=True).start()
 

@@ -129,6 +129,7 @@ class Threads(Generic[J, R]):
             elif self._closed:
                 return
             else:
+                mark.serve(None)  # while it sleeps nothing of the last job is kept
                 bed.acquire()
 
     def _live(self, job: J, mark: Mark) -> R:

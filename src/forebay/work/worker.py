@@ -19,7 +19,7 @@ from forebay.config import WorkerOptions
 from forebay.engine.contract import Beat, Want
 from forebay.engine.native import refuse_greenlets
 from forebay.model.delivery import Delivery
-from forebay.model.errors import ConfigError, EngineClosed, EngineError, LeaseLost, text_of
+from forebay.model.errors import ConfigError, EngineClosed, EngineError, LeaseLost, name_of, text_of
 from forebay.model.message import CPU
 from forebay.model.outcome import Outcome
 from forebay.work.batch import Batch
@@ -335,10 +335,9 @@ class Worker:
         try:
             await self._call("on_start", hook)
         except Exception as error:
-            _logger.exception("on_start hook %s failed", name_of_hook(hook))
-            raise ConfigError(
-                f"on_start hook {name_of_hook(hook)} failed: {type(error).__name__}: {text_of(error)}"
-            ) from error
+            hooked = name_of_hook(hook)
+            _logger.exception("on_start hook %s failed", hooked)
+            raise ConfigError(f"on_start hook {hooked} failed: {name_of(error)}: {text_of(error)}") from error
 
     async def _call_last(self, hook: Callable[[], Any]) -> None:
         drain = self._options.drain

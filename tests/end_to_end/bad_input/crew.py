@@ -105,6 +105,21 @@ Nameless.__qualname__ = "half of a \ud83d" + "n" * 1_000_000
 Nameless.__module__ = "m\udcffodule"
 
 
+class Unspeakable(type):
+    def __getattribute__(cls, name: str) -> object:
+        if name in ("__name__", "__qualname__", "__module__"):
+            raise RuntimeError("this class has no name")
+        return super().__getattribute__(name)
+
+
+class Unspoken(Exception, metaclass=Unspeakable):
+    pass
+
+
+class Placeless(Exception):
+    __module__ = property(lambda _: 1 / 0)  # type: ignore[assignment]
+
+
 def deep_chain() -> Exception:
     error: Exception = ValueError("the first")
     for n in range(5_000):
@@ -129,6 +144,9 @@ ERRORS = {
     "async-stop": StopAsyncIteration,
     "cancelled": asyncio.CancelledError,
     "nameless": Nameless,
+    "unspoken": Unspoken,
+    "placeless": Placeless,
+    "unspoken-group": lambda: ExceptionGroup("several", [Unspoken("one"), Placeless("two")]),
     "chain": deep_chain,
     "group": lambda: BaseExceptionGroup("several", [KeyboardInterrupt(), ValueError("one")]),
     "dead-letter": lambda: DeadLetter("half of a \ud83d face"),

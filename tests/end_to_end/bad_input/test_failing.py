@@ -21,7 +21,8 @@ def worker_lives(shared):
 
 
 KINDS = ["silent", "exiting", "long", "surrogates", "nul", "unpicklable", "base", "interrupt", "exit", "generator",
-         "stop", "async-stop", "cancelled", "nameless", "chain", "group", "dead-letter", "long-dead-letter",
+         "stop", "async-stop", "cancelled", "nameless", "unspoken", "placeless", "unspoken-group", "chain",
+         "group", "dead-letter", "long-dead-letter",
          "silent-dead-letter"]  # fmt: skip
 
 

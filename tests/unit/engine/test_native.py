@@ -118,8 +118,6 @@ def test_whoever_waits_for_a_thread_that_ends_is_told(monkeypatch):
     def fails(_self):
         raise Broken("of a queue")
 
-    monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    monkeypatch.setattr("sys.unraisablehook", lambda _: None)
     monkeypatch.setattr(Aside, "_work", fails)
     answer = []
 
