@@ -73,6 +73,8 @@ _WRAPPERS: frozenset[Any] = frozenset({
 })  # fmt: skip
 _UNION: Any = typing.Union
 _BASES = (str, int, float, bytes)
+#: Own types that many others are sent in the form of.
+_OFFERED = frozenset({str, int, float, bytes, list, dict, tuple, set, frozenset})
 _OWN = EXACT | {NoneType, bool, int, float, str, bytes, list, dict, Path}
 
 
@@ -89,6 +91,8 @@ class Kinds:
     def __init__(self) -> None:
         #: classes whose instances lose nothing on the way
         self.trusted: set[type] = set()
+        #: types that a union offers beside each other: a value of the first must not arrive as one of the second
+        self.rivals: set[tuple[type, type]] = set()
         self._makers: dict[Any, Callable[[Any], Any]] = {}
         self._reading: set[int] = set()
 
@@ -137,6 +141,8 @@ class Kinds:
     def _union(self, annotation: Any, arguments: Sequence[Any]) -> Kind:
         kinds = [self.read(argument) for argument in arguments]
         real = [kind for kind in kinds if kind.form is not NoneType]
+        if len(real) > 1:
+            self._note_rivals(arguments)
         if len(real) > 1 and any(kind.foreign for kind in real):
             return self._validated(annotation)
         form: Any = _UNION[tuple(kind.form for kind in kinds)]
@@ -144,7 +150,17 @@ class Kinds:
             return self._stand_in(lambda value: _first(kinds, value, self.make))
         custom, changed = any(kind.custom for kind in kinds), any(kind.changed for kind in kinds)
         foreign = any(kind.foreign for kind in kinds)
-        return Kind(form, max(kind.trust for kind in kinds), custom=custom, changed=changed, foreign=foreign)
+        trust = max(kind.trust for kind in kinds)
+        if {set, frozenset} <= {typing.get_origin(kind.form) or kind.form for kind in kinds}:
+            trust = Trust.LOOK  # they are equal to each other
+        return Kind(form, trust, custom=custom, changed=changed, foreign=foreign)
+
+    def _note_rivals(self, arguments: Sequence[Any]) -> None:
+        types = [typing.get_origin(unwrapped(argument)) or unwrapped(argument) for argument in arguments]
+        plain = _OFFERED if Any in types or object in types else {kind for kind in types if kind in _OFFERED}
+        self.rivals |= {
+            (one, other) for one in plain for other in types if isinstance(other, type) and one is not other
+        }
 
     def _class(self, annotation: Any, origin: Any, arguments: Sequence[Any]) -> Kind:
         if (trust := _TRUST.get(origin)) is not None:

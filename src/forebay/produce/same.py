@@ -7,7 +7,7 @@ value in its plain form, such as a text for a date, counts as what the annotatio
 
 import operator
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -38,12 +38,15 @@ class Comparison:
 
     Args:
         trusted: classes of whose instances nothing gets lost.
+        rivals: types that an annotation offers beside each other: a value of the first is not meant as the second.
         exact: the bytes tell tuples, sets and lists apart, so that another kind of series is the annotation's doing.
         plain: an instance may arrive in its plain form, where no annotation names its class.
     """
 
-    def __init__(self, trusted: set[type], *, exact: bool, plain: bool) -> None:
-        self._trusted, self._exact, self._plain = trusted, exact, plain
+    def __init__(
+        self, trusted: set[type], *, exact: bool, plain: bool, rivals: Collection[tuple[type, type]] = ()
+    ) -> None:
+        self._trusted, self._exact, self._plain, self._rivals = trusted, exact, plain, rivals
         self._ways: dict[type, Callable[[Any, Any, str], None]] = {
             dict: self._mapping, list: self._series, tuple: self._series, set: self._set, frozenset: self._set,
         }  # fmt: skip
@@ -113,6 +116,11 @@ class Comparison:
 
     def _other_kind(self, sent: object, arrived: object, path: str) -> None:
         kind, other = type(sent), type(arrived)
+        if (kind, other) in self._rivals:
+            raise DiffersError(
+                f"{path} is a {kind.__name__}, which would arrive as a {other.__name__}: its annotation offers both, and "
+                "nothing tells them apart once it is sent. Annotate it with one of them"
+            )
         base: object = base_of(sent, _NOTHING)
         if base is not _NOTHING and type(base) is not kind:
             self.look(base, arrived, path)

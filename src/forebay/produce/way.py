@@ -53,8 +53,8 @@ class Way:
     def __init__(self, form: Any, kinds: Kinds, watched: Sequence[Watch], *, plain: bool = False) -> None:
         self._form, self._kinds, self._watched = form, kinds, watched
         self.native = self._native = msgspec.msgpack.Decoder(form, dec_hook=kinds.make, ext_hook=extension).decode
-        self._as_native = Comparison(kinds.trusted, exact=False, plain=plain)
-        self._as_exact = Comparison(kinds.trusted, exact=True, plain=plain)
+        self._as_native = Comparison(kinds.trusted, exact=False, plain=plain, rivals=kinds.rivals)
+        self._as_exact = Comparison(kinds.trusted, exact=True, plain=plain, rivals=kinds.rivals)
         self.encode = self._encoder(Trust(max((watch.trust for watch in watched), default=0)))
 
     def _encoder(self, trust: Trust) -> Callable[[Any], bytes]:
