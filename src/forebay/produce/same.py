@@ -118,8 +118,8 @@ class Comparison:
         kind, other = type(sent), type(arrived)
         if (kind, other) in self._rivals:
             raise DiffersError(
-                f"{path} is a {kind.__name__}, which would arrive as a {other.__name__}: its annotation offers both, and "
-                "nothing tells them apart once it is sent. Annotate it with one of them"
+                f"{path} is a {kind.__name__}, which would arrive as a {other.__name__}: its annotation offers both, "
+                "and nothing tells them apart once it is sent. Annotate it with one of them"
             )
         base: object = base_of(sent, _NOTHING)
         if base is not _NOTHING and type(base) is not kind:
