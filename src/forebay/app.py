@@ -73,7 +73,7 @@ class Forebay(Declares):
         return self.registry
 
     def __repr__(self) -> str:
-        return f"<Forebay {self.settings.url} with {len(self.registry.tasks)} tasks>"
+        return f"<Forebay {config.masked(self.settings.url)} with {len(self.registry.tasks)} tasks>"
 
     def __reduce__(self) -> NoReturn:
         raise ConfigError("an app cannot be copied or pickled: make one in each process, or import it there")

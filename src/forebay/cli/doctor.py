@@ -15,7 +15,7 @@ from forebay.cli.shared import Command, the_app, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Table
 from forebay.cli.why import locator
-from forebay.config import Settings
+from forebay.config import Settings, masked
 from forebay.engine.backend import Checks
 from forebay.engine.registry import build
 from forebay.model.clock import SystemClock
@@ -78,10 +78,10 @@ def _checks(app: Forebay) -> Checks:
     """The checks of its engine; refuses one that nothing can be seen of from here."""
     if not app.engine.capabilities.shared:
         raise ConfigError(
-            f"{app.settings.url} lives inside one process and cannot be seen from here: use sqlite:///name.db"
+            f"{masked(app.settings.url)} lives inside one process and cannot be seen from here: use sqlite:///name.db"
         )
     if app.backend.checks is None:
-        raise ConfigError(f"{app.settings.url}: this engine has nothing to check")
+        raise ConfigError(f"{masked(app.settings.url)}: this engine has nothing to check")
     return app.backend.checks
 
 
@@ -124,12 +124,14 @@ def migrate(*, check: bool) -> int:
     settings, checks = app.settings, _checks(app)
     before, newest = checks.versions()
     if before > newest:
-        raise SchemaTooNew(f"{settings.url} has schema {before}, this Forebay knows up to {newest}: upgrade Forebay")
+        raise SchemaTooNew(
+            f"{masked(settings.url)} has schema {before}, this Forebay knows up to {newest}: upgrade Forebay"
+        )
     after = before
     if before < newest and not check:
         asyncio.run(_open(msgspec.structs.replace(settings, migrate=True)))
         after, _ = checks.versions()
-    answer = {"url": settings.url, "before": before, "after": after, "newest": newest}
+    answer = {"url": masked(settings.url), "before": before, "after": after, "newest": newest}
     output.show_one(form(), answer, lambda: _told(before, after, newest))
     return Code.OK if after == newest else Code.FAILURE
 

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from forebay.app import Forebay
+from forebay.config import masked
 from forebay.locate import locate
 from forebay.model.errors import ConfigError, SchemaTooOld
 
@@ -161,7 +162,7 @@ def timed(app: Forebay, work: Callable[[Forebay], Awaitable[T]]) -> tuple[T, flo
 
 
 def _reachable(app: Forebay, create: bool) -> None:
-    url = app.settings.url
+    url = masked(app.settings.url)
     if not app.engine.capabilities.shared:
         raise ConfigError(f"{url} lives inside one process and cannot be seen from here: use sqlite:///name.db")
     if not create and app.backend.checks is not None:

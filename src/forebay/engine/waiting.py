@@ -77,6 +77,11 @@ class Answer(Generic[T]):
         """Keep the answer; `deliver` makes it known."""
         self._value, self._error = value, error
 
+    @property
+    def error(self) -> BaseException | None:
+        """What came of it instead of a value, as far as is known."""
+        return self._error
+
     def tell(self, loops: Loops) -> None:
         """Wake whoever waits for it, unless that is on a loop: it goes on the list."""
 

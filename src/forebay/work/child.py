@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from forebay.app import Forebay
-from forebay.config import Settings, WorkerOptions
+from forebay.config import Settings, WorkerOptions, masked
 from forebay.engine.registry import absolute
 from forebay.engine.waiting import call_in, drive
 from forebay.locate import locate
@@ -223,7 +223,7 @@ def _load(locator: str) -> Forebay:
     app = locate(locator)
     if not app.engine.capabilities.shared:
         text = "lives inside one process, and a worker is several: use sqlite:///name.db, or `forebay dev`"
-        raise ConfigError(f"{app.settings.url} {text}")
+        raise ConfigError(f"{masked(app.settings.url)} {text}")
     return app
 
 

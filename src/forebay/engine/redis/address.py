@@ -5,6 +5,8 @@ on (the protocol's version, retries of the client's own). No secret leaves it.
 """
 
 import logging
+import re
+import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -21,9 +23,10 @@ _logger = logging.getLogger("forebay.redis")
 
 #: The namespace of an app that names none.
 NAMESPACE = "forebay"
+_FORM = "redis://user:password@host:6379/0, rediss:// with TLS, or unix:///path/to/socket"
 _SCHEMES = {"redis": "redis", "valkey": "redis", "rediss": "rediss", "valkeys": "rediss", "unix": "unix"}
 #: What may stand behind the `?`.
-_OPTIONS = frozenset({"db", "ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
+_OPTIONS = frozenset({"ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
 _client: Any = client  # of its types, `Wire` has those that matter here
 _CLASSES = {"redis": "Connection", "rediss": "SSLConnection", "unix": "UnixDomainSocketConnection"}
 
@@ -46,6 +49,8 @@ class Address:
         self.place = masked(settings.url)
         self.tag = f"{{{settings.namespace or NAMESPACE}}}:"
         scheme, _, rest = settings.url.partition("://")
+        if scheme.lower() not in _SCHEMES:
+            raise ConfigError(f"{self.place!r} is no URL of a server: write {_FORM}")
         self._kind = _SCHEMES[scheme.lower()]
         if settings.durability != "full":
             raise ConfigError(
@@ -58,7 +63,12 @@ class Address:
         return f"<Address {self.place}>"
 
     def _parsed(self, url: str) -> dict[str, Any]:
-        given = [name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)]
+        parts = urlsplit(url)
+        if self._kind != "unix" and not (parts.hostname and re.fullmatch("/?|/[0-9]+/?", parts.path)):
+            raise ConfigError(
+                f"{self.place}: a host is missing, or what follows it is no number of a database: {_FORM}"
+            )
+        given = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
         if unknown := [name for name in given if name not in _OPTIONS]:
             known = ", ".join(sorted(_OPTIONS))
             raise ConfigError(
@@ -67,13 +77,17 @@ class Address:
         try:
             parsed: Mapping[str, Any] = _client.parse_url(url)
         except ValueError as error:
-            raise ConfigError(f"{self.place}: {error}: write redis://user:password@host:6379/0") from None
+            raise ConfigError(f"{self.place}: {error}: write {_FORM}") from None
         kwargs = {name: value for name, value in parsed.items() if name != "connection_class"}
         if kwargs.get("ssl_cert_reqs", "required") != "required":
             _logger.warning("%s: the server's certificate is not verified: anybody may answer in its stead", self.place)
         if self._kind == "rediss":
             kwargs.setdefault("ssl_check_hostname", kwargs.get("ssl_cert_reqs", "required") == "required")
         return kwargs
+
+    def socket_of(self, connection: Wire) -> socket.socket:
+        """The socket of a connection that is made; from then on it is the caller's."""
+        return cast("socket.socket", cast("Any", connection)._sock)
 
     def connection(self, at: tuple[str, int] | None = None) -> Wire:
         """A connection that is not made yet; `at` another node of the same cluster. Nothing in it tries again."""

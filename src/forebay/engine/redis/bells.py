@@ -15,7 +15,6 @@ from redis.exceptions import RedisError
 from forebay.engine import own
 from forebay.engine.patience import ANSWER, Patience
 from forebay.engine.redis.address import Address, Wire
-from forebay.engine.redis.link import Link
 from forebay.engine.waiting import Signal
 
 _logger = logging.getLogger("forebay.redis")
@@ -33,7 +32,6 @@ class Bells:
         self._address = address
         self.work, self.ends = Signal(), Signal()
         self._channels = {address.tag + "news": self._news, address.tag + "ended": self._ended}
-        self._link = Link(address, prepare=False)
         self._closed, self._listens = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -68,23 +66,24 @@ class Bells:
         self.ends.close()
         if thread is not None:
             thread.join()
-            self._link.drop()
 
     def _run(self) -> None:
         patience = Patience()
         while not self._closed.is_set():
+            connection = self._address.connection()
             try:
-                self._listen(patience)
+                connection.connect()
+                self._listen(connection, patience)
             except (RedisError, OSError, ValueError) as error:
-                self._link.drop()
                 if self._listens.is_set():
                     _logger.info("%s: the connection for news broke, and is made again: %s", self._address.place, error)
                 self._listens.clear()
                 self._closed.wait(patience.pause())
+            finally:
+                connection.disconnect()
 
-    def _listen(self, patience: Patience) -> None:
+    def _listen(self, connection: Wire, patience: Patience) -> None:
         """Until it breaks, or the end."""
-        connection = self._link.connected()
         _send(connection, "SUBSCRIBE", *self._channels)
         heard = time.monotonic()
         while not self._closed.is_set():

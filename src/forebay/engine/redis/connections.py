@@ -70,7 +70,7 @@ class Connections:
         _logger.info("%s: %s; a crash of it may lose %s", self.address.place, said.version, window(said).words)
 
     async def _begin(self, talk: Talk) -> None:
-        born, schema, seq = await talk.carry(_open, self.mark.seq)
+        born, schema, seq = await talk.carry(_open, self.mark.highest)
         if schema > SCHEMA:
             raise SchemaTooNew(
                 f"{self.address.place}: its keys have schema {schema}, this Forebay knows up to {SCHEMA}: upgrade "

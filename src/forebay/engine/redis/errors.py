@@ -70,9 +70,10 @@ def refused(place: str, error: BaseException) -> EngineError:
     return _caused(EngineError(f"{place}: the server says: {_said(error)}"), error)
 
 
-def is_denied(error: BaseException) -> bool:
-    """Whether trying again is of no use."""
-    return word(error) in _DENIED
+def is_final(error: BaseException) -> bool:
+    """Whether trying again is of no use: the server has answered, and will answer the same."""
+    kind = word(error)
+    return kind in _DENIED or (isinstance(error, ResponseError) and kind not in PASSING)
 
 
 def _said(error: BaseException | None) -> str:
@@ -84,4 +85,4 @@ def _caused(ours: EngineError, error: BaseException | None) -> EngineError:
     return ours
 
 
-__all__ = ["PASSING", "ResponseError", "is_denied", "refused", "unreachable", "word"]
+__all__ = ["PASSING", "ResponseError", "is_final", "refused", "unreachable", "word"]

@@ -1,11 +1,15 @@
 """One connection to a server: sends a batch of commands, gets an answer to each. Knows no verb, tries nothing twice.
 
-Not for two threads. After any trouble the connection is thrown away whole; the next batch makes a new one.
+The client makes the connection (names, TLS, password); from then on its socket is ours, and hiredis takes the answers
+apart: the client's own way there and back takes longer than the server does. Not for two threads. After any trouble
+the connection is thrown away whole; the next batch makes a new one.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
+import hiredis
 from redis.exceptions import RedisError, ResponseError
 
 from forebay.engine.redis.address import Address, Wire
@@ -13,6 +17,11 @@ from forebay.engine.redis.errors import PASSING, word
 from forebay.engine.redis.scripts import scripts
 
 Command = tuple[Any, ...]
+
+_SOME = 65536
+_packed: Callable[[Command], bytes] = cast("Any", hiredis).pack_command  # its own types say one word
+#: What hiredis says when an answer is not whole yet.
+_MORE = object()
 
 
 class Broken(Exception):
@@ -24,31 +33,36 @@ class Broken(Exception):
 
 
 class Link:
-    """A connection that is made when it is needed. `prepare`: whether the server shall know our scripts."""
+    """A connection that is made when it is needed, by which the server learns our scripts."""
 
-    def __init__(self, address: Address, *, prepare: bool = True) -> None:
-        self._address, self._prepare = address, prepare
+    def __init__(self, address: Address) -> None:
+        self._address = address
         self._connection: Wire | None = None
+        self._socket: socket.socket | None = None
+        self._reader: Any = None
         self._at: tuple[str, int] | None = None
 
     @property
     def up(self) -> bool:
         """Whether there is a connection, as far as is known."""
-        return self._connection is not None
+        return self._socket is not None
 
-    def exchange(self, commands: Sequence[Command]) -> list[Any]:
+    def exchange(self, commands: Sequence[Command], patience: float | None = None) -> list[Any]:
         """The answers to a batch, each a value or the `ResponseError` that the server said.
+
+        Args:
+            patience: seconds that the server may take for its answers; as usual if None.
 
         Raises:
             Broken: the connection could not be made, or broke.
         """
         sent = False
         try:
-            connection = self.connected()
-            packed = connection.pack_commands(commands)
+            if self._socket is None:
+                self._connect()
+            packed = b"".join([_packed(command) for command in commands])
             sent = True
-            connection.send_packed_command(packed, check_health=False)
-            return [_answer(connection) for _ in commands]
+            return self._talk(packed, len(commands), patience)
         except (RedisError, OSError, ValueError) as error:
             self.drop()
             raise Broken(error, sent=sent and word(error) not in PASSING) from error
@@ -56,24 +70,41 @@ class Link:
             self.drop()
             raise
 
-    def connected(self) -> Wire:
-        """The connection, made if there is none."""
-        if self._connection is None:
-            connection = self._address.connection(self._at)
-            try:
-                connection.connect()
-                if self._prepare:
-                    _load(connection)
-            except BaseException:
-                connection.disconnect()
-                self._at = None  # the node that we were sent to may be gone: ask at the address again
-                raise
-            self._connection = connection
-        return self._connection
+    def _talk(self, packed: bytes, count: int, patience: float | None) -> list[Any]:
+        server, reader = self._socket, self._reader
+        assert server is not None
+        usual = server.gettimeout()
+        if patience is not None:
+            server.settimeout(patience)
+        server.sendall(packed)
+        answers: list[Any] = []
+        while len(answers) < count:
+            answer = reader.gets()
+            if answer is not _MORE:
+                answers.append(answer)
+            elif some := server.recv(_SOME):
+                reader.feed(some)
+            else:
+                raise ConnectionResetError("the server closed the connection")
+        if patience is not None:
+            server.settimeout(usual)
+        return answers
 
-    def load(self) -> None:
-        """Have the server learn our scripts again: somebody made it forget them."""
-        self.exchange([("SCRIPT", "LOAD", script.text) for script in scripts().values()])
+    def _connect(self) -> None:
+        connection = self._address.connection(self._at)
+        try:
+            connection.connect()
+            self._connection, self._socket = connection, self._address.socket_of(connection)
+            self._reader = hiredis.Reader(replyError=ResponseError, notEnoughData=_MORE)
+            texts = [_packed(("SCRIPT", "LOAD", script.text)) for script in scripts().values()]
+            for answer in self._talk(b"".join(texts), len(texts), None):
+                if isinstance(answer, ResponseError):
+                    raise answer
+        except BaseException:
+            connection.disconnect()
+            self.drop()
+            self._at = None  # the node that we were sent to may be gone: ask at the address again
+            raise
 
     def move(self, answer: str) -> None:
         """Go where a server of a cluster says: `MOVED 3999 127.0.0.1:6381`."""
@@ -84,21 +115,6 @@ class Link:
 
     def drop(self) -> None:
         """Throw the connection away."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._socket, self._reader = self._connection, None, None, None
         if connection is not None:
             connection.disconnect()
-
-
-def _load(connection: Wire) -> None:
-    texts = [("SCRIPT", "LOAD", script.text) for script in scripts().values()]
-    connection.send_packed_command(connection.pack_commands(texts), check_health=False)
-    for answer in [_answer(connection) for _ in texts]:
-        if isinstance(answer, ResponseError):
-            raise answer
-
-
-def _answer(connection: Wire) -> Any:
-    try:
-        return connection.read_response(disable_decoding=True)
-    except ResponseError as error:
-        return error

@@ -17,25 +17,28 @@ class Mark:
     def __init__(self, place: str) -> None:
         self._place = place
         self._lock = threading.Lock()
-        self.born, self.seq = "", 0
+        self._born, self._seq, self.highest = "", 0, 0
         self.again: Callable[[], object] = lambda: None
 
     def see(self, seq: int) -> None:
         """A number that the server gave, or has reached."""
-        if seq >= self.seq:
-            self.seq = seq
+        if seq >= self._seq:
+            self._seq = self.highest = seq
             return
         with self._lock:
-            before, self.seq = self.seq, max(seq, 0)
-        self.lost(f"its newest message was number {before:,}, and it is {seq:,} now")
+            before, self._seq, self._born = self._seq, seq, ""
+        self._lost(f"its newest message was number {before:,}, and it is {seq:,} now")
 
     def named(self, born: str) -> None:
         """The name of what the server holds; another one than before means that it is not the same any more."""
-        before, self.born = self.born, born
-        if before and before != born:
-            self.lost("what it holds has begun anew")
+        with self._lock:
+            before, self._born = self._born, born
+            if not before or before == born:
+                return
+            self._seq = 0
+        self._lost("what it holds has begun anew")
 
-    def lost(self, how: str) -> None:
+    def _lost(self, how: str) -> None:
         """Say so, and have set up what is gone."""
         _logger.error(
             "%s has lost messages that it had accepted: %s. Was it emptied (FLUSHALL), restarted without persistence, "

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
-from forebay.engine.redis.address import Address
-from forebay.engine.redis.errors import is_denied, refused, unreachable
-from forebay.engine.redis.link import Broken, Link
+from forebay.engine.redis.address import Address, Wire
+from forebay.engine.redis.errors import is_final, refused, unreachable
 from forebay.engine.redis.server import Said, parse_info
 
 _CONFIG = ("appendfsync", "save", "maxmemory-policy")
@@ -35,12 +34,21 @@ def talk(address: Address, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     Raises:
         EngineUnreachable: the server does not answer, or does not let us in.
     """
-    link = Link(address, prepare=False)
+    connection = address.connection()
     try:
-        return link.exchange(commands)
-    except Broken as broken:
-        if is_denied(broken.cause):
-            raise refused(address.place, broken.cause) from broken.cause
-        raise unreachable(address.place, broken.cause) from broken.cause
+        connection.connect()
+        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        return [_answer(connection) for _ in commands]
+    except (RedisError, OSError) as error:
+        if is_final(error):
+            raise refused(address.place, error) from error
+        raise unreachable(address.place, error) from error
     finally:
-        link.drop()
+        connection.disconnect()
+
+
+def _answer(connection: Wire) -> Any:
+    try:
+        return connection.read_response(disable_decoding=True)
+    except ResponseError as error:
+        return error

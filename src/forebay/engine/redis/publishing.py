@@ -17,6 +17,8 @@ from forebay.model.message import Carried, Message
 
 #: Messages of one script: it holds up all others for some milliseconds at the most.
 BITE = 500
+#: Alike messages in a row that are worth a call of their own.
+FEW = 8
 _NOTHING = Carried()
 _FATES = {"d": Fate.DUPLICATE, "m": Fate.MERGED}
 
@@ -32,19 +34,16 @@ class Publishing:
         messages = list(chain.from_iterable(crowd))
         if self._room.full:
             return [partial(_full, part) for part in crowd]
-        calls = [
-            batch.call("publish", *arguments(messages[at : at + BITE]), publishes=True)
-            for at in range(0, len(messages), BITE)
-        ]
-        whole = _Receipts(self._mark, calls, messages)
+        calls = [(_called(batch, script, part), part) for script, part in _segments(messages)]
+        whole = _Receipts(self._mark, calls)
         return [partial(whole.part, start, size) for start, size in _parts(crowd)]
 
 
 class _Receipts:
     """The receipts of some calls, read once."""
 
-    def __init__(self, mark: Mark, calls: Sequence[Call], messages: Sequence[Message]) -> None:
-        self._mark, self._calls, self._messages = mark, calls, messages
+    def __init__(self, mark: Mark, calls: Sequence[tuple[Call, Sequence[Message]]]) -> None:
+        self._mark, self._calls = mark, calls
         self._made: list[Receipt] | None = None
         self._full: EngineFull | None = None
 
@@ -56,22 +55,23 @@ class _Receipts:
             OutcomeUnknown: nobody knows what became of some.
         """
         if self._made is None:
-            self._made = [receipt for number, call in enumerate(self._calls) for receipt in self._read(number, call)]
+            self._made = [receipt for call, messages in self._calls for receipt in self._read(call, messages)]
         mine = self._made[start : start + size]
         if self._full is not None and all(receipt.fate is Fate.FULL for receipt in mine):
             raise self._full
         return mine
 
-    def _read(self, number: int, call: Call) -> list[Receipt]:
-        messages = self._messages[number * BITE : (number + 1) * BITE]
+    def _read(self, call: Call, messages: Sequence[Message]) -> list[Receipt]:
         try:
-            last, answers = call.answer
+            answer: Any = call.answer
         except EngineFull as error:
             self._full = error
             return _full(messages)
-        self._mark.see(int(last))
-        if not answers:
+        if isinstance(answer, int):
+            self._mark.see(answer)
             return [Receipt(message.id) for message in messages]
+        last, answers = answer
+        self._mark.see(last)
         return [_receipt(message.id, answer) for message, answer in zip(messages, answers, strict=True)]
 
 
@@ -91,6 +91,48 @@ def _parts(crowd: Sequence[Sequence[Message]]) -> Iterator[tuple[int, int]]:
     for part in crowd:
         yield start, len(part)
         start += len(part)
+
+
+def _segments(messages: Sequence[Message]) -> Iterator[tuple[str, Sequence[Message]]]:
+    """Messages in the order given, by the script that takes them, a bite at a time."""
+    if len(messages) == 1:
+        yield ("put" if _is_plain(messages[0]) else "publish"), messages
+        return
+    mixed: list[Message] = []
+    for form, run in groupby(messages, _form):
+        alike = list(run)
+        if len(alike) < min(FEW, len(messages)) or not _is_plain(form):
+            mixed += alike
+            continue
+        yield from _bites("publish", mixed)
+        mixed = []
+        yield from _bites("put", alike)
+    yield from _bites("publish", mixed)
+
+
+def _bites(script: str, messages: Sequence[Message]) -> Iterator[tuple[str, Sequence[Message]]]:
+    for at in range(0, len(messages), BITE):
+        yield script, messages[at : at + BITE]
+
+
+def _is_plain(form: Message) -> bool:
+    """Whether it is due at once, and nothing else has to be looked at: as most are."""
+    return form.unique is None and form.due is None and form.delay <= 0 and form.carried is None
+
+
+def _called(batch: Batch, script: str, messages: Sequence[Message]) -> Call:
+    args = arguments(messages) if script == "publish" else _plain(messages)
+    return batch.call(script, *args, publishes=True)
+
+
+def _plain(messages: Sequence[Message]) -> list[Any]:
+    """As `put.lua` takes them, all of one form."""
+    form = messages[0]
+    headers = forms.pack(form.headers) if form.headers else b""
+    args: list[Any] = [form.queue, form.lane, form.priority, _or_none(form.ttl), forms.route(form), headers]
+    for message in messages:
+        args += (message.id, message.body)
+    return args
 
 
 def arguments(messages: Sequence[Message]) -> list[Any]:

@@ -12,9 +12,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from redis.exceptions import ResponseError
 
+from forebay.engine import quiet
 from forebay.engine.patience import Patience
 from forebay.engine.redis.address import Address
-from forebay.engine.redis.errors import PASSING, is_denied, refused, unreachable, word
+from forebay.engine.redis.errors import PASSING, is_final, refused, unreachable, word
 from forebay.engine.redis.link import Broken, Link
 from forebay.engine.redis.scripts import scripts
 from forebay.engine.turns import Group, Operation, Turns
@@ -26,6 +27,14 @@ T = TypeVar("T")
 
 #: What an operation answers once its calls are answered.
 Reading = Callable[[], R]
+
+
+#: Seconds that the main thread itself waits for an answer.
+PROMPT = 0.05
+
+
+class _Late(Exception):
+    """The main thread did not get its answer at once."""
 
 
 class Call:
@@ -82,11 +91,34 @@ class Talk(Turns[Batch]):
         self._address, self._clock, self._news = address, clock, news
         self._link, self._patience = Link(address), Patience()
         self._leaving = threading.Event()
+        self._doubtful: list[Any] = []
         super().__init__(address.place)
 
     def at_once(self) -> bool:
-        """See `Turns.at_once`. Never in the caller's thread: a server may owe an answer for seconds."""
-        return False
+        """See `Turns.at_once`."""
+        return self._link.up
+
+    def _in_person(self, operation: Operation) -> bool:
+        """A publish by the main thread alone, and only while the server answers promptly: else the thread goes on.
+
+        Publishing again what may have been published is harmless, so that nothing has to be handed over.
+        """
+        return operation.crowd and super()._in_person(operation) and not self._unfinished(operation)
+
+    def _unfinished(self, operation: Operation) -> bool:
+        late = isinstance(operation.answer.error, _Late)
+        if late:
+            self._doubtful.append(operation.args[0])
+        return late
+
+    def _mark_doubtful(self, operations: Sequence[Operation], calls: Sequence[Call]) -> None:
+        """What the main thread sent before, and got no answer to, may be there."""
+        if not self._doubtful:
+            return
+        mine = [one for one in self._doubtful if any(one is arg for op in operations for arg in op.args)]
+        for call in calls if mine else ():
+            call.sent = call.sent or call.publishes
+        self._doubtful = [one for one in self._doubtful if all(one is not other for other in mine)]
 
     def carry(
         self, operation: Callable[Concatenate[Batch, P], Reading[R]], *args: P.args, **kwargs: P.kwargs
@@ -121,13 +153,26 @@ class Talk(Turns[Batch]):
         """See `Turns.attempt`. Each operation has its own answer, or error."""
         batch = Batch(self._news())
         readings = _taken_in(group.operations, batch)
-        self._carry_out(batch.calls)
+        self._mark_doubtful(group.operations, batch.calls)
+        if quiet.quiet() and quiet.main():
+            self._carry_out_promptly(batch.calls)
+        else:
+            self._carry_out(batch.calls)
         for operation, reading in readings:
             try:
                 operation.answer.set(reading())
             except BaseException as error:  # noqa: BLE001 - handed to whoever asked
                 operation.answer.set(None, error)
         group.commit()
+
+    def _carry_out_promptly(self, calls: Sequence[Call]) -> None:
+        """Once, in the main thread, where Ctrl-C is put off meanwhile: not for longer than people notice."""
+        try:
+            left, passing = self._sorted(calls, self._link.exchange([self._command(call) for call in calls], PROMPT))
+        except Broken as broken:
+            raise _Late from broken
+        if left or passing is not None:
+            raise _Late
 
     def _carry_out(self, calls: Sequence[Call]) -> None:
         """Until each call has its reply."""
@@ -175,7 +220,7 @@ class Talk(Turns[Batch]):
 
     def _try_again(self, cause: BaseException, deadline: float) -> bool:
         """Wait a moment, unless there is no use in it, or no time; whether to go on."""
-        if is_denied(cause):
+        if is_final(cause):
             return False
         if word(cause) in ("MOVED", "ASK"):
             self._link.move(str(cause))
@@ -187,7 +232,7 @@ class Talk(Turns[Batch]):
         return self._patience.left(deadline) > 0
 
     def _given_up(self, call: Call, cause: BaseException) -> BaseException:
-        if is_denied(cause):
+        if is_final(cause):
             return refused(self._address.place, cause)
         return unreachable(self._address.place, cause, unknown=call.publishes and call.sent)
 

@@ -1,4 +1,4 @@
 --#use base message place ends gates merge accept
--- publish: {forms and messages} -> the last number given; what came of each, unless all were accepted.
+-- publish: {forms and messages} -> the last number given, if all were accepted; else that, and what came of each.
 local last, answers, came = accept_all(3)
-return {last, came == #answers and 0 or answers}
+return came == #answers and last or {last, answers}

@@ -1,0 +1,58 @@
+--#use plain
+-- put: queue, lane, priority, ttl (-1 for that of the queue), route, headers, then id and body each, of messages that
+-- are due at once, have no unique key and no history: most messages. -> the last number given, if all were accepted; else that,
+-- and 0 or 1 (known) for each. For the keys see lib/message.lua and lib/place.lua.
+local queue, lane, priority, ttl = ARGV[3], ARGV[4], -tonumber(ARGV[5]), tonumber(ARGV[6])
+local route, tail = ARGV[7], ARGV[7] .. ARGV[8]
+local n = (#ARGV - 8) / 2
+-- the first change: a server that has no room refuses it, and nothing has happened
+local last = call('HINCRBY', KEYS[1], 'seq', n)
+local seq, tally = last - n, P .. 'q:' .. queue
+if ttl < 0 then
+    ttl = tonumber(call('HGET', tally, 'ttl') or -1)
+end
+local expires = ttl < 0 and -1 or now + ttl
+local ids = {}
+for at = 9, #ARGV, 2 do
+    ids[#ids + 1] = ARGV[at]
+end
+local known = call('HMGET', P .. 'm', unpack(ids))
+local heads, parts, live, line, late, answers, mine, fresh = {}, {}, {}, {}, {}, {}, {}, 0
+for at, id in ipairs(ids) do
+    seq = seq + 1
+    answers[at] = 1
+    if not known[at] and not mine[id] then
+        mine[id] = true
+        answers[at] = 0
+        fresh = fresh + 2
+        heads[fresh - 1] = id
+        heads[fresh] = struct.pack('>BI8ddI4', 0, seq, now, expires, #route) .. tail
+        parts[fresh - 1], parts[fresh] = id, ARGV[8 + 2 * at]
+        live[fresh - 1], live[fresh] = seq, id
+        line[fresh - 1], line[fresh] = priority, string.format('%016x', seq) .. id
+        late[fresh - 1], late[fresh] = expires, id
+    end
+end
+if fresh > 0 then
+    local key = P .. 'r:' .. queue .. ':' .. lane
+    call('HSET', P .. 'm', unpack(heads))
+    call('HSET', P .. 'b', unpack(parts))
+    call('ZADD', P .. 'a:' .. queue, unpack(live))
+    call('ZADD', key, unpack(line))
+    if expires >= 0 then
+        call('ZADD', P .. 'exp', unpack(late))
+    end
+    if call('ZCARD', key) * 2 == fresh then
+        call('ZADD', P .. 'ln:' .. queue, 0, lane)
+    end
+    if call('HINCRBY', tally, 'published', fresh / 2) * 2 == fresh then
+        call('SADD', P .. 'queues', queue)
+    end
+    if call('HDEL', P .. 'hungry', queue) == 1 then
+        call('PUBLISH', P .. 'news', queue)
+    end
+end
+if fresh == 2 * n then
+    return last
+end
+return {last, answers}
