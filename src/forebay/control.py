@@ -8,12 +8,14 @@ import getpass
 import logging
 import platform
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Self
 
 import msgspec
 
 from forebay.engine.contract import Engine, Fate
 from forebay.flow import cron
 from forebay.model.errors import EngineFull
+from forebay.model.gate import Gate
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.store.contract import Choice, Schedule, Store
@@ -45,6 +47,25 @@ def whoami() -> str:
     return f"{user}@{platform.node()}"
 
 
+class Paused(msgspec.Struct, frozen=True):
+    """What is paused or resumed: a queue, or a task or a key in it; in all queues, if `queue` is ""."""
+
+    queue: str
+    task: str | None = None
+    key: str | None = None
+
+    @classmethod
+    def of(cls, gate: Gate) -> Self:
+        """What a gate that is no lane's is about."""
+        return cls(gate.queue, gate.task, gate.key)
+
+    def __str__(self) -> str:
+        about = f"task {self.task}" if self.task is not None else f"key {self.key}" if self.key is not None else ""
+        if not about:
+            return self.queue
+        return f"{about} in {self.queue}" if self.queue else about
+
+
 class Control:
     """The verbs of one operator.
 
@@ -55,15 +76,15 @@ class Control:
     def __init__(self, engine: Engine, store: Store, actor: str) -> None:
         self._engine, self._store, self._actor = engine, store, actor
 
-    async def pause(self, queue: str, reason: str = "") -> None:
-        """Stop leases from a queue; what runs goes on, what waits keeps waiting."""
-        await self._store.close_gate(queue, None, reason)
-        await self._note("pause", queue, reason=reason)
+    async def pause(self, what: Paused, reason: str = "") -> None:
+        """Stop leases of this; what runs goes on, what waits keeps waiting."""
+        await self._store.close_gate(what.queue, None, reason, task=what.task, key=what.key)
+        await self._note("pause", str(what), reason=reason)
 
-    async def resume(self, queue: str) -> None:
-        """Allow leases again."""
-        await self._store.open_gate(queue)
-        await self._note("resume", queue)
+    async def resume(self, what: Paused) -> None:
+        """Allow leases again, as far as an operator has stopped them."""
+        await self._store.open_gate(what.queue, task=what.task, key=what.key)
+        await self._note("resume", str(what))
 
     async def cancel(self, ids: Sequence[str]) -> list[State | None]:
         """Cancel messages; the state of each after that, None if unknown."""
@@ -133,9 +154,7 @@ class Control:
             return None
         receipt = (await self._engine.publish([found.made(new_id())]))[0]
         if receipt.fate is Fate.FULL:
-            error = EngineFull("no room for its message: the engine is full up to max_size")
-            error.ids, error.retry_after = (receipt.id,), receipt.retry_after
-            raise error
+            raise EngineFull("no room for its message: the engine is full up to max_size")
         await self._note("run schedule", name, message=receipt.id)
         return receipt.id
 

@@ -60,8 +60,10 @@ def one(chance):
 
 
 def expected(engine, queue, task, state):
-    number = None if state is None else rows.LIVE_STATES.index(state)
+    number = None if state is None else rows.stored(state)
     where = "(?1 is null or queue = ?1) and (?2 is null or task = ?2) and (?3 is null or state = ?3)"
+    if number == rows.READY:
+        where += f" and lane {'=' if state is State.PARKED else '<>'} 'smtp'"
     return [
         seq for (seq,) in engine._db.read(f"select seq from message where {where} order by seq", (queue, task, number))
     ]

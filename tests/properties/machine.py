@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from forebay.engine.contract import Beat, Depth, Fate, Leased, Want
+from forebay.flow.lane import parts
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
+from forebay.model.meter import Meter
 from forebay.model.outcome import (
     Ack,
     Cancel,
@@ -129,8 +131,8 @@ class Machine(RuleBasedStateMachine):
         self.settle([pair, *more], Ack())
 
     def _lease(self, worker: str, chosen: Sequence[str], limit: int, caps: Mapping[str, int] | None = None):
-        ready = answer(self.twins.model, "messages", [Query(state=State.READY, limit=EVERYTHING)])
-        if limit and len({(found.queue, found.lane) for found in ready if found.queue in chosen}) > 1:
+        chosen = [queue for queue in chosen if not self._depends_on_turns(queue)]
+        if limit and sum(len(lines) for lines in self._lines(chosen)) > 1:
             limit = EVERYTHING  # a limit would be shared out between lanes, each engine in its own rotation
         mine, theirs = self.twins.agree("lease", Want(worker, chosen, limit, caps or {}))
         if not isinstance(mine, Leased):
@@ -141,6 +143,23 @@ class Machine(RuleBasedStateMachine):
                 self._fences[side, delivery.id] = delivery.fence
         other = {delivery.id: delivery for delivery in theirs.deliveries}
         return multiple(*((worker, delivery, other[delivery.id]) for delivery in mine.deliveries))
+
+    def _lines(self, queues: Sequence[str]) -> list[set[str]]:
+        """The lanes of each queue in which something waits, with either engine."""
+        found: list[set[str]] = [set() for _ in queues]
+        for side in (self.twins.model, self.twins.system):
+            for lines, depth in zip(found, answer(side, "depth", [list(queues)]), strict=True):
+                apart = {lane.lane: lane.ready + lane.parked for lane in depth.lanes}
+                lines.update(lane for lane, n in apart.items() if n)
+                lines.update([""] if depth.ready + depth.parked > sum(apart.values()) else [])
+        return found
+
+    def _depends_on_turns(self, queue: str) -> bool:
+        """Whether lanes of it share a meter, so that each engine may say which of them gets what it lets through."""
+        (lines,) = self._lines([queue])
+        keys = [parts(line).key for line in lines if parts(line).key is not None]
+        shared = [meter.name for meter in answer(self.twins.model, "meters", ())]
+        return len(lines) > 1 and (bool(shared) or len(set(keys)) < len(keys))
 
     @invariant()
     def they_look_the_same(self):
@@ -157,6 +176,7 @@ class Machine(RuleBasedStateMachine):
     def look_closer(self, state, queue, key, unique, limit):
         self.twins.agree("messages", Query(state=state, queue=queue, key=key, unique=unique, limit=limit))
         self.twins.agree("gates")
+        self.twins.agree("meters", ["queue:q", "queue:p", "key:q:tenant", "key:q:t1", "task:q:a", "provider"])
         self.twins.agree("workers")
         for worker in WORKERS:
             self.twins.agree("held", worker)
@@ -265,6 +285,54 @@ class Lanes:
     @rule(worker=workers, lane=lanes)
     def lease_all_but_a_lane(self, worker, lane):
         self._lease(worker, QUEUES, EVERYTHING, {lane: 0})
+
+
+class Bounded:
+    """Rates, slots, keys in order, and gates and meters on tasks and keys."""
+
+    @rule(
+        queue=queues,
+        rate=st.sampled_from([None, None, 0.1, 1.0]),
+        concurrency=st.sampled_from([None, None, 1, 2]),
+        key_rate=st.sampled_from([None, 0.1, 1.0]),
+        key_concurrency=st.sampled_from([None, 1, 2]),
+        ordered=st.booleans(),
+    )
+    def declare(self, queue, key_concurrency, ordered, **bounds):
+        slots = None if ordered else key_concurrency
+        self.twins.agree("declare", [QueueSpec(name=queue, ordered=ordered, key_concurrency=slots, **bounds)])
+
+    @rule(
+        called=several, queue=queues, key=st.sampled_from([None, "t1", "t2"]), task=st.sampled_from(["a", "b"]),
+        lane=st.sampled_from(["", "", "smtp"]), meters=st.sampled_from([(), (), ("provider",)]),
+        cost=st.sampled_from([1.0, 1.0, 2.0, 0.5, 0.0]), delay=st.sampled_from([0.0, 0.0, 10.0]),
+    )  # fmt: skip
+    def publish_apart(self, called, **fields):
+        self.publish(called, **fields)
+
+    @rule(
+        queue=st.sampled_from([*QUEUES, ""]), about=st.sampled_from([{"task": "a"}, {"key": "t1"}]), holder=holders,
+        ahead=st.sampled_from([None, None, 15.0]), opened=st.booleans(),
+    )  # fmt: skip
+    def turn_a_gate(self, queue, about, holder, ahead, opened):
+        until = None if ahead is None else self.twins.clock.now() + ahead
+        if opened:
+            self.twins.agree_on("open_gate", *[((queue, None, holder), about)] * 2)
+        else:
+            self.twins.agree_on("close_gate", *[((queue, None, "why", holder, until), about)] * 2)
+
+    @rule(
+        name=st.sampled_from(["provider", "task:q:a", "key:q:t1", "queue:q"]), rate=st.sampled_from([None, 0.1, 1.0]),
+        slots=st.sampled_from([None, 0, 1, 2]), older=st.sampled_from([0, 0, 0, 1]),
+    )  # fmt: skip
+    def put_a_meter(self, name, rate, slots, older):
+        before = answer(self.twins.model, "meters", [[name]])
+        generation = before[0].generation - older if before else older
+        self.twins.agree("put_meters", [Meter(name=name, rate=rate, slots=slots, generation=generation)])
+
+    @rule(name=st.sampled_from(["provider", "task:q:a", "key:q:t1"]))
+    def drop_a_meter(self, name):
+        self.twins.agree("drop_meters", [name])
 
 
 class Dying:

@@ -5,6 +5,7 @@ failure prints the shortest history that was found, as a program.
 """
 
 from properties.machine import (
+    Bounded,
     Cancelling,
     Delays,
     Dying,
@@ -34,6 +35,16 @@ class Gates(Lanes, Failing, Delays, Machine):
     """Lanes behind gates, and what is parked there."""
 
 
+class Limits(Bounded, Failing, Machine):
+    """Rates, slots and order: how many start, and when."""
+
+
+class LimitsAndLosses(Bounded, Lanes, Losing, Dying, Cancelling, Expiring, Failing, Machine):
+    """Slots are free again whatever becomes of what had them."""
+
+    lease_for = 30.0
+
+
 class Uniqueness(Unique, Cancelling, Failing, Machine):
     """A unique key is held from acceptance to the end."""
 
@@ -48,7 +59,7 @@ class Leases(Losing, Failing, Cancelling, Machine):
     lease_for = 15.0
 
 
-class WholeLife(Losing, Dying, Unique, Lanes, Expiring, Cancelling, Failing, Delays, Machine):
+class WholeLife(Losing, Dying, Unique, Bounded, Lanes, Expiring, Cancelling, Failing, Delays, Machine):
     """Everything at once."""
 
     lease_for = 30.0
@@ -58,6 +69,8 @@ TestRetries = histories(Retries)
 TestCancels = histories(Cancels)
 TestExpiry = histories(Expiry)
 TestGates = histories(Gates)
+TestLimits = histories(Limits)
+TestLimitsAndLosses = histories(LimitsAndLosses)
 TestUniqueness = histories(Uniqueness)
 TestDeadLetters = histories(DeadLetters)
 TestLeases = histories(Leases)

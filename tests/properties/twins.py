@@ -17,6 +17,7 @@ from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ForebayError
+from forebay.model.meter import Meter
 from forebay.store.contract import Found, WorkerRow
 from forebay.testing import ManualClock
 
@@ -52,9 +53,12 @@ class Twins:
 
 
 def answer(side: Any, verb: str, args: Sequence[Any]) -> Any:
-    """What an engine says; one of our errors is an answer too."""
+    """What an engine says; one of our errors is an answer too. Named arguments come as a pair of a tuple and a dict."""
+    named: dict[str, Any] = {}
+    if len(args) == 2 and isinstance(args[0], tuple) and isinstance(args[1], dict):
+        args, named = args
     try:
-        return drive(getattr(side, verb)(*args))
+        return drive(getattr(side, verb)(*args, **named))
     except ForebayError as error:
         return type(error)
 
@@ -95,6 +99,7 @@ _VIEWS: dict[type, Callable[[Any], Any]] = {
     Delivery: _delivery,
     Leased: _leased,
     Recovered: lambda recovered: {**_fields(recovered), "workers": set(recovered.workers)},
-    Depth: lambda depth: {**_fields(depth), "age": round(depth.age, 3)},
+    Depth: lambda depth: {**_fields(depth, "lanes"), "age": round(depth.age, 3), "held": round(depth.held, 3)},
+    Meter: lambda meter: _fields(meter, "tat"),  # one that is over may be forgotten
     WorkerRow: lambda row: {**_fields(row, "host"), "queues": tuple(row.queues), "left": round(row.left, 3)},
 }

@@ -4,10 +4,11 @@ import msgspec
 
 from forebay.engine.contract import Depth
 from forebay.model.finding import Finding, Level
+from forebay.model.gate import Gate
 from forebay.model.message import Message
 from forebay.observe.health import examine, saturated
 from forebay.observe.snapshot import Snapshot
-from forebay.store.contract import Gate, Schedule, WorkerRow
+from forebay.store.contract import Schedule, WorkerRow
 
 NOW, LEASE = 1_000_000.0, 15.0
 

@@ -1,6 +1,6 @@
 """`queues`, `pause`, `resume`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import click
@@ -12,9 +12,10 @@ from forebay.cli.human import ago, span
 from forebay.cli.shared import Command, only, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
-from forebay.control import Control, whoami
+from forebay.control import Control, Paused, whoami
 from forebay.engine.contract import Depth
-from forebay.store.contract import OPERATOR, Gate
+from forebay.flow.lane import shown
+from forebay.model.gate import OPERATOR, Gate
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -67,15 +68,47 @@ def queues(names: tuple[str, ...]) -> None:
 
 def _why(depth: Depth, gates: Sequence[Gate], now: float) -> str:
     """Who paused it, when, and why."""
-    closed = [gate for gate in gates if gate.queue == depth.queue and gate.lane is None]
-    return "; ".join(paused(gate, now) for gate in closed)
+    closed = [gate for gate in gates if gate.lane is None and gate.queue in ("", depth.queue)]
+    held = [gate for gate in closed if gate.queue or depth.parked]
+    return "; ".join([*(paused(gate, now) for gate in held), *bounded(depth)])
+
+
+def bounded(depth: Depth) -> list[str]:
+    """What holds up lanes of it, from the fullest on; a few."""
+    waits = [lane for lane in depth.lanes if lane.ready and lane.why]
+    return [f"{shown(lane.lane)} {lane.why}" for lane in waits[:3]]
 
 
 def paused(gate: Gate, now: float) -> str:
     """One closed gate in a few words."""
-    return f"{ago(gate.since, now)}{'' if gate.holder == OPERATOR else f' by {gate.holder}'}" + (
+    about = f"task {gate.task} " if gate.task is not None else f"key {gate.key} " if gate.key is not None else ""
+    return f"{about}{ago(gate.since, now)}{'' if gate.holder == OPERATOR else f' by {gate.holder}'}" + (
         f": {gate.reason}" if gate.reason else ""
     )
+
+
+def _about(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what is paused beside whole queues."""
+    command = click.option("--task", "tasks", multiple=True, metavar="NAME", help="This task, in the queues named.")(
+        command
+    )
+    return click.option("--key", "keys", multiple=True, metavar="KEY", help="This key, in the queues named.")(command)
+
+
+def _chosen(names: tuple[str, ...], tasks: tuple[str, ...], keys: tuple[str, ...]) -> list[Paused]:
+    """Whole queues; or tasks and keys in the queues named, in all if none is.
+
+    Raises:
+        click.UsageError: nothing is named.
+    """
+    if not (names or tasks or keys):
+        raise click.UsageError("name what to pause or resume: a QUEUE, --task NAME or --key KEY")
+    if not (tasks or keys):
+        return [Paused(name) for name in names]
+    queues = names or ("",)
+    return [Paused(queue, task=task) for queue in queues for task in tasks] + [
+        Paused(queue, key=key) for queue in queues for key in keys
+    ]
 
 
 async def _existing(app: Forebay, names: tuple[str, ...]) -> Control:
@@ -84,38 +117,45 @@ async def _existing(app: Forebay, names: tuple[str, ...]) -> Control:
 
 
 @click.command(cls=Command)
-@click.argument("names", nargs=-1, required=True, metavar="QUEUE...")
+@click.argument("names", nargs=-1, metavar="[QUEUE]...")
+@_about
 @click.option("--reason", default="", help="Why; shown to others.")
-def pause(names: tuple[str, ...], reason: str) -> None:
-    """Stop workers from taking messages from these queues. Running tasks finish; new messages wait."""
+def pause(names: tuple[str, ...], tasks: tuple[str, ...], keys: tuple[str, ...], reason: str) -> None:
+    """Stop workers from taking messages from queues, or those of a task or key. Running tasks finish; new ones wait."""
+    chosen, app = _chosen(names, tasks, keys), the_app("pause")
+    if app.registry.tasks:  # without an app, nobody here knows which there are
+        only(tasks, list(app.registry.tasks), "task")
 
     async def work(app: Forebay) -> None:
         control = await _existing(app, names)
-        for name in names:
-            await control.pause(name, reason)
+        for what in chosen:
+            await control.pause(what, reason)
 
-    with_app(the_app("pause"), work)
-    _answer(names, paused=True)
+    with_app(app, work)
+    _answer(chosen, paused=True)
 
 
 @click.command(cls=Command)
-@click.argument("names", nargs=-1, required=True, metavar="QUEUE...")
-def resume(names: tuple[str, ...]) -> None:
-    """Let workers take messages from these queues again."""
+@click.argument("names", nargs=-1, metavar="[QUEUE]...")
+@_about
+def resume(names: tuple[str, ...], tasks: tuple[str, ...], keys: tuple[str, ...]) -> None:
+    """Let workers take messages from these queues, or of this task or key, again."""
+    chosen = _chosen(names, tasks, keys)
 
     async def work(app: Forebay) -> None:
         control = await _existing(app, names)
-        for name in names:
-            await control.resume(name)
+        for what in chosen:
+            await control.resume(what)
 
     with_app(the_app("resume"), work)
-    _answer(names, paused=False)
+    _answer(chosen, paused=False)
 
 
-def _answer(names: tuple[str, ...], *, paused: bool) -> None:
-    rows = [{"queue": name, "paused": paused} for name in names]
+def _answer(chosen: Sequence[Paused], *, paused: bool) -> None:
     if form() == "table":
-        for name in names:
-            output.say(f"{name}: {'paused' if paused else 'open'}")
-    else:
-        output.show(form(), rows, Table([], ""))
+        for what in chosen:
+            output.say(f"{what}: {'paused' if paused else 'open'}")
+        return
+    about = [{"queue": what.queue, "task": what.task, "key": what.key} for what in chosen]
+    rows = [{**{name: value for name, value in one.items() if value}, "paused": paused} for one in about]
+    output.show(form(), rows, Table([], ""))

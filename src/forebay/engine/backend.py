@@ -17,6 +17,7 @@ from forebay.store.contract import (
     DeadLetters,
     Gates,
     Inspects,
+    Meters,
     Results,
     Schedules,
     Store,
@@ -91,6 +92,7 @@ class Backend(NamedTuple):
     inspects: Inspects
     dead: DeadLetters
     gates: Gates
+    meters: Meters
     schedules: Schedules
     workers: Workers
     audits: Audits
@@ -100,11 +102,11 @@ class Backend(NamedTuple):
 
 def of_one(whole: Whole, checks: Checks | None = None, transacts: Transacts | None = None) -> Backend:
     """The backend of an engine that is its own store."""
-    return Backend(whole, whole, whole, whole, whole, whole, whole, whole, checks, transacts)
+    return Backend(whole, whole, whole, whole, whole, whole, whole, whole, whole, checks, transacts)
 
 
 #: What stands in the places of a `Backend` that have verbs.
-ROLES: tuple[type, ...] = (Engine, Results, Inspects, DeadLetters, Gates, Schedules, Workers, Audits)
+ROLES: tuple[type, ...] = (Engine, Results, Inspects, DeadLetters, Gates, Meters, Schedules, Workers, Audits)
 
 Verb = Callable[..., Any]
 

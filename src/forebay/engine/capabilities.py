@@ -54,8 +54,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 #: The engines of this house, by the scheme of their URL.
 HOUSE: Mapping[str, Capabilities] = MappingProxyType(
     {
-        "memory": Capabilities(durable=False, shared=False, meters=False),
-        "sqlite": Capabilities(durable=True, shared=True, meters=False),
+        "memory": Capabilities(durable=False, shared=False),
+        "sqlite": Capabilities(durable=True, shared=True),
         "postgresql": Capabilities(durable=True, shared=True, steady=False, meters=False, namespaces=True),
         "redis": Capabilities(durable=True, shared=True, steady=False, meters=False, namespaces=True),
     }

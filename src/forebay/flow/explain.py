@@ -21,13 +21,31 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
-    """A closed gate of the queue; `lane` None is all of it. `by` is who closed it, as far as that is known."""
+    """A closed gate that holds the queue, or a lane, a task or a key of it. `by` is who closed it, as far as is known.
+
+    `resume` is the command that opens it, if there is one.
+    """
 
     lane: str | None
     by: str
     reason: str
     since: float
     until: float | None = None
+    task: str | None = None
+    key: str | None = None
+    resume: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is about all of the queue."""
+        return self.lane is None and self.task is None and self.key is None
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """A meter that lets nothing through now: whose it is ("queue mail"), and why, in the scheduler's own words."""
+
+    of: str
+    why: str
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +63,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """How it stands around a queue.
 
     Attributes:
+        limits: meters that let nothing through now.
         app: the app as `-A` names it, for the advice.
         elsewhere: queues that living workers serve.
         stuck: seconds without a proof after which a worker counts as unable to lease.
@@ -53,6 +72,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     now: float
     queue: str
     gates: Sequence[Closed] = ()
+    limits: Sequence[Limit] = ()
     servers: Sequence[Server] = ()
     elsewhere: Sequence[str] = ()
     alive: int = 0
@@ -67,6 +87,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     task: str = ""
     lane: str = ""
+    key: str | None = None
     attempt: int = 0
     attempts: int | None = None
     due: float | None = None
@@ -96,12 +117,18 @@ def explain(subject: Subject, place: Place) -> list[Reason]:
         return [_ended(subject, place.now)]
     if subject.state is State.RUNNING:
         return [_running(subject, place)]
-    hurdles = list(_hurdles(place, subject.lane))
+    hurdles = list(_hurdles(place, subject))
     if subject.state is State.SCHEDULED:
         return [_scheduled(subject, place.now), *hurdles]
     if subject.state is State.PARKED:
         return hurdles or [Reason("parked", f"parked: {subject.cause or 'its lane is closed'}")]
-    return [*(hurdles or _busy(place)), *_line(subject, alone=not hurdles)]
+    limits = [_limited(limit) for limit in place.limits]
+    return [
+        *hurdles,
+        *limits,
+        *([] if hurdles or limits else _busy(place)),
+        *_line(subject, alone=not (hurdles or limits)),
+    ]
 
 
 def explain_queue(numbers: Numbers, place: Place) -> list[Reason]:
@@ -109,7 +136,7 @@ def explain_queue(numbers: Numbers, place: Place) -> list[Reason]:
     reasons = [_cause(text, count) for text, count in numbers.causes]
     waiting = numbers.ready + numbers.scheduled + numbers.parked
     if place.gates or waiting:
-        reasons = [*_hurdles(place), *reasons]
+        reasons = [*_hurdles(place), *(_limited(limit) for limit in place.limits if numbers.ready), *reasons]
     if not reasons and numbers.ready:
         reasons = [*_busy(place), Reason("ready", f"{_many(numbers.ready)} ready, the oldest for {span(numbers.age)}")]
     if not waiting:
@@ -120,10 +147,10 @@ def explain_queue(numbers: Numbers, place: Place) -> list[Reason]:
     return reasons
 
 
-def _hurdles(place: Place, lane: str | None = None) -> Iterator[Reason]:
-    """What keeps a queue (or one lane of it) from being leased."""
+def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
+    """What keeps a queue (or one message of it) from being leased."""
     for gate in place.gates:
-        if gate.lane is None or lane is None or gate.lane == lane:
+        if subject is None or _holds(gate, subject):
             yield _closed(gate, place)
     if place.servers:
         yield from _unable(place)
@@ -134,14 +161,27 @@ def _hurdles(place: Place, lane: str | None = None) -> Iterator[Reason]:
     yield Reason("no-worker", f"no worker serves queue {place.queue}: {there}", start)
 
 
+def _holds(gate: Closed, subject: Subject) -> bool:
+    about = (gate.lane, gate.task, gate.key)
+    return all(
+        mine is None or mine == its for mine, its in zip(about, (subject.lane, subject.task, subject.key), strict=True)
+    )
+
+
+def _limited(limit: Limit) -> Reason:
+    return Reason("limited", f"waits at the limit of {limit.of}: {limit.why}")
+
+
 def _closed(gate: Closed, place: Place) -> Reason:
-    what = f"queue {place.queue} has been paused"
+    about = f"task {gate.task}" if gate.task is not None else f"key {gate.key}" if gate.key is not None else ""
+    what = f"{about} has been paused" if about else f"queue {place.queue} has been paused"
     if gate.lane is not None:
         what = f"lane {gate.lane} of queue {place.queue} has been closed"
     why = f": {gate.reason}" if gate.reason else ""
     until = f"; it opens by itself in {span(max(0.0, gate.until - place.now))}" if gate.until is not None else ""
     text = f"{what} for {span(max(0.0, place.now - gate.since))} by {gate.by}{why}{until}"
-    advice = f"`forebay resume {place.queue}` when it may go on" if gate.lane is None else ""
+    command = gate.resume or (f"forebay resume {place.queue}" if gate.whole else "")
+    advice = f"`{command}` when it may go on" if command else ""
     return Reason("paused" if gate.lane is None else "parked", text, advice)
 
 

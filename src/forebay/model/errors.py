@@ -51,22 +51,14 @@ class EngineClosed(EngineError):
 
 
 class EngineFull(EngineError):
-    """No room for new messages. What was accepted is safe and can be settled; publish again when there is room.
-
-    Attributes:
-        ids: the ids of those that were refused, once a producer has told them; the others of its call are accepted.
-        retry_after: seconds after which it may be worth trying again, if the engine says so.
-    """
-
-    ids: tuple[str, ...] = ()
-    retry_after: float | None = None
+    """No room for new messages. What was accepted is safe and can be settled; publish again when there is room."""
 
 
 class OutcomeUnknown(EngineError):
     """A publish that was not confirmed: it may or may not have been accepted. Publish it again with the same id.
 
     Attributes:
-        ids: the ids of its messages, in order.
+        ids: the ids of its messages, in order, once a producer has told them.
     """
 
     ids: tuple[str, ...] = ()

@@ -36,8 +36,8 @@ class Snooze(msgspec.Struct, frozen=True, gc=False, tag=True):
 class Park(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Wait in `lane` until its gate opens; the attempt does not count.
 
-    In a lane that nobody has closed it waits until the time `until` (seconds since the epoch, the store's clock), or
-    for `ruling.PAUSE` seconds without one.
+    With `until` (seconds since the epoch, the store's clock) the lane is closed until then, in the same step, by the
+    holder "throttle". In a lane that nobody has closed it waits for `ruling.PAUSE` seconds.
     """
 
     move: ClassVar[Move] = Move.PARK

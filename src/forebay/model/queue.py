@@ -33,6 +33,7 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
         key_rate, key_burst, key_concurrency: likewise, of each key.
         ordered: messages of one key run one after another, in order of acceptance; a retry keeps its place.
         fair: keys share the queue by run time.
+        assumed: nobody has declared it, somebody merely uses it: what was declared elsewhere stands.
     """
 
     name: str
@@ -45,3 +46,4 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
     key_concurrency: int | None = None
     ordered: bool = False
     fair: bool = False
+    assumed: bool = False

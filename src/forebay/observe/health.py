@@ -125,9 +125,9 @@ def _backlog(now: Snapshot) -> Iterator[Finding]:
 
 def _gates(now: Snapshot) -> Iterator[Finding]:
     for gate in now.gates:
-        place = gate.queue if gate.lane is None else f"{gate.queue}, lane {gate.lane}"
+        place = gate.named()
         why = f": {gate.reason}" if gate.reason else ""
-        advice = f"`forebay resume {gate.queue}` when it may go on"
+        advice = f"`{gate.resumed()}` when it may go on" if gate.lane is None else ""
         yield warn("paused", f"{place}, for {span(max(0.0, now.at - gate.since))}, by {gate.holder}{why}", advice)
 
 

@@ -11,7 +11,8 @@ from typing import Protocol
 import msgspec
 
 from forebay.engine.contract import Depth
-from forebay.store.contract import Gate, Schedule, Store, WorkerRow
+from forebay.model.gate import Gate
+from forebay.store.contract import Schedule, Store, WorkerRow
 
 
 class Reads(Protocol):

@@ -3,15 +3,23 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from forebay.control import Paused
 from forebay.engine.contract import Depth, Engine
-from forebay.flow.explain import Closed, Numbers, Place, Reason, Server, Subject, explain, explain_queue
+from forebay.flow.explain import Closed, Limit, Numbers, Place, Reason, Server, Subject, explain, explain_queue
+from forebay.flow.grant import why
+from forebay.flow.lane import parts, passes, shown
+from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
-from forebay.store.contract import OPERATOR, AuditLine, Found, Gate, Query, Store, WorkerRow
+from forebay.store.contract import AuditLine, Found, Query, Store, WorkerRow
 
 #: Scheduled messages of a queue, and lines of the audit, that are looked at.
 _SAMPLE, _AUDITS = 200, 500
+#: Lanes that are told of a queue.
+_LANES = 3
 
 
 async def why_message(
@@ -25,13 +33,15 @@ async def why_message(
         attempts: how many its task has, if that is known.
     """
     now, audits = await take(engine, store), await store.audits(_AUDITS)
-    around = place(now, found.queue, audits, lease=lease, app=app)
+    names = passes(found.queue, found.lane, found.task, found.key)
+    limits = await limited(store, names, now.at) or _in_lane(now, found)
+    around = replace(place(now, found.queue, audits, lease=lease, app=app), limits=limits)
     ahead = await store.ahead(found.id) if found.state is State.READY else 0
     holder = next((_server(row, lease) for row in now.alive if row.worker == found.worker), None)
     subject = Subject(
-        id=found.id, state=found.state, task=found.task, lane=found.lane, attempt=found.attempt, attempts=attempts,
-        due=found.due, started=found.started, finished=found.finished, worker=found.worker, holder=holder,
-        cause=found.cause, failure=str(found.failure or ""), ahead=ahead,
+        id=found.id, state=found.state, task=found.task, lane=found.lane, key=found.key, attempt=found.attempt,
+        attempts=attempts, due=found.due, started=found.started, finished=found.finished, worker=found.worker,
+        holder=holder, cause=found.cause, failure=str(found.failure or ""), ahead=ahead,
     )  # fmt: skip
     return explain(subject, around)
 
@@ -40,7 +50,30 @@ async def why_queue(engine: Engine, store: Store, depth: Depth, *, lease: float,
     """What holds up a queue; see `why_message`."""
     now, audits = await take(engine, store), await store.audits(_AUDITS)
     causes = await handed_back(store, depth) if depth.scheduled else []
-    return explain_queue(numbers(depth, causes), place(now, depth.queue, audits, lease=lease, app=app))
+    limits = await limited(store, [f"queue:{depth.queue}"], now.at)
+    limits += [Limit(of=shown(lane.lane), why=lane.why) for lane in depth.lanes if lane.ready and lane.why][:_LANES]
+    around = replace(place(now, depth.queue, audits, lease=lease, app=app), limits=limits)
+    return explain_queue(numbers(depth, causes), around)
+
+
+async def limited(store: Store, names: Sequence[str], now: float) -> list[Limit]:
+    """Those of these meters that let nothing through now."""
+    found = await store.meters(names)
+    return [Limit(of=_whose(meter.name), why=text) for meter in found if (text := why(meter, now))]
+
+
+def _whose(name: str) -> str:
+    """Whose meter it is, in words: "queue mail", "key t7 of queue mail"."""
+    kind, _, rest = name.partition(":")
+    queue, apart, about = rest.partition(":")
+    return f"{kind} {about} of queue {queue}" if apart and kind in ("key", "task") else f"{kind} {rest}"
+
+
+def _in_lane(now: Snapshot, found: Found) -> list[Limit]:
+    """What the scheduler says of the lane of its key, if no meter says more."""
+    lanes = [lane for depth in now.queues if depth.queue == found.queue for lane in depth.lanes]
+    mine = [lane for lane in lanes if found.key is not None and parts(lane.lane).key == found.key]
+    return [Limit(of=shown(lane.lane), why=lane.why) for lane in mine if lane.ready and lane.why][:1]
 
 
 async def handed_back(store: Store, depth: Depth) -> list[tuple[str, int]]:
@@ -68,7 +101,7 @@ def place(now: Snapshot, queue: str, audits: Sequence[AuditLine], *, lease: floa
     return Place(
         now=now.at,
         queue=queue,
-        gates=[_closed(gate, audits) for gate in now.gates if gate.queue == queue],
+        gates=[_closed(gate, audits) for gate in now.gates if gate.queue in ("", queue)],
         servers=[_server(row, lease) for row in now.serving(queue)],
         elsewhere=elsewhere,
         alive=len(now.alive),
@@ -78,9 +111,12 @@ def place(now: Snapshot, queue: str, audits: Sequence[AuditLine], *, lease: floa
 
 
 def _closed(gate: Gate, audits: Sequence[AuditLine]) -> Closed:
-    paused = (line.actor for line in audits if line.verb == "pause" and line.target == gate.queue)
-    by = next(paused, gate.holder) if gate.holder == OPERATOR and gate.lane is None else gate.holder
-    return Closed(lane=gate.lane, by=by, reason=gate.reason, since=gate.since, until=gate.until)
+    paused = (line.actor for line in audits if line.verb == "pause" and line.target == str(Paused.of(gate)))
+    operators = gate.holder == OPERATOR and gate.lane is None
+    return Closed(
+        lane=gate.lane, by=next(paused, gate.holder) if operators else gate.holder, reason=gate.reason,
+        since=gate.since, until=gate.until, task=gate.task, key=gate.key, resume=gate.resumed() if operators else "",
+    )  # fmt: skip
 
 
 def _server(row: WorkerRow, lease: float) -> Server:

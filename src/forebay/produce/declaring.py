@@ -10,6 +10,7 @@ from forebay.flow.retry import Retry
 from forebay.model.duration import Duration, seconds
 from forebay.model.options import known_options
 from forebay.model.queue import QueueSpec, check_name
+from forebay.produce.bounds import QueueWays, bounds
 from forebay.produce.context import Context
 from forebay.produce.declare import Timing, make_consumer, make_planned, make_task
 from forebay.produce.decorators import Anything, Decorator, Missed, Overlap, PeriodicWays, TaskWays
@@ -30,16 +31,20 @@ class Declares:
         raise TypeError(f"{type(self).__name__} has no registry")
 
     @known_options("queue()")
-    def queue(self, name: str, *, ttl: Duration | None = None) -> QueueSpec:
-        """Declare a queue; one that is only used has these defaults.
+    def queue(self, name: str, *, ttl: Duration | None = None, **ways: Unpack[QueueWays]) -> QueueSpec:
+        """Declare a queue; one that is only used has these defaults. See `QueueWays` for rates, concurrency and order.
+
+        What is declared is kept with the queue and obeyed by every worker; what was declared last holds, for what waits
+        already as well.
 
         Args:
             ttl: messages not started this long after acceptance expire, unless they carry `expires`.
 
         Raises:
-            ConfigError: the name or the time is not usable, or it was declared differently before.
+            ConfigError: an option is not usable, or the queue was declared differently before.
         """
-        spec = QueueSpec(name=check_name("queue", name), ttl=None if ttl is None else seconds(ttl, "ttl"))
+        where = f"queue {check_name('queue', name)}"
+        spec = QueueSpec(name=name, ttl=None if ttl is None else seconds(ttl, "ttl"), **bounds(where, ways))
         self._registry().add(spec)
         return spec
 

@@ -62,7 +62,7 @@ class Parts:
                 self._use(part.waiting.queue)
 
     def _use(self, queue: str) -> None:
-        self.queues.setdefault(queue, QueueSpec(name=queue))
+        self.queues.setdefault(queue, QueueSpec(name=queue, assumed=True))
 
     def _put_task(self, task: Task[..., Any, Any]) -> None:
         known = self.tasks.get(task.name)

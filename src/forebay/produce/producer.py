@@ -55,16 +55,6 @@ def _ids(chosen: Options, count: int) -> list[str]:
     return [chosen.id] * count
 
 
-def _full(refused: Sequence[Receipt], count: int) -> EngineFull:
-    error = EngineFull(
-        f"no room for {len(refused)} of {count} messages: the engine is full up to max_size; "
-        "let workers catch up, purge dead letters, or raise max_size"
-    )
-    error.ids = tuple(receipt.id for receipt in refused)
-    error.retry_after = max((one.retry_after for one in refused if one.retry_after is not None), default=None)
-    return error
-
-
 class Producer:
     """Publishes through one engine.
 
@@ -119,10 +109,13 @@ class Producer:
         try:
             receipts = await self.engine.publish(messages) if messages else []
         except OutcomeUnknown as error:
-            error.ids = error.ids or tuple(message.id for message in messages)
+            error.ids = tuple(message.id for message in messages)
             raise
-        if refused := [receipt for receipt in receipts if receipt.fate is Fate.FULL]:
-            raise _full(refused, len(receipts))
+        if refused := sum(receipt.fate is Fate.FULL for receipt in receipts):
+            raise EngineFull(
+                f"no room for {refused} of {len(receipts)} messages: the engine is full up to max_size; "
+                "let workers catch up, purge dead letters, or raise max_size"
+            )
         return receipts
 
     async def find(self, id_: str) -> Found | None:

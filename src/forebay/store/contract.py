@@ -1,8 +1,6 @@
 """The state beside the messages, as small Protocols that one object may implement together.
 
-SQLite, Redis, PostgreSQL and memory are their own store; RabbitMQ and Kafka take one by URL. What is said of every verb
-in `engine.contract.Engine` holds for these, too: any thread or loop may call, a cancelled verb may still happen, each
-thing that a verb is about is atomic, and nothing fails what is committed.
+SQLite, Redis, PostgreSQL and memory are their own store; RabbitMQ and Kafka take one by URL.
 """
 
 from collections.abc import Sequence
@@ -12,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from forebay.model.delivery import Delivery
-from forebay.model.errors import EngineError
+from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
 from forebay.model.meter import Meter
@@ -118,39 +116,6 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         return replace(self.message, id=id_, headers={**(self.message.headers or {}), FIRED_BY: self.name})
 
 
-#: Who closes a gate if nothing else is said.
-OPERATOR = "operator"
-
-
-class Gate(msgspec.Struct, frozen=True):
-    """A closed gate: nothing is leased from this queue, or this lane of it, or of this task or key in it.
-
-    Attributes:
-        queue: "" for all of them, with a task or key.
-        holder: who closed it, and alone opens it; a lane is open when no holder has it closed.
-        until: when it opens by itself, seconds since the epoch; None for never.
-    """
-
-    queue: str
-    lane: str | None = None
-    reason: str = ""
-    since: float = 0.0
-    holder: str = OPERATOR
-    until: float | None = None
-    task: str | None = None
-    key: str | None = None
-
-
-def only_lanes(task: str | None, key: str | None) -> None:
-    """For an engine that has no gates on tasks and keys.
-
-    Raises:
-        EngineError: one is asked for.
-    """
-    if task is not None or key is not None:
-        raise EngineError("this engine has gates on queues and lanes alone: close the queue, or one lane of it")
-
-
 class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what, to what, and when (seconds since the epoch). `seq` grows with each line."""
 
@@ -222,7 +187,7 @@ class Inspects(Protocol):
         ...
 
     async def held(self, worker: str) -> list[Delivery]:
-        """What a worker holds now: the truth after a lease or settle that was cancelled or failed."""
+        """What a worker holds now."""
         ...
 
     async def ending(self, end: str, limit: int = 10) -> list[str]:
@@ -384,5 +349,5 @@ class Audits(Protocol):
         ...
 
 
-class Store(Results, Inspects, DeadLetters, Gates, Schedules, Workers, Audits, Protocol):
+class Store(Results, Inspects, DeadLetters, Gates, Meters, Schedules, Workers, Audits, Protocol):
     """Everything together, as `memory` and `sqlite` have it."""

@@ -4,20 +4,24 @@ This is the reference: where a sentence of the contract can be read in two ways,
 verb takes the lock once, never awaits inside, and is over when it returns.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from forebay.engine.capabilities import HOUSE, Capabilities
-from forebay.engine.contract import Beat, Depth, Leased, Receipt, Recovered, Want
-from forebay.engine.memory.line import Line
+from forebay.engine.contract import Beat, Depth, LaneDepth, Leased, Receipt, Recovered, Want
 from forebay.engine.memory.record import Queue, Record, Worker
 from forebay.engine.memory.state import BURIED, SWEEP, Memory
+from forebay.flow.lane import renamed
 from forebay.model.errors import LeaseLost
 from forebay.model.lifecycle import Move, State
 from forebay.model.message import Message
 from forebay.model.outcome import Ack, Lose, Outcome, Park, Settlement
 from forebay.model.queue import QueueSpec
 from forebay.model.ruling import EXPIRED, SILENT, Standing, rule
+
+#: Lanes that are told of a queue.
+LANES = 100
 
 
 class MemoryEngine:
@@ -42,9 +46,9 @@ class MemoryEngine:
 
     async def declare(self, queues: Sequence[QueueSpec]) -> None:
         """Make queues known, or change what they are."""
-        with self._memory.verb():
+        with self._memory.verb() as now:
             for spec in queues:
-                self._memory.queue(spec.name).spec = spec
+                self._memory.declare(spec, now)
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Accept messages in order, a receipt each."""
@@ -93,13 +97,13 @@ class MemoryEngine:
     async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
         """Sleep until something happened to these queues after that look, or the next message is due."""
         if queues:
-            timeout = min(timeout, await self._left())
+            timeout = min(timeout, await self._left(queues))
         await self._memory.work.wait(since, timeout, queues)
 
-    async def _left(self) -> float:
-        """Seconds until the next message is due, or a gate opens by itself."""
+    async def _left(self, queues: Sequence[str]) -> float:
+        """Seconds until time alone makes something ready."""
         with self._memory.verb() as now:
-            return self._memory.upcoming() - now
+            return self._memory.upcoming(queues, now) - now
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
         """Numbers per queue, in the order asked, by name if all; a queue that nobody made has zeros."""
@@ -108,42 +112,46 @@ class MemoryEngine:
             return [self._depth(name, now) for name in names]
 
     def _share_out(self, want: Want, now: float) -> list[Record]:
-        """Each open lane gives its share first, so that a long one starves nobody; then what is left over."""
-        lanes, caps = self._open_lanes(want), dict(want.caps)
+        """Each lane gives its share first, so that a long one starves nobody; then what is left over."""
+        lanes, caps = self._lanes(want), dict(want.caps)
         if not lanes:
             return []
         start = self._turn % len(lanes)
         self._turn += min(want.limit, len(lanes))
         taken: list[Record] = []
         for share in (-(-want.limit // len(lanes)), want.limit):
-            for lane, line in lanes[start:] + lanes[:start]:
-                before, limit = len(taken), min(share, want.limit - len(taken), caps.get(lane, share))
-                self._take(line, limit, want.worker, now, taken)
-                if lane in caps:
-                    caps[lane] -= len(taken) - before
+            for queue, place in lanes[start:] + lanes[:start]:
+                limit = min(share, want.limit - len(taken))
+                while limit > 0 and (record := self._head(queue, place, caps, now)) is not None:
+                    record.worker, record.started = want.worker, now
+                    record.attempt += 1
+                    record.fence += 1
+                    self._memory.shift(record, Move.LEASE, now)
+                    taken.append(record)
+                    limit -= 1
         return taken
 
-    def _open_lanes(self, want: Want) -> list[tuple[str, Line]]:
+    def _lanes(self, want: Want) -> list[tuple[Queue, str]]:
         known = [name for name in dict.fromkeys(want.queues) if name in self._memory.queues]
-        lanes = [(name, lane, line) for name in known for lane, line in self._memory.queues[name].lines.items()]
-        return [
-            (lane, line)
-            for name, lane, line in lanes
-            if want.caps.get(lane, 1) > 0 and self._memory.is_open(name, lane)
-        ]
+        queues = [self._memory.queues[name] for name in known]
+        return [(queue, place) for queue in queues for place in queue.lines]
 
-    def _take(self, line: Line, limit: int, worker: str, now: float, taken: list[Record]) -> None:
-        while limit > 0 and (first := line.first()) is not None:
-            record = self._memory.records[first[1]]
+    def _head(self, queue: Queue, place: str, caps: dict[str, int], now: float) -> Record | None:
+        """The first message of a lane, if it may start now: then it counts for caps and meters."""
+        while (line := queue.lines.get(place)) is not None and (id_ := line.head()) is not None:
+            record = self._memory.records[id_]
             if record.expires is not None and record.expires <= now:
                 self._memory.shift(record, Move.EXPIRE, now, EXPIRED)
                 continue
-            record.worker, record.started = worker, now
-            record.attempt += 1
-            record.fence += 1
-            self._memory.shift(record, Move.LEASE, now)
-            taken.append(record)
-            limit -= 1
+            bounds, lane = self._memory.bounds, record.lane
+            if caps.get(lane, 1) <= 0 or place in queue.held or self._memory.gates.is_shut(record):
+                return None
+            if not bounds.pass_one(record, queue, now):
+                return None
+            if lane in caps:
+                caps[lane] -= 1
+            return record
+        return None
 
     def _beat(self, beat: Beat, now: float) -> bool:
         memory = self._memory
@@ -170,16 +178,22 @@ class MemoryEngine:
         return True
 
     def _carry_out(self, record: Record, outcome: Outcome, now: float) -> Move:
+        if isinstance(outcome, Park) and outcome.until is not None and outcome.until > now:
+            self._memory.gates.throttle(record.message.queue, outcome.lane, outcome.reason, outcome.until, now)
         ruling = rule(outcome, self._standing(record, outcome), now)
         record.attempt -= ruling.refund
         record.lost, record.failure = ruling.lost, ruling.failure or record.failure
         record.due = record.due if ruling.due is None else ruling.due
-        record.lane = record.lane if ruling.lane is None else ruling.lane
+        own = record.own if ruling.lane is None else renamed(record.own, ruling.lane)
         if ruling.known is not None:
             record.unknown_since = None if ruling.known else record.unknown_since or now
         if isinstance(outcome, Ack):
             record.result = outcome.result
+        queue = self._memory.queues[record.message.queue]
         self._memory.shift(record, ruling.move, now, ruling.cause)
+        self._memory.rename(record, own)
+        if record.state is State.SCHEDULED and queue.spec.ordered and record.message.key is not None:
+            queue.hold(record, self._memory.bounds.place(record, queue.told))
         if isinstance(outcome, Ack) and outcome.keep is not None:
             self._memory.keep(record, now + outcome.keep)
         return ruling.move
@@ -190,7 +204,7 @@ class MemoryEngine:
             asked=record.asked,
             lost=record.lost,
             newer=memory.waiting_with(message.unique) if message.unique is not None else "",
-            shut=isinstance(outcome, Park) and not memory.is_open(message.queue, outcome.lane),
+            shut=isinstance(outcome, Park) and not memory.gates.is_open(message.queue, outcome.lane),
         )
 
     def _bury(self, name: str) -> None:
@@ -201,13 +215,47 @@ class MemoryEngine:
 
     def _depth(self, name: str, now: float) -> Depth:
         queue = self._memory.queues.get(name) or Queue(QueueSpec(name=name))
-        oldest = queue.ages.first()
-        waiting = (State.READY, State.SCHEDULED, State.RUNNING, State.PARKED, State.DEAD)
+        waiting = (State.SCHEDULED, State.RUNNING, State.DEAD)
         numbers: dict[str, Any] = {**{state.value: queue.count[state] for state in waiting}, **queue.total}
+        shut = [record for record in queue.records.values() if self._memory.gates.is_shut(record)]
+        ready = len(queue.records) - len(shut)
+        held = {record.id for record in shut}
+        oldest = min((record.since for record in queue.records.values() if record.id not in held), default=now)
         return Depth(
             queue=name,
-            age=0.0 if oldest is None else max(0.0, now - oldest[0][0]),
-            paused=(name, None) in self._memory.gates,
+            ready=ready,
+            parked=len(shut),
+            age=max(0.0, now - oldest),
+            held=max(0.0, now - min((record.since for record in shut), default=now)),
+            paused=self._memory.gates.is_paused(name),
+            lanes=self._lane_depths(queue, held, now),
             seconds=queue.seconds,
             **numbers,
         )
+
+    def _lane_depths(self, queue: Queue, held: set[str], now: float) -> tuple[LaneDepth, ...]:
+        """The deepest lanes that are not just the main one."""
+        bounds, running = self._memory.bounds, Counter[str]()
+        for record in self._memory.running.values():
+            if record.message.queue == queue.spec.name:
+                running[bounds.place(record, queue.told)] += 1
+        special = sorted(({*queue.lines} | {*running}) - {""}, key=lambda lane: (-len(queue.lines.get(lane, ())), lane))
+        return tuple([self._lane_depth(queue, lane, running[lane], held, now) for lane in special[:LANES]])
+
+    def _lane_depth(self, queue: Queue, lane: str, running: int, held: set[str], now: float) -> LaneDepth:
+        ids = list(queue.lines.get(lane, ()))
+        head = None if not ids else self._memory.records[queue.lines[lane].head() or ""]
+        parked = sum(id_ in held for id_ in ids)
+        bounds = self._memory.bounds
+        return LaneDepth(
+            lane=lane, ready=len(ids) - parked, parked=parked, running=running,
+            go=None if head is None else bounds.again(head, queue, now),
+            why=self._why(queue, lane, head, held, now) if head is not None else "",
+        )  # fmt: skip
+
+    def _why(self, queue: Queue, lane: str, head: Record, held: set[str], now: float) -> str:
+        if head.id in held:
+            return "closed"
+        if (text := self._memory.bounds.why(head, queue, now)) or lane not in queue.held:
+            return text
+        return f"an earlier one of it is tried again first, in {(queue.held[lane].due or now) - now:.3g} s"

@@ -4,6 +4,7 @@ Who leaves from the middle is only crossed out, and skipped when met; once most 
 so that a line is never much longer than what waits in it.
 """
 
+from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
 Key = tuple[float, int]
@@ -38,3 +39,11 @@ class Line:
         while heap and self._keys.get(heap[0][1]) != heap[0][0]:
             heappop(heap)
         return heap[0] if heap else None
+
+    def head(self) -> str | None:
+        """The id of who is first."""
+        first = self.first()
+        return None if first is None else first[1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._keys))

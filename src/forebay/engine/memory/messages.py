@@ -1,6 +1,6 @@
 """How messages ended, reading and stopping them, and dead letters as a workflow."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import nlargest, nsmallest
 from itertools import islice
 
@@ -22,7 +22,7 @@ class MemoryMessages:
         """What is known of each id."""
         with self._memory.verb() as now:
             records = [self._memory.known(name, now) for name in ids]
-            return [None if record is None else record.found() for record in records]
+            return [None if record is None else record.found(self._memory.gates.shown(record)) for record in records]
 
     async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int:
         """Sleep until a message, whichever it is, ended or progressed after the mark `since`."""
@@ -58,7 +58,9 @@ class MemoryMessages:
                     return []
                 start = place(last)
             matching = (record for record in self._matching(query, now) if place(record) > start)
-            return [record.found() for record in nsmallest(query.limit, matching, key=place)]
+            return [
+                record.found(self._memory.gates.shown(record)) for record in nsmallest(query.limit, matching, key=place)
+            ]
 
     async def latest(self, limit: int) -> list[Found]:
         """The newest live messages, then the newest ends. Looks at every record, which the reference may."""
@@ -66,7 +68,7 @@ class MemoryMessages:
             known = [record for record in self._memory.records.values() if record.forget is None or record.forget > now]
             live = nlargest(limit, (record for record in known if record.state in LIVE), key=_by_acceptance)
             ends = nlargest(limit, (record for record in known if record.state in FINAL), key=_by_end)
-            return [record.found() for record in (*reversed(live), *reversed(ends))]
+            return [record.found(self._memory.gates.shown(record)) for record in (*reversed(live), *reversed(ends))]
 
     async def held(self, worker: str) -> list[Delivery]:
         """What a worker holds now, in order of acceptance."""
@@ -105,7 +107,7 @@ class MemoryMessages:
         """End what is chosen and waits; ask the worker of what runs, once."""
         with self._memory.verb() as now:
             live = (record for record in self._memory.records.values() if record.state in LIVE)
-            fresh = (record for record in chosen(choice, live) if not record.asked)
+            fresh = (record for record in chosen(choice, live, self._memory.gates.shown) if not record.asked)
             found = nsmallest(limit, fresh, key=_by_acceptance)
             for record in found:
                 self._cancel(record, now)
@@ -114,7 +116,7 @@ class MemoryMessages:
     async def redrive(self, choice: Choice, limit: int = 1000) -> int:
         """Make dead messages ready; one whose unique key a live message holds stays where it is."""
         with self._memory.verb() as now:
-            dead, moved = list(chosen(choice, self._memory.dead.values())), 0
+            dead, moved = list(chosen(choice, self._memory.dead.values(), self._memory.gates.shown)), 0
             for record in dead:
                 moved += moved < limit and self._redrive(record, now)
             return moved
@@ -122,7 +124,7 @@ class MemoryMessages:
     async def purge(self, choice: Choice, limit: int = 1000) -> int:
         """Discard dead messages."""
         with self._memory.verb() as now:
-            found = list(islice(chosen(choice, self._memory.dead.values()), limit))
+            found = list(islice(chosen(choice, self._memory.dead.values(), self._memory.gates.shown), limit))
             for record in found:
                 self._memory.shift(record, Move.DISCARD, now, f"purged: {record.cause}")
             return len(found)
@@ -132,7 +134,7 @@ class MemoryMessages:
         return (
             record
             for record in self._memory.records.values()
-            if record.state in states
+            if self._memory.gates.shown(record) in states
             and (query.queue is None or record.message.queue == query.queue)
             and (query.task is None or record.message.task == query.task)
             and (query.key is None or record.message.key == query.key)
@@ -169,8 +171,8 @@ def _ask(memory: Memory, record: Record) -> None:
     memory.work.notify()
 
 
-def chosen(choice: Choice, records: Iterable[Record]) -> Iterator[Record]:
-    """Those of the records that a choice means."""
+def chosen(choice: Choice, records: Iterable[Record], shown: Callable[[Record], State]) -> Iterator[Record]:
+    """Those of the records that a choice means; `shown` says in which state each is."""
     ids = None if choice.ids is None else set(choice.ids)
     return (
         record
@@ -179,13 +181,13 @@ def chosen(choice: Choice, records: Iterable[Record]) -> Iterator[Record]:
         and (choice.queue is None or record.message.queue == choice.queue)
         and (choice.task is None or record.message.task == choice.task)
         and (choice.key is None or record.message.key == choice.key)
-        and (choice.state is None or record.state is choice.state)
+        and (choice.state is None or shown(record) is choice.state)
     )
 
 
 def _before(one: Record, other: Record) -> bool:
     """Whether `one` is ready, stands in the same line, and is leased before `other`."""
-    same = (one.message.queue, one.message.lane) == (other.message.queue, other.message.lane)
+    same = (one.message.queue, one.place) == (other.message.queue, other.place)
     first = (-one.message.priority, one.receipt) < (-other.message.priority, other.receipt)
     return one.state is State.READY and same and first
 

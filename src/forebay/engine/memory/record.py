@@ -1,10 +1,12 @@
 """One message, one queue, one worker, as the memory engine remembers them. Plain data; no rule is written here."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from forebay.engine.contract import Beat
 from forebay.engine.memory.line import Line
+from forebay.flow.lane import Split, parts
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.message import Failure, Message
@@ -19,7 +21,8 @@ class Record:
     Attributes:
         receipt: its number in the order of acceptance.
         due: when it became, or becomes, ready, if it ever had to wait for a time.
-        lane: where it waits; parking may change it.
+        own: its lane and the meters it names (`flow.lane.own`); parking may change it. place: the lane it waits in.
+        holds: what it waits for is no reason for others of its lane to pass it.
         asked: it runs, and somebody asked it to stop.
         order: its number among the ends, 0 before.
         forget: when its end may be forgotten; None for a live or dead message.
@@ -31,7 +34,9 @@ class Record:
     created: float
     due: float | None
     expires: float | None
-    lane: str
+    own: str
+    place: str = ""
+    holds: bool = False
     fence: int = 0
     attempt: int = 0
     lost: int = 0
@@ -51,6 +56,11 @@ class Record:
     def id(self) -> str:
         """The id its producer chose."""
         return self.message.id
+
+    @property
+    def lane(self) -> str:
+        """The lane it was put into."""
+        return parts(self.own).lane
 
     @property
     def since(self) -> float:
@@ -78,14 +88,14 @@ class Record:
             unknown_since=self.unknown_since,
         )
 
-    def found(self) -> Found:
-        """It, as an operator sees it; its body goes with its end, unless it is a dead letter."""
+    def found(self, shown: State) -> Found:
+        """It, as an operator sees it, in the state `shown`; its body goes with its end, unless it is a dead letter."""
         message, ended = self.message, self.state in FINAL
         return Found(
             id=message.id,
             queue=message.queue,
             task=message.task,
-            state=self.state,
+            state=shown,
             attempt=self.attempt,
             lost=self.lost,
             priority=message.priority,
@@ -109,28 +119,56 @@ class Record:
 
 @dataclass(slots=True, eq=False)
 class Queue:
-    """A queue: a line of ready messages per lane, the same by age, what is parked, and its numbers."""
+    """A queue: what it tells apart, a line of ready messages per lane, the same by age, and its numbers.
+
+    Attributes:
+        held: lanes in which a message that waits for a time lets nobody pass.
+        seconds: run time of all settled attempts.
+    """
 
     spec: QueueSpec
+    told: Split = field(default_factory=lambda: Split(QueueSpec(name="")))
     lines: dict[str, Line] = field(default_factory=dict[str, Line])
+    records: dict[str, Record] = field(default_factory=dict[str, Record])
     ages: Line = field(default_factory=Line)
-    parked: dict[str, Record] = field(default_factory=dict[str, Record])
+    held: dict[str, Record] = field(default_factory=dict[str, Record])
     count: Counter[State] = field(default_factory=Counter[State])
     total: Counter[str] = field(default_factory=Counter[str])
     seconds: float = 0.0
 
-    def add(self, record: Record) -> None:
-        """Let a ready message wait: high priority first, then in order of acceptance."""
-        line = self.lines.setdefault(record.lane, Line())
+    def add(self, record: Record, place: str) -> None:
+        """Let a ready message wait in a lane: high priority first, then in order of acceptance."""
+        record.place = place
+        line = self.lines.setdefault(place, Line())
         line.add(record.id, (-record.message.priority, record.receipt))
         self.ages.add(record.id, (record.since, record.receipt))
+        self.records[record.id] = record
 
     def remove(self, record: Record) -> None:
         """Take a ready message out. An empty lane is forgotten: there may be one per key."""
-        self.lines[record.lane].remove(record.id)
+        self.lines[record.place].remove(record.id)
         self.ages.remove(record.id)
-        if not self.lines[record.lane]:
-            del self.lines[record.lane]
+        del self.records[record.id]
+        if not self.lines[record.place]:
+            del self.lines[record.place]
+
+    def sort(self, place: Callable[[Record], str]) -> None:
+        """Let all that is ready wait where `place` says."""
+        for record in list(self.records.values()):
+            self.remove(record)
+            self.add(record, place(record))
+        self.held = {place(record): record for record in self.held.values()}
+
+    def hold(self, record: Record, place: str) -> None:
+        """Let nobody of this lane pass a message that waits for a time."""
+        record.holds = True
+        self.held[place] = record
+
+    def let_pass(self, record: Record) -> None:
+        """It does not wait for a time any more."""
+        if record.holds:
+            record.holds = False
+            self.held = {place: one for place, one in self.held.items() if one is not record}
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ numbers of its queue change together with its state. Owns the lock that each ver
 import math
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import count
 
@@ -15,15 +15,18 @@ from msgspec.structs import replace
 
 from forebay.config import Settings
 from forebay.engine.contract import MERGED_FOR, Fate, Receipt
+from forebay.engine.memory.bounds import Bounds
+from forebay.engine.memory.gates import Gates
 from forebay.engine.memory.line import Line
 from forebay.engine.memory.record import Queue, Record, Worker
 from forebay.engine.waiting import Signal
+from forebay.flow.lane import own
 from forebay.model.clock import Clock
 from forebay.model.lifecycle import LIVE, Move, State, move
 from forebay.model.message import Carried, Message, born, quiet, start
 from forebay.model.queue import QueueSpec
 from forebay.model.ruling import EXPIRED
-from forebay.store.contract import AuditLine, Gate, Schedule
+from forebay.store.contract import AuditLine, Schedule
 
 #: Which total of its queue a move adds to.
 TOTALS = {
@@ -64,6 +67,7 @@ class Memory:
         receipts: the next number in the order of acceptance.
         work: signalled, by queue, when there may be something to lease or to stop.
         ends: signalled when a message ended or progressed.
+        gates: the closed ones. bounds: meters, and what queues tell apart.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -78,7 +82,8 @@ class Memory:
         self.queues: dict[str, Queue] = {}
         self.workers: dict[str, Worker] = {}
         self.buried: dict[str, None] = {}
-        self.gates: dict[tuple[str, str | None], dict[str, Gate]] = {}
+        self.gates = Gates()
+        self.bounds = Bounds(self.gates)
         self.schedules: dict[str, Schedule] = {}
         self.audits: deque[AuditLine] = deque(maxlen=AUDITS)
         self.work, self.ends = Signal(), Signal()
@@ -107,6 +112,7 @@ class Memory:
         """The queue of that name, declared with the defaults if it is new."""
         if name not in self.queues:
             self.queues[name] = Queue(QueueSpec(name=name))
+            self.queues[name].told = self.bounds.split(self.queues[name])
         return self.queues[name]
 
     def worker(self, name: str) -> Worker | None:
@@ -114,36 +120,37 @@ class Memory:
         worker = self.workers.get(name)
         return worker if worker is not None and worker.until > self.clock.monotonic() else None
 
-    def is_open(self, queue: str, lane: str) -> bool:
-        """Whether messages of this lane may be leased."""
-        return (queue, None) not in self.gates and (queue, lane) not in self.gates
+    def tell_apart(self, queue: str = "") -> None:
+        """What this queue, or any, tells apart may have changed: let what is ready wait where it does from now on."""
+        for name in [queue] if queue else list(self.queues):
+            self._tell_apart(self.queue(name))
+            self._stirred.add(name)
 
-    def close_gate(self, gate: Gate) -> None:
-        """Close one, or change why and until when; it keeps its time."""
-        holders = self.gates.setdefault((gate.queue, gate.lane), {})
-        before = holders.get(gate.holder)
-        holders[gate.holder] = gate if before is None else replace(gate, since=before.since)
+    def _tell_apart(self, queue: Queue) -> None:
+        told = self.bounds.split(queue)
+        if told != queue.told:
+            queue.told = told
+            queue.sort(lambda record: self.bounds.place(record, told))
 
-    def open_gate(self, queue: str, lane: str | None, holder: str, now: float) -> None:
-        """Open it for one holder; what is parked where nobody has closed any more becomes ready."""
-        holders = self.gates.get((queue, lane), {})
-        holders.pop(holder, None)
-        if not holders:
-            self.gates.pop((queue, lane), None)
-        for record in list(self.queue(queue).parked.values()):
-            if lane in (None, record.lane) and self.is_open(queue, record.lane):
-                self.shift(record, Move.UNPARK, now)
-        self._stirred.add(queue)
+    def declare(self, spec: QueueSpec, now: float) -> None:
+        """Make a queue known, or change what it is."""
+        queue = self.queue(spec.name)
+        if spec.assumed:
+            return
+        before, queue.spec = queue.spec, spec
+        self.bounds.declare(before, spec, now)
+        self.tell_apart(spec.name)
 
-    def _timed_gates(self) -> Iterator[Gate]:
-        """The closed ones that open by themselves."""
-        return (gate for holders in self.gates.values() for gate in holders.values() if gate.until is not None)
-
-    def upcoming(self) -> float:
-        """When the next message is due, or the next gate opens."""
+    def upcoming(self, queues: Sequence[str], now: float) -> float:
+        """When the next message is due, the next gate opens, or a meter lets the first of a lane through."""
         first = self.scheduled.first()
-        times = [gate.until for gate in self._timed_gates() if gate.until is not None]
-        return min(times if first is None else [*times, first[0][0]], default=math.inf)
+        times = [] if first is None else [first[0][0]]
+        times += [gate.until for gate in self.gates.closed() if gate.until is not None]
+        for queue in [self.queues[name] for name in queues if name in self.queues]:
+            heads = [self.records[head] for line in queue.lines.values() if (head := line.head()) is not None]
+            heads = [head for head in heads if self.bounds.passed(head, queue) and not self.gates.is_shut(head)]
+            times += [at for head in heads if (at := self.bounds.again(head, queue, now)) is not None]
+        return min(times, default=math.inf)
 
     def known(self, id: str, now: float) -> Record | None:
         """The message of that id, unless it ended and its retention is over."""
@@ -170,7 +177,7 @@ class Memory:
         """Make one move in the life of a message, and everything that goes with it."""
         after = move(record.state, what)
         self._leave(record)
-        record.state = after
+        record.state = State.READY if after is State.PARKED else after
         if what is not Move.DUE:  # why it waits goes on being why
             record.cause = cause
         if after in WAITING:
@@ -180,6 +187,13 @@ class Memory:
         if after not in LIVE:
             self._end(record, now)
         self._enter(record)
+
+    def rename(self, record: Record, own: str) -> None:
+        """Put a message that waits into another lane."""
+        if own != record.own:
+            self._leave(record)
+            record.own = own
+            self._enter(record)
 
     def hold_unique(self, record: Record) -> None:
         """Let no other message with its unique key in, from here to its end."""
@@ -229,7 +243,7 @@ class Memory:
         holder.message = replace(before, body=message.body, headers=message.headers, ttl=message.ttl)
         self._size += len(message.body) - len(before.body)
         holder.expires = self._expiry(message, now)
-        if holder.state is not State.PARKED:
+        if self.gates.shown(holder) is not State.PARKED:
             holder.due, holder.cause = quiet(message, holder.created, now), ""
             holder.state = move(holder.state, Move.MERGE)
         self._enter(holder)
@@ -258,7 +272,7 @@ class Memory:
             created=created,
             due=due if due > now else since,
             expires=self._expiry(message, created),
-            lane=message.lane,
+            own=own(message.lane, message.meters),
             attempt=carried.attempt,
             lost=carried.lost,
             failure=carried.failure,
@@ -270,8 +284,9 @@ class Memory:
         self._enter(record)
 
     def _promote(self, now: float) -> None:
-        for gate in [gate for gate in self._timed_gates() if gate.until is not None and gate.until <= now]:
-            self.open_gate(gate.queue, gate.lane, gate.holder, now)
+        for gate in self.gates.over(now):
+            self.gates.open(gate)
+            self.tell_apart(gate.queue)
         while (first := self.scheduled.first()) is not None and first[0][0] <= now:
             self.shift(self.records[first[1]], Move.DUE, now)
 
@@ -292,8 +307,7 @@ class Memory:
                 queue.remove(record)
             case State.SCHEDULED:
                 self.scheduled.remove(record.id)
-            case State.PARKED:
-                del queue.parked[record.id]
+                queue.let_pass(record)
             case State.RUNNING:
                 self._let_go(record)
             case _:
@@ -308,12 +322,11 @@ class Memory:
                 self.expiring.add(record.id, (record.expires, record.receipt))
         match record.state:
             case State.READY:
-                queue.add(record)
+                queue.add(record, self.bounds.place(record, queue.told))
             case State.SCHEDULED:
                 self.scheduled.add(record.id, (record.since, record.receipt))
-            case State.PARKED:
-                queue.parked[record.id] = record
             case State.RUNNING:
+                self.bounds.count(record, 1)
                 self.running[record.id] = record
                 self.workers[record.worker].holds[record.id] = record
             case State.DEAD:
@@ -322,6 +335,7 @@ class Memory:
                 self.keep(record, (record.finished or 0.0) + self.settings.result_ttl)
 
     def _let_go(self, record: Record) -> None:
+        self.bounds.count(record, -1)
         del self.running[record.id]
         record.asked = False
         if (worker := self.workers.get(record.worker)) is not None:

@@ -6,8 +6,10 @@ from itertools import islice
 import msgspec
 
 from forebay.engine.memory.state import Memory
+from forebay.model.gate import OPERATOR, Gate
 from forebay.model.message import Message
-from forebay.store.contract import OPERATOR, AuditLine, Gate, Schedule, WorkerRow, only_lanes
+from forebay.model.meter import Meter
+from forebay.store.contract import AuditLine, Schedule, WorkerRow
 
 
 class MemoryStore:
@@ -28,9 +30,9 @@ class MemoryStore:
         key: str | None = None,
     ) -> None:
         """Stop leases in somebody's name."""
-        only_lanes(task, key)
         with self._memory.verb() as now:
-            self._memory.close_gate(Gate(queue, lane, reason, now, holder, until))
+            self._memory.gates.close(Gate(queue, lane, reason, now, holder, until, task, key).checked())
+            self._memory.tell_apart(queue)
 
     async def open_gate(
         self,
@@ -42,15 +44,32 @@ class MemoryStore:
         key: str | None = None,
     ) -> None:
         """Allow leases as far as this holder goes, and wake what nobody holds any more."""
-        only_lanes(task, key)
-        with self._memory.verb() as now:
-            self._memory.open_gate(queue, lane, holder, now)
+        with self._memory.verb():
+            self._memory.gates.open(Gate(queue, lane, "", 0.0, holder, None, task, key).checked())
+            self._memory.tell_apart(queue)
 
     async def gates(self) -> list[Gate]:
         """The closed ones, by queue, lane (whole queues first) and holder."""
         with self._memory.verb():
-            closed = [gate for holders in self._memory.gates.values() for gate in holders.values()]
-            return sorted(closed, key=lambda gate: (gate.queue, gate.lane is not None, gate.lane, gate.holder))
+            return self._memory.gates.closed()
+
+    async def put_meters(self, meters: Sequence[Meter]) -> list[bool]:
+        """Add or change those whose generation is that of the one there."""
+        with self._memory.verb() as now:
+            put = self._memory.bounds.put(meters, now)
+            self._memory.tell_apart()
+            return put
+
+    async def meters(self, names: Sequence[str] | None = None) -> list[Meter]:
+        """Those of these names that there are, or all, by name."""
+        with self._memory.verb():
+            return self._memory.bounds.find(names, self._memory.queues)
+
+    async def drop_meters(self, names: Sequence[str]) -> None:
+        """Remove them."""
+        with self._memory.verb():
+            self._memory.bounds.drop(names)
+            self._memory.tell_apart()
 
     async def put_schedules(self, schedules: Sequence[Schedule]) -> None:
         """Add or change; only a changed cron or time zone moves the next tick."""

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from forebay.engine.redis.talk import Batch, Reading
-from forebay.store.contract import Gate
+from forebay.model.gate import Gate
 
 _gate = msgspec.msgpack.Decoder(tuple[str, str | bool, str, float, str, float]).decode
 

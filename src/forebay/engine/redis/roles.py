@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from forebay.engine.contract import Beat
+from forebay.engine.nometers import NoMeters
 from forebay.engine.redis import forms, gates
 from forebay.engine.redis import schedules as cron
 from forebay.engine.redis.connections import Connections
@@ -15,9 +16,10 @@ from forebay.engine.redis.leasing import held
 from forebay.engine.redis.looking import Looking
 from forebay.engine.redis.talk import Batch, Reading
 from forebay.model.delivery import Delivery
+from forebay.model.gate import OPERATOR, Gate, only_lanes
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
-from forebay.store.contract import OPERATOR, AuditLine, Choice, Found, Gate, Query, Schedule, WorkerRow, only_lanes
+from forebay.store.contract import AuditLine, Choice, Found, Query, Schedule, WorkerRow
 
 #: Lines of the audit that are kept.
 AUDITS = 10_000
@@ -99,7 +101,7 @@ class Seeing:
         return await self._inspecting.purge(choice, limit)
 
 
-class Keeping:
+class Keeping(NoMeters):
     """`Gates`, `Schedules`, `Workers` and `Audits`."""
 
     def __init__(self, connections: Connections) -> None:

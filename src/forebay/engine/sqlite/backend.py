@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from forebay.config import Settings
 from forebay.engine.capabilities import HOUSE
 from forebay.engine.contract import Beat, Depth, Fate, Leased, Receipt, Recovered, Want
-from forebay.engine.sqlite import publishing
+from forebay.engine.sqlite import limits
 from forebay.engine.sqlite.audits import Audits
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.deadletters import DeadLetters
@@ -13,6 +13,7 @@ from forebay.engine.sqlite.depth import depths
 from forebay.engine.sqlite.gates import Gates
 from forebay.engine.sqlite.inspecting import Inspecting
 from forebay.engine.sqlite.leasing import Leasing, ripen
+from forebay.engine.sqlite.meters import MeterRows
 from forebay.engine.sqlite.publishing import Publishing
 from forebay.engine.sqlite.results import Results
 from forebay.engine.sqlite.rows import sql
@@ -27,6 +28,9 @@ from forebay.model.errors import EngineError, EngineFull, OutcomeUnknown
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
+
+#: Seconds after its time in which a lane may still be one that no lease has looked at.
+SLACK = 0.1
 
 
 class Verbs:
@@ -50,7 +54,7 @@ class Verbs:
 
     async def declare(self, queues: Sequence[QueueSpec]) -> None:
         """See `Engine.declare`."""
-        await self._db.writer.submit(publishing.declare, queues)
+        await self._db.writer.submit(limits.declare, queues)
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""
@@ -95,9 +99,10 @@ class Verbs:
 
     async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
         """See `Engine.wait`."""
-        due = self._db.read(sql("next_due"))[0][0] if queues else None
-        if due is not None:
-            timeout = min(timeout, max(0.0, due - self._db.clock.now()))
+        if queues:
+            now = self._db.clock.now()
+            times = (self._db.read(sql("next_due"), (now - SLACK,))[0][0], self._leasing.later(queues))
+            timeout = min(timeout, *(max(0.0, at - now) for at in times if at is not None), timeout)
         await self._db.wait(since, timeout, [CANCEL, *(QUEUE + queue for queue in queues)])
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
@@ -106,7 +111,7 @@ class Verbs:
         return depths(self._db, queues)
 
 
-class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits):
+class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, MeterRows, Schedules, Audits):
     """One object that is engine and store; its parts share the database and know nothing of one another.
 
     `vfs`, `boot` and `among` are for tests: see `Database`.
@@ -122,5 +127,6 @@ class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits):
         Inspecting.__init__(self, database, settling)
         DeadLetters.__init__(self, database)
         Gates.__init__(self, database)
+        MeterRows.__init__(self, database)
         Schedules.__init__(self, database, self._publishing)
         Audits.__init__(self, database)

@@ -25,7 +25,7 @@ async def in_steps(db: Database, act: Callable[[Transaction, Sequence[int]], int
     `act` is told row numbers, and has to look whether each is still what it was.
     """
     done = 0
-    for part in _parts(what):
+    for part in _parts(what._replace(now=db.clock.now())):
         after = 0
         while done < limit and (seqs := await look(db.read, part, after, min(STEP, limit - done))):
             done += await db.writer.submit(act, seqs)

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from forebay.engine.sqlite import rows
+from forebay.engine.sqlite import lanes, limits, rows
 from forebay.engine.sqlite.choosing import in_steps, sought
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.lane import place
 from forebay.store.contract import Choice
 
 #: Those whose unique key no live message holds: the others stay dead.
@@ -35,7 +36,18 @@ class DeadLetters:
 
 
 def _redrive_all(tx: Transaction, seqs: Sequence[int]) -> int:
-    return sum(_moved(tx, seq, "redrive", "ready", (tx.now, tx.number())) for seq in seqs)
+    return sum(_redriven(tx, seq, tx.number()) for seq in seqs)
+
+
+def _redriven(tx: Transaction, seq: int, number: int) -> bool:
+    if not _moved(tx, seq, "redrive", "ready", (tx.now, number)):
+        return False
+    queue, mine, task, key = tx.rows("select queue, lane, task, key from message where seq = ?", (number,))[0]
+    if (told := limits.of_queue(tx, queue)) is not None and (lane := place(mine, task, key, told)) != mine:
+        tx.db.execute("update message set lane = ?, home = ? where seq = ?", (lane, mine, number))
+        mine = lane
+    lanes.stir(tx, queue, {mine: 1})
+    return True
 
 
 def _moved(tx: Transaction, seq: int, statement: str, state: str, values: tuple[float, ...]) -> bool:

@@ -1,37 +1,147 @@
-"""Queues in numbers: the tallies that every transaction keeps, and the age of the oldest ready message."""
+"""Queues in numbers: the tallies that every transaction keeps, what is held back by gates, and the age of the oldest.
+
+Costs what there are queues, lanes that hold something, and priorities; only where a gate holds a part of a queue, and
+no more than `FEW` wait there, they are counted one by one.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from forebay.engine.contract import Depth
-from forebay.engine.sqlite import rows
+from forebay.engine.contract import Depth, LaneDepth
+from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.database import Database
+from forebay.engine.sqlite.gates import SHUT, all_closed
+from forebay.engine.sqlite.limits import OVER
 from forebay.engine.sqlite.rows import sql
+from forebay.flow.grant import why
+from forebay.flow.lane import Split, parts, shut
+from forebay.model.gate import Gate
+
+#: Ready messages that are few enough to be looked at one by one, and lanes that are told of a queue.
+FEW, LANES = 20_000, 100
 
 _FIELDS = frozenset(Depth.__struct_fields__) - {"queue", "age", "held", "paused", "lanes", "seconds"}
+_ONE_BY_ONE = (
+    f"select {SHUT} as shut, count(*), min(case when due is null then created else due end) from message "  # noqa: S608
+    "where state = 1 and queue = ? group by 1"
+)
+
+
+class _Part(NamedTuple):
+    """What is ready in a queue on one side of its gates: how much, and since when the oldest is."""
+
+    n: int = 0
+    since: float | None = None
+
+
+class _Row(NamedTuple):
+    """A row of table `lane`."""
+
+    lane: str
+    n: int
+    go: float | None
+    waits: str | None
+    running: int
+    tat: float | None
 
 
 def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
-    """One row per queue, by name; the cost depends on the number of queues, lanes and priorities, not of messages."""
+    """One row per queue, by name."""
     known = db.read("select cast(name as blob) from queue") if queues is None else ()
     names = sorted(queues if queues is not None else (rows.text(name) for (name,) in known))
     tallies: dict[str, dict[str, Any]] = {}
-    for queue, name, n in db.read(sql("tallies")):
-        if (field := rows.text(name)) in _FIELDS:  # below 0, if somebody else put rows into the file
-            tallies.setdefault(rows.text(queue), {})[field] = max(0, n)
-        elif field == "micros":
-            tallies.setdefault(rows.text(queue), {})["seconds"] = max(0, n) / 1e6
-    closed = db.read(sql("gates"), (db.clock.now(),))
-    paused = {rows.text(queue) for queue, lane, *_ in closed if lane == b"*"}
-    ages = _ages(db, [name for name in names if tallies.get(name, {}).get("ready")])
-    return [
-        Depth(queue=name, age=ages.get(name, 0.0), paused=name in paused, **tallies.get(name, {})) for name in names
-    ]
+    for queue, name, n in db.read(sql("tallies")):  # below 0, if somebody else put rows into the file
+        tallies.setdefault(rows.text(queue), {})[rows.text(name)] = max(0, n)
+    look = _Look(db, [name for name in names if tallies.get(name, {}).get("ready")])
+    return [look.depth(name, tallies.get(name, {})) for name in names]
 
 
-def _ages(db: Database, queues: Sequence[str]) -> dict[str, float]:
-    """Seconds that the oldest ready message of each queue has waited."""
-    if not queues:
-        return {}
-    now = db.clock.now()
-    return {queue: max(0.0, now - since) for queue, since in db.read(sql("oldest"), (rows.many(queues),))}
+class _Look:
+    """One look at the queues; `ready` names those in which something is."""
+
+    def __init__(self, db: Database, ready: Sequence[str]) -> None:
+        self._db, self._now = db, db.clock.now()
+        self._gates = all_closed(db)
+        self._told = {name: limits.split(blob) for name, blob in db.read(sql("limited"))}
+        self._fresh: dict[str, dict[str, float]] = {}
+        self._back: dict[str, float] = {}
+        if ready:
+            for queue, lane, since in db.read(sql("oldest"), (rows.many(ready),)):
+                self._fresh.setdefault(queue, {})[lane] = since
+            found = db.read(sql("oldest_back"), (rows.many(ready),))
+            self._back = {queue: since for queue, since in found if since is not None}
+
+    def depth(self, queue: str, tally: dict[str, int]) -> Depth:
+        """The numbers of one queue."""
+        fields = {name: n for name, n in tally.items() if name in _FIELDS}
+        gates = [gate for gate in self._gates if gate.queue in ("", queue)]
+        paused = any(gate.lane is None and gate.task is None and gate.key is None for gate in gates)
+        lanes = self._rows(queue)
+        ready, parked = self._sides(queue, fields.pop("ready", 0), gates, lanes, paused=paused)
+        return Depth(
+            queue=queue, ready=ready.n, parked=parked.n, age=self._age(ready), held=self._age(parked), paused=paused,
+            lanes=self._lanes(queue, lanes, gates), seconds=tally.get("micros", 0) / 1e6, **fields,
+        )  # fmt: skip
+
+    def _age(self, part: _Part) -> float:
+        return max(0.0, self._now - part.since) if part.n and part.since is not None else 0.0
+
+    def _rows(self, queue: str) -> list[_Row]:
+        text = "select cast(lane as blob), n, go, cast(waits as blob), running, tat from lane where queue = ?"
+        found = self._db.read(text, (queue,))
+        return [_Row(rows.text(lane), n, go, waits and rows.text(waits), *more) for lane, n, go, waits, *more in found]
+
+    def _sides(
+        self, queue: str, n: int, gates: Sequence[Gate], lanes: Sequence[_Row], *, paused: bool
+    ) -> tuple[_Part, _Part]:
+        """What is ready in a queue, and what is parked."""
+        fresh = self._fresh.get(queue, {})
+        everything = _Part(n, _first([*fresh.values(), self._back.get(queue)]))
+        if paused or not gates or not n:
+            return (_Part(), everything) if paused else (everything, _Part())
+        if n <= FEW:
+            found = {
+                bool(held): _Part(count, since) for held, count, since in self._db.read(_ONE_BY_ONE, (self._now, queue))
+            }
+            return found.get(False, _Part()), found.get(True, _Part())
+        held = {lane.lane for lane in lanes if _is_shut(queue, lane.lane, gates)}
+        count = sum(lane.n for lane in lanes if lane.lane in held)
+        if "" in held:
+            count += n - sum(lane.n for lane in lanes)
+        since = [_first([at for lane, at in fresh.items() if (lane in held) is side]) for side in (False, True)]
+        return _Part(max(0, n - count), _first([since[0], self._back.get(queue)])), _Part(count, since[1])
+
+    def _lanes(self, queue: str, lanes: Sequence[_Row], gates: Sequence[Gate]) -> tuple[LaneDepth, ...]:
+        """The deepest of those that are not just the main one."""
+        special = [lane for lane in lanes if lane.lane and (lane.n or lane.running)]
+        deepest = sorted(special, key=lambda lane: (-lane.n, lane.lane))[:LANES]
+        return tuple([self._lane(queue, lane, gates) for lane in deepest])
+
+    def _lane(self, queue: str, lane: _Row, gates: Sequence[Gate]) -> LaneDepth:
+        held = _is_shut(queue, lane.lane, gates)
+        go = None if lane.waits is not None or lane.go is None or lane.go > OVER / 2 else max(lane.go, 0.0) or self._now
+        told = self._told.get(queue)
+        return LaneDepth(
+            lane=lane.lane, ready=0 if held else lane.n, parked=lane.n if held else 0, running=lane.running, go=go,
+            why="closed" if held else "" if told is None else self._why(lane, told),
+        )  # fmt: skip
+
+    def _why(self, lane: _Row, told: Split) -> str:
+        key = parts(lane.lane).key
+        if lane.waits is not None:
+            return f"waits for {lane.waits}"
+        if key is None or not told.by_key:
+            return ""
+        text = why(limits.key_meter("", told, lane.running, lane.tat), self._now)
+        if not text and told.spec.ordered and lane.go is not None and self._now < lane.go < OVER / 2:
+            return f"an earlier one of it is tried again first, in {lane.go - self._now:.3g} s"
+        return text
+
+
+def _is_shut(queue: str, lane: str, gates: Sequence[Gate]) -> bool:
+    named = parts(lane)
+    return any(shut(gate, queue, named.lane, named.task or "", named.key) for gate in gates)
+
+
+def _first(times: Sequence[float | None]) -> float | None:
+    return min([time for time in times if time is not None], default=None)

@@ -1,22 +1,24 @@
-"""Gates: what is closed here yields no lease.
-
-A gate that is opened, or opens by itself, stays in the file until all that is parked behind it is awake: that goes in
-steps, with every lease and sweep, so that no transaction is long and a crash in between leaves nobody asleep.
+"""Gates: what is closed here yields no lease. Nothing is written but the gate: what waits behind one is parked only to
+whoever looks (`shut`), and goes on when it opens.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from forebay.engine.sqlite import rows
+from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
-from forebay.store.contract import OPERATOR, Gate, only_lanes
+from forebay.model.gate import OPERATOR, THROTTLE, Gate
 
-#: Stands for every lane in the file; no lane can have this name.
-WHOLE = "*"
-#: Parked messages that one step wakes.
-STEP = 1_000
+#: Whether a row of `message` is behind a closed gate; takes the time.
+SHUT = (
+    "exists (select 1 from closed where closed.queue in ('', message.queue)"
+    " and (closed.until is null or closed.until > ?)"
+    " and closed.what in ('', 'task:' || message.task, 'key:' || message.key, 'lane:' || substr("
+    "coalesce(message.home, message.lane), 1, instr(coalesce(message.home, message.lane) || '|', '|') - 1)))"
+)
 
 
 class Gates:
@@ -37,8 +39,8 @@ class Gates:
         key: str | None = None,
     ) -> None:
         """See `store.contract.Gates.close_gate`."""
-        only_lanes(task, key)
-        await self._db.writer.submit(_close, Gate(queue, lane, reason, 0.0, holder, until))
+        gate = Gate(queue, lane, reason, 0.0, holder, until, task, key).checked()
+        await self._db.writer.submit(close, gate)
 
     async def open_gate(
         self,
@@ -50,50 +52,61 @@ class Gates:
         key: str | None = None,
     ) -> None:
         """See `store.contract.Gates.open_gate`."""
-        only_lanes(task, key)
-        woken = await self._db.writer.submit(_open, queue, lane, holder)
-        while woken >= STEP:  # each step is a commit of its own, between which others get their turn
-            woken = await self._db.writer.submit(wake)
+        await self._db.writer.submit(_open, Gate(queue, lane, "", 0.0, holder, None, task, key).checked())
 
     async def gates(self) -> list[Gate]:
         """See `store.contract.Gates.gates`."""
-        found = self._db.read(sql("gates"), (self._db.clock.now(),))
-        return [_gate(row) for row in found]
+        return all_closed(self._db)
+
+
+def all_closed(db: Database) -> list[Gate]:
+    """Every closed gate."""
+    found = [_gate(row) for row in db.read(sql("gates"), (db.clock.now(),))]
+    return sorted(found, key=Gate.order)
+
+
+def closed(tx: Transaction, queue: str) -> Sequence[Gate]:
+    """The closed gates that may hold something of a queue."""
+    return [_gate(row) for row in tx.rows(sql("gates_of"), (tx.now, queue))]
+
+
+def what_of(gate: Gate) -> str:
+    """What of its queue a gate is about, as table `closed` has it."""
+    if gate.task is not None:
+        return f"task:{gate.task}"
+    if gate.key is not None:
+        return f"key:{gate.key}"
+    return "" if gate.lane is None else f"lane:{gate.lane}"
+
+
+def close(tx: Transaction, gate: Gate) -> None:
+    """Close one; who waits behind one on a task or key does so in a lane of its own from now on."""
+    what = what_of(gate)
+    queues = [gate.queue] if gate.queue else [name for (name,) in tx.rows("select name from queue")]
+    for queue in queues:
+        limits.introduce(tx, queue)
+        if gate.task is not None or gate.key is not None:
+            limits.tell_apart(tx, queue, what)
+    tx.db.execute(sql("close_gate"), (gate.queue, what, gate.holder, gate.reason, tx.now, gate.until))
+
+
+def throttle(tx: Transaction, queue: str, lane: str, reason: str, until: float) -> None:
+    """Close a lane until a time that somebody was told; an earlier one changes nothing."""
+    later = "select 1 from closed where queue = ? and what = ? and holder = ? and until > ?"
+    if not tx.value(later, (queue, f"lane:{lane}", THROTTLE, until)):
+        close(tx, Gate(queue, lane, reason, 0.0, THROTTLE, until))
+
+
+def _open(tx: Transaction, gate: Gate) -> None:
+    tx.db.execute(
+        "delete from closed where queue = ? and what = ? and holder = ?", (gate.queue, what_of(gate), gate.holder)
+    )
+    queues = [gate.queue] if gate.queue else [name for (name,) in tx.rows("select name from queue")]
+    tx.topics.update(QUEUE + queue for queue in queues)
 
 
 def _gate(row: tuple[Any, ...]) -> Gate:
-    queue, lane, reason, since, holder, until = row
-    lane = rows.text(lane)
-    return Gate(rows.text(queue), None if lane == WHOLE else lane, rows.text(reason), since, rows.text(holder), until)
-
-
-def wake(tx: Transaction, limit: int = STEP) -> int:
-    """Make ready what is parked behind gates that have opened, and take away those that nobody waits for; how many."""
-    left = limit
-    for queue, lane, holder in tx.rows("select queue, lane, holder from closed where until <= ?", (tx.now,)):
-        seqs = tx.rows(sql("parked"), (queue, lane, tx.now, left))
-        tx.db.executemany("update message set state = 1, cause = null where seq = ?", seqs)
-        tx.moved(queue, "parked", "ready", len(seqs))
-        tx.topics.add(QUEUE + queue)
-        left -= len(seqs)
-        if left <= 0:
-            break
-        tx.db.execute("delete from closed where queue = ? and lane = ? and holder = ?", (queue, lane, holder))
-    return limit - left
-
-
-def _close(tx: Transaction, gate: Gate) -> None:
-    tx.db.execute("insert into queue (name) values (?) on conflict do nothing", (gate.queue,))
-    lane = WHOLE if gate.lane is None else gate.lane
-    tx.db.execute(sql("close_gate"), (gate.queue, lane, gate.holder, gate.reason, tx.now, gate.until))
-
-
-def _open(tx: Transaction, queue: str, lane: str | None, holder: str) -> int:
-    """How many it woke at once. Also where none is closed: something may be parked there all the same."""
-    values = (queue, WHOLE if lane is None else lane, holder, tx.now)
-    tx.db.execute(
-        "insert into closed (queue, lane, holder, reason, since, until) values (?, ?, ?, '', ?, 0) "
-        "on conflict do update set until = 0",
-        values,
-    )
-    return wake(tx)
+    queue, what, reason, since, holder, until = row
+    kind, _, name = rows.text(what).partition(":")
+    lane, task, key = (name if kind == word else None for word in ("lane", "task", "key"))
+    return Gate(rows.text(queue), lane, rows.text(reason), since, rows.text(holder), until, task, key)

@@ -45,7 +45,7 @@ class Inspecting:
         """See `store.contract.Inspects.messages`."""
         await ripen(self._db)
         table = _table(query.state)
-        what = Sought(table, query.queue, query.task, query.key, query.unique, query.state)
+        what = Sought(table, query.queue, query.task, query.key, query.unique, query.state, now=self._db.clock.now())
         after = self._after(table, query.after)
         found: list[Found] = []
         while after is not None and (left := query.limit - len(found)) > 0:
@@ -108,10 +108,10 @@ class Inspecting:
 
     def _stop(self, tx: Transaction, seq: int) -> State | None:
         """End what waits; ask the worker of what runs. None if it is gone."""
-        found = tx.rows("select cast(queue as blob), state, lost from message where seq = ?", (seq,))
+        found = tx.rows("select cast(queue as blob), state, lost, lane from message where seq = ?", (seq,))
         if not found:
             return None
-        queue, number, lost = found[0]
+        queue, number, lost, lane = found[0]
         if number == rows.RUNNING:
             tx.db.execute("update message set cancel = 1 where seq = ?", (seq,))
             tx.topics.add(CANCEL)
@@ -119,7 +119,7 @@ class Inspecting:
         ruling = Ruling(move=Move.CANCEL, state=State.CANCELLED, lost=lost, cause=CANCELLED)
         names: dict[int, str] = dict(enumerate(rows.LIVE_STATES))
         start = names.get(number, "unknown")  # if somebody else wrote it, no tally has it
-        self._settling.end(tx, seq, rows.text(queue), start, ruling)
+        self._settling.leave(tx, seq, (rows.text(queue), lane), start, ruling)
         return State.CANCELLED
 
     async def tidy(self, limit: int = 5000) -> int:

@@ -8,16 +8,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from forebay.engine.contract import Beat, Leased, Recovered, Want
-from forebay.engine.sqlite import rows, schema
+from forebay.engine.sqlite import lanes, limits, rows, schema
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import without_ended
-from forebay.engine.sqlite.gates import wake
 from forebay.engine.sqlite.rows import sql
-from forebay.engine.sqlite.settling import Settling
+from forebay.engine.sqlite.settling import Settling, Stands
 from forebay.engine.sqlite.sifting import NOTHING, sifted
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.engine.turns import MESSAGES
+from forebay.flow.lane import Split
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineError, LeaseLost
 from forebay.model.lifecycle import Move
@@ -43,10 +43,12 @@ class Leasing:
         self._boot, self._signal, self._settling = database.boot, database.signal, settling
         self._database = database
         self._turn = 0
+        self._later: dict[str, float] = {}  # when the meter of a queue, which held up a lease, lets more through
 
     def lease(self, tx: Transaction, want: Want) -> Leased:
         """Up to `want.limit` deliveries, in rotation over the open lanes of the wanted queues."""
-        if not tx.value(sql("holds"), (want.worker, tx.mono, self._boot)):
+        holds = tx.rows(sql("holds"), (want.worker, tx.mono, self._boot))
+        if not holds:
             raise LeaseLost(f"worker {want.worker} has no lease: it never beat, or was declared lost")
         news = self._signal.version  # under the write lock: whoever commits later is heard of later
         cancelled = [id_ for (id_,) in tx.rows(sql("cancelled"), (want.worker,))]
@@ -55,20 +57,59 @@ class Leasing:
         schema.check_still(int(tx.value("pragma user_version")), str(self._database.path))
         promote(tx)
         self._settling.expire_overdue(tx, SWEEP)
-        taken = self._take(tx, replace(want, limit=min(want.limit, MESSAGES)))
-        if len(taken) == MESSAGES < want.limit:  # the rest another time: who waits for news has them at once
+        want = replace(want, limit=min(want.limit, MESSAGES))
+        caps = dict(want.caps)
+        taken = self._take_with_limits(tx, want, caps) if holds[0][1] else self._take(tx, want, caps)
+        if len(taken) == MESSAGES:  # the rest another time: who waits for news has them at once
             tx.topics.update(QUEUE + queue for queue in want.queues)
         return Leased(taken, cancelled, news, tx.now)
 
-    def _take(self, tx: Transaction, want: Want) -> list[Delivery]:
+    def _take_with_limits(self, tx: Transaction, want: Want, caps: dict[str, int]) -> list[Delivery]:
+        """The queues that bound something one by one, all others together; first a fair share of each."""
+        told = limits.limited(tx)
+        parts: list[tuple[str, ...]] = [(queue,) for queue in dict.fromkeys(want.queues) if queue in told]
+        if others := tuple(queue for queue in want.queues if queue not in told):
+            parts.append(others)
+        self._turn += 1
+        turn = self._turn % len(parts) if parts else 0
+        hungry = parts[turn:] + parts[:turn]
+        taken: list[Delivery] = []
+        while hungry and len(taken) < want.limit:
+            share, still = -(-(want.limit - len(taken)) // len(hungry)), list[tuple[str, ...]]()
+            for part in hungry:
+                limit = min(share, want.limit - len(taken))
+                if limit <= 0:
+                    break
+                some = replace(want, queues=part, limit=limit)
+                bound = told.get(part[0])
+                got = self._take(tx, some, caps) if bound is None else self._take_limited(tx, some, bound, caps)
+                taken += got
+                still += [part] if len(got) == limit else []
+            hungry = still
+        return taken
+
+    def _take_limited(self, tx: Transaction, want: Want, told: Split, caps: dict[str, int]) -> list[Delivery]:
+        (queue,) = want.queues
+        turn = lanes.Turn(tx, queue, told, caps)
+        found = turn.take(want.worker, want.limit, self._turn)
+        self._later.pop(queue, None)
+        if turn.again is not None:
+            self._later[queue] = turn.again
+        tx.moved(queue, "ready", "running", len(found))
+        return _delivered(found)
+
+    def later(self, queues: Sequence[str]) -> float | None:
+        """When the meter of one of these queues, which held up a lease, lets more through."""
+        return min([self._later[queue] for queue in queues if queue in self._later], default=None)
+
+    def _take(self, tx: Transaction, want: Want, caps: dict[str, int]) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""
-        lanes = tx.rows(sql("lanes"), (rows.many(want.queues), tx.now)) if want.queues else []
-        caps = dict(want.caps)
-        lanes = [place for place in lanes if caps.get(place[1], 1) > 0]
-        if not lanes:
+        found = tx.rows(sql("lanes"), (rows.many(want.queues), tx.now)) if want.queues else []
+        found = [place for place in found if caps.get(place[1], 1) > 0]
+        if not found:
             return []
-        turn = self._turn % len(lanes)
-        hungry = lanes[turn:] + lanes[:turn]
+        turn = self._turn % len(found)
+        hungry = found[turn:] + found[:turn]
         taken: list[Delivery] = []
         while hungry and len(taken) < want.limit:
             share = -(-(want.limit - len(taken)) // min(len(hungry), VISITS))
@@ -107,12 +148,14 @@ class Leasing:
         for worker in gone | named:
             tx.db.execute(sql("bury_worker"), (worker, tx.mono))
         holders = [id_ for (id_,) in tx.rows(sql("strays"))]
+        told = limits.limited(tx)
         returned = quarantined = 0
         for worker in holders:
             if worker is not None:
                 tx.db.execute(sql("entomb"), (worker, tx.mono, self._boot, tx.now))
             for seq, queue, *stands in tx.rows(sql("running"), (worker,)):
-                ruling = self._settling.carry_out(tx, seq, rows.text(queue), Lose(SILENT), tuple(stands))
+                row = (seq, rows.text(queue))
+                ruling = self._settling.carry_out(tx, row, Lose(SILENT), Stands(*stands), told)
                 returned += ruling.move is Move.LOSE
                 quarantined += ruling.move is Move.QUARANTINE
         buried = gone | named | {NOBODY if worker is None else worker for worker in holders}
@@ -127,10 +170,17 @@ def _take_lane(tx: Transaction, worker: str, place: Place, limit: int) -> list[D
     if not found:
         return []
     found = without_ended(tx, queue, found)
-    found.sort()  # RETURNING has no order: by acceptance, which they mostly are,
-    if len({row[10] for row in found}) > 1:
-        found.sort(key=lambda row: -row[10])  # then by priority
     tx.moved(queue, "ready", "running", len(found))
+    if lane:
+        lanes.stir(tx, queue, {lane: -len(found)})
+    return _delivered(found)
+
+
+def _delivered(found: list[tuple[Any, ...]]) -> list[Delivery]:
+    """What a statement returned, which has no order: by acceptance, as it mostly is, then by priority."""
+    found.sort()
+    if len({row[10] for row in found}) > 1:
+        found.sort(key=lambda row: -row[10])
     return [rows.delivery(row) for row in found]
 
 
@@ -145,18 +195,20 @@ def _take_few(tx: Transaction, worker: str, place: Place, limit: int) -> list[An
 
 async def ripen(db: Database) -> None:
     """Make due messages ready before somebody looks, so that they are seen so even while nobody leases."""
-    due = db.read(sql("next_due"))[0][0]
+    due = db.read("select min(due) from message indexed by message_due where state = 0")[0][0]
     if due is not None and due <= db.clock.now():
         with suppress(EngineError):  # a full disk: looking still works
             await sifted(db.writer, NOTHING, promote, 10 * SWEEP)
 
 
 def promote(tx: Transaction, limit: int = SWEEP) -> None:
-    """Make due messages ready, and those behind gates that have opened."""
-    wake(tx, limit)
+    """Make due messages ready, and let go of gates that have opened by themselves."""
     if not tx.value(sql("due"), (tx.now,)):
         return
-    queues = Counter(queue for (queue,) in tx.rows(sql("promote"), (tx.now, limit)))
-    for queue, n in queues.items():
+    tx.db.execute("delete from closed where until <= ?", (tx.now,))
+    found = Counter(tx.rows(sql("promote"), (tx.now, limit)))
+    for (queue, lane), n in found.items():
         tx.moved(queue, "scheduled", "ready", n)
         tx.topics.add(QUEUE + queue)
+        if lane:
+            lanes.stir(tx, queue, {lane: n})

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from forebay.engine.sqlite import rows
+from forebay.engine.sqlite.gates import SHUT
 from forebay.engine.waiting import blocking
 from forebay.model.lifecycle import LIVE, State
 
@@ -24,7 +25,7 @@ Read = Callable[[str, Sequence[Any]], list[Any]]
 
 
 class Sought(NamedTuple):
-    """What is looked for in a table; `also` is one more condition, in words of ours."""
+    """What is looked for in a table at `now`; `also` is one more condition, in words of ours."""
 
     table: str
     queue: str | None = None
@@ -34,6 +35,7 @@ class Sought(NamedTuple):
     state: State | None = None
     ids: Sequence[str] | None = None
     also: str = ""
+    now: float = 0.0
 
 
 class _Way(NamedTuple):
@@ -51,14 +53,14 @@ _BY_STATE: dict[State, list[_Way]] = {
         _Way("message_back", "state = 1 and due is not null"),
     ],
     State.RUNNING: [_Way("message_running", "state = 2")],
-    State.PARKED: [_Way("message_parked", "state = 3")],
 }
+_BY_STATE[State.PARKED] = _BY_STATE[State.READY]  # behind a closed gate
 
 
 #: What somebody else wrote.
-_ODD = _Way("message_odd", "state not between 0 and 3")
+_ODD = _Way("message_odd", "state not between 0 and 2")
 #: Columns between the queue and the number, in indexes that have some; and how one is compared with what was read.
-_APART = {"message_fresh": ("lane", "priority"), "message_back": ("lane", "priority"), "message_parked": ("lane",)}
+_APART = {"message_fresh": ("lane", "priority"), "message_back": ("lane", "priority")}
 _PLACE = {"lane": "cast(? as text)", "priority": "?"}
 
 
@@ -91,7 +93,10 @@ def _conditions(sought: Sought) -> tuple[list[str], list[Any]]:
         values.append(rows.many(sought.ids))
     if sought.state is not None and sought.table != "dead":
         conditions.append("state = ?")
-        values.append(rows.LIVE_STATES.index(sought.state) if sought.table == "message" else str(sought.state))
+        values.append(rows.stored(sought.state) if sought.table == "message" else str(sought.state))
+    if sought.state in (State.READY, State.PARKED):
+        conditions.append(SHUT if sought.state is State.PARKED else f"not {SHUT}")
+        values.append(sought.now)
     return [*conditions, *filter(None, (sought.also,))], values
 
 
@@ -117,7 +122,7 @@ def _live_ways(read: Read, sought: Sought) -> list[_Way] | None:
     if sought.key is not None:
         return [_Way("message_key", "key is not null")]
     states = LIVE if sought.state is None else (sought.state,)
-    ways = [way for state in rows.LIVE_STATES if state in states for way in _BY_STATE[state]]
+    ways = list(dict.fromkeys(way for state in rows.LIVE_STATES if state in states for way in _BY_STATE[state]))
     if sought.state is None:
         ways.append(_ODD)
     if _are_few(read, states, sought.queue):
@@ -128,11 +133,12 @@ def _live_ways(read: Read, sought: Sought) -> list[_Way] | None:
 
 
 def _are_few(read: Read, states: Collection[State], queue: str | None) -> bool:
+    names = {str(State.READY if state is State.PARKED else state) for state in states}
     text = (
         "select coalesce(sum(n), 0) from tally where name in (select cast(value as text) from carray(?1))"
         " and (?2 is null or queue = ?2)"
     )
-    return bool(read(text, (rows.many(map(str, states)), queue))[0][0] <= FEW)
+    return bool(read(text, (rows.many(names), queue))[0][0] <= FEW)
 
 
 def _in_order(read: Read, queue: str, ways: Sequence[_Way]) -> list[_Way] | None:

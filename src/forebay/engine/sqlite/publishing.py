@@ -8,15 +8,15 @@ import apsw
 from msgspec.structs import replace
 
 from forebay.engine.contract import MERGED_FOR, Fate, Receipt
-from forebay.engine.sqlite import rows
+from forebay.engine.sqlite import lanes, limits, rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.room import Room
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.lane import Split, own, place
 from forebay.model.message import Message, born, quiet, start
-from forebay.model.queue import QueueSpec
 
 #: Characters of an id; one of another length is inserted by itself.
 ID_LENGTH = 32
@@ -53,46 +53,43 @@ class Publishing:
             (one,) = messages
             if (one.queue, one.lane) not in self._known:
                 self._introduce(tx, one.queue, one.lane)
-            return [_insert_one(tx, one, _values(one, _ttl(tx, one.queue), tx.now))]
+            if one.meters:
+                limits.tell_apart(tx, one.queue, "named")
+            return [_insert_one(tx, one, _values(one, *_known(tx, one.queue), tx.now))]
         places = {(message.queue, message.lane) for message in messages}
-        for place in places - self._known:
-            self._introduce(tx, *place)
-        ttls = {queue: _ttl(tx, queue) for queue, _ in places}
+        for queue, lane in places - self._known:
+            self._introduce(tx, queue, lane)
+        for queue in {message.queue for message in messages if message.meters}:
+            limits.tell_apart(tx, queue, "named")
+        known = {queue: _known(tx, queue) for queue, _ in places}
         receipts: list[Receipt] = []
         for form, run in groupby(messages, _form):
-            receipts += _insert_alike(tx, list(run), _values(form, ttls[form.queue], tx.now))
+            receipts += _insert_alike(tx, list(run), _values(form, *known[form.queue], tx.now))
         return receipts
 
     def _introduce(self, tx: Transaction, queue: str, lane: str) -> None:
-        tx.db.execute("insert into queue (name) values (?) on conflict do nothing", (queue,))
-        tx.db.execute("insert into lane (queue, lane) values (?, ?) on conflict do nothing", (queue, lane))
+        limits.introduce(tx, queue)
+        tx.db.execute("insert into lane (queue, lane, go) values (?, ?, 0) on conflict do nothing", (queue, lane))
         known = self._known  # of the file that this is committed to
         tx.after.append(lambda: known.add((queue, lane)))
 
 
-def declare(tx: Transaction, queues: Sequence[QueueSpec]) -> None:
-    """Add or change queues."""
-    for spec in queues:
-        tx.db.execute(
-            "insert into queue (name, ttl) values (?, ?) on conflict do update set ttl = excluded.ttl",
-            (spec.name, spec.ttl),
-        )
-        tx.db.execute("insert into lane (queue, lane) values (?, '') on conflict do nothing", (spec.name,))
+def _known(tx: Transaction, queue: str) -> tuple[float | None, Split | None]:
+    """The time to live of a queue's messages, and what it tells apart."""
+    ttl, told = tx.rows("select ttl, limits from queue where name = ?", (queue,))[0]
+    return ttl, None if told is None else limits.split(told)
 
 
-def _ttl(tx: Transaction, queue: str) -> float | None:
-    ttl: float | None = tx.value("select ttl from queue where name = ?", (queue,))
-    return ttl
-
-
-def _values(message: Message, ttl: float | None, now: float) -> tuple[Any, ...]:
+def _values(message: Message, ttl: float | None, told: Split | None, now: float) -> tuple[Any, ...]:
     """The columns of a form, between id and body."""
     created, due = born(message, now), start(message, now)
     expires = _expires(message, ttl, created)
     since = created if created < now else None  # in the line it stands behind others, and yet is older
+    mine = own(message.lane, message.meters)
+    lane = mine if told is None else place(mine, message.task, message.key, told)
     return (
         message.queue,
-        message.lane,
+        lane,
         rows.READY if due <= now else rows.SCHEDULED,
         message.priority,
         created,
@@ -102,6 +99,8 @@ def _values(message: Message, ttl: float | None, now: float) -> tuple[Any, ...]:
         message.unique,
         message.task,
         rows.pack_or_none(message.headers),
+        None if lane == mine else mine,
+        None if message.cost == 1.0 else message.cost,
     )
 
 
@@ -173,26 +172,30 @@ def _held(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Receipt |
         return Receipt(message.id, Fate.DUPLICATE)
     if message.debounce > 0 and (holder := tx.value("select holder from merged where id = ?", (message.id,))):
         return Receipt(holder, Fate.MERGED)  # tried again: what came after it must not be undone
-    found = tx.rows(sql("holders"), (message.unique,))
+    found = tx.rows(sql("holders"), (message.unique, tx.now))
     if not found or (message.debounce > 0 and found[0][4] == rows.RUNNING):
         return None
-    seq, holder, queue, task, state, attempt, created = found[0]
+    seq, holder, queue, task, state, attempt, created, lane, shut = found[0]
     if message.debounce <= 0 or (queue, task) != (message.queue, message.task):
         return Receipt(holder, Fate.DUPLICATE)
-    tried, parked = attempt > 0, state == rows.PARKED  # what was tried were other arguments
+    tried, parked = attempt > 0, state == rows.READY and shut  # what was tried were other arguments
     due = None if parked else quiet(message, tx.now if tried else created, tx.now)
-    _, _, _, _, _, _, expires, _, _, _, headers = form
+    _, _, _, _, _, _, expires, _, _, _, headers, _, _ = form
     tx.db.execute(sql("merge"), (seq, message.body, headers, expires, due, tried, tx.now))
     tx.db.execute("insert into merged (id, holder, until) values (?, ?, ?)", (message.id, holder, tx.now + MERGED_FOR))
     if not parked:
         tx.moved(queue, str(rows.live(state)), "scheduled")
+        if lane and state == rows.READY:
+            lanes.stir(tx, queue, {lane: -1})
     tx.topics.add(QUEUE + queue)
     return Receipt(holder, Fate.MERGED)
 
 
 def _account(tx: Transaction, form: tuple[Any, ...], n: int) -> None:
     """`n` messages of this form came in."""
-    queue, _, state, *_ = form
+    queue, lane, state, *_ = form
     tx.count(queue, "published", n)
     tx.count(queue, rows.live(state), n)
+    if lane and state == rows.READY:
+        lanes.stir(tx, queue, {lane: n})
     tx.topics.add(QUEUE + queue)

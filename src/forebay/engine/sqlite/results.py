@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
-from forebay.engine.sqlite.stories import story
+from forebay.engine.sqlite.stories import seen, story
 from forebay.engine.sqlite.topics import ENDED
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
@@ -26,7 +26,9 @@ class Results:
 
     def _find(self, id_: str) -> Found | None:
         found = self._db.read(sql("find"), (id_,))
-        return story(found[-1]) if found else None  # beside its end, a live row can only be one that was put back
+        return (
+            seen(self._db, [story(found[-1])])[0] if found else None
+        )  # beside its end, a live row can only be one that was put back
 
     async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int:
         """See `store.contract.Results.watch`. Any end wakes, whoever it is about."""

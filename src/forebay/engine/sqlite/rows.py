@@ -10,6 +10,7 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
+from forebay.flow.lane import parts
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineError
 from forebay.model.lifecycle import State
@@ -22,6 +23,12 @@ SCHEDULED, READY, RUNNING, PARKED = 0, 1, 2, 3
 
 #: The number of a live state in the file is its place here; `live` reads it.
 LIVE_STATES: tuple[State, ...] = (State.SCHEDULED, State.READY, State.RUNNING, State.PARKED)
+
+
+def stored(state: State) -> int:
+    """The number of a live state in the file; what is parked is ready there, in a lane that is closed (gates.py)."""
+    return LIVE_STATES.index(State.READY if state is State.PARKED else state)
+
 
 pack = msgspec.msgpack.Encoder().encode
 _headers = msgspec.msgpack.Decoder(dict[str, str]).decode
@@ -92,6 +99,8 @@ def failure(blob: bytes | None) -> Failure | None:
 def delivery(row: Sequence[Any]) -> Delivery:
     """A delivery from the columns of `lease.sql` and `held.sql`, which are in the order of its fields."""
     made = Delivery(*row)
+    if "|" in made.lane:
+        made = replace(made, lane=parts(made.lane).lane)
     return made if made.headers is None else replace(made, headers=decoded_headers(row[13]))
 
 

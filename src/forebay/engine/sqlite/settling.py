@@ -2,15 +2,17 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import apsw
 
-from forebay.engine.sqlite import rows
+from forebay.engine.sqlite import lanes, limits, rows
+from forebay.engine.sqlite.gates import throttle
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import ENDED, QUEUE
 from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.lane import Split, own, parts, place
 from forebay.model import lifecycle
 from forebay.model.lifecycle import Move, State
 from forebay.model.outcome import Ack, Outcome, Park, Settlement
@@ -18,6 +20,22 @@ from forebay.model.ruling import EXPIRED, Ruling, Standing, rule
 
 #: Seconds that no run takes; what says so is not counted.
 _LONGEST = 1e9
+
+
+#: The queues that bound something.
+Told = Mapping[str, Split]
+
+
+class Stands(NamedTuple):
+    """How a running message stands: the columns of `owned.sql`."""
+
+    asked: int
+    lost: int
+    newer: str | None
+    lane: str
+    mine: str
+    task: str
+    key: str | None
 
 
 class Settling:
@@ -28,43 +46,48 @@ class Settling:
 
     def settle(self, tx: Transaction, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
         """Whether each was carried out. The usual batch, all acks, goes in two statements."""
-        if not tx.value(sql("holds"), (worker, tx.mono, self._boot)):
+        holds = tx.rows(sql("holds"), (worker, tx.mono, self._boot))
+        if not holds:
             return [False] * len(settlements)
         tx.topics.add(ENDED)
         if not settlements:
             return []
+        told = limits.limited(tx) if holds[0][1] else {}
         many = len(settlements) > rows.FEW and all(isinstance(one.outcome, Ack) for one in settlements)
-        if many and self._ack_all(tx, worker, settlements):
+        if many and self._ack_all(tx, worker, settlements, told):
             return [True] * len(settlements)
-        return [self._settle_one(tx, worker, settlement) for settlement in settlements]
+        return [self._settle_one(tx, worker, settlement, told) for settlement in settlements]
 
-    def _settle_one(self, tx: Transaction, worker: str, settlement: Settlement) -> bool:
+    def _settle_one(self, tx: Transaction, worker: str, settlement: Settlement, told: Told) -> bool:
         delivery, fate = settlement.delivery, settlement.outcome
         if isinstance(fate, Ack):
-            return self._ack_one(tx, worker, settlement)
+            return self._ack_one(tx, worker, settlement, told)
         found = tx.rows(sql("owned"), (delivery.receipt, delivery.fence, delivery.id, worker))
         if not found:
             return False
         _ran(tx, [settlement])
-        self.carry_out(tx, delivery.receipt, delivery.queue, fate, found[0])
+        self.carry_out(tx, (delivery.receipt, delivery.queue), fate, Stands(*found[0]), told)
         return True
 
     def carry_out(
-        self, tx: Transaction, seq: int, queue: str, fate: Outcome, stands: tuple[int, int, str | None]
+        self, tx: Transaction, row: tuple[int, str], fate: Outcome, stands: Stands, bounds: Told
     ) -> Ruling:
-        """What becomes of a running message; `stands` as the last columns of `owned.sql`."""
-        asked, lost, newer = stands
-        shut = False
+        """What becomes of a running message; `row` is its number and its queue."""
+        (seq, queue), shut = row, False
         if isinstance(fate, Park):
-            tx.db.execute("insert into lane (queue, lane) values (?, ?) on conflict do nothing", (queue, fate.lane))
+            if fate.until is not None and fate.until > tx.now:
+                throttle(tx, queue, fate.lane, fate.reason, fate.until)
             shut = bool(tx.value(sql("shut"), (queue, fate.lane, tx.now)))
-        ruling = rule(fate, Standing(bool(asked), lost, newer or "", shut), tx.now)
+        told = bounds.get(queue)
+        if told is not None:
+            lanes.free(tx, queue, told, {(stands.mine, stands.task, stands.key): 1})
+        ruling = rule(fate, Standing(bool(stands.asked), stands.lost, stands.newer or "", shut), tx.now)
         if ruling.state is State.DEAD:
             self._bury(tx, seq, queue, ruling)
         elif ruling.state in lifecycle.FINAL:
             self.end(tx, seq, queue, State.RUNNING, ruling)
         else:
-            _again(tx, seq, queue, ruling)
+            _again(tx, seq, queue, ruling, _home(stands, ruling, told))
         return ruling
 
     def end(self, tx: Transaction, seq: int, queue: str, start: str, ruling: Ruling) -> None:
@@ -74,6 +97,15 @@ class Settling:
         tx.db.execute(sql("remove"), (seq,))
         tx.moved(queue, str(start), str(ruling.state))
         tx.topics.add(ENDED)
+
+    def leave(self, tx: Transaction, seq: int, place: tuple[str, str], start: str, ruling: Ruling) -> None:
+        """A message that waits in a queue and lane ends for good; the lane has one less, or waited for it."""
+        queue, lane = place
+        self.end(tx, seq, queue, start, ruling)
+        if lane and start == State.READY:
+            lanes.stir(tx, queue, {lane: -1})
+        elif lane:
+            lanes.nudge(tx, queue, lane)
 
     def _bury(self, tx: Transaction, seq: int, queue: str, ruling: Ruling) -> None:
         tx.db.execute(sql("bury"), (seq, tx.now, ruling.cause, rows.pack_or_none(ruling.failure), ruling.lost))
@@ -85,17 +117,18 @@ class Settling:
     def expire_overdue(self, tx: Transaction, limit: int) -> int:
         """End waiting messages whose time has passed; how many."""
         found = tx.rows(sql("overdue"), (tx.now, limit))
-        for seq, queue, state, lost in found:
+        for seq, queue, state, lost, lane in found:
             ruling = Ruling(move=Move.EXPIRE, state=State.EXPIRED, lost=lost, cause=EXPIRED)
-            self.end(tx, seq, queue, rows.live(state), ruling)
+            self.leave(tx, seq, (queue, lane), rows.live(state), ruling)
         return len(found)
 
-    def _ack_all(self, tx: Transaction, worker: str, acks: Sequence[Settlement]) -> bool:
+    def _ack_all(self, tx: Transaction, worker: str, acks: Sequence[Settlement], told: Told) -> bool:
         """All of them, or nothing. A batch goes to SQLite as one array, so that it is a few statements at any size."""
         deliveries = [ack.delivery for ack in acks]
         leases = rows.leases(deliveries)
         if leases is None:
             return False
+        left = _left(tx, leases, told)
         tx.db.execute("savepoint acks")
         self._remember(tx, acks, leases)
         tx.db.execute(sql("ack"), (apsw.carray(leases), worker))
@@ -107,17 +140,23 @@ class Settling:
             for queue, n in Counter(delivery.queue for delivery in deliveries).items():
                 tx.moved(queue, "running", "done", n)
             _ran(tx, acks)
+            for queue, kinds in left.items():
+                lanes.free(tx, queue, told[queue], kinds)
         return complete
 
-    def _ack_one(self, tx: Transaction, worker: str, ack: Settlement) -> bool:
+    def _ack_one(self, tx: Transaction, worker: str, ack: Settlement, bounds: Told) -> bool:
         delivery = ack.delivery
         lease = (delivery.receipt, delivery.fence, delivery.id, worker)
-        if tx.value(sql("owned"), lease) is None:
+        found = tx.rows(sql("owned"), lease)
+        if not found:
             return False
         self._remember_each(tx, [ack])
         tx.db.execute(sql("ack_one"), lease)
         _ran(tx, [ack])
         tx.moved(delivery.queue, "running", "done")
+        if (told := bounds.get(delivery.queue)) is not None:
+            stands = Stands(*found[0])
+            lanes.free(tx, delivery.queue, told, {(stands.mine, stands.task, stands.key): 1})
         return True
 
     def _remember(self, tx: Transaction, acks: Sequence[Settlement], leases: "array[int]") -> None:
@@ -162,13 +201,36 @@ def _with_result(lease: int, result: bytes | None) -> bytes:
     return b"%019d0" % lease if result is None else b"%019d1%b" % (lease, result)
 
 
-def _again(tx: Transaction, seq: int, queue: str, ruling: Ruling) -> None:
+def _left(tx: Transaction, leases: "array[int]", told: Mapping[str, Split]) -> dict[str, dict[lanes.Left, int]]:
+    """How many of each kind run under these leases, in queues that bound something."""
+    left: dict[str, dict[lanes.Left, int]] = {}
+    if told:
+        for queue, mine, task, key, n in tx.rows(sql("left_lanes"), (apsw.carray(leases),)):
+            if queue in told:
+                left.setdefault(queue, {})[mine, task, key] = n
+    return left
+
+
+def _home(stands: Stands, ruling: Ruling, told: Split | None) -> tuple[str, str | None, int | None]:
+    """In which lane one that goes back waits, what it was put into, where that says less, and if others wait for it."""
+    mine = stands.mine if ruling.lane is None else own(ruling.lane, parts(stands.mine).meters)
+    if told is None:
+        return mine, None, None
+    lane = place(mine, stands.task, stands.key, told)
+    first = told.spec.ordered and stands.key is not None and ruling.state is State.SCHEDULED
+    return lane, None if lane == mine else mine, 1 if first else None
+
+
+def _again(tx: Transaction, seq: int, queue: str, ruling: Ruling, where: tuple[str, str | None, int | None]) -> None:
     """Back to waiting: later, in a lane, or at its old place."""
-    number, failure = rows.LIVE_STATES.index(ruling.state), rows.pack_or_none(ruling.failure)
+    state, failure = rows.stored(ruling.state), rows.pack_or_none(ruling.failure)
     known = None if ruling.known is None else int(ruling.known)
-    values = (ruling.due, ruling.refund, ruling.lost, ruling.lane, failure, ruling.cause or None, known, tx.now)
-    tx.db.execute(sql("again"), (seq, number, *values))
-    tx.moved(queue, "running", str(ruling.state))
+    lane, home, first = where
+    values = (ruling.due, ruling.refund, ruling.lost, lane, failure, ruling.cause or None, known, tx.now, home, first)
+    tx.db.execute(sql("again"), (seq, state, *values))
+    tx.moved(queue, "running", "ready" if state == rows.READY else "scheduled")
+    if lane and state == rows.READY:
+        lanes.stir(tx, queue, {lane: 1})
     if ruling.move is Move.RETRY:
         tx.count(queue, "retried")
     tx.topics.add(QUEUE + queue)

@@ -11,7 +11,7 @@ import apsw
 import msgspec
 
 from forebay.engine.contract import Want
-from forebay.engine.sqlite import rows
+from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import ENDED
 from forebay.engine.sqlite.writer import Transaction, Writer
@@ -76,6 +76,7 @@ def _bury(tx: Transaction, seq: int) -> bool:
     tx.db.execute(sql("remove"), (seq,))
     queue = str(safe["queue"])
     tx.moved(queue, rows.live(state), "dead")
+    limits.recount(tx)
     tx.count(queue, "died")
     tx.topics.add(ENDED)
     return True

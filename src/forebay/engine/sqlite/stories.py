@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import apsw
+from msgspec.structs import replace
 
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
+from forebay.engine.sqlite.gates import all_closed
 from forebay.engine.sqlite.rows import sql
+from forebay.flow.lane import parts, shut
+from forebay.model.gate import Gate
 from forebay.model.lifecycle import FINAL, State
 from forebay.store.contract import Found
 
@@ -20,7 +24,19 @@ def read_all(db: Database, table: str, seqs: Sequence[int]) -> list[Found]:
     """Those of the rows that are still there, by number."""
     if not seqs:
         return []
-    return [story(row) for row in db.read(sql("stories"), (TABLES.index(table), apsw.carray(array("q", seqs))))]
+    found = [story(row) for row in db.read(sql("stories"), (TABLES.index(table), apsw.carray(array("q", seqs))))]
+    return seen(db, found) if table == "message" else found
+
+
+def seen(db: Database, found: Sequence[Found]) -> list[Found]:
+    """As people see them: what is ready behind a closed gate is parked."""
+    gates = all_closed(db) if any(one.state is State.READY for one in found) else []
+    return [replace(one, state=State.PARKED) if _is_shut(one, gates) else one for one in found]
+
+
+def _is_shut(found: Found, gates: Sequence[Gate]) -> bool:
+    where = (found.queue, found.lane, found.task, found.key)
+    return found.state is State.READY and any(shut(gate, *where) for gate in gates)
 
 
 def story(row: Sequence[Any]) -> Found:
@@ -31,7 +47,7 @@ def story(row: Sequence[Any]) -> Found:
     shown = due if state is State.SCHEDULED or state in FINAL else None
     return Found(
         id=rows.text(id_), queue=rows.text(queue), task=rows.text(task), state=state, attempt=attempt, lost=lost,
-        priority=priority, lane=rows.text(lane), key=_maybe(key), unique=_maybe(unique), body=body,
+        priority=priority, lane=parts(rows.text(lane)).lane, key=_maybe(key), unique=_maybe(unique), body=body,
         headers=rows.headers(headers), created=created, due=shown, expires=expires, started=started,
         worker=_maybe(worker), finished=finished, result=result,
         cause="" if state is State.RUNNING else flaw or rows.text(cause), failure=rows.failure(failure),

@@ -14,7 +14,7 @@ pytest.register_assert_rewrite(
         for name in (
             *("declare", "publish", "lease", "extend", "settle", "recover", "wait", "depth", "gates"),
             *("carried", "cancel", "many", "dead", "schedules", "results", "story", "debounce", "audits", "ahead"),
-            *("processes", "concurrency", "driving", "sentences", "struck", "kit", "stage"),
+            *("processes", "concurrency", "driving", "struck", "kit", "stage"),
         )
     )
 )
@@ -32,14 +32,15 @@ from forebay.testing.conformance.driving import TestDriving
 from forebay.testing.conformance.extend import TestExtend
 from forebay.testing.conformance.gates import TestGates, TestPark
 from forebay.testing.conformance.kit import ForgetWorker, Kit, forget_worker, kit, live
+from forebay.testing.conformance.lanes import TestOrdered, TestPaused, TestTurns
 from forebay.testing.conformance.lease import TestCaps, TestExpiry, TestLease, TestRotation
 from forebay.testing.conformance.many import TestMany
+from forebay.testing.conformance.meters import TestMeters, TestRates, TestSlots
 from forebay.testing.conformance.processes import TestDurable, TestShared
 from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUnique
 from forebay.testing.conformance.recover import TestRecover
 from forebay.testing.conformance.results import TestFind, TestMessages, TestProgress, TestRetention
 from forebay.testing.conformance.schedules import TestSchedules, TestSchedulesHeld
-from forebay.testing.conformance.sentences import TestSentences
 from forebay.testing.conformance.settle import TestFence, TestSettle
 from forebay.testing.conformance.stage import MakeBackend
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
@@ -72,21 +73,26 @@ __all__ = [
     "TestLease",
     "TestMany",
     "TestMessages",
+    "TestMeters",
+    "TestOrdered",
     "TestPark",
+    "TestPaused",
     "TestProgress",
     "TestPublish",
+    "TestRates",
     "TestRecover",
     "TestRelease",
     "TestRetention",
     "TestRotation",
     "TestSchedules",
     "TestSchedulesHeld",
-    "TestSentences",
     "TestSettle",
     "TestShared",
+    "TestSlots",
     "TestStory",
     "TestStruck",
     "TestTook",
+    "TestTurns",
     "TestUnique",
     "TestWait",
     "TestWatch",

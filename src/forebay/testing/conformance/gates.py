@@ -199,22 +199,46 @@ class TestPark:
         kit.open_gate(lane="x")
         assert (kit.depth().parked, kit.depth().ready) == (0, 2500)
 
-    def test_parked_in_an_open_lane_it_waits_for_a_time(self, kit: Kit) -> None:
-        """Nobody has closed the lane (yet, or any more), so no gate will wake it: the time it says does, or a default.
+    def test_parked_until_a_time_closes_its_lane_until_then(self, kit: Kit) -> None:
+        """In the same step, so that nobody else asks a provider in vain that has said when it may be asked again.
 
-        It is not leased again at once, thousands of times a second.
+        The gate is the holder's "throttle"; a time that comes sooner than the one before changes nothing.
         """
+        kit.needs("meters")
+        kit.publish("b", lane="smtp", delay=1)
         kit.finish(Park("smtp", "429", until=kit.now() + 30))
         found = kit.found("a")
-        assert (found.state, found.lane, found.cause, found.attempt) == ("scheduled", "smtp", "429", 0)
-        assert found.due == kit.now() + 30
+        assert (found.state, found.lane, found.cause, found.attempt) == ("parked", "smtp", "429", 0)
+        (gate,) = kit.run(kit.backend.gates())
+        assert (gate.queue, gate.lane, gate.holder, gate.reason, gate.until) == (
+            "q",
+            "smtp",
+            "throttle",
+            "429",
+            kit.now() + 30,
+        )
+        kit.clock.advance(29)
+        assert kit.take() == []
+        assert kit.depth().parked == 2
+        kit.clock.advance(1)
+        first, second = kit.lease()
+        kit.settle(Park("smtp", "429", kit.now() + 30), first)
+        kit.settle(Park("smtp", "429", kit.now() + 5), second)
         kit.clock.advance(29)
         assert kit.take() == []
         kit.clock.advance(1)
+        assert sorted(kit.take()) == ["a", "b"]
+
+    def test_parked_in_an_open_lane_it_waits_a_moment(self, kit: Kit) -> None:
+        """Nobody has closed the lane (yet, or any more), so no gate will wake it: it does so itself.
+
+        It is not leased again at once, thousands of times a second.
+        """
+        kit.publish("a")
         (delivery,) = kit.lease()
         for until in (None, kit.now() - 5):
             kit.settle(Park("smtp", "429", until), delivery)
-            assert kit.take() == []
+            assert (kit.state("a"), kit.take()) == ("scheduled", [])
             kit.clock.advance(PAUSE)
             (delivery,) = kit.lease()
         assert delivery.attempt == 1

@@ -17,7 +17,9 @@ from forebay.model.clock import SystemClock
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
+from forebay.model.meter import Meter
 from forebay.model.outcome import Ack, Outcome, Settlement
+from forebay.model.queue import QueueSpec
 from forebay.store.contract import Found, Query
 from forebay.testing.clock import ManualClock
 from forebay.testing.conformance.stage import MakeBackend, Stage
@@ -183,11 +185,24 @@ class Kit(Working):
 
     def close_gate(self, queue: str = "q", lane: str | None = None, reason: str = "", **more: Any) -> None:
         """Close a gate."""
+        if more.get("task") is not None or more.get("key") is not None:
+            self.needs("meters")
         self.run(self.backend.close_gate(queue, lane, reason, **more))
 
     def open_gate(self, queue: str = "q", lane: str | None = None, **more: Any) -> None:
         """Open a gate."""
         self.run(self.backend.open_gate(queue, lane, **more))
+
+    def declare(self, queue: str = "q", **options: Any) -> None:
+        """Declare a queue."""
+        if any(options.values()):
+            self.needs("meters")
+        self.run(self.backend.declare([QueueSpec(name=queue, **options)]))
+
+    def meters(self, *called: str) -> list[Meter]:
+        """Meters by their names."""
+        self.needs("meters")
+        return self.run(self.backend.meters(called))
 
     def tidy(self, limit: int = 5000) -> int:
         """Tidy up."""

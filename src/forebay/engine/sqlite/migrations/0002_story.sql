@@ -55,7 +55,6 @@ create unique index message_id on message (id);
 create index message_due on message (due) where state = 0;
 create index message_running on message (worker) where state = 2;
 create index message_cancel on message (worker) where cancel = 1;
-create index message_parked on message (queue, lane) where state = 3;
 create index message_expires on message (expires) where expires is not null;
 
 create index worker_alive on worker (until, boot) where state <> 'buried';
@@ -73,21 +72,12 @@ create table merged (id text primary key, holder text not null, until real not n
 create index merged_until on merged (until);
 
 -- for looking: by key, and what is rare among much else
-create index message_odd on message (seq) where state not between 0 and 3;
+create index message_odd on message (seq) where state not between 0 and 2;
 create index message_key on message (key, seq) where key is not null;
 create index message_later on message (queue, seq) where state = 0;
 create index finished_other on finished (state, seq) where state <> 'done';
 create index dead_task on dead (task, seq);
 create index dead_key on dead (key, seq) where key is not null;
-
--- a closed gate; lane '*' is the whole queue, until 0 is open: what is parked behind it has still to be woken
-create table closed (
-    queue text not null, lane text not null, holder text not null, reason text not null, since real not null, until real,
-    primary key (queue, lane, holder)
-) strict, without rowid;
-insert into closed select queue, lane, 'operator', reason, since, null from gate;
-drop table gate;
-create index closed_until on closed (until) where until is not null;
 
 -- form: a message as MessagePack, which the insert below writes by hand
 alter table schedule rename to old_schedule;
@@ -117,11 +107,56 @@ create table audit (
     detail text not null
 ) strict;
 
+-- lanes, meters, gates
+-- limits: rates, slots, and what waits apart, as MessagePack (flow.lane.Split); null: nothing of all that
+alter table queue add column limits blob;
+create index queue_limited on queue (name) where limits is not null;
+
+-- home: what it was put into, where `lane` says more (flow.lane). cost: what it takes from a rate, 1 if null
+-- holds: nothing of its lane starts before it, although it waits for a time
+alter table message add column home text;
+alter table message add column cost real;
+alter table message add column holds integer;
+create index message_holds on message (queue, lane) where holds = 1;
+alter table dead add column cost real;
+
+-- what was parked is ready, in a lane that is closed
+update message set state = 1 where state = 3;
+insert into tally select queue, 'ready', n from tally where name = 'parked' on conflict do update set n = n + excluded.n;
+delete from tally where name = 'parked';
+
+-- n: messages ready in it (not counted in the main lane). go: when it may be looked at, 0 always, null not before
+-- something happens; waits: the meter or gate that has to let something through first
+-- tat, running: the meter of the key that it is named after (model.meter), in the lane `|key:…` of that key
+drop table lane;
+create table lane (
+    queue text not null, lane text not null, n integer not null default 0, go real, waits text, tat real,
+    running integer not null default 0, primary key (queue, lane)
+) strict, without rowid;
+insert into lane (queue, lane, n, go) select queue, lane, sum(state = 1), 0 from message group by queue, lane;
+insert into lane (queue, lane, go) select name, '', 0 from queue where true on conflict do nothing;
+create index lane_go on lane (queue, go) where go is not null;
+create index lane_waits on lane (queue, waits) where waits is not null;
+
+create table meter (
+    name text primary key, rate real, burst real, slots integer, generation integer not null, running integer not null,
+    tat real not null
+) strict, without rowid;
+
+-- a closed gate; what: '' for all of the queue, 'lane:…', 'task:…' or 'key:…'; queue '' for all queues
+create table closed (
+    queue text not null, what text not null, holder text not null, reason text not null, since real not null, until real,
+    primary key (queue, what, holder)
+) strict, without rowid;
+insert into closed select queue, case lane when '*' then '' else 'lane:' || lane end, 'operator', reason, since, null from gate;
+drop table gate;
+create index closed_until on closed (until) where until is not null;
+
 -- all that is known of a message, wherever it is; texts as bytes, so that one that is no text hides no other row
 create view story as
 select 0 as place, seq, id as name, cast(id as blob) as id, cast(queue as blob) as queue, cast(task as blob) as task,
-    state, attempt, lost, priority, cast(lane as blob) as lane, cast(key as blob) as key, cast(once as blob) as once,
-    body, headers, created, due, expires, leased as started, cast(worker as blob) as worker, null as finished,
+    state, attempt, lost, priority, cast(coalesce(home, lane) as blob) as lane, cast(key as blob) as key,
+    cast(once as blob) as once, body, headers, created, due, expires, leased as started, cast(worker as blob) as worker, null as finished,
     null as result, cast(cause as blob) as cause, failure, progress
 from message
 union all

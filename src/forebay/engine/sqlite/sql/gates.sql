@@ -1,3 +1,3 @@
 -- texts as bytes, so that one that is no text hides no other row
-select cast(queue as blob), cast(lane as blob), cast(reason as blob), since, cast(holder as blob), until from closed
-where until is null or until > ?1 order by queue, lane <> '*', lane, holder
+select cast(queue as blob), cast(what as blob), cast(reason as blob), since, cast(holder as blob), until from closed
+where until is null or until > ?1

@@ -3,7 +3,7 @@ insert into finished (
     id, queue, lane, task, state, priority, attempt, lost, created, due, late, started, finished, expires, worker, key,
     once, headers, result, failure, progress
 )
-select id, queue, lane, task, 'done', priority, attempt, lost, created, due, expires, leased, ?3, ?4, worker, key, once,
+select id, queue, coalesce(home, lane), task, 'done', priority, attempt, lost, created, due, expires, leased, ?3, ?4, worker, key, once,
     headers, ?5, failure, progress
 from message where seq = ?1 and fence = ?2
 on conflict do nothing

@@ -3,7 +3,7 @@ insert into finished (
     id, queue, lane, task, state, priority, attempt, lost, created, due, late, started, finished, expires, worker, key,
     once, headers, result, failure, progress
 )
-select id, queue, lane, task, 'done', priority, attempt, lost, created, due, expires, leased, ?2, ?3, worker, key, once,
+select id, queue, coalesce(home, lane), task, 'done', priority, attempt, lost, created, due, expires, leased, ?2, ?3, worker, key, once,
     headers, iif(substr(ack.value, 20, 1) = x'31', substr(ack.value, 21), null), failure, progress
 from carray(?1) as ack
 cross join message on message.seq = cast(cast(substr(ack.value, 1, 19) as text) as integer) >> 20

@@ -2,5 +2,5 @@
 select seq, cast(queue as blob), cancel, lost, (
     select id from message as other indexed by message_unique
     where other.once is not null and other.once = message.once and other.state <> 2
-)
+), lane, coalesce(home, lane), task, key
 from message indexed by message_running where state = 2 and worker is cast(?1 as text)

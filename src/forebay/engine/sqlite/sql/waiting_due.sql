@@ -3,5 +3,5 @@ select seq from (select seq from message indexed by message_due where state = 0 
 union
 select seq from (
     select seq from message indexed by message_expires
-    where expires is not null and expires <= ?1 and state in (0, 1, 3) limit ?2
+    where expires is not null and expires <= ?1 and state in (0, 1) limit ?2
 )

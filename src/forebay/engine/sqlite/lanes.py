@@ -1,0 +1,344 @@
+"""Leases from a queue that bounds something: lanes in turn, as far as their meters and gates let them.
+
+A lane is in the file while it holds something, or its meter has to remember something; it is looked at when it may go
+(`go`), and says what it waits for. So a lease costs what it looks at, however many lanes are empty, asleep or closed.
+`flow.grant` and `flow.lane` decide; here it is carried out, for many lanes in a few statements.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import apsw
+
+from forebay.engine.sqlite import limits, rows
+from forebay.engine.sqlite.ended import without_ended
+from forebay.engine.sqlite.gates import closed, what_of
+from forebay.engine.sqlite.limits import ANY, OVER
+from forebay.engine.sqlite.passing import Head, Meters, names
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.topics import QUEUE
+from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.grant import Grant, grant, through
+from forebay.flow.lane import Split, key_lane, parts, place, shut
+from forebay.model.gate import Gate
+from forebay.model.meter import Meter
+
+#: Messages that a lease moves at once to the lane where they wait from now on, and lanes that it wakes at once.
+BITE, WAKE = 1_000, 1_000
+#: Lanes looked at beyond those that are asked for: some may not give anything.
+SPARE = 16
+#: Lanes that are few enough to be asked one by one for several messages each.
+FEW = 8
+#: Times that one lease looks again, after it has moved messages to other lanes.
+LOOKS = 3
+#: Pages of lanes that one lease turns over, if it finds nothing in the first.
+PAGES = 20
+
+#: What tells where a message that runs belongs: its own lane, its task, its key.
+Left = tuple[str, str, str | None]
+
+
+class Lane:
+    """One lane as a lease looks at it; `go` and `waits` are what it leaves behind."""
+
+    __slots__ = ("derived", "go", "n", "name", "running", "taken", "tat", "touched", "waits")
+
+    def __init__(self, name: str, n: int, go: float | None, tat: float | None, running: int) -> None:
+        self.name, self.n, self.go, self.tat, self.running = name, n, go, tat, running
+        self.taken, self.touched = 0, False
+        self.waits: str | None = None
+        self.derived = "|" in name  # it is there only while it holds something
+
+    def say(self, go: float | None, waits: str | None = None) -> None:
+        """When it may be looked at again (None: not before something happens), and what it waits for."""
+        self.go, self.waits, self.touched = go, waits, True
+
+    def give(self, n: int) -> None:
+        """`n` messages leave it."""
+        self.n, self.taken, self.touched = self.n - n, self.taken + n, self.touched or bool(n)
+
+
+def stir(tx: Transaction, queue: str, lanes: Mapping[str, int]) -> None:
+    """So many more messages are ready in each of these lanes; the main lane is not counted."""
+    tx.db.executemany(
+        sql("stir"), [(queue, lane, n, tx.now + ANY if "|" in lane else 0) for lane, n in lanes.items() if lane]
+    )
+
+
+def nudge(tx: Transaction, queue: str, lane: str) -> None:
+    """What this lane waited for is gone: it may be looked at."""
+    tx.db.execute(
+        "update lane set go = ?3 where queue = ?1 and lane = ?2 and n > 0 and waits is null and go is not 0",
+        (queue, lane, tx.now + ANY),
+    )
+
+
+def free(tx: Transaction, queue: str, told: Split, left: Mapping[Left, int]) -> None:
+    """So many messages of each kind do not run any more: the slots that they had are free."""
+    meters, keys = Counter[str](), Counter[str]()
+    for (mine, task, key), n in left.items():
+        meters.update(dict.fromkeys(names(queue, told, mine, task, key), n))
+        if key is not None and told.key_slots is not None:
+            keys[key] += n
+    tx.db.executemany(
+        "update meter set running = max(0, running - ?) where name = ?", [(n, name) for name, n in meters.items()]
+    )
+    if keys:
+        _free_keys(tx, queue, keys)
+    tx.topics.add(QUEUE + queue)
+
+
+def _free_keys(tx: Transaction, queue: str, keys: Mapping[str, int]) -> None:
+    tx.db.executemany(sql("vacate"), [(queue, key_lane(key), n, tx.now + ANY) for key, n in keys.items()])
+    tx.db.execute(sql("forget_lanes"), (queue, rows.many(map(key_lane, keys)), tx.now))
+    for (thing,) in tx.rows(sql("waits"), (queue,)):
+        if thing.startswith("key:") and thing.removeprefix("key:") in keys:
+            tx.db.execute(sql("wake_lanes"), (queue, thing, tx.now + ANY, -1))
+
+
+class Turn:
+    """One lease from one queue.
+
+    Args:
+        caps: bounds of the worker by lane, as `Want.caps`; counted down.
+
+    Attributes:
+        again: when the meter of the queue lets more through, if it is what holds up more.
+    """
+
+    def __init__(self, tx: Transaction, queue: str, told: Split, caps: dict[str, int]) -> None:
+        self._tx, self._queue, self._told, self._caps = tx, queue, told, caps
+        self._gates: Sequence[Gate] = closed(tx, queue)
+        self._meters = Meters(tx, queue, told)
+        self._seen: dict[str, Lane] = {}
+        self._moved = False
+        self.again: float | None = None
+
+    def take(self, worker: str, limit: int, first: int) -> list[tuple[Any, ...]]:
+        """Up to `limit` rows as `lease.sql` gives them; `first` says by its oddness which lanes come first."""
+        if any(what_of(gate) == "" for gate in self._gates):
+            return []
+        if not (answer := self._own(limit)).n:
+            self.again = answer.again
+            return []
+        self._wake()
+        tat = self._tx.now + OVER
+        self._tx.db.execute(sql("let_go"), (self._queue, tat, OVER / 2, WAKE))
+        found: list[tuple[Any, ...]] = []
+        for _ in range(LOOKS):  # what was moved waits elsewhere by now, and may be had there
+            self._moved = False
+            found += self._choose(worker, limit - len(found), first)
+            self._write_down()
+            if not self._moved or len(found) == limit:
+                break
+        if len(found) < limit and not (answer := self._own(1)).n:
+            self.again = answer.again
+        return found
+
+    def _lease(self, worker: str, chosen: Sequence[int]) -> list[tuple[Any, ...]]:
+        found = self._tx.rows(sql("lease_rows"), (worker, self._tx.now, apsw.carray(array("q", chosen))))
+        return without_ended(self._tx, self._queue, found)
+
+    def _own(self, want: int) -> Grant:
+        """What the meter of the queue says."""
+        meter = self._meters.named(f"queue:{self._queue}")
+        return Grant(want, 0.0, None) if meter is None else grant(meter, self._tx.now, want)
+
+    def _wake(self) -> None:
+        """Lanes that waited for a gate that is open, or for a meter that has room, may be looked at."""
+        closed_now = {what_of(gate) for gate in self._gates}
+        for (thing,) in self._tx.rows(sql("waits"), (self._queue,)):
+            kind, _, name = thing.partition(":")
+            ready = 0 if kind == "key" or name in closed_now else WAKE
+            if kind == "meter" and (meter := self._meters.named(name)) is not None:
+                ready = grant(meter, self._tx.now, WAKE).n
+            if ready:
+                self._tx.db.execute(sql("wake_lanes"), (self._queue, thing, self._tx.now + ANY, ready))
+
+    def _choose(self, worker: str, limit: int, first: int) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        left = limit
+        for page in self._pages(limit + SPARE):
+            hungry = sorted(page, key=lambda lane: lane.derived is (first % 2 == 0))
+            while hungry and left:
+                share = -(-left // len(hungry)) if len(hungry) <= FEW else 1
+                asked, hungry = hungry[:left], hungry[left:]
+                heads = self._heads(asked, share)
+                chosen: list[int] = []
+                for lane in asked:
+                    got = self._from(lane, heads[lane.name], min(share, left)) if left else []
+                    chosen += got
+                    left -= len(got)
+                    if got and len(got) == share:
+                        hungry.append(lane)
+                if chosen:
+                    found += self._lease(worker, chosen)
+            if not left or not self._own(1).n:
+                break
+        return found
+
+    def _pages(self, size: int) -> Iterator[list[Lane]]:
+        """Lanes that may go, in their order; those that are empty are told to leave."""
+        unwanted = [] if self._told.spec.ordered else [lane for lane, cap in self._caps.items() if cap <= 0]
+        for page in range(PAGES):
+            values = (self._queue, self._tx.now, ANY, page * size, size, rows.many(unwanted or "|"))
+            found = [Lane(*row) for row in self._tx.rows(sql("eligible"), values)]
+            self._seen.update({lane.name: lane for lane in found})
+            self._meters.kept.update({lane.name: (lane.running, lane.tat) for lane in found})
+            for lane in [lane for lane in found if lane.derived and lane.n <= 0]:
+                self._empty(lane)
+            full = [lane for lane in found if not lane.derived or lane.n > 0]
+            yield self._not_held(full) if self._told.spec.ordered else full
+            if len(found) < size:
+                return
+        self._tx.topics.add(QUEUE + self._queue)  # there are more to look at
+
+    def _not_held(self, lanes: list[Lane]) -> list[Lane]:
+        """Without those whose first message waits for a time, and lets nobody pass."""
+        names = rows.many(lane.name for lane in lanes)
+        held = dict(self._tx.rows(sql("held_lanes"), (self._queue, names)))
+        for lane in lanes:
+            if lane.name in held:
+                lane.say(held[lane.name])
+        return [lane for lane in lanes if lane.name not in held]
+
+    def _heads(self, lanes: Sequence[Lane], share: int) -> dict[str, list[Head]]:
+        """The first messages of each lane, at most `share`; of lanes that give one each, all in one statement."""
+        one_each = share == 1 or self._told.key_slots == 1
+        alone = [lane.name for lane in lanes if lane.derived] if one_each else []
+        heads: dict[str, list[Head]] = {name: [] for name in alone}
+        if alone:
+            for row in self._tx.rows(sql("heads"), (self._queue, self._tx.now, rows.many(alone))):
+                heads[row[1]] = [Head(*row)]
+        for lane in lanes:
+            if lane.name not in heads:
+                heads[lane.name] = self._line(lane, share)
+        return heads
+
+    def _line(self, lane: Lane, n: int) -> list[Head]:
+        return [Head(*row) for row in self._tx.rows(sql("line"), (self._queue, self._tx.now, lane.name, n))]
+
+    def _from(self, lane: Lane, heads: Sequence[Head], most: int) -> list[int]:
+        """What this lane gives now; if that is less than it was asked for, it says why."""
+        here = [head for head in heads if self._belongs(head)]
+        if len(here) < len(heads):
+            self._move(lane)
+            here = [head for head in self._line(lane, most) if self._belongs(head)]
+        elif not heads and lane.derived:  # whatever was counted: what is left there is too late to start
+            lane.n = 0
+            self._empty(lane)
+        if not here:
+            return []
+        own = parts(here[0].mine).lane
+        if (cap := self._caps.get(own, most)) <= 0:
+            return []
+        if (gate := self._shut(here[0], own)) is not None:
+            if lane.derived:
+                lane.say(None, f"gate:{what_of(gate)}")
+            return []
+        n = self._through(lane, here[: min(most, cap)])
+        if own in self._caps:
+            self._caps[own] -= n
+        return [head.seq for head in here[:n]]
+
+    def _belongs(self, head: Head) -> bool:
+        return place(head.mine, head.task, head.key, self._told) == head.lane
+
+    def _shut(self, head: Head, own: str) -> Gate | None:
+        return next((gate for gate in self._gates if shut(gate, self._queue, own, head.task, head.key)), None)
+
+    def _through(self, lane: Lane, heads: Sequence[Head]) -> int:
+        """How many pass all meters; those are charged. Then the lane says when it may be looked at again."""
+        meters = self._meters.passed(heads[0])
+        n, after = through(meters, self._tx.now, [head.cost for head in heads])
+        if n:
+            self._meters.charge(after)
+        lane.give(n)
+        if not lane.derived:
+            return n
+        if lane.n <= 0:
+            self._empty(lane)
+        else:
+            refused = next(
+                (one for one in after if not grant(one, self._tx.now, 1, heads[min(n, len(heads) - 1)].cost).n), None
+            )
+            self._say(lane, refused, heads[0])
+        return n
+
+    def _say(self, lane: Lane, refused: Meter | None, head: Head) -> None:
+        """When a lane may go again that still holds something."""
+        now = self._tx.now
+        if refused is None or refused.name == f"queue:{self._queue}":
+            lane.say(now + ANY)
+            return
+        again = grant(refused, now, 1, head.cost).again
+        if again is not None:
+            lane.say(max(again, now))
+        elif head.key is not None and refused.name == Meters.each(head.key):
+            lane.say(None, None if lane.name == key_lane(head.key) else f"key:{head.key}")
+        else:
+            lane.say(None, f"meter:{refused.name}")
+
+    def _empty(self, lane: Lane) -> None:
+        """Nothing is ready in it: it leaves, or stays for what its meter has to remember."""
+        self._remember(lane)
+        lane.say(lane.tat + OVER if lane.tat is not None and lane.tat > self._tx.now else None)
+
+    def _remember(self, lane: Lane) -> None:
+        """In the lane that is named after a key: the meter of that key."""
+        if (meter := self._meters.in_lane(lane.name)) is not None:
+            lane.tat = meter.tat if meter.rate else None
+            lane.running = meter.running if self._told.key_slots is not None else 0
+
+    def _move(self, lane: Lane) -> None:
+        """Messages at the front of a lane that wait elsewhere from now on go there; a bite of them at a time."""
+        moved, lanes = list[tuple[str, str | None, int]](), Counter[str]()
+        for head in self._line(lane, BITE):
+            there = place(head.mine, head.task, head.key, self._told)
+            if there != lane.name:
+                moved.append((there, None if there == head.mine else head.mine, head.seq))
+                lanes[there] += 1
+        self._tx.db.executemany("update message set lane = ?, home = ? where seq = ?", moved)
+        stir(self._tx, self._queue, lanes)
+        for name in lanes.keys() & self._seen.keys():
+            self._seen[name].n += lanes[name]
+            self._seen[name].say(self._tx.now + ANY)
+        lane.give(len(moved))
+        self._moved = True
+        self._tx.topics.add(QUEUE + self._queue)  # more of them may stand in front, and they are elsewhere to be had
+
+    def _write_down(self) -> None:
+        """What this lease has changed: lanes, and what meters let through."""
+        self._meters.write_down()
+        self._keep_meters()
+        written, gone = list[tuple[Any, ...]](), list[str]()
+        for lane in [lane for lane in self._seen.values() if lane.touched]:
+            self._remember(lane)
+            if not lane.derived:
+                stir(self._tx, self._queue, {lane.name: -lane.taken} if lane.taken else {})
+            elif lane.n <= 0 and not lane.running and (lane.tat or 0.0) <= self._tx.now:
+                gone.append(lane.name)
+            else:
+                written.append((self._queue, lane.name, -lane.taken, lane.go, lane.waits, lane.tat, lane.running))
+        self._tx.db.executemany(sql("write_lane"), written)
+        if gone:
+            self._let_go(gone)
+        self._seen = {}
+
+    def _keep_meters(self) -> None:
+        """Of keys whose messages were taken from lanes that are not named after the key alone."""
+        for key in self._meters.keys:
+            if key_lane(key) not in self._seen and (meter := self._meters.of(key)) is not None:
+                tat = meter.tat if meter.rate else None
+                running = meter.running if self._told.key_slots is not None else 0
+                go = tat + OVER if tat is not None and tat > self._tx.now else None
+                self._tx.db.execute(sql("keep_meter"), (self._queue, key_lane(key), go, tat, running))
+
+    def _let_go(self, names: Sequence[str]) -> None:
+        """Lanes that hold nothing go away, and with the last of a task or key what told it apart."""
+        self._tx.db.execute(sql("drop_lanes"), (self._queue, rows.many(names)))
+        told, some = self._told, [parts(name) for name in names]
+        if told.plain or any(part.task in told.tasks or part.key in told.keys for part in some):
+            limits.forget(self._tx, self._queue)

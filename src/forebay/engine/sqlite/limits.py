@@ -1,0 +1,171 @@
+"""What a queue bounds and tells apart: kept in its row, followed by every process, and obeyed for what waits already.
+
+A change writes no message. Where the lanes are others from now on, leases move what they meet (`lanes.py`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
+
+from forebay.engine.sqlite import rows
+from forebay.engine.sqlite.topics import QUEUE
+from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.lane import Split, parts, passes, place
+from forebay.model.meter import Meter
+from forebay.model.queue import QueueSpec
+
+#: Seconds before its time that a lane is written down which may be looked at anyhow: then no date that somebody sets
+#: makes it wait, and lanes that may go still stand in the order in which they had their turn.
+ANY = -1e10
+#: Seconds after its time that a lane is written down which is empty, and only there for what its meter remembers until
+#: then: no lease looks at it.
+OVER = 1e10
+
+_split = msgspec.msgpack.Decoder(Split).decode
+
+
+@lru_cache(256)
+def split(limits: bytes) -> Split:
+    """From the column `limits` of a queue."""
+    return _split(limits)
+
+
+def limited(tx: Transaction) -> dict[str, Split]:
+    """The queues that bound something, or tell something apart."""
+    found = tx.rows("select name, limits from queue indexed by queue_limited where limits is not null")
+    return {name: split(limits) for name, limits in found}
+
+
+def of_queue(tx: Transaction, queue: str) -> Split | None:
+    """What one queue bounds and tells apart; None if nothing."""
+    limits: bytes | None = tx.value("select limits from queue where name = ?", (queue,))
+    return None if limits is None else split(limits)
+
+
+def introduce(tx: Transaction, queue: str) -> None:
+    """Make a queue known; gates that hold for all queues hold for it as well."""
+    tx.db.execute("insert into queue (name) values (?) on conflict do nothing", (queue,))
+    if tx.db.changes():
+        tx.db.execute("insert into lane (queue, lane, go) values (?, '', 0) on conflict do nothing", (queue,))
+        for (what,) in tx.rows("select distinct what from closed where queue = ''"):
+            tell_apart(tx, queue, what)
+
+
+def declare(tx: Transaction, specs: Iterable[QueueSpec]) -> None:
+    """Add or change queues; one that an app merely uses is left as it was declared elsewhere."""
+    for spec in specs:
+        introduce(tx, spec.name)
+        if spec.assumed:
+            continue
+        tx.db.execute("update queue set ttl = ?2 where name = ?1 and ttl is not ?2", (spec.name, spec.ttl))
+        known = of_queue(tx, spec.name) or Split(QueueSpec(name=spec.name))
+        bounds = replace(spec, ttl=None)
+        if bounds != known.spec:
+            _change(tx, spec.name, known, replace(known, spec=bounds))
+
+
+def tell_apart(tx: Transaction, queue: str, what: str) -> None:
+    """From now on, what is of this task ("task:…") or key ("key:…") waits by itself."""
+    kind, _, name = what.partition(":")
+    known = of_queue(tx, queue) or Split(QueueSpec(name=queue))
+    if kind == "task" and name not in known.tasks:
+        _change(tx, queue, known, replace(known, tasks=(*known.tasks, name)))
+    elif kind == "key" and name not in known.keys:
+        _change(tx, queue, known, replace(known, keys=(*known.keys, name)))
+    elif kind == "named" and not known.named:
+        _change(tx, queue, known, replace(known, named=True))
+
+
+def forget(tx: Transaction, queue: str) -> None:
+    """Tell apart no more what nobody asks for and nothing waits in: once a lane has run empty."""
+    known = of_queue(tx, queue)
+    if known is None:
+        return
+    asked = {what for (what,) in tx.rows("select what from closed where queue in (?, '')", (queue,))}
+    left = [parts(lane) for (lane,) in tx.rows("select lane from lane where queue = ? and lane like '%|%'", (queue,))]
+    tasks = {part.task for part in left} | {name for name in known.tasks if _asks(tx, asked, queue, f"task:{name}")}
+    keys = {part.key for part in left} | {name for name in known.keys if _asks(tx, asked, queue, f"key:{name}")}
+    fewer = replace(
+        known, tasks=tuple(name for name in known.tasks if name in tasks),
+        keys=tuple(name for name in known.keys if name in keys),
+    )  # fmt: skip
+    if fewer != known or (fewer.plain and not left):
+        _write(tx, queue, None if fewer.plain and not left else fewer)
+
+
+def _asks(tx: Transaction, asked: set[str], queue: str, what: str) -> bool:
+    kind, _, name = what.partition(":")
+    return what in asked or bool(tx.value("select 1 from meter where name = ?", (f"{kind}:{queue}:{name}",)))
+
+
+def _write(tx: Transaction, queue: str, wanted: Split | None) -> None:
+    tx.db.execute("update queue set limits = ? where name = ?", (None if wanted is None else rows.pack(wanted), queue))
+
+
+def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
+    """Write down what a queue bounds from now on, and wake whoever waits by what it bounded before."""
+    lanes = tx.value("select 1 from lane where queue = ? and lane like '%|%'", (queue,))
+    _write(tx, queue, None if after.plain and not lanes else after)
+    own = Meter(name=f"queue:{queue}", rate=after.spec.rate, burst=after.spec.burst, slots=after.spec.concurrency)
+    if (own.rate, own.burst, own.slots) != (before.spec.rate, before.spec.burst, before.spec.concurrency):
+        put(tx, own)
+        if own.rate is None and own.slots is None:
+            tx.db.execute("delete from meter where name = ?", (own.name,))
+    key = Meter(name="", rate=after.spec.key_rate, burst=after.spec.key_burst)
+    latest = tx.now + (1 / key.rate if key.rate else 0.0)
+    tx.db.execute("update lane set tat = min(tat, ?2) where queue = ?1 and tat > ?2", (queue, latest))
+    tx.db.execute(
+        "update lane set go = ?2 where queue = ?1 and n > 0 and waits is null and go is not 0", (queue, tx.now + ANY)
+    )
+    tx.topics.add(QUEUE + queue)
+    recount(tx)
+
+
+def put(tx: Transaction, meter: Meter) -> None:
+    """Bounds of a meter; what it has let through stays counted, and a rate that was raised holds at once."""
+    latest = tx.now + (1 / meter.rate if meter.rate else 0.0)
+    tx.db.execute(
+        "insert into meter (name, rate, burst, slots, generation, running, tat) values (?1, ?2, ?3, ?4, 1, 0, 0) "
+        "on conflict do update set rate = ?2, burst = ?3, slots = ?4, generation = generation + 1, tat = min(tat, ?5)",
+        (meter.name, meter.rate, meter.burst, meter.slots, latest),
+    )
+
+
+def recount(tx: Transaction) -> None:
+    """Lanes of what runs, and how many run behind each meter, anew: few rows, and rarely."""
+    known, meters, lanes = limited(tx), Counter[str](), Counter[tuple[str, str]]()
+    running = tx.rows(
+        "select seq, queue, lane, task, key, coalesce(home, lane) from message indexed by message_running "
+        "where state = 2"
+    )
+    for seq, queue, lane, task, key, mine in running:
+        told = known.get(queue)
+        now = mine if told is None else place(mine, task, key, told)
+        if now != lane:
+            tx.db.execute(
+                "update message set lane = ?, home = ? where seq = ?", (now, None if now == mine else mine, seq)
+            )
+        meters.update(passes(queue, mine, task, key))
+        if told is not None and key is not None and told.key_slots is not None:
+            lanes[queue, key] += 1
+    tx.db.execute("update lane set running = 0 where running <> 0")
+    tx.db.executemany(rows.sql("occupy"), [(queue, f"|key:{key}", n) for (queue, key), n in lanes.items()])
+    tx.db.execute("update meter set running = 0 where running <> 0")
+    tx.db.executemany("update meter set running = ? where name = ?", [(n, name) for name, n in meters.items()])
+
+
+def meter(row: tuple[str, float | None, float | None, int | None, int, int, float]) -> Meter:
+    """From the columns of table `meter`."""
+    name, rate, burst, slots, generation, running, tat = row
+    return Meter(name=name, rate=rate, burst=burst, slots=slots, generation=generation, running=running, tat=tat)
+
+
+def key_meter(name: str, told: Split, running: int, tat: float | None) -> Meter:
+    """The meter of one key, from what its lane remembers."""
+    spec = told.spec
+    return Meter(
+        name=name, rate=spec.key_rate, burst=spec.key_burst, slots=told.key_slots, running=running, tat=tat or 0.0
+    )

@@ -1,0 +1,79 @@
+"""Meters by name: rates and slots that anybody may put; what passes them is counted here alone."""
+
+from collections.abc import Sequence
+
+from forebay.engine.sqlite import limits, rows
+from forebay.engine.sqlite.database import Database
+from forebay.engine.sqlite.limits import ANY
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.topics import QUEUE
+from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.lane import key_lane
+from forebay.model.meter import Meter
+
+
+class MeterRows:
+    """The `Meters` role of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def put_meters(self, meters: Sequence[Meter]) -> list[bool]:
+        """See `store.contract.Meters.put_meters`."""
+        return await self._db.writer.submit(_put, meters)
+
+    async def meters(self, names: Sequence[str] | None = None) -> list[Meter]:
+        """See `store.contract.Meters.meters`."""
+        if names is None:
+            return [limits.meter(row) for row in self._db.read(sql("meters"))]
+        return [meter for name in sorted(set(names)) if (meter := self._named(name)) is not None]
+
+    def _named(self, name: str) -> Meter | None:
+        found = self._db.read(sql("meter"), (name,))
+        return limits.meter(found[0]) if found else self._of_key(name)
+
+    def _of_key(self, name: str) -> Meter | None:
+        """The meter that a queue has for each key, of one key."""
+        kind, _, rest = name.partition(":")
+        queue, _, key = rest.partition(":")
+        told = self._db.read("select limits from queue where name = ? and limits is not null", (queue,))
+        if kind != "key" or not told or not (split := limits.split(told[0][0])).by_key:
+            return None
+        lane = self._db.read("select running, tat from lane where queue = ? and lane = ?", (queue, key_lane(key)))
+        running, tat = lane[0] if lane else (0, None)
+        return limits.key_meter(name, split, running, tat)
+
+    async def drop_meters(self, names: Sequence[str]) -> None:
+        """See `store.contract.Meters.drop_meters`."""
+        await self._db.writer.submit(_drop, names)
+
+
+def _put(tx: Transaction, meters: Sequence[Meter]) -> list[bool]:
+    put = [_put_one(tx, meter) for meter in meters]
+    if any(put):
+        limits.recount(tx)
+        _tell(tx)
+    return put
+
+
+def _put_one(tx: Transaction, meter: Meter) -> bool:
+    if (tx.value("select generation from meter where name = ?", (meter.name,)) or 0) != meter.generation:
+        return False
+    limits.put(tx, meter)
+    kind, _, rest = meter.name.partition(":")
+    queue, _, name = rest.partition(":")
+    if kind in ("queue", "task", "key") and queue:
+        limits.introduce(tx, queue)
+        limits.tell_apart(tx, queue, f"{kind}:{name}" if kind != "queue" else "named:")
+    return True
+
+
+def _drop(tx: Transaction, names: Sequence[str]) -> None:
+    tx.db.execute("delete from meter where name in (select cast(value as text) from carray(?))", (rows.many(names),))
+    _tell(tx)
+
+
+def _tell(tx: Transaction) -> None:
+    """What waits by what the meters were before is looked at anew, wherever it is."""
+    tx.topics.update(QUEUE + queue for (queue,) in tx.rows("select name from queue"))
+    tx.db.execute("update lane set go = ? where go > ? and n > 0", (tx.now + ANY, tx.now))

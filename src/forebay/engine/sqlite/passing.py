@@ -1,0 +1,97 @@
+"""The meters that a lease meets, and what it takes from them. Those that a queue has for each key are in its lanes."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from forebay.engine.sqlite import limits
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.lane import Split, key_lane, parts
+from forebay.model.meter import Meter
+
+
+class Head(NamedTuple):
+    """A message that may start: as `heads.sql` and `line.sql` tell of it."""
+
+    seq: int
+    lane: str
+    task: str
+    key: str | None
+    mine: str
+    cost: float
+
+
+def names(queue: str, told: Split, mine: str, task: str, key: str | None) -> list[str]:
+    """The meters that a message passes, but for those that its queue has for every key."""
+    found = [f"queue:{queue}", *parts(mine).meters]
+    found += [f"task:{queue}:{task}"] if task in told.tasks else []
+    return [*found, f"key:{queue}:{key}"] if key in told.keys else found
+
+
+class Meters:
+    """The meters that a lease meets: those with a name of their own, and those that a queue has for every key."""
+
+    def __init__(self, tx: Transaction, queue: str, told: Split) -> None:
+        self._tx, self._queue, self._told = tx, queue, told
+        self.kept: dict[str, tuple[int, float | None]] = {}  # what lanes say of the meter of their key
+        self._named: dict[str, Meter | None] = {}
+        self._each: dict[str, Meter] = {}
+        self._charged: set[str] = set()
+
+    @staticmethod
+    def each(key: str) -> str:
+        """What the meter of a key is called here."""
+        return f"each:{key}"
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys whose meters were looked at."""
+        return {name.removeprefix("each:") for name in self._each}
+
+    def of(self, key: str) -> Meter | None:
+        """The meter of a key, if it was looked at."""
+        return self._each.get(self.each(key))
+
+    def in_lane(self, lane: str) -> Meter | None:
+        """The meter that is kept in a lane, if it was looked at."""
+        return self._each.get(self.each(lane.removeprefix(key_lane("")))) if lane.startswith(key_lane("")) else None
+
+    def named(self, name: str) -> Meter | None:
+        """The meter of that name, if there is one."""
+        if name not in self._named:
+            found = self._tx.rows(sql("meter"), (name,))
+            self._named[name] = limits.meter(found[0]) if found else None
+        return self._named[name]
+
+    def passed(self, head: Head) -> list[Meter]:
+        """All that this message has to pass."""
+        known = names(self._queue, self._told, head.mine, head.task, head.key)
+        meters = [meter for name in known if (meter := self.named(name)) is not None]
+        if head.key is not None and self._told.by_key:
+            meters.append(self._key(head.key))
+        return meters
+
+    def _key(self, key: str) -> Meter:
+        if (meter := self.of(key)) is None:
+            lane = key_lane(key)
+            if lane not in self.kept:
+                found = self._tx.rows("select running, tat from lane where queue = ? and lane = ?", (self._queue, lane))
+                self.kept[lane] = found[0] if found else (0, None)
+            meter = limits.key_meter(self.each(key), self._told, *self.kept[lane])
+            self._each[meter.name] = meter
+        return meter
+
+    def charge(self, meters: Iterable[Meter]) -> None:
+        """What they are after messages have passed."""
+        for meter in meters:
+            if meter.name in self._each:
+                self._each[meter.name] = meter
+            else:
+                self._named[meter.name] = meter
+                self._charged.add(meter.name)
+
+    def write_down(self) -> None:
+        """Those with a name; a key's is kept in its lane."""
+        charged = [meter for name in self._charged if (meter := self._named[name]) is not None]
+        values = [(meter.running, meter.tat, meter.name) for meter in charged]
+        self._tx.db.executemany("update meter set running = ?, tat = ? where name = ?", values)

@@ -1,0 +1,19 @@
+-- the first message of each of the lanes ?3 of a queue
+with asked (lane) as (select cast(value as text) from carray(?3))
+select message.seq, message.lane, message.task, message.key, coalesce(message.home, message.lane), coalesce(message.cost, 1.0)
+from asked cross join message on message.seq = (
+    select seq from (
+        select seq, priority from (
+            select seq, priority from message indexed by message_fresh
+            where state = 1 and due is null and queue = ?1 and lane = asked.lane and (expires is null or expires > ?2)
+            order by priority desc, seq limit 1
+        )
+        union all
+        select seq, priority from (
+            select seq, priority from message indexed by message_back
+            where state = 1 and due is not null and queue = ?1 and lane = asked.lane and (expires is null or expires > ?2)
+            order by priority desc, seq limit 1
+        )
+    )
+    order by priority desc, seq limit 1
+)

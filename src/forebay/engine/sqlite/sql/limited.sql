@@ -1,0 +1,1 @@
+select name, limits from queue indexed by queue_limited where limits is not null

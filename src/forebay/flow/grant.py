@@ -1,0 +1,92 @@
+"""How many messages a meter lets through now: a rate by GCRA, for a whole batch at once, and a number of slots.
+
+Pure; the one formula that engines may also carry out in a language of their own, which a generated test holds equal to
+this one. Source: the generic cell rate algorithm, ITU-T I.371, in its virtual scheduling form.
+"""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from forebay.model.meter import Meter
+
+#: Seconds that a visit may come late without a start being lost: who asks every few milliseconds keeps the rate.
+LATE = 0.1
+
+
+class Grant(msgspec.Struct, frozen=True, gc=False):
+    """What a meter says.
+
+    Attributes:
+        n: how many may start now.
+        tat: its `Meter.tat` once they have.
+        again: when it may let one more through, seconds since the epoch; None if that takes a free slot.
+    """
+
+    n: int
+    tat: float
+    again: float | None
+
+
+def tolerance(meter: Meter) -> float:
+    """Seconds ahead of its rate that a meter may run; infinite without a rate."""
+    return max((max(meter.burst or 1.0, 1.0) - 1.0) / meter.rate, LATE) if meter.rate else math.inf
+
+
+def grant(meter: Meter, now: float, want: int, cost: float = 1.0) -> Grant:
+    """Of `want` messages of `cost` each, how many may start at `now`."""
+    free = want if meter.slots is None else max(0, min(want, meter.slots - meter.running))
+    step, ahead = cost / meter.rate if meter.rate else 0.0, tolerance(meter)
+    first = max(meter.tat, now)
+    late = now - (first - ahead) if step else 0.0
+    n = (min(free, int(late / step) + 1) if step else free) if late >= 0 else 0
+    full = meter.slots is not None and meter.running + n >= meter.slots
+    return Grant(
+        n, first + n * step if step else meter.tat, None if full else first + n * step - ahead if step else now
+    )
+
+
+def through(meters: Sequence[Meter], now: float, costs: Sequence[float]) -> tuple[int, list[Meter]]:
+    """How many of a line of messages pass all of these meters, and the meters after that."""
+    if not costs or len(set(costs)) < 2:
+        return _alike(list(meters), now, len(costs), costs[0] if costs else 1.0)
+    after, passed = list(meters), 0
+    for cost in costs:
+        n, later = _alike(after, now, 1, cost)
+        if not n:
+            break
+        after, passed = later, passed + 1
+    return passed, after
+
+
+def _alike(meters: list[Meter], now: float, want: int, cost: float) -> tuple[int, list[Meter]]:
+    answers = [grant(meter, now, want, cost) for meter in meters]
+    n = min([answer.n for answer in answers], default=want)
+    if not n:
+        return 0, meters
+    kept = [
+        answer if answer.n == n else grant(meter, now, n, cost) for meter, answer in zip(meters, answers, strict=True)
+    ]
+    return n, [
+        msgspec.structs.replace(meter, running=meter.running + n, tat=answer.tat)
+        for meter, answer in zip(meters, kept, strict=True)
+    ]
+
+
+def why(meter: Meter, now: float, cost: float = 1.0) -> str:
+    """Why it lets nothing through now, in the scheduler's own words; "" if it does."""
+    answer = grant(meter, now, 1, cost)
+    if answer.n:
+        return ""
+    if answer.again is None:
+        return f"{min(meter.running, meter.slots or 0)} of {meter.slots} slots taken"
+    return f"rate {shown(meter.rate or 0.0)}, next in {max(0.0, answer.again - now):.3g} s"
+
+
+def shown(rate: float) -> str:
+    """A rate for people: messages a second, or a minute, an hour, a day, whatever comes out whole."""
+    for unit, seconds in (("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)):
+        if rate * seconds >= 1 and abs(rate * seconds - round(rate * seconds)) < 1e-9 * rate * seconds:
+            return f"{round(rate * seconds)}/{unit}"
+    return f"{rate:g}/s"

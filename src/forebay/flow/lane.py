@@ -1,0 +1,142 @@
+"""Where a message waits: the lane that follows from its own lane, its task, its key, and what its queue tells apart.
+
+Pure. The name of a lane says all about it: `smtp|task:send|key:t7` holds what was put into lane smtp, is of task send
+and has the key t7. What a queue does not tell apart stands in no name, so that it stays in one line.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from forebay.model.queue import QueueSpec
+
+_METER, _TASK, _KEY = "|meter:", "|task:", "|key:"
+
+
+class Split(msgspec.Struct, frozen=True):
+    """What a queue tells apart.
+
+    Attributes:
+        spec: its options: each key by itself, if they bound or order keys.
+        tasks, keys: those that a gate or a meter is about.
+        named: whether messages of it name meters themselves.
+    """
+
+    spec: QueueSpec
+    tasks: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    named: bool = False
+
+    @property
+    def by_key(self) -> bool:
+        """Whether each key waits by itself."""
+        spec = self.spec
+        return spec.ordered or spec.key_rate is not None or spec.key_concurrency is not None
+
+    @property
+    def key_slots(self) -> int | None:
+        """How many of one key may run."""
+        return 1 if self.spec.ordered else self.spec.key_concurrency
+
+    @property
+    def plain(self) -> bool:
+        """Whether it tells nothing apart, and bounds nothing."""
+        spec = self.spec
+        apart = self.by_key or self.tasks or self.keys or self.named
+        return not apart and spec.rate is None and spec.concurrency is None
+
+    @property
+    def counted(self) -> bool:
+        """Whether it matters in which lane something runs, and not only that it does."""
+        return bool(self.key_slots is not None or self.tasks or self.keys or self.named)
+
+
+class Parts(NamedTuple):
+    """What the name of a lane says."""
+
+    lane: str
+    meters: tuple[str, ...]
+    task: str | None
+    key: str | None
+
+
+def own(lane: str, meters: Iterable[str]) -> str:
+    """What of a message's lane does not depend on its queue: where it was put, and the meters that it names."""
+    return lane + "".join(f"{_METER}{name}" for name in meters)
+
+
+def renamed(mine: str, lane: str) -> str:
+    """What a message's own lane is when it is put into another one."""
+    return own(lane, parts(mine).meters)
+
+
+def place(mine: str, task: str, key: str | None, split: Split) -> str:
+    """The lane that a message waits in; `mine` from `own`.
+
+    In an ordered queue all of one key are one line, whatever lane or task they are of.
+    """
+    if key is not None and split.spec.ordered:
+        return f"{_KEY}{key}"
+    if task in split.tasks:
+        mine += f"{_TASK}{task}"
+    if key is not None and (split.by_key or key in split.keys):
+        mine += f"{_KEY}{key}"
+    return mine
+
+
+@lru_cache(20_000)
+def parts(name: str) -> Parts:
+    """The name of a lane, taken apart."""
+    rest, told, key = name.partition(_KEY)
+    lane, *more = rest.split("|")
+    meters = tuple(part.removeprefix("meter:") for part in more if part.startswith("meter:"))
+    task = next((part.removeprefix("task:") for part in more if part.startswith("task:")), None)
+    return Parts(lane, meters, task, key if told else None)
+
+
+def passes(queue: str, mine: str, task: str, key: str | None) -> list[str]:
+    """The names of all meters that may be in the way of a message."""
+    names = [f"queue:{queue}", *parts(mine).meters]
+    names += [f"task:{queue}:{task}"] if task else []
+    return names if key is None else [*names, f"key:{queue}:{key}"]
+
+
+class Closed(Protocol):
+    """What a closed gate is about, as `store.contract.Gate` has it."""
+
+    @property
+    def queue(self) -> str: ...
+    @property
+    def lane(self) -> str | None: ...
+    @property
+    def task(self) -> str | None: ...
+    @property
+    def key(self) -> str | None: ...
+
+
+def shut(gate: Closed, queue: str, lane: str, task: str, key: str | None) -> bool:
+    """Whether a closed gate holds such a message."""
+    if gate.queue not in ("", queue):
+        return False
+    if gate.task is not None:
+        return gate.task == task
+    if gate.key is not None:
+        return gate.key == key
+    return gate.lane is None or gate.lane == lane
+
+
+def key_lane(key: str) -> str:
+    """The lane that is named after a key alone, where the meter of that key is kept."""
+    return f"{_KEY}{key}"
+
+
+def shown(name: str) -> str:
+    """A lane in words: "key t7", "task send of key t7", "lane smtp"."""
+    lane, meters, task, key = parts(name)
+    words = [f"lane {lane}"] if lane else []
+    words += [f"task {task}"] if task is not None else []
+    words += [f"key {key}"] if key is not None else []
+    words += [f"meter {meter}" for meter in meters]
+    return ", ".join(words) or "the main lane"

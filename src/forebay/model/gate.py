@@ -1,0 +1,70 @@
+"""A closed gate: what it is about, who holds it, and how it is named. Whom it holds up is said by `flow.lane.shut`."""
+
+from typing import Self
+
+import msgspec
+
+from forebay.model.errors import EngineError
+
+#: Who closes a gate if nothing else is said.
+OPERATOR = "operator"
+#: Who closes the lane of a provider that said when it may be asked again.
+THROTTLE = "throttle"
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """A closed gate: nothing is leased from this queue, or this lane of it, or of this task or key in it.
+
+    Attributes:
+        queue: "" for all of them, with a task or key.
+        holder: who closed it, and alone opens it; a lane is open when no holder has it closed.
+        until: when it opens by itself, seconds since the epoch; None for never.
+    """
+
+    queue: str
+    lane: str | None = None
+    reason: str = ""
+    since: float = 0.0
+    holder: str = OPERATOR
+    until: float | None = None
+    task: str | None = None
+    key: str | None = None
+
+    def order(self) -> tuple[str, int, str, str]:
+        """Where it stands in a list: by queue, whole queues first, then lanes, tasks, keys; then by holder."""
+        parts = (self.lane, self.task, self.key)
+        kind = next((number for number, part in enumerate(parts, 1) if part is not None), 0)
+        return self.queue, kind, parts[kind - 1] or "" if kind else "", self.holder
+
+    def named(self) -> str:
+        """What it is about, in words."""
+        about = [f"{kind} {name}" for kind in ("lane", "task", "key") if (name := getattr(self, kind)) is not None]
+        return ", ".join([*([self.queue] if self.queue else []), *about])
+
+    def resumed(self) -> str:
+        """The command that opens it, if it is an operator's and no lane's."""
+        words = ["forebay resume", *([self.queue] if self.queue else [])]
+        words += [f"--{kind} {name}" for kind in ("task", "key") if (name := getattr(self, kind)) is not None]
+        return " ".join(words)
+
+    def checked(self) -> Self:
+        """It, if it is about one thing.
+
+        Raises:
+            EngineError: it is about several, or about all queues and nothing in them.
+        """
+        if sum(part is not None for part in (self.lane, self.task, self.key)) > 1:
+            raise EngineError("a gate is about one thing: name its lane, its task or its key, not several")
+        if not self.queue and self.task is None and self.key is None:
+            raise EngineError("a gate on all queues is about a task or a key: name one, or close each queue")
+        return self
+
+
+def only_lanes(task: str | None, key: str | None) -> None:
+    """For an engine that has no gates on tasks and keys.
+
+    Raises:
+        EngineError: one is asked for.
+    """
+    if task is not None or key is not None:
+        raise EngineError("this engine has gates on queues and lanes alone: close the queue, or one lane of it")

@@ -1,0 +1,121 @@
+"""The bounds of a queue as they are written in code: rates such as "50/s", numbers of slots, and what goes together."""
+
+import math
+import re
+from typing import TypedDict
+
+from forebay.model.errors import ConfigError
+
+#: Messages a second, or text such as "50/s", "100/m", "1000/h", "5/d".
+Rate = float | str
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_RATE = re.compile(r"\s*(\d+(?:_\d+)*(?:\.\d+)?)\s*/\s*(?:(s|m|h|d)|(sec|second|min|minute|hour|day))\s*")
+#: The largest that an engine counts; and the most messages a second that a rate may say.
+_MOST, _FASTEST = 2**31 - 1, 1e6
+
+
+class QueueWays(TypedDict, total=False):
+    """Options of `app.queue` that bound what starts from it, over all workers.
+
+    Attributes:
+        rate: messages that may start: "50/s", "100/m", "1000/h", "5/d", or a number a second.
+        burst: how many of them may start at once after a quiet time; about a tenth of a second's worth, or one, if not
+            given.
+        concurrency: how many may run at a time.
+        key_rate, key_burst, key_concurrency: likewise, of each key by itself; messages without a key are not bound.
+        ordered: messages of one key run one after another, by priority, then in order of acceptance; one that is tried
+            again keeps its place, and the others of its key wait for it.
+    """
+
+    rate: Rate | None
+    burst: float | None
+    concurrency: int | None
+    key_rate: Rate | None
+    key_burst: float | None
+    key_concurrency: int | None
+    ordered: bool
+
+
+class Bounds(TypedDict):
+    """The same, as `model.queue.QueueSpec` has them."""
+
+    rate: float | None
+    burst: float | None
+    concurrency: int | None
+    key_rate: float | None
+    key_burst: float | None
+    key_concurrency: int | None
+    ordered: bool
+
+
+def per_second(value: object, what: str) -> float | None:
+    """A rate in messages a second.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if value is None:
+        return None
+    number = value
+    if isinstance(value, str):
+        match = _RATE.fullmatch(value)
+        number = float(match[1].replace("_", "")) / _SECONDS[match[2] or match[3][0]] if match else None
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= _FASTEST:
+        raise ConfigError(
+            f"{what} {value!r} is not a rate: write messages per time, such as '50/s', '100/m', '1000/h' or '5/d', or "
+            f"a number a second, above 0 and up to {_FASTEST:,.0f}"
+        )
+    return float(number)
+
+
+def bounds(where: str, ways: QueueWays) -> Bounds:
+    """Options of a queue, checked.
+
+    Raises:
+        ConfigError: one of them is not usable, or could have no effect beside the others.
+    """
+    if unknown := sorted(set(ways) - set(QueueWays.__annotations__)):
+        there = ", ".join(["ttl", *QueueWays.__annotations__])
+        raise ConfigError(f"{where}: there is no option {', '.join(unknown)}: there are {there}")
+    ordered = ways.get("ordered", False)
+    if type(ordered) is not bool:
+        raise ConfigError(f"{where}: ordered must be True or False, not {ordered!r}")
+    made = Bounds(
+        rate=per_second(ways.get("rate"), f"{where}: rate"),
+        burst=_burst(f"{where}: burst", ways.get("burst")),
+        concurrency=_slots(f"{where}: concurrency", ways.get("concurrency")),
+        key_rate=per_second(ways.get("key_rate"), f"{where}: key_rate"),
+        key_burst=_burst(f"{where}: key_burst", ways.get("key_burst")),
+        key_concurrency=_slots(f"{where}: key_concurrency", ways.get("key_concurrency")),
+        ordered=ordered,
+    )
+    if made["burst"] is not None and made["rate"] is None:
+        raise ConfigError(
+            f"{where}: burst is how many may start at once within a rate, and there is none: give it rate="
+        )
+    if made["key_burst"] is not None and made["key_rate"] is None:
+        raise ConfigError(f"{where}: key_burst goes with a rate of each key, and there is none: give it key_rate=")
+    if ordered and made["key_concurrency"] not in (None, 1):
+        raise ConfigError(
+            f"{where}: ordered runs one message of a key at a time: leave out key_concurrency= or ordered=True"
+        )
+    return made
+
+
+def _slots(what: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if type(value) is not int or not 1 <= value <= _MOST:
+        raise ConfigError(f"{what} is how many may run at a time: a whole number from 1, not {value!r}")
+    return value
+
+
+def _burst(what: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < math.inf:
+        raise ConfigError(f"{what} is how many may start at once: a number from 1, not {value!r}")
+    if value > _MOST:
+        raise ConfigError(f"{what} must be at most {_MOST:,}, not {value!r}")
+    return float(value)

@@ -1,0 +1,233 @@
+"""What rates and slots promise: so many start, no more and no fewer, whoever asks, and nothing leaks."""
+
+import pytest
+
+from forebay.model.meter import Meter
+from forebay.model.outcome import Ack, DeadLetter, Lose, Outcome, Park, Release, Retry, Snooze
+from forebay.store.contract import Choice
+from forebay.testing.conformance.kit import BOOM, Kit, names
+
+TEN = [f"m{number}" for number in range(10)]
+
+
+class TestRates:
+    def test_so_many_start_a_second(self, kit: Kit) -> None:
+        """And in the long run neither more nor fewer, however often somebody asks."""
+        kit.declare(rate=5)
+        kit.publish(*(f"m{number}" for number in range(200)))
+        started = len(kit.take())
+        for _ in range(200):
+            kit.clock.advance(0.1)
+            started += len(kit.take())
+        assert started == pytest.approx(100, abs=2)
+
+    def test_after_a_quiet_time_a_burst_starts_at_once(self, kit: Kit) -> None:
+        """As many as was said, and no more is saved up."""
+        kit.declare(rate=1, burst=4)
+        kit.publish(*TEN)
+        assert len(kit.take()) == 4
+        kit.clock.advance(2)
+        assert len(kit.take()) == 2
+
+    def test_all_workers_share_it(self, kit: Kit) -> None:
+        """A rate belongs to the queue, not to whoever leases."""
+        kit.declare(rate=1, burst=3)
+        kit.publish(*TEN)
+        assert sum(len(kit.take(1, worker=f"w{number}")) for number in range(10)) == 3
+
+    def test_other_queues_are_not_bound_by_it(self, kit: Kit) -> None:
+        """Nor do they lose their turn to one that is."""
+        kit.declare(rate=1)
+        kit.publish("a", "b", "c")
+        kit.publish("d", "e", queue="other")
+        assert sorted(kit.take(queues=["q", "other"])) == ["a", "d", "e"]
+
+    def test_a_changed_rate_holds_for_what_waits_already(self, kit: Kit) -> None:
+        """Nobody waits by the old one."""
+        kit.declare(rate=1 / 3600)
+        kit.publish(*TEN)
+        assert len(kit.take()) == 1
+        kit.clock.advance(10)
+        assert kit.take() == []
+        kit.declare(rate=1, burst=3)
+        kit.clock.advance(5)
+        assert len(kit.take()) == 3
+        kit.declare()
+        assert len(kit.take()) == 6
+
+    def test_who_merely_uses_a_queue_changes_nothing(self, kit: Kit) -> None:
+        """A program that has not declared it does not take its bounds away."""
+        kit.declare(rate=1)
+        kit.publish(*TEN)
+        kit.declare(assumed=True)
+        assert len(kit.take()) == 1
+
+    def test_a_rate_of_keys_is_each_keys_own(self, kit: Kit) -> None:
+        """One that sends much holds up itself alone; messages without a key are not bound."""
+        kit.declare(key_rate=1)
+        kit.publish(*(f"a{number}" for number in range(5)), key="a")
+        kit.publish("b", "c", key="b")
+        kit.publish("x", "y")
+        assert sorted(kit.take()) == ["a0", "b", "x", "y"]
+        kit.clock.advance(1)
+        assert sorted(kit.take()) == ["a1", "c"]
+
+    def test_what_costs_more_takes_more(self, kit: Kit) -> None:
+        """The rate counts costs: after a dear one the next waits longer."""
+        kit.declare(rate=1)
+        kit.publish("dear", cost=10.0)
+        kit.publish("next", "last")
+        assert kit.take() == ["dear"]
+        kit.clock.advance(9)
+        assert kit.take() == []
+        kit.clock.advance(1)
+        assert kit.take() == ["next"]
+
+    def test_a_waiter_wakes_when_the_rate_allows_the_next(self, live: Kit) -> None:
+        """Nobody has to poll for it."""
+        live.declare(rate=5)
+        live.publish("a", "b")
+        assert live.take() == ["a"]
+        assert live.take() == []
+        assert 0.02 < live.wait() < 1.0
+        assert live.take() == ["b"]
+
+
+class TestSlots:
+    def test_so_many_run_at_a_time(self, kit: Kit) -> None:
+        """Over all workers; each end makes room for one."""
+        kit.declare(concurrency=3)
+        kit.publish(*TEN)
+        held = kit.lease(2) + kit.lease(9, worker="other")
+        assert len(held) == 3
+        assert kit.take() == []
+        kit.settle(Ack(), held[0])
+        assert len(kit.take()) == 1
+
+    @pytest.mark.parametrize(
+        "outcome",
+        [Ack(), Retry(5, BOOM), Retry(0, BOOM), Snooze(5), Release(), Release(5), DeadLetter("bug"), Lose("killed")],
+        ids=str,
+    )
+    def test_every_end_of_a_run_gives_its_slot_back(self, kit: Kit, outcome: Outcome) -> None:
+        """Whatever became of it."""
+        kit.declare(concurrency=1, key_concurrency=1)
+        kit.publish("a", "b", key="k")
+        (first,) = kit.lease()
+        assert kit.settle(outcome, first) == [True]
+        assert [meter.running for meter in kit.meters("queue:q", "key:q:k")] == [0, 0]
+        assert len(kit.take()) == 1
+
+    def test_a_lost_worker_gives_its_slots_back(self, kit: Kit) -> None:
+        """As soon as it is buried."""
+        kit.declare(concurrency=2)
+        kit.publish(*TEN)
+        assert len(kit.take(worker="lost")) == 2
+        kit.recover("lost")
+        assert kit.meters("queue:q")[0].running == 0
+        assert len(kit.take()) == 2
+
+    def test_what_is_asked_to_stop_keeps_its_slot_until_it_does(self, kit: Kit) -> None:
+        """A slot is about what runs."""
+        kit.declare(concurrency=1)
+        kit.publish("a", "b")
+        (first,) = kit.lease()
+        kit.cancel("a")
+        assert kit.take() == []
+        kit.settle(Retry(0, BOOM), first)
+        assert (kit.state("a"), kit.take()) == ("cancelled", ["b"])
+
+    def test_what_ends_while_it_waits_takes_none(self, kit: Kit) -> None:
+        """Cancelled, expired, purged, redriven: none of that touches a slot."""
+        kit.declare(concurrency=1)
+        kit.publish("a", "b", "c")
+        kit.publish("late", ttl=5)
+        kit.cancel("a")
+        (held,) = kit.lease()
+        kit.settle(DeadLetter("bug"), held)
+        kit.clock.advance(6)
+        kit.tidy()
+        kit.run(kit.backend.redrive(Choice()))
+        kit.settle(DeadLetter("bug"), *kit.lease())
+        kit.run(kit.backend.purge(Choice()))
+        assert kit.meters("queue:q")[0].running == 0
+        assert len(kit.take()) == 1
+
+    def test_a_bound_that_comes_later_counts_what_runs_already(self, kit: Kit) -> None:
+        """Nothing more starts before enough of it has ended."""
+        kit.publish(*TEN)
+        held = kit.lease(4)
+        kit.declare(concurrency=3)
+        assert kit.meters("queue:q")[0].running == 4
+        assert kit.take() == []
+        kit.settle(Ack(), *held[:2])
+        assert len(kit.take()) == 1
+
+    def test_slots_of_keys_are_each_keys_own(self, kit: Kit) -> None:
+        """One key that is slow holds up itself alone."""
+        kit.declare(key_concurrency=1)
+        kit.publish("a", "b", key="k1")
+        kit.publish("c", "d", key="k2")
+        held = kit.lease()
+        assert sorted(names(held)) == ["a", "c"]
+        kit.settle(Ack(), *held[:1])
+        assert len(kit.take()) == 1
+
+    def test_a_waiter_wakes_when_a_slot_is_free(self, live: Kit) -> None:
+        """Whoever freed it."""
+        live.declare(concurrency=1)
+        live.publish("a", "b")
+        (first,) = live.lease(worker="other")
+        assert live.take() == []
+        live.settle(Ack(), first, worker="other")
+        assert live.wait() < 2.0
+        assert live.take() == ["b"]
+
+
+class TestMeters:
+    def test_one_that_a_message_names_is_shared_by_queues(self, kit: Kit) -> None:
+        """Those that do not name it pass."""
+        kit.run(kit.backend.put_meters([Meter(name="provider:smtp", slots=1)]))
+        kit.publish("a", "b", meters=("provider:smtp",))
+        kit.publish("c", queue="other", meters=("provider:smtp",))
+        kit.publish("d", queue="other")
+        held = kit.lease(queues=["q", "other"])
+        assert (len(held), "d" in names(held)) == (2, True)
+        kit.settle(Ack(), *held)
+        assert len(kit.take(queues=["q", "other"])) == 1
+
+    def test_an_older_generation_changes_nothing(self, kit: Kit) -> None:
+        """Of two who have read the same, one writes."""
+        meter = Meter(name="provider:smtp", slots=1)
+        assert kit.run(kit.backend.put_meters([meter])) == [True]
+        assert kit.run(kit.backend.put_meters([meter])) == [False]
+        (known,) = kit.meters("provider:smtp")
+        assert (known.slots, known.generation) == (1, 1)
+
+    def test_one_that_is_dropped_bounds_nothing(self, kit: Kit) -> None:
+        """Nothing has to pass it any more, what waits already included."""
+        kit.run(kit.backend.put_meters([Meter(name="task:q:slow", slots=1)]))
+        kit.publish("a", "b", "c", task="slow")
+        assert len(kit.take()) == 1
+        kit.run(kit.backend.drop_meters(["task:q:slow"]))
+        assert len(kit.take()) == 2
+
+    def test_a_task_and_a_key_may_have_one(self, kit: Kit) -> None:
+        """Then they wait by themselves, those that wait already too."""
+        kit.publish("a", "b", task="slow", key="k")
+        kit.publish("c", "d", key="k")
+        kit.publish("e", "f")
+        kit.run(kit.backend.put_meters([Meter(name="task:q:slow", slots=1), Meter(name="key:q:k", slots=2)]))
+        held = names(kit.lease())
+        assert {"e", "f"} < set(held)
+        assert len(held) == 4
+        assert len({"a", "b"} & set(held)) <= 1
+
+    def test_a_parked_message_gives_its_slot_back(self, kit: Kit) -> None:
+        """It does not run."""
+        kit.declare(concurrency=1)
+        kit.close_gate(lane="smtp")
+        kit.publish("a", "b")
+        (first,) = kit.lease()
+        kit.settle(Park("smtp"), first)
+        assert kit.take() == ["b"]
