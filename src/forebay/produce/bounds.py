@@ -76,8 +76,8 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         ConfigError: one of them is not usable, or could have no effect beside the others.
     """
     if unknown := sorted(set(ways) - set(QueueWays.__annotations__)):
-        there = ", ".join(["ttl", *QueueWays.__annotations__])
-        raise ConfigError(f"{where}: there is no option {', '.join(unknown)}: there are {there}")
+        known = ", ".join(["name", "ttl", *QueueWays.__annotations__])
+        raise ConfigError(f"{where}: unknown option {', '.join(unknown)}: known are {known}")
     ordered = ways.get("ordered", False)
     if type(ordered) is not bool:
         raise ConfigError(f"{where}: ordered must be True or False, not {ordered!r}")

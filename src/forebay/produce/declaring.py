@@ -30,7 +30,6 @@ class Declares:
     def _registry(self) -> "Registry":
         raise TypeError(f"{type(self).__name__} has no registry")
 
-    @known_options("queue()")
     def queue(self, name: str, *, ttl: Duration | None = None, **ways: Unpack[QueueWays]) -> QueueSpec:
         """Declare a queue; one that is only used has these defaults. See `QueueWays` for rates, concurrency and order.
 

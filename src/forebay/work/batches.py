@@ -1,6 +1,7 @@
 """Raw messages to their consumer, whole batches at a time: a batch is full, or has waited long enough."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Collection, Sequence
@@ -9,14 +10,14 @@ from forebay.engine.contract import Engine, Leased, Want
 from forebay.flow.snooze import Snooze
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
-from forebay.model.errors import EngineClosed, EngineError, SchemaTooNew, text_of
+from forebay.model.errors import EngineClosed, EngineError, LeaseLost, SchemaTooNew, text_of
 from forebay.model.outcome import Outcome
 from forebay.produce.consumer import Consumer
 from forebay.produce.producer import Producer
 from forebay.work.batch import Batch, unpacked
 from forebay.work.calls import Calls
 from forebay.work.failures import Told
-from forebay.work.feed import Host
+from forebay.work.feed import STALE, Host
 from forebay.work.run import AGAIN, Stop
 from forebay.work.trouble import Trouble
 
@@ -84,7 +85,7 @@ class Batches:
                 continue
             batch, self._waiting, self._full = self._waiting, [], _NEVER
             self._hand_over(batch)
-            await self._room.wait()
+            await self._wait_for_room()
 
     def waits(self) -> list[str]:
         """The messages that the consumer does not have yet."""
@@ -110,6 +111,16 @@ class Batches:
                 "%s: to be cancelled, but %s has it in a batch of %d, stopped only when all of it is cancelled. "
                 "If that fails it is not tried again", ", ".join(sorted(news)), self._consumer.name, self.running,
             )  # fmt: skip
+
+    async def _wait_for_room(self) -> None:
+        """Until the batch is over; a long one tells the engine that there is room for none meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STALE):
+                await self._room.wait()
+                return
+        with contextlib.suppress(EngineError, LeaseLost):  # whoever leases next says what is wrong
+            await self._engine.lease(Want(self._host.id, (self._consumer.queue,), 0))
+        await self._room.wait()
 
     async def _fill(self, poll: float) -> None:
         queues, consumer = (self._consumer.queue,), self._consumer
