@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from forebay.config import Settings
 from forebay.engine.capabilities import HOUSE
 from forebay.engine.contract import Beat, Depth, Fate, Leased, Receipt, Recovered, Want
+from forebay.engine.nometers import NoMeters
 from forebay.engine.postgres import publishing
 from forebay.engine.postgres.audits import Audits
 from forebay.engine.postgres.database import Database
@@ -112,7 +113,7 @@ class Verbs:
         return await depths(self._db, queues)
 
 
-class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits):
+class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits, NoMeters):
     """One object that is engine and store; its parts share the database and know nothing of one another."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
-from forebay.store.contract import OPERATOR, Gate, only_lanes
+from forebay.model.gate import OPERATOR, Gate, only_lanes
 
 _LANE = "lane:"
 

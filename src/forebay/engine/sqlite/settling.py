@@ -69,9 +69,7 @@ class Settling:
         self.carry_out(tx, (delivery.receipt, delivery.queue), fate, Stands(*found[0]), told)
         return True
 
-    def carry_out(
-        self, tx: Transaction, row: tuple[int, str], fate: Outcome, stands: Stands, bounds: Told
-    ) -> Ruling:
+    def carry_out(self, tx: Transaction, row: tuple[int, str], fate: Outcome, stands: Stands, bounds: Told) -> Ruling:
         """What becomes of a running message; `row` is its number and its queue."""
         (seq, queue), shut = row, False
         if isinstance(fate, Park):
