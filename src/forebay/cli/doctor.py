@@ -16,7 +16,7 @@ from forebay.cli.shared import output as form
 from forebay.cli.table import Table
 from forebay.cli.why import locator
 from forebay.config import Settings, masked
-from forebay.engine.backend import Checks
+from forebay.engine.backend import Checks, Scripted
 from forebay.engine.registry import build
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineError, SchemaTooNew
@@ -118,10 +118,16 @@ def _counted(count: int, word: str) -> str:
 
 @click.command(cls=Command)
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 if a migration is needed.")
-def migrate(*, check: bool) -> int:
-    """Migrate the database schema, creating the file if there is none. A newer schema is refused."""
+@click.option("--dump-sql", is_flag=True, help="Print the SQL for it instead, for whoever may run it.")
+def migrate(*, check: bool, dump_sql: bool) -> int:
+    """Migrate the database schema, creating it if there is none. A newer schema is refused."""
     app = the_app("migrate")
     settings, checks = app.settings, _checks(app)
+    if dump_sql:
+        if not isinstance(checks, Scripted):
+            raise ConfigError(f"{masked(settings.url)} has no SQL to print: run `forebay migrate` without --dump-sql")
+        click.echo(checks.script(), nl=False)
+        return Code.OK
     before, newest = checks.versions()
     if before > newest:
         raise SchemaTooNew(

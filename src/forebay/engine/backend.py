@@ -7,7 +7,7 @@ from there. Whoever uses it takes the part it needs, or all of them `joined`. Do
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from forebay.engine.contract import Engine, Receipt
 from forebay.model.finding import Finding
@@ -59,6 +59,15 @@ class Checks(Protocol):
 
     def about(self) -> Mapping[str, str]:
         """What it stands on, for people: the "disk" or server, and the library by its name."""
+        ...
+
+
+@runtime_checkable
+class Scripted(Protocol):
+    """Checks of an engine whose schema somebody else may bring up to date."""
+
+    def script(self) -> str:
+        """What does so, in the language of its server; nothing if it is up to date."""
         ...
 
 

@@ -3,6 +3,7 @@
 from forebay.config import Settings
 from forebay.engine.backend import Backend, of_one
 from forebay.engine.postgres.backend import Postgres
+from forebay.engine.postgres.checks import ServerChecks
 from forebay.model.clock import Clock
 
 __all__ = ["Postgres", "backend", "build"]
@@ -10,7 +11,7 @@ __all__ = ["Postgres", "backend", "build"]
 
 def backend(settings: Settings, clock: Clock) -> Backend:
     """The parts for a `postgresql://` URL, not yet opened."""
-    return of_one(build(settings, clock))
+    return of_one(build(settings, clock), ServerChecks(settings))
 
 
 def build(settings: Settings, clock: Clock) -> Postgres:

@@ -109,7 +109,7 @@ class Bells:
         while not self._closed or self._take():
             wire = None
             try:
-                wire = Wire(self._address, "news", prepare=False)
+                wire = Wire(self._address, "news", time.monotonic() + ANSWER, prepare=False)
                 pause = _PAUSE
                 self._serve(wire)
             except (psycopg.Error, OSError):

@@ -61,7 +61,7 @@ class Database:
             link.close()
         bells = Bells(self.address, self.signal)
         publisher, worker = (
-            Writer(Link(self.address, purpose, plain=True), self.sql, bells, self.now)
+            Writer(Link(self.address, purpose, durability=self.settings.durability), self.sql, bells, self.now)
             for purpose in ("publisher", "worker")
         )
         self._parts = publisher, worker, Link(self.address, "reader"), bells

@@ -22,8 +22,8 @@ T = TypeVar("T")
 class Link:
     """One connection at a time, made when it is needed."""
 
-    def __init__(self, address: Address, purpose: str, *, plain: bool = False) -> None:
-        self._address, self._purpose, self._plain = address, purpose, plain
+    def __init__(self, address: Address, purpose: str, *, durability: str = "") -> None:
+        self._address, self._purpose, self._durability = address, purpose, durability
         self._wire: Wire | None = None
         self._prepare, self._closed = True, False
         self._patience = Patience()
@@ -54,7 +54,7 @@ class Link:
         if self._closed:
             raise EngineClosed("this engine is closed: open the app again before using it")
         if self._wire is None or not self._wire.alive:
-            self._wire = Wire(self._address, self._purpose, prepare=self._prepare, plain=self._plain)
+            self._wire = Wire(self._address, self._purpose, until, prepare=self._prepare, durability=self._durability)
         self._wire.within(until)
         return act(self._wire, again)
 

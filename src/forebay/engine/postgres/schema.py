@@ -26,7 +26,7 @@ def newest() -> int:
 
 
 def script(address: Address, after: int = 0) -> str:
-    """All that brings a schema of version `after` up to date, as one SQL text that anybody may run."""
+    """All that brings a schema of version `after` up to date, as one SQL text: run it as one transaction (psql -1)."""
     steps = [f'create schema if not exists "{address.schema}";\n'] if not after else []
     for number, text in migrations():
         if number > after:

@@ -18,6 +18,14 @@ from forebay.engine.postgres.address import Address
 RV = TypeVar("RV")
 Row = tuple[Any, ...]
 
+#: For small steps along indexes: no plan may read a whole table, whatever statistics say by then. Commits wait for the
+#: disk if that is asked for, whatever is usual on this server, and need not if it is not.
+_WRITING = """
+set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off;
+select set_config('synchronous_commit', case
+    when not {} then 'off' when current_setting('synchronous_commit') = 'off' then 'on'
+    else current_setting('synchronous_commit') end, false)
+"""
 #: Executions after which a statement is prepared.
 PREPARE = 2
 
@@ -39,25 +47,26 @@ class Wire:
         open_end: something was sent that the server may have committed, and it has not answered.
 
     Args:
-        plain: for small steps along indexes: no plan may read a whole table, whatever statistics say by then.
+        until: the first deadline, see `within`.
+        durability: of a connection that writes, `Settings.durability`.
     """
 
-    def __init__(self, address: Address, purpose: str, *, prepare: bool = True, plain: bool = False) -> None:
+    def __init__(
+        self, address: Address, purpose: str, until: float, *, prepare: bool = True, durability: str = ""
+    ) -> None:
         self._db = _Connection.connect(
             address.conninfo,
             autocommit=True,
             prepare_threshold=PREPARE if prepare else None,
             cursor_factory=psycopg.RawCursor,
             row_factory=tuple_row,
-            application_name=f"forebay {purpose}",
+            application_name=f"forebay {address.schema} {purpose}"[:63],
         )
         self._cursor = self._db.cursor(binary=True)
-        if plain:
-            self.script(
-                "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off"
-            )
-        self._address = address
         self.open_end = self.begun = False
+        self._db.until = until
+        if durability:
+            self.script(_WRITING.format(durability == "full"))
 
     @property
     def alive(self) -> bool:

@@ -1,0 +1,200 @@
+"""Connections break, servers stop and fall silent; what was accepted is there once, and everybody goes on."""
+
+import threading
+import time
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+
+from engines.servers import postgres
+from engines.servers.proxy import Proxy
+from forebay.engine import patience
+from forebay.engine.contract import Beat, Fate, Want
+from forebay.engine.postgres import build
+from forebay.engine.waiting import drive
+from forebay.model.clock import SystemClock
+from forebay.model.errors import EngineUnreachable, OutcomeUnknown
+from forebay.model.ids import new_id
+from forebay.model.message import Failure, Message
+from forebay.model.outcome import Ack, Retry, Settlement
+
+
+@pytest.fixture
+def proxy():
+    settings = postgres.empty()
+    where = urlsplit(settings.url)
+    made = Proxy(where.hostname, where.port)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def engine(proxy):
+    settings = postgres.settings()
+    where = urlsplit(settings.url)
+    url = where._replace(netloc=f"{where.username}@127.0.0.1:{proxy.port}").geturl()
+    made = build(msgspec.structs.replace(settings, url=url), SystemClock())
+    drive(made.open())
+    drive(made.extend([Beat(worker="w", lease=1e6)]))
+    yield made
+    proxy.mode = "pass"
+    drive(made.close())
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(patience, "DEADLINE", 1.0)
+
+
+def publish(engine, *names):
+    return drive(engine.publish([Message(id=name, queue="q") for name in names]))
+
+
+def lease(engine, limit=10):
+    return drive(engine.lease(Want("w", ["q"], limit))).deliveries
+
+
+def settle(engine, outcome, *deliveries):
+    return drive(engine.settle("w", [Settlement(delivery, outcome) for delivery in deliveries]))
+
+
+def test_a_torn_connection_is_made_again_below_every_verb(engine, proxy):
+    for number in range(5):
+        proxy.cut()
+        assert publish(engine, f"m{number}")[0].fate is Fate.ACCEPTED
+        proxy.cut()
+        (delivery,) = lease(engine)
+        proxy.cut()
+        assert settle(engine, Ack(), delivery) == [True]
+        proxy.cut()
+        assert drive(engine.find([f"m{number}"]))[0].state == "done"
+
+
+def test_a_publish_whose_answer_is_lost_is_accepted_once(engine, proxy):
+    publish(engine, "before")
+    proxy.tear = b""
+    assert [receipt.fate for receipt in publish(engine, "a", "b", "a")] == [
+        Fate.ACCEPTED,
+        Fate.ACCEPTED,
+        Fate.DUPLICATE,
+    ]
+    assert proxy.tear is None
+    assert [delivery.id for delivery in lease(engine)] == ["before", "a", "b"]
+
+
+def test_a_lease_whose_answer_is_lost_is_answered_again(engine, proxy):
+    publish(engine, "a", "b")
+    assert len(lease(engine, 1)) == 1
+    proxy.tear = b""
+    (delivery,) = lease(engine)
+    assert (proxy.tear, delivery.id, delivery.attempt, delivery.fence) == (None, "b", 1, 1)
+    assert lease(engine) == []
+
+
+def test_a_lease_that_nobody_could_answer_in_time_is_answered_by_the_next(engine, proxy, impatient):
+    publish(engine, "a")
+    lease(engine, 0)
+    proxy.mode = "mute"
+    with pytest.raises(OutcomeUnknown):
+        lease(engine)
+    proxy.mode = "pass"
+    proxy.cut()
+    assert [(delivery.id, delivery.attempt) for delivery in lease(engine)] == [("a", 1)]
+    assert lease(engine) == []
+
+
+@pytest.mark.parametrize("outcome", [Ack(), Ack(keep=0), Retry(60, Failure("E", "x"))])
+def test_a_settle_whose_answer_is_lost_is_true(engine, proxy, outcome):
+    publish(engine, "a", "b")
+    deliveries = lease(engine)
+    lease(engine, 0)
+    proxy.tear = b"" if isinstance(outcome, Ack) else b"COMMIT"
+    assert settle(engine, outcome, *deliveries) == [True, True]
+    assert proxy.tear is None
+    assert drive(engine.depth(["q"]))[0].running == 0
+    assert settle(engine, outcome, *deliveries) == [False, False]
+
+
+def test_a_silent_server_makes_a_publish_unknown_in_time_and_the_same_ids_are_taken_once(engine, proxy, impatient):
+    publish(engine, "before")
+    proxy.mode = "mute"
+    started = time.monotonic()
+    with pytest.raises(OutcomeUnknown):
+        publish(engine, "a")
+    assert time.monotonic() - started < 5
+    proxy.mode = "pass"
+    proxy.cut()
+    assert publish(engine, "a", "b")[1].fate is Fate.ACCEPTED
+    assert [delivery.id for delivery in lease(engine)] == ["before", "a", "b"]
+
+
+def test_without_a_server_a_publish_is_refused_in_time(engine, proxy, impatient):
+    proxy.mode = "refuse"
+    proxy.cut()
+    started = time.monotonic()
+    with pytest.raises(EngineUnreachable, match="cannot be reached"):
+        publish(engine, "a")
+    assert time.monotonic() - started < 5
+    proxy.mode = "pass"
+    assert publish(engine, "a")[0].fate is Fate.ACCEPTED
+
+
+def test_whoever_ends_all_sessions_loses_nothing(engine):
+    ended = threading.Event()
+
+    def end_sessions():
+        text = "select pg_terminate_backend(pid) from pg_stat_activity where application_name like %s"
+        while not ended.wait(0.2):
+            postgres.run(text, (f"forebay {postgres.NAMESPACE}%",))
+
+    thread = threading.Thread(target=end_sessions)
+    thread.start()
+    try:
+        names = [new_id() for _ in range(40)]
+        assert {publish(engine, name)[0].fate for name in names} == {Fate.ACCEPTED}
+        got = []
+        while len(got) < len(names):
+            deliveries = lease(engine, 7)
+            assert settle(engine, Ack(), *deliveries) == [True] * len(deliveries)
+            got += deliveries
+    finally:
+        ended.set()
+        thread.join()
+    assert sorted(delivery.id for delivery in got) == sorted(names)
+    assert {delivery.attempt for delivery in got} == {1}
+    depth = drive(engine.depth(["q"]))[0]
+    assert (depth.published, depth.done, depth.ready, depth.running) == (40, 40, 0, 0)
+
+
+def test_news_is_heard_again_after_the_listening_connection_was_lost(engine, proxy):
+    other = build(postgres.settings(), SystemClock())
+    drive(other.open())
+    try:
+        news = drive(engine.lease(Want("w", ["q"], 1))).news
+        drive(engine.wait(["q"], 5, news))
+        proxy.cut()
+        give_up = time.monotonic() + 20
+        while True:
+            news = drive(engine.lease(Want("w", ["q"], 1))).news
+            waited = threading.Timer(0.2, lambda: drive(other.publish([Message(id=new_id(), queue="q", delay=1e6)])))
+            waited.start()
+            started = time.monotonic()
+            drive(engine.wait(["q"], 5, news))
+            if 0.15 < time.monotonic() - started < 0.8:  # neither for nothing, nor by looking
+                break
+            assert time.monotonic() < give_up
+            waited.join()
+    finally:
+        drive(other.close())
+
+
+def test_no_password_is_told(proxy, monkeypatch):
+    monkeypatch.setattr("forebay.engine.postgres.database.OPENING", 0.2)
+    url = f"postgresql://forebay:s3cret%20x@127.0.0.1:{proxy.port}/nowhere"
+    engine = build(msgspec.structs.replace(postgres.settings(), url=url), SystemClock())
+    proxy.mode = "refuse"
+    with pytest.raises(EngineUnreachable) as caught:
+        drive(engine.open())
+    texts = [str(caught.value), repr(caught.value.__cause__), str(caught.value.__cause__), repr(engine._db.address)]
+    assert not [text for text in texts if "s3cret" in text]
