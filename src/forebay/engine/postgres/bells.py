@@ -7,6 +7,7 @@ looks. Ends are told only while somebody has said that they wait for one: the wa
 """
 
 import contextlib
+import math
 import os
 import queue
 import select
@@ -29,6 +30,8 @@ MOST = 20
 ALL = "*"
 #: Seconds that somebody waits for an end without saying so again, and messages that are waited for one by one.
 WATCHED, WATCHES = 30.0, 50_000
+#: Seconds until the first look of somebody who has just said so; the next ones come after five times as long.
+FIRST_LOOK = 0.01
 #: Seconds between looks whether the connection still works, and until one that does not answer is given up.
 LOOK, ANSWER = 10.0, 5.0
 _PAUSE, _LONGEST = 0.05, 1.0
@@ -54,6 +57,7 @@ class Bells:
         self._first = True
         self._pending: set[str] = set()
         self._watched: dict[str, float] = {}
+        self._said: dict[str, tuple[float, int]] = {}
         self._any_until = 0.0
         self._thread = own.start("forebay-bells", self._run)
 
@@ -74,10 +78,22 @@ class Bells:
         self._listening = True
         return True
 
-    def watch(self, ids: Collection[str] | None) -> None:
-        """Somebody waits for the end of these, of any if None."""
+    def watch(self, ids: Collection[str] | None) -> float:
+        """Somebody waits for the end of these, of any if None; after how many seconds to look all the same.
+
+        Soon at first: an end may have come before those elsewhere had heard that somebody waits for it.
+        """
         self.listen()
-        self._put([WATCH] if ids is None or len(ids) > WATCHES // 10 else [WATCH + id_ for id_ in ids])
+        now = time.monotonic()
+        about = "" if ids is None or len(ids) > WATCHES // 10 else ",".join(ids)
+        said, looks = self._said.get(about, (0.0, 0))
+        if now - said > WATCHED / 3:
+            self._put([WATCH] if not about else [WATCH + id_ for id_ in ids or ()])
+            said = now
+            if len(self._said) > WATCHES // 10:
+                self._said = {}
+        self._said[about] = said, looks + 1
+        return FIRST_LOOK * 5.0**looks if looks < 5 else math.inf
 
     def close(self) -> None:
         """Tell what is left to tell, then end."""

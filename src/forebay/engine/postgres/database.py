@@ -128,6 +128,6 @@ class Database:
             timeout = min(timeout, max(0.0, self._due - time.monotonic()))
         await self.signal.wait(since, timeout, topics)
 
-    def watch(self, ids: Sequence[str] | None) -> None:
-        """Somebody waits for ends."""
-        self._open_parts()[3].watch(ids)
+    def watch(self, ids: Sequence[str] | None) -> float:
+        """Somebody waits for ends; see `Bells.watch`."""
+        return self._open_parts()[3].watch(ids)

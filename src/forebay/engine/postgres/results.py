@@ -25,9 +25,9 @@ class Results:
 
     async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int:
         """See `store.contract.Results.watch`. Elsewhere, only ends that somebody waits for are told."""
-        self._db.watch(ids)
+        look = self._db.watch(ids)
         if since is not None:
-            await self._db.wait(since, timeout, [ENDED], due=False)
+            await self._db.wait(since, min(timeout, look), [ENDED], due=False)
         return self._db.signal.version
 
     async def progress(self, delivery: Delivery, value: bytes) -> bool:
