@@ -6,10 +6,14 @@ from typing import Any
 from forebay.engine.redis import forms
 from forebay.engine.redis.leasing import SWEEP
 from forebay.engine.redis.looking import WINDOW, Looking, Seen, chosen, index
+from forebay.engine.redis.server import is_short
 from forebay.engine.redis.talk import Batch, Reading, Talk
 from forebay.model.lifecycle import FINAL, LIVE, State
 from forebay.model.ruling import CANCELLED, EXPIRED
 from forebay.store.contract import Choice, Found, Query
+
+#: The share of the oldest ends that is forgotten at once when memory is short.
+FORGOTTEN = 0.1
 
 _CANCELLED, _EXPIRED = forms.tail(CANCELLED), forms.tail(EXPIRED)
 
@@ -127,7 +131,14 @@ class Inspecting:
 
     async def tidy(self, limit: int) -> int:
         """See `Inspects.tidy`."""
-        return int(await self._talk.carry(_called, "tidy", limit, _EXPIRED, self._keep))
+        return int(await self._talk.carry(_tidied, self._talk, limit, self._keep))
+
+
+def _tidied(batch: Batch, talk: Talk, limit: int, keep: float) -> Reading[int]:
+    """Ends go before their time if memory is short: new messages would be refused because of them."""
+    share = FORGOTTEN if is_short(talk.ask("INFO", "memory")) else 0.0
+    call = batch.call("tidy", limit, _EXPIRED, keep, share)
+    return lambda: int(call.answer)
 
 
 def _called(batch: Batch, script: str, *args: Any) -> Reading[Any]:

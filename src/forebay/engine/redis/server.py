@@ -47,6 +47,19 @@ def evicts(said: Said) -> str:
     )
 
 
+#: Used memory, as a share of maxmemory, from which it is short.
+SHORT = 0.75
+
+
+def is_short(memory: object) -> bool:
+    """Whether the server is near its maxmemory, by the answer to INFO memory; what is no answer says nothing."""
+    if not isinstance(memory, bytes):
+        return False
+    said = parse_info(memory.decode("utf-8", "replace"))
+    most = int(said.get("maxmemory", "0") or 0)
+    return 0 < SHORT * most < int(said.get("used_memory", "0") or 0)
+
+
 class Window(NamedTuple):
     """What a crash of the server, or of its host, may take back: seconds (None: everything), and in words."""
 

@@ -1,5 +1,6 @@
 --#use base message place ends ripen
--- tidy: most to do, end of what expired, seconds that it is kept -> how many ends are forgotten, and messages expired.
+-- tidy: most to do, end of what expired, seconds that it is kept, share of the usual ends to forget before their time
+-- ('0', unless memory is short) -> how many ends are forgotten, and messages expired.
 local limit = tonumber(ARGV[3])
 even_if_full()
 promote(limit)
@@ -35,6 +36,16 @@ for _, state in ipairs({DONE, CANCELLED, EXPIRED, DISCARDED}) do
             done = done + #gone
         end
     end
+end
+
+-- Memory is short: what has ended goes first.
+for _, state in ipairs({DONE, CANCELLED, EXPIRED, DISCARDED}) do
+    local key = P .. 'ends:' .. NAMES[state]
+    local most = math.min(BITE, math.floor(call('ZCARD', key) * tonumber(ARGV[6])))
+    local gone = most > 0 and call('ZRANGE', key, 0, most - 1) or {}
+    many('ZREM', key, gone)
+    forget(gone)
+    done = done + #gone
 end
 
 local merged = call('ZRANGEBYSCORE', P .. 'mgx', '-inf', now, 'LIMIT', 0, limit)

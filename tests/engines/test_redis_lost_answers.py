@@ -1,0 +1,132 @@
+"""An answer that is lost: what was asked for happens once, and whoever asked is told what came of it."""
+
+import pytest
+
+from engines.servers import redis
+from forebay.engine.contract import Beat, Fate, Want
+from forebay.engine.redis.link import Broken
+from forebay.engine.registry import build
+from forebay.engine.waiting import drive
+from forebay.model.clock import SystemClock
+from forebay.model.lifecycle import State
+from forebay.model.message import Failure, Message
+from forebay.model.outcome import Ack, DeadLetter, Retry, Settlement
+from forebay.store.contract import Schedule
+
+BOOM = Failure("ValueError", "boom")
+
+
+def ident(number):
+    return f"{number:032x}"
+
+
+@pytest.fixture
+def backend():
+    with redis.empty() as settings:
+        made = build(settings, SystemClock())
+        drive(made.open())
+        drive(made.extend([Beat(worker="w", lease=60)]))
+        yield made
+        drive(made.close())
+
+
+@pytest.fixture
+def deaf(backend, monkeypatch):
+    """Called, it has the next batch carried out and its answer lost."""
+    link = backend._server.talk._link
+    exchange = link.exchange
+
+    def lost(commands, patience=None):
+        monkeypatch.setattr(link, "exchange", exchange)
+        exchange(commands)
+        link.drop()
+        raise Broken(ConnectionResetError("cut"), sent=True)
+
+    return lambda: monkeypatch.setattr(link, "exchange", lost)
+
+
+def publish(backend, *numbers, **more):
+    return drive(backend.publish([Message(id=ident(number), queue="q", **more) for number in numbers]))
+
+
+def lease(backend, limit=10):
+    return drive(backend.lease(Want("w", ["q"], limit))).deliveries
+
+
+def settle(backend, outcome, *deliveries):
+    return drive(backend.settle("w", [Settlement(delivery, outcome) for delivery in deliveries]))
+
+
+@pytest.mark.parametrize("more", [{}, {"delay": 60}, {"unique": "k"}], ids=str)
+def test_a_message_is_accepted_once(backend, deaf, more):
+    deaf()
+    (receipt,) = publish(backend, 1, **more)
+    assert (receipt.id, receipt.fate) in [(ident(1), Fate.ACCEPTED), (ident(1), Fate.DUPLICATE)]
+    assert drive(backend.depth(["q"]))[0].published == 1
+
+
+def test_what_was_leased_is_given_again_and_nothing_else(backend, deaf):
+    publish(backend, *range(6))
+    deaf()
+    first = lease(backend, 4)
+    assert [delivery.id for delivery in first] == [ident(number) for number in range(4)]
+    assert {delivery.attempt for delivery in first} == {1}
+    assert [delivery.id for delivery in lease(backend)] == [ident(4), ident(5)]
+    assert settle(backend, Ack(), *first) == [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Ack(), State.DONE),
+        (Ack(b"\xc3"), State.DONE),
+        (Retry(60, BOOM), State.SCHEDULED),
+        (DeadLetter("bug"), State.DEAD),
+    ],
+    ids=str,
+)
+def test_what_was_settled_is_said_to_be(backend, deaf, outcome, state):
+    publish(backend, 1, 2)
+    held = lease(backend)
+    deaf()
+    assert settle(backend, outcome, *held) == [True, True]
+    assert [one.state for one in drive(backend.find([ident(1), ident(2)]))] == [state, state]
+    assert settle(backend, outcome, *held) == [False, False]
+
+
+def test_a_tick_fires_once(backend, deaf):
+    form = Message(id="", queue="q")
+    drive(backend.put_schedules([Schedule(name="s", cron="* * * * *", tz="UTC", message=form, next=1000.0)]))
+    deaf()
+    drive(backend.fire("s", 1000.0, 2000.0, [Message(id=ident(1), queue="q")]))
+    assert drive(backend.depth(["q"]))[0].published == 1
+    assert drive(backend.schedules())[0].next == 2000.0
+
+
+def test_a_beat_stands(backend, deaf):
+    deaf()
+    assert drive(backend.extend([Beat(worker="w", lease=60), Beat(worker="v", lease=60)])) == [True, True]
+    assert sorted(row.worker for row in drive(backend.workers())) == ["v", "w"]
+
+
+def test_scripts_that_were_forgotten_are_learnt_again(backend):
+    publish(backend, 1)
+    with redis.client() as server:
+        server.script_flush()
+    publish(backend, 2)
+    assert len(lease(backend)) == 2
+
+
+def test_a_connection_that_was_cut_is_made_again(backend):
+    publish(backend, 1)
+    with redis.client() as server:
+        for one in server.client_list():
+            if one["name"] == "forebay" and one["addr"] == _address(backend):
+                server.client_kill(one["addr"])
+    publish(backend, 2)
+    assert len(lease(backend)) == 2
+
+
+def _address(backend):
+    host, port = backend._server.talk._link._socket.getsockname()
+    return f"{host}:{port}"

@@ -1,0 +1,192 @@
+"""A Redis that is killed, frozen, full, emptied, or set up so that it loses messages: what is promised then."""
+
+import logging
+import time
+
+import pytest
+
+from engines.servers import own_redis
+from forebay import Forebay
+from forebay.engine import patience
+from forebay.engine.contract import Beat, Want
+from forebay.engine.redis import address
+from forebay.engine.registry import build
+from forebay.engine.waiting import drive
+from forebay.model.clock import SystemClock
+from forebay.model.errors import ConfigError, EngineFull, EngineUnreachable, OutcomeUnknown
+from forebay.model.message import Message
+from forebay.model.outcome import Ack, Settlement, Snooze
+
+
+@pytest.fixture
+def server(tmp_path):
+    with own_redis.running(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def app(server):
+    made = Forebay(server.url)
+    made.task(name="t")(lambda: None)
+    with made:
+        yield made
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Deadlines that a test can wait for."""
+    monkeypatch.setattr(address, "ANSWER", 0.3)
+    monkeypatch.setattr(patience, "DEADLINE", 1.0)
+    monkeypatch.setattr(patience, "SHORT", 0.2)
+
+
+def send(app):
+    return app.publish("q", 1)
+
+
+def published(app):
+    return app.queues("q")[0].published
+
+
+def test_one_that_is_killed_and_started_again_is_found_again(server, app):
+    send(app)
+    server.kill()
+    server.start()
+    started = time.monotonic()
+    send(app)
+    assert time.monotonic() - started < 5
+    assert published(app) == 2
+
+
+def test_while_it_is_away_each_publish_has_an_end(server, app, hasty):
+    server.kill()
+    for _ in range(3):
+        with pytest.raises((EngineUnreachable, OutcomeUnknown)):
+            send(app)
+    started = time.monotonic()
+    with pytest.raises(EngineUnreachable):
+        send(app)
+    assert time.monotonic() - started < 1, "what comes later does not wait as long again"
+
+
+def test_one_that_takes_words_and_gives_none_leaves_a_publish_unknown(server, hasty):
+    with Forebay(server.url) as app:
+        send(app)
+        with server.frozen(), pytest.raises(OutcomeUnknown) as caught:
+            send(app)
+        assert len(caught.value.ids) == 1
+        app.producer  # noqa: B018 - it goes on being used
+        body = Message(id=caught.value.ids[0], queue="q", body=b"\x01")
+        drive(app.engine.publish([body]))
+        assert published(app) == 2, "published again with its id it is there once"
+
+
+def test_a_full_one_refuses_new_messages_and_lets_old_ones_end(server):
+    backend = build(server.settings(), SystemClock())
+    drive(backend.open())
+    drive(backend.extend([Beat(worker="w", lease=60)]))
+    drive(backend.publish([Message(id=f"m{number}", queue="q") for number in range(4)]))
+    with server.client() as client:
+        client.config_set("maxmemory", 1)
+        for messages in (
+            [Message(id="new", queue="q")],
+            [Message(id=f"n{n}", queue="q", unique=str(n)) for n in range(9)],
+        ):
+            with pytest.raises(EngineFull):
+                drive(backend.publish(messages))
+        assert drive(backend.extend([Beat(worker="w", lease=60)])) == [True]
+        a, b, c, d = drive(backend.lease(Want("w", ["q"], 9))).deliveries
+        outcomes = [Settlement(a, Ack()), Settlement(b, Ack(b"\xc3")), Settlement(c, Snooze(0.0)), Settlement(d, Ack())]
+        assert drive(backend.settle("w", outcomes)) == [True] * 4
+        assert drive(backend.depth(["q"]))[0].published == 4
+        client.config_set("maxmemory", 0)
+    drive(backend.publish([Message(id="new", queue="q")]))
+    drive(backend.close())
+
+
+def test_max_size_bounds_the_memory_that_it_uses(server):
+    with Forebay(server.url, max_size=1) as app, pytest.raises(EngineFull, match="max_size"):
+        send(app)
+
+
+def test_one_that_was_emptied_is_noticed_and_said_once(server, app, caplog):
+    for _ in range(3):
+        send(app)
+    with server.client() as client:
+        client.flushall()
+    with caplog.at_level(logging.ERROR):
+        send(app)
+        send(app)
+    assert [record.message for record in caplog.records if "has lost messages" in record.message] != []
+    assert len(caplog.records) == 1
+
+
+def test_after_a_loss_numbers_of_leases_are_not_given_twice(server):
+    backend = build(server.settings(), SystemClock())
+    drive(backend.open())
+    fences = []
+    for _ in range(2):
+        drive(backend.extend([Beat(worker="w", lease=60)]))
+        drive(backend.publish([Message(id="m", queue="q")]))
+        fences += [one.fence for one in drive(backend.lease(Want("w", ["q"], 1))).deliveries]
+        with server.client() as client:
+            client.flushall()
+        drive(backend.close())
+        drive(backend.open())
+    assert fences[0] < fences[1]
+    drive(backend.close())
+
+
+def test_one_that_evicts_is_refused(server):
+    with server.client() as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(ConfigError, match="noeviction"):
+        Forebay(server.url).queues()
+
+
+def test_one_with_a_newer_schema_is_not_touched(server):
+    with server.client() as client:
+        client.hset("{forebay}:meta", mapping={"born": "x", "schema": 99})
+        with pytest.raises(Exception, match="schema 99"):
+            Forebay(server.url).queues()
+        assert client.keys() == [b"{forebay}:meta"]
+
+
+def test_no_password_is_shown(server, caplog):
+    with server.client() as client:
+        client.config_set("requirepass", "s3cret-word")
+    shown = ""
+    for user in (":wr0ng-word", "somebody:wr0ng-word"):
+        app = Forebay(f"redis://{user}@127.0.0.1:{server.port}/0")
+        shown += repr(app) + repr(app.engine._inner._server.address)
+        with pytest.raises(EngineUnreachable) as caught:
+            app.queues()
+        shown += str(caught.value) + repr(caught.value) + repr(caught.value.__cause__)
+    with caplog.at_level(logging.DEBUG), Forebay(f"redis://:s3cret-word@127.0.0.1:{server.port}/0") as app:
+        send(app)
+    shown += caplog.text
+    assert "wr0ng" not in shown
+    assert "s3cret" not in shown
+
+
+def test_what_a_crash_may_cost_is_said_at_start(server, caplog):
+    with caplog.at_level(logging.INFO), Forebay(server.url) as app:
+        send(app)
+    assert "about the last second" in caplog.text
+
+
+def test_when_memory_is_short_what_has_ended_goes_before_its_time(server):
+    backend = build(server.settings(), SystemClock())
+    drive(backend.open())
+    drive(backend.extend([Beat(worker="w", lease=60)]))
+    drive(backend.publish([Message(id=f"m{number}", queue="q") for number in range(200)]))
+    drive(
+        backend.settle("w", [Settlement(one, Ack()) for one in drive(backend.lease(Want("w", ["q"], 100))).deliveries])
+    )
+    assert drive(backend.tidy()) == 0
+    with server.client() as client:
+        client.config_set("maxmemory", int(1.2 * client.info("memory")["used_memory"]))
+    assert drive(backend.tidy()) == 10
+    assert drive(backend.find(["m0"])) == [None]
+    assert drive(backend.depth(["q"]))[0].ready == 100
+    drive(backend.close())

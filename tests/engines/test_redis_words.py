@@ -1,0 +1,98 @@
+"""What is read out of a URL and out of a server's own words, without a server."""
+
+import re
+
+import pytest
+
+from engines.servers import redis
+from forebay.config import Settings
+from forebay.engine.redis.address import Address
+from forebay.engine.redis.scripts import scripts
+from forebay.engine.redis.server import Said, evicts, window
+from forebay.engine.registry import build
+from forebay.engine.waiting import drive
+from forebay.model.clock import SystemClock
+from forebay.model.errors import ConfigError
+from forebay.model.message import Message
+
+SCRIPTS = sorted(scripts())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis:foo",
+        "redis://",
+        "redis:///0",
+        "redis://h:99999/0",
+        "redis://h/abc",
+        "redis://h/0/1",
+        "redis://h/0?protocol=3",
+        "redis://h/0?password=zzz",
+        "redis://h/0?socket_timeout=1",
+        "unix:///s?nothing=1",
+    ],
+)
+def test_a_url_that_cannot_work_is_refused(url):
+    with pytest.raises(ConfigError) as caught:
+        Address(Settings(url=url))
+    assert "zzz" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h/0", "redis://u:p@h:1/3", "redis://[::1]:1", "rediss://h", "valkey://h/1", "unix:///tmp/s"]
+)
+def test_a_url_that_can_work_is_taken(url):
+    Address(Settings(url=url)).connection()
+
+
+def test_certificates_are_verified_unless_somebody_says_otherwise():
+    made = Address(Settings(url="rediss://h/0")).connection()
+    assert (made.cert_reqs.name, made.check_hostname) == ("CERT_REQUIRED", True)
+    loose = Address(Settings(url="rediss://h/0?ssl_cert_reqs=none")).connection()
+    assert loose.cert_reqs.name == "CERT_NONE"
+
+
+def test_a_durability_that_the_engine_does_not_choose_is_refused():
+    with pytest.raises(ConfigError, match="appendfsync"):
+        Address(Settings(url="redis://h/0", durability="normal"))
+
+
+@pytest.mark.parametrize(
+    ("info", "config", "seconds"),
+    [
+        ({"aof_enabled": "1"}, {"appendfsync": "always"}, 0.0),
+        ({"aof_enabled": "1"}, {"appendfsync": "everysec"}, 2.0),
+        ({"aof_enabled": "1"}, {}, 2.0),
+        ({"aof_enabled": "1"}, {"appendfsync": "no"}, 30.0),
+        ({"aof_enabled": "0"}, {"save": "3600 1 300 100"}, 3600.0),
+        ({"aof_enabled": "0"}, {"save": ""}, None),
+        ({"aof_enabled": "0"}, {}, None),
+    ],
+)
+def test_what_a_crash_may_cost_follows_from_the_servers_settings(info, config, seconds):
+    assert window(Said(info, config)).seconds == seconds
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-lru", "volatile-ttl", "allkeys-random"])
+def test_every_policy_that_throws_away_is_refused(policy):
+    assert "noeviction" in evicts(Said({"maxmemory_policy": policy}, {}))
+    assert evicts(Said({"maxmemory_policy": "noeviction"}, {})) == ""
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_says_what_it_takes_and_sets_no_global(name):
+    text = scripts()[name].text.decode()
+    assert re.search(rf"^-- {name}: ", text, re.MULTILINE), "its first line of words begins with its name"
+
+
+def test_all_keys_of_a_namespace_have_its_tag_and_end_with_it():
+    with redis.empty() as settings, redis.client() as server:
+        before = {key for key in server.scan_iter(count=1000) if settings.namespace.encode() in key}
+        backend = build(settings, SystemClock())
+        drive(backend.open())
+        drive(backend.publish([Message(id="m", queue="q", key="k", unique="u", delay=5), Message(id="n", queue="q")]))
+        keys = {key for key in server.scan_iter(count=1000) if settings.namespace.encode() in key}
+        assert before == set()
+        assert all(key.startswith(b"{%b}:" % settings.namespace.encode()) for key in keys)
+        drive(backend.close())
