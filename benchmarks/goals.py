@@ -89,6 +89,15 @@ def _backlog(medians: Medians) -> Iterator[Verdict]:
     yield Verdict("throughput at 1,000,000, 0.9 x that at 10,000", who, 0.9 * few, many)
 
 
+def _limits(medians: Medians) -> Iterator[Verdict]:
+    cells, who = medians["limits"].get("forebay", {}), "forebay"
+    ratio, one = cells.get("rate_ratio", math.nan), cells.get("one_p99", math.nan)
+    yield Verdict("CPU a message with a rate on each of 10,000 keys, x without", who, 1.5, ratio, at_least=False)
+    many, opening = cells.get("many_p99", math.nan), cells.get("open_ms", math.nan)
+    yield Verdict("lease p99 beside 50,000 empty lanes, 1.5 x that at one", who, 1.5 * one, many, at_least=False)
+    yield Verdict("opening a gate before 1,000,000, ms", who, 5, opening, at_least=False)
+
+
 JUDGES: dict[str, Callable[[Medians], Iterator[Verdict]]] = {
     "noop": _noop,
     "noop2": _two,
@@ -97,6 +106,7 @@ JUDGES: dict[str, Callable[[Medians], Iterator[Verdict]]] = {
     "sleeps": _sleeps,
     "idle": _idle,
     "backlog": _backlog,
+    "limits": _limits,
 }
 
 

@@ -5,7 +5,7 @@ from benchmarks.contender import Command, Contender, python_module
 FULL = "synchronous=FULL, at least once"
 NORMAL = "synchronous=NORMAL, at least once"
 ASYNC = {"noop": "noop_async", "lag": "lag_async"}
-ALL = frozenset({"noop", "noop2", "enqueue", "latency", "sleeps", "idle", "backlog", "floor"})
+ALL = frozenset({"noop", "noop2", "enqueue", "latency", "sleeps", "idle", "backlog", "floor", "limits"})
 
 
 def forebay(
@@ -38,7 +38,7 @@ CONTENDERS = (
         "forebay async",
         "as it ships, async def tasks, -c 100",
         FULL,
-        ALL - {"enqueue", "idle", "backlog", "floor"},
+        ALL - {"enqueue", "idle", "backlog", "floor", "limits"},
         **ASYNC,
     ),
     forebay("forebay normal", 'durability="normal", plain def tasks', NORMAL, frozenset({"noop", "enqueue"}), "normal"),

@@ -43,9 +43,13 @@ class Split(msgspec.Struct, frozen=True):
     @property
     def plain(self) -> bool:
         """Whether it tells nothing apart, and bounds nothing."""
-        spec = self.spec
         apart = self.by_key or self.tasks or self.keys or self.named
-        return not apart and spec.rate is None and spec.concurrency is None
+        return not apart and not self.metered
+
+    @property
+    def metered(self) -> bool:
+        """Whether the queue as a whole has a meter of its own."""
+        return self.spec.rate is not None or self.spec.concurrency is not None
 
     @property
     def counted(self) -> bool:

@@ -114,6 +114,8 @@ class Turn:
         self._meters = Meters(tx, queue, told)
         self._seen: dict[str, Lane] = {}
         self._moved = False
+        bare = told.by_key and not (told.tasks or told.keys or told.named or told.metered)
+        self._quick = bare and not self._gates and not caps
         self.again: float | None = None
 
     def take(self, worker: str, limit: int, first: int) -> list[tuple[Any, ...]]:
@@ -168,7 +170,7 @@ class Turn:
                 heads = self._heads(asked, share)
                 chosen: list[int] = []
                 for lane in asked:
-                    got = self._from(lane, heads[lane.name], min(share, left)) if left else []
+                    got = self._give(lane, heads[lane.name], min(share, left)) if left else []
                     chosen += got
                     left -= len(got)
                     if got and len(got) == share:
@@ -220,6 +222,11 @@ class Turn:
     def _line(self, lane: Lane, n: int) -> list[Head]:
         return [Head(*row) for row in self._tx.rows(sql("line"), (self._queue, self._tx.now, lane.name, n))]
 
+    def _give(self, lane: Lane, heads: Sequence[Head], most: int) -> list[int]:
+        """Some of a lane, by the shorter way if that is enough."""
+        one = self._quick and len(heads) == 1 and lane.derived and lane.n > 0 and self._belongs(heads[0])
+        return self._one(lane, heads[0]) if one else self._from(lane, heads, most)
+
     def _from(self, lane: Lane, heads: Sequence[Head], most: int) -> list[int]:
         """What this lane gives now; if that is less than it was asked for, it says why."""
         here = [head for head in heads if self._belongs(head)]
@@ -242,6 +249,21 @@ class Turn:
         if own in self._caps:
             self._caps[own] -= n
         return [head.seq for head in here[:n]]
+
+    def _one(self, lane: Lane, head: Head) -> list[int]:
+        """The only message asked for, where nothing but the meter of its key can be in the way; as `_through`."""
+        meter, now = self._meters.key(head.key or ""), self._tx.now
+        answer = grant(meter, now, 1, head.cost)
+        if answer.n:
+            self._meters.pay(meter.name, answer.tat)
+            lane.give(1)
+        if lane.n <= 0:
+            self._empty(lane)
+        elif answer.again is None:
+            lane.say(None)
+        else:
+            lane.say(answer.again if answer.again > now else now + ANY)
+        return [head.seq] if answer.n else []
 
     def _belongs(self, head: Head) -> bool:
         return place(head.mine, head.task, head.key, self._told) == head.lane

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from forebay.engine.sqlite import limits
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
@@ -68,10 +70,16 @@ class Meters:
         known = names(self._queue, self._told, head.mine, head.task, head.key)
         meters = [meter for name in known if (meter := self.named(name)) is not None]
         if head.key is not None and self._told.by_key:
-            meters.append(self._key(head.key))
+            meters.append(self.key(head.key))
         return meters
 
-    def _key(self, key: str) -> Meter:
+    def pay(self, name: str, tat: float) -> None:
+        """The meter of a key has let one through."""
+        meter = self._each[name]
+        self._each[name] = replace(meter, running=meter.running + 1, tat=tat)
+
+    def key(self, key: str) -> Meter:
+        """The meter of a key, as its lane tells of it."""
         if (meter := self.of(key)) is None:
             lane = key_lane(key)
             if lane not in self.kept:

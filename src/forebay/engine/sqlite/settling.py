@@ -202,7 +202,7 @@ def _with_result(lease: int, result: bytes | None) -> bytes:
 def _left(tx: Transaction, leases: "array[int]", told: Mapping[str, Split]) -> dict[str, dict[lanes.Left, int]]:
     """How many of each kind run under these leases, in queues that bound something."""
     left: dict[str, dict[lanes.Left, int]] = {}
-    if told:
+    if any(split.counted or split.metered for split in told.values()):
         for queue, mine, task, key, n in tx.rows(sql("left_lanes"), (apsw.carray(leases),)):
             if queue in told:
                 left.setdefault(queue, {})[mine, task, key] = n

@@ -1,0 +1,69 @@
+"""Options of a queue: rates as people write them, and one clear error for everything else."""
+
+import math
+
+import pytest
+
+from forebay import ConfigError, Forebay
+from forebay.produce.bounds import per_second
+
+
+@pytest.mark.parametrize(
+    ("written", "rate"),
+    [
+        ("50/s", 50),
+        ("100/m", 100 / 60),
+        ("1000/h", 1000 / 3600),
+        ("5/d", 5 / 86400),
+        ("1_000 / min", 1000 / 60),
+        (2.5, 2.5),
+    ],
+)
+def test_a_rate_is_written_as_messages_per_time(written, rate):
+    assert per_second(written, "rate") == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    "rate", ["", "fast", "50", "50/w", "-1/s", "0/s", 0, -1, True, math.nan, math.inf, 1e7, [], b"5/s"]
+)
+def test_anything_else_is_one_clear_error(rate):
+    with pytest.raises(ConfigError, match=r"queue mail: rate .* is not a rate: write messages per time, such as"):
+        Forebay("memory://").queue("mail", rate=rate)
+
+
+@pytest.mark.parametrize(
+    ("ways", "said"),
+    [
+        ({"concurrency": 0}, "concurrency is how many may run at a time: a whole number from 1, not 0"),
+        ({"key_concurrency": 1.5}, "key_concurrency is how many may run at a time"),
+        ({"rate": 5, "burst": 0}, "burst is how many may start at once: a number from 1, not 0"),
+        ({"burst": 5}, "burst is how many may start at once within a rate"),
+        ({"key_burst": 5}, "key_burst goes with a rate of each key"),
+        ({"ordered": 1}, "ordered must be True or False"),
+        ({"ordered": True, "key_concurrency": 2}, "ordered runs one message of a key at a time"),
+        ({"speed": 1}, "unknown option speed: known are name, ttl, rate"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_once(ways, said):
+    with pytest.raises(ConfigError, match=said):
+        Forebay("memory://").queue("mail", **ways)
+
+
+def test_what_is_declared_is_obeyed_by_whoever_leases(tmp_path):
+    url = f"sqlite:///{tmp_path}/q.db"
+    one, other = Forebay(url), Forebay(url)
+    one.queue("mail", concurrency=2)
+
+    @other.task(queue="mail")
+    def send() -> None: ...
+
+    with one, other:
+        send.enqueue()
+        (meter,) = [meter for meter in _meters(other) if meter.name == "queue:mail"]
+        assert meter.slots == 2
+
+
+def _meters(app):
+    from forebay.engine.waiting import drive
+
+    return drive(app.store.meters())
