@@ -1,8 +1,8 @@
 """What limits cost, in a process of its own: `python -m benchmarks.limits FOLDER MESSAGES PARKED` prints JSON.
 
 The bounded engine and the plain one do the same cycles in turn, so that a slow moment of the machine meets both:
-publish 100, lease 100, settle them, with a short backlog over 10,000 keys. Leases are timed beside 50,000 lanes that have
-run empty, and with one. A gate is opened in front of many parked messages while somebody publishes.
+publish 100, lease 100, settle them, with a short backlog over 10,000 keys. Leases are timed beside 50,000 lanes that
+have run empty, and with one. A gate is opened in front of many parked messages while somebody publishes.
 """
 
 import asyncio
