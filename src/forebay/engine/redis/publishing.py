@@ -129,7 +129,7 @@ def _plain(messages: Sequence[Message]) -> list[Any]:
     """As `put.lua` takes them, all of one form."""
     form = messages[0]
     headers = forms.pack(form.headers) if form.headers else b""
-    args: list[Any] = [form.queue, form.lane, form.priority, _or_none(form.ttl), forms.route(form), headers]
+    args: list[Any] = [form.queue, form.lane, -form.priority, _or_none(form.ttl), forms.route(form), headers]
     for message in messages:
         args += (message.id, message.body)
     return args

@@ -85,7 +85,7 @@ local function take(place, n)
         local popped = call('ZPOPMIN', key, n - got)
         empty = #popped < 2 * (n - got)
         for at = 1, #popped, 2 do
-            local id = string.sub(popped[at], 17)
+            local id = string.sub(popped[at], 9)
             if not (late and too_late(id)) then
                 ids[#ids + 1] = id
                 got = got + 1

@@ -1,9 +1,8 @@
 --#use plain
--- put: queue, lane, priority, ttl (-1 for that of the queue), route, headers, then id and body each, of messages that
+-- put: queue, lane, priority (below zero for above), ttl (-1 for that of the queue), route, headers, then id and body each, of messages that
 -- are due at once, have no unique key and no history: most messages. -> the last number given, if all were accepted; else that,
 -- and 0 or 1 (known) for each. For the keys see lib/message.lua and lib/place.lua.
-local queue, lane, priority, ttl = ARGV[3], ARGV[4], -tonumber(ARGV[5]), tonumber(ARGV[6])
-local route, tail = ARGV[7], ARGV[7] .. ARGV[8]
+local queue, lane, score, ttl = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local n = (#ARGV - 8) / 2
 -- the first change: a server that has no room refuses it, and nothing has happened
 local last = call('HINCRBY', KEYS[1], 'seq', n)
@@ -12,12 +11,13 @@ if ttl < 0 then
     ttl = tonumber(call('HGET', tally, 'ttl') or -1)
 end
 local expires = ttl < 0 and -1 or now + ttl
+local rest = struct.pack('>ddI4', now, expires, #ARGV[7]) .. ARGV[7] .. ARGV[8] -- of each head, behind its number
 local ids = {}
 for at = 9, #ARGV, 2 do
     ids[#ids + 1] = ARGV[at]
 end
 local known = call('HMGET', P .. 'm', unpack(ids))
-local heads, parts, live, line, late, answers, mine, fresh = {}, {}, {}, {}, {}, {}, {}, 0
+local heads, parts, live, line, answers, mine, fresh = {}, {}, {}, {}, {}, {}, 0
 for at, id in ipairs(ids) do
     seq = seq + 1
     answers[at] = 1
@@ -25,12 +25,11 @@ for at, id in ipairs(ids) do
         mine[id] = true
         answers[at] = 0
         fresh = fresh + 2
-        heads[fresh - 1] = id
-        heads[fresh] = struct.pack('>BI8ddI4', 0, seq, now, expires, #route) .. tail
+        local number = struct.pack('>I8', seq)
+        heads[fresh - 1], heads[fresh] = id, '\0' .. number .. rest
         parts[fresh - 1], parts[fresh] = id, ARGV[8 + 2 * at]
         live[fresh - 1], live[fresh] = seq, id
-        line[fresh - 1], line[fresh] = priority, string.format('%016x', seq) .. id
-        late[fresh - 1], late[fresh] = expires, id
+        line[fresh - 1], line[fresh] = score, number .. id
     end
 end
 if fresh > 0 then
@@ -40,7 +39,10 @@ if fresh > 0 then
     call('ZADD', P .. 'a:' .. queue, unpack(live))
     call('ZADD', key, unpack(line))
     if expires >= 0 then
-        call('ZADD', P .. 'exp', unpack(late))
+        for at = 2, fresh, 2 do
+            live[at - 1] = expires
+        end
+        call('ZADD', P .. 'exp', unpack(live))
     end
     if call('ZCARD', key) * 2 == fresh then
         call('ZADD', P .. 'ln:' .. queue, 0, lane)

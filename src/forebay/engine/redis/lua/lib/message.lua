@@ -35,5 +35,5 @@ local function lane_of(m, x)
 end
 
 local function member(seq, id)
-    return string.format('%016x', seq) .. id
+    return struct.pack('>I8', seq) .. id
 end

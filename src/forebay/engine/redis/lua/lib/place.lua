@@ -1,5 +1,5 @@
 -- place: where a live message waits.
--- {ns}:r:<queue>:<lane>  zset  ready: by priority, then in order of acceptance (member: seq in hex, then id)
+-- {ns}:r:<queue>:<lane>  zset  ready: by priority, then in order of acceptance (member: seq in eight bytes, then id)
 -- {ns}:ln:<queue>        zset  lanes that may hold something: by when they may be looked at
 -- {ns}:due               zset  scheduled: by due time
 -- {ns}:a:<queue>         zset  live ones that never had to wait for a time: by seq
