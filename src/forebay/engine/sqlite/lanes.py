@@ -208,8 +208,8 @@ class Turn:
 
     def _heads(self, lanes: Sequence[Lane], share: int) -> dict[str, list[Head]]:
         """The first messages of each lane, at most `share`; of lanes that give one each, all in one statement."""
-        one_each = share == 1 or self._told.key_slots == 1
-        alone = [lane.name for lane in lanes if lane.derived] if one_each else []
+        single = self._told.key_slots == 1
+        alone = [lane.name for lane in lanes if lane.derived and (share == 1 or (single and key_lane("") in lane.name))]
         heads: dict[str, list[Head]] = {name: [] for name in alone}
         if alone:
             for row in self._tx.rows(sql("heads"), (self._queue, self._tx.now, rows.many(alone))):
