@@ -176,6 +176,14 @@ class TestSlots:
         kit.settle(Ack(), *held[:1])
         assert len(kit.take()) == 1
 
+    def test_what_has_no_key_is_not_bound_by_slots_of_keys(self, kit: Kit) -> None:
+        """In whatever lane it waits."""
+        kit.declare(key_concurrency=1)
+        kit.publish("a", "b", "c", meters=("provider:smtp",))
+        kit.publish("d", "e", task="slow")
+        kit.publish("f", "g", key="k")
+        assert sorted(kit.take()) == ["a", "b", "c", "d", "e", "f"]
+
     def test_a_waiter_wakes_when_a_slot_is_free(self, live: Kit) -> None:
         """Whoever freed it."""
         live.declare(concurrency=1)
