@@ -307,8 +307,8 @@ class Bounded:
         lane=st.sampled_from(["", "", "smtp"]), meters=st.sampled_from([(), (), ("provider",)]),
         cost=st.sampled_from([1.0, 1.0, 2.0, 0.5, 0.0]), delay=st.sampled_from([0.0, 0.0, 10.0]),
     )  # fmt: skip
-    def publish_apart(self, called, **fields):
-        self.publish(called, **fields)
+    def publish_apart(self, called, lane, meters, **fields):
+        self.publish(called, lane="metered" if meters else lane, meters=meters, **fields)
 
     @rule(
         queue=st.sampled_from([*QUEUES, ""]), about=st.sampled_from([{"task": "a"}, {"key": "t1"}]), holder=holders,

@@ -82,11 +82,15 @@ def _leased(leased: Leased) -> Any:
     return {"deliveries": _by_lane(leased.deliveries), "cancelled": set(leased.cancelled)}
 
 
-def _by_lane(deliveries: Sequence[Delivery]) -> dict[tuple[str, str], list[Any]]:
-    """In order within each lane; in which order lanes take their turns is an engine's own affair."""
-    lanes: dict[tuple[str, str], list[Any]] = {}
+def _by_lane(deliveries: Sequence[Delivery]) -> dict[tuple[str, ...], list[Any]]:
+    """In order within each lane; in which order lanes take their turns is an engine's own affair.
+
+    What a queue may tell apart (task, key) counts as a lane, whether it does so at present or not.
+    """
+    lanes: dict[tuple[str, ...], list[Any]] = {}
     for delivery in deliveries:
-        lanes.setdefault((delivery.queue, delivery.lane), []).append(view(delivery))
+        place = (delivery.queue, delivery.lane, delivery.task, delivery.key or "")
+        lanes.setdefault(place, []).append(view(delivery))
     return lanes
 
 
