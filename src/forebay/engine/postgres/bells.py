@@ -25,6 +25,8 @@ from forebay.engine.waiting import Signal
 
 #: Bytes of one notification; PostgreSQL takes less than 8,000.
 LONGEST = 7_000
+#: Seconds between two calls: what is accepted one by one, many times a second, need not be told as often.
+GAP = 0.003
 #: Notifications of one call; more than that is "something has happened, look all of you".
 MOST = 20
 ALL = "*"
@@ -142,7 +144,7 @@ class Bells:
 
     def _serve(self, wire: Wire) -> None:
         """Until this engine is closed."""
-        looked, listens = time.monotonic(), False
+        looked, told, listens = time.monotonic(), 0.0, False
         while True:
             wire.within(time.monotonic() + ANSWER)
             self._take()
@@ -151,10 +153,13 @@ class Bells:
                 listens = self._hears = True
                 self._signal.notify([HEARS] if self._first else None)  # what came before is not known
                 self._first = False
-            self._send(wire)
+            if self._pending:
+                self._send(wire)
+                told = time.monotonic()
             self._hear(wire.raw)
             if self._closed and not self._pending:
                 return
+            self._rest(wire, told + GAP)
             ready, _, _ = select.select([self._wake, wire.raw.fileno()], [], [], LOOK)
             if wire.raw.fileno() in ready:
                 wire.raw.pgconn.consume_input()
@@ -162,6 +167,13 @@ class Bells:
                 looked = time.monotonic()
                 wire.within(looked + ANSWER)
                 wire.rows("select 1")
+
+    def _rest(self, wire: Wire, until: float) -> None:
+        """Hear, and tell nothing, until then: what comes meanwhile is told together."""
+        while (left := until - time.monotonic()) > 0 and not self._closed:
+            if select.select([wire.raw.fileno()], [], [], left)[0]:
+                wire.raw.pgconn.consume_input()
+                self._hear(wire.raw)
 
     def _take(self) -> bool:
         """What was asked for meanwhile; whether there is something to tell."""
@@ -179,10 +191,9 @@ class Bells:
         return bool(self._pending)
 
     def _send(self, wire: Wire) -> None:
-        if self._pending:
-            told = (self._address.channel, _payloads(self._pending))
-            wire.rows("select pg_notify($1, payload) from unnest($2::text[]) as payload", told)
-            self._pending = set()
+        told = (self._address.channel, _payloads(self._pending))
+        wire.rows("select pg_notify($1, payload) from unnest($2::text[]) as payload", told)
+        self._pending = set()
 
     def _hear(self, raw: psycopg.Connection[Any]) -> None:
         own_pid, heard = raw.info.backend_pid, set[str]()

@@ -42,9 +42,8 @@ class Publishing:
         if self._max_size:
             self._look(tx)
         tx.topics.update(QUEUE + queue for queue in {message.queue for message in messages})
-        if len(messages) == 1 and messages[0].unique is None:
-            known = tx.only("publish", *_form(messages[0], tx.now, [messages[0].id], [messages[0].body]))[0][0]
-            return [Receipt(messages[0].id, _fate(tx, bool(known)))]
+        if len(messages) == 1 and _plain(messages[0]):
+            return [_one(tx, messages[0])]
         return list(self._several(tx, messages))
 
     def _several(self, tx: Tx, messages: Sequence[Message]) -> Iterator[Receipt]:
@@ -89,6 +88,18 @@ def declare(tx: Tx, queues: Sequence[QueueSpec]) -> None:
 def _kind(message: Message) -> Message:
     """What a message has in common with others of its batch: all but id and body."""
     return replace(message, id="", body=b"")
+
+
+def _plain(message: Message) -> bool:
+    """Whether it asks for nothing that the short statement has not."""
+    return message.unique is None and message.due is None and message.delay <= 0 and message.carried is None
+
+
+def _one(tx: Tx, message: Message) -> Receipt:
+    headers = rows.pack_or_none(message.headers)
+    place = message.queue, message.task, message.lane, message.priority
+    accepted = tx.only("publish_one", message.id, message.body, *place, message.ttl, message.key, headers, tx.now)[0][0]
+    return Receipt(message.id, _fate(tx, known=not accepted))
 
 
 def _form(message: Message, now: float | None, ids: list[str], bodies: list[bytes]) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ Row = tuple[Any, ...]
 #: disk if that is asked for, whatever is usual on this server, and need not if it is not.
 _WRITING = """
 set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off;
+set plan_cache_mode = force_generic_plan;
 select set_config('synchronous_commit', case
     when not {} then 'off' when current_setting('synchronous_commit') = 'off' then 'on'
     else current_setting('synchronous_commit') end, false)
@@ -65,8 +66,12 @@ class Wire:
         self._cursor = self._db.cursor(binary=True)
         self.open_end = self.begun = False
         self._db.until = until
-        if durability:
+        if durability and self._direct():
             self.script(_WRITING.format(durability == "full"))
+
+    def _direct(self) -> bool:
+        """Whether this session is ours alone; through a pooler, what is set for it would stay with others."""
+        return bool(self.rows("select pg_backend_pid()")[0][0] == self._db.info.backend_pid)
 
     @property
     def alive(self) -> bool:

@@ -196,6 +196,10 @@ class TestSlots:
 
 
 class TestMeters:
+    @pytest.fixture(autouse=True)
+    def _meters(self, kit: Kit) -> None:
+        kit.needs("meters")
+
     def test_one_that_a_message_names_is_shared_by_queues(self, kit: Kit) -> None:
         """Those that do not name it pass."""
         kit.run(kit.backend.put_meters([Meter(name="provider:smtp", slots=1)]))

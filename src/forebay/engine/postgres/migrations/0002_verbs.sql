@@ -1,5 +1,6 @@
 -- The verbs that are called most, each one round trip. Whoever calls them from another language gives no `now_`: it is
--- the server's own then, seconds since the epoch. Bodies and headers are MessagePack.
+-- the server's own then, seconds since the epoch. Bodies and headers are MessagePack. Who leases sets what Forebay sets
+-- for its sessions (wire.py), so that no plan reads a whole table; that is not done here, for it costs more than a verb.
 
 -- Accept messages that differ in id and body alone; answers which of the ids were known already, null for none.
 create function forebay.publish(
@@ -8,7 +9,7 @@ create function forebay.publish(
     key_ text default null, once_ text default null, headers_ bytea default null, attempt_ bigint default 0,
     lost_ bigint default 0, created_ double precision default null, failure_ bytea default null,
     now_ double precision default null
-) returns text[] language plpgsql set jit = off set enable_seqscan = off as $$
+) returns text[] language plpgsql as $$
 declare
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
     born double precision := least(coalesce(created_, t), t);
@@ -52,6 +53,39 @@ begin
     return known;
 end $$;
 
+-- As `publish`, of one message that asks for nothing special; whether it was accepted.
+create function forebay.publish_one(
+    id_ text, body_ bytea, queue_ text, task_ text default '', lane_ text default '', priority_ bigint default 0,
+    ttl_ double precision default null, key_ text default null, headers_ bytea default null,
+    now_ double precision default null
+) returns boolean language plpgsql as $$
+declare
+    t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
+begin
+    if not exists (select from forebay.lane l where l.queue = queue_ and l.lane = lane_) then
+        insert into forebay.queue (name) values (queue_) on conflict do nothing;
+        insert into forebay.lane (queue, lane) values (queue_, lane_) on conflict do nothing;
+    end if;
+    with new as (
+        insert into forebay.message (id, queue, lane, task, state, priority, created, expires, key, headers, body)
+        values (
+            id_, queue_, lane_, task_, 1, priority_, t,
+            t + coalesce(ttl_, (select q.ttl from forebay.queue q where q.name = queue_)), key_, headers_, body_
+        )
+        on conflict (id) do nothing returning 1
+    )
+    insert into forebay.delta (queue, lane, published, ready) select queue_, lane_, 1, 1 from new;
+    if not found then
+        return false;
+    end if;
+    if exists (select from forebay.ended e where e.id = id_) then  -- as in `publish`, in a look that comes after
+        delete from forebay.message m where m.id = id_;
+        insert into forebay.delta (queue, lane, published, ready) values (queue_, lane_, -1, -1);
+        return false;
+    end if;
+    return true;
+end $$;
+
 -- Accept one with a unique key, or merge it into one that waits; answers its fate (0 accepted, 1 duplicate, 2 merged)
 -- and the id of the one that stands for it.
 create function forebay.publish_once(
@@ -59,7 +93,7 @@ create function forebay.publish_once(
     due_ double precision, ttl_ double precision, key_ text, once_ text, headers_ bytea, attempt_ bigint, lost_ bigint,
     created_ double precision, failure_ bytea, debounce_ double precision, max_wait_ double precision,
     merged_for_ double precision, now_ double precision default null, out fate integer, out holder text
-) language plpgsql set jit = off set enable_seqscan = off as $$
+) language plpgsql as $$
 declare
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
     held forebay.message;
@@ -135,7 +169,7 @@ $$;
 
 -- Make ready what is due, and end what waits past its time.
 create function forebay.ripen(limit_ integer, keep_ double precision, cause_ text, now_ double precision default null)
-returns integer language plpgsql set jit = off set enable_seqscan = off set enable_bitmapscan = off as $$
+returns integer language plpgsql as $$
 declare
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
     late integer := 0;

@@ -13,9 +13,7 @@ create function forebay.lease(
     worker_ text, queues_ text[], limit_ integer, keep_ double precision default 3600, caps_ jsonb default null,
     turn_ bigint default 0, visit_ bigint default null, again_ bigint[] default null,
     cause_ text default 'waited past its time', now_ double precision default null
-) returns setof forebay.leased language plpgsql
-set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-as $$
+) returns setof forebay.leased language plpgsql as $$
 declare
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
     queues text[]; lanes text[]; back boolean[];
@@ -102,8 +100,7 @@ end $$;
 -- Take from a lane in which some come back: both kinds in one order.
 create function forebay.take_back(
     worker_ text, queue_ text, lane_ text, limit_ integer, visit_ bigint, t double precision
-) returns setof forebay.leased language plpgsql
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+) returns setof forebay.leased language plpgsql as $$
 begin
     return query with fresh as materialized (
         select m.seq, m.priority from forebay.message m
@@ -139,9 +136,7 @@ $$;
 create function forebay.ack(
     worker_ text, seqs bigint[], fences bigint[], results bytea[] default null, keeps double precision[] default null,
     tooks double precision[] default null, keep_ double precision default 3600, now_ double precision default null
-) returns bigint[] language plpgsql
-set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-as $$
+) returns bigint[] language plpgsql as $$
 declare
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
     done_ bigint[];
