@@ -25,7 +25,7 @@ from forebay.produce.producer import Producer
 from forebay.produce.registry import Registry
 from forebay.produce.seal import make_seal
 from forebay.produce.task import Task
-from forebay.produce.ways import Options, RawWays, options
+from forebay.produce.ways import Options, RawSends, apart, options
 from forebay.store.contract import Found, Query
 
 P = ParamSpec("P")
@@ -60,10 +60,15 @@ class Forebay(Declares):
         declared = weakref.ref(registry)  # whose tasks hold the producer, with which the engine is to go
         scheme, has = scheme_of(self.settings), parts.engine.capabilities
         self.engine = Facade(
-            parts.engine, lambda: list(queues.values()), lambda: require(scheme, has, needs_of(declared()))
+            parts.engine,
+            lambda: list(queues.values()),
+            lambda: require(scheme, has, needs_of(declared())),
+            transacts=parts.transacts,
         )
         self.store = watched_store(parts, self.engine.watch)
-        self.producer = Producer(self.engine, self.store, self.settings, make_seal(self.settings, keys))
+        self.producer = Producer(
+            self.engine, self.store, self.settings, make_seal(self.settings, keys), self.engine.publish_in
+        )
         registry.bind(self.producer)
         self.on_start, self.on_stop, self.on_failure = registry.on_start, registry.on_stop, registry.on_failure
         # A task may outlive its app and go on to send: the engine, which knows neither, closes when the producer goes.
@@ -125,7 +130,7 @@ class Forebay(Declares):
             raise ConfigError(f"task {task.name} is not of this app: include its registry first")
         return cast("Task[P, C, T]", known)
 
-    async def apublish(self, queue: str, value: Any, **ways: Unpack[RawWays]) -> Handle[Any]:
+    async def apublish(self, queue: str, value: Any, **ways: Unpack[RawSends]) -> Handle[Any]:
         """Publish a raw message: any JSON-like value, dataclass, Struct or pydantic model. Durable when this returns.
 
         Raises:
@@ -134,18 +139,19 @@ class Forebay(Declares):
         """
         return (await self.apublish_many(queue, [value], **ways))[0]
 
-    def publish(self, queue: str, value: Any, **ways: Unpack[RawWays]) -> Handle[Any]:
+    def publish(self, queue: str, value: Any, **ways: Unpack[RawSends]) -> Handle[Any]:
         """`apublish` for synchronous code."""
         return drive(self.apublish(queue, value, **ways))
 
-    async def apublish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[RawWays]) -> list[Handle[Any]]:
+    async def apublish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[RawSends]) -> list[Handle[Any]]:
         """Publish many raw messages in one transaction."""
-        chosen = options(Options(queue=check_name("queue", queue)), ways)
+        waits, within = apart(ways)
+        chosen = options(Options(queue=check_name("queue", queue)), waits)
         messages = self.producer.messages("", [encode_value(value) for value in values], chosen)
-        receipts = await self.producer.publish(messages)
-        return [told(self.producer, receipt) for receipt in receipts]
+        receipts = await self.producer.publish(messages, within)
+        return [told(self.producer, receipt, within=within) for receipt in receipts]
 
-    def publish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[RawWays]) -> list[Handle[Any]]:
+    def publish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[RawSends]) -> list[Handle[Any]]:
         """`apublish_many` for synchronous code."""
         return drive(self.apublish_many(queue, values, **ways))
 

@@ -1,6 +1,6 @@
 """The public suite, run on every engine of this house. Another engine is another line in `URLS`."""
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import apsw
 import pytest
@@ -47,3 +47,16 @@ def forget_worker():
             redis.forget_worker(backend, worker)
 
     return forget
+
+
+@pytest.fixture
+def begin():
+    @contextmanager
+    def transaction(backend):
+        if not isinstance(backend, Sqlite):
+            yield None  # its tests skip before they ask for more
+            return
+        with closing(apsw.Connection(str(backend._db.path))) as db, db:
+            yield db
+
+    return transaction

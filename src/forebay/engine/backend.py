@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 from forebay.engine.contract import Engine, Receipt
 from forebay.model.finding import Finding
 from forebay.model.message import Message
+from forebay.model.queue import QueueSpec
 from forebay.store.contract import (
     Audits,
     DeadLetters,
@@ -78,13 +79,20 @@ class Transacts(Protocol):
         """Whether this connection leads to the very place where this engine keeps its messages."""
         ...
 
-    async def publish_in(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:
+    async def publish_in(
+        self, connection: Any, messages: Sequence[Message], queues: Sequence[QueueSpec] = ()
+    ) -> list[Receipt]:
         """As `Engine.publish`, in the transaction that is open on `connection`; durable when the caller commits it.
 
-        Nobody is told before that; workers find the messages at the commit, or at their next look.
+        Nobody is told before that; workers find the messages at the commit, or at their next look. After an error the
+        transaction is as it was before, and may be committed without the messages. The engine need not be open.
+
+        Args:
+            queues: declared on the way, as far as the messages are for them.
 
         Raises:
-            EngineError: the connection leads elsewhere, or no transaction is open on it.
+            ConfigError: the connection leads elsewhere, or no transaction is open on it.
+            EngineFull: there is no room for them.
         """
         ...
 

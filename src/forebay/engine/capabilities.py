@@ -55,7 +55,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 HOUSE: Mapping[str, Capabilities] = MappingProxyType(
     {
         "memory": Capabilities(durable=False, shared=False),
-        "sqlite": Capabilities(durable=True, shared=True),
+        "sqlite": Capabilities(durable=True, shared=True, transacts=True),
         "postgresql": Capabilities(durable=True, shared=True, steady=False, meters=False, namespaces=True),
         "redis": Capabilities(durable=True, shared=True, steady=False, meters=False, namespaces=True),
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from forebay.engine import native, own
 from forebay.engine.aside import Aside
+from forebay.engine.backend import Transacts
 from forebay.engine.capabilities import Capabilities
 from forebay.engine.contract import Beat, Depth, Engine, Leased, Receipt, Recovered, Want
 from forebay.engine.measured import Watch
@@ -30,12 +31,18 @@ class Facade:
         queues: what the app has declared up to now.
         admit: called before it is opened, and again when the app has declared more; raises ConfigError if the engine
             has not what the app asks for.
+        transacts: what publishes in transactions of the caller's own, if the engine has that.
     """
 
     def __init__(
-        self, inner: Engine, queues: Callable[[], Sequence[QueueSpec]], admit: Callable[[], None] | None = None
+        self,
+        inner: Engine,
+        queues: Callable[[], Sequence[QueueSpec]],
+        admit: Callable[[], None] | None = None,
+        *,
+        transacts: Transacts | None = None,
     ) -> None:
-        self._inner, self._queues, self._admit = inner, queues, admit
+        self._inner, self._queues, self._admit, self._transacts = inner, queues, admit, transacts
         self._opened, self._pid = False, 0
         self._declared: tuple[QueueSpec, ...] = ()
         self._aside = Aside()
@@ -49,13 +56,16 @@ class Facade:
 
     async def open(self) -> None:
         """See `Engine.open`; cheap when it is open. Queues that the app has declared since then are made known."""
+        self._refuse_foreign()
+        if not self._ready:
+            await self._aside.ask(self._make_ready)
+
+    def _refuse_foreign(self) -> None:
         if self._foreign:
             raise EngineError(
                 "this app was opened before the process forked, and two processes must not share what it opened: fork "
                 "first, or close the app before, and each of them opens its own"
             )
-        if not self._ready:
-            await self._aside.ask(self._make_ready)
 
     def _make_ready(self) -> None:
         native.refuse_half()
@@ -128,6 +138,15 @@ class Facade:
         started = time.perf_counter()
         receipts = await self._inner.publish(messages)
         self.watch.note("publish", started, len(messages))
+        return receipts
+
+    async def publish_in(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:
+        """See `Transacts.publish_in`, of an engine that has it. Opens nothing, which might wait for the transaction."""
+        self._refuse_foreign()
+        assert self._transacts is not None
+        started = time.perf_counter()
+        receipts = await self._transacts.publish_in(connection, messages, () if self._ready else self._queues())
+        self.watch.note("publish_in", started, len(messages))
         return receipts
 
     async def lease(self, want: Want) -> Leased:

@@ -141,6 +141,18 @@ class Turns(ABC, Generic[X]):
         """
         return self._submit(operation, (item,), crowd=True)
 
+    def tell(self, operation: Callable[..., object], *args: Any) -> None:
+        """As `submit`, for one who does not wait, and need not hear what became of it.
+
+        Raises:
+            EngineClosed: this engine is closed.
+        """
+        if self._closed:
+            raise _closed()
+        self._queue.put(Operation(operation, args, Answer()))
+        if self._ended:
+            self._refuse()
+
     def _submit(
         self, act: Callable[..., Any], args: tuple[Any, ...], *, crowd: bool = False, lazy: bool = False
     ) -> Answer[Any]:

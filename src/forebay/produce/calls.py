@@ -1,11 +1,11 @@
 """Calls of a task on their way to a queue: with chosen ways to wait (`Using`), as values (`Call`), one or many."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from forebay.engine.waiting import drive
 from forebay.flow.snooze import Snooze
-from forebay.model.errors import BadArguments
+from forebay.model.errors import BadArguments, ConfigError
 from forebay.produce.handle import Handle, told
 from forebay.produce.ways import Options, RawWays, Ways, options
 
@@ -43,26 +43,31 @@ class Call(Generic[T]):
         options(self.task.waiting, ways)
         return Call(self.task, self.body, ways)
 
-    def enqueue(self) -> Handle[T]:
+    def enqueue(self, *, in_transaction: Any = None) -> Handle[T]:
         """Enqueue it from synchronous code; durable when this returns. It may be enqueued again, as another message.
+
+        Args:
+            in_transaction: see `Sends`.
 
         Raises:
             PayloadTooLarge: its arguments are too large.
         """
-        return drive(self.aenqueue())
+        return drive(self.aenqueue(in_transaction=in_transaction))
 
-    async def aenqueue(self) -> Handle[T]:
+    async def aenqueue(self, *, in_transaction: Any = None) -> Handle[T]:
         """`enqueue` for asynchronous code."""
-        return (await publish(self.task, self.task.waiting, [self]))[0]
+        return (await publish(self.task, self.task.waiting, [self], in_transaction))[0]
 
 
 class Using(Generic[P, T]):
     """A task with chosen ways to wait; made by `Task.using`."""
 
-    __slots__ = ("_chosen", "_task", "_ways")
+    __slots__ = ("_chosen", "_task", "_ways", "_within")
 
-    def __init__(self, task: "Task[P, Any, T | Snooze]", chosen: Options, ways: RawWays | None = None) -> None:
-        self._task, self._chosen, self._ways = task, chosen, ways or RawWays()
+    def __init__(
+        self, task: "Task[P, Any, T | Snooze]", chosen: Options, ways: RawWays | None = None, within: Any = None
+    ) -> None:
+        self._task, self._chosen, self._ways, self._within = task, chosen, ways or RawWays(), within
 
     def __repr__(self) -> str:
         return f"<{self._task.name} using {', '.join(self._ways) or 'its own ways'}>"
@@ -72,39 +77,56 @@ class Using(Generic[P, T]):
 
         Raises:
             BadArguments: the arguments do not fit the task.
+            ConfigError: a transaction was chosen as well, which a call does not keep.
         """
+        if self._within is not None:
+            raise ConfigError("a call is for later: give in_transaction= to its enqueue(), or to enqueue_many()")
         return Call(self._task, self._task.codec.encode(args, kwargs), self._ways)
 
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
+    @overload
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
+    @overload
+    async def aenqueue(self, *args: Any, in_transaction: Any, **kwargs: Any) -> Handle[T]: ...
+    async def aenqueue(self, *args: Any, in_transaction: Any = None, **kwargs: Any) -> Handle[T]:
         """Enqueue one call; durable when this returns.
 
         Raises:
             BadArguments: the arguments do not fit the task.
             PayloadTooLarge: they are too large.
+            ConfigError: `in_transaction` is no connection with an open transaction.
         """
-        task = self._task
+        task, within = self._task, self._within if in_transaction is None else in_transaction
         producer = task.producer
         messages = producer.messages(task.name, [task.codec.encode(args, kwargs)], self._chosen, task.lane)
-        return told(producer, (await producer.publish(messages))[0], task)
+        return told(producer, (await producer.publish(messages, within))[0], task, within=within)
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
+    @overload
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
+    @overload
+    def enqueue(self, *args: Any, in_transaction: Any, **kwargs: Any) -> Handle[T]: ...
+    def enqueue(self, *args: Any, **kwargs: Any) -> Handle[T]:
         """`aenqueue` for synchronous code."""
         return drive(self.aenqueue(*args, **kwargs))
 
-    async def aenqueue_many(self, calls: "Iterable[Sequence[Any] | Call[T]]") -> list[Handle[T]]:
+    async def aenqueue_many(
+        self, calls: "Iterable[Sequence[Any] | Call[T]]", *, in_transaction: Any = None
+    ) -> list[Handle[T]]:
         """Enqueue many calls, in order, thousands to a transaction. See `Task.enqueue_many` for their form."""
+        within = self._within if in_transaction is None else in_transaction
         handles: list[Handle[T]] = []
         chunk: list[bytes | Call[T]] = []
         for call in calls:
             chunk.append(_ready(self._task, call))
             if len(chunk) == CHUNK:
-                handles += await publish(self._task, self._chosen, chunk)
+                handles += await publish(self._task, self._chosen, chunk, within)
                 chunk = []
-        return handles + await publish(self._task, self._chosen, chunk)
+        return handles + await publish(self._task, self._chosen, chunk, within)
 
-    def enqueue_many(self, calls: "Iterable[Sequence[Any] | Call[T]]") -> list[Handle[T]]:
+    def enqueue_many(
+        self, calls: "Iterable[Sequence[Any] | Call[T]]", *, in_transaction: Any = None
+    ) -> list[Handle[T]]:
         """`aenqueue_many` for synchronous code."""
-        return drive(self.aenqueue_many(calls))
+        return drive(self.aenqueue_many(calls, in_transaction=in_transaction))
 
 
 def _ready(task: "Task[Any, Any, T | Snooze]", call: "Sequence[Any] | Call[T]") -> "bytes | Call[T]":
@@ -134,9 +156,13 @@ def split(task: "Task[Any, Any, Any]", call: Sequence[Any]) -> tuple[Sequence[An
 
 
 async def publish(
-    task: "Task[Any, Any, T | Snooze]", chosen: Options, calls: "Sequence[bytes | Call[T]]"
+    task: "Task[Any, Any, T | Snooze]", chosen: Options, calls: "Sequence[bytes | Call[T]]", within: Any = None
 ) -> list[Handle[T]]:
-    """Publish calls of one task in one transaction; those with ways of their own keep them."""
+    """Publish calls of one task in one transaction; those with ways of their own keep them.
+
+    Args:
+        within: the caller's own transaction, see `Sends`.
+    """
     producer, lane = task.producer, task.lane
     if any(isinstance(call, Call) and call.ways for call in calls):
         messages = [
@@ -144,8 +170,8 @@ async def publish(
         ]
     else:
         messages = producer.messages(task.name, [_body(call) for call in calls], chosen, lane)
-    receipts = await producer.publish(messages)
-    return [told(producer, receipt, task) for receipt in receipts]
+    receipts = await producer.publish(messages, within)
+    return [told(producer, receipt, task, within=within) for receipt in receipts]
 
 
 def _body(call: bytes | Call[Any]) -> bytes:

@@ -36,16 +36,17 @@ class Handle(Generic[T]):
         id: the message's id; keep it to make a handle again with `app.handle(id)`.
         duplicate: the enqueue was a duplicate, and this is the message that stands for it.
         merged: it was debounced, and this is the message that waited and now has its arguments.
+        uncommitted: it was enqueued in a transaction, and has not been seen since: before the commit nobody knows it.
     """
 
-    __slots__ = ("_codec", "_producer", "_task", "duplicate", "id", "merged")
+    __slots__ = ("_codec", "_producer", "_task", "duplicate", "id", "merged", "uncommitted")
 
     def __init__(
         self, producer: Producer, id_: str, task: "Task[Any, Any, T | Snooze] | None" = None, *, duplicate: bool = False
     ) -> None:
         self._producer, self.id, self._task, self.duplicate = producer, id_, task, duplicate
         self._codec = None if task is None else task.codec
-        self.merged = False
+        self.merged = self.uncommitted = False
 
     def __repr__(self) -> str:
         return f"<Handle {self.id}>"
@@ -81,8 +82,14 @@ class Handle(Generic[T]):
     async def _find(self) -> Found:
         found = await self._producer.find(self.id)
         if found is None:
-            raise NoSuchMessage(f"no message {self.id}: never accepted here, or ended and past its result_ttl")
+            raise NoSuchMessage(self._unknown())
+        self.uncommitted = False
         return found
+
+    def _unknown(self) -> str:
+        if self.uncommitted:
+            return f"no message {self.id} yet: the transaction that it was enqueued in is not committed, or was undone"
+        return f"no message {self.id}: never accepted here, or ended and past its result_ttl"
 
     async def astatus(self) -> State:
         """Where it is; see `afind` for the errors."""
@@ -140,7 +147,9 @@ class Handle(Generic[T]):
 
     async def acancel(self) -> State:
         """Cancel it: waiting, it ends at once; running, it is asked to stop. The state after that."""
-        return await self._producer.cancel(self.id)
+        if (state := await self._producer.cancel(self.id)) is None:
+            raise NoSuchMessage(self._unknown())
+        return state
 
     def find(self) -> Found:
         """See `afind`."""
@@ -174,10 +183,12 @@ def named(id_: str) -> str:
     return id_
 
 
-def told(producer: Producer, receipt: Receipt, task: "Task[Any, Any, T | Snooze] | None" = None) -> Handle[T]:
-    """The handle of a message that was published."""
+def told(
+    producer: Producer, receipt: Receipt, task: "Task[Any, Any, T | Snooze] | None" = None, *, within: Any = None
+) -> Handle[T]:
+    """The handle of a message that was published, `within` a transaction if that is not None."""
     handle = Handle(producer, receipt.id, task, duplicate=receipt.fate is Fate.DUPLICATE)
-    handle.merged = receipt.fate is Fate.MERGED
+    handle.merged, handle.uncommitted = receipt.fate is Fate.MERGED, within is not None
     return handle
 
 

@@ -1,6 +1,7 @@
 """Publishing: builds messages, checks their size, and hands them to the engine. Opens the engine on first use."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -8,7 +9,7 @@ from forebay.config import Settings
 from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Engine, Fate, Receipt
 from forebay.engine.registry import scheme_of
-from forebay.model.errors import ConfigError, EngineFull, NoSuchMessage, OutcomeUnknown, PayloadTooLarge
+from forebay.model.errors import ConfigError, EngineFull, OutcomeUnknown, PayloadTooLarge
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
@@ -45,6 +46,9 @@ def _made(task: str, chosen: Options, lane: str, id_: str, body: bytes) -> Messa
     )
 
 
+PublishIn = Callable[[Any, Sequence[Message]], Awaitable[list[Receipt]]]
+
+
 def _ids(chosen: Options, count: int) -> list[str]:
     if chosen.debounce and count > 1:
         raise ConfigError(f"debounce= is for one message, and {count} were given: which of them is to win?")
@@ -60,10 +64,19 @@ class Producer:
 
     Args:
         seal: what closes and opens payloads; None if they travel as they are.
+        publish_in: publishes in a transaction of the caller's own, see `Transacts.publish_in`.
     """
 
-    def __init__(self, engine: Engine, store: Store, settings: Settings, seal: Seal | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        settings: Settings,
+        seal: Seal | None = None,
+        publish_in: PublishIn | None = None,
+    ) -> None:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
+        self._publish_in = publish_in
 
     def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, lane: str = "") -> list[Message]:
         """Messages, not yet published, for a lane of their queue.
@@ -98,13 +111,16 @@ class Producer:
         """Whether a message can be found before it has ended."""
         return self.engine.capabilities.browse
 
-    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Publish; durable when this returns.
+    async def publish(self, messages: Sequence[Message], within: Any = None) -> list[Receipt]:
+        """Publish; durable when this returns, or at the commit of `within`, a connection with an open transaction.
 
         Raises:
+            ConfigError: `within` is no such connection.
             EngineFull: the engine has no room for some of them.
             OutcomeUnknown: it was not confirmed; which messages it may have accepted is in it.
         """
+        if within is not None:
+            return await self._within(within, messages)
         await self.engine.open()
         try:
             receipts = await self.engine.publish(messages) if messages else []
@@ -117,6 +133,13 @@ class Producer:
                 "let workers catch up, purge dead letters, or raise max_size"
             )
         return receipts
+
+    async def _within(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:
+        if not messages:
+            return []
+        self.require(Need("transacts", messages[0].task or messages[0].queue, "in_transaction="))
+        assert self._publish_in is not None
+        return await self._publish_in(connection, messages)
 
     async def find(self, id_: str) -> Found | None:
         """What is known of a message."""
@@ -135,11 +158,8 @@ class Producer:
         """Until a message may have ended or progressed; see `Results.watch`."""
         return await self.store.watch([id_], timeout, since)
 
-    async def cancel(self, id_: str) -> State:
-        """Cancel a message; its state after that."""
+    async def cancel(self, id_: str) -> State | None:
+        """Cancel a message; its state after that, None if it is not known."""
         self.require(Need("cancel", f"message {id_}", "cancel()"))
         await self.engine.open()
-        state = (await self.store.cancel([id_]))[0]
-        if state is None:
-            raise NoSuchMessage(f"no message {id_}: never accepted here, or ended and past its result_ttl")
-        return state
+        return (await self.store.cancel([id_]))[0]

@@ -14,6 +14,8 @@ from forebay.flow.snooze import Snooze
 from forebay.model.errors import ConfigError
 from forebay.produce.context import Context
 
+#: What is no argument of the task in a call of `enqueue`, see `produce.ways.Sends`.
+TAKEN = "in_transaction"
 _KINDS = inspect.Parameter
 _VARIABLE = (_KINDS.VAR_POSITIONAL, _KINDS.VAR_KEYWORD)
 
@@ -50,6 +52,7 @@ class Signature:
         self.parameters = [p for p in self.whole.parameters.values() if p.name != self.context]
         self.returns = _result(self._hints.get("return", self.whole.return_annotation))
         _refuse_methods(name, self.parameters)
+        _refuse_taken(name, self.parameters)
 
     def annotation(self, parameter: inspect.Parameter) -> Any:
         """What a parameter is annotated with, `Any` without; `None` is allowed where it is the default."""
@@ -80,6 +83,14 @@ def _refuse_methods(name: str, parameters: Sequence[inspect.Parameter]) -> None:
     if first is not None and first.name in {"self", "cls"} and first.annotation is first.empty:
         raise ConfigError(
             f"task {name}: it is a method, and `{first.name}` cannot be sent: use a function or staticmethod"
+        )
+
+
+def _refuse_taken(name: str, parameters: Sequence[inspect.Parameter]) -> None:
+    if any(parameter.name == TAKEN for parameter in parameters):
+        raise ConfigError(
+            f"task {name}: a parameter called {TAKEN} could not be given: enqueue(..., {TAKEN}=connection) publishes "
+            "within a transaction; call it otherwise"
         )
 
 

@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack
+from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -22,7 +22,7 @@ from forebay.produce.function import is_async
 from forebay.produce.handle import Handle, named
 from forebay.produce.origin import origin
 from forebay.produce.producer import Producer
-from forebay.produce.ways import Options, Ways, options
+from forebay.produce.ways import Options, Sends, apart, options
 
 P = ParamSpec("P")
 C = TypeVar("C")
@@ -140,13 +140,14 @@ class Task(Generic[P, C, T_co]):
         """Where its messages wait in their queue: those for processes apart, so that others need not wait for one."""
         return CPU if self.running.cpu else ""
 
-    def using(self: "Task[P, Any, T | Snooze]", **chosen: Unpack[Ways]) -> Using[P, T]:
-        """This task with chosen ways to wait; see `Ways`.
+    def using(self: "Task[P, Any, T | Snooze]", **chosen: Unpack[Sends]) -> Using[P, T]:
+        """This task with chosen ways to wait and to be sent; see `Sends`.
 
         Raises:
             ConfigError: a value makes no sense.
         """
-        return Using(self, options(self.waiting, chosen), chosen)
+        ways, within = apart(chosen)
+        return Using(self, options(self.waiting, ways), ways, within)
 
     def call(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Call[T]:
         """One call as a value, for `enqueue_many` or for later; may be given ways to wait of its own.
@@ -160,20 +161,36 @@ class Task(Generic[P, C, T_co]):
         """The handle of one of this task's messages by its id; its result has the task's type."""
         return Handle(self.producer, named(id_), self)
 
-    def enqueue(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
+    @overload
+    def enqueue(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
+    @overload
+    def enqueue(self: "Task[P, Any, T | Snooze]", *args: Any, in_transaction: Any, **kwargs: Any) -> Handle[T]: ...
+    def enqueue(self: "Task[P, Any, T | Snooze]", *args: Any, **kwargs: Any) -> Handle[T]:
         """Enqueue one call from synchronous code; durable when this returns.
+
+        With `in_transaction=connection` within the transaction that is open on it, see `Sends`: durable when that is
+        committed. (A type checker checks the other arguments in `using(in_transaction=connection).enqueue(...)`.)
 
         Raises:
             BadArguments: the arguments do not fit the task.
             PayloadTooLarge: they are too large.
+            ConfigError: `in_transaction` is no connection with an open transaction.
         """
         return self._using.enqueue(*args, **kwargs)
 
-    async def aenqueue(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Handle[T]:
+    @overload
+    async def aenqueue(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
+    @overload
+    async def aenqueue(
+        self: "Task[P, Any, T | Snooze]", *args: Any, in_transaction: Any, **kwargs: Any
+    ) -> Handle[T]: ...
+    async def aenqueue(self: "Task[P, Any, T | Snooze]", *args: Any, **kwargs: Any) -> Handle[T]:
         """`enqueue` for asynchronous code."""
         return await self._using.aenqueue(*args, **kwargs)
 
-    def enqueue_many(self: "Task[P, Any, T | Snooze]", calls: Iterable[Sequence[Any] | Call[T]]) -> list[Handle[T]]:
+    def enqueue_many(
+        self: "Task[P, Any, T | Snooze]", calls: Iterable[Sequence[Any] | Call[T]], *, in_transaction: Any = None
+    ) -> list[Handle[T]]:
         """Enqueue many calls, thousands to a transaction: tuples of positional arguments, or values of `call`.
 
         The last item of a tuple may be a dict of keyword arguments: it is one if each of its keys names a parameter
@@ -182,13 +199,13 @@ class Task(Generic[P, C, T_co]):
         Raises:
             BadArguments: the arguments of one do not fit, or it is a call of another task.
         """
-        return self._using.enqueue_many(calls)
+        return self._using.enqueue_many(calls, in_transaction=in_transaction)
 
     async def aenqueue_many(
-        self: "Task[P, Any, T | Snooze]", calls: Iterable[Sequence[Any] | Call[T]]
+        self: "Task[P, Any, T | Snooze]", calls: Iterable[Sequence[Any] | Call[T]], *, in_transaction: Any = None
     ) -> list[Handle[T]]:
         """`enqueue_many` for asynchronous code."""
-        return await self._using.aenqueue_many(calls)
+        return await self._using.aenqueue_many(calls, in_transaction=in_transaction)
 
 
 def _itself(task: Task[Any, Any, Any]) -> Task[Any, Any, Any]:

@@ -73,6 +73,34 @@ class Ways(RawWays, total=False):
     queue: str
 
 
+class RawSends(RawWays, total=False):
+    """Ways for a message to wait, and to be sent.
+
+    Keys:
+        in_transaction: a connection to the engine's own database on which a transaction is open: the message is
+            published within it, so that it is there if that commits, and was never sent if not.
+    """
+
+    in_transaction: Any
+
+
+class Sends(Ways, total=False):
+    """Ways for a task's message to wait, and to be sent.
+
+    Keys:
+        in_transaction: see `RawSends`.
+    """
+
+    in_transaction: Any
+
+
+def apart(chosen: RawSends | Sends) -> tuple[RawWays, Any]:
+    """How a message waits, and within which transaction it is sent; None for none."""
+    ways = cast("dict[str, Any]", dict(chosen))
+    within = ways.pop("in_transaction", None)
+    return cast("RawWays", ways), within
+
+
 def options(base: Options, chosen: RawWays, where: str = "using()") -> Options:
     """`base` with what was chosen, checked once.
 

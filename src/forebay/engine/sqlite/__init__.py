@@ -11,7 +11,8 @@ __all__ = ["Sqlite", "backend", "build"]
 
 def backend(settings: Settings, clock: Clock) -> Backend:
     """The parts for a `sqlite:///path` URL, not yet opened."""
-    return of_one(build(settings, clock), FileChecks(settings))
+    made = build(settings, clock)
+    return of_one(made, FileChecks(settings), made.transacts)
 
 
 def build(settings: Settings, clock: Clock) -> Sqlite:

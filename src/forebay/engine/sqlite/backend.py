@@ -22,6 +22,7 @@ from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.sharing import Files
 from forebay.engine.sqlite.sifting import sifted
 from forebay.engine.sqlite.topics import CANCEL, QUEUE
+from forebay.engine.sqlite.transacting import Transacting
 from forebay.engine.turns import MESSAGES
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineError, EngineFull, OutcomeUnknown
@@ -114,6 +115,9 @@ class Verbs:
 class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, MeterRows, Schedules, Audits):
     """One object that is engine and store; its parts share the database and know nothing of one another.
 
+    Attributes:
+        transacts: publishing in transactions of the caller's own.
+
     `vfs`, `boot` and `among` are for tests: see `Database`.
     """
 
@@ -130,3 +134,4 @@ class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, MeterRows, Schedule
         MeterRows.__init__(self, database)
         Schedules.__init__(self, database, self._publishing)
         Audits.__init__(self, database)
+        self.transacts = Transacting(database)

@@ -40,7 +40,7 @@ class Database:
     def __init__(
         self, settings: Settings, clock: Clock, vfs: str = "", boot: str = "", among: Files | None = None
     ) -> None:
-        self.settings, self.clock, self._vfs, self._files = settings, clock, vfs, among or files
+        self.settings, self.clock, self.vfs, self._files = settings, clock, vfs, among or files
         self.path = path_of(settings.url)
         self.host, self.boot = platform.node(), boot or boot_id()
         self._user = User(settings, clock)
@@ -57,7 +57,7 @@ class Database:
                 return
             try:
                 statements()
-                self._share = self._files.join(self.path, self._user, self._vfs, self.boot)
+                self._share = self._files.join(self.path, self._user, self.vfs, self.boot)
             except (apsw.Error, OSError) as error:
                 raise unopenable(error, self.path) from error
             self.path = self._opened.path

@@ -1,17 +1,17 @@
 """From SQLite's and the system's errors to ours; the cause is kept, and the message says what to do next."""
 
 import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import apsw
 
-from forebay.engine.sqlite import place
+from forebay.engine.sqlite import holder, place
 from forebay.model.errors import EngineClosed, EngineError, EngineFull, EngineUnreachable, ForebayError
 
 _HINTS: dict[type[BaseException], str] = {
     apsw.ReadOnlyError: "the file or its folder is read-only; give this user write access to both",
-    apsw.BusyError: "another program holds the write lock for too long; close it (a shell in a transaction?)",
     apsw.CorruptError: "the file is damaged; stop the workers and run `forebay doctor`",
     apsw.IOError: "the disk does not answer properly; look at the system's log",
 }
@@ -25,6 +25,19 @@ _UNREACHABLE: dict[type[BaseException], str] = {
 }
 
 
+def busy(path: str) -> str:
+    """Who keeps others from writing, and what to do."""
+    pid = holder.writer(Path(path)) if path else None
+    if pid == os.getpid():
+        return (
+            "a transaction of this very process holds the write lock, on a connection of its own: commit it before "
+            "anything else is written, or enqueue within it (in_transaction=connection)"
+        )
+    if pid is not None:
+        return f"{holder.named([pid])} holds the write lock for too long: let it commit, or end it"
+    return "another program holds the write lock for too long; close it (a shell in a transaction?)"
+
+
 _CLOSED = "close the app and open it again, and leave its connections alone"
 
 
@@ -35,6 +48,8 @@ def translate(error: BaseException, path: str = "") -> BaseException:
     if isinstance(error, ForebayError) or not isinstance(error, apsw.Error):
         return error
     place = f"{path}: " if path else ""
+    if isinstance(error, apsw.BusyError):
+        return _caused(EngineError(f"{place}{busy(path)} ({error})"), error)
     if isinstance(error, apsw.ConnectionClosedError):
         return _caused(EngineClosed(f"{place}its connection was closed by other code: {_CLOSED}"), error)
     for table, kind in ((_FULL, EngineFull), (_UNREACHABLE, EngineUnreachable), (_HINTS, EngineError)):

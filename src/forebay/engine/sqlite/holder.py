@@ -9,11 +9,27 @@ _STATES = {"T": "stopped", "t": "stopped by a debugger", "D": "waiting for a dis
 _PROC = Path("/proc")
 
 
-def holder(fd: int) -> str:
-    """The process that holds the `flock` of an open file, and how it is; "another process" if nobody can say."""
+def holder(fd: int, database: Path) -> str:
+    """The process that keeps others from writing, and how it is; "another process" if nobody can say.
+
+    It holds the `flock` of an open file, or SQLite's own lock, for which whoever has the `flock` waits.
+    """
+    if (pid := writer(database)) is not None:
+        return _described(pid)
     for pid in _locking("FLOCK", os.fstat(fd).st_ino):
         return _described(pid)
     return "another process"
+
+
+#: The byte of the -shm that whoever writes into the log has locked (WAL_WRITE_LOCK in wal.c).
+_WRITING = 120
+
+
+def writer(database: Path) -> int | None:
+    """The process that holds SQLite's own write lock on a database, as far as the system tells."""
+    if (inode := _inode(f"{database}-shm")) is None:
+        return None
+    return next(iter(_locking("POSIX", inode, _WRITING)), None)
 
 
 def users(database: Path) -> list[int]:
@@ -51,11 +67,14 @@ def _inode(path: str) -> int | None:
     return None
 
 
-def _locking(kind: str, inode: int) -> Iterator[int]:
+def _locking(kind: str, inode: int, written: int | None = None) -> Iterator[int]:
+    """Who has a lock on a file; or who has one to write on a byte of it."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in (_PROC / "locks").read_text().splitlines():
             words = line.split()
-            if words[1] == kind and int(words[5].rsplit(":", 1)[1]) == inode:
+            if words[1] != kind or int(words[5].rsplit(":", 1)[1]) != inode:
+                continue
+            if written is None or (words[3] == "WRITE" and int(words[6]) <= written <= int(words[7])):
                 yield int(words[4])
 
 

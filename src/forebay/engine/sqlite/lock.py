@@ -43,8 +43,8 @@ class WriteLock:
             return
         if not self._stand_in.wait(PATIENCE):
             raise Held(
-                f"{self._database}: {holder(self._fd)} holds its write lock for {PATIENCE:g} s and more: let that "
-                "process go on (kill -CONT), or end it; nothing was written, and what waits is safe"
+                f"{self._database}: {holder(self._fd, self._database)} holds its write lock for {PATIENCE:g} s and "
+                "more: let that process go on (kill -CONT), or end it; nothing was written, and what waits is safe"
             )
 
     def at_once(self) -> bool:

@@ -82,6 +82,17 @@ class Transaction:
         self.counts[queue_name, end] += n
 
 
+def tally(transaction: Transaction) -> None:
+    """Add up what a transaction has accounted for; the last thing before its commit."""
+    rows = [(queue_name, name, n) for (queue_name, name), n in transaction.counts.items() if n]
+    if transaction.numbered:
+        rows.append((*NUMBERS, transaction.numbered))
+    if rows:
+        transaction.db.executemany(
+            "insert into tally (queue, name, n) values (?, ?, ?) on conflict do update set n = n + excluded.n", rows
+        )
+
+
 class Unsafe(OutcomeUnknown):
     """A commit that was not confirmed, and stands all the same: nothing of it is to be tried again."""
 
@@ -133,7 +144,7 @@ class Writer(Turns[Transaction]):
         try:
             transaction = Transaction(self._db, self._clock)
             group.carry_out(transaction)
-            self._tally(transaction)
+            tally(transaction)
             self._turn.sign()
             self._confirm()
         except BaseException:
@@ -197,15 +208,6 @@ class Writer(Turns[Transaction]):
                 f"the disk did not confirm a commit ({error}), so that what it held may or may not be there after a "
                 "crash: publish again with the same id, which is taken once, and look at the system's log"
             ) from error
-
-    def _tally(self, transaction: Transaction) -> None:
-        rows = [(queue_name, name, n) for (queue_name, name), n in transaction.counts.items() if n]
-        if transaction.numbered:
-            rows.append((*NUMBERS, transaction.numbered))
-        if rows:
-            self._db.executemany(
-                "insert into tally (queue, name, n) values (?, ?, ?) on conflict do update set n = n + excluded.n", rows
-            )
 
     def _tell(self, transaction: Transaction) -> None:
         """What follows a commit. None of it can fail it."""

@@ -14,7 +14,18 @@ pytest.register_assert_rewrite(
         for name in (
             *("declare", "publish", "lease", "extend", "settle", "recover", "wait", "depth", "gates"),
             *("carried", "cancel", "many", "dead", "schedules", "results", "story", "debounce", "audits", "ahead"),
-            *("processes", "concurrency", "driving", "struck", "kit", "stage"),
+            *(
+                "processes",
+                "transacts",
+                "concurrency",
+                "driving",
+                "sentences",
+                "struck",
+                "lanes",
+                "meters",
+                "kit",
+                "stage",
+            ),
         )
     )
 )
@@ -31,7 +42,7 @@ from forebay.testing.conformance.depth import TestDepth
 from forebay.testing.conformance.driving import TestDriving
 from forebay.testing.conformance.extend import TestExtend
 from forebay.testing.conformance.gates import TestGates, TestPark
-from forebay.testing.conformance.kit import ForgetWorker, Kit, forget_worker, kit, live
+from forebay.testing.conformance.kit import Begin, ForgetWorker, Kit, begin, forget_worker, kit, live
 from forebay.testing.conformance.lanes import TestOrdered, TestPaused, TestTurns
 from forebay.testing.conformance.lease import TestCaps, TestExpiry, TestLease, TestRotation
 from forebay.testing.conformance.many import TestMany
@@ -45,9 +56,11 @@ from forebay.testing.conformance.settle import TestFence, TestSettle
 from forebay.testing.conformance.stage import MakeBackend
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
 from forebay.testing.conformance.struck import TestStruck
+from forebay.testing.conformance.transacts import TestTransacts
 from forebay.testing.conformance.wait import TestWait, TestWatch
 
 __all__ = [
+    "Begin",
     "ForgetWorker",
     "Kit",
     "MakeBackend",
@@ -92,10 +105,12 @@ __all__ = [
     "TestStory",
     "TestStruck",
     "TestTook",
+    "TestTransacts",
     "TestTurns",
     "TestUnique",
     "TestWait",
     "TestWatch",
+    "begin",
     "forget_worker",
     "kit",
     "live",

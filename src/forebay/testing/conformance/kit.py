@@ -7,6 +7,7 @@ become proper ids on their way. Nothing here judges.
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 import pytest
@@ -217,6 +218,16 @@ ForgetWorker = Callable[[Whole, str], None]
 def forget_worker() -> ForgetWorker:
     """What an engine's author may provide beside `make_backend`."""
     return pytest.skip("how the row of a worker is taken away is not told: provide the fixture `forget_worker`")
+
+
+#: Begins a transaction in the place of a backend's messages: a connection, committed at the end, or undone by an error.
+Begin = Callable[[Backend], AbstractContextManager[Any]]
+
+
+@pytest.fixture
+def begin() -> Begin:
+    """What the author of an engine that `transacts` provides beside `make_backend`."""
+    return pytest.fail("how a transaction is begun is not told: provide the fixture `begin`")
 
 
 @pytest.fixture
