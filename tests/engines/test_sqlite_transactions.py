@@ -175,7 +175,7 @@ def test_an_engine_without_transactions_says_so():
     @memory.task
     def send() -> None: ...
 
-    with pytest.raises(ConfigError, match="memory:// has no transacts: send asks for transacts .in_transaction=.: use sqlite://"):
+    with pytest.raises(ConfigError, match=r"memory:// has no transacts: send asks for .* use sqlite:"):
         send.enqueue(in_transaction=object())
 
 

@@ -11,7 +11,7 @@ from forebay.config import Settings
 from forebay.engine.registry import SCHEMES
 from forebay.model.lifecycle import State
 from forebay.produce.decorators import TaskWays
-from forebay.produce.ways import Ways
+from forebay.produce.ways import Sends
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -30,7 +30,7 @@ def mentioned(*pages: str) -> set[str]:
         pytest.param(PUBLIC, ["python.md", "outcomes-and-errors.md"], id="names"),
         pytest.param(Settings.__struct_fields__, ["configuration.md"], id="settings"),
         pytest.param(TaskWays.__annotations__, ["task-options.md"], id="options of a task"),
-        pytest.param(Ways.__annotations__, ["task-options.md"], id="ways of a message"),
+        pytest.param(Sends.__annotations__, ["task-options.md"], id="ways of a message"),
         pytest.param(State, ["python.md", "outcomes-and-errors.md", "protocol.md"], id="states"),
         pytest.param(SCHEMES, ["guarantees.md", "configuration.md"], id="engines"),
     ],

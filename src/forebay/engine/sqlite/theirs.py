@@ -70,7 +70,8 @@ def _take_lock(connection: apsw.Connection, path: Path) -> None:
             connection.execute("delete from main.queue where false")
             return
         except apsw.BusyError as error:
-            if error.extendedresult == apsw.SQLITE_BUSY_SNAPSHOT or time.monotonic() > give_up:
+            stale = getattr(error, "extendedresult", 0) == apsw.SQLITE_BUSY_SNAPSHOT
+            if stale or time.monotonic() > give_up:
                 raise
             time.sleep(_PAUSE)
         except apsw.SQLError:
@@ -94,7 +95,7 @@ def _no_connection(connection: Any) -> str:
             f"{text}, and this is one of Python's sqlite3, a second SQLite library in this process, which does not see "
             "the locks of ours: use apsw.Connection(path) instead; docs: how-to/transactions"
         )
-    kind: type[Any] = type(connection)
+    kind: Any = type(connection)
     return f"{text}, not {kind.__module__}.{kind.__qualname__}; docs: how-to/transactions"
 
 

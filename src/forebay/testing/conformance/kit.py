@@ -221,7 +221,7 @@ def forget_worker() -> ForgetWorker:
 
 
 #: Begins a transaction in the place of a backend's messages: a connection, committed at the end, or undone by an error.
-Begin = Callable[[Backend], AbstractContextManager[Any]]
+Begin = Callable[[Whole], AbstractContextManager[Any]]
 
 
 @pytest.fixture
