@@ -87,7 +87,7 @@ def leads_to(connection: Any, path: Path) -> bool:
         return False
 
 
-def _no_connection(connection: Any) -> str:
+def _no_connection(connection: object) -> str:
     text = "in_transaction= takes an apsw.Connection to the file of the queue"
     stdlib = sys.modules.get("sqlite3")
     if stdlib is not None and isinstance(connection, stdlib.Connection):
@@ -95,7 +95,7 @@ def _no_connection(connection: Any) -> str:
             f"{text}, and this is one of Python's sqlite3, a second SQLite library in this process, which does not see "
             "the locks of ours: use apsw.Connection(path) instead; docs: how-to/transactions"
         )
-    kind: Any = type(connection)
+    kind = type(connection)
     return f"{text}, not {kind.__module__}.{kind.__qualname__}; docs: how-to/transactions"
 
 
