@@ -10,14 +10,21 @@ from pathlib import Path
 import pytest
 
 TOOLS = Path(__file__).parents[2] / "tools"
+#: As it stands in the tool. A server of another checkout may run there.
+PORT = "port = 26379"
 
 
 @pytest.fixture
 def services(tmp_path):
-    """The command in a checkout of its own; whatever it started is stopped afterwards."""
+    """The command in a checkout of its own, on a port that nobody has; whatever it started is stopped afterwards."""
     if not (shutil.which("redis-server") or shutil.which("valkey-server")):
         pytest.skip("neither redis-server nor valkey-server is installed here (tools/services up redis)")
     shutil.copytree(TOOLS, tmp_path / "tools")
+    form = tmp_path / "tools/servers/redis.py"
+    usual = form.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        form.write_text(usual.replace(PORT, f"port = {free.getsockname()[1]}"))
+    assert form.read_text() != usual
 
     def run(*words):
         command = [tmp_path / "tools/services", *words]
