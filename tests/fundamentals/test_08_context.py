@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from forebay import Context, ForebayError
+from forebay import Context, ForebayError, Message
 from forebay.produce.context import ORIGIN, ORIGIN_TASK, PARENT, ROOT
 from fundamentals.lesson import SOON, work
 
@@ -47,6 +47,22 @@ def test_deep_inside_the_current_context_can_be_asked_for(app):
 def test_outside_of_a_task_there_is_no_context():
     with pytest.raises(ForebayError, match="no task runs here"):
         Context.current()
+
+
+def test_in_a_consumer_it_is_that_of_the_first_message_of_the_batch(app):
+    seen = []
+
+    @app.consume("clicks", batch=2, max_wait=5)
+    def load(messages: list[Message]) -> None:
+        context = Context.current()
+        with pytest.raises(ForebayError, match="no progress"):
+            context.progress(1)
+        seen.append((context.id, context.root, context.parent, context.origin, messages[0].id))
+
+    handles = app.publish_many("clicks", [1, 2])
+    work(app, *handles)
+    first = handles[0].id
+    assert seen == [(first, first, None, None, first)]
 
 
 def test_messages_made_inside_a_task_remember_their_family(app):

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from hypothesis import seed
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from msgspec.structs import replace
 
 from forebay.engine.contract import Beat, Depth, Fate, Leased, Want
 from forebay.flow.lane import parts
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State
-from forebay.model.message import Failure, Message
+from forebay.model.message import Carried, Failure, Message
 from forebay.model.meter import Meter
 from forebay.model.outcome import (
     Ack,
@@ -370,6 +371,27 @@ class Unique:
         self.later(passing)
         for name in called:
             self.publish([name], unique=key, queue=queue, debounce=5.0, max_wait=more, body=name.encode())
+
+
+class Moved:
+    """Messages that come from elsewhere, with what they have been through there; and runs that took their time."""
+
+    @rule(
+        called=several,
+        history=st.builds(Carried, st.integers(0, 3), st.integers(0, 3), failure=st.sampled_from([None, BOOM])),
+        age=st.sampled_from([None, -5.0, 0.0, 12.0]),
+        more=st.sampled_from([{}, {"ttl": 20.0}, {"delay": 5.0}, {"unique": "k1"}, {"unique": "k1", "debounce": 5.0}]),
+    )
+    def publish_carried(self, called, history, age, more):
+        carried = replace(history, created=None if age is None else self.twins.clock.now() - age)
+        for some in [[name] for name in called] if "debounce" in more else [called]:
+            self.publish(some, carried=carried, **more)
+
+    @rule(pair=leases, took=st.sampled_from([0.0, 0.25, 7200.5]))
+    def settle_what_took_its_time(self, pair, took):
+        holder, mine, theirs = pair
+        both = ([Settlement(one, Ack(), took)] for one in (mine, theirs))
+        self.twins.agree_on("settle", *((holder, settlements) for settlements in both))
 
 
 class Losing:

@@ -14,6 +14,7 @@ from properties.machine import (
     Lanes,
     Losing,
     Machine,
+    Moved,
     Unique,
     histories,
 )
@@ -59,7 +60,13 @@ class Leases(Losing, Failing, Cancelling, Machine):
     lease_for = 15.0
 
 
-class WholeLife(Losing, Dying, Unique, Bounded, Lanes, Expiring, Cancelling, Failing, Delays, Machine):
+class Movings(Moved, Losing, Expiring, Failing, Delays, Machine):
+    """Messages with a history go on as if they had always been here."""
+
+    lease_for = 30.0
+
+
+class WholeLife(Moved, Losing, Dying, Unique, Bounded, Lanes, Expiring, Cancelling, Failing, Delays, Machine):
     """Everything at once."""
 
     lease_for = 30.0
@@ -74,4 +81,5 @@ TestLimitsAndLosses = histories(LimitsAndLosses)
 TestUniqueness = histories(Uniqueness)
 TestDeadLetters = histories(DeadLetters)
 TestLeases = histories(Leases)
+TestMovings = histories(Movings)
 TestWholeLife = histories(WholeLife)

@@ -1,6 +1,6 @@
 """`messages`, `result`, `cancel`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from forebay.engine.contract import Depth
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.message import Failure
 from forebay.observe.view import decoded, message
+from forebay.produce.context import ORIGIN, ORIGIN_TASK, PARENT, ROOT
 from forebay.store.contract import Found, Query
 
 _CAUSED = (State.DEAD, State.CANCELLED, State.EXPIRED, State.DISCARDED)
@@ -127,11 +128,22 @@ def story(found: Found, now: float, waits: str = "") -> Iterable[str]:
             yield f"{name:9} {_date(value)} ({ago(value, now)})"
         else:
             yield f"{name:9} {value if isinstance(value, str) else to_json(value)}"
+        if name == "headers" and (family := came(found.headers or {})):
+            yield f"{'made by':9} {family}"
         if name == "state" and waits:
             yield f"{'is' if found.state is State.RUNNING else 'waits':9} {waits}"
     if found.failure is not None:
         yield f"failure   {told(found.failure)}"
         yield from (f"          {line}" for line in found.failure.traceback.rstrip().splitlines())
+
+
+def came(headers: Mapping[str, str]) -> str:
+    """Which message made one, and of which family it is; "" if none did."""
+    if (parent := headers.get(PARENT)) is None:
+        return ""
+    root = headers.get(ROOT, parent)
+    first = "" if root == parent else f", of the family of {root}"
+    return f"{headers.get(ORIGIN_TASK) or 'a message'} of queue {headers.get(ORIGIN, '')}: {parent}{first}"
 
 
 def _date(value: float) -> str:

@@ -4,7 +4,7 @@ import contextvars
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Union
 
 from forebay.engine.shield import shield
 from forebay.model.delivery import Delivery
@@ -26,22 +26,17 @@ ROOT, PARENT, ORIGIN, ORIGIN_TASK = "forebay-root", "forebay-parent", "forebay-o
 _logger = logging.getLogger("forebay.task")
 
 
-class _Batch(NamedTuple):
-    """A batch that runs here: its first message, by which consumer, through which app."""
-
-    delivery: Delivery
-    by: str
-    producer: "Producer | None"
-
-
-_Running = Union["Context", _Batch, None]
+_Running = Union["Context", None]
 _current: contextvars.ContextVar[_Running] = contextvars.ContextVar("forebay_context", default=None)
 
 
 class Context:
-    """The running message, as seen from inside its task. Annotate a parameter with it, or ask `Context.current()`."""
+    """The running message, as seen from inside its task. Annotate a parameter with it, or ask `Context.current()`.
 
-    __slots__ = ("_report", "delivery", "ends", "producer")
+    In a consumer of raw messages it is that of the first message of the batch, which stands for all of them.
+    """
+
+    __slots__ = ("_report", "consumer", "delivery", "ends", "producer")
 
     def __init__(
         self,
@@ -49,20 +44,21 @@ class Context:
         timeout: float | None = None,
         report: Callable[[Delivery, Any], None] | None = None,
         producer: "Producer | None" = None,
+        consumer: str = "",
     ) -> None:
-        self.delivery, self.producer = delivery, producer
+        self.delivery, self.producer, self.consumer = delivery, producer, consumer
         self.ends = None if timeout is None else time.monotonic() + timeout
         self._report = report
 
     @staticmethod
     def current() -> "Context":
-        """The context of the task that runs here.
+        """The context of the task, or of the consumer's batch, that runs here.
 
         Raises:
-            ForebayError: no task runs here.
+            ForebayError: none runs here.
         """
         context = _current.get()
-        if not isinstance(context, Context):
+        if context is None:
             raise ForebayError("no task runs here: Context.current() works inside a task that a worker runs")
         return context
 
@@ -92,6 +88,21 @@ class Context:
         return self.delivery.headers or {}
 
     @property
+    def root(self) -> str:
+        """The id of the first message of its family: its own, unless another one made it."""
+        return self.headers.get(ROOT, self.id)
+
+    @property
+    def parent(self) -> str | None:
+        """The id of the message whose task or consumer made it; None if no other did."""
+        return self.headers.get(PARENT)
+
+    @property
+    def origin(self) -> tuple[str, str] | None:
+        """The queue and the task of its parent (or the name of a consumer); None if no other message made it."""
+        return (self.headers.get(ORIGIN, ""), self.headers.get(ORIGIN_TASK, "")) if PARENT in self.headers else None
+
+    @property
     def deadline(self) -> float | None:
         """Seconds left until `timeout=` strikes; None without one. Below 0 it has struck."""
         return None if self.ends is None else self.ends - time.monotonic()
@@ -99,11 +110,18 @@ class Context:
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger whose records carry id, task and attempt."""
-        extra = {"message_id": self.id, "task": self.delivery.task, "attempt": self.attempt}
+        task = self.delivery.task or self.consumer
+        extra = {"message_id": self.id, "task": task, "attempt": self.attempt}
         return logging.LoggerAdapter(_logger, extra)
 
     def progress(self, value: Any) -> None:
-        """Publish how far this is: any value that a message may hold. Returns at once; the newest one wins."""
+        """Publish how far this is: any value that a message may hold. Returns at once; the newest one wins.
+
+        Raises:
+            ForebayError: a consumer runs here: its messages share a call, and have no progress of their own.
+        """
+        if self.consumer:
+            raise ForebayError("a batch of raw messages has no progress: enqueue tasks for work that wants to show it")
         if self._report is not None:
             with shield():
                 self._report(self.delivery, value)
@@ -120,7 +138,7 @@ class Context:
 def running() -> Context | None:
     """The context of the task that runs here, if one does."""
     here = _current.get()
-    return here if isinstance(here, Context) else None
+    return None if here is None or here.consumer else here
 
 
 def enter(context: Context) -> contextvars.Token[_Running]:
@@ -132,7 +150,7 @@ def enter_batch(
     batch: Sequence[Delivery], consumer: str, producer: "Producer | None" = None
 ) -> contextvars.Token[_Running]:
     """Make a batch the origin of what its consumer enqueues: the first message stands for all. Undone by `leave`."""
-    return _current.set(_Batch(batch[0], consumer, producer))
+    return _current.set(Context(batch[0], producer=producer, consumer=consumer))
 
 
 def leave(token: contextvars.Token[_Running]) -> None:
@@ -152,6 +170,4 @@ def lineage() -> dict[str, str] | None:
     if running is None:
         return None
     parent = running.delivery
-    by = running.by if isinstance(running, _Batch) else parent.task
-    root = (parent.headers or {}).get(ROOT, parent.id)
-    return {ROOT: root, PARENT: parent.id, ORIGIN: parent.queue, ORIGIN_TASK: by}
+    return {ROOT: running.root, PARENT: parent.id, ORIGIN: parent.queue, ORIGIN_TASK: running.consumer or parent.task}
