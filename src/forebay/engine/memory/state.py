@@ -242,7 +242,7 @@ class Memory:
         self._leave(holder)
         holder.message = replace(before, body=message.body, headers=message.headers, ttl=message.ttl)
         self._size += len(message.body) - len(before.body)
-        holder.expires = self._expiry(message, now)
+        holder.expires = self._expiry(message, born(message, now))
         if self.gates.shown(holder) is not State.PARKED:
             holder.due, holder.cause = quiet(message, holder.created, now), ""
             holder.state = move(holder.state, Move.MERGE)
