@@ -67,7 +67,7 @@ def test_a_foreign_lock_keeps_a_group_waiting_once_and_not_once_for_each(opened,
     foreign = apsw.Connection(f"{tmp_path}/q.db")
     foreign.execute("begin immediate")
     answers = publish_at_once(opened, *[b"\x80"] * 100)
-    assert all("another program holds the write lock" in str(answer) for answer in answers)
+    assert all("holds the write lock" in str(answer) for answer in answers)
     assert len(attempts) <= 3
     foreign.execute("rollback")
     publish_at_once(opened, b"\x80")
