@@ -16,7 +16,8 @@ from forebay.engine.contract import Receipt
 from forebay.engine.sqlite import theirs
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.errors import translate
-from forebay.engine.sqlite.publishing import Publishing, declare
+from forebay.engine.sqlite.limits import declare
+from forebay.engine.sqlite.publishing import Publishing
 from forebay.engine.sqlite.room import Room
 from forebay.engine.sqlite.writer import Transaction, tally
 from forebay.model.errors import EngineClosed, EngineError, EngineFull, ForebayError
