@@ -116,10 +116,15 @@ class _Child:
         """Its exit code once it is over."""
         return self._process.poll()
 
-    def stop(self) -> int:
-        """End it, with patience first."""
+    def stop(self, heard: int = 0) -> int:
+        """End it, with patience first.
+
+        Args:
+            heard: the signal that this process was told to stop by. If it went to all processes, the child knows it,
+                and must not hear it twice.
+        """
         if self._process.poll() is None:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGHUP if heard == signal.SIGTERM else signal.SIGTERM)
         try:
             return self._process.wait(self._patience)
         except subprocess.TimeoutExpired:
@@ -151,7 +156,7 @@ def _reload(paths: Sequence[Path], drain: float) -> int:
                 output.note(f"forebay: the worker ended with {child.ended()}; waiting for a change")
                 reported = True
     finally:
-        code = child.stop()
+        code = child.stop(*stopping[:1])
     return max(0, code)
 
 

@@ -34,6 +34,7 @@ from forebay.produce.task import Task
 from forebay.work import stdio
 from forebay.work.executor import Bounds, Executor, failure_of
 from forebay.work.failures import told
+from forebay.work.groups import defaults_in_forks, end_with_group, nothing
 from forebay.work.hearing import name_of_hook, watched
 from forebay.work.log import Log
 from forebay.work.progress import encoded
@@ -102,8 +103,8 @@ Tasks = Mapping[str, Task[..., Any, Any]]
 def main() -> None:
     """Jobs until the pipe closes, or the parent is gone."""
     start = msgspec.json.decode(sys.argv[1], type=Start)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, nothing)  # whomever else it reached; the parent decides
     faulthandler.register(signal.SIGQUIT, file=2)
     log = Log(start.options)
     stdio.show_at_once()
@@ -133,6 +134,7 @@ def _follow_parent(life: int) -> None:
     """End at once when the worker has gone: what runs here has lost its lease, and is about to run elsewhere."""
     os.set_inheritable(life, False)
     os.read(life, 1)
+    end_with_group()
     os._exit(1)
 
 
@@ -148,6 +150,7 @@ class _Child:
         self._strikes = 0  # announced, and still to come
         self._task: asyncio.Task[Any] | None = None
         signal.signal(signal.SIGUSR1, self._strike)
+        defaults_in_forks()
 
     def live(self, job: Job) -> None:
         """The whole life of one message."""

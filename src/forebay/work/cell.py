@@ -23,6 +23,7 @@ from forebay.engine.waiting import call_in
 from forebay.model.outcome import Outcome
 from forebay.work.apart import STRIKE, Job, Reply, Start
 from forebay.work.executor import Bounds
+from forebay.work.groups import kill_group
 from forebay.work.host import rss
 from forebay.work.python import interpreter
 from forebay.work.run import Run, Stop
@@ -140,7 +141,13 @@ class Cell:
             why: what is told of the run in it, instead of how it ended.
         """
         self._why = self._why or why
-        self._process.kill()
+        self._kill()
+
+    def _kill(self) -> None:
+        """End it, and the programs that its tasks have started: the next attempt may start them again."""
+        if not self._closed:
+            self._process.kill()
+            kill_group(self._process.pid)
 
     def _interrupt(self, run: Run, why: Stop) -> None:
         """Softly on a timeout, so that the task may clean up; otherwise at once. Any thread may call this."""
@@ -148,7 +155,7 @@ class Cell:
             if self.run is not run:
                 return
             if why is not Stop.TIMEOUT:
-                self._process.kill()
+                self._kill()
             elif self._announce():
                 self._process.send_signal(signal.SIGUSR1)
 
@@ -214,6 +221,7 @@ class Cell:
             self._process.wait(_END)
         how = self._why or _how(self._process.poll())
         self._process.kill()
+        kill_group(self._process.pid)
         self._process.wait()
         self._hang_up()
         self.gone.set()
@@ -235,10 +243,10 @@ class Cell:
 
 
 def _start(options: WorkerOptions, settings: Settings, pipe: int, life: int) -> "subprocess.Popen[bytes]":
-    """Another Python, with its end of the pipe, and of one that closes with this process."""
+    """Another Python, with its end of the pipe, and of one that closes with this process; leader of a group."""
     start = Start(options=options, bounds=Bounds.of(settings), path=sys.path, pipe=pipe, life=life)
     command = [*interpreter(), "-m", "forebay.work.apart", msgspec.json.encode(start).decode()]
-    return subprocess.Popen(command, pass_fds=[pipe, life])
+    return subprocess.Popen(command, pass_fds=[pipe, life], process_group=0)
 
 
 def _how(code: int | None) -> str:

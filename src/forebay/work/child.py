@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -23,6 +24,7 @@ from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, Fo
 from forebay.model.outcome import Outcome
 from forebay.work import sayings, stdio
 from forebay.work.aside import aside
+from forebay.work.groups import defaults_in_forks, end_with_session
 from forebay.work.host import rss
 from forebay.work.leave import leave
 from forebay.work.link import Broken, Hello, Leaving, Link, Stuck, Within
@@ -42,6 +44,8 @@ _SAY = 5.0
 FAREWELL = 5.0
 #: Seconds that the engine gets to close in good order, which saves the next one work and nothing else.
 CLOSE = 1.0
+#: Signals that tell it to stop.
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: Seconds that a busy thread keeps the interpreter from another. Python's 5 ms let the writer wait for a loop that is
 #: busy with tiny tasks, and then the loop for the writer: 0.5 ms more than doubled the throughput of both.
 SWITCH = 0.0005
@@ -54,14 +58,14 @@ class Child:
 
     def __init__(self, link: Link, id_: str, options: WorkerOptions, app: Forebay) -> None:
         self._link, self._id, self._options, self._app = link, id_, options, app
-        self._terms = 0
+        self._signals = Counter[int]()
         self._term = asyncio.Event()
         self._now = asyncio.Event()
         self._orphaned = threading.Event()
         self._state, self._outdated, self._said = "running", False, -math.inf
 
-    async def run(self, settle: Callable[[], object]) -> None:
-        """Work until told to stop, or worn out.
+    async def run(self, settle: Callable[[], object]) -> bool:
+        """Work until told to stop, or worn out; whether its parent was gone in the end.
 
         Args:
             settle: called when the user's code has had its chance to set up logging.
@@ -70,15 +74,15 @@ class Child:
             ForebayError: it cannot start, or a part of it cannot go on.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):  # whatever the user's code does with them where it is imported
-            loop.add_signal_handler(number, self._asked_to_stop)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)  # nothing is held yet: it may go at once, whatever hangs
         os.register_at_fork(after_in_child=lambda: loop.call_soon(os._exit, 0))  # a task's child is no second worker
         await self._app.open()
         settings = absolute(self._app.settings)  # before the user's code goes anywhere else
         worker = Worker(self._app, self._options, self._id, self._stuck)
         worker.announce = lambda hook: self._link.send(Within(hook=hook))
         dump_on_quit(loop, worker.pools.dump)
-        await worker.start()
+        await worker.start(self._listen)
         settle()
         watch_threads(self._part_ended)
         self._link.send(self._hello(settings, worker))
@@ -91,6 +95,7 @@ class Child:
         with suppress(TimeoutError):
             await asyncio.wait_for(aside(drive, self._app.close()), CLOSE)
         await _end_tasks()
+        return self._orphaned.is_set()
 
     def _hello(self, settings: Settings, worker: Worker) -> Hello:
         tasks = self._app.registry.tasks.values()
@@ -142,7 +147,7 @@ class Child:
             with suppress(EngineError):
                 beat = worker.report(self._state).beat
                 await self._app.engine.extend([msgspec.structs.replace(beat, lease=max(beat.lease, FAREWELL))])
-        why = Stop.ORPHANED if self._orphaned.is_set() and not self._terms else Stop.HAND_BACK
+        why = Stop.ORPHANED if self._orphaned.is_set() and not self._told else Stop.HAND_BACK
         closing: asyncio.Task[Any] = asyncio.create_task(worker.close(buried=not self._orphaned.is_set(), why=why))
         await self._either(worker, (closing,), asyncio.Event(), math.inf)
         await closing
@@ -166,10 +171,24 @@ class Child:
     def _report(self, worker: Worker) -> None:
         self._link.send(worker.report(self._state, rss()))
 
-    def _asked_to_stop(self) -> None:
+    def _asked_to_stop(self, number: int) -> None:
         """The first time: drain. The second: cancel, hand back, go."""
-        self._terms += 1
-        (self._term if self._terms == 1 else self._now).set()
+        self._signals[number] += 1
+        if self._told:
+            self._term.set()
+        if self._told > 1:
+            self._now.set()
+
+    @property
+    def _told(self) -> int:
+        """How often it was told to stop: of one TERM to all processes it hears by itself, and by another signal."""
+        return max(self._signals.values(), default=0)
+
+    def _listen(self) -> None:
+        """From now on something is held here; whatever the user's code does with signals where it is imported."""
+        for number in _STOPS:
+            asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop, number)
+        defaults_in_forks()
 
     def _follow_parent(self, loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
         """Hear what the parent says. Once it is gone nobody renews the lease: hand everything back and go.
@@ -185,10 +204,11 @@ class Child:
         call_in(loop, self._hurry)
         if self._orphaned.wait(self._app.settings.lease / 2):
             threading.Event().wait(FAREWELL)
+        end_with_session()
         os._exit(BROKEN)
 
     def _hurry(self) -> None:
-        how = "as it was told to" if self._terms else "without a word, which counts as a lost worker for what runs here"
+        how = "as it was told to" if self._told else "without a word, which counts as a lost worker for what runs here"
         _logger.error("the supervisor has ended %s: handing back and leaving", how)
         self._orphaned.set()
         self._term.set()
@@ -227,8 +247,8 @@ def _load(locator: str) -> Forebay:
     return app
 
 
-async def _run(link: Link, id_: str, options: WorkerOptions, app: Forebay, log: Log) -> None:
-    await Child(link, id_, options, app).run(log.settle)
+async def _run(link: Link, id_: str, options: WorkerOptions, app: Forebay, log: Log) -> bool:
+    return await Child(link, id_, options, app).run(log.settle)
 
 
 async def _end_tasks() -> None:
@@ -245,14 +265,14 @@ def main() -> NoReturn:
     fd, id_, blob = sys.argv[1:4]
     sys.setswitchinterval(SWITCH)
     link, options = Link(int(fd)), msgspec.json.decode(blob, type=WorkerOptions)
-    log, code = Log(options), DONE
+    log, code, orphaned = Log(options), DONE, False
     stdio.show_at_once()
     try:
         loop = new_loop()
         asyncio.set_event_loop(loop)  # for code that asks for it where it is imported
         app = _load(options.app)
         log.settle()
-        loop.run_until_complete(_run(link, id_, options, app, log))
+        orphaned = loop.run_until_complete(_run(link, id_, options, app, log))
     except BaseException as error:  # noqa: BLE001 - the last frame of the process: the parent is told why
         if not isinstance(error, ForebayError) or os.environ.get("FOREBAY_DEBUG", "0") not in ("", "0"):
             traceback.print_exc()
@@ -261,7 +281,7 @@ def main() -> NoReturn:
             Broken(text=str(error) or repr(error), unreachable=unreachable, outdated=isinstance(error, SchemaTooNew))
         )
         code = BROKEN
-    leave(code)
+    leave(code, end_with_session if orphaned else lambda: None)
 
 
 if __name__ == "__main__":

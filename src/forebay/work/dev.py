@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -34,20 +34,26 @@ from forebay.work.telling import level_of, tell
 from forebay.work.worker import Worker
 
 _logger = logging.getLogger("forebay.dev")
+#: Signals that tell it to stop.
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @contextlib.asynccontextmanager
 async def working(
-    app: Forebay, options: WorkerOptions | None = None, hurry: asyncio.Event | None = None
+    app: Forebay,
+    options: WorkerOptions | None = None,
+    hurry: asyncio.Event | None = None,
+    prepared: Callable[[], object] = lambda: None,
 ) -> AsyncGenerator[Worker]:
     """A worker of `app` inside this process, for as long as the block lasts.
 
     Args:
+        prepared: called when the app's `on_start` hooks have returned.
         hurry: set when what still runs is to be handed back, whatever time it has left.
     """
     options = options or WorkerOptions()
     worker = Worker(app, options, new_id())
-    await worker.start()
+    await worker.start(prepared)
     keeper = _Apart(app, worker, options)
     try:
         yield worker
@@ -129,10 +135,9 @@ class _Dev:
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._told, number)
-        dump_on_quit(loop)
+        for number in _STOPS:
+            signal.signal(number, signal.SIG_DFL)  # nothing is held yet: it may go at once, whatever hangs
+        dump_on_quit(asyncio.get_running_loop())
         watch_threads(lambda _: os._exit(1))
         async with self._app as app:
             url = absolute(app.settings).url
@@ -143,9 +148,14 @@ class _Dev:
                     _logger.error("this process did not run for longer than its lease: restarting")
         _logger.info("stopped")
 
+    def _listen(self) -> None:
+        """From now on something is held here, and being told to stop takes its order."""
+        for number in _STOPS:
+            asyncio.get_running_loop().add_signal_handler(number, self._told, number)
+
     async def _work(self, url: str) -> None:
         """One worker, until it is told to stop or a part of it fails, which raises."""
-        async with working(self._app, self._options, self._hurry) as worker:
+        async with working(self._app, self._options, self._hurry, self._listen) as worker:
             queues = worker.queues()
             tasks = sum(task.waiting.queue in queues for task in self._app.registry.tasks.values())
             banner = sayings.banner(self._options, url, queues, tasks)
@@ -163,7 +173,8 @@ class _Dev:
     def _told(self, number: signal.Signals) -> None:
         """Drain first, hand back the second time, end the third.
 
-        Counted for each signal: of one Ctrl-C this process hears from the terminal, and from the one that restarts it.
+        Counted for each signal: of one Ctrl-C, or of a TERM to all processes, this one hears by itself, and by another
+        signal from the one that restarts it.
         """
         self._asked[number] += 1
         times = max(self._asked.values())

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 from forebay.work import stdio
@@ -20,8 +21,8 @@ PATIENCE, HELD = 2.0, 1.0
 _logger = logging.getLogger("forebay.worker")
 
 
-def leave(code: int) -> NoReturn:
-    """End this process with `code`, within seconds."""
+def leave(code: int, last: Callable[[], object] = lambda: None) -> NoReturn:
+    """End this process with `code`, within seconds; `last` is called before it."""
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, PATIENCE + HELD)
@@ -31,6 +32,7 @@ def leave(code: int) -> NoReturn:
     except BaseException:
         _logger.exception("an exit handler of the app failed")
     stdio.flush()
+    last()
     os._exit(code)
 
 

@@ -1,6 +1,6 @@
 """One child process as its parent sees it: its birth, what it says, its end.
 
-Owns the process and the socket to it. Each child leads a process group of its own, so that what it started (processes
+Owns the process and the socket to it. Each child leads a session of its own, so that what it started (processes
 of `cpu=True` tasks, commands of the user's) ends with it. Decides nothing: that is the supervisor's work.
 """
 
@@ -20,6 +20,7 @@ from forebay.engine.contract import Beat
 from forebay.model.delivery import Delivery
 from forebay.model.ids import new_id
 from forebay.model.outcome import Lose, Outcome, Release, Settlement
+from forebay.work.groups import end_session
 from forebay.work.link import LINE, Broken, Hello, Line, Report, Within, encoded, parse
 from forebay.work.python import interpreter
 from forebay.work.run import ISOLATE_AFTER
@@ -102,6 +103,15 @@ class Offspring:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)  # the process object would look for its end first, behind asyncio's back
 
+    def stop(self, heard: int = 0) -> None:
+        """Tell it to stop, for the first time or again.
+
+        Args:
+            heard: the signal that said so here, if one did. It may have reached all processes at once (`pkill`,
+                systemd), so the child hears another one, and counts each by itself; until it has started, TERM ends it.
+        """
+        self.signal(signal.SIGTERM if heard == signal.SIGHUP or self.beat is None else signal.SIGHUP)
+
     def kill(self, verdict: Mapping[str, Outcome]) -> None:
         """End it now; the first reason for that stands."""
         if self.verdict is None and not self.cause:
@@ -183,25 +193,13 @@ class Offspring:
             ours.shutdown(socket.SHUT_RD)
 
     async def ended(self) -> int:
-        """Its exit code, once neither it nor anything of its group runs any more."""
+        """Its exit code, once neither it nor anything of its session runs any more."""
         code = await self._process.wait()
         for _ in range(_LOOKS):
-            if not _end_group(self.pid):
+            if not end_session(self.pid):
                 break
             await asyncio.sleep(_LOOK)
         return code
-
-
-def _end_group(group: int) -> bool:
-    """Kill what is left of a process group, and bury what has become ours to bury; whether something is left."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-group, os.WNOHANG) != (0, 0):
-            pass
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # macOS says EPERM of a group that has only dead ones
-        return False
-    return True
 
 
 async def bear(options: WorkerOptions) -> tuple[Offspring, socket.socket]:

@@ -66,7 +66,7 @@ class Supervisor:
         self._opening = asyncio.Lock()
         self._services: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
-        self._asked = 0
+        self._asked, self._heard = 0, signal.SIGTERM
         self._failure: ForebayError | None = None
         self._trouble = Trouble(_logger)
         self._tidings = Tidings(lambda: list(self._children.values()))
@@ -122,10 +122,12 @@ class Supervisor:
 
     def _quit(self) -> None:
         _logger.info("SIGQUIT: where everything stands goes to standard error; all go on")
-        self._forward(signal.SIGQUIT)
+        for child in self._children.values():
+            child.signal(signal.SIGQUIT)
 
     def _told(self, number: signal.Signals) -> None:
         """Drain first, insist the second time, kill the third."""
+        self._heard = self._heard if self._asked else number
         self._asked += 1
         begun = any(child.beat is not None for child in self._children.values()) or not self._children
         _logger.info("%s", sayings.stopping(number.name, self._asked, self._options.drain, begun))
@@ -134,9 +136,10 @@ class Supervisor:
             self._insist()
 
     def _stop(self, drain: float) -> None:
-        """Each child understands TERM the same way: drain, then hand back; one that does not is killed."""
+        """Each child understands it the same way: drain, then hand back; one that does not is killed."""
         self._stopping.set()
-        self._forward(signal.SIGTERM)
+        for child in self._children.values():
+            child.stop(self._heard)
         loop = asyncio.get_running_loop()
         if drain < math.inf:
             loop.call_later(drain + LEAVE, self._insist)
@@ -180,10 +183,6 @@ class Supervisor:
             self._stop(patience)
             leave_within(patience + 2 * LEAVE, 1, "worker processes have not left")
 
-    def _forward(self, number: int) -> None:
-        for child in self._children.values():
-            child.signal(number)
-
     # --- children ---
 
     async def _keep_one(self) -> None:
@@ -212,7 +211,7 @@ class Supervisor:
             "worker %s was replaced and still runs %d messages, as do %d that came after it: it has %g s to end them, "
             "then they are handed back (give tasks that may hang a timeout=)", child.id, running, LEAVING, drain,
         )  # fmt: skip
-        child.signal(signal.SIGTERM)
+        child.stop()
         if drain < math.inf:
             asyncio.get_running_loop().call_later(drain + LEAVE, lambda: child.kill({}))
 
@@ -254,7 +253,7 @@ class Supervisor:
         self._children[child.id] = child
         asyncio.get_running_loop().call_later(_LATE, self._late, child)
         if self._stopping.is_set():
-            child.signal(signal.SIGTERM)
+            child.stop(self._heard)
         life = asyncio.create_task(self._part(f"hearing worker {child.id}", self._live(child, ours)))
         self._lives.add(life)
         life.add_done_callback(self._lives.discard)

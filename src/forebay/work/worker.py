@@ -86,11 +86,9 @@ class Worker:
         self._runs = Runs(executor, self.ends, self.pools.start, self.pools.forget, self.idle)
         self.begin: Begin = self._runs.begin
         self._feeds, self._calls, self._batches = self._make_feeds()
-        self._tasks: list[asyncio.Task[Any]] = []
-        self._services: list[asyncio.Task[Any]] = []
+        self._tasks, self._services = list[asyncio.Task[Any]](), list[asyncio.Task[Any]]()
         self._idle = asyncio.Event()
-        self._heard = time.monotonic()
-        self._holds = False
+        self._heard, self._holds = time.monotonic(), False
         self._hook, self._hook_since = "", 0.0
         self.announce: Callable[[str], object] = str
 
@@ -185,8 +183,11 @@ class Worker:
 
     # --- life ---
 
-    async def start(self) -> None:
+    async def start(self, prepared: Callable[[], object] = lambda: None) -> None:
         """Call the app's `on_start` hooks, register under a lease, begin to lease messages.
+
+        Args:
+            prepared: called after the hooks; nothing is held here by then.
 
         Raises:
             ConfigError: a hook failed.
@@ -197,6 +198,7 @@ class Worker:
         await engine.open()
         for hook in self._app.registry.on_start:
             await self._call_first(hook)
+        prepared()
         engine.hold()
         self._holds = True
         if self._app.registry.schedules:

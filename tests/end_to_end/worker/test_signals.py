@@ -3,9 +3,12 @@
 import os
 import signal
 import socket
+import textwrap
 import time
 
-from fleet import until
+import pytest
+
+from fleet import Place, until
 from forebay.model.lifecycle import State
 from forebay.store.contract import Query
 from proc import alive
@@ -187,3 +190,53 @@ def test_a_worker_process_that_is_stopped_is_told_by_the_log_within_seconds_and_
             os.kill(pid, signal.SIGCONT)
         until(lambda: "speaks again, after" in fleet.said, "the log's word of its return")
         assert fleet.said.count("has not reported for") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("first", ["supervisor", "worker"])
+def test_one_signal_to_all_processes_is_one_drain_and_a_second_one_hands_back(place, number, first):
+    with place.fleet("-c", "2", "--cpu", "1", "--drain", "60s") as fleet:
+        naps = [place.crew.doze.enqueue(1.0), place.crew.grind.enqueue(1.0)]
+        endless = place.crew.nap.enqueue(1000)
+        started(place, *naps, endless)
+        everybody = sorted(fleet.everybody(), key=lambda pid: (pid == fleet.pid) == (first == "worker"))
+        for pid in everybody:
+            os.kill(pid, number)
+        assert [handle.result(timeout=30) > 0 for handle in naps] == [True, True]
+        assert place.found(endless).state is State.RUNNING
+        for pid in everybody:
+            if alive(pid):
+                os.kill(pid, number)
+        assert fleet.wait() == 0
+    assert [place.found(handle).attempt for handle in naps] == [1, 1]
+    assert (endless.status(), place.found(endless).attempt) == ("ready", 0)
+
+
+@pytest.mark.parametrize("command", ["worker", "dev"])
+@pytest.mark.parametrize("hook", ["def", "async def"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_told_to_stop_while_it_starts_leaves_at_once(tmp_path, command, hook, number):
+    waits = "await asyncio.sleep(1000)" if hook == "async def" else "time.sleep(1000)"
+    text = f"""
+        import asyncio, sys, time
+        from pathlib import Path
+        from forebay import Forebay
+
+        app = Forebay()
+
+        @app.task
+        def ping() -> None: ...
+
+        @app.on_start
+        {hook} connect():
+            Path(__file__).with_name("hangs").touch()
+            {waits}
+    """
+    (tmp_path / "late.py").write_text(textwrap.dedent(text))
+    place = Place(tmp_path, tmp_path / "late.py")
+    with place.fleet(*(["--no-reload"] if command == "dev" else []), ready=0, command=command) as fleet:
+        until((tmp_path / "hangs").exists, "the hook")
+        fleet.signal(number)
+        code = fleet.wait(4.0)
+        assert code == (0 if command == "worker" else -number)
+    place.close()
