@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test pytest check style lengths layers mypy pyright format docs bench against faults clean
+.PHONY: help run test servers pytest check style lengths layers mypy pyright format docs bench against faults clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -18,7 +18,10 @@ help: ## list the targets
 run: $(RUN) ## run the demo on this machine's own standard library
 	@$(BIN)/forebay demo $(ARGS)
 
-test: check docs pytest ## everything that must hold: check, docs, then all tests
+test: check docs servers pytest ## everything that must hold: check, docs, then all tests
+
+servers: ## start the servers that tests run on, where they can be had; what is missing is skipped, and said at the end
+	@tools/services up || echo "not all servers could be started: tests that need them are skipped, or fail with CI=true"
 
 pytest: $(WORK) ## the tests alone, a file to each core; ARGS='-k lease -x' goes to pytest
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)

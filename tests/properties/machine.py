@@ -65,13 +65,15 @@ class Machine(RuleBasedStateMachine):
     leases = leases
     #: Seconds that a beat holds; long, where losing workers is not the subject.
     lease_for = 1e9
+    #: The model and the system under test.
+    make_twins = Twins
     #: The time of this machine's test.
     budget: Budget
 
     def __init__(self) -> None:
         super().__init__()
         self.budget.begin()
-        self.twins = Twins()
+        self.twins = self.make_twins()
         self._fences: dict[tuple[int, str], int] = {}
         for worker in WORKERS:
             self.beat(worker)

@@ -29,11 +29,14 @@ class Twins:
         self.clock = ManualClock()
         memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a disk only costs time: nothing here dies
         self._folder = tempfile.TemporaryDirectory(prefix="forebay-twins-", dir=memory, ignore_cleanup_errors=True)
-        path = Path(self._folder.name) / "queue.db"
         self.model = build(Settings(url="memory://"), self.clock)
-        self.system = build(Settings(url=f"sqlite:///{path}", durability="normal"), self.clock)
+        self.system = build(self.settings(), self.clock)
         for side in (self.model, self.system):
             drive(side.open())
+
+    def settings(self) -> Settings:
+        """Of the system under test."""
+        return Settings(url=f"sqlite:///{self._folder.name}/queue.db", durability="normal")
 
     def close(self) -> None:
         """Close both and remove the file."""
@@ -48,7 +51,7 @@ class Twins:
     def agree_on(self, verb: str, model: Sequence[Any], system: Sequence[Any]) -> tuple[Any, Any]:
         """`agree` for a verb that takes what each engine said before."""
         expected, got = answer(self.model, verb, model), answer(self.system, verb, system)
-        assert view(got) == view(expected), f"{verb}: sqlite (left) and memory (right) differ"
+        assert view(got) == view(expected), f"{verb}: the engine (left) and memory (right) differ"
         return expected, got
 
 

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from forebay.engine.contract import Depth
+from forebay.engine.contract import Depth, LaneDepth
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.writer import TALLIES
+
+#: Lanes that are told of one queue.
+LANES = 100
 
 
 async def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
@@ -26,9 +29,18 @@ async def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
 
 
 class _Lane:
+    """The numbers of one lane."""
+
     def __init__(self, row: Sequence[Any]) -> None:
         self.queue, self.lane, self.shut = row[0], row[1], row[-1]
-        self.numbers = {name: number or 0 for name, number in zip(TALLIES, row[2:-1], strict=True)}
+        self.numbers: dict[str, Any] = {name: number or 0 for name, number in zip(TALLIES, row[2:-1], strict=True)}
+
+    def depth(self, now: float) -> LaneDepth:
+        """As it is told."""
+        ready, running = (max(0, int(self.numbers[name])) for name in ("ready", "running"))
+        if self.shut:
+            return LaneDepth(lane=self.lane, running=running, parked=ready, why="closed")
+        return LaneDepth(lane=self.lane, ready=ready, running=running, go=now if ready else None)
 
 
 def _depth(
@@ -41,6 +53,14 @@ def _depth(
     for lane in lanes:
         ages[lane.shut] = min(ages[lane.shut], oldest.get((lane.queue, lane.lane), now))
     sums["ready"] -= parked
+    special = [lane for lane in lanes if lane.lane and (lane.numbers["ready"] > 0 or lane.numbers["running"] > 0)]
+    deepest = sorted(special, key=lambda lane: (-lane.numbers["ready"], lane.lane))[:LANES]
     return Depth(
-        queue=name, parked=parked, age=now - ages[False], held=now - ages[True], paused=about.get(name, False), **sums
+        queue=name,
+        parked=parked,
+        age=now - ages[False],
+        held=now - ages[True],
+        paused=about.get(name, False),
+        lanes=tuple([lane.depth(now) for lane in deepest]),
+        **sums,
     )

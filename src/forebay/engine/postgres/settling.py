@@ -7,6 +7,7 @@ from forebay.engine.postgres import rows
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
 from forebay.model import lifecycle
+from forebay.model.gate import THROTTLE
 from forebay.model.lifecycle import Move, State
 from forebay.model.outcome import Ack, Outcome, Park, Settlement
 from forebay.model.ruling import Ruling, Standing, rule
@@ -161,8 +162,12 @@ def _closed(tx: Tx, outcomes: Sequence[tuple[Stands, Outcome]]) -> set[tuple[str
     if not queues:
         return set()
     lanes = {(stands.queue, outcome.lane) for stands, outcome in outcomes if isinstance(outcome, Park)}
+    now = tx.time()
+    for stands, fate in outcomes:
+        if isinstance(fate, Park) and fate.until is not None and fate.until > now:
+            tx.rows("throttle", stands.queue, fate.lane, THROTTLE, rows.clean(fate.reason), now, fate.until)
     tx.rows("make_lanes", [queue for queue, _ in sorted(lanes)], [lane for _, lane in sorted(lanes)])
-    return {(queue, what) for queue, what in tx.rows("shut", queues, tx.time())}
+    return {(queue, what) for queue, what in tx.rows("shut", queues, now)}
 
 
 def _is_shut(closed: set[tuple[str, str]], stands: Stands, outcome: Outcome) -> bool:
