@@ -1,36 +1,20 @@
 """One suite for every engine: what the contract promises, in files named by verb, as plain pytest classes.
 
 An engine's author provides one fixture, `make_backend` (see `stage.MakeBackend`), in a test module that says
-`from forebay.testing.conformance import *`. What an engine declares not to have is skipped, with that as the reason.
+`from forebay.testing.conformance import *`. What an engine declares not to have is skipped, with that as the reason;
+`parts` says what belongs together. How a worker is lost and how time passes can be told in `stage.EngineKit`.
 """
 # ruff: noqa: E402
+
+from pathlib import Path
 
 import pytest
 
 # Before the files are imported, so that a failed assert shows its values like one in a test module.
-pytest.register_assert_rewrite(
-    *(
-        f"{__name__}.{name}"
-        for name in (
-            *("declare", "publish", "lease", "extend", "settle", "recover", "wait", "depth", "gates"),
-            *("carried", "cancel", "many", "dead", "schedules", "results", "story", "debounce", "audits", "ahead"),
-            *(
-                "processes",
-                "transacts",
-                "concurrency",
-                "driving",
-                "sentences",
-                "struck",
-                "lanes",
-                "meters",
-                "kit",
-                "stage",
-            ),
-        )
-    )
-)
+pytest.register_assert_rewrite(*(f"{__name__}.{file.stem}" for file in Path(__file__).parent.glob("[a-z]*.py")))
 
 from forebay.testing.conformance.ahead import TestAhead
+from forebay.testing.conformance.alone import TestAlone
 from forebay.testing.conformance.audits import TestAudits
 from forebay.testing.conformance.cancel import TestCancel
 from forebay.testing.conformance.carried import TestCarried, TestTook
@@ -42,7 +26,7 @@ from forebay.testing.conformance.depth import TestDepth
 from forebay.testing.conformance.driving import TestDriving
 from forebay.testing.conformance.extend import TestExtend
 from forebay.testing.conformance.gates import TestGates, TestPark
-from forebay.testing.conformance.kit import Begin, ForgetWorker, Kit, begin, forget_worker, kit, live
+from forebay.testing.conformance.kit import Begin, ForgetWorker, Kit, begin, engine_kit, forget_worker, kit, live
 from forebay.testing.conformance.lanes import TestOrdered, TestPaused, TestTurns
 from forebay.testing.conformance.lease import TestCaps, TestExpiry, TestLease, TestRotation
 from forebay.testing.conformance.many import TestMany
@@ -53,7 +37,7 @@ from forebay.testing.conformance.recover import TestRecover
 from forebay.testing.conformance.results import TestFind, TestMessages, TestProgress, TestRetention
 from forebay.testing.conformance.schedules import TestSchedules, TestSchedulesHeld
 from forebay.testing.conformance.settle import TestFence, TestSettle
-from forebay.testing.conformance.stage import MakeBackend
+from forebay.testing.conformance.stage import EngineKit, MakeBackend
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
 from forebay.testing.conformance.struck import TestStruck
 from forebay.testing.conformance.transacts import TestTransacts
@@ -61,10 +45,12 @@ from forebay.testing.conformance.wait import TestWait, TestWatch
 
 __all__ = [
     "Begin",
+    "EngineKit",
     "ForgetWorker",
     "Kit",
     "MakeBackend",
     "TestAhead",
+    "TestAlone",
     "TestAudits",
     "TestCancel",
     "TestCaps",
@@ -111,6 +97,7 @@ __all__ = [
     "TestWait",
     "TestWatch",
     "begin",
+    "engine_kit",
     "forget_worker",
     "kit",
     "live",

@@ -16,7 +16,7 @@ class TestCancel:
         kit.publish("ready")
         kit.publish("scheduled", delay=10)
         assert kit.cancel("ready", "scheduled") == ["cancelled", "cancelled"]
-        kit.clock.advance(11)
+        kit.advance(11)
         assert kit.take() == []
         assert (kit.found("ready").state, kit.depth().cancelled) == ("cancelled", 2)
 

@@ -13,7 +13,7 @@ def kill(kit: Kit, *called: str, queue: str = "q", unique: str | None = None) ->
         kit.publish(name, queue=queue, unique=unique, body=name.encode(), task="t")
         (delivery,) = kit.lease(queues=[queue])
         kit.settle(DeadLetter("bug", BOOM), delivery)
-        kit.clock.advance(1)
+        kit.advance(1)
 
 
 class TestDead:
@@ -26,7 +26,7 @@ class TestDead:
     def test_time_does_not_touch_them(self, kit: Kit) -> None:
         """However long they lie there, tidying leaves them alone."""
         kill(kit, "a")
-        kit.clock.advance(365 * 86400)
+        kit.advance(365 * 86400)
         kit.tidy()
         assert kit.state("a") == "dead"
 
@@ -61,14 +61,14 @@ class TestDead:
             kit.recover(f"w{number}")
         assert kit.run(kit.backend.redrive(Choice())) == 1
         kit.lease(worker="next")
-        kit.recover("next")
+        kit.lose("next")
         assert (kit.state("a"), kit.found("a").lost) == ("ready", 1)
 
     def test_redriven_past_its_time_it_runs_all_the_same(self, kit: Kit) -> None:
         """Who redrives a message wants it to run, even if its time to live is over."""
         kit.publish("a", ttl=60)
         kit.settle(DeadLetter("bug"), *kit.lease())
-        kit.clock.advance(3600)
+        kit.advance(3600)
         kit.run(kit.backend.redrive(Choice()))
         assert kit.take() == ["a"]
 
@@ -100,7 +100,7 @@ class TestDead:
         """What waits already is not held up by many that come back; and its age counts anew."""
         kill(kit, "a")
         kit.publish("b")
-        kit.clock.advance(10)
+        kit.advance(10)
         kit.run(kit.backend.redrive(Choice()))
         assert kit.found("a").created == kit.now()
         assert kit.take() == ["b", "a"]

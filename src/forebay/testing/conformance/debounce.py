@@ -25,11 +25,11 @@ class TestDebounce:
         """Each new one takes the place of the one that waits, and begins the quiet anew."""
         assert say(kit, "a", headers={"n": "1"}) == Receipt(ident("a"))
         for name in ("b", "c"):
-            kit.clock.advance(4)
+            kit.advance(4)
             assert say(kit, name, headers={"n": name}) == Receipt(ident("a"), Fate.MERGED)
-        kit.clock.advance(4.5)
+        kit.advance(4.5)
         assert kit.take() == []
-        kit.clock.advance(0.5)
+        kit.advance(0.5)
         (delivery,) = kit.lease()
         assert (delivery.id, delivery.body, delivery.headers, delivery.attempt) == (ident("a"), b"c", {"n": "c"}, 1)
         assert (kit.depth().published, kit.depth().running) == (1, 1)
@@ -39,30 +39,30 @@ class TestDebounce:
         """However often somebody speaks, `max_wait` after the first it is due."""
         say(kit, "a", max_wait=12)
         for _ in range(3):
-            kit.clock.advance(4)
+            kit.advance(4)
             say(kit, "b", max_wait=12)
         assert kit.take() == ["a"]
 
     def test_one_that_is_ready_is_late_but_not_too_late(self, kit: Kit) -> None:
         """What nobody has taken yet still gets the newest arguments."""
         say(kit, "a")
-        kit.clock.advance(6)
+        kit.advance(6)
         assert kit.depth().ready == 1
         assert say(kit, "b").fate is Fate.MERGED
         assert (kit.depth().ready, kit.depth().scheduled) == (0, 1)
-        kit.clock.advance(5)
+        kit.advance(5)
         (delivery,) = kit.lease()
         assert delivery.body == b"b"
 
     def test_beside_one_that_runs_another_waits(self, kit: Kit) -> None:
         """What runs has older arguments already, so the newer ones wait for a run of their own, one for all of them."""
         say(kit, "a")
-        kit.clock.advance(5)
+        kit.advance(5)
         (old,) = kit.lease()
         assert say(kit, "b") == Receipt(ident("b"))
         assert say(kit, "c") == Receipt(ident("b"), Fate.MERGED)
         kit.settle(Ack(), old)
-        kit.clock.advance(5)
+        kit.advance(5)
         (new,) = kit.lease()
         assert (new.id, new.body) == (ident("b"), b"c")
 
@@ -70,21 +70,21 @@ class TestDebounce:
     def test_older_arguments_never_come_after_newer_ones(self, kit: Kit, outcome: Any) -> None:
         """One that would run again, and is overtaken by another that waits, ends instead, and says by whom."""
         say(kit, "a")
-        kit.clock.advance(5)
+        kit.advance(5)
         (old,) = kit.lease()
         say(kit, "b")
         kit.settle(outcome, old)
         found = kit.found("a")
         assert (found.state, ident("b") in found.cause) == ("discarded", True)
-        kit.clock.advance(5)
+        kit.advance(5)
         assert kit.take() == ["b"]
 
     def test_what_was_tried_before_does_not_count_for_newer_arguments(self, kit: Kit) -> None:
         """They get attempts, losses and a waiting time of their own."""
         say(kit, "a", max_wait=60)
-        kit.clock.advance(5)
+        kit.advance(5)
         kit.settle(Retry(100, BOOM), *kit.lease())
-        kit.clock.advance(90)
+        kit.advance(90)
         say(kit, "b", max_wait=60)
         found = kit.found("a")
         assert (found.attempt, found.failure, found.due) == (0, None, kit.now() + 5)
@@ -93,7 +93,7 @@ class TestDebounce:
         """Newer arguments open no gate."""
         kit.close_gate(lane="smtp", reason="down")
         say(kit, "a")
-        kit.clock.advance(5)
+        kit.advance(5)
         kit.settle(Park("smtp", "down"), *kit.lease())
         assert say(kit, "b").fate is Fate.MERGED
         assert (kit.found("a").state, kit.found("a").cause) == ("parked", "down")
@@ -112,7 +112,7 @@ class TestDebounce:
         """One that only asks to be unique is a duplicate of what waits or runs."""
         say(kit, "a")
         assert say(kit, "b", debounce=0) == Receipt(ident("a"), Fate.DUPLICATE)
-        kit.clock.advance(5)
+        kit.advance(5)
         (running,) = kit.lease()
         assert say(kit, "c", debounce=0) == Receipt(ident("a"), Fate.DUPLICATE)
         kit.settle(Ack(), running)
@@ -128,22 +128,22 @@ class TestDebounce:
         say(kit, "a")
         first = say(kit, "b")
         say(kit, "c")
-        kit.clock.advance(4)
+        kit.advance(4)
         assert say(kit, "b") == first == Receipt(ident("a"), Fate.MERGED)
-        kit.clock.advance(1)
+        kit.advance(1)
         (delivery,) = kit.lease()
         assert delivery.body == b"c"
         assert say(kit, "b") == first
         kit.settle(Ack(), delivery)
         assert say(kit, "b") == first
-        kit.clock.advance(5)
+        kit.advance(5)
         assert kit.take() == []
 
     def test_a_merge_is_forgotten_after_a_while(self, kit: Kit) -> None:
         """What is kept to know it again has a bound."""
         say(kit, "a")
         say(kit, "b")
-        kit.clock.advance(MERGED_FOR + 1)
+        kit.advance(MERGED_FOR + 1)
         kit.tidy()
         assert kit.take() == ["a"]
         assert say(kit, "b") == Receipt(ident("b"))
@@ -151,7 +151,7 @@ class TestDebounce:
     def test_the_newest_time_to_live_counts(self, kit: Kit) -> None:
         """It says how long these arguments are worth a run."""
         say(kit, "a", ttl=8)
-        kit.clock.advance(4)
+        kit.advance(4)
         say(kit, "b", ttl=8)
-        kit.clock.advance(5)
+        kit.advance(5)
         assert kit.take() == ["a"]

@@ -34,7 +34,7 @@ class TestDeclare:
         kit.run(kit.backend.declare([QueueSpec(name="q", ttl=10)]))
         kit.publish("default")
         kit.publish("own", ttl=60)
-        kit.clock.advance(11)
+        kit.advance(11)
         assert kit.take() == ["own"]
 
     def test_a_changed_time_to_live_holds_for_what_comes_after(self, kit: Kit) -> None:
@@ -42,5 +42,5 @@ class TestDeclare:
         kit.publish("before")
         kit.run(kit.backend.declare([QueueSpec(name="q", ttl=10)]))
         kit.publish("after")
-        kit.clock.advance(11)
+        kit.advance(11)
         assert kit.take() == ["before"]

@@ -17,7 +17,7 @@ class TestExtend:
     def test_later_beats_tell_the_news(self, kit: Kit) -> None:
         """The row carries the numbers of the last beat and the time of the first."""
         kit.beat(lease=15)
-        kit.clock.advance(5)
+        kit.advance(5)
         assert kit.beat(lease=15, done=7, failed=2, proved=0.5, state="draining")
         (row,) = kit.run(kit.backend.workers())
         assert (row.done, row.failed, row.proved, row.state) == (7, 2, 0.5, "draining")
@@ -29,7 +29,7 @@ class TestExtend:
         kit.beat(lease=15)
         (delivery,) = kit.lease()
         for _ in range(10):
-            kit.clock.advance(10)
+            kit.advance(10)
             assert kit.beat(lease=15)
             assert list(kit.recover().workers) == []
         assert kit.settle(Ack(), delivery) == [True]
@@ -37,29 +37,29 @@ class TestExtend:
     def test_a_lease_that_ran_out_cannot_be_renewed(self, kit: Kit) -> None:
         """Too late is too late, even if nobody has buried the worker yet."""
         kit.beat(lease=15)
-        kit.clock.advance(16)
+        kit.advance(16)
         assert not kit.beat(lease=15)
 
     def test_a_buried_worker_cannot_come_back(self, kit: Kit) -> None:
         """The id of a worker that was declared lost is spent."""
         kit.beat(lease=15)
-        kit.recover("w")
+        kit.lose("w")
         assert not kit.beat(lease=15)
         assert kit.run(kit.backend.workers()) == []
 
     def test_a_buried_worker_cannot_come_back_whatever_the_date_says(self, kit: Kit) -> None:
         """Neither time that passes nor a date that is set makes its id good again."""
         kit.beat(lease=15)
-        kit.recover("w")
+        kit.lose("w")
         for date in (kit.now() + 10 * 365 * 86400, 0.0):
-            kit.clock.wall = date
+            kit.set_date(date)
             kit.tidy()
             assert not kit.beat(lease=15)
 
     def test_a_batch_answers_for_each(self, kit: Kit) -> None:
         """One call renews many workers, and each has its own answer in its place."""
         kit.beat("lost", lease=15)
-        kit.recover("lost")
+        kit.lose("lost")
         beats = [Beat(worker=name, lease=15) for name in ("new", "lost", "other")]
         assert kit.run(kit.backend.extend(beats)) == [True, False, True]
         assert sorted(row.worker for row in kit.run(kit.backend.workers())) == ["new", "other"]
@@ -75,6 +75,6 @@ class TestExtend:
     def test_a_lapsed_worker_shows_by_how_much(self, kit: Kit) -> None:
         """Until it is buried, the row of a worker that went silent says since when."""
         kit.beat(lease=15)
-        kit.clock.advance(20)
+        kit.advance(20)
         (row,) = kit.run(kit.backend.workers())
         assert row.left == -5

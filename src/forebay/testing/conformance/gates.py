@@ -66,7 +66,7 @@ class TestGates:
     def test_closed_gates_are_listed(self, kit: Kit) -> None:
         """What is closed, since when and why can be read; what was opened is gone from the list."""
         kit.close_gate("q", None, "maintenance")
-        kit.clock.advance(5)
+        kit.advance(5)
         kit.close_gate("q", "smtp", "provider down")
         gates = {(gate.queue, gate.lane): gate for gate in kit.run(kit.backend.gates())}
         assert (gates["q", None].reason, gates["q", None].since) == ("maintenance", kit.now() - 5)
@@ -96,9 +96,9 @@ class TestGates:
         kit.close_gate(lane="smtp", reason="429", holder="throttle", until=kit.now() + 30)
         kit.settle(Park("smtp", "429"), first)
         assert [gate.until for gate in kit.run(kit.backend.gates())] == [kit.now() + 30]
-        kit.clock.advance(29)
+        kit.advance(29)
         assert kit.take() == []
-        kit.clock.advance(1)
+        kit.advance(1)
         assert kit.run(kit.backend.gates()) == []
         assert kit.take() == ["a", "b"]
 
@@ -106,11 +106,11 @@ class TestGates:
         """And keeps its time, unless it had opened meanwhile."""
         start = kit.now()
         kit.close_gate(reason="429", holder="throttle", until=start + 30)
-        kit.clock.advance(10)
+        kit.advance(10)
         kit.close_gate(reason="still 429", holder="throttle", until=start + 60)
         (gate,) = kit.run(kit.backend.gates())
         assert (gate.reason, gate.since, gate.until) == ("still 429", start, start + 60)
-        kit.clock.advance(60)
+        kit.advance(60)
         kit.close_gate(reason="429", holder="throttle", until=kit.now() + 5)
         (gate,) = kit.run(kit.backend.gates())
         assert (gate.since, gate.until) == (kit.now(), kit.now() + 5)
@@ -157,7 +157,7 @@ class TestPark:
         kit.finish(Park("smtp", "provider down"))
         found = kit.found("a")
         assert (found.state, found.lane, found.cause, found.attempt) == ("parked", "smtp", "provider down", 0)
-        kit.clock.advance(3600)
+        kit.advance(3600)
         assert kit.take() == []
         kit.open_gate(lane="smtp")
         assert kit.state("a") == "ready"
@@ -217,16 +217,16 @@ class TestPark:
             "429",
             kit.now() + 30,
         )
-        kit.clock.advance(29)
+        kit.advance(29)
         assert kit.take() == []
         assert kit.depth().parked == 2
-        kit.clock.advance(1)
+        kit.advance(1)
         first, second = kit.lease()
         kit.settle(Park("smtp", "429", kit.now() + 30), first)
         kit.settle(Park("smtp", "429", kit.now() + 5), second)
-        kit.clock.advance(29)
+        kit.advance(29)
         assert kit.take() == []
-        kit.clock.advance(1)
+        kit.advance(1)
         assert sorted(kit.take()) == ["a", "b"]
 
     def test_parked_in_an_open_lane_it_waits_a_moment(self, kit: Kit) -> None:
@@ -239,7 +239,7 @@ class TestPark:
         for until in (None, kit.now() - 5):
             kit.settle(Park("smtp", "429", until), delivery)
             assert (kit.state("a"), kit.take()) == ("scheduled", [])
-            kit.clock.advance(PAUSE)
+            kit.advance(PAUSE)
             (delivery,) = kit.lease()
         assert delivery.attempt == 1
 
@@ -247,7 +247,7 @@ class TestPark:
         """Whether the gate closes before or after a message is parked makes no difference."""
         kit.finish(Park("smtp"))
         kit.close_gate(lane="smtp")
-        kit.clock.advance(PAUSE)
+        kit.advance(PAUSE)
         assert kit.take() == []
         kit.open_gate(lane="smtp")
         assert kit.take() == ["a"]
@@ -264,7 +264,7 @@ class TestPark:
         """An outage longer than the time to live ends what waits for it."""
         kit.close_gate(lane="smtp")
         kit.finish(Park("smtp"), ttl=60)
-        kit.clock.advance(61)
+        kit.advance(61)
         kit.tidy()
         assert kit.state("a") == "expired"
         assert (kit.depth().parked, kit.depth().expired) == (0, 1)

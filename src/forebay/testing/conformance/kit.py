@@ -7,7 +7,7 @@ become proper ids on their way. Nothing here judges.
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeVar
 
 import pytest
@@ -23,7 +23,7 @@ from forebay.model.outcome import Ack, Outcome, Settlement
 from forebay.model.queue import QueueSpec
 from forebay.store.contract import Found, Query
 from forebay.testing.clock import ManualClock
-from forebay.testing.conformance.stage import MakeBackend, Stage
+from forebay.testing.conformance.stage import EngineKit, MakeBackend, Stage
 
 T = TypeVar("T")
 
@@ -151,7 +151,10 @@ class Kit(Working):
 
     def find(self, name: str) -> Found | None:
         """What is known of a message."""
-        return self.run(self.backend.find([ident(name)]))[0]
+        found = self.run(self.backend.find([ident(name)]))[0]
+        if found is None:  # where that may be a message which waits
+            self.needs("browse")
+        return found
 
     def found(self, name: str) -> Found:
         """What is known of a message that has to be known."""
@@ -231,16 +234,32 @@ def begin() -> Begin:
 
 
 @pytest.fixture
-def kit(make_backend: MakeBackend) -> Generator[Kit]:
-    """A backend whose time stands still until the test moves it."""
-    with_clock = Kit(make_backend, ManualClock())
-    yield with_clock
-    with_clock.close()
+def engine_kit() -> EngineKit:
+    """What an engine's author may provide beside `make_backend`: how a worker is lost, how time passes."""
+    return EngineKit()
 
 
 @pytest.fixture
-def live(make_backend: MakeBackend) -> Generator[Kit]:
+def kit(request: pytest.FixtureRequest, make_backend: MakeBackend, engine_kit: EngineKit) -> Generator[Kit]:
+    """A backend whose time stands still until the test moves it."""
+    with _opened(request, Kit(make_backend, ManualClock(), engine_kit)) as with_clock:
+        yield with_clock
+
+
+@pytest.fixture
+def live(request: pytest.FixtureRequest, make_backend: MakeBackend, engine_kit: EngineKit) -> Generator[Kit]:
     """A backend on the machine's clock, for tests about waiting."""
-    on_time = Kit(make_backend, SystemClock())
-    yield on_time
-    on_time.close()
+    with _opened(request, Kit(make_backend, SystemClock(), engine_kit)) as on_time:
+        yield on_time
+
+
+@contextmanager
+def _opened(request: pytest.FixtureRequest, kit: Kit) -> Generator[Kit]:
+    """A kit for a test, if the engine has what the test is about."""
+    try:
+        module = request.function.__module__
+        if module.startswith(__package__):
+            kit.held_to(module)
+        yield kit
+    finally:
+        kit.close()

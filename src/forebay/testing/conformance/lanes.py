@@ -27,9 +27,9 @@ class TestOrdered:
         (first,) = kit.lease()
         kit.settle(outcome, first)  # type: ignore[arg-type]
         kit.publish("c", key="k")
-        kit.clock.advance(29)
+        kit.advance(29)
         assert kit.take() == []
-        kit.clock.advance(1)
+        kit.advance(1)
         assert kit.take() == ["a"]
 
     def test_the_next_goes_on_when_the_first_has_ended_however(self, kit: Kit) -> None:
@@ -69,7 +69,7 @@ class TestOrdered:
         kit.declare(ordered=True)
         kit.publish("a", "b", key="k")
         assert kit.take(worker="lost") == ["a"]
-        kit.recover("lost")
+        kit.lose("lost")
         assert kit.take() == ["a"]
 
     def test_order_that_is_asked_for_later_holds_for_what_waits(self, kit: Kit) -> None:
@@ -123,7 +123,7 @@ class TestPaused:
         kit.close_gate(task="send", holder="breaker", until=kit.now() + 30)
         kit.open_gate(task="send")
         assert kit.take() == []
-        kit.clock.advance(30)
+        kit.advance(30)
         assert kit.take() == ["a"]
 
     def test_in_their_lane_they_keep_their_order(self, kit: Kit) -> None:
@@ -143,17 +143,17 @@ class TestPaused:
         kit.close_gate(task="send")
         assert (kit.listed(state=State.PARKED), kit.listed(state=State.READY)) == (["a", "b"], ["c"])
         assert kit.cancel("a") == ["cancelled"]
-        kit.clock.advance(61)
+        kit.advance(61)
         kit.tidy()
         assert (kit.state("b"), kit.depth().parked) == ("expired", 0)
 
     def test_how_long_the_oldest_is_held_is_told(self, kit: Kit) -> None:
         """Beside the age of what is ready, which it does not disturb."""
         kit.publish("a", task="send")
-        kit.clock.advance(10)
+        kit.advance(10)
         kit.publish("b", task="tidy")
         kit.close_gate(task="send")
-        kit.clock.advance(5)
+        kit.advance(5)
         assert kit.depth().held == pytest.approx(15)
         assert kit.depth().age == pytest.approx(5)
 
@@ -170,7 +170,7 @@ class TestTurns:
             held = kit.lease(1)
             served |= {name[0] for name in names(held)}
             kit.settle(Ack(), *held)
-            kit.clock.advance(0.01)
+            kit.advance(0.01)
         assert served == {"0", "1", "2", "3", "4", "x"}
 
     def test_nothing_is_left_of_lanes_that_have_run_empty(self, kit: Kit) -> None:

@@ -76,7 +76,7 @@ class TestLease:
     def test_a_running_message_is_seen_running(self, kit: Kit) -> None:
         """State, worker and start of a running message can be read."""
         kit.publish("a")
-        kit.clock.advance(3)
+        kit.advance(3)
         kit.lease()
         found = kit.found("a")
         assert (found.state, found.worker, found.started) == ("running", "w", kit.now())
@@ -92,7 +92,7 @@ class TestLease:
         """A frozen worker that comes back is told before it can take anything."""
         kit.publish("a")
         kit.beat("frozen", lease=15)
-        kit.clock.advance(16)
+        kit.advance(16)
         with pytest.raises(LeaseLost):
             kit.ask(worker="frozen")
         assert kit.take() == ["a"]
@@ -110,7 +110,7 @@ class TestLease:
         kit.publish("a", "b")
         kit.beat(lease=15)
         (first,) = kit.lease(1)
-        kit.clock.wall += 3600
+        kit.set_date(kit.now() + 3600)
         assert list(kit.recover().workers) == []
         assert kit.settle(Ack(), first) == [True]
         assert kit.take() == ["b"]
@@ -169,7 +169,7 @@ class TestExpiry:
         """It ends as expired when its turn comes, and the next one is leased in its stead."""
         kit.publish("stale", ttl=10)
         kit.publish("fresh")
-        kit.clock.advance(11)
+        kit.advance(11)
         assert kit.take(1) == ["fresh"]
         assert kit.state("stale") == "expired"
         assert (kit.depth().expired, kit.depth().ready) == (1, 0)
@@ -178,7 +178,7 @@ class TestExpiry:
         """Before its time is up it is leased, and says when it would have been too late."""
         kit.publish("a", ttl=10)
         accepted = kit.now()
-        kit.clock.advance(9)
+        kit.advance(9)
         (delivery,) = kit.lease()
         assert delivery.expires == accepted + 10
 
@@ -186,7 +186,7 @@ class TestExpiry:
         """The time to live is for starting; a running message may take as long as it needs."""
         kit.publish("a", ttl=10)
         (delivery,) = kit.lease()
-        kit.clock.advance(3600)
+        kit.advance(3600)
         kit.tidy()
         assert kit.state("a") == "running"
         assert kit.settle(Ack(), delivery) == [True]
@@ -196,7 +196,7 @@ class TestExpiry:
         kit.publish("a", ttl=10)
         (delivery,) = kit.lease()
         kit.settle(Retry(20, BOOM), delivery)
-        kit.clock.advance(21)
+        kit.advance(21)
         assert kit.take() == []
         kit.tidy()
         assert kit.state("a") == "expired"
@@ -206,7 +206,7 @@ class TestExpiry:
         kit.publish("ready", ttl=5)
         kit.publish("scheduled", ttl=5, delay=60)
         kit.publish("forever")
-        kit.clock.advance(6)
+        kit.advance(6)
         assert kit.tidy() == 2
         assert [kit.state(name) for name in ("ready", "scheduled", "forever")] == ["expired", "expired", "ready"]
 
@@ -214,7 +214,7 @@ class TestExpiry:
         """However many expired messages stand in front, the fresh one is found."""
         kit.publish(*(f"stale{number}" for number in range(1500)), ttl=5)
         kit.publish("fresh")
-        kit.clock.advance(6)
+        kit.advance(6)
         assert names(kit.lease(1) or kit.lease(1)) == ["fresh"]
 
 

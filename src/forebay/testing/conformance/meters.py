@@ -19,7 +19,7 @@ class TestRates:
         kit.publish(*(f"m{number}" for number in range(200)))
         started = len(kit.take())
         for _ in range(200):
-            kit.clock.advance(0.1)
+            kit.advance(0.1)
             started += len(kit.take())
         assert started == pytest.approx(100, abs=2)
 
@@ -28,7 +28,7 @@ class TestRates:
         kit.declare(rate=1, burst=4)
         kit.publish(*TEN)
         assert len(kit.take()) == 4
-        kit.clock.advance(2)
+        kit.advance(2)
         assert len(kit.take()) == 2
 
     def test_all_workers_share_it(self, kit: Kit) -> None:
@@ -49,10 +49,10 @@ class TestRates:
         kit.declare(rate=1 / 3600)
         kit.publish(*TEN)
         assert len(kit.take()) == 1
-        kit.clock.advance(10)
+        kit.advance(10)
         assert kit.take() == []
         kit.declare(rate=1, burst=3)
-        kit.clock.advance(5)
+        kit.advance(5)
         assert len(kit.take()) == 3
         kit.declare()
         assert len(kit.take()) == 6
@@ -71,7 +71,7 @@ class TestRates:
         kit.publish("b", "c", key="b")
         kit.publish("x", "y")
         assert sorted(kit.take()) == ["a0", "b", "x", "y"]
-        kit.clock.advance(1)
+        kit.advance(1)
         assert sorted(kit.take()) == ["a1", "c"]
 
     def test_what_costs_more_takes_more(self, kit: Kit) -> None:
@@ -80,9 +80,9 @@ class TestRates:
         kit.publish("dear", cost=10.0)
         kit.publish("next", "last")
         assert kit.take() == ["dear"]
-        kit.clock.advance(9)
+        kit.advance(9)
         assert kit.take() == []
-        kit.clock.advance(1)
+        kit.advance(1)
         assert kit.take() == ["next"]
 
     def test_a_waiter_wakes_when_the_rate_allows_the_next(self, live: Kit) -> None:
@@ -126,7 +126,7 @@ class TestSlots:
         kit.declare(concurrency=2)
         kit.publish(*TEN)
         assert len(kit.take(worker="lost")) == 2
-        kit.recover("lost")
+        kit.lose("lost")
         assert kit.meters("queue:q")[0].running == 0
         assert len(kit.take()) == 2
 
@@ -148,7 +148,7 @@ class TestSlots:
         kit.cancel("a")
         (held,) = kit.lease()
         kit.settle(DeadLetter("bug"), held)
-        kit.clock.advance(6)
+        kit.advance(6)
         kit.tidy()
         kit.run(kit.backend.redrive(Choice()))
         kit.settle(DeadLetter("bug"), *kit.lease())

@@ -63,7 +63,7 @@ class TestShared:
         kit.publish("a")
         kit.beat("gone", lease=15)
         (old,) = kit.lease(worker="gone")
-        kit.clock.advance(16)
+        kit.advance(16)
         assert list(other.recover().workers) == ["gone"]
         assert other.take(worker="next") == ["a"]
         assert kit.settle(Ack(), old, worker="gone") == [False]

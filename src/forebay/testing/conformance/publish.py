@@ -80,16 +80,16 @@ class TestDelay:
         kit.needs("delays")
         kit.publish("a", delay=10)
         assert (kit.state("a"), kit.found("a").due) == ("scheduled", kit.now() + 10)
-        kit.clock.advance(9.5)
+        kit.advance(9.5)
         assert kit.take() == []
-        kit.clock.advance(1)
+        kit.advance(1)
         assert kit.take() == ["a"]
 
     def test_a_fixed_time_wins_over_a_delay(self, kit: Kit) -> None:
         """`due` is obeyed where both are given."""
         kit.needs("delays")
         kit.publish("a", due=kit.now() + 5, delay=100)
-        kit.clock.advance(6)
+        kit.advance(6)
         assert kit.take() == ["a"]
 
     def test_a_time_that_has_passed_is_now(self, kit: Kit) -> None:
@@ -104,7 +104,7 @@ class TestDelay:
         kit.publish("late", delay=9)
         kit.publish("early", delay=3)
         kit.publish("now")
-        kit.clock.advance(10)
+        kit.advance(10)
         assert kit.take() == ["late", "early", "now"]
 
 
@@ -138,7 +138,7 @@ class TestUnique:
         """Scheduled, ready and running messages hold their key."""
         kit.publish("a", unique="k", delay=10)
         assert kit.publish("b", unique="k")[0].fate is Fate.DUPLICATE
-        kit.clock.advance(11)
+        kit.advance(11)
         kit.lease()
         assert kit.publish("c", unique="k")[0].fate is Fate.DUPLICATE
 
@@ -158,6 +158,6 @@ class TestUnique:
     def test_expiring_frees_the_key(self, kit: Kit) -> None:
         """A message whose time ran out gives its key back when it is tidied away."""
         kit.publish("a", unique="k", ttl=5)
-        kit.clock.advance(6)
+        kit.advance(6)
         kit.tidy()
         assert kit.publish("b", unique="k")[0].fate is Fate.ACCEPTED

@@ -29,7 +29,7 @@ class TestRecover:
         kit.beat("alive", lease=60)
         kit.lease(1, worker="silent")
         kit.lease(1, worker="alive")
-        kit.clock.advance(16)
+        kit.advance(16)
         assert list(kit.recover().workers) == ["silent"]
         assert (kit.state("a"), kit.state("b")) == ("ready", "running")
         assert [row.worker for row in kit.run(kit.backend.workers())] == ["alive"]

@@ -43,7 +43,7 @@ class TestFind:
         created = kit.now()
         kit.publish("a", task="t")
         (delivery,) = kit.lease()
-        kit.clock.advance(2)
+        kit.advance(2)
         kit.settle(Ack(b"\xc3"), delivery)
         found = kit.found("a")
         assert (found.state, found.result, found.attempt) == ("done", b"\xc3", 1)
@@ -79,7 +79,7 @@ class TestProgress:
         kit.beat("short", lease=15)
         (new,) = kit.lease(worker="short")
         assert not kit.run(kit.backend.progress(old, b"\x01"))
-        kit.clock.advance(16)
+        kit.advance(16)
         assert not kit.run(kit.backend.progress(new, b"\x01"))
         assert kit.found("a").progress is None
 
@@ -97,7 +97,7 @@ class TestMessages:
         a, b, c = kit.lease()
         for delivery in (c, a, b):
             kit.settle(Ack(), delivery)
-            kit.clock.advance(1)
+            kit.advance(1)
         assert kit.listed(state=State.DONE) == ["c", "a", "b"]
 
     def test_by_queue_state_and_task(self, kit: Kit) -> None:
@@ -141,7 +141,7 @@ class TestMessages:
         kit.publish("a", "b", "c", "d", "e", "f")
         fates: tuple[Outcome, ...] = (Ack(), DeadLetter("bug"), Discard("old"))
         for outcome, delivery in zip(fates, kit.lease(3), strict=True):
-            kit.clock.advance(1)
+            kit.advance(1)
             kit.settle(outcome, delivery)
         assert names(kit.run(kit.backend.latest(2))) == ["e", "f", "b", "c"]
         assert names(kit.run(kit.backend.latest(9))) == ["d", "e", "f", "a", "b", "c"]
@@ -160,10 +160,10 @@ class TestRetention:
         """`Ack.keep` seconds after its end a message is forgotten, and its id is free."""
         kit.needs("results")
         kit.finish(Ack(b"\xc0", keep=10))
-        kit.clock.advance(9)
+        kit.advance(9)
         kit.tidy()
         assert kit.state("a") == "done"
-        kit.clock.advance(2)
+        kit.advance(2)
         assert kit.tidy() == 1
         assert kit.find("a") is None
         assert kit.publish("a")[0].fate is Fate.ACCEPTED
@@ -172,28 +172,28 @@ class TestRetention:
     def test_other_ends_are_kept_as_configured(self, kit: Kit, outcome: Outcome) -> None:
         """What did not end by success is kept for the usual time."""
         kit.finish(outcome)
-        kit.clock.advance(TTL - 1)
+        kit.advance(TTL - 1)
         kit.tidy()
         assert kit.find("a") is not None
-        kit.clock.advance(2)
+        kit.advance(2)
         kit.tidy()
         assert kit.find("a") is None
 
     def test_a_purged_message_is_kept_from_its_purge(self, kit: Kit) -> None:
         """Its time as discarded begins when it was discarded, not when it died."""
         kit.finish(DeadLetter("bug"))
-        kit.clock.advance(10 * TTL)
+        kit.advance(10 * TTL)
         kit.run(kit.backend.purge(Choice()))
         kit.tidy()
         assert kit.state("a") == "discarded"
-        kit.clock.advance(TTL + 1)
+        kit.advance(TTL + 1)
         kit.tidy()
         assert kit.find("a") is None
 
     def test_the_totals_outlive_the_records(self, kit: Kit) -> None:
         """Forgetting an end does not uncount it."""
         kit.finish(Ack(keep=1))
-        kit.clock.advance(2)
+        kit.advance(2)
         kit.tidy()
         assert (kit.depth().done, kit.depth().published) == (1, 1)
 
@@ -202,7 +202,7 @@ class TestRetention:
         called = [f"m{number}" for number in range(10)]
         kit.publish(*called)
         kit.settle(Ack(keep=1), *kit.lease())
-        kit.clock.advance(2)
+        kit.advance(2)
         assert [kit.tidy(4), kit.tidy(4), kit.tidy(4), kit.tidy(4)] == [4, 4, 2, 0]
 
     def test_live_messages_are_never_tidied_away(self, kit: Kit) -> None:
@@ -210,6 +210,6 @@ class TestRetention:
         kit.publish("ready", "running")
         kit.publish("scheduled", delay=86400 * 400)
         kit.lease(1)
-        kit.clock.advance(86400 * 365)
+        kit.advance(86400 * 365)
         assert kit.tidy() == 0
         assert sorted(kit.listed()) == ["ready", "running", "scheduled"]

@@ -79,7 +79,7 @@ class TestSchedules:
         put(kit, hourly(next=kit.now() + 60))
         assert not fire(kit, kit.now() + 60, kit.now() + 120, "a")
         assert kit.find("a") is None
-        kit.clock.advance(60)
+        kit.advance(60)
         assert fire(kit, kit.now(), kit.now() + 60, "a")
 
     def test_a_tick_fires_once(self, kit: Kit) -> None:
@@ -114,9 +114,9 @@ class TestSchedules:
     def test_it_is_known_when_one_was_declared_last(self, kit: Kit) -> None:
         """Every worker that has it in its code says so when it starts."""
         put(kit, hourly())
-        kit.clock.advance(100)
+        kit.advance(100)
         put(kit, hourly())
-        assert kit.run(kit.backend.schedules())[0].declared == kit.clock.now()
+        assert kit.run(kit.backend.schedules())[0].declared == kit.now()
 
     def test_dropped_ones_are_gone(self, kit: Kit) -> None:
         """What was dropped is neither listed nor fired; unknown names do no harm."""
@@ -172,12 +172,12 @@ class TestSchedulesHeld:
 
     def test_ticks_of_a_pause_are_not_made_up_for(self, kit: Kit) -> None:
         """Resumed, a schedule whose tick has passed has none until one is found anew; others keep theirs."""
-        put(kit, hourly(next=kit.clock.now() + 10), hourly(name="far", next=kit.clock.now() + 1000))
+        put(kit, hourly(next=kit.now() + 10), hourly(name="far", next=kit.now() + 1000))
         far = rows(kit)[0].next
         for paused in (True, False):
             for name in ("tidy", "far"):
                 kit.run(kit.backend.pause_schedule(name, paused=paused))
-            kit.clock.advance(20 if paused else 0)
+            kit.advance(20 if paused else 0)
         assert [schedule.next for schedule in rows(kit)] == [far, 0.0]
         assert fire(kit, 0.0, 3000.0)
         assert rows(kit)[1].next == 3000.0
@@ -197,5 +197,5 @@ class TestSchedulesHeld:
         upcoming = kit.run(kit.backend.now()) + 1
         put(kit, hourly(next=upcoming))
         assert not fire(kit, upcoming, upcoming + 60, "a")
-        kit.clock.advance(1)
+        kit.advance(1)
         assert fire(kit, upcoming, upcoming + 60, "a")

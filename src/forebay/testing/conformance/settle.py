@@ -53,7 +53,7 @@ class TestSettle:
         kit.publish("a")
         (delivery,) = kit.lease()
         assert kit.found("a").finished is None
-        kit.clock.advance(5)
+        kit.advance(5)
         kit.settle(outcome, delivery)
         assert kit.found("a").finished == kit.now()
 
@@ -68,12 +68,12 @@ class TestSettle:
     @pytest.mark.parametrize("outcome", [Retry(10, BOOM), Snooze(10)])
     def test_again_means_after_the_delay(self, kit: Kit, outcome: Outcome) -> None:
         """A retried or snoozed message is due `delay` seconds after it was settled, not before."""
-        kit.clock.advance(3)
+        kit.advance(3)
         kit.finish(outcome)
         assert kit.found("a").due == kit.now() + 10
-        kit.clock.advance(9)
+        kit.advance(9)
         assert kit.take() == []
-        kit.clock.advance(2)
+        kit.advance(2)
         assert kit.take() == ["a"]
 
     def test_a_retry_keeps_its_failure(self, kit: Kit) -> None:
@@ -114,8 +114,8 @@ class TestSettle:
         for number, (outcome, _) in enumerate(ENDS):
             kit.publish(f"m{number}")
             kit.settle(outcome, *kit.lease())
-        kit.clock.advance(1000)
-        kit.recover("w")
+        kit.advance(1000)
+        kit.lose("w")
         assert kit.take(worker="v") == []
 
     def test_a_batch_answers_for_each(self, kit: Kit) -> None:
@@ -203,7 +203,7 @@ class TestFence:
         kit.publish("a", "b")
         kit.beat("frozen", lease=15)
         deliveries = kit.lease(worker="frozen")
-        kit.clock.advance(16)
+        kit.advance(16)
         assert kit.settle(Ack(), *deliveries, worker="frozen") == [False, False]
         assert [kit.state(name) for name in "ab"] == ["running", "running"]
 
@@ -212,7 +212,7 @@ class TestFence:
         kit.publish("a")
         kit.beat("frozen", lease=15)
         (old,) = kit.lease(worker="frozen")
-        kit.clock.advance(16)
+        kit.advance(16)
         kit.recover()
         (new,) = kit.lease(worker="next")
         for outcome, _ in ENDS + RETURNS:
@@ -228,7 +228,7 @@ class TestFence:
         """Between recovery and the next lease the message belongs to nobody."""
         kit.publish("a")
         (old,) = kit.lease()
-        kit.recover("w")
+        kit.lose("w")
         assert kit.settle(Ack(), old) == [False]
         assert kit.state("a") == "ready"
 

@@ -26,12 +26,12 @@ def lived(kit: Kit, last: Outcome) -> None:
     """A message with a rich life: it failed, lost a worker, told how far it is, and ended."""
     kit.publish("a", ttl=500, body=b"\x80", **WHOLE)
     kit.settle(Retry(10, BOOM), *kit.lease())
-    kit.clock.advance(10)
+    kit.advance(10)
     kit.settle(Lose("killed"), *kit.lease())
-    kit.clock.advance(5)
+    kit.advance(5)
     (delivery,) = kit.lease()
     kit.run(kit.backend.progress(delivery, b"\x05"))
-    kit.clock.advance(5)
+    kit.advance(5)
     kit.settle(last, delivery)
 
 
@@ -112,7 +112,7 @@ class TestCauses:
     def test_so_has_one_whose_time_ran_out(self, kit: Kit) -> None:
         """Found too late by a sweep or by its worker, it is the same end."""
         kit.publish("a", ttl=5)
-        kit.clock.advance(6)
+        kit.advance(6)
         kit.tidy()
         assert (kit.found("a").state, kit.found("a").cause) == ("expired", EXPIRED)
 
@@ -132,7 +132,7 @@ class TestCauses:
         kit.publish("asked", "again")
         kit.lease(worker="w1")
         kit.cancel("asked")
-        kit.recover("w1")
+        kit.lose("w1")
         assert (kit.found("asked").cause, kit.found("asked").lost) == (f"cancelled; {SILENT}", 1)
         for worker in ("w2", "w3"):
             kit.lease(worker=worker)
@@ -148,7 +148,7 @@ class TestRelease:
         found = kit.found("a")
         assert (found.state, found.attempt, found.due) == ("scheduled", 0, kit.now() + 30)
         assert kit.take() == []
-        kit.clock.advance(30)
+        kit.advance(30)
         kit.tidy()
         assert (kit.found("a").state, kit.found("a").cause) == ("ready", "no worker here knows `x`")
         (delivery,) = kit.lease()
@@ -162,7 +162,7 @@ class TestRelease:
         for outcome in (Release(5, unknown=True), Release(5, unknown=True), Release(), Lose("killed")):
             (delivery,) = kit.lease()
             kit.settle(outcome, delivery)
-            kit.clock.advance(5)
+            kit.advance(5)
         (delivery,) = kit.lease()
         assert delivery.unknown_since == since
         assert kit.run(kit.backend.held("w")) == [delivery]

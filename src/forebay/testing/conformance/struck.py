@@ -110,6 +110,10 @@ async def _cancelled(*calls: tuple[int, Coroutine[Any, Any, Any]]) -> None:
 # a coroutine that was struck before its first step was never awaited, and Python says so
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning")
 class TestStruck:
+    @pytest.fixture(autouse=True)
+    def _looks(self, kit: Kit) -> None:
+        kit.asks("find", "held", "messages")
+
     @pytest.mark.parametrize("verb", VERBS)
     def test_a_thread_that_is_struck_in_a_verb_leaves_nothing_behind(self, kit: Kit, verb: str) -> None:
         """Raised in the caller at any step of a verb: the next call works, in every thread, and counts are right."""

@@ -56,7 +56,7 @@ class TestTransacts:
             self.publish_in(kit, connection, "moved", carried=Carried(attempt=2))
         assert (kit.found("high").key, kit.found("high").headers, kit.found("moved").attempt) == ("k", {"h": "1"}, 2)
         assert kit.take() == ["high", "low", "moved"]
-        kit.clock.advance(10)
+        kit.advance(10)
         assert kit.take() == ["later"]
         assert kit.state("gone") == "expired"
 

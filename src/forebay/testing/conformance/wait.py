@@ -4,7 +4,10 @@ These run on the machine's clock and in real threads. A bound on a wake-up is ge
 and not by a timeout, is what is tested: the timeouts in use are ten times the bound.
 """
 
+import threading
 import time
+
+import pytest
 
 from forebay.model.outcome import Ack, Cancel, Release
 from forebay.testing.conformance.kit import PROMPT, Kit, ident, in_threads
@@ -181,19 +184,17 @@ class TestWait:
         assert live.wait(0.4, queues=()) > 0.3
 
     def _ping_pong(self, live: Kit, other: Kit) -> None:
+        done = threading.Semaphore(0)
+
         def serve() -> None:
             for number in range(ROUNDS):
                 live.publish(f"ping{number}")
-                ended, mark = time.monotonic() + PROMPT, live.mark()
-                while live.state(f"ping{number}") != "done":
-                    assert time.monotonic() < ended
-                    mark = live.run(live.backend.watch(None, ended - time.monotonic(), mark))
+                assert done.acquire(timeout=PROMPT)
 
         def answer() -> None:
             for number in range(ROUNDS):
                 assert other.take_patiently() == [f"ping{number}"]
-                (delivery,) = other.run(other.backend.held("w"))
-                assert other.settle(Ack(), delivery) == [True]
+                done.release()
 
         in_threads(serve, answer)
 
@@ -208,6 +209,28 @@ class TestWatch:
         live.settle(Ack(), delivery)
         assert live.watch(mark) < PROMPT
         assert live.watch(mark, 10 * PROMPT, "a") < PROMPT
+
+    @pytest.mark.parametrize("where", ["thread", "process"])
+    def test_an_end_wakes_who_watches_elsewhere(self, live: Kit, where: str) -> None:
+        """Whoever watches in another thread, or on another instance, knows promptly, time after time."""
+        other = live.fellow() if where == "thread" else live.peer()
+        live.asks("watch", "held")
+
+        def watch() -> None:
+            for number in range(ROUNDS):
+                live.publish(f"ping{number}")
+                ended, mark = time.monotonic() + PROMPT, live.mark()
+                while live.state(f"ping{number}") != "done":
+                    assert time.monotonic() < ended
+                    mark = live.run(live.backend.watch(None, ended - time.monotonic(), mark))
+
+        def settle() -> None:
+            for number in range(ROUNDS):
+                assert other.take_patiently() == [f"ping{number}"]
+                (delivery,) = other.run(other.backend.held("w"))
+                assert other.settle(Ack(), delivery) == [True]
+
+        in_threads(watch, settle)
 
     def test_progress_wakes(self, live: Kit) -> None:
         """Progress of a running message is news as well."""
