@@ -154,7 +154,9 @@ class Control:
             return None
         receipt = (await self._engine.publish([found.made(new_id())]))[0]
         if receipt.fate is Fate.FULL:
-            raise EngineFull("no room for its message: the engine is full up to max_size")
+            error = EngineFull("no room for its message: the engine is full up to max_size")
+            error.ids, error.retry_after = (receipt.id,), receipt.retry_after
+            raise error
         await self._note("run schedule", name, message=receipt.id)
         return receipt.id
 

@@ -51,7 +51,15 @@ class EngineClosed(EngineError):
 
 
 class EngineFull(EngineError):
-    """No room for new messages. What was accepted is safe and can be settled; publish again when there is room."""
+    """No room for new messages. What was accepted is safe and can be settled; publish again when there is room.
+
+    Attributes:
+        ids: the ids of those that were refused, once a producer has told them; the others of its call are accepted.
+        retry_after: seconds after which it may be worth trying again, if the engine says so.
+    """
+
+    ids: tuple[str, ...] = ()
+    retry_after: float | None = None
 
 
 class OutcomeUnknown(EngineError):

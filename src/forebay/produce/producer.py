@@ -59,6 +59,16 @@ def _ids(chosen: Options, count: int) -> list[str]:
     return [chosen.id] * count
 
 
+def _full(refused: Sequence[Receipt], count: int) -> EngineFull:
+    error = EngineFull(
+        f"no room for {len(refused)} of {count} messages: the engine is full up to max_size; "
+        "let workers catch up, purge dead letters, or raise max_size"
+    )
+    error.ids = tuple(receipt.id for receipt in refused)
+    error.retry_after = max((one.retry_after for one in refused if one.retry_after is not None), default=None)
+    return error
+
+
 class Producer:
     """Publishes through one engine.
 
@@ -127,11 +137,8 @@ class Producer:
         except OutcomeUnknown as error:
             error.ids = tuple(message.id for message in messages)
             raise
-        if refused := sum(receipt.fate is Fate.FULL for receipt in receipts):
-            raise EngineFull(
-                f"no room for {refused} of {len(receipts)} messages: the engine is full up to max_size; "
-                "let workers catch up, purge dead letters, or raise max_size"
-            )
+        if refused := [receipt for receipt in receipts if receipt.fate is Fate.FULL]:
+            raise _full(refused, len(receipts))
         return receipts
 
     async def _within(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:

@@ -76,6 +76,7 @@ class Feed:
         self._since = 0.0
         self._running = self._news = 0
         self._room = asyncio.Event()
+        self._wants = True  # as the engine was told last
         self._rate = _Rate()
         self.proved, self.trouble = time.monotonic(), ""
 
@@ -139,7 +140,9 @@ class Feed:
             self._buffer.clear()
 
     async def _lease(self, want: int) -> int:
+        """Up to so many messages; 0 tells the engine that there is room for none."""
         leased = await self._engine.lease(Want(self._host.id, self._queues, want, self._caps))
+        self._wants = want > 0
         self.proved, self._news, self.trouble = time.monotonic(), leased.news, ""
         self._host.time.heard(leased.now)
         if leased.cancelled:
@@ -167,6 +170,8 @@ class Feed:
             self.proved = time.monotonic() if not self._host.held() else self.proved
             if self._buffer and time.monotonic() - self._since > STALE:
                 self.drop()
+            if self._wants and not self._host.held():
+                await self._lease(0)
 
 
 class _Rate:

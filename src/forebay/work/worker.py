@@ -282,7 +282,7 @@ class Worker:
     async def _hand_back_strays(self) -> None:
         """A lease that was under way when its feed was stopped may have brought messages that nobody took."""
         with contextlib.suppress(EngineError, LeaseLost):
-            await self._app.engine.lease(Want(self.id, (), 0))  # answered after that one
+            await self._app.engine.lease(Want(self.id, self.queues(), 0))  # wants no more; answered after that one
             await self._settler.empty()
             held = await self._app.store.held(self.id)
             known = {delivery.id for delivery in self._held()}
