@@ -1,7 +1,8 @@
-"""What every engine does: ten verbs in batches, and what it can do, as data.
+"""What every engine does: ten verbs in batches, and the data that they take and give. Begin with `Engine`.
 
-An engine owns durability, order, leases and fences. It promises per verb what stands in the verb's docstring, and
-`forebay.testing.conformance` holds it to that. It does not know tasks, policies or processes.
+An engine owns durability, order, leases and fences. It promises what stands in the docstrings of `Engine` and of each
+verb, and `forebay.testing.conformance` holds it to that. It does not know tasks, policies or processes. What it can do
+is data, too: `engine.capabilities`. The state beside the messages has Protocols of its own: `store.contract`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -159,10 +160,20 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(Protocol):
-    """Where messages wait. All times are the engine's own clock.
+    """Where messages wait. All times are the store's own clock. What holds for every verb:
 
-    Each message is atomic, a batch need not be: all of it is durable when its verb returns; after an error any part may
-    be.
+    - It may be called from any thread and any loop, and driven by hand where there is none (`engine.waiting.drive`).
+      The caller may be cancelled or interrupted at any step: that leaves nothing behind for whoever calls next.
+    - Opening consumes nothing: consuming begins with the first lease. Whoever only publishes, looks or settles is never
+      given a message.
+    - A verb that was cancelled, or failed, may have happened, or happen still. What a worker then holds is what `held`
+      of the store says.
+    - Verbs of one worker are carried out in the order in which they were called.
+    - Any process may extend, settle and recover in a worker's name: whoever knows worker and fence.
+    - Each message is atomic, a batch need not be: all of it is durable when its verb returns; after an error any part
+      may be. A publish that may have happened raises `OutcomeUnknown`, with the ids to publish again.
+    - After a commit nothing may fail it: wake-ups, counters and marks come later, and what goes wrong there is logged.
+    - A verb that an engine declares not to have raises `ConfigError`.
     """
 
     @property
@@ -171,7 +182,7 @@ class Engine(Protocol):
         ...
 
     async def open(self) -> None:
-        """Connect and bring the schema up to date.
+        """Connect, and bring the schema up to date. It may wait for a server; callers need not take turns.
 
         Raises:
             EngineUnreachable: nothing usable answers at the URL.
@@ -194,6 +205,12 @@ class Engine(Protocol):
         message holds makes a duplicate of that one. Duplicates change nothing. With `debounce`, one that waits is
         changed instead (`Fate.MERGED`), and one that runs already is no obstacle: see `Message`. A merged id is known
         for `MERGED_FOR` seconds: published again it gets the same answer, and changes nothing.
+
+        Where `Capabilities.dedupe` is "lease", a known id is accepted, and dropped when it would be leased.
+
+        Raises:
+            EngineFull: there is no room for any of them; where there is for some, the others are `Fate.FULL`.
+            OutcomeUnknown: it was not confirmed.
         """
         ...
 

@@ -66,7 +66,7 @@ class OutcomeUnknown(EngineError):
     """A publish that was not confirmed: it may or may not have been accepted. Publish it again with the same id.
 
     Attributes:
-        ids: the ids of its messages, in order, once a producer has told them.
+        ids: the ids of its messages, in order.
     """
 
     ids: tuple[str, ...] = ()

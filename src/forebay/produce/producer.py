@@ -9,7 +9,7 @@ from forebay.config import Settings
 from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Engine, Fate, Receipt
 from forebay.engine.registry import scheme_of
-from forebay.model.errors import ConfigError, EngineFull, OutcomeUnknown, PayloadTooLarge
+from forebay.model.errors import ConfigError, EngineFull, PayloadTooLarge
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
@@ -132,11 +132,7 @@ class Producer:
         if within is not None:
             return await self._within(within, messages)
         await self.engine.open()
-        try:
-            receipts = await self.engine.publish(messages) if messages else []
-        except OutcomeUnknown as error:
-            error.ids = tuple(message.id for message in messages)
-            raise
+        receipts = await self.engine.publish(messages) if messages else []
         if refused := [receipt for receipt in receipts if receipt.fate is Fate.FULL]:
             raise _full(refused, len(receipts))
         return receipts

@@ -1,6 +1,8 @@
 """The state beside the messages, as small Protocols that one object may implement together.
 
-SQLite, Redis, PostgreSQL and memory are their own store; RabbitMQ and Kafka take one by URL.
+SQLite, Redis, PostgreSQL and memory are their own store; RabbitMQ and Kafka take one by URL. What is said of every verb
+in `engine.contract.Engine` holds for these, too: any thread or loop may call, a cancelled verb may still happen, each
+thing that a verb is about is atomic, and nothing fails what is committed.
 """
 
 from collections.abc import Sequence
@@ -187,7 +189,7 @@ class Inspects(Protocol):
         ...
 
     async def held(self, worker: str) -> list[Delivery]:
-        """What a worker holds now."""
+        """What a worker holds now: the truth after a lease or settle that was cancelled or failed."""
         ...
 
     async def ending(self, end: str, limit: int = 10) -> list[str]:

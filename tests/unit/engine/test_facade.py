@@ -5,12 +5,15 @@ import threading
 
 import pytest
 
+from forebay import Forebay
 from forebay.config import Settings
 from forebay.engine.facade import Facade
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
-from forebay.model.errors import EngineUnreachable
+from forebay.model.errors import EngineUnreachable, OutcomeUnknown
+from forebay.model.message import Message
+from forebay.model.queue import QueueSpec
 
 
 class Remote:
@@ -27,6 +30,56 @@ class Remote:
         await asyncio.sleep(0.02)
         if self.opens <= self.refusals:
             raise EngineUnreachable("nobody answers yet")
+
+
+class Unsure(Remote):
+    """Whether it has taken the messages nobody can tell."""
+
+    async def publish(self, messages):
+        raise OutcomeUnknown("the connection broke")
+
+
+def test_who_cannot_know_whether_a_publish_happened_is_told_the_ids():
+    facade = Facade(Unsure(), list)
+    with pytest.raises(OutcomeUnknown) as caught:
+        drive(facade.publish([Message(id="a", queue="q"), Message(id="b", queue="q")]))
+    assert caught.value.ids == ("a", "b")
+
+
+class Forgetful(Remote):
+    """It cannot declare a queue the first time."""
+
+    def __init__(self):
+        super().__init__()
+        self.declared = []
+
+    async def declare(self, queues):
+        self.declared.append([spec.name for spec in queues])
+        if len(self.declared) == 1:
+            raise EngineUnreachable("somebody holds the lock")
+
+
+def test_what_could_not_be_declared_is_declared_at_the_next_use_and_then_no_more():
+    engine = Forgetful()
+    facade = Facade(engine, lambda: [QueueSpec(name="mail", ttl=5)])
+    with pytest.raises(EngineUnreachable, match="holds the lock"):
+        drive(facade.open())
+    assert everybody(facade) == []
+    assert (engine.opens, engine.declared) == (1, [["mail"], ["mail"]])
+
+
+def test_verbs_of_engine_and_store_are_counted_and_timed():
+    app = Forebay("memory://")
+    with app:
+        handle = app.publish("q", 1)
+        handle.status()
+        handle.cancel()
+        with pytest.raises(TypeError):
+            drive(app.store.find(7))
+    watch = app.engine.watch
+    assert (watch.calls["publish"], watch.items["publish"]) == (1, 1)
+    assert (watch.calls["find"], watch.calls["cancel"]) == (2, 1)
+    assert all(watch.busy[verb] > 0 for verb in ("publish", "find", "cancel"))
 
 
 def everybody(facade):

@@ -36,6 +36,7 @@ from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUniq
 from forebay.testing.conformance.recover import TestRecover
 from forebay.testing.conformance.results import TestFind, TestMessages, TestProgress, TestRetention
 from forebay.testing.conformance.schedules import TestSchedules, TestSchedulesHeld
+from forebay.testing.conformance.sentences import TestSentences
 from forebay.testing.conformance.settle import TestFence, TestSettle
 from forebay.testing.conformance.stage import EngineKit, MakeBackend
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
@@ -85,6 +86,7 @@ __all__ = [
     "TestRotation",
     "TestSchedules",
     "TestSchedulesHeld",
+    "TestSentences",
     "TestSettle",
     "TestShared",
     "TestSlots",
