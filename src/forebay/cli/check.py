@@ -11,11 +11,13 @@ from forebay.cli.human import wrapped
 from forebay.cli.shared import Command, the_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Table
-from forebay.engine.registry import place
+from forebay.engine.capabilities import require
+from forebay.engine.registry import place, scheme_of
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ForebayError
 from forebay.model.finding import Finding, Level, fail, fine, warn
 from forebay.model.plain import printable
+from forebay.produce.needs import needs_of
 
 
 @click.command(cls=Command)
@@ -44,10 +46,19 @@ def _say(one: Finding) -> None:
 
 
 def _findings(app: Forebay) -> Iterator[Finding]:
-    yield fine("engine", place(app.settings))
+    yield _engine(app)
     yield from _runnable(app)
     yield from _queues(app)
     yield from _schedules(app)
+
+
+def _engine(app: Forebay) -> Finding:
+    """Where the messages are to be, and whether that has all that the app asks for."""
+    try:
+        require(scheme_of(app.settings), app.engine.capabilities, needs_of(app.registry))
+    except ForebayError as error:
+        return fail("engine", str(error), "nothing could be opened")
+    return fine("engine", place(app.settings))
 
 
 def _runnable(app: Forebay) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from forebay.engine.capabilities import Capabilities
 from forebay.engine.contract import Beat, Depth, Engine, Leased, Receipt, Recovered, Want
 from forebay.engine.measured import Watch
 from forebay.engine.waiting import drive
-from forebay.model.errors import EngineError, OutcomeUnknown
+from forebay.model.errors import EngineError
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
@@ -136,11 +136,7 @@ class Facade:
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""
         started = time.perf_counter()
-        try:
-            receipts = await self._inner.publish(messages)
-        except OutcomeUnknown as error:
-            error.ids = error.ids or tuple(message.id for message in messages)
-            raise
+        receipts = await self._inner.publish(messages)
         self.watch.note("publish", started, len(messages))
         return receipts
 

@@ -132,7 +132,11 @@ class Producer:
         if within is not None:
             return await self._within(within, messages)
         await self.engine.open()
-        receipts = await self.engine.publish(messages) if messages else []
+        try:
+            receipts = await self.engine.publish(messages) if messages else []
+        except OutcomeUnknown as error:
+            error.ids = error.ids or tuple(message.id for message in messages)
+            raise
         if refused := [receipt for receipt in receipts if receipt.fate is Fate.FULL]:
             raise _full(refused, len(receipts))
         return receipts

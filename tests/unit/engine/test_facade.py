@@ -12,7 +12,6 @@ from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import EngineUnreachable, OutcomeUnknown
-from forebay.model.message import Message
 from forebay.model.queue import QueueSpec
 
 
@@ -40,10 +39,11 @@ class Unsure(Remote):
 
 
 def test_who_cannot_know_whether_a_publish_happened_is_told_the_ids():
-    facade = Facade(Unsure(), list)
+    app = Forebay("memory://")
+    app.engine = app.producer.engine = Facade(Unsure(), list)
     with pytest.raises(OutcomeUnknown) as caught:
-        drive(facade.publish([Message(id="a", queue="q"), Message(id="b", queue="q")]))
-    assert caught.value.ids == ("a", "b")
+        app.publish("q", 1, id="my-own")
+    assert caught.value.ids == ("my-own",)
 
 
 class Forgetful(Remote):
