@@ -6,11 +6,13 @@ from contextlib import contextmanager
 import msgspec
 
 from forebay.app import Forebay
+from forebay.engine.capabilities import require
 from forebay.engine.facade import Facade
 from forebay.engine.measured import watched_store
 from forebay.engine.registry import backend
 from forebay.engine.waiting import drive
 from forebay.model.clock import Clock
+from forebay.produce.needs import needs_of
 
 
 @contextmanager
@@ -24,7 +26,12 @@ def in_memory(app: Forebay, clock: Clock | None = None) -> Generator[Forebay]:
     app.clock = clock or app.clock
     app.settings = msgspec.structs.replace(app.settings, url="memory://", store=None, namespace="")
     app.backend = backend(app.settings, app.clock)
-    app.engine = Facade(app.backend.engine, lambda: list(app.registry.queues.values()))
+    has = app.backend.engine.capabilities
+    app.engine = Facade(
+        app.backend.engine,
+        lambda: list(app.registry.queues.values()),
+        lambda: require("memory", has, needs_of(app.registry)),
+    )
     app.store = watched_store(app.backend, app.engine.watch)
     _tell(app)
     try:
