@@ -9,7 +9,7 @@ from forebay.config import Settings
 from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Engine, Fate, Receipt
 from forebay.engine.registry import scheme_of
-from forebay.model.errors import ConfigError, EngineFull, PayloadTooLarge
+from forebay.model.errors import ConfigError, EngineFull, OutcomeUnknown, PayloadTooLarge
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
