@@ -1,5 +1,6 @@
 """The PostgreSQL engine: the contract's verbs over one `Database`; each role of the store has a file of its own."""
 
+import time
 from collections.abc import Sequence
 
 from forebay.config import Settings
@@ -26,6 +27,9 @@ from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
 
+#: Seconds that a look for strays may take, and how much longer than it took beyond that the next one waits.
+QUICK, RARE = 0.05, 50.0
+
 
 class Verbs:
     """The engine contract."""
@@ -36,6 +40,7 @@ class Verbs:
         self._db, self._settling = database, settling
         self._publishing = Publishing(database.settings.max_size)
         self._leasing = Leasing(database, settling)
+        self._look_again = 0.0
 
     async def open(self) -> None:
         """See `Engine.open`."""
@@ -95,13 +100,18 @@ class Verbs:
 
     async def recover(self, lost: Sequence[str] = ()) -> Recovered:
         """See `Engine.recover`. Asked often, so that a look comes first: usually nobody is gone."""
-        if (
-            not lost
-            and not (await self._db.read("missing", self._db.now()))[0][0]
-            and not await self._db.read("strays")
-        ):
+        if not lost and not (await self._db.read("missing", self._db.now()))[0][0] and not await self._strays():
             return Recovered()
         return await self._db.worker.submit(self._leasing.recover, list(lost))
+
+    async def _strays(self) -> bool:
+        """Whether something runs under nobody; asked more rarely while that takes long, for an old snapshot's sake."""
+        started = time.monotonic()
+        if started < self._look_again:
+            return False
+        found = await self._db.read("strays")
+        self._look_again = time.monotonic() + RARE * max(0.0, time.monotonic() - started - QUICK)
+        return bool(found)
 
     async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
         """See `Engine.wait`."""

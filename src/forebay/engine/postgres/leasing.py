@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from forebay.engine.contract import Beat, Leased, Recovered, Want
 from forebay.engine.postgres import rows
 from forebay.engine.postgres.database import Database
+from forebay.engine.postgres.floors import Floors
 from forebay.engine.postgres.settling import Settling, Stands
 from forebay.engine.postgres.writer import Tx
 from forebay.engine.turns import MESSAGES
@@ -35,7 +36,7 @@ class Leasing:
 
     def __init__(self, database: Database, settling: Settling) -> None:
         self._db, self._settling = database, settling
-        self._turn = 0
+        self._turn, self._floors = 0, Floors()
         self._lost: dict[Kind, list[int]] = {}
 
     def lease(self, tx: Tx, want: Want, call: Call) -> Leased:
@@ -48,9 +49,11 @@ class Leasing:
         if call.before is None and limit > 0:
             call.before = self._lost.pop(_kind(want), [])
         lost = [*(call.before or ()), *([call.number] if tx.again else ())]
+        queues = list(dict.fromkeys(want.queues))
         found = tx.only(
-            "lease", want.worker, list(dict.fromkeys(want.queues)), limit, self._settling.keep,
+            "lease", want.worker, queues, limit, self._settling.keep,
             json.dumps(dict(want.caps)) if want.caps else None, self._turn, call.number, lost or None, EXPIRED, tx.now,
+            json.dumps(self._floors.known(queues)),
         )  # fmt: skip
         if not found:
             raise LeaseLost(f"worker {want.worker} has no lease: it never beat, or was declared lost")
@@ -59,7 +62,9 @@ class Leasing:
         if limit > 0:
             self._db.upcoming(due, now)
         self._turn += meta[6]
-        return Leased([rows.delivery(row) for row in taken], tuple(stop or ()), news, now)
+        deliveries = [rows.delivery(row) for row in taken]
+        self._floors.saw(deliveries, meta[0], meta[5])
+        return Leased(deliveries, tuple(stop or ()), news, now)
 
     def unheard(self, want: Want, call: Call) -> None:
         """Nobody knows what this call took; the next one asks."""

@@ -3,6 +3,7 @@ create table forebay.version (version integer not null, at timestamptz not null 
 
 -- What waits and runs. state: 0 scheduled, 1 ready, 2 running. due: when it is due, or since when it is ready if that
 -- is not since its acceptance. lane: where it waits; home: what it was put into, where lane says more.
+-- back: it has waited for a time, or comes back; what does not is ready in the order of its numbers.
 -- visit: which lease took it, so that one whose answer was lost can be answered again.
 create table forebay.message (
     seq bigint generated always as identity primary key,  -- order of acceptance
@@ -13,6 +14,7 @@ create table forebay.message (
     task text not null default '',
     state smallint not null,
     cancel boolean not null default false,
+    back boolean not null default false,
     priority bigint not null default 0,
     attempt bigint not null default 0,
     lost bigint not null default 0,
@@ -37,9 +39,9 @@ create table forebay.message (
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.5, autovacuum_analyze_threshold = 50000
 );
 create unique index message_id on forebay.message (id);
-create index message_fresh on forebay.message (queue, lane, priority desc, seq) where state = 1 and due is null;
-create index message_back on forebay.message (queue, lane, priority desc, seq) where state = 1 and due is not null;
-create index message_age on forebay.message (queue, lane, due) where state = 1 and due is not null;
+create index message_fresh on forebay.message (queue, lane, priority desc, seq) where state = 1 and not back;
+create index message_back on forebay.message (queue, lane, priority desc, seq) where state = 1 and back;
+create index message_age on forebay.message (queue, lane, coalesce(due, created)) where state = 1 and back;
 create index message_due on forebay.message (due) where state = 0;
 create index message_running on forebay.message (worker) where state = 2;
 create index message_cancel on forebay.message (worker) where cancel;
@@ -103,7 +105,10 @@ create table forebay.tally (
 ) with (fillfactor = 50);
 
 create table forebay.queue (name text primary key, ttl double precision);
-create table forebay.lane (queue text not null, lane text not null, primary key (queue, lane));
+-- Where something has ever waited; with few priorities.
+create table forebay.lane (
+    queue text not null, lane text not null, priority bigint not null default 0, primary key (queue, lane, priority)
+);
 
 -- A closed gate. what: '' for all of the queue, else lane:…
 create table forebay.closed (

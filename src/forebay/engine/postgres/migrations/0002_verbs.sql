@@ -24,14 +24,15 @@ begin
             insert into forebay.queue (name) values (queue_) on conflict do nothing;
         end if;
     end if;
-    if not exists (select from forebay.lane l where l.queue = queue_ and l.lane = lane_) then
+    if not exists (select from forebay.lane l where l.queue = queue_ and l.lane = lane_ and l.priority = priority_) then
         insert into forebay.queue (name) values (queue_) on conflict do nothing;
-        insert into forebay.lane (queue, lane) values (queue_, lane_) on conflict do nothing;
+        insert into forebay.lane (queue, lane, priority) values (queue_, lane_, priority_) on conflict do nothing;
     end if;
     insert into forebay.message (
-        id, queue, lane, task, state, priority, created, due, expires, key, once, headers, attempt, lost, failure, body
+        id, queue, lane, task, state, back, priority, created, due, expires, key, once, headers, attempt, lost, failure,
+        body
     )
-    select new.id, queue_, lane_, task_, case when start > t then 0 else 1 end, priority_, born,
+    select new.id, queue_, lane_, task_, case when start > t then 0 else 1 end, start > t or born < t, priority_, born,
         case when start > t then start when born < t then born end, born + life, key_, once_, headers_, attempt_, lost_,
         failure_, new.body
     from unnest(ids, bodies) with ordinality as new (id, body, n) order by new.n
@@ -62,9 +63,9 @@ create function forebay.publish_one(
 declare
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
 begin
-    if not exists (select from forebay.lane l where l.queue = queue_ and l.lane = lane_) then
+    if not exists (select from forebay.lane l where l.queue = queue_ and l.lane = lane_ and l.priority = priority_) then
         insert into forebay.queue (name) values (queue_) on conflict do nothing;
-        insert into forebay.lane (queue, lane) values (queue_, lane_) on conflict do nothing;
+        insert into forebay.lane (queue, lane, priority) values (queue_, lane_, priority_) on conflict do nothing;
     end if;
     with new as (
         insert into forebay.message (id, queue, lane, task, state, priority, created, expires, key, headers, body)
@@ -148,7 +149,7 @@ begin
     update forebay.message m set
         body = body_, headers = headers_, expires = expires_, created = born,
         due = case when shut then held.due else least(t + debounce_, born + max_wait_) end,
-        state = case when shut then 1 else 0 end, cause = case when shut then held.cause end,
+        back = true, state = case when shut then 1 else 0 end, cause = case when shut then held.cause end,
         attempt = case when tried then 0 else held.attempt end, lost = case when tried then 0 else held.lost end,
         failure = case when tried then null else held.failure end,
         progress = case when tried then null else held.progress end,

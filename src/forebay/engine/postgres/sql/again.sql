@@ -1,6 +1,6 @@
 -- back to waiting: state, due, refund, losses, lane, failure, cause, known (null: nobody looked); $10 is now
 update forebay.message m set
-    state = a.state, due = coalesce(a.due, m.due), attempt = m.attempt - a.refund, lost = a.lost,
+    state = a.state, back = true, due = coalesce(a.due, m.due), attempt = m.attempt - a.refund, lost = a.lost,
     lane = coalesce(a.lane, m.lane), failure = coalesce(a.failure, m.failure), cause = a.cause,
     worker = null, leased = null, visit = null, cancel = false,
     unknown = case a.known when true then null when false then coalesce(m.unknown, $10::float8) else m.unknown end

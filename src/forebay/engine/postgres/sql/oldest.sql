@@ -3,13 +3,13 @@
 with recursive level (queue, lane, priority) as (
     select l.queue, l.lane, (
         select m.priority from forebay.message m
-        where m.state = 1 and m.due is null and m.queue = l.queue and m.lane = l.lane order by m.priority desc limit 1
+        where m.state = 1 and not m.back and m.queue = l.queue and m.lane = l.lane order by m.priority desc limit 1
     )
     from unnest($1::text[], $2::text[]) as l (queue, lane)
     union all
     select level.queue, level.lane, (
         select m.priority from forebay.message m
-        where m.state = 1 and m.due is null and m.queue = level.queue and m.lane = level.lane
+        where m.state = 1 and not m.back and m.queue = level.queue and m.lane = level.lane
             and m.priority < level.priority order by m.priority desc limit 1
     )
     from level where level.priority is not null
@@ -17,7 +17,7 @@ with recursive level (queue, lane, priority) as (
     select level.queue, level.lane, (
         select min(f.created) from (
             select m.created from forebay.message m
-            where m.state = 1 and m.due is null and m.queue = level.queue and m.lane = level.lane
+            where m.state = 1 and not m.back and m.queue = level.queue and m.lane = level.lane
                 and m.priority = level.priority
             order by m.seq limit 32
         ) as f
@@ -25,8 +25,8 @@ with recursive level (queue, lane, priority) as (
     from level where level.priority is not null
     union all
     select l.queue, l.lane, (
-        select m.due from forebay.message m
-        where m.state = 1 and m.due is not null and m.queue = l.queue and m.lane = l.lane order by m.due limit 1
+        select coalesce(m.due, m.created) from forebay.message m
+        where m.state = 1 and m.back and m.queue = l.queue and m.lane = l.lane order by coalesce(m.due, m.created) limit 1
     )
     from unnest($1::text[], $2::text[]) as l (queue, lane)
 )

@@ -1,0 +1,64 @@
+"""Below which number nothing waits for the first time: so that a lease need not pass what others have taken.
+
+An old snapshot (a report, a forgotten transaction) keeps what was taken in its index; a lease that began at the front
+would pass it all, each time. The floor of a line is a hint, and errs on the low side: it follows what this process has
+leased only when every transaction that may still bring a lower number has ended, and is forgotten now and then, so that
+what was left behind (by a lease that never came to its end, say) is found.
+"""
+
+import time
+from collections.abc import Sequence
+
+from forebay.model.delivery import Delivery
+
+#: Seconds between a lease and the look at who was at it then; and until all floors are found anew.
+LAG, FORGET = 1.0, 30.0
+#: Lines that are remembered.
+MOST = 10_000
+
+
+class _Line:
+    __slots__ = ("below", "floor", "newest", "since", "until")
+
+    def __init__(self) -> None:
+        self.floor = self.newest = self.below = 0
+        self.since = 0.0
+        self.until: int | None = None
+
+
+class Floors:
+    """The floors of one engine. `begun` and `ended` are numbers of transactions, as a lease tells them."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, _Line] = {}
+        self._forgotten = time.monotonic()
+
+    def known(self, queues: Sequence[str]) -> dict[str, int]:
+        """The floors of the lines of these queues, by name (`line` in SQL)."""
+        now = time.monotonic()
+        if now - self._forgotten > FORGET or len(self._lines) > MOST:
+            self._forgotten, self._lines = now, {}
+        wanted = set(queues)
+        return {
+            name: line.floor for name, line in self._lines.items() if line.floor and name.split(" ", 1)[0] in wanted
+        }
+
+    def saw(self, taken: Sequence[Delivery], begun: int, ended: int) -> None:
+        """A lease took these; no transaction with a number from `begun` on had begun, all below `ended` had ended."""
+        for one in taken:
+            line = self._lines.setdefault(f"{one.queue} {one.priority} {one.lane}", _Line())
+            line.newest = max(line.newest, one.receipt + 1)
+        now = time.monotonic()
+        for line in self._lines.values():
+            _follow(line, now, begun, ended)
+
+
+def _follow(line: _Line, now: float, begun: int, ended: int) -> None:
+    if line.below == line.floor:
+        if line.newest > line.floor:
+            line.below, line.since, line.until = line.newest, now, None
+    elif line.until is None:
+        if now - line.since > LAG:  # whoever had a number by then has begun, or will never
+            line.until = begun
+    elif ended >= line.until:
+        line.floor = line.below

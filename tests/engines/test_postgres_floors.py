@@ -1,0 +1,96 @@
+"""A lease begins where nothing is left behind, so that an old snapshot costs nothing; what is behind is found."""
+
+import time
+
+import psycopg
+import pytest
+
+from engines.servers import postgres
+from forebay.engine.contract import Beat, Want
+from forebay.engine.postgres import build, floors
+from forebay.engine.postgres.floors import Floors
+from forebay.engine.waiting import drive
+from forebay.model.clock import SystemClock
+from forebay.model.delivery import Delivery
+from forebay.model.ids import new_id
+from forebay.model.message import Message
+from forebay.model.outcome import Ack, Settlement
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    monkeypatch.setattr(floors, "LAG", -1.0)
+
+
+@pytest.fixture
+def engine():
+    made = build(postgres.empty(), SystemClock())
+    drive(made.open())
+    drive(made.extend([Beat(worker="w", lease=1e6)]))
+    yield made
+    drive(made.close())
+
+
+def took(number):
+    return Delivery(receipt=number, id=f"m{number}", queue="q", task="", body=b"", fence=1, attempt=1)
+
+
+def pass_on(engine, times):
+    for _ in range(times):
+        drive(engine.publish([Message(id=new_id(), queue="q")]))
+        leased = drive(engine.lease(Want("w", ["q"], 10))).deliveries
+        drive(engine.settle("w", [Settlement(delivery, Ack(keep=0)) for delivery in leased]))
+
+
+def test_a_floor_follows_when_all_have_ended_that_may_bring_a_lower_number(at_once):
+    made = Floors()
+    made.saw([took(7), took(9)], begun=100, ended=90)
+    assert made.known(["q"]) == {}
+    made.saw([], begun=103, ended=99)
+    made.saw([], begun=110, ended=102)
+    assert made.known(["q"]) == {}
+    made.saw([], begun=110, ended=103)
+    assert made.known(["q"]) == {"q 0 ": 10}
+    assert made.known(["other"]) == {}
+
+
+def test_it_waits_a_moment_for_those_who_have_a_number_and_have_not_begun():
+    made = Floors()
+    for begun in range(100, 110):
+        made.saw([took(begun)], begun=begun, ended=begun)
+    assert made.known(["q"]) == {}
+
+
+def test_what_a_long_transaction_brings_is_leased_though_all_after_it_was(engine, at_once):
+    pass_on(
+        engine, 1
+    )  # the first message of a queue makes it known, and whoever does so in a transaction is waited for
+    with psycopg.connect(postgres.needed("postgres")) as db:
+        text = f"select \"{postgres.NAMESPACE}\".publish_one('slow', '', 'q')"
+        assert db.execute(text).fetchone() == (True,)
+        pass_on(engine, 6)
+        db.commit()
+    assert [delivery.id for delivery in drive(engine.lease(Want("w", ["q"], 10))).deliveries] == ["slow"]
+
+
+def test_what_comes_back_is_leased_though_its_number_is_low(engine, at_once):
+    drive(engine.publish([Message(id="old", queue="q")]))
+    drive(engine.extend([Beat(worker="lost", lease=1e6)]))
+    assert len(drive(engine.lease(Want("lost", ["q"], 1))).deliveries) == 1
+    pass_on(engine, 6)
+    assert engine._leasing._floors.known(["q"])
+    drive(engine.recover(["lost"]))
+    assert [delivery.id for delivery in drive(engine.lease(Want("w", ["q"], 10))).deliveries] == ["old"]
+
+
+def test_floors_are_found_anew_now_and_then(engine, at_once, monkeypatch):
+    pass_on(engine, 6)
+    (floor,) = engine._leasing._floors.known(["q"]).values()
+    postgres.run(
+        "insert into forebay.message (seq, id, queue, state, created, body) overriding system value "
+        "values (%s, 'behind', 'q', 1, %s, '')",
+        (floor - 1, time.time()),
+    )
+    assert drive(engine.lease(Want("w", ["q"], 10))).deliveries == []
+    monkeypatch.setattr(floors, "FORGET", 0.0)
+    assert [delivery.id for delivery in drive(engine.lease(Want("w", ["q"], 10))).deliveries] == ["behind"]
