@@ -38,7 +38,7 @@ from forebay.produce.context import Context
 from forebay.produce.handle import Handle
 from forebay.produce.registry import Registry
 from forebay.produce.task import Task
-from forebay.store.contract import Choice, Found, Query
+from forebay.store.records import Choice, Found, Query
 
 __all__ = [
     "BadArguments",

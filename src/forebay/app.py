@@ -26,7 +26,7 @@ from forebay.produce.registry import Registry
 from forebay.produce.seal import make_seal
 from forebay.produce.task import Task
 from forebay.produce.ways import Options, RawSends, apart, options
-from forebay.store.contract import Found, Query
+from forebay.store.records import Found, Query
 
 P = ParamSpec("P")
 C = TypeVar("C")

@@ -18,7 +18,8 @@ from forebay.model.errors import EngineFull
 from forebay.model.gate import Gate
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
-from forebay.store.contract import Choice, Schedule, Store
+from forebay.store.contract import Store
+from forebay.store.records import Choice, Schedule
 
 #: Messages that one transaction moves.
 BATCH = 1_000

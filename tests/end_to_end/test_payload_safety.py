@@ -21,7 +21,7 @@ from forebay.engine.waiting import drive
 from forebay.model.ids import new_id
 from forebay.model.message import Message
 from forebay.model.sealed import FIRED_BY
-from forebay.store.contract import Query
+from forebay.store.records import Query
 from forebay.testing import ManualClock, drain
 
 SIGNING, ENCRYPTION = "5e" * 32, "7f" * 32

@@ -11,7 +11,7 @@ from forebay.model.clock import SystemClock
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
 from forebay.model.outcome import Ack, DeadLetter, Retry, Settlement
-from forebay.store.contract import Schedule
+from forebay.store.records import Schedule
 
 BOOM = Failure("ValueError", "boom")
 

@@ -15,7 +15,7 @@ from forebay.model.errors import EngineError, OutcomeUnknown
 from forebay.model.ids import new_id
 from forebay.model.message import Message
 from forebay.model.outcome import Park, Settlement
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 
 MOST = turns.MESSAGES
 

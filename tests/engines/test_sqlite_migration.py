@@ -23,7 +23,7 @@ from forebay.engine.waiting import drive
 from forebay.model.errors import SchemaTooNew, SchemaTooOld
 from forebay.model.lifecycle import State
 from forebay.model.outcome import Ack, Settlement
-from forebay.store.contract import Choice, Query
+from forebay.store.records import Choice, Query
 from forebay.testing import ManualClock
 
 OLD = Path(__file__).parent / "files" / "version-0001.db.gz"

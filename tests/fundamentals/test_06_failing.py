@@ -7,7 +7,7 @@ import pytest
 
 from forebay import ConfigError, Context, DeadLetter, Forebay, Retry, Snooze, State, TaskFailed
 from forebay.control import Control
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 from fundamentals.lesson import beside_a_worker, until, work
 
 QUICK = Retry(max_attempts=3, base=0.01)

@@ -32,7 +32,7 @@ from forebay.model.outcome import (
     Snooze,
 )
 from forebay.model.queue import QueueSpec
-from forebay.store.contract import Choice, Query
+from forebay.store.records import Choice, Query
 from properties.bounds import SEED, SETTINGS, Budget
 from properties.twins import Twins, answer
 

@@ -18,7 +18,7 @@ from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.flow.cron import MISSED, due_ticks, following
 from forebay.model.message import Message
-from forebay.store.contract import Query, Schedule
+from forebay.store.records import Query, Schedule
 from forebay.testing import ManualClock
 from forebay.work.timekeeper import tick_message
 from properties.bounds import generated

@@ -18,7 +18,7 @@ from forebay.engine.waiting import drive
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ForebayError
 from forebay.model.meter import Meter
-from forebay.store.contract import Found, WorkerRow
+from forebay.store.records import Found, WorkerRow
 from forebay.testing import ManualClock
 
 

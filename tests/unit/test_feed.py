@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from forebay.model.lifecycle import State
 from forebay.observe.feed import MOST, PAGE, Feed
-from forebay.store.contract import Found
+from forebay.store.records import Found
 
 
 class Listing:

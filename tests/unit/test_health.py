@@ -8,7 +8,7 @@ from forebay.model.gate import Gate
 from forebay.model.message import Message
 from forebay.observe.health import examine, saturated
 from forebay.observe.snapshot import Snapshot
-from forebay.store.contract import Schedule, WorkerRow
+from forebay.store.records import Schedule, WorkerRow
 
 NOW, LEASE = 1_000_000.0, 15.0
 

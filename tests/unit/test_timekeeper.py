@@ -10,7 +10,7 @@ from forebay import ConfigError, Context, Forebay, State
 from forebay.control import Control
 from forebay.engine.waiting import drive
 from forebay.model.errors import BadArguments
-from forebay.store.contract import Schedule
+from forebay.store.records import Schedule
 from forebay.testing import ManualClock, drain
 from forebay.work.timekeeper import LOOK, Timekeeper
 

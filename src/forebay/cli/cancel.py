@@ -17,7 +17,7 @@ from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.control import Control, describe, whoami
 from forebay.model.lifecycle import State
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 
 #: States in which a message waits.
 _WAITING = (State.READY, State.SCHEDULED, State.PARKED)

@@ -18,7 +18,7 @@ from forebay.cli.shared import output as form
 from forebay.control import Control, describe, whoami
 from forebay.model.errors import NoSuchMessage
 from forebay.model.lifecycle import State
-from forebay.store.contract import Choice, Found, Query
+from forebay.store.records import Choice, Found, Query
 
 
 @click.group(cls=Group)

@@ -23,7 +23,7 @@ from forebay.model.lifecycle import FINAL, State
 from forebay.model.message import Failure
 from forebay.observe.view import decoded, message
 from forebay.produce.context import ORIGIN, ORIGIN_TASK, PARENT, ROOT
-from forebay.store.contract import Found, Query
+from forebay.store.records import Found, Query
 
 _CAUSED = (State.DEAD, State.CANCELLED, State.EXPIRED, State.DISCARDED)
 _LIVE_COUNTS = ("ready", "scheduled", "running", "parked")

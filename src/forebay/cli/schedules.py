@@ -16,7 +16,7 @@ from forebay.flow.cron import MISSED, check, interval
 from forebay.model.queue import check_name
 from forebay.observe.view import schedule
 from forebay.produce.schedule import Planned
-from forebay.store.contract import Schedule
+from forebay.store.records import Schedule
 
 
 @click.group(cls=Group, invoke_without_command=True)

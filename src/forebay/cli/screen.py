@@ -16,7 +16,7 @@ from forebay.cli.workers import table as worker_table
 from forebay.engine.contract import Depth
 from forebay.model.plain import printable
 from forebay.observe.snapshot import Rates, Snapshot, rates
-from forebay.store.contract import WorkerRow
+from forebay.store.records import WorkerRow
 
 #: Readings whose course is drawn.
 COURSE = 30

@@ -16,7 +16,7 @@ from forebay.cli.shared import output as form
 from forebay.model.plain import printable
 from forebay.observe.feed import Feed, Happening
 from forebay.observe.view import message
-from forebay.store.contract import Found
+from forebay.store.records import Found
 
 #: Seconds between looks: at most, when nothing is heard (acceptance makes no sound), and at least, under load.
 QUIET, BUSY = 0.25, 0.05

@@ -16,7 +16,7 @@ from forebay.flow.retry import DEFAULT_ATTEMPTS
 from forebay.model.errors import NoSuchMessage
 from forebay.model.plain import printable
 from forebay.observe.why import why_message, why_queue
-from forebay.store.contract import AuditLine, Found
+from forebay.store.records import AuditLine, Found
 
 
 @click.command(cls=Command)

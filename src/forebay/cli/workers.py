@@ -13,7 +13,7 @@ from forebay.cli.shared import Command, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.observe.snapshot import patience, proof_age
-from forebay.store.contract import WorkerRow
+from forebay.store.records import WorkerRow
 from forebay.work.host import identity
 
 

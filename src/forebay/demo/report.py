@@ -13,7 +13,7 @@ from forebay.demo.crash import Recovery, Victim
 from forebay.demo.show import Row, Show
 from forebay.engine.sqlite.address import url_of
 from forebay.observe.view import decoded
-from forebay.store.contract import Found
+from forebay.store.records import Found
 
 Packages = Mapping[str, Count]
 

@@ -13,7 +13,7 @@ from forebay.demo.fleet import Fleet
 from forebay.demo.report import Story
 from forebay.demo.show import Bars, Show
 from forebay.model.lifecycle import State
-from forebay.store.contract import Query
+from forebay.store.records import Query
 
 #: Seconds between looks at the queues, and without any news until the demo gives up.
 _LOOK, _STUCK = 0.1, 60.0

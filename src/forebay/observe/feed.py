@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from forebay.model.lifecycle import FINAL
-from forebay.store.contract import Found
+from forebay.store.records import Found
 
 #: Messages of each kind that a look reads at first, and at most.
 PAGE, MOST = 200, 20_000

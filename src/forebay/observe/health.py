@@ -11,7 +11,7 @@ from forebay.model.duration import EVER, span
 from forebay.model.finding import Finding, fail, fine, warn
 from forebay.model.outcome import NOT_KNOWN
 from forebay.observe.snapshot import Snapshot, patience, proof_age
-from forebay.store.contract import WorkerRow
+from forebay.store.records import WorkerRow
 
 #: Seconds that a tick may be late before somebody must be missing, and that clocks may differ.
 LATE, SKEW = 60.0, 5.0

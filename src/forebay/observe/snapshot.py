@@ -12,7 +12,8 @@ import msgspec
 
 from forebay.engine.contract import Depth
 from forebay.model.gate import Gate
-from forebay.store.contract import Schedule, Store, WorkerRow
+from forebay.store.contract import Store
+from forebay.store.records import Schedule, WorkerRow
 
 
 class Reads(Protocol):

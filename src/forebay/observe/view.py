@@ -1,6 +1,6 @@
 """Messages and readings as plain data: bytes decoded to the values they stand for.
 
-Field names are those of the records themselves, such as `store.contract.Found`, and stay as they are.
+Field names are those of the records themselves, such as `store.records.Found`, and stay as they are.
 """
 
 import base64
@@ -16,7 +16,7 @@ import msgspec
 from forebay.model.sealed import describe
 from forebay.model.wire import unpack
 from forebay.observe.snapshot import Rates, Snapshot
-from forebay.store.contract import Found, Schedule
+from forebay.store.records import Found, Schedule
 
 #: Values nested deeper than this are shown as text.
 _DEEPEST = 100

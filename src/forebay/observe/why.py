@@ -14,7 +14,8 @@ from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
-from forebay.store.contract import AuditLine, Found, Query, Store, WorkerRow
+from forebay.store.contract import Store
+from forebay.store.records import AuditLine, Found, Query, WorkerRow
 
 #: Scheduled messages of a queue, and lines of the audit, that are looked at.
 _SAMPLE, _AUDITS = 200, 500

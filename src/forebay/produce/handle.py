@@ -13,7 +13,7 @@ from forebay.model.sealed import Part, locked
 from forebay.produce.codec import decode_value
 from forebay.produce.context import running
 from forebay.produce.producer import Producer
-from forebay.store.contract import Found
+from forebay.store.records import Found
 
 if TYPE_CHECKING:
     from forebay.flow.snooze import Snooze

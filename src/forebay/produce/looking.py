@@ -8,7 +8,7 @@ import msgspec
 from forebay.model.errors import ConfigError
 from forebay.model.lifecycle import State
 from forebay.produce.task import Task
-from forebay.store.contract import Query
+from forebay.store.records import Query
 
 #: The most messages of one answer; page on with `after`.
 MOST = 100_000

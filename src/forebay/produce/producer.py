@@ -18,7 +18,8 @@ from forebay.produce.context import lineage
 from forebay.produce.needs import needs_of_waiting
 from forebay.produce.seal import Seal
 from forebay.produce.ways import Options
-from forebay.store.contract import Found, Store
+from forebay.store.contract import Store
+from forebay.store.records import Found
 
 
 def _made(task: str, chosen: Options, lane: str, id_: str, body: bytes) -> Message:

@@ -16,7 +16,7 @@ from forebay.produce.parts import Part, Parts
 from forebay.produce.producer import Producer
 from forebay.produce.schedule import Planned
 from forebay.produce.task import Task
-from forebay.store.contract import Schedule
+from forebay.store.records import Schedule
 
 
 class Registry(Declares):

@@ -10,7 +10,7 @@ from forebay.model.message import Message
 from forebay.model.sealed import FIRED_BY, Part
 from forebay.produce.task import Task
 from forebay.produce.ways import Options
-from forebay.store.contract import Schedule
+from forebay.store.records import Schedule
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from forebay.observe.view import decoded
 from forebay.produce.codec import decode_value, encode_value
 from forebay.produce.same import agree
 from forebay.produce.task import Task
-from forebay.store.contract import Found, Query
+from forebay.store.records import Found, Query
 
 _MOST = 100_000
 

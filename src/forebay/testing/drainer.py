@@ -25,7 +25,7 @@ from forebay.model.sealed import Part
 from forebay.produce.codec import encode_value
 from forebay.produce.consumer import Consumer
 from forebay.produce.context import Context
-from forebay.store.contract import Query
+from forebay.store.records import Query
 from forebay.testing.clock import ManualClock
 from forebay.testing.fault_points import Crashed
 from forebay.testing.job import End, Job

@@ -16,7 +16,8 @@ from forebay.model.clock import Clock
 from forebay.model.delivery import Delivery
 from forebay.model.outcome import Lose, Outcome
 from forebay.model.ruling import SILENT
-from forebay.store.contract import Store, WorkerRow
+from forebay.store.contract import Store
+from forebay.store.records import WorkerRow
 from forebay.work.host import alive, identity
 from forebay.work.timekeeper import LOOK, Timekeeper
 from forebay.work.trouble import Trouble

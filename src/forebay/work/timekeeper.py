@@ -14,7 +14,8 @@ from forebay.model.lifecycle import FINAL, State
 from forebay.model.message import Message
 from forebay.model.outcome import NOT_KNOWN, UNKNOWN_TASK
 from forebay.model.sealed import FIRED_BY
-from forebay.store.contract import Found, Query, Schedule, Store
+from forebay.store.contract import Store
+from forebay.store.records import Found, Query, Schedule
 from forebay.work.trouble import kind_of
 
 _logger = logging.getLogger("forebay.keeper")

@@ -12,7 +12,7 @@ import pytest
 
 from fleet import until
 from forebay.model.ids import new_id
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 
 pack = msgspec.msgpack.encode
 CALL = pack({"a": 1, "b": 2})

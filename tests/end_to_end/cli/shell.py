@@ -17,7 +17,7 @@ import apsw
 from forebay import Forebay
 from forebay.engine.contract import Depth
 from forebay.engine.waiting import drive
-from forebay.store.contract import WorkerRow
+from forebay.store.records import WorkerRow
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import pytest
 from end_to_end.cli.shell import COMMAND, eventually
 from forebay.engine.waiting import drive
 from forebay.model.message import Message
-from forebay.store.contract import Schedule
+from forebay.store.records import Schedule
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from fleet import Place, until
 from forebay.model.lifecycle import State
-from forebay.store.contract import Query
+from forebay.store.records import Query
 from proc import alive
 
 

@@ -11,7 +11,7 @@ from forebay.config import Settings
 from forebay.engine.contract import Beat
 from forebay.engine.registry import build
 from forebay.model.message import Message
-from forebay.store.contract import Schedule
+from forebay.store.records import Schedule
 from forebay.testing import ManualClock
 from forebay.work import keeper, timekeeper
 from forebay.work.host import alive, born, identity

@@ -9,7 +9,7 @@ from forebay.engine.memory.state import WAITING, Memory
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import FINAL, LIVE, Move, State
 from forebay.model.ruling import CANCELLED
-from forebay.store.contract import Choice, Found, Query
+from forebay.store.records import Choice, Found, Query
 
 
 class MemoryMessages:

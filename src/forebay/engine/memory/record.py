@@ -11,7 +11,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.message import Failure, Message
 from forebay.model.queue import QueueSpec
-from forebay.store.contract import Found
+from forebay.store.records import Found
 
 
 @dataclass(slots=True, eq=False)

@@ -26,7 +26,7 @@ from forebay.model.lifecycle import LIVE, Move, State, move
 from forebay.model.message import Carried, Message, born, quiet, start
 from forebay.model.queue import QueueSpec
 from forebay.model.ruling import EXPIRED
-from forebay.store.contract import AuditLine, Schedule
+from forebay.store.records import AuditLine, Schedule
 
 #: Which total of its queue a move adds to.
 TOTALS = {

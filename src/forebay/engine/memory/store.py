@@ -9,7 +9,7 @@ from forebay.engine.memory.state import Memory
 from forebay.model.gate import OPERATOR, Gate
 from forebay.model.message import Message
 from forebay.model.meter import Meter
-from forebay.store.contract import AuditLine, Schedule, WorkerRow
+from forebay.store.records import AuditLine, Schedule, WorkerRow
 
 
 class MemoryStore:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from forebay.engine.postgres import rows
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.writer import Tx
-from forebay.store.contract import AuditLine
+from forebay.store.records import AuditLine
 
 #: Lines that are kept.
 KEPT = 10_000

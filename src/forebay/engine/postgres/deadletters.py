@@ -7,7 +7,7 @@ from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.looking import chosen
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 
 #: Those whose unique key no live message holds: the others stay dead.
 _FREE = "(m.once is null or not exists (select from forebay.message live where live.once = m.once))"

@@ -17,7 +17,7 @@ from forebay.engine.postgres.writer import Tx
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import Move, State
 from forebay.model.ruling import CANCELLED, EXPIRED, Ruling
-from forebay.store.contract import Choice, Found, Query, WorkerRow
+from forebay.store.records import Choice, Found, Query, WorkerRow
 
 #: Buried workers that are remembered, so that one learns of it when it comes back.
 BURIED = 10_000

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from forebay.engine.postgres.rows import LIVE_STATES
 from forebay.model.lifecycle import LIVE, State
-from forebay.store.contract import Choice, Query
+from forebay.store.records import Choice, Query
 
 #: The columns that `rows.story` takes apart; `t` is the present time.
 LIVE_COLUMNS = (

@@ -7,7 +7,7 @@ from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.topics import ENDED
 from forebay.engine.postgres.writer import Tx
 from forebay.model.delivery import Delivery
-from forebay.store.contract import Found
+from forebay.store.records import Found
 
 
 class Results:

@@ -10,7 +10,7 @@ import msgspec
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.message import Failure
-from forebay.store.contract import Found
+from forebay.store.records import Found
 
 SCHEDULED, READY, RUNNING = 0, 1, 2
 #: The number of a live state in the table is its place here.

@@ -10,7 +10,7 @@ from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.publishing import Publishing
 from forebay.engine.postgres.writer import Tx
 from forebay.model.message import Message
-from forebay.store.contract import Schedule
+from forebay.store.records import Schedule
 
 _form = msgspec.msgpack.Decoder(Message).decode
 

@@ -9,7 +9,7 @@ import msgspec
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
-from forebay.store.contract import Found
+from forebay.store.records import Found
 
 _HEAD = Struct(">BQddI")  # unique, seq, created, expires, size of the route
 _RUN = Struct(">BQId")  # unique, fence, attempt, started

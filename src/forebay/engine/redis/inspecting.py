@@ -10,7 +10,7 @@ from forebay.engine.redis.server import is_short
 from forebay.engine.redis.talk import Batch, Reading, Talk
 from forebay.model.lifecycle import FINAL, LIVE, State
 from forebay.model.ruling import CANCELLED, EXPIRED
-from forebay.store.contract import Choice, Found, Query
+from forebay.store.records import Choice, Found, Query
 
 #: The share of the oldest ends that is forgotten at once when memory is short.
 FORGOTTEN = 0.1

@@ -8,7 +8,7 @@ from forebay.engine.redis.forms import Routes, Stories
 from forebay.engine.redis.talk import Batch, Reading, Talk
 from forebay.engine.waiting import blocking
 from forebay.model.lifecycle import LIVE, State
-from forebay.store.contract import Choice, Found
+from forebay.store.records import Choice, Found
 
 #: Messages of one window: a few milliseconds of the server.
 WINDOW = 500

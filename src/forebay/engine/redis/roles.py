@@ -19,7 +19,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.gate import OPERATOR, Gate, only_lanes
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
-from forebay.store.contract import AuditLine, Choice, Found, Query, Schedule, WorkerRow
+from forebay.store.records import AuditLine, Choice, Found, Query, Schedule, WorkerRow
 
 #: Lines of the audit that are kept.
 AUDITS = 10_000

@@ -8,7 +8,7 @@ import msgspec
 from forebay.engine.redis import forms, publishing
 from forebay.engine.redis.talk import Batch, Reading
 from forebay.model.message import Message
-from forebay.store.contract import Schedule
+from forebay.store.records import Schedule
 
 _row = msgspec.msgpack.Decoder(tuple[str, str, float, float | bool, bool, float]).decode
 _form = msgspec.msgpack.Decoder(tuple[Message, str, str]).decode

@@ -6,7 +6,7 @@ from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
-from forebay.store.contract import AuditLine
+from forebay.store.records import AuditLine
 
 #: Lines that are kept.
 KEPT = 10_000

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.looking import Sought, look
 from forebay.engine.sqlite.writer import Transaction
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 
 #: Messages that one commit moves.
 STEP = 1_000

@@ -9,7 +9,7 @@ from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.lane import place
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 
 #: Those whose unique key no live message holds: the others stay dead.
 _FREE = "(once is null or not exists (select 1 from message as live where live.once = dead.once))"

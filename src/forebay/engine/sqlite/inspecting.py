@@ -22,7 +22,7 @@ from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import LIVE, Move, State
 from forebay.model.ruling import CANCELLED, Ruling
-from forebay.store.contract import Choice, Found, Query, WorkerRow
+from forebay.store.records import Choice, Found, Query, WorkerRow
 
 #: Buried workers that are remembered, so that one learns of it when it comes back, whatever the date says by then.
 BURIED = 10_000

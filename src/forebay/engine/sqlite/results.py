@@ -8,7 +8,7 @@ from forebay.engine.sqlite.stories import seen, story
 from forebay.engine.sqlite.topics import ENDED
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.delivery import Delivery
-from forebay.store.contract import Found
+from forebay.store.records import Found
 
 #: Before anything that could be news.
 NEVER = -1

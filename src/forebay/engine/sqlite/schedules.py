@@ -11,7 +11,7 @@ from forebay.engine.sqlite.publishing import Publishing
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
 from forebay.model.message import Message
-from forebay.store.contract import Schedule
+from forebay.store.records import Schedule
 
 _form = msgspec.msgpack.Decoder(Message).decode
 

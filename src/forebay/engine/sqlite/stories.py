@@ -14,7 +14,7 @@ from forebay.engine.sqlite.rows import sql
 from forebay.flow.lane import parts, shut
 from forebay.model.gate import Gate
 from forebay.model.lifecycle import FINAL, State
-from forebay.store.contract import Found
+from forebay.store.records import Found
 
 #: The tables of the view `story`, each at its number in it.
 TABLES = ("message", "finished", "dead")

@@ -1,6 +1,6 @@
 """What the audit promises: what operators did is kept, the newest lines of it, and read newest first."""
 
-from forebay.store.contract import AuditLine
+from forebay.store.records import AuditLine
 from forebay.testing.conformance.kit import Kit
 
 

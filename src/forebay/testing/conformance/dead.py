@@ -3,7 +3,7 @@
 from forebay.engine.contract import Fate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import Ack, DeadLetter
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 from forebay.testing.conformance.kit import BOOM, Kit, ident
 
 

@@ -11,7 +11,7 @@ from forebay.engine.contract import Depth
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import State
 from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Lose, Outcome, Park, Release, Retry, Snooze
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 from forebay.testing.conformance.kit import BOOM, Kit, ident
 
 OUTCOMES: list[Outcome] = [

@@ -21,7 +21,7 @@ from forebay.model.message import Failure, Message
 from forebay.model.meter import Meter
 from forebay.model.outcome import Ack, Outcome, Settlement
 from forebay.model.queue import QueueSpec
-from forebay.store.contract import Found, Query
+from forebay.store.records import Found, Query
 from forebay.testing.clock import ManualClock
 from forebay.testing.conformance.stage import EngineKit, MakeBackend, Stage
 

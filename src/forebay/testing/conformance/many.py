@@ -6,7 +6,7 @@ import pytest
 
 from forebay.model.lifecycle import State
 from forebay.model.outcome import DeadLetter, Park
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 from forebay.testing.conformance.kit import Kit, ident
 
 

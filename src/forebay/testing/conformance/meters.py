@@ -6,7 +6,7 @@ import pytest
 
 from forebay.model.meter import Meter
 from forebay.model.outcome import Ack, DeadLetter, Lose, Outcome, Park, Release, Retry, Snooze
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 from forebay.testing.conformance.kit import BOOM, PROMPT, Kit, names
 
 TEN = [f"m{number}" for number in range(10)]

@@ -2,7 +2,7 @@
 
 from forebay.engine.contract import Fate
 from forebay.model.outcome import Ack, DeadLetter
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 from forebay.testing.conformance.kit import Kit, ident
 
 

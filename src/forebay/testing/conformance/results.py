@@ -8,7 +8,7 @@ from forebay.config import Settings
 from forebay.engine.contract import Fate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Outcome, Release
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 from forebay.testing.conformance.kit import Kit, ident, names
 
 TTL = Settings().result_ttl

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from forebay.model.message import Message
-from forebay.store.contract import Schedule
+from forebay.store.records import Schedule
 from forebay.testing.conformance.kit import Kit, ident, in_threads
 
 #: The form of a tick's message, with all that a message may have.

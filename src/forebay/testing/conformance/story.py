@@ -8,7 +8,7 @@ from forebay.model.lifecycle import State
 from forebay.model.message import Failure
 from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Lose, Outcome, Park, Release, Retry
 from forebay.model.ruling import CANCELLED, EXPIRED, SILENT
-from forebay.store.contract import Choice
+from forebay.store.records import Choice
 from forebay.testing.conformance.kit import BOOM, Kit
 
 WHOLE: dict[str, Any] = {

@@ -19,7 +19,7 @@ from forebay.engine.contract import Beat, Want
 from forebay.engine.waiting import drive
 from forebay.model.message import Message
 from forebay.model.outcome import Ack, Settlement
-from forebay.store.contract import Query
+from forebay.store.records import Query
 from forebay.testing.conformance.kit import Kit, ident, in_threads
 
 #: Steps between two strikes of one verb. A prime, so that the strikes meet other places from verb to verb.

@@ -16,7 +16,7 @@ from forebay.engine.contract import Beat, Want
 from forebay.engine.registry import build
 from forebay.model.message import Message
 from forebay.model.outcome import Release, Settlement
-from forebay.store.contract import Query
+from forebay.store.records import Query
 from forebay.testing.faults.trial import message
 from forebay.testing.wrapping import peel
 

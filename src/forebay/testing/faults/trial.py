@@ -12,7 +12,7 @@ import msgspec
 
 from forebay.engine.contract import Receipt
 from forebay.model.message import Message
-from forebay.store.contract import Found
+from forebay.store.records import Found
 from forebay.testing.faults.procs import strike
 from forebay.testing.faults.stage import MakeUrl, Stage
 from forebay.testing.history import events, read

@@ -12,7 +12,7 @@ from forebay.engine.waiting import drive
 from forebay.model.delivery import Delivery
 from forebay.model.message import Failure, Message
 from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Outcome, Park, Release, Retry, Settlement, Snooze
-from forebay.store.contract import Choice, Schedule
+from forebay.store.records import Choice, Schedule
 from forebay.testing.clock import ManualClock
 
 QUEUES = ("mail", "clicks", "reports")
