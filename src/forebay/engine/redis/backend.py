@@ -13,6 +13,7 @@ from forebay.engine.redis.bells import CANCEL
 from forebay.engine.redis.connections import Connections, declare
 from forebay.engine.redis.depth import depths
 from forebay.engine.redis.leasing import Leasing
+from forebay.engine.redis.meters import Metering
 from forebay.engine.redis.publishing import Publishing
 from forebay.engine.redis.roles import Keeping, Seeing
 from forebay.engine.redis.room import Room
@@ -107,13 +108,13 @@ class Verbs:
         poll = self._server.settings.poll
         timeout = min(timeout, POLLS * poll if bells.listens else poll)
         if queues:
-            timeout = min(timeout, await self._upcoming())
+            timeout = min(timeout, await self._upcoming(queues))
         await bells.work.wait(since, timeout, topics)
 
-    async def _upcoming(self) -> float:
+    async def _upcoming(self, queues: Sequence[str]) -> float:
         """Seconds until time alone changes something."""
         try:
-            return await self._server.looker.carry(_upcoming)
+            return await self._server.looker.carry(_upcoming, queues)
         except EngineClosed:
             raise
         except EngineError:
@@ -124,12 +125,12 @@ class Verbs:
         return await self._server.looker.carry(depths, queues)
 
 
-def _upcoming(batch: Batch) -> Reading[float]:
-    call = batch.call("upcoming")
+def _upcoming(batch: Batch, queues: Sequence[str]) -> Reading[float]:
+    call = batch.call("upcoming", *queues)
     return lambda: max(0.0, float(call.answer)) if call.answer else float("inf")
 
 
-class Redis(Verbs, Seeing, Keeping):
+class Redis(Verbs, Seeing, Keeping, Metering):
     """One object that is engine and store; its parts share the connections and know nothing of one another."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -138,3 +139,4 @@ class Redis(Verbs, Seeing, Keeping):
         Verbs.__init__(self, connections, settling)
         Seeing.__init__(self, connections)
         Keeping.__init__(self, connections)
+        Metering.__init__(self, connections)

@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from forebay.config import Settings
 from forebay.engine.aside import Aside
 from forebay.engine.patience import DEADLINE, LONGEST
@@ -166,6 +168,12 @@ def _now(batch: Batch) -> Reading[float]:
 
 def declare(batch: Batch, queues: Sequence[QueueSpec]) -> Reading[Any]:
     """See `Engine.declare`."""
-    args = [value for spec in queues for value in (spec.name, "" if spec.ttl is None else spec.ttl)]
+    args = [value for spec in queues for value in (spec.name, b"" if spec.assumed else _packed(spec))]
     call = batch.call("declare", *args)
     return lambda: call.answer
+
+
+def _packed(spec: QueueSpec) -> bytes:
+    """See `declare.lua`."""
+    bounds = (spec.ttl, spec.rate, spec.burst, spec.concurrency, spec.key_rate, spec.key_burst, spec.key_concurrency)
+    return msgspec.msgpack.encode((*(-1.0 if one is None else float(one) for one in bounds), spec.ordered))

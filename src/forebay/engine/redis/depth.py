@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from forebay.engine.contract import Depth
+from forebay.engine.contract import Depth, LaneDepth
 from forebay.engine.redis import forms
 from forebay.engine.redis.leasing import SWEEP
+from forebay.engine.redis.meters import meter_of
 from forebay.engine.redis.talk import Batch, Reading
+from forebay.flow.grant import grant, why
+from forebay.model.meter import Meter
 
 _COUNTS = frozenset(
     {"scheduled", "running", "dead", "published", "done", "retried", "died", "cancelled", "expired", "discarded"}
@@ -25,13 +28,35 @@ def depths(batch: Batch, queues: Sequence[str] | None) -> Reading[list[Depth]]:
 
 
 def _depth(now: float, name: bytes, cells: Sequence[bytes], *more: Any) -> Depth:
-    ready, parked, oldest, held, paused = more
-    numbers = dict(zip(map(bytes.decode, cells[::2]), cells[1::2], strict=True))
+    ready, parked, oldest, held, paused, lanes = more
+    numbers = dict(zip(map(forms.text, cells[::2]), cells[1::2], strict=True))
     counts: dict[str, Any] = {field: max(0, int(n)) for field, n in numbers.items() if field in _COUNTS}
     return Depth(
         queue=forms.text(name), ready=ready, parked=parked, age=_age(now, oldest), held=_age(now, held),
-        paused=bool(paused), seconds=float(numbers.get("seconds", 0.0)), **counts,
+        paused=bool(paused), seconds=float(numbers.get("seconds", 0.0)),
+        lanes=tuple(_lane(now, *lane) for lane in lanes), **counts,
     )  # fmt: skip
+
+
+def _lane(now: float, name: bytes, ready: int, parked: int, running: int, *first: Any) -> LaneDepth:
+    held, cost, packed = first
+    meters = [meter_of(one) for one in packed]
+    reasons = ["closed"] if held else [text for meter in meters if (text := why(meter, now, float(cost)))]
+    return LaneDepth(
+        lane=forms.text(name), ready=ready, running=running, parked=parked,
+        go=_again(meters, now, float(cost)) if cost else None, why=reasons[0] if reasons else "",
+    )  # fmt: skip
+
+
+def _again(meters: Sequence[Meter], now: float, cost: float) -> float | None:
+    """When the first of a lane may start, as far as meters go; None if that takes a free slot."""
+    times: list[float] = []
+    for meter in meters:
+        answer = grant(meter, now, 1, cost)
+        if answer.n == 0 and answer.again is None:
+            return None
+        times.append(now if answer.n else answer.again or now)
+    return max(times, default=now)
 
 
 def _age(now: float, since: bytes) -> float:

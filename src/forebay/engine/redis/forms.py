@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from struct import Struct
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
+from forebay.flow.lane import shut
 from forebay.model.delivery import Delivery
+from forebay.model.gate import Gate
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
 from forebay.store.records import Found
@@ -17,15 +19,16 @@ _END = Struct(">BddQH")  # state, finished, when to forget it, order, size of it
 _NUMBER = Struct(">Q")
 
 pack = msgspec.msgpack.Encoder().encode
-#: What a message is by: queue, lane, priority, task, key, unique key.
+#: What a message is by: queue, lane, priority, task, key, unique key; behind them, if there are any, meters and cost.
 Route = tuple[str, str, int, str, str | None, str | None]
 #: Attempts, workers lost, when it was due, fence it was settled with, unknown since, cause, lane it was moved to.
 History = tuple[int, int, float, int, float, str, str | bool]
 
-_route = msgspec.msgpack.Decoder(Route).decode
+_parts = msgspec.msgpack.Decoder(list[Any]).decode
 _history = msgspec.msgpack.Decoder(History).decode
 _headers = msgspec.msgpack.Decoder(dict[str, str]).decode
 _failure = msgspec.msgpack.Decoder(Failure).decode
+_gate = msgspec.msgpack.Decoder(tuple[str, str | bool, str, float, str, float, str | bool, str | bool]).decode
 _tail = msgspec.msgpack.Decoder(tuple[str, bytes | None]).decode
 
 _FINAL = (State.DONE, State.DEAD, State.CANCELLED, State.EXPIRED, State.DISCARDED)
@@ -41,7 +44,10 @@ def tail(cause: str, result: bytes | None = None) -> bytes:
 
 def route(message: Message) -> bytes:
     """See `Route`."""
-    return pack((message.queue, message.lane, message.priority, message.task, message.key, message.unique))
+    common = (message.queue, message.lane, message.priority, message.task, message.key, message.unique)
+    if not message.meters and message.cost == 1.0:
+        return pack(common)
+    return pack((*common, message.meters, message.cost))
 
 
 def fence(number: int) -> bytes:
@@ -74,7 +80,7 @@ class Routes:
         if known is None:
             if len(self._known) >= self.MOST:
                 self._known.clear()
-            known = self._known[packed] = _route(packed)
+            known = self._known[packed] = cast("Route", tuple(_parts(packed)[:6]))
         return known
 
     def deliveries(self, columns: Sequence[Sequence[Any]]) -> list[Delivery]:
@@ -117,6 +123,22 @@ class Routes:
         return made
 
 
+#: Queue, lane, task and key, as gates look at them.
+Place = tuple[str, str, str, str | None]
+
+
+def read_gate(packed: bytes) -> Gate:
+    """A closed gate, as `lib/gates.lua` packs them."""
+    queue, lane, reason, since, holder, until, task, key = _gate(packed)
+    return Gate(
+        queue, _named(lane), reason, since, holder, None if until < 0 else until, _named(task), _named(key)
+    )  # fmt: skip
+
+
+def _named(name: str | bool) -> str | None:
+    return name if isinstance(name, str) else None
+
+
 class Stories:
     """What `lib/story.lua` answers, put together."""
 
@@ -124,7 +146,7 @@ class Stories:
         self._routes = routes
         (self._ids, self._heads, self._bodies, self._pasts, self._failures, self._progress) = reply[:6]
         self._ends, self._leases, self._dues, self.asked, gates = reply[6:11]
-        self._gates = [msgspec.msgpack.decode(gate) for gate in gates]
+        self._gates = [read_gate(gate) for gate in gates]
 
     def all(self) -> list[Found | None]:
         """One for each id that was asked for; None for those that nobody knows."""
@@ -153,10 +175,10 @@ class Stories:
             id=text(self._ids[n]), queue=queue, task=task, lost=history[1], priority=priority, lane=lane, key=key,
             unique=unique, headers=_headers(head[end:]) if len(head) > end else None, created=created,
             expires=None if expires < 0 else expires, failure=None if failure is None else _failure(failure),
-            progress=_at(self._progress, n), **self._fate(n, queue, lane, history),
+            progress=_at(self._progress, n), **self._fate(n, (queue, lane, task, key), history),
         )  # fmt: skip
 
-    def _fate(self, n: int, queue: str, lane: str, history: History) -> Mapping[str, Any]:
+    def _fate(self, n: int, place: Place, history: History) -> Mapping[str, Any]:
         """What depends on how it stands."""
         due = None if history[2] < 0 else history[2]
         if (packed := _at(self._ends, n)) is not None:
@@ -168,8 +190,8 @@ class Stories:
         waits = {"body": body, "attempt": history[0], "cause": history[5]}
         if (later := _at(self._dues, n)) is not None:
             return {"state": State.SCHEDULED, "due": float(later), **waits}
-        shut = any(gate[0] == queue and gate[1] in (False, lane) for gate in self._gates)
-        return {"state": State.PARKED if shut else State.READY, **waits}
+        held = any(shut(gate, *place) for gate in self._gates)
+        return {"state": State.PARKED if held else State.READY, **waits}
 
 
 def _ended(packed: bytes, body: bytes | None, due: float | None, history: History) -> Mapping[str, Any]:

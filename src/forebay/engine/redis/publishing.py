@@ -117,12 +117,16 @@ def _bites(script: str, messages: Sequence[Message]) -> Iterator[tuple[str, Sequ
 
 def _is_plain(form: Message) -> bool:
     """Whether it is due at once, and nothing else has to be looked at: as most are."""
-    return form.unique is None and form.due is None and form.delay <= 0 and form.carried is None
+    common = form.unique is None and form.due is None and form.carried is None and not form.meters
+    return common and form.delay <= 0 and form.cost == 1.0
 
 
 def _called(batch: Batch, script: str, messages: Sequence[Message]) -> Call:
-    args = arguments(messages) if script == "publish" else _plain(messages)
-    return batch.call(script, *args, publishes=True)
+    if script == "publish":
+        return batch.call(script, *arguments(messages), publishes=True)
+    call = batch.call(script, *_plain(messages), publishes=True)
+    call.otherwise = lambda: ("publish", arguments(messages))
+    return call
 
 
 def _plain(messages: Sequence[Message]) -> list[Any]:

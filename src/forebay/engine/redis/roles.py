@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from forebay.engine.contract import Beat
-from forebay.engine.nometers import NoMeters
 from forebay.engine.redis import forms, gates
 from forebay.engine.redis import schedules as cron
 from forebay.engine.redis.connections import Connections
@@ -16,7 +15,7 @@ from forebay.engine.redis.leasing import held
 from forebay.engine.redis.looking import Looking
 from forebay.engine.redis.talk import Batch, Reading
 from forebay.model.delivery import Delivery
-from forebay.model.gate import OPERATOR, Gate, only_lanes
+from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
 from forebay.store.records import AuditLine, Choice, Found, Query, Schedule, WorkerRow
@@ -101,7 +100,7 @@ class Seeing:
         return await self._inspecting.purge(choice, limit)
 
 
-class Keeping(NoMeters):
+class Keeping:
     """`Gates`, `Schedules`, `Workers` and `Audits`."""
 
     def __init__(self, connections: Connections) -> None:
@@ -119,8 +118,7 @@ class Keeping(NoMeters):
         key: str | None = None,
     ) -> None:
         """See `Gates.close_gate`."""
-        only_lanes(task, key)
-        await self._server.talk.carry(gates.close, Gate(queue, lane, reason, 0.0, holder, until))
+        await self._server.talk.carry(gates.close, Gate(queue, lane, reason, 0.0, holder, until, task, key).checked())
 
     async def open_gate(
         self,
@@ -132,8 +130,7 @@ class Keeping(NoMeters):
         key: str | None = None,
     ) -> None:
         """See `Gates.open_gate`."""
-        only_lanes(task, key)
-        await self._server.talk.carry(gates.open_, Gate(queue, lane, "", 0.0, holder))
+        await self._server.talk.carry(gates.open_, Gate(queue, lane, "", 0.0, holder, None, task, key).checked())
 
     async def gates(self) -> list[Gate]:
         """See `Gates.gates`."""

@@ -43,13 +43,15 @@ class Call:
     Attributes:
         publishes: whether an answer that never comes leaves messages that may be there.
         sent: whether the server may have got it.
+        otherwise: script and arguments that do the same in another way, to be used if the answer is 0.
     """
 
-    __slots__ = ("args", "publishes", "reply", "script", "sent")
+    __slots__ = ("args", "otherwise", "publishes", "reply", "script", "sent")
 
     def __init__(self, script: str, args: Sequence[Any], *, publishes: bool = False) -> None:
         self.script, self.args, self.publishes = script, args, publishes
         self.sent = False
+        self.otherwise: Callable[[], tuple[str, Sequence[Any]]] | None = None
         self.reply: Any = None
 
     @property
@@ -167,12 +169,18 @@ class Talk(Turns[Batch]):
 
     def _carry_out_promptly(self, calls: Sequence[Call]) -> None:
         """Once, in the main thread, where Ctrl-C is put off meanwhile: not for longer than people notice."""
-        try:
-            left, passing = self._sorted(calls, self._link.exchange([self._command(call) for call in calls], PROMPT))
-        except Broken as broken:
-            raise _Late from broken
-        if left or passing is not None:
-            raise _Late
+        left: Sequence[Call] = calls
+        for _ in range(2):  # the second time for what goes another way
+            try:
+                replies = self._link.exchange([self._command(call) for call in left], PROMPT)
+            except Broken as broken:
+                raise _Late from broken
+            left, passing = self._sorted(left, replies)
+            if not left:
+                return
+            if passing is not None or not self._link.up:
+                break
+        raise _Late  # the thread knows what to do
 
     def _carry_out(self, calls: Sequence[Call]) -> None:
         """Until each call has its reply."""
@@ -203,13 +211,18 @@ class Talk(Turns[Batch]):
 
     def _sorted(self, calls: Sequence[Call], replies: Sequence[Any]) -> tuple[list[Call], BaseException | None]:
         """Hand out the replies; those calls that have none for good, and why, if that is to be waited for."""
-        again, passing, forgotten = list[Call](), None, False
+        again, forgotten = list[Call](), False
+        passing: BaseException | None = None
         for call, reply in zip(calls, replies, strict=True):
             kind = word(reply) if isinstance(reply, ResponseError) else ""
-            if kind == "NOSCRIPT":
+            if reply == 0 and call.otherwise is not None:
+                call.script, call.args = call.otherwise()
+                call.otherwise = None
+                again.append(call)
+            elif kind == "NOSCRIPT":
                 forgotten = True
                 again.append(call)
-            elif kind in PASSING:
+            elif isinstance(reply, ResponseError) and kind in PASSING:
                 passing = reply
                 again.append(call)
             else:

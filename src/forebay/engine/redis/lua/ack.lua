@@ -1,4 +1,4 @@
---#use base message place ends workers
+--#use base message tell gates lanes meters place ends workers
 -- ack: worker, queue, seconds that they are kept ('' as usual), those that are usual, their tail ('' for own ones),
 -- run times (packed doubles), then id and fence, and tail if each has its own, for each
 -- -> the number of all if all were done, else 0 or 1 for each.
@@ -22,7 +22,7 @@ for n, id in ipairs(ids) do
     local lease = leases[n]
     local mine = lease and string.sub(lease, 2, 9) == ARGV[at + 1] and string.sub(lease, 22) == worker
     if mine and not seen[id] then
-        seen[id] = true
+        seen[id] = n
         if #done == 0 then
             even_if_full()
             order = call('HINCRBY', KEYS[1], 'ends', #ids) - #ids
@@ -50,6 +50,14 @@ for n, id in ipairs(ids) do
     end
 end
 if #done > 0 then
+    if split_of(queue) then
+        local heads = fetch(P .. 'm', ids, true)
+        for n, id in ipairs(ids) do
+            if verdicts[n] == 1 and seen[id] == n then
+                count_run(opened(heads[n]).route, pasts[n] and cmsgpack.unpack(pasts[n])[MOVED], -1)
+            end
+        end
+    end
     many('HDEL', P .. 'run', done)
     many('HDEL', P .. 'b', done)
     many('ZREM', P .. (#back == #done and 'd:' or 'a:') .. queue, done)

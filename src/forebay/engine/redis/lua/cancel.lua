@@ -1,4 +1,4 @@
---#use base message place ends workers
+--#use base message tell gates lanes meters place ends workers
 -- cancel: the tail of its end, seconds that it is kept, '1' to leave those alone that were asked before, id ...
 -- -> for each: '' unknown, 'cancelled', 'running' (it is asked to stop), 'asked' (it was before), or as what it ended.
 local answers, ended = {}, {}

@@ -1,14 +1,11 @@
---#use base gates
--- close_gate: its name, queue, '1' if it is about a lane, lane, reason, holder, until (-1 for ever).
-local since = now
-local packed = call('HGET', P .. 'gates', ARGV[3])
-if packed then
-    local before = cmsgpack.unpack(packed)
-    if before[6] < 0 or before[6] > now then
-        since = before[4] -- closed already, it keeps its time
-    end
+--#use base message tell gates lanes meters
+-- close_gate: its name, queue, then packed: lane, reason, holder, until (-1 for ever), task, key.
+local about = cmsgpack.unpack(ARGV[5])
+if ARGV[4] ~= '' then
+    call('SADD', P .. 'queues', ARGV[4])
 end
-call('SADD', P .. 'queues', ARGV[4])
-local lane = ARGV[5] == '1' and ARGV[6] or false
-call('HSET', P .. 'gates', ARGV[3], cmsgpack.pack({ARGV[4], lane, ARGV[7], since, ARGV[8], tonumber(ARGV[9])}))
+close_gate(
+    ARGV[3],
+    {ARGV[4], about[1] or false, about[2], now, about[3], about[4], about[5] or false, about[6] or false}
+)
 return 1

@@ -1,4 +1,4 @@
---#use base message place ends ripen gates workers
+--#use base message tell gates lanes meters place ends ripen workers take
 -- lease: worker, token of this call, limit, turn, lanes that share at a time, most to sweep, caps (lane -> most),
 -- end of what expired, seconds it is kept, queue ... -> 0 if the worker has no lease; else
 -- time, last number, turn, cancelled ids, ids, heads, bodies, leases, histories.
@@ -38,14 +38,26 @@ if again then -- what the call took whose answer was lost
 end
 
 local caps = cmsgpack.unpack(ARGV[9])
+lot.caps, lot.sweep, lot.tail, lot.keep = caps, sweep, tail, keep
+-- Lanes of a queue that one lease looks at.
+local MOST_LANES = 500
 local gates, hungry, seen = closed(), {}, {}
+
+-- Whether nothing of a queue may start now, whatever lane it is in.
+local function is_idle(queue, split)
+    local numbers = call('HMGET', P .. 'q:' .. queue, 'running', 'go')
+    return is_paused(queue) or (split.slots and tonumber(numbers[1] or 0) >= split.slots) or tonumber(numbers[2] or 0) > now
+end
+
 for at = 12, #ARGV do
     local queue = ARGV[at]
-    if not seen[queue] then
+    local split = split_of(queue)
+    if not seen[queue] and not (split and is_idle(queue, split)) then
         seen[queue] = true
-        for _, lane in ipairs(call('ZRANGEBYSCORE', P .. 'ln:' .. queue, '-inf', now)) do
-            if (caps[lane] or 1) > 0 and not is_shut(gates, queue, lane) then
-                hungry[#hungry + 1] = {queue, lane, P .. 'r:' .. queue .. ':' .. lane}
+        for _, lane in ipairs(call('ZRANGEBYSCORE', P .. 'ln:' .. queue, '-inf', now, 'LIMIT', 0, MOST_LANES)) do
+            local bound = split or string.find(lane, '|', 1, true) -- what is left where something was told apart
+            if bound or ((caps[lane] or 1) > 0 and not is_shut(gates, queue, lane)) then
+                hungry[#hungry + 1] = {queue, lane, P .. 'r:' .. queue .. ':' .. lane, bound}
             end
         end
     end
@@ -58,65 +70,26 @@ if #hungry > 1 then -- begin where the last one ended
     hungry = turned
 end
 
--- Sweeping took all that it may, and there may be more that is too late.
-local late = expired >= sweep
-local ids, counts = {}, {}
-
-local function too_late(id)
-    local expires = call('ZSCORE', P .. 'exp', id)
-    if not expires or tonumber(expires) > now then
-        return false
-    end
-    call('ZREM', P .. 'exp', id)
-    local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
-    if x[DUE] >= 0 then
-        call('ZREM', P .. 'bk:' .. m.route[QUEUE], id)
-    end
-    end_live(id, m, x, EXPIRED, '', tail, keep)
-    announce({id})
-    return true
-end
-
--- Up to `n` from a lane; how many, and whether that was all there is.
-local function take(place, n)
-    local queue, lane, key = place[1], place[2], place[3]
-    local got, empty = 0, false
-    while got < n and not empty do
-        local popped = call('ZPOPMIN', key, n - got)
-        empty = #popped < 2 * (n - got)
-        for at = 1, #popped, 2 do
-            local id = string.sub(popped[at], 9)
-            if not (late and too_late(id)) then
-                ids[#ids + 1] = id
-                got = got + 1
-            end
-        end
-    end
-    if empty then
-        call('ZREM', P .. 'ln:' .. queue, lane)
-    end
-    counts[queue] = (counts[queue] or 0) + got
-    return got, empty
-end
-
-while #hungry > 0 and #ids < limit do
-    local share, still = math.ceil((limit - #ids) / math.min(#hungry, visits)), {}
+lot.late = expired >= sweep
+while #hungry > 0 and #lot.ids < limit do
+    local share, still = math.ceil((limit - #lot.ids) / math.min(#hungry, visits)), {}
     for _, place in ipairs(hungry) do
-        local n = math.min(share, limit - #ids, caps[place[2]] or share)
+        local n = math.min(share, limit - #lot.ids, not place[4] and caps[place[2]] or share)
         if n > 0 then
-            local got, empty = take(place, n)
+            local got, empty = (place[4] and take_bound or take)(place, n)
             turn = turn + 1
-            if caps[place[2]] then
-                caps[place[2]] = caps[place[2]] - got
-            end
             if not empty then
                 still[#still + 1] = place
             end
         end
     end
-    hungry = still
+    for _, place in ipairs(lot.extra) do
+        still[#still + 1] = place
+    end
+    hungry, lot.extra = still, {}
 end
 
+local ids = lot.ids
 if #ids < limit then -- whoever publishes next tells
     local waits = {}
     for at = 12, #ARGV do
@@ -152,7 +125,7 @@ call('HSET', P .. 'tok', worker, struct.pack('>I8', fence) .. token)
 if call('EXISTS', P .. 'exp') == 1 then
     many('ZREM', P .. 'exp', ids)
 end
-for queue, n in pairs(counts) do
+for queue, n in pairs(lot.counts) do
     tally(queue, 'running', n)
 end
 return {text(now), call('HGET', KEYS[1], 'seq') or 0, turn, asked, ids, heads, fetch(P .. 'b', ids), leases, pasts}

@@ -1,4 +1,4 @@
---#use base message place ends
+--#use base message tell gates lanes meters place ends
 -- purge: seconds that they are kept, then id and the tail of its end each -> how many dead ones are discarded.
 local count = 0
 even_if_full()

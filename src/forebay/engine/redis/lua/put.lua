@@ -1,14 +1,19 @@
 --#use plain
 -- put: queue, lane, priority (below zero for above), ttl (-1 for that of the queue), route, headers, then id and body each, of messages that
 -- are due at once, have no unique key and no history: most messages. -> the last number given, if all were accepted; else that,
--- and 0 or 1 (known) for each. For the keys see lib/message.lua and lib/place.lua.
+-- and 0 or 1 (known) for each; 0 alone if that queue takes another way. For the keys see lib/message.lua and lib/place.lua.
 local queue, lane, score, ttl = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local n = (#ARGV - 8) / 2
+local tally = P .. 'q:' .. queue
+local known = call('HMGET', tally, 'ttl', 'bound')
+if known[2] or call('EXISTS', P .. 'ag', P .. 'mt') > 0 then
+    return 0 -- something is told apart there: `publish` does that
+end
 -- the first change: a server that has no room refuses it, and nothing has happened
 local last = call('HINCRBY', KEYS[1], 'seq', n)
-local seq, tally = last - n, P .. 'q:' .. queue
+local seq = last - n
 if ttl < 0 then
-    ttl = tonumber(call('HGET', tally, 'ttl') or -1)
+    ttl = tonumber(known[1] or -1)
 end
 local expires = ttl < 0 and -1 or now + ttl
 local rest = struct.pack('>ddI4', now, expires, #ARGV[7]) .. ARGV[7] .. ARGV[8] -- of each head, behind its number
@@ -16,7 +21,7 @@ local ids = {}
 for at = 9, #ARGV, 2 do
     ids[#ids + 1] = ARGV[at]
 end
-local known = call('HMGET', P .. 'm', unpack(ids))
+known = call('HMGET', P .. 'm', unpack(ids))
 local heads, parts, live, line, answers, mine, fresh = {}, {}, {}, {}, {}, {}, 0
 for at, id in ipairs(ids) do
     seq = seq + 1

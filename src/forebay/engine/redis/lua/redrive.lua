@@ -1,4 +1,4 @@
---#use base message place ends
+--#use base message tell gates lanes meters place ends
 -- redrive: id ... -> how many dead ones are ready again, at the end of their line; those whose unique key a live
 -- message holds stay as they are.
 local count = 0

@@ -1,17 +1,18 @@
---#use base message place ends gates workers
+--#use base message tell gates lanes meters place ends workers
 -- settle: worker, '1' if it need not live any more, then for each: id, fence, what is to become of it (packed), its
 -- newest failure ('' to keep the one before), the tail of its end -> for each: 1 done, 0 refused, or how it stands,
 -- if that is not how it was judged.
 -- Judged by model/ruling.py; here it is only written down: state, refund, lost, due (-1: as it is), lane (false: as it
 -- is), cause, known (1, 0, -1: nobody looked), total to add to, seconds to keep it, run time, and as it was thought to
--- stand: asked, lost, newer, shut (-1: not looked at, no lane is named).
+-- stand: asked, lost, newer, shut (-1: not looked at, no lane is named); until when the lane
+-- is closed for all (-1: it is not).
 local worker = ARGV[3]
 local answers = {}
 if ARGV[4] ~= '1' and not lives(worker) then
     return answers
 end
 even_if_full()
-local gates, STATES = closed(), {done = DONE, dead = DEAD, cancelled = CANCELLED, expired = EXPIRED, discarded = DISCARDED}
+local STATES = {done = DONE, dead = DEAD, cancelled = CANCELLED, expired = EXPIRED, discarded = DISCARDED}
 
 local function standing(id, m, x, lane)
     local newer = ''
@@ -24,7 +25,7 @@ local function standing(id, m, x, lane)
     end
     local shut = -1
     if lane then
-        shut = is_shut(gates, m.route[QUEUE], lane) and 1 or 0
+        shut = is_shut(closed(), m.route[QUEUE], lane) and 1 or 0
     end
     return call('SISMEMBER', P .. 'ask:' .. worker, id), x[LOST], newer, shut
 end
@@ -34,6 +35,7 @@ local function write_down(id, m, x, lease, ruling, failure, tail)
     call('HDEL', P .. 'run', id)
     let_go(worker, {id})
     tally(queue, 'running', -1)
+    count_run(m.route, x[MOVED], -1)
     x[ATTEMPT] = select(3, struct.unpack(RUN, lease)) - ruling[2]
     x[LOST] = ruling[3]
     x[SETTLED] = ARGV[4] == '1' and 0 or select(2, struct.unpack(RUN, lease))
@@ -61,7 +63,7 @@ local function write_down(id, m, x, lease, ruling, failure, tail)
         call('ZADD', P .. 'exp', m.expires, id)
     end
     if state == 'scheduled' then
-        enter_scheduled(id, m, x, ruling[4])
+        enter_scheduled(id, m, x, ruling[4], true)
     else
         enter_ready(id, m, x)
     end
@@ -74,6 +76,9 @@ for at = 5, #ARGV, 5 do
     if lease and string.sub(lease, 2, 9) == fence and string.sub(lease, 22) == worker then
         local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
         local ruling = cmsgpack.unpack(ARGV[at + 2])
+        if ruling[15] > now then
+            throttle(m.route[QUEUE], ruling[5], ruling[6], ruling[15])
+        end
         local asked, lost, newer, shut = standing(id, m, x, ruling[5])
         if asked == ruling[11] and lost == ruling[12] and newer == ruling[13] and shut == ruling[14] then
             write_down(id, m, x, lease, ruling, ARGV[at + 3], ARGV[at + 4])

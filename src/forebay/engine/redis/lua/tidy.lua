@@ -1,4 +1,4 @@
---#use base message place ends ripen
+--#use base message tell gates lanes meters place ends ripen
 -- tidy: most to do, end of what expired, seconds that it is kept, share of the usual ends to forget before their time
 -- ('0', unless memory is short) -> how many ends are forgotten, and messages expired.
 local limit = tonumber(ARGV[3])
@@ -52,6 +52,18 @@ local merged = call('ZRANGEBYSCORE', P .. 'mgx', '-inf', now, 'LIMIT', 0, limit)
 if #merged > 0 then
     many('HDEL', P .. 'mg', merged)
     many('ZREM', P .. 'mgx', merged)
+end
+for _, name in ipairs(call('HKEYS', P .. 'gates')) do
+    local gate = cmsgpack.unpack(call('HGET', P .. 'gates', name))
+    if gate[6] >= 0 and gate[6] <= now then
+        call('HDEL', P .. 'gates', name)
+        call('SREM', P .. 'ag', name)
+    end
+end
+for _, name in ipairs(call('HLEN', P .. 'mp') <= limit and call('HKEYS', P .. 'mp') or {}) do
+    if tonumber(call('HGET', P .. 'mp', name)) < now then
+        call('HDEL', P .. 'mp', name) -- all is paid for
+    end
 end
 local watched = call('HGETALL', P .. 'watched')
 for at = 1, #watched, 2 do

@@ -7,7 +7,7 @@ local function form_of(packed, route, headers, failure)
         delay = fields[2], due = fields[3], ttl = fields[4], debounce = fields[5], max_wait = fields[6],
         attempt = fields[7], lost = fields[8], born = fields[9],
     }
-    form.queue, form.lane = form.route[QUEUE], form.route[LANE]
+    form.queue, form.lane = form.route[QUEUE], place_of(form.route)
     form.unique = form.route[UNIQUE] and 1 or 0
     return form
 end

@@ -34,7 +34,7 @@ local function merge(holder, form, id, body)
         call('HDEL', P .. 'f', holder)
         call('HDEL', P .. 'p', holder)
     end
-    local parked = not call('ZSCORE', P .. 'due', holder) and is_shut(closed(), form.queue, lane_of(m, x))
+    local parked = not call('ZSCORE', P .. 'due', holder) and is_shut(closed(), form.queue, lane_of(m, x), m.route[TASK], m.route[KEY])
     leave(holder, m, x)
     m.headers = form.headers
     local ttl = ttl_of(form.queue, form.ttl)

@@ -10,7 +10,7 @@ local RUN = '>BI8I4d'   -- 1 if unique, fence, attempt, started; then the worker
 local END = '>BddI8I2'  -- state, finished, when to forget it (-1: never), order, size of its last lease; that; the tail
 
 -- Places in a route and in a history.
-local QUEUE, LANE, PRIORITY, TASK, KEY, UNIQUE = 1, 2, 3, 4, 5, 6
+local QUEUE, LANE, PRIORITY, TASK, KEY, UNIQUE, METERS, COST = 1, 2, 3, 4, 5, 6, 7, 8
 local ATTEMPT, LOST, DUE, SETTLED, UNKNOWN, CAUSE, MOVED = 1, 2, 3, 4, 5, 6, 7
 
 local function opened(blob)

@@ -1,27 +1,14 @@
--- place: where a live message waits.
+-- place: where a live message waits; after `lanes`.
 -- {ns}:r:<queue>:<lane>  zset  ready: by priority, then in order of acceptance (member: seq in eight bytes, then id)
--- {ns}:ln:<queue>        zset  lanes that may hold something: by when they may be looked at
+-- {ns}:ln:<queue>        zset  lanes that may hold something: by when they may be looked at; 1e15: when a slot is free
 -- {ns}:due               zset  scheduled: by due time
+-- {ns}:hl:<queue>        hash  lane of an ordered queue -> the message in it that waits for a time, which nobody may pass
 -- {ns}:a:<queue>         zset  live ones that never had to wait for a time: by seq
 -- {ns}:d:<queue>         zset  live ones that had, or have: by seq
 -- {ns}:bk:<queue>        zset  those of them that are ready: by since when
 -- {ns}:exp               zset  those that wait and may expire: by when
--- {ns}:q:<queue>         hash  ttl, totals, and how many are scheduled, running, dead; ready ones are counted by their lanes
--- {ns}:hungry            hash  queues that somebody waits for; {ns}:news  channel on which they are told
-local function stir(queue)
-    if call('HDEL', P .. 'hungry', queue) == 1 then
-        call('PUBLISH', P .. 'news', queue)
-    end
-end
-
-local function tally(queue, name, n)
-    if n ~= 0 then
-        call('HINCRBY', P .. 'q:' .. queue, name, n)
-    end
-end
-
 local function enter_ready(id, m, x)
-    local queue, lane = m.route[QUEUE], lane_of(m, x)
+    local queue, lane = m.route[QUEUE], place_of(m.route, x[MOVED])
     call('ZADD', P .. 'r:' .. queue .. ':' .. lane, -m.route[PRIORITY], member(m.seq, id))
     call('ZADD', P .. 'ln:' .. queue, 0, lane)
     if x[DUE] >= 0 then
@@ -30,8 +17,8 @@ local function enter_ready(id, m, x)
     stir(queue)
 end
 
--- `x` gets its due time here; where it stood among those that never waited for one, it does no more.
-local function enter_scheduled(id, m, x, due)
+-- `x` gets its due time here; `held`: nobody of an ordered lane passes it meanwhile; where it stood among those that never waited for one, it does no more.
+local function enter_scheduled(id, m, x, due, held)
     local queue = m.route[QUEUE]
     if x[DUE] < 0 and call('ZREM', P .. 'a:' .. queue, id) == 1 then
         call('ZADD', P .. 'd:' .. queue, m.seq, id)
@@ -39,15 +26,35 @@ local function enter_scheduled(id, m, x, due)
     x[DUE] = due
     call('ZADD', P .. 'due', due, id)
     tally(queue, 'scheduled', 1)
+    local split = split_of(queue)
+    if split and split.ordered and m.route[KEY] and held then
+        call('HSET', P .. 'hl:' .. queue, place_of(m.route, x[MOVED]), id)
+    end
     stir(queue)
+end
+
+-- What it held up goes on.
+local function let_pass(id, m)
+    local queue, key = m.route[QUEUE], m.route[KEY]
+    if key and call('HGET', P .. 'hl:' .. queue, '|key:' .. key) == id then
+        call('HDEL', P .. 'hl:' .. queue, '|key:' .. key)
+        call('ZADD', P .. 'ln:' .. queue, 'XX', 0, '|key:' .. key)
+        stir(queue)
+    end
 end
 
 local function leave(id, m, x)
     local queue = m.route[QUEUE]
     if call('ZREM', P .. 'due', id) == 1 then
         tally(queue, 'scheduled', -1)
+        let_pass(id, m)
     else
-        call('ZREM', P .. 'r:' .. queue .. ':' .. lane_of(m, x), member(m.seq, id))
+        local waits = member(m.seq, id)
+        if call('ZREM', P .. 'r:' .. queue .. ':' .. place_of(m.route, x[MOVED]), waits) == 0 then
+            for _, lane in ipairs(call('ZRANGE', P .. 'ln:' .. queue, 0, -1)) do -- what is told apart has changed since
+                call('ZREM', P .. 'r:' .. queue .. ':' .. lane, waits)
+            end
+        end
         if x[DUE] >= 0 then
             call('ZREM', P .. 'bk:' .. queue, id)
         end

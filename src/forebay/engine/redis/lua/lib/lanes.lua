@@ -1,0 +1,55 @@
+-- lanes: where a message waits, as `flow/lane.py` says; after `gates`. Where its queue bounds and tells apart:
+-- {ns}:q:<queue>  hash  rate, burst, slots, key_rate, key_burst, key_slots, ordered; go: not to be looked at before
+-- What a queue tells apart and bounds; nil if nothing, which is usual. Read once in a script.
+local splits = {}
+local function split_of(queue)
+    if splits[queue] ~= nil then
+        return splits[queue] or nil
+    end
+    local bounds = call('HMGET', P .. 'q:' .. queue, 'rate', 'burst', 'slots', 'key_rate', 'key_burst', 'key_slots', 'ordered')
+    local split = {
+        rate = tonumber(bounds[1]), burst = tonumber(bounds[2]), slots = tonumber(bounds[3]),
+        key_rate = tonumber(bounds[4]), key_burst = tonumber(bounds[5]), key_slots = tonumber(bounds[6]),
+        ordered = bounds[7] == '1', tasks = {}, keys = {}, meters = call('EXISTS', P .. 'mt') == 1,
+    }
+    split.by_key = split.ordered or split.key_rate or split.key_slots
+    local apart = split.by_key or split.rate or split.slots or split.meters
+    for _, gate in ipairs(closed() or {}) do
+        if (gate[1] == queue or gate[1] == '') and (gate[7] or gate[8]) then
+            apart = true
+            split.tasks[gate[7] or 0], split.keys[gate[8] or 0] = true, true
+        end
+    end
+    for _, name in ipairs(split.meters and call('HKEYS', P .. 'mt') or {}) do
+        local task, key = 'task:' .. queue .. ':', 'key:' .. queue .. ':'
+        if string.sub(name, 1, #task) == task then
+            split.tasks[string.sub(name, #task + 1)] = true
+        elseif string.sub(name, 1, #key) == key then
+            split.keys[string.sub(name, #key + 1)] = true
+        end
+    end
+    splits[queue] = apart and split or false
+    return splits[queue] or nil
+end
+
+-- The name of the lane that a message waits in: `flow.lane.place`.
+local function place_of(route, moved)
+    local mine, key = moved or route[LANE], route[KEY]
+    for _, name in ipairs(route[METERS] or {}) do
+        mine = mine .. '|meter:' .. name
+    end
+    local split = split_of(route[QUEUE])
+    if not split then
+        return mine
+    end
+    if key and split.ordered then
+        return '|key:' .. key
+    end
+    if split.tasks[route[TASK]] then
+        mine = mine .. '|task:' .. route[TASK]
+    end
+    if key and (split.by_key or split.keys[key]) then
+        mine = mine .. '|key:' .. key
+    end
+    return mine
+end

@@ -1,0 +1,122 @@
+-- meters: what a message has to pass, as `flow/grant.py` says, and what counts for it; after `lanes`.
+-- {ns}:mt          hash  meter that somebody put -> rate, burst, slots (-1: none), generation; a queue's own: in its hash
+-- {ns}:mr          hash  meter, or key of a queue that bounds keys -> how many run that passed it
+-- {ns}:mp          hash  the same, and queues -> when what they let through is paid for (the tat of GCRA)
+-- {ns}:zs:<meter>  set   lanes (queue, NUL, lane) that wait for a free slot of it
+local ASLEEP, LATE = 1e15, 0.1
+
+local function meter_of(name)
+    local packed = call('HGET', P .. 'mt', name)
+    if not packed then
+        return nil
+    end
+    local m = cmsgpack.unpack(packed)
+    return {
+        name = name, rate = m[1] > 0 and m[1] or nil, burst = m[2] >= 0 and m[2] or nil, slots = m[3] >= 0 and m[3] or nil,
+        running = tonumber(call('HGET', P .. 'mr', name) or 0), tat = tonumber(call('HGET', P .. 'mp', name) or 0),
+    }
+end
+
+-- The names of what is counted of a message that runs, beside its queue: `flow.lane.passes`.
+local function counted(route)
+    local names, queue = {}, route[QUEUE]
+    for _, name in ipairs(route[METERS] or {}) do
+        names[#names + 1] = name
+    end
+    if route[TASK] ~= '' then
+        names[#names + 1] = 'task:' .. queue .. ':' .. route[TASK]
+    end
+    if route[KEY] then
+        names[#names + 1] = 'key:' .. queue .. ':' .. route[KEY]
+    end
+    return names
+end
+
+-- All meters that a message has to pass, as they are now; `more` of its queue were taken in this script.
+local function passed(route, more)
+    local queue, key, split = route[QUEUE], route[KEY], split_of(route[QUEUE])
+    local found = {}
+    if split and (split.rate or split.slots) then
+        found[1] = {
+            name = 'queue:' .. queue, rate = split.rate, burst = split.burst, slots = split.slots,
+            running = tonumber(call('HGET', P .. 'q:' .. queue, 'running') or 0) + more,
+            tat = tonumber(call('HGET', P .. 'mp', 'queue:' .. queue) or 0),
+        }
+    end
+    for _, name in ipairs(split and split.meters and counted(route) or {}) do
+        found[#found + 1] = meter_of(name)
+    end
+    if split and key and split.by_key then
+        local name = 'each:' .. queue .. ':' .. key
+        found[#found + 1] = {
+            name = name, rate = split.key_rate, burst = split.key_burst, slots = split.ordered and 1 or split.key_slots,
+            running = tonumber(call('HGET', P .. 'mr', 'key:' .. queue .. ':' .. key) or 0),
+            tat = tonumber(call('HGET', P .. 'mp', name) or 0), own = true,
+        }
+    end
+    return found
+end
+
+-- Whether one message may start: its meter's tat once it has; else nil, and when to look again, nil for a free slot.
+local function grant(meter, cost)
+    if meter.slots and meter.running >= meter.slots then
+        return nil, nil
+    end
+    if not meter.rate then
+        return meter.tat, nil
+    end
+    local step, ahead = cost / meter.rate, math.max((math.max(meter.burst or 1, 1) - 1) / meter.rate, LATE)
+    local first = math.max(meter.tat, now)
+    if now - (first - ahead) < 0 then
+        return nil, first - ahead
+    end
+    return first + step, nil
+end
+
+-- `n` more of its kind run, or fewer: then who waits for a slot is looked at again.
+local function count_run(route, moved, n)
+    local queue, split = route[QUEUE], split_of(route[QUEUE])
+    if not split then
+        return
+    end
+    for _, name in ipairs(counted(route)) do
+        local key = split.by_key and string.sub(name, 1, 4) == 'key:'
+        if key or (split.meters and call('HEXISTS', P .. 'mt', name) == 1) then
+            if call('HINCRBY', P .. 'mr', name, n) <= 0 then
+                call('HDEL', P .. 'mr', name)
+            end
+            if n < 0 and call('EXISTS', P .. 'zs:' .. name) == 1 then
+                for _, lane in ipairs(call('SPOP', P .. 'zs:' .. name, 8)) do
+                    local theirs, called = string.match(lane, '^(.-)%z(.*)$')
+                    call('ZADD', P .. 'ln:' .. theirs, 'XX', 0, called)
+                    stir(theirs)
+                end
+            end
+        end
+    end
+    if n < 0 and (split.slots or split.by_key) then
+        call('ZADD', P .. 'ln:' .. queue, 'XX', 0, place_of(route, moved))
+        stir(queue)
+    end
+end
+
+-- Count anew what runs: something is counted from now on that was not.
+local function recount()
+    call('DEL', P .. 'mr')
+    splits = {}
+    local ids = call('HKEYS', P .. 'run')
+    for n, head in ipairs(fetch(P .. 'm', ids)) do
+        if head then
+            count_run(opened(head).route, nil, 1)
+        end
+    end
+end
+
+-- What bounds a queue has changed: all its lanes are looked at again.
+local function wake_all(queue)
+    for _, lane in ipairs(call('ZRANGE', P .. 'ln:' .. queue, 0, -1)) do
+        call('ZADD', P .. 'ln:' .. queue, 0, lane)
+    end
+    call('HDEL', P .. 'q:' .. queue, 'go')
+    stir(queue)
+end

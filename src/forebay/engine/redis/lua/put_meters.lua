@@ -1,0 +1,39 @@
+--#use base message tell gates lanes meters
+-- put_meters: name, rate, burst, slots (-1 for none), generation of each -> 1 put, 0 it has another generation by now.
+local answers = {}
+for at = 3, #ARGV, 5 do
+    local name, rate, burst, slots = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+    local queue = string.match(name, '^queue:(.+)$')
+    local key, packed = P .. 'q:' .. (queue or ''), call('HGET', P .. 'mt', name)
+    local generation = packed and cmsgpack.unpack(packed)[4] or 0
+    if queue then
+        generation = tonumber(call('HGET', key, 'generation') or 0)
+    end
+    if generation ~= tonumber(ARGV[at + 4]) then
+        answers[#answers + 1] = 0
+    else
+        if queue then
+            for field, value in pairs({rate = rate, burst = burst, slots = slots}) do
+                if value < 0 then
+                    call('HDEL', key, field)
+                else
+                    call('HSET', key, field, text(value))
+                end
+            end
+            call('HSET', key, 'generation', generation + 1, 'bound', '1')
+            call('SADD', P .. 'queues', queue)
+        else
+            call('HSET', P .. 'mt', name, cmsgpack.pack({rate, burst, slots, generation + 1}))
+        end
+        local tat = tonumber(call('HGET', P .. 'mp', name) or 0)
+        if tat > 0 then
+            call('HSET', P .. 'mp', name, text(math.min(tat, now + (rate > 0 and 1 / rate or 0))))
+        end
+        answers[#answers + 1] = 1
+    end
+end
+for _, queue in ipairs(call('SMEMBERS', P .. 'queues')) do
+    wake_all(queue)
+end
+recount()
+return answers
