@@ -44,6 +44,10 @@ class Twins:
             drive(side.close())
         self._folder.cleanup()
 
+    def view(self, value: Any) -> Any:
+        """What is compared of an answer."""
+        return view(value)
+
     def agree(self, verb: str, *args: Any) -> tuple[Any, Any]:
         """The answers of model and system to the same call, once they were seen to be the same."""
         return self.agree_on(verb, args, args)
@@ -51,7 +55,7 @@ class Twins:
     def agree_on(self, verb: str, model: Sequence[Any], system: Sequence[Any]) -> tuple[Any, Any]:
         """`agree` for a verb that takes what each engine said before."""
         expected, got = answer(self.model, verb, model), answer(self.system, verb, system)
-        assert view(got) == view(expected), f"{verb}: the engine (left) and memory (right) differ"
+        assert self.view(got) == self.view(expected), f"{verb}: the engine (left) and memory (right) differ"
         return expected, got
 
 

@@ -220,9 +220,8 @@ def _workers(batch: Batch) -> Reading[list[WorkerRow]]:
 
     def read() -> list[WorkerRow]:
         now, *cells = call.answer
-        return sorted(
-            (_worker(float(now), *cells[at : at + 3]) for at in range(0, len(cells), 3)), key=lambda row: row.started
-        )
+        rows = sorted((cells[at : at + 3] for at in range(0, len(cells), 3)), key=lambda row: row[2][8:16])
+        return [_worker(float(now), *row) for row in rows]
 
     return read
 
@@ -230,7 +229,7 @@ def _workers(batch: Batch) -> Reading[list[WorkerRow]]:
 def _worker(now: float, name: bytes, until: bytes, row: bytes) -> WorkerRow:
     (started,) = struct.unpack_from(">d", row)
     try:
-        beat = _beat(row[8:])
+        beat = _beat(row[16:])
     except (msgspec.MsgspecError, UnicodeDecodeError):
         beat = Beat(worker="", lease=0.0, proved=float("inf"))  # nothing is known of it, and nothing proved
     fields: dict[str, Any] = {**msgspec.structs.asdict(beat), "worker": forms.text(name)}

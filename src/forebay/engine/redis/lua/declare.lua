@@ -17,29 +17,34 @@ for at = 3, #ARGV, 2 do
     call('SADD', P .. 'queues', queue)
     if ARGV[at + 1] ~= '' then
         local spec, key = cmsgpack.unpack(ARGV[at + 1]), P .. 'q:' .. queue
-        local before, bound = call('HMGET', key, 'rate', 'burst', 'slots', 'bounds'), false
-        for n, name in ipairs(NAMES) do
-            if spec[n] < 0 then
-                call('HDEL', key, name)
-            else
-                call('HSET', key, name, text(spec[n]))
-                bound = bound or n > 1
+        local packed = call('HGET', key, 'bounds')
+        local before = packed and cmsgpack.unpack(packed) or {-1, -1, -1, -1, -1, -1, -1, false}
+        if packed ~= ARGV[at + 1] then -- what somebody has put meanwhile stays, unless the declaration itself has changed
+            local own = before[2] ~= spec[2] or before[3] ~= spec[3] or before[4] ~= spec[4]
+            for n, name in ipairs(NAMES) do
+                if n < 2 or n > 4 or own then
+                    call('HDEL', key, name)
+                    if spec[n] >= 0 then
+                        call('HSET', key, name, text(spec[n]))
+                    end
+                end
             end
-        end
-        call('HSET', key, 'ordered', spec[8] and '1' or '0')
-        if bound or spec[8] then
-            call('HSET', key, 'bound', '1')
-        else
-            call('HDEL', key, 'bound')
-        end
-        if before[4] ~= ARGV[at + 1] then
-            call('HSET', key, 'bounds', ARGV[at + 1])
-            if tonumber(before[1] or -1) ~= spec[2] or tonumber(before[2] or -1) ~= spec[3]
-                or tonumber(before[3] or -1) ~= spec[4] then
+            call('HSET', key, 'bounds', ARGV[at + 1], 'ordered', spec[8] and '1' or '0')
+            if own then
                 call('HINCRBY', key, 'generation', 1)
+                lower('queue:' .. queue, spec[2])
             end
-            anew = anew or bound or spec[8]
-            lower('queue:' .. queue, spec[2])
+            local there = call('HMGET', key, 'rate', 'slots')
+            if not there[1] and not there[2] then
+                call('HDEL', key, 'generation') -- it has no meter
+            end
+            local bound = there[1] or there[2] or spec[5] >= 0 or spec[7] >= 0 or spec[8]
+            if bound then
+                call('HSET', key, 'bound', '1')
+            else
+                call('HDEL', key, 'bound')
+            end
+            anew = anew or bound
             local each = 'each:' .. queue .. ':'
             for _, name in ipairs(call('HKEYS', P .. 'mp')) do
                 if string.sub(name, 1, #each) == each then

@@ -8,7 +8,7 @@ for at = 3, #ARGV, 3 do
     local answer = 0
     if call('ZSCORE', P .. 'buried', worker) == false and (not known or tonumber(known) > now) then
         local row = known and call('HGET', P .. 'w', worker)
-        local since = row and string.sub(row, 1, 8) or struct.pack('>d', now)
+        local since = row and string.sub(row, 1, 16) or struct.pack('>dI8', now, call('HINCRBY', KEYS[1], 'workers', 1))
         call('ZADD', P .. 'alive', until_, worker)
         call('HSET', P .. 'w', worker, since .. ARGV[at + 2])
         answer = 1

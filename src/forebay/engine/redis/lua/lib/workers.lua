@@ -1,4 +1,4 @@
--- workers: {ns}:alive  zset  worker -> until when its lease holds; {ns}:w  hash  since when it is there, its last beat
+-- workers: {ns}:alive  zset  worker -> until when its lease holds; {ns}:w  hash  since when it is there, its number, its last beat
 -- {ns}:buried  zset  workers that were declared lost, the newest of them; {ns}:holds  hash  how many messages each runs
 -- {ns}:ask:<worker>  set  messages that it runs and that are to stop
 local function lives(worker)
