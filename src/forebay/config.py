@@ -237,6 +237,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
         log_level: the least severe level that is logged: "debug", "info", "warning", "error", "critical".
         log_format: "text" for people, "json" for programs, an object a line.
         verbose: log each task with its duration.
+        loop: the event loop of worker processes: "uvloop", "asyncio" (Python's own), or "auto", uvloop where it runs.
     """
 
     app: str = ""
@@ -252,6 +253,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel = "info"
     log_format: Literal["text", "json"] = "text"
     verbose: bool = False
+    loop: Literal["auto", "uvloop", "asyncio"] = "auto"
 
     def __post_init__(self) -> None:
         """Raises ConfigError if a number is out of its bounds, or no number."""

@@ -115,3 +115,9 @@ def test_a_queue_whose_slots_are_all_taken_is_named_if_nothing_ends_or_more_come
     assert slots(None, full(ready=5)) == []
     assert [depth.queue for depth in saturated(start)] == ["q"]
     assert saturated(full(ready=0)) == []
+
+
+def test_a_message_that_was_created_in_the_future_is_a_clock_that_was_elsewhere():
+    now = Snapshot(at=NOW, tick=1.0, queues=(Depth(queue="q"),), workers=(worker("q"),))
+    for created, level in (([NOW - 5, NOW + 2], None), ([NOW + 86_400 * 400, NOW], Level.WARN)):
+        assert troubles(list(examine(now, LEASE, created=created))).get("clock") is level

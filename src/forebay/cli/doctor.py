@@ -29,6 +29,8 @@ from forebay.observe.why import handed_back
 
 #: Seconds between two readings.
 _BETWEEN = 1.0
+#: Messages, and ends, that are looked at for a date that is to come.
+_NEWEST = 50
 
 
 @click.command(cls=Command)
@@ -54,14 +56,14 @@ def doctor(*, quick: bool, strict: bool) -> int:
 
 def _flow(app: Forebay) -> list[Finding]:
     try:
-        before, now, causes = with_app(app, _look)
-        return list(health.examine(now, app.settings.lease, locator(), causes, before))
+        before, now, causes, created = with_app(app, _look)
+        return list(health.examine(now, app.settings.lease, locator(), causes, before, created=created))
     except EngineError as error:
         return [fail("engine", str(error), "see what else was found")]
 
 
-async def _look(app: Forebay) -> tuple[Snapshot | None, Snapshot, list[tuple[str, str, int]]]:
-    """The present reading; the one before it if there is something that only two of them tell."""
+async def _look(app: Forebay) -> tuple[Snapshot | None, Snapshot, list[tuple[str, str, int]], list[float]]:
+    """The present reading; the one before it if there is what only two of them tell; and dates of messages."""
     before, now, causes = None, await take(app.engine, app.store), list[tuple[str, str, int]]()
     if health.saturated(now):
         await asyncio.sleep(_BETWEEN)
@@ -71,7 +73,8 @@ async def _look(app: Forebay) -> tuple[Snapshot | None, Snapshot, list[tuple[str
             causes += [
                 (depth.queue, cause, count) for cause, count in await handed_back(app.store, depth) if cause != SNOOZED
             ]
-    return before, now, causes
+    created = [found.created for found in await app.store.latest(_NEWEST) if found.created is not None]
+    return before, now, causes, created
 
 
 def _checks(app: Forebay) -> Checks:

@@ -19,6 +19,7 @@ from forebay.work.python import interpreter
 
 _LEVEL: Any = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
 _FORMAT: Any = click.Choice(["text", "json"])
+_LOOP: Any = click.Choice(["auto", "uvloop", "asyncio"])
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,6 +38,9 @@ def _running(command: F) -> F:
             "--log-format", type=_FORMAT, default="text", show_default=True, help="json: one object per line."
         ),
         click.option("--log-level", type=_LEVEL, default="info", show_default=True, help="Log this level and above."),
+        click.option(
+            "--loop", type=_LOOP, default="auto", show_default=True, help="Event loop; auto: uvloop if installed."
+        ),
         click.option("--no-schedules", is_flag=True, help="Do not fire cron schedules from here."),
         click.option("--cpu", type=click.IntRange(0), default=0, help="Processes for cpu=True tasks; 0: one per core."),
         click.option("-c", "--concurrency", type=many, default=100, show_default=True, help="Messages at a time."),

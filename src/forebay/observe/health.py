@@ -25,6 +25,8 @@ def examine(
     app: str = "module:app",
     causes: Sequence[tuple[str, str, int]] = (),
     before: Snapshot | None = None,
+    *,
+    created: Sequence[float] = (),
 ) -> Iterator[Finding]:
     """All findings; each check that is content says so too.
 
@@ -33,12 +35,14 @@ def examine(
         app: the app as `-A` names it, for the advice.
         causes: why messages were handed back without a failure: queue, cause, how many.
         before: a reading a moment earlier, to tell whether saturated queues move.
+        created: when the newest messages were, in seconds since the epoch.
     """
     yield from _workers(now, lease, f"start one: `forebay worker -A {app}`")
     yield from _handed_back(causes)
     yield from _full(before, now)
     for check in _CHECKS:
         yield from check(now)
+    yield from _clock(now, created)
 
 
 def _workers(now: Snapshot, lease: float, start: str) -> Iterator[Finding]:
@@ -153,8 +157,9 @@ def _dead(now: Snapshot) -> Iterator[Finding]:
         yield fine("dead", "no dead letters")
 
 
-def _clock(now: Snapshot) -> Iterator[Finding]:
+def _clock(now: Snapshot, created: Sequence[float]) -> Iterator[Finding]:
     times = [
+        *created,
         *(worker.started for worker in now.workers),
         *(schedule.last or 0.0 for schedule in now.schedules),
         *(gate.since for gate in now.gates),
@@ -168,4 +173,4 @@ def _clock(now: Snapshot) -> Iterator[Finding]:
         yield fine("clock", "nothing happened in the future")
 
 
-_CHECKS: Sequence[Callable[[Snapshot], Iterator[Finding]]] = (_unserved, _backlog, _gates, _schedules, _dead, _clock)
+_CHECKS: Sequence[Callable[[Snapshot], Iterator[Finding]]] = (_unserved, _backlog, _gates, _schedules, _dead)

@@ -19,7 +19,6 @@ from forebay.app import Forebay
 from forebay.config import Settings, WorkerOptions, masked
 from forebay.engine.registry import absolute
 from forebay.engine.waiting import call_in, drive
-from forebay.locate import locate
 from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, SchemaTooNew, SchemaTooOld
 from forebay.model.outcome import Outcome
 from forebay.work import sayings, stdio
@@ -29,6 +28,7 @@ from forebay.work.host import rss
 from forebay.work.leave import leave
 from forebay.work.link import Broken, Hello, Leaving, Link, Stuck, Within
 from forebay.work.log import Log
+from forebay.work.loop import located, new_loop
 from forebay.work.parts import watch_threads
 from forebay.work.run import Run, Stop
 from forebay.work.stacks import dump_on_quit
@@ -230,17 +230,8 @@ class Child:
         self._link.send(Stuck(id=run.delivery.id, outcome=result))
 
 
-def new_loop() -> asyncio.AbstractEventLoop:
-    """Uvloop's where it runs, asyncio's own elsewhere."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
-def _load(locator: str) -> Forebay:
-    app = locate(locator)
+def _load(options: WorkerOptions) -> Forebay:
+    app = located(options)
     if not app.engine.capabilities.shared:
         text = "lives inside one process, and a worker is several: use sqlite:///name.db, or `forebay dev`"
         raise ConfigError(f"{masked(app.settings.url)} {text}")
@@ -268,9 +259,9 @@ def main() -> NoReturn:
     log, code, orphaned = Log(options), DONE, False
     stdio.show_at_once()
     try:
-        loop = new_loop()
+        loop = new_loop(options)
         asyncio.set_event_loop(loop)  # for code that asks for it where it is imported
-        app = _load(options.app)
+        app = _load(options)
         log.settle()
         orphaned = loop.run_until_complete(_run(link, id_, options, app, log))
     except BaseException as error:  # noqa: BLE001 - the last frame of the process: the parent is told why

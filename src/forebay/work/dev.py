@@ -16,18 +16,17 @@ from forebay.app import Forebay
 from forebay.config import WorkerOptions
 from forebay.engine.registry import absolute
 from forebay.engine.waiting import call_in
-from forebay.locate import locate
 from forebay.model.delivery import Delivery
 from forebay.model.errors import LeaseLost
 from forebay.model.ids import new_id
 from forebay.model.outcome import Outcome, describe
 from forebay.work import sayings, stdio
 from forebay.work.aside import aside
-from forebay.work.child import new_loop
 from forebay.work.failures import fate
 from forebay.work.keeper import Keeper
 from forebay.work.leave import PATIENCE, leave, leave_within
 from forebay.work.log import Log
+from forebay.work.loop import located, new_loop
 from forebay.work.parts import watch_threads
 from forebay.work.stacks import dump_on_quit
 from forebay.work.telling import level_of, tell
@@ -114,9 +113,9 @@ def run_dev(options: WorkerOptions) -> int:
     stdio.keep_open()
     stdio.show_at_once()
     options = replace(options, verbose=True)
-    log, loop = Log(options), new_loop()
+    log, loop = Log(options), new_loop(options)
     asyncio.set_event_loop(loop)  # for code that asks for it where it is imported
-    app = locate(options.app)
+    app = located(options)
     log.settle()
     try:
         loop.run_until_complete(_Dev(app, options).run())

@@ -89,3 +89,30 @@ def test_debug_shows_the_traceback(tmp_path):
     done = start(tmp_path, BROKEN, FOREBAY_DEBUG="1")
     assert done.returncode != 0
     assert 'raise RuntimeError("no licence key")' in done.stderr
+
+
+PATCHES_THE_LOOP = """
+import asyncio
+loop = asyncio.get_event_loop_policy().get_event_loop()
+if not isinstance(loop, asyncio.BaseEventLoop):
+    raise ValueError(f"Can't patch loop of type {type(loop)}")
+from forebay import Forebay
+app = Forebay()
+@app.task
+async def loop_of() -> str: return type(asyncio.get_running_loop()).__module__
+"""
+
+
+def test_an_app_that_can_do_with_pythons_own_loop_only_is_told_of_it_and_gets_it(tmp_path):
+    pytest.importorskip("uvloop")
+    refused = start(tmp_path, PATCHES_THE_LOOP)
+    assert (refused.returncode, "--loop asyncio runs it on Python's own" in refused.stderr) == (2, True)
+    served = start(tmp_path, PATCHES_THE_LOOP, "--loop", "asyncio", "--burst")
+    assert (served.returncode, served.stderr.count("error")) == (0, 0)
+
+
+def test_a_loop_that_is_not_installed_is_refused_if_asked_for_and_else_done_without(tmp_path):
+    (tmp_path / "uvloop.py").write_text("raise ImportError('not here')")
+    refused = start(tmp_path, FINE, "--loop", "uvloop", PYTHONPATH=str(tmp_path))
+    assert (refused.returncode, "uvloop cannot be used here (not here): install it" in refused.stderr) == (2, True)
+    assert start(tmp_path, FINE, "--burst", PYTHONPATH=str(tmp_path)).returncode == 0
