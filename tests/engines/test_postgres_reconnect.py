@@ -1,5 +1,6 @@
 """Connections break, servers stop and fall silent; what was accepted is there once, and everybody goes on."""
 
+import asyncio
 import threading
 import time
 from urllib.parse import urlsplit
@@ -127,6 +128,26 @@ def test_a_silent_server_makes_a_publish_unknown_in_time_and_the_same_ids_are_ta
     proxy.cut()
     assert publish(engine, "a", "b")[1].fate is Fate.ACCEPTED
     assert [delivery.id for delivery in lease(engine)] == ["before", "a", "b"]
+
+
+def test_each_of_several_publishers_that_share_a_lost_answer_has_an_error_of_its_own(engine, proxy, impatient):
+    publish(engine, "before")
+    proxy.mode = "mute"
+
+    async def together():
+        messages = [[Message(id=f"m{number}", queue="q")] for number in range(3)]
+        return await asyncio.gather(*(engine.publish(each) for each in messages), return_exceptions=True)
+
+    told = asyncio.run(together())
+    assert {type(error) for error in told} == {OutcomeUnknown}
+    assert len({id(error) for error in told}) == 3
+
+
+def test_a_server_that_stands_still_for_a_moment_is_waited_for(engine, proxy):
+    publish(engine, "before")
+    proxy.mode = "hang"
+    threading.Timer(0.5, lambda: setattr(proxy, "mode", "pass")).start()
+    assert publish(engine, "a")[0].fate is Fate.ACCEPTED
 
 
 def test_without_a_server_a_publish_is_refused_in_time(engine, proxy, impatient):

@@ -101,6 +101,10 @@ class Writer(Turns[Tx]):
 
     def explain(self, error: BaseException) -> BaseException:
         """See `Turns.explain`."""
+        if isinstance(error, EngineUnreachable | OutcomeUnknown):  # each caller adds the ids that it brought
+            told = type(error)(*error.args)
+            told.__cause__ = error.__cause__
+            return told
         return errors.translate(error, self._sql.address.shown)
 
     def attempt(self, group: Group[Tx]) -> None:
