@@ -47,7 +47,7 @@ WRONG = [
     (["cancel", "x", "-Q", "q"], "name ids, or choose by -Q, --task and --key"),
     (["schedules", "add", "n", "t"], "say when with --cron or with --every"),
     (["schedules", "add", "n", "t", "--cron", "x", "--every", "5s"], "say when with --cron or with --every"),
-    (["pause"], "missing argument 'QUEUE...'"),
+    (["pause"], "name what to pause or resume: a QUEUE, --task NAME or --key KEY"),
     (["schedules", "pause"], "missing argument 'NAME...'"),
     (["tail", "-o", "json"], "a stream has no end: use -o ndjson"),
     (["bench", "--url", "sqlite:///x.db"], "bench has an app and a file of its own"),
