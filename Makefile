@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test servers pytest check style lengths layers mypy pyright format docs bench against faults clean
+.PHONY: help run test servers conformance pytest check style lengths layers mypy pyright format docs bench against faults clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -13,7 +13,7 @@ WORK    := $(VENV)/.ready-to-work
 BENCH   := $(VENV)/.ready-to-bench
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: $(RUN) ## run the demo on this machine's own standard library
 	@$(BIN)/forebay demo $(ARGS)
@@ -22,6 +22,9 @@ test: check docs servers pytest ## everything that must hold: check, docs, then 
 
 servers: ## start the servers that tests run on, where they can be had; what is missing is skipped, and said at the end
 	@tools/services up || echo "not all servers could be started: tests that need them are skipped, or fail with CI=true"
+
+conformance: $(WORK) servers ## what the contract promises, verbs by engines, as a table; ARGS='-k lease' goes to pytest
+	@$(BIN)/python tools/conformance.py $(ARGS)
 
 pytest: $(WORK) ## the tests alone, a file to each core; ARGS='-k lease -x' goes to pytest
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)

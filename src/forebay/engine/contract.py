@@ -195,7 +195,10 @@ class Engine(Protocol):
         ...
 
     async def declare(self, queues: Sequence[QueueSpec]) -> None:
-        """Make queues known. Publishing to an undeclared queue declares it with its defaults."""
+        """Make queues known, or change what they are; what waits in them stays as it is.
+
+        Publishing to an undeclared queue declares it with its defaults. See `QueueSpec.assumed`.
+        """
         ...
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
@@ -217,10 +220,12 @@ class Engine(Protocol):
     async def lease(self, want: Want) -> Leased:
         """Give `want.worker` the right to run up to `want.limit` messages that are due, open and waiting.
 
-        By priority, then in order of acceptance. The attempt and the fence are counted up in the same step, before
-        anything is returned: durable against a kill of any process at once, and against a loss of power that ends the
-        worker as well within 50 ms, or with the next verb that is durable. A closed gate yields nothing. See `Want` for
-        `limit=0`.
+        Lanes take turns, so that a long one starves nobody; within a lane by priority, then in order of acceptance. A
+        closed gate yields nothing. A message past its time to live ends as expired when its turn comes.
+
+        The attempt and the fence are counted up in the same step, before anything is returned: durable against a kill
+        of any process at once, and against a loss of power that ends the worker as well within 50 ms, or with the next
+        verb that is durable. See `Want` for `limit=0`.
 
         Raises:
             LeaseLost: the worker never beat, or its lease has run out.
@@ -228,12 +233,16 @@ class Engine(Protocol):
         ...
 
     async def extend(self, beats: Sequence[Beat]) -> list[bool]:
-        """Renew, or register, one row per worker process. False: it was declared lost and must start under a new id."""
+        """Renew, or register, one row per worker process; an answer each, in the same order.
+
+        False: its lease ran out, or it was buried, and its id is spent. It must start under a new one.
+        """
         ...
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
-        """Carry out the outcomes of messages that `worker` holds; durable on return.
+        """Carry out the outcomes of messages that `worker` holds; an answer each, in the same order; durable on return.
 
+        What becomes of a message is what `model.ruling.rule` says: its state, cause, refund and due time. True if so.
         False for each that it no longer holds at that fence: somebody else has it, or it ended. A worker whose lease
         ran out can settle nothing.
         """
@@ -258,5 +267,8 @@ class Engine(Protocol):
         ...
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
-        """Numbers per queue, by name; all queues if None. Cheap at any backlog."""
+        """Numbers per queue: of these, in this order, or of all by name; one that nobody made has zeros.
+
+        Cheap at any backlog.
+        """
         ...
