@@ -13,7 +13,7 @@ from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.deadletters import DeadLetters
 from forebay.engine.postgres.depth import depths
 from forebay.engine.postgres.gates import Gates
-from forebay.engine.postgres.inspecting import Inspecting, ripen
+from forebay.engine.postgres.inspecting import Inspecting, fold, ripen
 from forebay.engine.postgres.leasing import Call, Leasing
 from forebay.engine.postgres.publishing import Publishing
 from forebay.engine.postgres.results import Results
@@ -29,6 +29,8 @@ from forebay.model.queue import QueueSpec
 
 #: Seconds that a look for strays may take, and how much longer than it took beyond that the next one waits.
 QUICK, RARE = 0.05, 50.0
+#: Publishes after which what has moved is added up, if nobody else does.
+FOLD = 5_000
 
 
 class Verbs:
@@ -40,7 +42,7 @@ class Verbs:
         self._db, self._settling = database, settling
         self._publishing = Publishing(database.settings.max_size)
         self._leasing = Leasing(database, settling)
-        self._look_again = 0.0
+        self._look_again, self._published = 0.0, 0
 
     async def open(self) -> None:
         """See `Engine.open`."""
@@ -75,7 +77,11 @@ class Verbs:
         return receipts
 
     async def _publish(self, messages: list[Message]) -> list[Receipt]:
-        return await self._db.publisher.submit_to_crowd(self._publishing.publish_all, messages)
+        receipts = await self._db.publisher.submit_to_crowd(self._publishing.publish_all, messages)
+        self._published += 1
+        if self._published % FOLD == 0:  # where no worker tidies; nobody waits for it
+            self._db.worker.submit(fold)
+        return receipts
 
     async def lease(self, want: Want) -> Leased:
         """See `Engine.lease`."""

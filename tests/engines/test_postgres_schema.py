@@ -1,0 +1,107 @@
+"""The schema: made and checked under a lock, printed for whoever may run it, and what `doctor` finds in it."""
+
+import msgspec
+import psycopg
+import pytest
+
+from engines.servers import postgres
+from engines.servers.found import needed
+from forebay.config import Settings
+from forebay.engine.postgres import backend, schema
+from forebay.engine.waiting import drive
+from forebay.model.clock import SystemClock
+from forebay.model.errors import ConfigError, EngineUnreachable, SchemaTooNew, SchemaTooOld
+from forebay.model.finding import Level
+from forebay.model.message import Message
+
+OTHER = f"{postgres.NAMESPACE}_other"
+
+
+@pytest.fixture
+def other():
+    settings = Settings(url=needed("postgres"), namespace=OTHER)
+    _drop()
+    yield settings
+    _drop()
+
+
+def _drop():
+    with psycopg.connect(needed("postgres"), autocommit=True) as db:
+        db.execute(f'drop schema if exists "{OTHER}" cascade')
+
+
+def opened(settings):
+    parts = backend(settings, SystemClock())
+    drive(parts.engine.open())
+    return parts
+
+
+def test_what_is_printed_makes_the_schema(other):
+    parts = backend(other, SystemClock())
+    assert parts.checks.versions() == (0, schema.newest())
+    with pytest.raises(EngineUnreachable, match="forebay migrate"):
+        parts.checks.reachable()
+    with psycopg.connect(needed("postgres")) as db:
+        db.execute(parts.checks.script())
+    assert parts.checks.versions() == (schema.newest(),) * 2
+    assert parts.checks.script() == ""
+    opened(msgspec.structs.replace(other, migrate=False))
+
+
+def test_an_app_that_may_not_migrate_says_what_to_run(other):
+    with pytest.raises(SchemaTooOld, match="--dump-sql"):
+        opened(msgspec.structs.replace(other, migrate=False))
+
+
+def test_a_newer_schema_is_refused(other):
+    drive(opened(other).engine.close())
+    with psycopg.connect(needed("postgres"), autocommit=True) as db:
+        db.execute(f'insert into "{OTHER}".version (version) values (999)')
+    with pytest.raises(SchemaTooNew, match="schema 999"):
+        opened(other)
+
+
+def test_a_schema_of_another_program_is_left_alone(other):
+    with psycopg.connect(needed("postgres"), autocommit=True) as db:
+        db.execute(f'create schema "{OTHER}"')
+        db.execute(f'create table "{OTHER}".theirs (i integer)')
+    with pytest.raises(EngineUnreachable, match="another program's"):
+        opened(other)
+
+
+def test_two_namespaces_know_nothing_of_each_other(other):
+    one, two = opened(other), opened(postgres.empty())
+    drive(one.engine.publish([Message(id="a", queue="q")]))
+    assert drive(two.engine.depth()) == []
+    for parts in (one, two):
+        drive(parts.engine.close())
+
+
+def test_doctor_finds_nothing_wrong_and_tallies_that_are(other):
+    parts = opened(other)
+    drive(parts.engine.publish([Message(id="a", queue="q")]))
+    assert {
+        one.level for one in parts.checks.examine() if one.check in ("server", "schema", "numbers", "durability")
+    } == {Level.OK}
+    with psycopg.connect(needed("postgres"), autocommit=True) as db:
+        db.execute(f"insert into \"{OTHER}\".delta (queue, ready) values ('q', 5)")
+    (found,) = [one for one in parts.checks.examine() if one.check == "numbers"]
+    assert (found.level, "ready 6, counted 1" in found.text) == (Level.FAIL, True)
+    drive(parts.engine.close())
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:s3cr%zzet@host/db", "postgresql://me:s3cret@host/db?nonsense=1"])
+def test_a_url_that_is_none_is_refused_without_its_password(url):
+    with pytest.raises(ConfigError) as caught:
+        backend(Settings(url=url), SystemClock())
+    assert "s3cr" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_text_that_cannot_be_stored_is_refused_at_once_and_spoils_nobodys_day():
+    parts = opened(postgres.empty())
+    with pytest.raises(ConfigError, match="NUL"):
+        drive(parts.engine.publish([Message(id="a", queue="q", key="with\0nul")]))
+    drive(parts.engine.publish([Message(id="b", queue="q", body=b"\0", headers={"a": "\0"})]))
+    assert [depth.ready for depth in drive(parts.engine.depth())] == [1]
+    drive(parts.engine.close())
