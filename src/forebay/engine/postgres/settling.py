@@ -47,19 +47,22 @@ class Settling:
         if others or not acks:
             holds = holds and self._settle_others(tx, worker, others, done)
         verdicts: list[bool] = []
-        for one in settlements:
-            receipt = one.delivery.receipt
-            verdicts.append(receipt in done)
-            done.discard(receipt)  # the second of two that settle the same comes too late
         if tx.again and holds:  # nobody but this worker settles what it holds while it holds it: it did, before
-            seen: set[int] = set()
-            verdicts = [not (one.delivery.receipt in seen or seen.add(one.delivery.receipt)) for one in settlements]  # type: ignore[func-returns-value]
+            done.update(one.delivery.receipt for one in (*acks, *others))
+        left = {id(one) for one in (*acks, *others) if one.delivery.receipt in done}
+        for one in settlements:
+            verdicts.append(id(one) in left)
+            left.discard(id(one))  # the same settlement, named twice
         return verdicts
 
     def _parted(self, settlements: Sequence[Settlement]) -> tuple[list[Settlement], list[Settlement]]:
-        """Acks and others, by number, each message once: the first settlement of it counts."""
-        first = {one.delivery.receipt: one for one in reversed(settlements)}
-        ordered = [first[receipt] for receipt in sorted(first)] if _mixed(settlements) else list(first.values())[::-1]
+        """Acks and others, by number, each message once: by its newest lease, of which the first settlement counts."""
+        chosen: dict[int, Settlement] = {}
+        for one in settlements:
+            before = chosen.get(one.delivery.receipt)
+            if before is None or before.delivery.fence < one.delivery.fence:
+                chosen[one.delivery.receipt] = one
+        ordered = [chosen[receipt] for receipt in sorted(chosen)] if _mixed(settlements) else list(chosen.values())
         acks = [one for one in ordered if isinstance(one.outcome, Ack)]
         return acks, [one for one in ordered if not isinstance(one.outcome, Ack)]
 
