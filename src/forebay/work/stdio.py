@@ -30,11 +30,12 @@ def keep_open() -> None:
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free, which is this one
 
 
 def show_at_once() -> None:
     """Each line when it is printed, and what has no end yet soon after; from now on no print fails for its reader."""
+    keep_open()
     outputs = [Output(1, "standard output"), Output(2, "standard error")]
     for output in outputs:
         output.look()

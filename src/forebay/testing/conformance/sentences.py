@@ -88,6 +88,7 @@ class TestSentences:
 
     def test_a_message_that_is_refused_takes_no_other_with_it(self, kit: Kit) -> None:
         """In one batch each has its own answer: a duplicate between two new ones changes nothing for them."""
+        kit.needs("unique")
         kit.publish("a", unique="k")
         batch = [Message(id=ident(name), queue="q", unique="k" if name == "b" else None) for name in ("c", "b", "d")]
         receipts = kit.run(kit.backend.publish(batch))
