@@ -144,7 +144,7 @@ def test_a_namespace_is_a_name():
 
 def test_each_engine_says_of_itself_what_the_house_says_of_it(tmp_path):
     for scheme, has in HOUSE.items():
-        url = f"{scheme}:///{tmp_path}/q.db" if scheme == "sqlite" else f"{scheme}://"
+        url = {"sqlite": f"sqlite:///{tmp_path}/q.db", "redis": "redis://127.0.0.1"}.get(scheme, f"{scheme}://")
         assert backend(Settings(url=url), SystemClock()).engine.capabilities == has
 
 

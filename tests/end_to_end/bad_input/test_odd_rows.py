@@ -48,9 +48,9 @@ def forms():
 #: Of each table: a good row; whatever of it may be odd, with what it may be.
 TABLES = {
     "message": (
-        {"id": b"good-message", "queue": b"good-queue", "state": 3, "created": 1e9, "body": pack({"a": 1})},
+        {"id": b"good-message", "queue": b"good-queue", "state": 1, "created": 1e9, "body": pack({"a": 1})},
         {"id": TEXTS, "queue": TEXTS, "lane": TEXTS, "task": TEXTS, "key": TEXTS, "once": TEXTS, "cause": TEXTS,
-         "worker": TEXTS, "state": NUMBERS, "priority": NUMBERS, "attempt": NUMBERS, "lost": NUMBERS, "fence": NUMBERS,
+         "worker": TEXTS, "home": TEXTS, "cost": TIMES, "holds": NUMBERS, "state": NUMBERS, "priority": NUMBERS, "attempt": NUMBERS, "lost": NUMBERS, "fence": NUMBERS,
          "created": TIMES, "due": TIMES, "expires": TIMES, "leased": TIMES, "unknown": TIMES, "headers": BLOBS,
          "failure": BLOBS, "progress": BLOBS, "body": BLOBS},
     ),
@@ -82,8 +82,8 @@ TABLES = {
          "declared": TIMES, "paused": NUMBERS, "form": forms()},
     ),
     "closed": (
-        {"queue": b"good-queue", "lane": b"*", "holder": b"operator", "reason": b"good-gate", "since": 1e9},
-        {"queue": TEXTS, "lane": TEXTS, "holder": TEXTS, "reason": TEXTS, "since": TIMES, "until": TIMES},
+        {"queue": b"good-queue", "what": b"", "holder": b"operator", "reason": b"good-gate", "since": 1e9},
+        {"queue": TEXTS, "what": TEXTS, "holder": TEXTS, "reason": TEXTS, "since": TIMES, "until": TIMES},
     ),
     "audit": (
         {"at": 1e9, "actor": b"good-actor", "verb": b"v", "target": b"t", "detail": b"d"},
@@ -93,12 +93,21 @@ TABLES = {
         {"queue": b"good-queue", "name": b"ready", "n": 1},
         {"queue": TEXTS, "name": TEXTS, "n": NUMBERS},
     ),
-    "queue": ({"name": b"good-queue"}, {"name": TEXTS, "ttl": TIMES}),
-    "lane": ({"queue": b"good-queue", "lane": b""}, {"queue": TEXTS, "lane": TEXTS}),
+    "queue": ({"name": b"good-queue"}, {"name": TEXTS, "ttl": TIMES, "limits": BLOBS}),
+    "lane": (
+        {"queue": b"good-queue", "lane": b""},
+        {"queue": TEXTS, "lane": TEXTS, "n": NUMBERS, "go": TIMES, "waits": TEXTS, "tat": TIMES, "running": NUMBERS},
+    ),
+    "meter": (
+        {"name": b"task:good", "rate": 1.0, "generation": 1, "running": 0, "tat": 0.0},
+        {"name": TEXTS, "rate": TIMES, "burst": TIMES, "slots": NUMBERS, "generation": NUMBERS, "running": NUMBERS,
+         "tat": TIMES},
+    ),
 }  # fmt: skip
 #: Columns that tell rows of a table apart.
-OWN = {"message": "id", "finished": "id", "dead": "id", "worker": "id", "schedule": "name", "closed": "lane"}
-BLOB_COLUMNS = frozenset({"body", "headers", "failure", "progress", "result", "form"})
+OWN = {"message": "id", "finished": "id", "dead": "id", "worker": "id", "schedule": "name", "closed": "what", "queue": "name", "lane": "lane",
+       "meter": "name"}  # fmt: skip
+BLOB_COLUMNS = frozenset({"body", "headers", "failure", "progress", "result", "form", "limits"})
 
 WRITER = """
 import json, sqlite3, sys

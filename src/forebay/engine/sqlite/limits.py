@@ -3,6 +3,7 @@
 A change writes no message. Where the lanes are others from now on, leases move what they meet (`lanes.py`).
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
@@ -24,13 +25,18 @@ ANY = -1e10
 #: then: no lease looks at it.
 OVER = 1e10
 
+_logger = logging.getLogger("forebay.sqlite")
 _split = msgspec.msgpack.Decoder(Split).decode
 
 
 @lru_cache(256)
 def split(limits: bytes) -> Split:
-    """From the column `limits` of a queue."""
-    return _split(limits)
+    """From the column `limits` of a queue; what cannot be read bounds nothing until the queue is declared again."""
+    try:
+        return _split(limits)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        _logger.warning("the bounds of a queue cannot be read, and bound nothing until it is declared: %s", error)
+        return Split(QueueSpec(name=""))
 
 
 def limited(tx: Transaction) -> dict[str, Split]:
