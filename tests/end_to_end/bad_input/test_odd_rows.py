@@ -50,7 +50,8 @@ TABLES = {
     "message": (
         {"id": b"good-message", "queue": b"good-queue", "state": 1, "created": 1e9, "body": pack({"a": 1})},
         {"id": TEXTS, "queue": TEXTS, "lane": TEXTS, "task": TEXTS, "key": TEXTS, "once": TEXTS, "cause": TEXTS,
-         "worker": TEXTS, "home": TEXTS, "cost": TIMES, "holds": NUMBERS, "state": NUMBERS, "priority": NUMBERS, "attempt": NUMBERS, "lost": NUMBERS, "fence": NUMBERS,
+         "worker": TEXTS, "home": TEXTS, "cost": TIMES, "holds": NUMBERS,
+         "state": NUMBERS, "priority": NUMBERS, "attempt": NUMBERS, "lost": NUMBERS, "fence": NUMBERS,
          "created": TIMES, "due": TIMES, "expires": TIMES, "leased": TIMES, "unknown": TIMES, "headers": BLOBS,
          "failure": BLOBS, "progress": BLOBS, "body": BLOBS},
     ),
@@ -105,8 +106,8 @@ TABLES = {
     ),
 }  # fmt: skip
 #: Columns that tell rows of a table apart.
-OWN = {"message": "id", "finished": "id", "dead": "id", "worker": "id", "schedule": "name", "closed": "what", "queue": "name", "lane": "lane",
-       "meter": "name"}  # fmt: skip
+OWN = {"message": "id", "finished": "id", "dead": "id", "worker": "id", "schedule": "name", "closed": "what",
+       "queue": "name", "lane": "lane", "meter": "name"}  # fmt: skip
 BLOB_COLUMNS = frozenset({"body", "headers", "failure", "progress", "result", "form", "limits"})
 
 WRITER = """
