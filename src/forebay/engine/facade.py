@@ -5,6 +5,7 @@ while it waits for that, or is cancelled, leaves it to the others as if it had n
 """
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -21,6 +22,9 @@ from forebay.model.errors import EngineError
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
+
+#: Descriptors that a loop of asyncio's takes.
+LOOP = 3
 
 
 class Facade:
@@ -74,14 +78,10 @@ class Facade:
 
     def _run(self, verb: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """On a loop of its own, for an engine may wait for its server; by hand if no descriptor is left for one."""
-        try:
-            runner = asyncio.Runner()
-            runner.get_loop()
-        except OSError:
+        if _spare(LOOP):
+            asyncio.run(verb())
+        else:
             drive(verb())
-            return
-        with runner:
-            runner.run(verb())
 
     async def _open(self) -> None:
         queues = tuple(self._queues())
@@ -189,3 +189,14 @@ class Facade:
         depths = await self._inner.depth(queues)
         self.watch.note("depth", started, len(depths))
         return depths
+
+
+def _spare(number: int) -> bool:
+    """Whether this process may open that many descriptors more."""
+    with contextlib.ExitStack() as taken:
+        try:
+            for _ in range(number):
+                taken.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            return False
+    return True

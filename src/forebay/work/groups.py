@@ -6,9 +6,7 @@ Owns killing what is left of a group or a session. What has made a session of it
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 #: Signals that processes of ours handle, and that what a task forks must meet as any other process does.
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -49,15 +47,13 @@ def end_with_group() -> None:
 
 
 def _groups_of(session: int) -> set[int]:
-    """Its groups, where the kernel tells."""
-    if sys.platform != "linux":
-        return set()
+    """Its groups, where the kernel tells; none while no descriptor is left to look with."""
     groups = set[int]()
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError):
-            group, of = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[2:4]
-            if int(of) == session:
-                groups.add(int(group))
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):  # noqa: PTH208 - names are all that is wanted
+            with contextlib.suppress(OSError, ValueError):
+                if os.getsid(int(name)) == session:
+                    groups.add(os.getpgid(int(name)))
     return groups
 
 
