@@ -1,6 +1,7 @@
 """The write lock when whoever holds it does not let go: nobody hangs with it, and everybody learns who it is."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -18,7 +19,7 @@ from forebay.engine.sqlite.backend import Sqlite
 from forebay.engine.sqlite.sharing import Files
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
-from forebay.model.errors import EngineUnreachable
+from forebay.model.errors import EngineError, EngineUnreachable
 from forebay.model.ids import new_id
 from forebay.model.message import Message
 
@@ -106,3 +107,19 @@ def test_a_place_in_the_line_that_nobody_wants_any_more_blocks_nobody(engine, ho
     drive(other.open())
     assert [receipt.fate for receipt in publish(other)] == [Fate.ACCEPTED]
     drive(other.close())
+
+
+@pytest.mark.parametrize("what", ["os.dup", "threading.Thread.start"])
+def test_whoever_cannot_even_wait_for_lack_of_room_waits_the_next_time(engine, holder, monkeypatch, what):
+    """No descriptor or thread left, at the first time that the lock is not free: nothing is held up by that later."""
+    with monkeypatch.context() as full:
+
+        def none_left(*_args):
+            raise OSError(errno.EMFILE, "none left")
+
+        full.setattr(what, none_left)
+        with pytest.raises((EngineError, OSError)):
+            publish(engine)
+    holder.kill()
+    holder.wait()
+    assert [receipt.fate for receipt in publish(engine)] == [Fate.ACCEPTED]

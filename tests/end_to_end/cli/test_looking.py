@@ -102,7 +102,7 @@ def test_a_paused_queue_keeps_its_messages_until_it_is_resumed(full):
     id_ = full.enqueue("nap", "0")
     assert full("queues", "slow").out.splitlines()[1].endswith("ago: provider is down")
     refused = full("result", id_, "--wait", "500ms", code=1)  # long enough for an open queue, far too short to be sure
-    assert full.state(id_) == "ready", refused
+    assert full.state(id_) == "parked", refused
     assert full("resume", "slow", "clicks", "-o", "ndjson").rows == [
         {"queue": "slow", "paused": False},
         {"queue": "clicks", "paused": False},

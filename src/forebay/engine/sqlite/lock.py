@@ -109,8 +109,8 @@ class _StandIn:
         with self._guard:
             self._deserted = False
             if not self.waits:
+                self._start()  # first: where there is no descriptor or thread for it, nobody waits
                 self.waits = True
-                self._start()
                 self._asked.release()
 
     def _desert(self) -> bool:
@@ -123,7 +123,12 @@ class _StandIn:
     def _start(self) -> None:
         if self._fd < 0:
             self._fd = os.dup(self._theirs)
-            threading.Thread(target=self._run, name="forebay-lock", daemon=True).start()
+            try:
+                threading.Thread(target=self._run, name="forebay-lock", daemon=True).start()
+            except BaseException:
+                os.close(self._fd)
+                self._fd = -1
+                raise
 
     def _run(self) -> None:
         while not self._closed:
