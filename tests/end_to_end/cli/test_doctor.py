@@ -163,3 +163,12 @@ def test_a_newer_schema_is_refused_by_every_command(shell):
         assert "upgrade Forebay" in shell(*words, code=3).complaint
     assert findings(shell, code=3)["schema"][0] == "fail"
     assert "upgrade Forebay" in shell("worker", code=3).err or "upgrade Forebay" in shell("worker", code=2).err
+
+
+def test_the_sql_of_a_schema_is_printed_where_there_is_any(shell):
+    assert (
+        "has no SQL to print: run `forebay migrate` without --dump-sql"
+        in shell("migrate", "--dump-sql", code=2).complaint
+    )
+    postgres = shell("migrate", "--dump-sql", "--url", "postgresql://127.0.0.1/shop")
+    assert postgres.out.startswith("create schema")

@@ -193,3 +193,20 @@ def test_a_purge_of_a_queue_is_one_line_of_the_audit(shell):
     shell.enqueue("greet", "later", "--delay", "1h")
     shell("purge", "default", "--state", "scheduled", "--yes")
     assert shell("audit", "-o", "json").json[0]["target"] == "queue default, state scheduled"
+
+
+def test_a_task_or_a_key_is_paused_and_resumed(full):
+    full("pause", "--task", "nap", "--reason", "broken")
+    full("pause", "--key", "tenant-7")
+    id_ = full.enqueue("nap", "0")
+    assert "broken" in full("why", id_).out
+    full("result", id_, "--wait", "500ms", code=1)
+    assert full.state(id_) == "parked"
+    full("resume", "--key", "tenant-7")
+    full("resume", "--task", "nap")
+    assert full("result", id_, "--wait", "30s").json == "rested"
+
+
+def test_a_worker_runs_on_the_loop_that_is_asked_for(shell, full):
+    assert full("worker", "--loop", "asyncio", "--burst", "-Q", "clicks").out == ""
+    assert "invalid value" in full("dev", "--loop", "trio", code=2).complaint
