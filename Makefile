@@ -11,6 +11,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN     := $(VENV)/.ready-to-run
 WORK    := $(VENV)/.ready-to-work
 BENCH   := $(VENV)/.ready-to-bench
+# Tests wait for processes as much as they work, so one more than there are cores.
+JOBS    ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -27,7 +29,7 @@ conformance: $(WORK) servers ## what the contract promises, verbs by engines, as
 	@$(BIN)/python tools/conformance.py $(ARGS)
 
 pytest: $(WORK) ## the tests alone, a file to each core; ARGS='-k lease -x' goes to pytest
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: style lengths layers mypy pyright ## all gates; `make -k check` does not stop at the first
 
