@@ -23,7 +23,7 @@ def test_messages_of_a_killed_worker_start_again_on_the_same_host_none_lost_none
         os.kill(victim.pid, signal.SIGKILL)
         again = [place.noted(handle, attempt=2)[0] for handle in handles if handle.id in held]
         assert all(isinstance(handle.result(30), int) for handle in handles)
-        assert {note.attempt for note in place.read() if note.id not in held} == {1}
+        assert {note.attempt for note in place.read() if note.id not in held} <= {1}  # it may have held all of them
         until(lambda: len(fleet.pids()) == 2, "the killed worker's successor")
         assert victim.pid not in fleet.pids()
     assert place.overlaps() == []
