@@ -133,7 +133,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except BaseException as error:  # the last frame of the program: whatever it is ends as a line
         if isinstance(error, SystemExit) or (shared.debug and not isinstance(error, KeyboardInterrupt | click.Abort)):
             raise
-        return failing.report(error)
+        failed = failing.report(error)
+        _end_quietly()
+        return failed
     return code if isinstance(code, int) else 0
 
 
@@ -142,6 +144,15 @@ def _open_what_is_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - as long as we run
+
+
+def _end_quietly() -> None:
+    """What cannot be written any more (a full disk) is told by now, and is not to be tried again at the end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            _leave_quietly(stream)
 
 
 def _leave_quietly(stream: TextIO) -> None:
