@@ -1,6 +1,9 @@
 """Processes as the kernel sees them (Linux): who lives, below whom, with what environment, at what cost."""
 
+import fcntl
 import os
+import signal
+import time
 from pathlib import Path
 
 
@@ -16,6 +19,16 @@ def state_of(pid: int) -> str:
 def alive(pid: int) -> bool:
     """Whether it runs; a zombie does not."""
     return state_of(pid) not in ("", "Z")
+
+
+def freeze(database: Path, *victims: int) -> None:
+    """Stop processes as Ctrl-Z does, at a moment when none of them holds the write lock of that SQLite file."""
+    with Path(f"{database}-lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for pid in victims:
+            os.kill(pid, signal.SIGSTOP)
+        while any(state_of(pid) != "T" for pid in victims):
+            time.sleep(0.001)
 
 
 def parent_of(pid: int) -> int:

@@ -30,6 +30,13 @@ _IMPORTING = frozenset({"importlib._bootstrap", "importlib._bootstrap_external"}
 _LOCKING = frozenset({"acquire", "release", "_acquireLock", "_releaseLock", "handle", "flush"})
 
 
+class _Nothing(BaseException):
+    """Raised and caught at once: see `Mark._take_back`."""
+
+
+_NOTHING_TO_RAISE = ctypes.py_object(_Nothing)
+
+
 class Mark:
     """What may be raised in the thread that makes it, and when. As a context manager: not now.
 
@@ -63,7 +70,18 @@ class Mark:
             self._depth = 1
             if self._struck:
                 self._struck = False
-                _raise_in(self._thread, None)
+                self._take_back()
+
+    def _take_back(self) -> None:
+        """What was raised from outside and has not arrived does not.
+
+        CPython 3.11 goes on believing that something is to be raised until something is: its checks stay on the slow
+        way, and a debugger or a measure of coverage makes the whole process hang at its next call. So something is.
+        """
+        _raise_in(self._thread, None)
+        if sys.version_info < (3, 12):
+            with contextlib.suppress(_Nothing):
+                _raise_in(ctypes.c_ulong(self.thread), _NOTHING_TO_RAISE)
 
     def strike(self, whom: object, kind: type[BaseException]) -> None:
         """Raise `kind` in this thread if it is `whom`'s: now, or as soon as it is in the user's code again.

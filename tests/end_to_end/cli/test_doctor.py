@@ -7,6 +7,7 @@ import pytest
 
 from end_to_end.cli.shell import eventually, sqlite
 from forebay.engine.sqlite.schema import newest
+from proc import freeze
 
 
 def findings(shell, *words: str, code: int = 0) -> dict[str, tuple[str, str]]:
@@ -61,8 +62,7 @@ def test_a_worker_that_hangs_is_found(shell):
     """Frozen with its parent, it neither renews its lease nor leaves; nobody else is there to bury it."""
     with shell.worker(FOREBAY_LEASE="1s") as worker:
         (row,) = shell("workers", "-o", "json").json
-        os.kill(worker.process.pid, signal.SIGSTOP)
-        os.kill(row["pid"], signal.SIGSTOP)
+        freeze(shell.folder / "forebay.db", worker.process.pid, row["pid"])
         try:
             found = eventually(lambda: (f := findings(shell, code=0))["workers"][0] == "warn" and f, "a lost worker")
             assert "1 lost, and nobody made what they held ready again yet" in found["workers"][1]

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from fleet import Fleet, until
-from proc import alive, descriptors, parent_of, pids, state_of
+from proc import alive, descriptors, freeze, parent_of, pids, state_of
 
 
 def test_messages_of_a_killed_worker_start_again_on_the_same_host_none_lost_none_twice_at_a_time(place, capsys):
@@ -17,7 +17,7 @@ def test_messages_of_a_killed_worker_start_again_on_the_same_host_none_lost_none
         for handle in handles:
             place.noted(handle)
         victim = max(fleet.workers(), key=lambda row: len(place.ask("held", row.worker)))
-        os.kill(victim.pid, signal.SIGSTOP)  # so that what it holds is what it holds when it dies
+        freeze(place.folder / "queue.db", victim.pid)  # so that what it holds is what it holds when it dies
         held = {delivery.id for delivery in place.ask("held", victim.worker)}
         killed = time.monotonic()
         os.kill(victim.pid, signal.SIGKILL)
@@ -164,12 +164,13 @@ def test_a_worker_that_cannot_write_beside_a_second_library_is_replaced_with_the
 
 def test_a_supervisor_does_not_grow_with_the_workers_that_it_buries(place):
     with place.fleet("-p", "4") as fleet:
-        files = descriptors(fleet.pid)
-        first = fleet.pids()
-        for pid in first:
-            os.kill(pid, signal.SIGKILL)
-        until(lambda: len(fleet.pids() - first) == 4, "four successors")
-        until(lambda: descriptors(fleet.pid) == files, "as many open files as before")
+        files = descriptors(fleet.pid)  # give or take what it has open for a moment
+        for _ in range(3):
+            buried = fleet.pids()
+            for pid in buried:
+                os.kill(pid, signal.SIGKILL)
+            until(lambda buried=buried: len(fleet.pids() - buried) == 4, "four successors")
+        until(lambda: descriptors(fleet.pid) < files + 4, "as many open files as before, not one for each of twelve")
         assert not [pid for pid in fleet.everybody() if state_of(pid) == "Z"]
 
 
@@ -253,8 +254,7 @@ def test_a_frozen_fleet_that_comes_back_settles_nothing(make_place):
         handles = [place.crew.nap.enqueue(1.0), place.crew.doze.enqueue(1.0)]
         for handle in handles:
             place.noted(handle)
-        for pid in (frozen.pid, worker):
-            os.kill(pid, signal.SIGSTOP)
+        freeze(place.folder / "queue.db", frozen.pid, worker)
         with place.fleet("-p", "1") as other:
             for handle in handles:
                 place.noted(handle, count=2)

@@ -11,7 +11,7 @@ import pytest
 from fleet import Place, until
 from forebay.model.lifecycle import State
 from forebay.store.records import Query
-from proc import alive
+from proc import alive, freeze
 
 
 def started(place, *handles):
@@ -183,7 +183,7 @@ def test_a_stopped_fleet_leaves_no_process_and_no_socket_behind(place):
 def test_a_worker_process_that_is_stopped_is_told_by_the_log_within_seconds_and_again_when_it_goes_on(place):
     with place.fleet() as fleet:
         (pid,) = fleet.pids()
-        os.kill(pid, signal.SIGSTOP)
+        freeze(place.folder / "queue.db", pid)
         try:
             until(lambda: f"(process {pid}) has not reported for" in fleet.said, "the log's word of silence")
         finally:

@@ -1,5 +1,7 @@
 """Raising in a thread from outside: it arrives, in the user's code alone, and never in what comes after."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -143,3 +145,24 @@ def test_a_signal_handler_raises_in_the_users_code_and_waits_for_the_end_of_ours
     thread.start()
     thread.join(10)
     assert seen == ["still here"]
+
+
+STRUCK_TOO_LATE_THEN_TRACED = """
+import ctypes, sys, threading
+from forebay.engine.shield import Mark
+
+waiting = threading.Event()
+elsewhere = threading.Thread(target=waiting.wait, daemon=True)
+elsewhere.start()
+mark = Mark()
+mark.serve("a task")
+mark._thread = ctypes.c_ulong(elsewhere.ident)  # where the strike goes, and does not arrive as long as it waits
+mark.expose(mark.strike, "a task", KeyboardInterrupt)
+sys.settrace(lambda *_: None)
+elsewhere.is_alive()
+"""
+
+
+def test_after_a_strike_that_came_too_late_a_debugger_or_a_measure_of_coverage_still_works():
+    """On Python 3.11 the process would hang at the first call that is traced."""
+    subprocess.run([sys.executable, "-c", STRUCK_TOO_LATE_THEN_TRACED], check=True, timeout=60)
