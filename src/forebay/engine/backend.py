@@ -75,7 +75,7 @@ class Scripted(Protocol):
 class Transacts(Protocol):
     """Publishing with the caller's own changes, in one transaction: both happen, or neither."""
 
-    def owns(self, connection: Any) -> bool:
+    async def owns(self, connection: Any) -> bool:
         """Whether this connection leads to the very place where this engine keeps its messages."""
         ...
 

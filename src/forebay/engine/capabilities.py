@@ -56,7 +56,9 @@ HOUSE: Mapping[str, Capabilities] = MappingProxyType(
     {
         "memory": Capabilities(durable=False, shared=False),
         "sqlite": Capabilities(durable=True, shared=True, transacts=True),
-        "postgresql": Capabilities(durable=True, shared=True, steady=False, meters=False, namespaces=True),
+        "postgresql": Capabilities(
+            durable=True, shared=True, steady=False, meters=False, namespaces=True, transacts=True
+        ),
         "redis": Capabilities(durable=True, shared=True, steady=False, namespaces=True),
     }
 )

@@ -15,6 +15,13 @@ def settings(**more):
     return Settings(url=needed("postgres"), namespace=NAMESPACE, **more)
 
 
+def connect(**more):
+    """A connection of a user's own to that database; committed when it is left without an error."""
+    import psycopg
+
+    return psycopg.connect(needed("postgres"), **more)
+
+
 def run(text, values=()):
     """A statement, committed; its rows. The namespace is called forebay in it."""
     import psycopg

@@ -11,7 +11,8 @@ __all__ = ["Postgres", "backend", "build"]
 
 def backend(settings: Settings, clock: Clock) -> Backend:
     """The parts for a `postgresql://` URL, not yet opened."""
-    return of_one(build(settings, clock), ServerChecks(settings))
+    made = build(settings, clock)
+    return of_one(made, ServerChecks(settings), made.transacts)
 
 
 def build(settings: Settings, clock: Clock) -> Postgres:

@@ -20,6 +20,7 @@ from forebay.engine.postgres.results import Results
 from forebay.engine.postgres.schedules import Schedules
 from forebay.engine.postgres.settling import Settling
 from forebay.engine.postgres.topics import CANCEL, QUEUE
+from forebay.engine.postgres.transacting import Transacting
 from forebay.engine.turns import MESSAGES
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineError, EngineFull, OutcomeUnknown
@@ -130,7 +131,11 @@ class Verbs:
 
 
 class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits, NoMeters):
-    """One object that is engine and store; its parts share the database and know nothing of one another."""
+    """One object that is engine and store; its parts share the database and know nothing of one another.
+
+    Attributes:
+        transacts: publishing in transactions of the caller's own.
+    """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         database = Database(settings, clock)
@@ -142,3 +147,4 @@ class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits
         Gates.__init__(self, database)
         Schedules.__init__(self, database, self._publishing)
         Audits.__init__(self, database)
+        self.transacts = Transacting(database, self._publishing)

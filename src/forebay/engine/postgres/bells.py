@@ -191,7 +191,7 @@ class Bells:
         return bool(self._pending)
 
     def _send(self, wire: Wire) -> None:
-        told = (self._address.channel, _payloads(self._pending))
+        told = (self._address.channel, payloads(self._pending))
         wire.rows("select pg_notify($1, payload) from unnest($2::text[]) as payload", told)
         self._pending = set()
 
@@ -217,7 +217,7 @@ class Bells:
             self._any_until = now + WATCHED
 
 
-def _payloads(topics: Iterable[str]) -> list[str]:
+def payloads(topics: Iterable[str]) -> list[str]:
     """Topics, a line each, in as few notifications as they fit in."""
     payloads: list[str] = []
     for topic in sorted(topics, key=lambda topic: (not topic.startswith(WATCH), topic)):

@@ -92,6 +92,23 @@ def translate(error: BaseException, shown: str) -> BaseException:
     return ours
 
 
+def lent(error: BaseException, shown: str) -> BaseException:
+    """As `translate`, of an error on a connection that is the caller's."""
+    if isinstance(error, pg.InFailedSqlTransaction):
+        ours: ForebayError = ConfigError("in_transaction=: the transaction on this connection has failed: roll it back")
+    elif isinstance(error, pg.ReadOnlySqlTransaction):
+        ours = ConfigError(f"in_transaction=: this connection only reads ({said(error)}): use one that writes")
+    elif aside(error):
+        ours = EngineError(
+            f"{shown}: this transaction and another one are in each other's way ({said(error)}): roll it back, and "
+            "begin it again"
+        )
+    else:
+        return translate(error, shown)
+    ours.__cause__ = error
+    return ours
+
+
 def _translated(error: Exception, shown: str) -> ForebayError:
     text = said(error)
     if isinstance(error, _NO_ROOM):

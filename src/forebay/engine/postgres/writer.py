@@ -6,7 +6,7 @@ of its own: one for those who publish, one for all else, so that neither waits f
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from forebay.engine.postgres import errors
 from forebay.engine.postgres.bells import Bells
@@ -23,6 +23,22 @@ TALLIES = (
 )
 
 
+class Channel(Protocol):
+    """What statements go through."""
+
+    def begin(self) -> None:
+        """What follows happens at `commit`, or not at all."""
+        ...
+
+    def rows(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a statement."""
+        ...
+
+    def commit(self) -> None:
+        """All since `begin`."""
+        ...
+
+
 class Tx:
     """What an operation sees: the connection, the time if it is not the server's own, and what it has to account for.
 
@@ -35,7 +51,7 @@ class Tx:
 
     __slots__ = ("_sql", "_wire", "again", "alone", "counts", "ended", "now", "topics")
 
-    def __init__(self, wire: Wire, sql: Statements, now: float | None, *, again: bool, alone: bool) -> None:
+    def __init__(self, wire: Channel, sql: Statements, now: float | None, *, again: bool, alone: bool) -> None:
         self._wire, self._sql, self.now, self.again, self.alone = wire, sql, now, again, alone
         self.topics: set[str] = set()
         self.ended: list[str] = []

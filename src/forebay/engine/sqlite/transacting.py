@@ -35,7 +35,7 @@ class Transacting:
         self._db = database
         self._pending: weakref.WeakKeyDictionary[apsw.Connection, set[str]] = weakref.WeakKeyDictionary()
 
-    def owns(self, connection: Any) -> bool:
+    async def owns(self, connection: Any) -> bool:
         """See `Transacts.owns`."""
         return theirs.leads_to(connection, self._db.path)
 

@@ -94,4 +94,4 @@ class TestTransacts:
         """One to its own place, and nothing else."""
         owns = transacts(kit).owns
         with begin(kit.backend) as connection:
-            assert (owns(connection), owns(object())) == (True, False)
+            assert (kit.run(owns(connection)), kit.run(owns(object()))) == (True, False)

@@ -16,6 +16,7 @@ declare
     start double precision := coalesce(due_, t + delay_);
     life double precision := ttl_;
     accepted integer;
+    fresh text[];
     known text[];
 begin
     if life is null then
@@ -28,24 +29,27 @@ begin
         insert into forebay.queue (name) values (queue_) on conflict do nothing;
         insert into forebay.lane (queue, lane, priority) values (queue_, lane_, priority_) on conflict do nothing;
     end if;
-    insert into forebay.message (
-        id, queue, lane, task, state, back, priority, created, due, expires, key, once, headers, attempt, lost, failure,
-        body
+    with new as (
+        insert into forebay.message (
+            id, queue, lane, task, state, back, priority, created, due, expires, key, once, headers, attempt, lost,
+            failure, body
+        )
+        select new.id, queue_, lane_, task_, case when start > t then 0 else 1 end, start > t or born < t, priority_,
+            born, case when start > t then start when born < t then born end, born + life, key_, once_, headers_,
+            attempt_, lost_, failure_, new.body
+        from unnest(ids, bodies) with ordinality as new (id, body, n) order by new.n
+        on conflict (id) do nothing returning id
     )
-    select new.id, queue_, lane_, task_, case when start > t then 0 else 1 end, start > t or born < t, priority_, born,
-        case when start > t then start when born < t then born end, born + life, key_, once_, headers_, attempt_, lost_,
-        failure_, new.body
-    from unnest(ids, bodies) with ordinality as new (id, body, n) order by new.n
-    on conflict (id) do nothing;
-    get diagnostics accepted = row_count;
+    select array_agg(new.id) into fresh from new;
     -- in a look that comes after: an end that was under way when the id was free in the one table is in the other now
     select array_agg(e.id) into known from forebay.ended e where e.id = any (ids);
-    if known is not null or accepted < cardinality(ids) then
-        delete from forebay.message m where m.id = any (known) and m.xmin = pg_current_xact_id()::xid;
-        select array_agg(i.id) into known from unnest(ids) as i (id) where not exists (
-            select from forebay.message m where m.id = i.id and m.xmin = pg_current_xact_id()::xid
-        );
-        accepted := cardinality(ids) - coalesce(cardinality(known), 0);
+    if known is not null then
+        delete from forebay.message m where m.id = any (known) and m.id = any (fresh);
+        fresh := array(select n.id from unnest(fresh) as n (id) where n.id <> all (known));
+    end if;
+    accepted := coalesce(cardinality(fresh), 0);
+    if accepted < cardinality(ids) then
+        select array_agg(i.id) into known from unnest(ids) as i (id) where i.id <> all (coalesce(fresh, '{}'));
     end if;
     if accepted > 0 then
         insert into forebay.delta (queue, lane, published, ready, scheduled)
@@ -114,10 +118,16 @@ begin
         end if;
         holder := id_;
     end if;
-    loop  -- one that is on its way out while we wait for it is none
-        select * into held from forebay.message m where m.once = once_ order by m.state = 2, m.seq limit 1 for update;
-        exit when found or not exists (select from forebay.message m where m.once = once_);
+    -- Only what is to be changed is locked, for this may be a part of a longer transaction: nobody has to wait for it to
+    -- settle what runs. One that is on its way out while we wait for it is none.
+    loop
+        exit when debounce_ <= 0;
+        select * into held from forebay.message m where m.once = once_ and m.state <> 2 order by m.seq limit 1 for update;
+        exit when found or not exists (select from forebay.message m where m.once = once_ and m.state <> 2);
     end loop;
+    if held.seq is null then
+        select * into held from forebay.message m where m.once = once_ order by m.state = 2, m.seq limit 1;
+    end if;
     if held.seq is null or (debounce_ > 0 and held.state = 2) then
         fate := case when forebay.publish(
             array[id_], array[body_], queue_, task_, lane_, priority_, delay_,

@@ -1,0 +1,180 @@
+"""A connection that the caller brings: under whatever library, the driver's, if messages can be published on it now.
+
+Libraries are known by their shape, and none of them is imported here. Each thing that is wrong is one error, before
+anything is written. Where a library begins its transaction with the first statement, ours may be the first.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from psycopg.pq import PipelineStatus, TransactionStatus
+
+from forebay.engine.postgres.borrowed import Borrowed, OfAsyncpg, OfAsyncPsycopg, OfPsycopg, OfPsycopg2
+from forebay.engine.waiting import blocking
+from forebay.model.errors import ConfigError
+
+_TAKES = (
+    "in_transaction= takes a connection to the PostgreSQL database of the queue: of psycopg, asyncpg, psycopg2, "
+    "SQLAlchemy (a Connection or a Session, asynchronous ones too) or Django"
+)
+_BEGIN = {
+    "psycopg": "enqueue within `with connection.transaction():`",
+    "psycopg, asynchronous": "enqueue within `async with connection.transaction():`",
+    "asyncpg": "enqueue within `async with connection.transaction():`",
+    "psycopg2": "enqueue within `with connection:`, and leave its autocommit off",
+}
+_NONE_OPEN = "in_transaction=: no transaction is open on this connection, which commits each statement by itself"
+_FAILED = "in_transaction=: the transaction on this connection has failed: roll it back, and begin it again"
+_CLOSED = "in_transaction=: this connection is closed: enqueue before the commit"
+_ASYNC_SESSIONS = {"sqlalchemy.AsyncSession", "sqlalchemy.async_scoped_session"}
+_SESSIONS = {"sqlalchemy.Session", "sqlalchemy.scoped_session"}
+_DJANGO = {"django.BaseDatabaseWrapper", "django.ConnectionProxy"}
+
+
+async def borrow(connection: Any) -> Borrowed:
+    """The driver's connection beneath, on which a transaction is open, or opens with the next statement.
+
+    Raises:
+        ConfigError: it is none, leads to no PostgreSQL, or cannot take anything now; says what to do.
+    """
+    names = _names(connection)
+    if names & _ASYNC_SESSIONS:
+        _refuse_plain_call()
+        connection = await _given_later(connection.connection)
+    elif names & _SESSIONS:
+        connection = _given(connection.connection)
+    names = _names(connection)
+    if "sqlalchemy.AsyncConnection" in names:
+        _refuse_plain_call()
+        connection = await _of_async_sqlalchemy(connection)
+    elif "sqlalchemy.Connection" in names:
+        connection = _of_sqlalchemy(connection)
+    elif names & _DJANGO:
+        connection = _of_django(connection)
+    return _of_driver(connection, _names(connection))
+
+
+def _names(thing: object) -> set[str]:
+    """The classes that something is of, as package and name."""
+    return {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(thing).__mro__}
+
+
+# --- SQLAlchemy ---
+
+
+def _given(give: Callable[[], Any]) -> Any:
+    try:
+        return give()
+    except Exception as error:
+        raise _gives_none(error) from error
+
+
+async def _given_later(give: Callable[[], Awaitable[Any]]) -> Any:
+    try:
+        return await give()
+    except Exception as error:
+        raise _gives_none(error) from error
+
+
+def _gives_none(error: Exception) -> ConfigError:
+    text = str(error).partition("\n")[0]
+    return ConfigError(f"in_transaction=: it gives no connection with an open transaction: {text}")
+
+
+def _of_sqlalchemy(connection: Any) -> Any:
+    _check_sqlalchemy(connection)
+    if not connection.in_transaction():
+        _given(connection.begin)  # as it does by itself at the first statement
+    return _given(lambda: connection.connection.driver_connection)
+
+
+async def _of_async_sqlalchemy(connection: Any) -> Any:
+    if connection.sync_connection is None:
+        raise ConfigError(f"{_CLOSED}, and after `await connection.start()`")
+    _check_sqlalchemy(connection)
+    if not connection.in_transaction():
+        await _given_later(connection.begin)
+    driver = (await _given_later(connection.get_raw_connection)).driver_connection
+    if "asyncpg.Connection" in _names(driver) and not driver.is_in_transaction():
+        await _given_later(lambda: connection.exec_driver_sql("select 1"))  # it begins the transaction no sooner
+    return driver
+
+
+def _check_sqlalchemy(connection: Any) -> None:
+    if connection.closed or connection.invalidated:
+        raise ConfigError(_CLOSED)
+    if connection.dialect.name != "postgresql":
+        raise ConfigError(f"{_TAKES}; this one is to a database of {connection.dialect.name}")
+
+
+# --- Django ---
+
+
+def _of_django(connection: Any) -> Any:
+    if connection.vendor != "postgresql":
+        raise ConfigError(f"{_TAKES}; this one ({connection.alias!r}) is to a database of {connection.vendor}")
+    if not connection.in_atomic_block and connection.autocommit:
+        raise ConfigError(f"{_NONE_OPEN}: enqueue within `with transaction.atomic():`")
+    if connection.needs_rollback:
+        raise ConfigError("in_transaction=: the transaction on this connection has failed: leave its atomic block")
+    _given(connection.ensure_connection)
+    return connection.connection
+
+
+# --- drivers ---
+
+
+def _of_driver(driver: Any, names: set[str]) -> Borrowed:
+    if "psycopg.AsyncConnection" in names:
+        _refuse_plain_call()
+        _check_psycopg(driver, "psycopg, asynchronous")
+        return OfAsyncPsycopg(driver)
+    if "psycopg.Connection" in names:
+        _check_psycopg(driver, "psycopg")
+        return OfPsycopg(driver)
+    if names & {"asyncpg.Connection", "asyncpg.PoolConnectionProxy"}:
+        _refuse_plain_call()
+        _check_asyncpg(driver)
+        return OfAsyncpg(driver)
+    if "psycopg2.connection" in names:
+        _check_status(driver, driver.info.transaction_status, "psycopg2")
+        return OfPsycopg2(driver)
+    raise ConfigError(f"{_TAKES}, not {_kind(driver)}; docs: how-to/transactions")
+
+
+def _kind(thing: object) -> str:
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+
+
+def _refuse_plain_call() -> None:
+    if blocking():
+        raise ConfigError(
+            "in_transaction=: this connection is asynchronous, and this call is not: "
+            "`await task.aenqueue(…, in_transaction=connection)`"
+        )
+
+
+def _check_psycopg(driver: Any, kind: str) -> None:
+    if not driver.closed and driver.pgconn.pipeline_status != PipelineStatus.OFF:
+        raise ConfigError("in_transaction=: this connection is in pipeline mode: enqueue before it, or after it")
+    _check_status(driver, driver.info.transaction_status, kind)
+
+
+def _check_status(driver: Any, status: int, kind: str) -> None:
+    if driver.closed or status == TransactionStatus.UNKNOWN:
+        raise ConfigError(_CLOSED)
+    if status == TransactionStatus.INERROR:
+        raise ConfigError(_FAILED)
+    if status == TransactionStatus.ACTIVE:
+        raise ConfigError(
+            "in_transaction=: this connection is busy with something else (another thread? a COPY?): one at a time"
+        )
+    if status == TransactionStatus.IDLE and driver.autocommit:
+        raise ConfigError(f"{_NONE_OPEN}: {_BEGIN[kind]}")
+
+
+def _check_asyncpg(driver: Any) -> None:
+    if driver.is_closed():
+        raise ConfigError(_CLOSED)
+    if not driver.is_in_transaction():
+        raise ConfigError(f"{_NONE_OPEN}: {_BEGIN['asyncpg']}")

@@ -1,0 +1,158 @@
+"""Publishing in the caller's own transaction: the caller's changes and the messages are committed together, or neither.
+
+Everything happens on the caller's connection, within a savepoint; the engine need not be open here. Workers are told by
+a NOTIFY in that transaction, which the server delivers at its commit.
+"""
+
+import contextlib
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+
+from forebay.engine.contract import Receipt
+from forebay.engine.postgres import errors, schema, theirs
+from forebay.engine.postgres.bells import payloads
+from forebay.engine.postgres.borrowed import Borrowed
+from forebay.engine.postgres.database import OPENING, Database
+from forebay.engine.postgres.link import Link
+from forebay.engine.postgres.publishing import Publishing, declare
+from forebay.engine.postgres.wire import Wire
+from forebay.engine.postgres.writer import Tx
+from forebay.model.errors import ConfigError
+from forebay.model.message import Message
+from forebay.model.queue import QueueSpec
+
+T = TypeVar("T")
+#: Levels of isolation at which a statement sees what is there when it begins.
+_PRESENT = ("read committed", "read uncommitted")
+
+
+class Transacting:
+    """`forebay.engine.backend.Transacts` for one schema."""
+
+    def __init__(self, database: Database, publishing: Publishing) -> None:
+        self._db, self._publishing = database, publishing
+        self._place = ""
+        self._ours: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    async def owns(self, connection: Any) -> bool:
+        """See `Transacts.owns`."""
+        try:
+            lent = await theirs.borrow(connection)
+            await lent.within(lambda: self._check_place(lent))
+        except ConfigError:
+            return False
+        return True
+
+    async def publish_in(
+        self, connection: Any, messages: Sequence[Message], queues: Sequence[QueueSpec] = ()
+    ) -> list[Receipt]:
+        """See `Transacts.publish_in`."""
+        wanted = {message.queue for message in messages}
+        specs = [spec for spec in queues if spec.name in wanted]
+
+        def publish(tx: Tx) -> list[Receipt]:
+            if specs:
+                declare(tx, specs)
+            receipts = self._publishing.publish(tx, messages)
+            self._ring(tx, messages)
+            return receipts
+
+        return await self._within(connection, publish)
+
+    def _ring(self, tx: Tx, messages: Sequence[Message]) -> None:
+        """Have those who wait told at the commit."""
+        told = self._db.address.channel, payloads(tx.topics)
+        ((isolation, _),) = tx.rows("ring", *told)
+        if isolation not in _PRESENT:
+            self._check_past(tx, messages, isolation)
+
+    def _check_past(self, tx: Tx, messages: Sequence[Message], isolation: str) -> None:
+        """A transaction that does not see what came after its beginning must not take in what ended meanwhile."""
+        if any(message.unique is not None for message in messages):
+            raise ConfigError(
+                f"in_transaction=: unique= cannot be kept in a transaction that is {isolation}, for it does not see "
+                "what others have enqueued since it began: use read committed, or leave unique out"
+            )
+        tx.rows("probe", [message.id for message in messages])  # raises if one of them is there, and cannot be seen
+        tx.rows("probe_end", [message.id for message in messages])
+
+    # --- on their connection ---
+
+    async def _within(self, connection: Any, act: Callable[[Tx], T]) -> T:
+        """Carry out `act` in the transaction that is open there: whole, or the transaction is as it was."""
+        lent = await theirs.borrow(connection)
+        try:
+            return await lent.within(lambda: self._carry_out(lent, act))
+        except Exception as error:
+            raise self._told(error) from error
+
+    def _carry_out(self, lent: Borrowed, act: Callable[[Tx], T]) -> T:
+        self._check_place(lent)
+        lent.rows("savepoint forebay")
+        try:
+            tx = Tx(lent, self._db.sql, self._db.now(), again=False, alone=False)
+            answer = act(tx)
+            tx.finish()
+        except BaseException:
+            with contextlib.suppress(Exception):
+                lent.rows("rollback to savepoint forebay")
+                lent.rows("release savepoint forebay")
+            raise
+        lent.rows("release savepoint forebay")
+        return answer
+
+    def _check_place(self, lent: Borrowed) -> None:
+        """Whether it leads to where our messages are; asked once of each connection.
+
+        Raises:
+            ConfigError: it leads elsewhere.
+            EngineUnreachable, SchemaTooOld, SchemaTooNew: nothing is prepared there.
+        """
+        if lent.driver in self._ours:
+            return
+        theirs_ = str(lent.rows(self._db.sql["place"], (self._schema,))[0][0])
+        if theirs_ != self._place:
+            self._place = self._look()  # a server that was started anew has another one
+        if theirs_ != self._place:
+            raise ConfigError(f"in_transaction=: this connection leads to {self._where(theirs_)}")
+        with contextlib.suppress(TypeError):  # some cannot be remembered, and are asked each time
+            self._ours.add(lent.driver)
+
+    @property
+    def _schema(self) -> str:
+        return f'"{self._db.address.schema}"'
+
+    def _look(self) -> str:
+        """Where our messages are, in words of the server."""
+
+        def look(wire: Wire, _: bool) -> str:
+            schema.check(wire, self._db.address, migrate=self._db.settings.migrate)
+            return str(wire.rows(self._db.sql["place"], (self._schema,))[0][0])
+
+        link = Link(self._db.address, "check")
+        try:
+            return link.run(look, OPENING)
+        finally:
+            link.close()
+
+    def _where(self, place: str) -> str:
+        server, database, name, _ = place.split("\n")
+        ours = self._place.split("\n")
+        there = f"the messages are in {self._db.address.shown}, schema {self._db.address.schema}: connect to that"
+        if server != ours[0]:
+            return f"another server (database {name}), and {there}"
+        if database != ours[1]:
+            return f"another database of that server ({name}), and {there}"
+        return f"the right database, but sees another schema there: {there}"
+
+    def _told(self, error: Exception) -> BaseException:
+        """Our error for one of a driver's."""
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        known: BaseException = error
+        if state and not isinstance(error, psycopg.Error):
+            with contextlib.suppress(KeyError):
+                known = psycopg.errors.lookup(str(state))(str(error))
+        return errors.lent(known, self._db.address.shown)
