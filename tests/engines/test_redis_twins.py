@@ -52,7 +52,7 @@ return {tat and text(tat) or '', go and text(go) or ''}
     slots=st.none() | st.integers(0, 3),
     running=st.integers(0, 4),
     tat=st.sampled_from([0.0, 1000.0, 1000.5, 1000.6, 1001.0, 5000.0]) | st.floats(999, 1002),
-    cost=st.sampled_from([0.1, 1.0, 10.0]),
+    cost=st.sampled_from([0.0, 0.1, 1.0, 10.0]),
 )
 def test_a_meter_lets_one_through_in_lua_when_it_does_in_python(lua, cost, **fields):
     meter = Meter(name="m", **fields)

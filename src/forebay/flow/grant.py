@@ -35,16 +35,20 @@ def tolerance(meter: Meter) -> float:
 
 
 def grant(meter: Meter, now: float, want: int, cost: float = 1.0) -> Grant:
-    """Of `want` messages of `cost` each, how many may start at `now`."""
+    """Of `want` messages of `cost` each, how many may start at `now`.
+
+    Whoever comes waits for what came before it, whatever it costs itself; its own cost is waited for by the next.
+    """
     free = want if meter.slots is None else max(0, min(want, meter.slots - meter.running))
     step, ahead = cost / meter.rate if meter.rate else 0.0, tolerance(meter)
     first = max(meter.tat, now)
-    late = now - (first - ahead) if step else 0.0
+    late = now - (first - ahead)
     n = (min(free, int(late / step) + 1) if step else free) if late >= 0 else 0
     full = meter.slots is not None and meter.running + n >= meter.slots
-    return Grant(
-        n, first + n * step if step else meter.tat, None if full else first + n * step - ahead if step else now
-    )
+    tat = first + n * step
+    if not meter.rate:
+        return Grant(n, meter.tat, None if full else now)
+    return Grant(n, tat, None if full else tat - ahead)
 
 
 def through(meters: Sequence[Meter], now: float, costs: Sequence[float]) -> tuple[int, list[Meter]]:

@@ -75,7 +75,7 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             seconds from now.
         max_wait: with `debounce`: never due later than this many seconds after the first of them was accepted.
         meters: names of further meters that it passes (`model.meter`); it passes at most four in all.
-        cost: how much it takes from the rate of each meter.
+        cost: how much it takes from the rate of each meter; 0 takes nothing, and waits its turn like all others.
         carried: its history, if it comes from somewhere else; None for one that begins here.
     """
 

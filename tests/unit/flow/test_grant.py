@@ -12,7 +12,7 @@ from forebay.model.meter import Meter
 
 rates = st.sampled_from([0.1, 0.5, 1.0, 2.0, 7.0, 50.0, 1000.0])
 bursts = st.none() | st.sampled_from([1.0, 2.0, 10.0, 500.0])
-costs = st.sampled_from([0.5, 1.0, 1.0, 3.0])
+costs = st.sampled_from([0.0, 0.5, 1.0, 1.0, 3.0])
 
 
 class Bucket:
@@ -98,6 +98,16 @@ def test_several_meters_let_through_what_the_strictest_does(bounds, line):
         assert meter.tat == pytest.approx(other.tat)
 
 
+def test_what_costs_nothing_waits_like_all_others_and_takes_nothing_from_the_rate():
+    meter = Meter(name="m", rate=1.0)
+    meter = replace(meter, tat=grant(meter, 5000.0, 1).tat)
+    answer = grant(meter, 5000.0, 9, cost=0.0)
+    assert (answer.n, answer.tat, answer.again) == (0, meter.tat, 5001.0 - LATE)
+    answer = grant(meter, 5001.0, 9, cost=0.0)
+    assert answer.n == 9
+    assert grant(replace(meter, tat=answer.tat), 5001.0, 9).n == 1
+
+
 def test_after_a_quiet_time_a_burst_starts_at_once_and_no_more_is_saved_up():
     meter = Meter(name="m", rate=1.0, burst=10.0)
     assert grant(meter, 5000.0, 100).n == 10
@@ -111,7 +121,6 @@ def test_a_meter_without_bounds_lets_everything_through_and_slots_bound_what_run
     answer = grant(Meter(name="m", slots=3, running=1), 5.0, 7)
     assert (answer.n, answer.again) == (2, None)
     assert grant(Meter(name="m", slots=1, running=4), 5.0, 7).n == 0
-    assert grant(Meter(name="m", rate=1.0, tat=99.0), 5.0, 7, 0.0).n == 7, "what costs nothing waits for no rate"
 
 
 def test_why_is_in_words_that_a_person_reads():

@@ -85,6 +85,17 @@ class TestRates:
         kit.advance(1)
         assert kit.take() == ["next"]
 
+    def test_what_costs_nothing_takes_nothing_and_waits_like_all_others(self, kit: Kit) -> None:
+        """Each waits for what started before it, and its own cost is waited for by the next."""
+        kit.declare(rate=1)
+        kit.publish("a")
+        assert kit.take() == ["a"]
+        kit.publish("free", "freer", cost=0.0)
+        kit.publish("b")
+        assert kit.take() == []
+        kit.advance(1)
+        assert kit.take() == ["free", "freer", "b"]
+
     def test_a_waiter_wakes_when_the_rate_allows_the_next(self, live: Kit) -> None:
         """Nobody has to poll for it."""
         live.declare(rate=5)
