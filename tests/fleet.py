@@ -115,6 +115,9 @@ class Place:
         try:
             fleet.wait_until_up(fleet.processes if ready is None else ready)
             yield fleet
+        except BaseException:
+            print(f"{fleet.log.name}:\n{fleet.said}")  # with the failure
+            raise
         finally:
             fleet.end()
 

@@ -58,7 +58,7 @@ class Child:
 
     def __init__(self, link: Link, id_: str, options: WorkerOptions, app: Forebay) -> None:
         self._link, self._id, self._options, self._app = link, id_, options, app
-        self._signals = Counter[int]()
+        self._signals, self._parent = Counter[int](), os.getppid()
         self._term = asyncio.Event()
         self._now = asyncio.Event()
         self._orphaned = threading.Event()
@@ -74,12 +74,13 @@ class Child:
             ForebayError: it cannot start, or a part of it cannot go on.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPS:
             signal.signal(number, signal.SIG_DFL)  # nothing is held yet: it may go at once, whatever hangs
         os.register_at_fork(after_in_child=lambda: loop.call_soon(os._exit, 0))  # a task's child is no second worker
         await self._app.open()
         settings = absolute(self._app.settings)  # before the user's code goes anywhere else
         worker = Worker(self._app, self._options, self._id, self._stuck)
+        worker.orphaned = self._parent_ended  # else it would take what another one hands back for the same reason
         worker.announce = lambda hook: self._link.send(Within(hook=hook))
         dump_on_quit(loop, worker.pools.dump)
         await worker.start(self._listen)
@@ -206,6 +207,9 @@ class Child:
             threading.Event().wait(FAREWELL)
         end_with_session()
         os._exit(BROKEN)
+
+    def _parent_ended(self) -> bool:
+        return os.getppid() != self._parent
 
     def _hurry(self) -> None:
         how = "as it was told to" if self._told else "without a word, which counts as a lost worker for what runs here"

@@ -108,9 +108,11 @@ class Offspring:
 
         Args:
             heard: the signal that said so here, if one did. It may have reached all processes at once (`pkill`,
-                systemd), so the child hears another one, and counts each by itself; until it has started, TERM ends it.
+                systemd), so the child hears another one, and counts each by itself. Until it has started, either ends
+                it; HUP may be ignored there if this process was started by `nohup`.
         """
-        self.signal(signal.SIGTERM if heard == signal.SIGHUP or self.beat is None else signal.SIGHUP)
+        deaf = self.beat is None and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        self.signal(signal.SIGTERM if heard == signal.SIGHUP or deaf else signal.SIGHUP)
 
     def kill(self, verdict: Mapping[str, Outcome]) -> None:
         """End it now; the first reason for that stands."""

@@ -61,8 +61,8 @@ class Worker:
 
     Attributes:
         announce: told of the hook of its start or end that it is in, and of "" after it.
-        begin, ends: where messages begin, and where ends are told.
-        pools: where messages run.
+        orphaned: whether whoever it works for has ended; it takes nothing new then.
+        begin, pools, ends: where messages begin, where they run, and where ends are told.
         time: the store's, as far as it is known here.
     """
 
@@ -88,9 +88,9 @@ class Worker:
         self._feeds, self._calls, self._batches = self._make_feeds()
         self._tasks, self._services = list[asyncio.Task[Any]](), list[asyncio.Task[Any]]()
         self._idle = asyncio.Event()
-        self._heard, self._holds = time.monotonic(), False
-        self._hook, self._hook_since = "", 0.0
+        self._heard, self._holds, self._hook, self._hook_since = time.monotonic(), False, "", 0.0
         self.announce: Callable[[str], object] = str
+        self.orphaned: Callable[[], bool] = bool
 
     def _make_feeds(self) -> tuple[list[Feed], Calls[Batch, None], list[Batches]]:
         """Queues of raw messages by their consumer, process work by the processes, all else by the slots.
@@ -376,8 +376,8 @@ class Worker:
                 part.revoke(ids)
 
     def held(self) -> bool:
-        """No leases while outcomes pile up."""
-        return self._settler.pending > UNSETTLED
+        """No leases while outcomes pile up, nor for nobody."""
+        return self._settler.pending > UNSETTLED or self.orphaned()
 
     def _done(self, run: Run, result: Outcome) -> None:
         self._runs.finish(run, result)
