@@ -28,8 +28,8 @@ servers: ## start the servers that tests run on, where they can be had; what is 
 conformance: $(WORK) servers ## what the contract promises, verbs by engines, as a table; ARGS='-k lease' goes to pytest
 	@$(BIN)/python tools/conformance.py $(ARGS)
 
-pytest: $(WORK) ## the tests alone, a file to each core; ARGS='-k lease -x' goes to pytest
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+pytest: $(WORK) ## the tests alone, on all cores; ARGS='-k lease -x' goes to pytest
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: style lengths layers mypy pyright ## all gates; `make -k check` does not stop at the first
 
