@@ -7,6 +7,7 @@ thread, between any two steps, and Ctrl-C is one that raises. Nothing else is he
 import threading
 from collections.abc import Callable
 from importlib import import_module
+from operator import is_
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,27 @@ _NUMBERS: tuple[int, ...] = tuple(sorted(_signal.valid_signals()))
 _had = _signal.getsignal
 _MAIN = threading.main_thread().ident
 _now: list["Quiet"] = []  # of the one main thread of this process
+
+Handler = Callable[[int, FrameType | None], Any]
+
+
+class _Handlers:
+    """Which signals are handled in Python, and how. All are asked each time, and sorted only after a change."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[Any, ...] = ()
+        self._found: list[tuple[int, Handler]] = []
+
+    def now(self) -> list[tuple[int, Handler]]:
+        """By number; not to be changed."""
+        seen = tuple(map(_had, _NUMBERS))
+        if not self._seen or not all(map(is_, seen, self._seen)):
+            self._found = [(number, had) for number, had in zip(_NUMBERS, seen, strict=True) if callable(had)]
+            self._seen = seen
+        return self._found
+
+
+_handlers = _Handlers()
 
 
 def main() -> bool:
@@ -34,13 +56,13 @@ class Quiet:
     __slots__ = ("_came", "_kept", "over")
 
     def __init__(self) -> None:
-        self._kept: list[tuple[int, Callable[[int, FrameType | None], Any]]] = []
-        self._came: list[tuple[Callable[[int, FrameType | None], Any], int, FrameType | None]] = []
+        self._kept: list[tuple[int, Handler]] = []
+        self._came: list[tuple[Handler, int, FrameType | None]] = []
         self.over = True  # until all are put off: who is struck on the way leaves no signal kept for nobody
 
     def __enter__(self) -> Self:
         try:
-            for number, handler in [(number, had) for number in _NUMBERS if callable(had := _had(number))]:
+            for number, handler in _handlers.now():
                 self._kept.append((number, handler))
                 _signal.signal(number, _Later(self, handler))
             _now.append(self)
@@ -82,7 +104,7 @@ class Quiet:
             if self._kept:
                 self._restore()
 
-    def put_off(self, handler: Callable[[int, FrameType | None], Any], number: int, frame: FrameType | None) -> None:
+    def put_off(self, handler: Handler, number: int, frame: FrameType | None) -> None:
         """A signal came; one that comes too early or too late is handled at once."""
         if self.over:
             handler(number, frame)
@@ -95,7 +117,7 @@ class _Later:
 
     __slots__ = ("_handler", "_quiet")
 
-    def __init__(self, quiet: Quiet, handler: Callable[[int, FrameType | None], Any]) -> None:
+    def __init__(self, quiet: Quiet, handler: Handler) -> None:
         self._quiet, self._handler = quiet, handler
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
