@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 from forebay.engine.contract import Engine, Receipt
 from forebay.model.finding import Finding
 from forebay.model.message import Message
+from forebay.model.passage import Passage
 from forebay.model.queue import QueueSpec
 from forebay.store.contract import (
     Audits,
@@ -24,6 +25,7 @@ from forebay.store.contract import (
     Store,
     Workers,
 )
+from forebay.store.records import Load, Route
 
 
 class Checks(Protocol):
@@ -97,12 +99,80 @@ class Transacts(Protocol):
         ...
 
 
+#: What is told to whoever moved messages by a route before somebody else began to.
+OVERTAKEN = (
+    "another `forebay move` between these two has begun meanwhile, and goes on with what this one left: let it finish, "
+    "then run the command again to see that nothing is left"
+)
+
+
+class Moves(Protocol):
+    """Messages that leave for another store, or come from one: `flow.crossing` says in which steps, and why so.
+
+    A part of a backend that only some engines have. Each verb is one transaction. A route leads one way between two
+    stores; whoever moves along it claims it in both, under a name made anew at every start, and from then on nobody who
+    did so before changes anything there, however late he comes.
+    """
+
+    async def named(self) -> str:
+        """The name of what this store holds, made when it is first asked for, and kept."""
+        ...
+
+    async def claim(self, route: str, mover: str, about: str = "") -> None:
+        """Only `mover` may use the route from now on; `about` says for people where it leads."""
+        ...
+
+    async def routes(self) -> list[Route]:
+        """The routes that something stands aside for, or has arrived by and is still marked."""
+        ...
+
+    async def depart(
+        self, route: str, mover: str, queue: str, *, dead: bool = False, after: int = 0, limit: int = 1000
+    ) -> Load:
+        """Take up to `limit` messages that wait, or that are dead, out of a queue, and keep them aside for the route.
+
+        In order of acceptance (dead ones: of their end) behind the place `after` of the last call; what runs is passed
+        over. Fewer if they are large (`model.passage.MOST`).
+        """
+        ...
+
+    async def aside(self, route: str, *, after: int = 0, limit: int = 1000) -> Load:
+        """What stands aside for a route, in the order in which it left, behind a place."""
+        ...
+
+    async def arrive(self, route: str, mover: str, passages: Sequence[Passage]) -> list[Receipt]:
+        """Put messages into their queues as they were, at the end of the line, and mark them; a receipt each.
+
+        Accepted: it is there, or was by this route before and is marked still. A duplicate of itself: its id is known
+        here, live or ended; it is marked. A duplicate of another one: that is live and has its unique key; nothing was
+        changed. A dead letter has no unique key to hold.
+
+        Raises:
+            EngineFull: there is no room for them; nothing was changed.
+        """
+        ...
+
+    async def forget(self, route: str, mover: str, ids: Sequence[str] | None = None) -> None:
+        """Forget what of these messages stands aside or is marked here; None: all marks."""
+        ...
+
+    async def back(self, route: str, mover: str, ids: Sequence[str]) -> list[Receipt]:
+        """Put what stands aside into its queues again; receipts as of `arrive`, of those that stood there.
+
+        One whose unique key a live message has got meanwhile stays aside.
+        """
+        ...
+
+
 class Whole(Engine, Store, Protocol):
     """Engine and store in one object."""
 
 
 class Backend(NamedTuple):
-    """The parts. `checks` is None where nothing outlives the process, `transacts` where there are no transactions."""
+    """The parts. `checks` is None where nothing outlives the process, `transacts` where there are no transactions.
+
+    `moves` is None where nothing can be moved from or to.
+    """
 
     engine: Engine
     results: Results
@@ -115,11 +185,14 @@ class Backend(NamedTuple):
     audits: Audits
     checks: Checks | None = None
     transacts: Transacts | None = None
+    moves: Moves | None = None
 
 
-def of_one(whole: Whole, checks: Checks | None = None, transacts: Transacts | None = None) -> Backend:
+def of_one(
+    whole: Whole, checks: Checks | None = None, transacts: Transacts | None = None, moves: Moves | None = None
+) -> Backend:
     """The backend of an engine that is its own store."""
-    return Backend(whole, whole, whole, whole, whole, whole, whole, whole, whole, checks, transacts)
+    return Backend(whole, whole, whole, whole, whole, whole, whole, whole, whole, checks, transacts, moves)
 
 
 #: What stands in the places of a `Backend` that have verbs.

@@ -32,6 +32,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         namespaces: several apps may share one URL, each in a namespace of its own.
         partitioned: order and parallelism come from partitions of a log.
         transacts: it can publish in a transaction of the caller's own.
+        moves: messages can be moved from it to other engines, and to it.
     """
 
     durable: bool
@@ -49,17 +50,18 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     namespaces: bool = False
     partitioned: bool = False
     transacts: bool = False
+    moves: bool = False
 
 
 #: The engines of this house, by the scheme of their URL.
 HOUSE: Mapping[str, Capabilities] = MappingProxyType(
     {
         "memory": Capabilities(durable=False, shared=False),
-        "sqlite": Capabilities(durable=True, shared=True, transacts=True),
+        "sqlite": Capabilities(durable=True, shared=True, transacts=True, moves=True),
         "postgresql": Capabilities(
-            durable=True, shared=True, steady=False, meters=False, namespaces=True, transacts=True
+            durable=True, shared=True, steady=False, meters=False, namespaces=True, transacts=True, moves=True
         ),
-        "redis": Capabilities(durable=True, shared=True, steady=False, namespaces=True),
+        "redis": Capabilities(durable=True, shared=True, steady=False, namespaces=True, moves=True),
     }
 )
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
+from forebay.model.passage import Passage
 from forebay.model.sealed import FIRED_BY
 
 
@@ -146,3 +147,24 @@ class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     left: float
     lease: float = 0.0
+
+
+class Load(msgspec.Struct, frozen=True):
+    """Messages that leave together; `after` is the place to go on from, None if nothing is left behind it."""
+
+    passages: Sequence[Passage]
+    after: int | None = None
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A way from one store to another, as one of the two sees it.
+
+    Attributes:
+        about: where it leads, for people. aside: messages that have left, and may not have come there yet.
+        marked: messages that have come from there, and may still stand aside there.
+    """
+
+    name: str
+    about: str = ""
+    aside: int = 0
+    marked: int = 0

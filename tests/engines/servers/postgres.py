@@ -31,7 +31,10 @@ def run(text, values=()):
         return cursor.fetchall() if cursor.description else []
 
 
-_TABLES = ("message", "ended", "delta", "tally", "queue", "lane", "closed", "worker", "schedule", "merged", "audit")
+_TABLES = (
+    *("message", "ended", "delta", "tally", "queue", "lane", "closed", "worker", "schedule", "merged", "audit"),
+    *("passage", "mark", "route"),
+)
 
 
 @cache

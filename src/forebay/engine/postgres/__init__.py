@@ -12,7 +12,7 @@ __all__ = ["Postgres", "backend", "build"]
 def backend(settings: Settings, clock: Clock) -> Backend:
     """The parts for a `postgresql://` URL, not yet opened."""
     made = build(settings, clock)
-    return of_one(made, ServerChecks(settings), made.transacts)
+    return of_one(made, ServerChecks(settings), made.transacts, made.moves)
 
 
 def build(settings: Settings, clock: Clock) -> Postgres:

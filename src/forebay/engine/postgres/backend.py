@@ -15,6 +15,7 @@ from forebay.engine.postgres.depth import depths
 from forebay.engine.postgres.gates import Gates
 from forebay.engine.postgres.inspecting import Inspecting, fold, ripen
 from forebay.engine.postgres.leasing import Call, Leasing
+from forebay.engine.postgres.moving import Moving
 from forebay.engine.postgres.publishing import Publishing
 from forebay.engine.postgres.results import Results
 from forebay.engine.postgres.schedules import Schedules
@@ -134,7 +135,7 @@ class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits
     """One object that is engine and store; its parts share the database and know nothing of one another.
 
     Attributes:
-        transacts: publishing in transactions of the caller's own.
+        transacts: publishing in transactions of the caller's own. moves: moving to other stores, and from them.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -148,3 +149,4 @@ class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits
         Schedules.__init__(self, database, self._publishing)
         Audits.__init__(self, database)
         self.transacts = Transacting(database, self._publishing)
+        self.moves = Moving(database)

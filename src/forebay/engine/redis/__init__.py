@@ -16,7 +16,8 @@ __all__ = ["Redis", "backend", "build"]
 
 def backend(settings: Settings, clock: Clock) -> Backend:
     """The parts for a `redis://`, `rediss://`, `unix://` or `valkey://` URL, not yet opened."""
-    return of_one(build(settings, clock), ServerChecks(Address(settings)))
+    made = build(settings, clock)
+    return of_one(made, ServerChecks(Address(settings)), moves=made.moves)
 
 
 def build(settings: Settings, clock: Clock) -> Redis:

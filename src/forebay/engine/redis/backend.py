@@ -14,6 +14,7 @@ from forebay.engine.redis.connections import Connections, declare
 from forebay.engine.redis.depth import depths
 from forebay.engine.redis.leasing import Leasing
 from forebay.engine.redis.meters import Metering
+from forebay.engine.redis.moving import Moving
 from forebay.engine.redis.publishing import Publishing
 from forebay.engine.redis.roles import Keeping, Seeing
 from forebay.engine.redis.room import Room
@@ -38,7 +39,8 @@ class Verbs:
     def __init__(self, connections: Connections, settling: Settling) -> None:
         settings = connections.settings
         self._server, self._settling = connections, settling
-        self._publishing = Publishing(connections.mark, Room(settings.max_size, connections.used))
+        self._room = Room(settings.max_size, connections.used)
+        self._publishing = Publishing(connections.mark, self._room)
         self._leasing = Leasing(connections.mark, connections.times, settling, settings.result_ttl)
 
     async def open(self) -> None:
@@ -131,7 +133,11 @@ def _upcoming(batch: Batch, queues: Sequence[str]) -> Reading[float]:
 
 
 class Redis(Verbs, Seeing, Keeping, Metering):
-    """One object that is engine and store; its parts share the connections and know nothing of one another."""
+    """One object that is engine and store; its parts share the connections and know nothing of one another.
+
+    Attributes:
+        moves: moving to other stores, and from them.
+    """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         connections = Connections(settings, clock)
@@ -140,3 +146,4 @@ class Redis(Verbs, Seeing, Keeping, Metering):
         Seeing.__init__(self, connections)
         Keeping.__init__(self, connections)
         Metering.__init__(self, connections)
+        self.moves = Moving(connections, self._room)

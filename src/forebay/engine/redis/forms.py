@@ -13,9 +13,9 @@ from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
 from forebay.store.records import Found
 
-_HEAD = Struct(">BQddI")  # unique, seq, created, expires, size of the route
-_RUN = Struct(">BQId")  # unique, fence, attempt, started
-_END = Struct(">BddQH")  # state, finished, when to forget it, order, size of its last lease
+HEAD = Struct(">BQddI")  # unique, seq, created, expires, size of the route
+RUN = Struct(">BQId")  # unique, fence, attempt, started
+END = Struct(">BddQH")  # state, finished, when to forget it, order, size of its last lease
 _NUMBER = Struct(">Q")
 
 pack = msgspec.msgpack.Encoder().encode
@@ -50,6 +50,16 @@ def route(message: Message) -> bytes:
     return pack((*common, message.meters, message.cost))
 
 
+def history(past: bytes) -> History:
+    """From what stands there of one that has a history; b"" for none."""
+    return _history(past) if past else _NONE
+
+
+def cause(tail: bytes) -> str:
+    """Of what of an end the server does not look at, why."""
+    return _tail(tail)[0]
+
+
 def fence(number: int) -> bytes:
     """As the server compares them."""
     return _NUMBER.pack(number)
@@ -57,8 +67,8 @@ def fence(number: int) -> bytes:
 
 def lease_of(lease: bytes) -> tuple[int, int, float, str]:
     """Fence, attempt, start and worker."""
-    _, number, attempt, started = _RUN.unpack_from(lease)
-    return number, attempt, started, text(lease[_RUN.size :])
+    _, number, attempt, started = RUN.unpack_from(lease)
+    return number, attempt, started, text(lease[RUN.size :])
 
 
 def text(blob: bytes) -> str:
@@ -88,10 +98,10 @@ class Routes:
         ids, heads, bodies, leases, pasts = columns
         read, made = self.read, list[Delivery]()
         for n, head in enumerate(heads):
-            _, seq, created, expires, size = _HEAD.unpack_from(head)
-            end = _HEAD.size + size
-            queue, lane, priority, task, key, _ = read(head[_HEAD.size : end])
-            _, number, attempt, _ = _RUN.unpack_from(leases[n])
+            _, seq, created, expires, size = HEAD.unpack_from(head)
+            end = HEAD.size + size
+            queue, lane, priority, task, key, _ = read(head[HEAD.size : end])
+            _, number, attempt, _ = RUN.unpack_from(leases[n])
             past = pasts[n] if pasts else None
             lost, unknown = 0, None
             if past is not None:
@@ -155,17 +165,17 @@ class Stories:
     def seq(self, n: int) -> int | None:
         """The place in the order of acceptance, or of ends."""
         if (end := _at(self._ends, n)) is not None:
-            return int(_END.unpack_from(end)[3])
+            return int(END.unpack_from(end)[3])
         head = _at(self._heads, n)
-        return None if head is None else int(_HEAD.unpack_from(head)[1])
+        return None if head is None else int(HEAD.unpack_from(head)[1])
 
     def _one(self, n: int) -> Found | None:
         head = _at(self._heads, n)
         if head is None:
             return None
-        _, _, created, expires, size = _HEAD.unpack_from(head)
-        end = _HEAD.size + size
-        queue, lane, priority, task, key, unique = self._routes.read(head[_HEAD.size : end])
+        _, _, created, expires, size = HEAD.unpack_from(head)
+        end = HEAD.size + size
+        queue, lane, priority, task, key, unique = self._routes.read(head[HEAD.size : end])
         past = _at(self._pasts, n)
         history = _NONE if past is None else _history(past)
         if isinstance(history[6], str):
@@ -195,9 +205,9 @@ class Stories:
 
 
 def _ended(packed: bytes, body: bytes | None, due: float | None, history: History) -> Mapping[str, Any]:
-    code, finished, _, _, size = _END.unpack_from(packed)
-    lease = packed[_END.size : _END.size + size]
-    cause, result = _tail(packed[_END.size + size :])
+    code, finished, _, _, size = END.unpack_from(packed)
+    lease = packed[END.size : END.size + size]
+    cause, result = _tail(packed[END.size + size :])
     fate: dict[str, Any] = {
         "state": _FINAL[code], "finished": finished, "cause": cause, "result": result, "due": due,
         "attempt": history[0],

@@ -12,7 +12,7 @@ __all__ = ["Sqlite", "backend", "build"]
 def backend(settings: Settings, clock: Clock) -> Backend:
     """The parts for a `sqlite:///path` URL, not yet opened."""
     made = build(settings, clock)
-    return of_one(made, FileChecks(settings), made.transacts)
+    return of_one(made, FileChecks(settings), made.transacts, made.moves)
 
 
 def build(settings: Settings, clock: Clock) -> Sqlite:

@@ -14,6 +14,7 @@ from forebay.engine.sqlite.gates import Gates
 from forebay.engine.sqlite.inspecting import Inspecting
 from forebay.engine.sqlite.leasing import Leasing, ripen
 from forebay.engine.sqlite.meters import MeterRows
+from forebay.engine.sqlite.moving import Moving
 from forebay.engine.sqlite.publishing import Publishing
 from forebay.engine.sqlite.results import Results
 from forebay.engine.sqlite.rows import sql
@@ -116,7 +117,7 @@ class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, MeterRows, Schedule
     """One object that is engine and store; its parts share the database and know nothing of one another.
 
     Attributes:
-        transacts: publishing in transactions of the caller's own.
+        transacts: publishing in transactions of the caller's own. moves: moving to other stores, and from them.
 
     `vfs`, `boot` and `among` are for tests: see `Database`.
     """
@@ -135,3 +136,4 @@ class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, MeterRows, Schedule
         Schedules.__init__(self, database, self._publishing)
         Audits.__init__(self, database)
         self.transacts = Transacting(database)
+        self.moves = Moving(database)

@@ -31,6 +31,7 @@ from forebay.testing.conformance.lanes import TestOrdered, TestPaused, TestTurns
 from forebay.testing.conformance.lease import TestCaps, TestExpiry, TestLease, TestRotation
 from forebay.testing.conformance.many import TestMany
 from forebay.testing.conformance.meters import TestMeters, TestRates, TestSlots
+from forebay.testing.conformance.moves import TestMoves
 from forebay.testing.conformance.processes import TestDurable, TestShared
 from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUnique
 from forebay.testing.conformance.recover import TestRecover
@@ -74,6 +75,7 @@ __all__ = [
     "TestMany",
     "TestMessages",
     "TestMeters",
+    "TestMoves",
     "TestOrdered",
     "TestPark",
     "TestPaused",

@@ -126,6 +126,10 @@ class Working(Stage):
         if not all(self.settle(outcome or Ack(), delivery)):
             pytest.fail("the only delivery could not be settled")
 
+    def finish_all(self) -> None:
+        """Lease what there is, and settle it as done."""
+        self.settle(Ack(), *self.lease())
+
     def recover(self, *lost: str) -> Recovered:
         """Bury workers."""
         return self.run(self.backend.recover(lost))

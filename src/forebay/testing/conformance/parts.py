@@ -43,6 +43,7 @@ PARTS = (
     Part("store", "results", ("gates", "schedules", "audits"), (Gates, Schedules, Workers, Audits)),
     Part("lanes and meters", "meters", ("lanes", "meters"), (Meters,)),
     Part("transactions", "transacts", ("transacts",), ()),
+    Part("moving", "moves", ("moves",), ()),
 )
 
 _BY_VERB = {verb: part for part in PARTS for role in part.roles for verb in dir(role) if not verb.startswith("_")}

@@ -152,3 +152,14 @@ union all
 select id, queue, task, state, attempt, lost, priority, lane, key, once, body, headers, created, due, expires, started,
     worker, finished, result, cause, failure, progress, n, ''
 from forebay.ended;
+
+-- Moving to other stores and from them (flow.crossing): what has left its queue and is not known to have come there yet;
+-- what has come and may still stand there; who moves along a route, which is called by the names of both stores: that of
+-- this one has no mover, and '' for its route.
+create table forebay.passage (
+    n bigint generated always as identity primary key, route text not null, id text not null, body bytea not null
+) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+create unique index passage_id on forebay.passage (route, id);
+create table forebay.mark (route text not null, id text not null, primary key (route, id))
+with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+create table forebay.route (name text primary key, mover text not null, about text not null);

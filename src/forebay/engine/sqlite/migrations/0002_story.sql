@@ -169,3 +169,11 @@ select 2, seq, id, cast(id as blob), cast(queue as blob), cast(task as blob), x'
     cast(lane as blob), cast(key as blob), cast(once as blob), body, headers, created, due, late, started,
     cast(worker as blob), finished, null, cast(cause as blob), failure, progress
 from dead;
+
+-- moving to other stores and from them (flow.crossing): what has left its queue and is not known to have come there yet,
+-- and what has come and may still stand there
+-- route: who moves along it, by the name of both stores; that of this store itself has no name, and no mover
+create table passage (n integer primary key, route text not null, id text not null, body blob not null) strict;
+create unique index passage_id on passage (route, id);
+create table mark (route text not null, id text not null, primary key (route, id)) strict, without rowid;
+create table route (name text primary key, mover text not null, about text not null) strict, without rowid;

@@ -1,0 +1,1 @@
+select mover from forebay.route where name = $1 for share

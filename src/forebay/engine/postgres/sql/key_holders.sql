@@ -1,0 +1,1 @@
+select once, id from forebay.message where once = any ($1::text[])

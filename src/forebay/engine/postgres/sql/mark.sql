@@ -1,0 +1,1 @@
+insert into forebay.mark (route, id) select $1, id from unnest($2::text[]) as id
