@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tail": ("tail", "Print messages as they arrive and end."),
     "doctor": ("doctor", "Look for problems, and say what to do."),
     "healthcheck": ("workers", "Exit 0 if a worker on this host is alive and working."),
+    "move": ("move", "Move messages to another engine."),
     "backup": ("backup", "Back up the database while workers run."),
     "migrate": ("doctor", "Migrate the database schema."),
     "bench": ("bench", "Benchmark this machine."),

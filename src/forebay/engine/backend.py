@@ -152,6 +152,10 @@ class Moves(Protocol):
         """
         ...
 
+    async def marked(self, route: str, ids: Sequence[str]) -> list[str]:
+        """Which of these messages have come by this route, and are marked still."""
+        ...
+
     async def forget(self, route: str, mover: str, ids: Sequence[str] | None = None) -> None:
         """Forget what of these messages stands aside or is marked here; None: all marks."""
         ...

@@ -1,4 +1,4 @@
-"""How a message crosses from one store to another, exactly once whatever is interrupted: what stands where, and so what is next.
+"""How a message crosses from one store to another, once whatever is interrupted: what stands where, and what is next.
 
 Pure. A message is held in four places, one after another, and each step is one transaction in one of the two stores:
 
@@ -26,7 +26,7 @@ class Step(StrEnum):
 
 
 def step(*, aside: bool, marked: bool) -> Step:
-    """What is next for a message, of which is known whether it stands aside at the source and is marked at the target."""
+    """What is next for a message, if it is known whether it stands aside at the source, and is marked at the target."""
     if aside:
         return Step.FORGET_ASIDE if marked else Step.ARRIVE
     return Step.FORGET_MARK if marked else Step.NOTHING

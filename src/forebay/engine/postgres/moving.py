@@ -1,4 +1,4 @@
-"""Messages that leave for another store, or come from one. See `engine.backend.Moves`; what is when is `flow.crossing`."""
+"""Messages that leave for another store, or come from one: `engine.backend.Moves`, in the steps of `flow.crossing`."""
 
 import uuid
 from collections.abc import Sequence
@@ -81,6 +81,10 @@ class Moving:
         made = _enter(tx, [one for one in fresh if one.died is None])
         made |= _lay_down(tx, [one for one in fresh if one.died is not None])
         return [_receipt(one.id, made, held) for one in passages]
+
+    async def marked(self, route: str, ids: Sequence[str]) -> list[str]:
+        """See `Moves.marked`."""
+        return [id_ for (id_,) in await self._db.read("marked", route, list(ids))]
 
     async def forget(self, route: str, mover: str, ids: Sequence[str] | None = None) -> None:
         """See `Moves.forget`."""
@@ -214,7 +218,7 @@ def _lay_down(tx: Tx, passages: Sequence[Passage]) -> set[str]:
 
 def _forget(tx: Tx, way: tuple[str, str], ids: Sequence[str] | None) -> None:
     _check(tx, *way)
-    some = None if ids is None else list(ids)
-    if some is not None:
-        tx.rows("forget_aside", way[0], some)
-    tx.rows("forget_marks", way[0], some)
+    if ids is None:
+        tx.rows("forget_all_marks", way[0])
+    else:
+        tx.rows("forget_these", way[0], list(ids))

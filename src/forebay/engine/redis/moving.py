@@ -1,4 +1,4 @@
-"""Messages that leave for another store, or come from one. See `engine.backend.Moves`; what is when is `flow.crossing`."""
+"""Messages that leave for another store, or come from one: `engine.backend.Moves`, in the steps of `flow.crossing`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -72,6 +72,11 @@ class Moving:
         self._server.mark.see(last)
         return [_receipt(passage.id, answer) for passage, answer in zip(some, answers, strict=True)]
 
+    async def marked(self, route: str, ids: Sequence[str]) -> list[str]:
+        """See `Moves.marked`."""
+        found = await self._server.looker.carry(_called, "marked", route, *ids)
+        return [forms.text(id_) for id_ in found]
+
     async def forget(self, route: str, mover: str, ids: Sequence[str] | None = None) -> None:
         """See `Moves.forget`."""
         some = ids or ()
@@ -95,7 +100,9 @@ def _called(batch: Batch, script: str, *args: Any) -> Reading[Any]:
 
 
 def _no_room() -> list[Receipt]:
-    raise EngineFull("no room for these messages: the server uses as much memory as max_size allows; let workers catch up")
+    raise EngineFull(
+        "no room for these messages: the server uses as much memory as max_size allows; let workers catch up"
+    )
 
 
 def _mine(answer: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Messages that leave for another store, or come from one. See `engine.backend.Moves`; what is when is `flow.crossing`."""
+"""Messages that leave for another store, or come from one: `engine.backend.Moves`, in the steps of `flow.crossing`."""
 
 import uuid
 from collections import Counter
@@ -56,14 +56,17 @@ class Moving:
 
     def _arrive(self, tx: Transaction, way: tuple[str, str], passages: Sequence[Passage]) -> list[Receipt]:
         _check(tx, *way)
-        ids = rows.many(passage.id for passage in passages)
-        came = {id_ for (id_,) in tx.rows(f"select id from mark where route = ? and id {_OF_ARRAY}", (way[0], ids))}
+        came = {id_ for (id_,) in tx.rows(sql("marked"), (way[0], rows.many(one.id for one in passages)))}
         new = [passage for passage in passages if passage.id not in came]
         fates = dict(zip((one.id for one in new), self._db.room.within(tx, _admit, new), strict=True))
         receipts = [fates.get(passage.id, Receipt(passage.id)) for passage in passages]
         settled = {one.id for one in new if fates[one.id].id == one.id}
         tx.db.executemany("insert into mark (route, id) values (?, ?)", [(way[0], id_) for id_ in settled])
         return receipts
+
+    async def marked(self, route: str, ids: Sequence[str]) -> list[str]:
+        """See `Moves.marked`."""
+        return [id_ for (id_,) in self._db.read(sql("marked"), (route, rows.many(ids)))]
 
     async def forget(self, route: str, mover: str, ids: Sequence[str] | None = None) -> None:
         """See `Moves.forget`."""
@@ -74,11 +77,10 @@ class Moving:
         return await self._db.writer.submit(_back, (route, mover), ids)
 
 
-_OF_ARRAY = "in (select cast(value as text) from carray(?))"
-
-
 def _named(tx: Transaction) -> str:
-    tx.db.execute("insert into route (name, mover, about) values ('', ?, '') on conflict do nothing", (uuid.uuid4().hex,))
+    tx.db.execute(
+        "insert into route (name, mover, about) values ('', ?, '') on conflict do nothing", (uuid.uuid4().hex,)
+    )
     return str(tx.value("select mover from route where name = ''"))
 
 
@@ -103,14 +105,18 @@ def _depart(tx: Transaction, way: tuple[str, str], queue: str, after: int, limit
     lanes.stir(tx, queue, {lane: -n for lane, n in waiting.items()})
     tx.count(queue, "ready", -waiting.total())
     tx.count(queue, "scheduled", waiting.total() - len(found))
-    return _set_aside(tx, way[0], "message", found, [_passage(queue, row) for row in found], limit)
+    passages = [_passage(queue, row) for row in found]
+    _set_aside(tx, way[0], "message", found, passages)
+    return _load(found, passages, limit)
 
 
 def _depart_dead(tx: Transaction, way: tuple[str, str], queue: str, after: int, limit: int) -> Load:
     _check(tx, *way)
     found = list(_no_more(tx.db.execute(sql("depart_dead"), (queue, after, limit))))
     tx.count(queue, "dead", -len(found))
-    return _set_aside(tx, way[0], "dead", found, [_dead(queue, row) for row in found], limit)
+    passages = [_dead(queue, row) for row in found]
+    _set_aside(tx, way[0], "dead", found, passages)
+    return _load(found, passages, limit)
 
 
 def _no_more(found: Any) -> Iterator[tuple[Any, ...]]:
@@ -123,15 +129,16 @@ def _no_more(found: Any) -> Iterator[tuple[Any, ...]]:
             return
 
 
-def _set_aside(
-    tx: Transaction, route: str, table: str, found: Sequence[Any], passages: Sequence[Passage], limit: int
-) -> Load:
+def _set_aside(tx: Transaction, route: str, table: str, found: Sequence[Any], passages: Sequence[Passage]) -> None:
     tx.db.executemany(
         "insert into passage (route, id, body) values (?, ?, ?)", [(route, one.id, packed(one)) for one in passages]
     )
     tx.db.executemany(f"delete from {table} where seq = ?", [(row[0],) for row in found])  # noqa: S608 - a table of ours
-    size = sum(len(row[3]) for row in found)
-    return Load(passages, found[-1][0] if len(found) == limit or size > MOST else None)
+
+
+def _load(found: Sequence[Any], passages: Sequence[Passage], limit: int) -> Load:
+    enough = len(found) == limit or sum(len(one.body) for one in passages) > MOST
+    return Load(passages, found[-1][0] if enough else None)
 
 
 def _passage(queue: str, row: Sequence[Any]) -> Passage:
@@ -161,10 +168,10 @@ def _dead(queue: str, row: Sequence[Any]) -> Passage:
 def _admit(tx: Transaction, passages: Sequence[Passage]) -> list[Receipt]:
     """Put them into their queues; a receipt each. Those that are known, or whose key is held, change nothing."""
     ids = [passage.id for passage in passages]
-    known = {id_ for (id_,) in tx.rows(f"select id from message where id {_OF_ARRAY}", (rows.many(ids),))}
+    known = {id_ for (id_,) in tx.rows(sql("live_of"), (rows.many(ids),))}
     known |= ended(tx, ids)
     keys = rows.many(one.unique for one in passages if one.unique is not None)
-    holders: dict[str, str] = dict(tx.rows(f"select once, id from message where once {_OF_ARRAY}", (keys,)))
+    holders: dict[str, str] = dict(tx.rows(sql("key_holders"), (keys,)))
     receipts, fresh = list[Receipt](), list[Passage]()
     for passage in passages:
         key = passage.unique if passage.died is None else None
@@ -243,15 +250,14 @@ def _forget(tx: Transaction, way: tuple[str, str], ids: Sequence[str] | None) ->
     if ids is None:
         tx.db.execute("delete from mark where route = ?", (way[0],))
         return
-    for table in ("passage", "mark"):
-        tx.db.execute(f"delete from {table} where route = ? and id {_OF_ARRAY}", (way[0], rows.many(ids)))  # noqa: S608 - a table of ours
+    for statement in ("forget_aside", "forget_marks"):
+        tx.db.execute(sql(statement), (way[0], rows.many(ids)))
 
 
 def _back(tx: Transaction, way: tuple[str, str], ids: Sequence[str]) -> list[Receipt]:
     _check(tx, *way)
-    text = f"select body from passage where route = ? and id {_OF_ARRAY} order by n"  # noqa: S608 - words of ours
-    passages = [unpacked(body) for (body,) in tx.rows(text, (way[0], rows.many(ids)))]
+    passages = [unpacked(body) for (body,) in tx.rows(sql("aside_of"), (way[0], rows.many(ids)))]
     receipts = _admit(tx, passages)
     settled = [one.id for one, receipt in zip(passages, receipts, strict=True) if receipt.id == one.id]
-    tx.db.execute(f"delete from passage where route = ? and id {_OF_ARRAY}", (way[0], rows.many(settled)))  # noqa: S608
+    tx.db.execute(sql("forget_aside"), (way[0], rows.many(settled)))
     return receipts

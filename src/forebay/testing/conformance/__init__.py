@@ -31,7 +31,7 @@ from forebay.testing.conformance.lanes import TestOrdered, TestPaused, TestTurns
 from forebay.testing.conformance.lease import TestCaps, TestExpiry, TestLease, TestRotation
 from forebay.testing.conformance.many import TestMany
 from forebay.testing.conformance.meters import TestMeters, TestRates, TestSlots
-from forebay.testing.conformance.moves import TestMoves
+from forebay.testing.conformance.moves import TestArrives, TestLeaves
 from forebay.testing.conformance.processes import TestDurable, TestShared
 from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUnique
 from forebay.testing.conformance.recover import TestRecover
@@ -53,6 +53,7 @@ __all__ = [
     "MakeBackend",
     "TestAhead",
     "TestAlone",
+    "TestArrives",
     "TestAudits",
     "TestCancel",
     "TestCaps",
@@ -72,10 +73,10 @@ __all__ = [
     "TestFind",
     "TestGates",
     "TestLease",
+    "TestLeaves",
     "TestMany",
     "TestMessages",
     "TestMeters",
-    "TestMoves",
     "TestOrdered",
     "TestPark",
     "TestPaused",

@@ -1,0 +1,1 @@
+delete from forebay.mark where route = $1

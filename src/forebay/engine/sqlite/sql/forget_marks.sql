@@ -1,0 +1,1 @@
+delete from mark where route = ?1 and id in (select cast(value as text) from carray(?2))
