@@ -281,8 +281,8 @@ def test_what_comes_back_while_one_waits_is_moved_as_well(tmp_path):
 
 async def until_all_but_one_is_there(side):
     async with asyncio.timeout(30):
-        while (await numbers(side)).total() < COUNT - 2:  # one is done, and one runs
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - what is waited for happens in a store
+        while (await numbers(side)).total() < COUNT - 2:  # noqa: ASYNC110 - it happens in a store; one is done, one runs
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
