@@ -14,7 +14,7 @@ from typing import Any, Self
 #: What `signal` is made of: it does not turn each answer into an enum, and each signal is asked for each time.
 _signal: Any = import_module("_signal")
 _NUMBERS: tuple[int, ...] = tuple(sorted(_signal.valid_signals()))
-_had = _signal.getsignal
+_had: Callable[[int], Any] = _signal.getsignal
 _MAIN = threading.main_thread().ident
 _now: list["Quiet"] = []  # of the one main thread of this process
 
