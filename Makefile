@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test servers conformance pytest check style lengths layers mypy pyright format docs bench against faults clean
+.PHONY: help run test servers conformance moving pytest check style lengths layers mypy pyright format docs bench against faults clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -24,6 +24,10 @@ test: check docs servers pytest ## everything that must hold: check, docs, then 
 
 servers: ## start the servers that tests run on, where they can be had; what is missing is skipped, and said at the end
 	@tools/services up || echo "not all servers could be started: tests that need them are skipped, or fail with CI=true"
+
+moving: $(WORK) servers ## 100,000 messages from SQLite to PostgreSQL, Redis and back, their movers killed 20 times; ARGS='--messages 5000'
+	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && FOREBAY_NAMESPACE=trip_$$$$ $(BIN)/python -m forebay.testing.trip \
+		sqlite:///$$folder/from.db "$$(tools/services url postgres)" "$$(tools/services url redis)" sqlite:///$$folder/to.db $(ARGS)
 
 conformance: $(WORK) servers ## what the contract promises, verbs by engines, as a table; ARGS='-k lease' goes to pytest
 	@$(BIN)/python tools/conformance.py $(ARGS)

@@ -23,8 +23,8 @@ from forebay.model.passage import Passage
 T = TypeVar("T")
 U = TypeVar("U")
 
-#: Messages that move together, and batches after which marks that are not needed any more are wiped out together.
-BATCH, WIPE = 2_000, 5
+#: Messages that move together, and batches after which what has arrived is let go of at the source.
+BATCH, TOGETHER = 2_000, 4
 #: Seconds between looks at what still runs at the source.
 LOOK = 0.2
 
@@ -84,7 +84,7 @@ class Mover:
         self._id, self._route = uuid.uuid4().hex, ""
         self._counts: dict[str, Counter[str]] = {}
         self._held = set[str]()
-        self._wipe: list[str] = []
+        self._came: dict[str, tuple[str, Sequence[str]]] = {}  # queue, and what it counts as
         self._batches = 0
 
     @property
@@ -108,6 +108,7 @@ class Mover:
                 self._counts.setdefault(queue, Counter())
                 await self._queue(queue)
             await self._wait_for(queues)
+            await self._let_go()
             await self._finish_what_was_begun()  # by this run: a departure whose answer was lost on the way
         except Unfit:
             await self._return_all()
@@ -176,6 +177,7 @@ class Mover:
             if load.after is None:
                 break
             after = load.after
+        await self._let_go()
         await self._target.moves.forget(self._route, self._id)
 
     async def _wait_for(self, queues: Sequence[str]) -> None:
@@ -214,27 +216,28 @@ class Mover:
         await self._refuse_unfit(passages)
         answers = await self._target.moves.arrive(self._route, self._id, passages)
         fate = crossing.sort(passages, answers)
-        gone = [one.id for one in (*fate.there, *fate.known)]
-        await self._source.moves.forget(self._route, self._id, gone)
+        self._came |= {one.id: (one.queue, _DEAD if one.died is not None else _MOVED) for one in fate.there}
+        self._came |= {one.id: (one.queue, _KNOWN) for one in fate.known}
         self._held.update(one.id for one in fate.held)
-        self._count(fate)
-        await self._wipe_marks(gone)
-        if self._report is not None:
-            self._report(len(gone))
-
-    def _count(self, fate: crossing.Sorted) -> None:
-        dead = [one for one in fate.there if one.died is not None]
-        for name, some in zip(_COUNTED, (fate.there, dead, fate.known, fate.held), strict=True):
-            for one in some:
-                self._counts.setdefault(one.queue, Counter())[name] += 1
-
-    async def _wipe_marks(self, ids: Sequence[str]) -> None:
-        """Marks of messages that stand aside no more; several batches at once, for each is a commit."""
-        self._wipe += ids
+        for one in fate.held:
+            self._counts.setdefault(one.queue, Counter())["held"] += 1
         self._batches += 1
-        if self._batches % WIPE == 0:
-            await self._target.moves.forget(self._route, self._id, self._wipe)
-            self._wipe = []
+        if self._batches % TOGETHER == 0:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        """What has arrived for good stands aside no more, and then is marked no more; several batches at once."""
+        came, self._came = self._came, {}
+        there = await self._target.moves.marked(self._route, list(came)) if came else []
+        if not there:
+            return
+        await self._source.moves.forget(self._route, self._id, there)
+        for id_ in there:
+            queue, kinds = came[id_]
+            self._counts.setdefault(queue, Counter()).update(kinds)
+        await self._target.moves.forget(self._route, self._id, there)
+        if self._report is not None:
+            self._report(len(there))
 
     async def _refuse_unfit(self, passages: Sequence[Passage]) -> None:
         found = crossing.unfit(passages, self._target.parts.engine.capabilities)
@@ -253,8 +256,9 @@ class Mover:
         return await self._source.parts.engine.depth(queues)
 
 
-#: What is counted of each queue: fields of `Moved`.
+#: What is counted of each queue: fields of `Moved`; and as what messages count.
 _COUNTED = ("moved", "dead", "known", "held")
+_MOVED, _DEAD, _KNOWN = ("moved",), ("moved", "dead"), ("known",)
 
 
 class Unfit(ConfigError):

@@ -22,7 +22,7 @@ from forebay.engine.capabilities import HOUSE
 from forebay.engine.contract import Depth
 from forebay.engine.registry import backend, place, scheme_of
 from forebay.model.clock import SystemClock
-from forebay.model.errors import ConfigError, ForebayError, SchemaTooOld
+from forebay.model.errors import ConfigError, EngineUnreachable, ForebayError, SchemaTooOld
 from forebay.mover import BATCH, Moved, Mover, Side
 
 T = TypeVar("T")
@@ -78,9 +78,9 @@ def move(**asked: Any) -> int:
 
 def _between(wanted: Wanted, work: Callable[[Side, Side], Awaitable[int]]) -> int:
     """Open both sides, do the work, close them."""
-    sides = [_side(url, word) for url, word in ((wanted.source, "--from"), (wanted.target, "--to"))]
+    sides = [side_of(url, word) for url, word in ((wanted.source, "--from"), (wanted.target, "--to"))]
     for side in sides:
-        _ready(side)
+        _ready(side, there=side is sides[0])
 
     async def run() -> int:
         opened: list[Side] = []
@@ -97,8 +97,13 @@ def _between(wanted: Wanted, work: Callable[[Side, Side], Awaitable[int]]) -> in
     return asyncio.run(run())
 
 
-def _side(url: str, word: str) -> Side:
-    settings = _settings(url)
+def side_of(url: str, word: str, *, migrate: bool = False) -> Side:
+    """The store behind a URL that was given as `word`, not yet opened; its schema is made, if `migrate` says so.
+
+    Raises:
+        ConfigError: there is no such engine, or it lives inside one process.
+    """
+    settings = msgspec.structs.replace(_settings(url), migrate=migrate)
     made: Backend = backend(settings, SystemClock())
     if not made.engine.capabilities.shared:
         raise ConfigError(f"{word}: {place(settings)} lives inside one process and cannot be seen from here")
@@ -107,23 +112,27 @@ def _side(url: str, word: str) -> Side:
 
 def _settings(url: str) -> Settings:
     """Those in force, for another URL: what environment and pyproject.toml say of it means neither of the two."""
-    settings = msgspec.structs.replace(config.load({})[0], url=url, store=None, migrate=False)
+    settings = msgspec.structs.replace(config.load({})[0], url=url, store=None)
     has = HOUSE.get(scheme_of(settings))
     return settings if has is None or has.namespaces else msgspec.structs.replace(settings, namespace="")
 
 
-def _ready(side: Side) -> None:
-    """Whether it can be opened without making anything.
+def _ready(side: Side, *, there: bool) -> None:
+    """Whether it can be opened without making anything; `there`: the messages are to be in it.
 
     Raises:
         SchemaTooOld: there is no schema of this version.
+        EngineUnreachable: nothing is there.
     """
     side.moves  # noqa: B018 - raises if there are none
-    if side.parts.checks is not None:
-        found, newest = side.parts.checks.versions()
-        if found < newest:
-            what = f"schema {found} of {newest}" if found else "no schema of Forebay yet"
-            raise SchemaTooOld(f"{side.place} has {what}: run `forebay migrate --url …` with its URL first")
+    if side.parts.checks is None:
+        return
+    found, newest = side.parts.checks.versions()
+    if not found and there:
+        raise EngineUnreachable(f"{side.place} holds nothing of Forebay: is this where the messages are?")
+    if found < newest:
+        what = f"schema {found} of {newest}" if found else "no schema of Forebay yet"
+        raise SchemaTooOld(f"{side.place} has {what}: run `forebay migrate --url …` with its URL first")
 
 
 async def _move(wanted: Wanted, source: Side, target: Side) -> int:

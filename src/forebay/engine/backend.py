@@ -109,9 +109,11 @@ OVERTAKEN = (
 class Moves(Protocol):
     """Messages that leave for another store, or come from one: `flow.crossing` says in which steps, and why so.
 
-    A part of a backend that only some engines have. Each verb is one transaction. A route leads one way between two
-    stores; whoever moves along it claims it in both, under a name made anew at every start, and from then on nobody who
-    did so before changes anything there, however late he comes.
+    A part of a backend that only some engines have. Each verb is one transaction, and what `depart` and `forget` have
+    answered holds through a kill of whatever the store stands on; of `arrive` it is `marked` that says so.
+
+    A route leads one way between two stores. Whoever moves along it claims it in both, under a name made anew at every
+    start, and from then on nobody who did so before changes anything there, however late he comes.
     """
 
     async def named(self) -> str:
@@ -153,7 +155,7 @@ class Moves(Protocol):
         ...
 
     async def marked(self, route: str, ids: Sequence[str]) -> list[str]:
-        """Which of these messages have come by this route, and are marked still."""
+        """Which of these messages have come by this route and are marked still, so that no crash takes that back."""
         ...
 
     async def forget(self, route: str, mover: str, ids: Sequence[str] | None = None) -> None:

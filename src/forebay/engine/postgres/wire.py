@@ -66,8 +66,12 @@ class Wire:
         self._cursor = self._db.cursor(binary=True)
         self.open_end = self.begun = False
         self._db.until = until
-        if durability and self._direct():
-            self.script(_WRITING.format(durability == "full"))
+        try:
+            if durability and self._direct():
+                self.script(_WRITING.format(durability == "full"))
+        except BaseException:  # whoever tries again makes another
+            self._db.close()
+            raise
 
     def _direct(self) -> bool:
         """Whether this session is ours alone; through a pooler, what is set for it would stay with others."""

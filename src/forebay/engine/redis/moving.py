@@ -1,26 +1,32 @@
 """Messages that leave for another store, or come from one: `engine.backend.Moves`, in the steps of `flow.crossing`."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from forebay.engine.backend import OVERTAKEN
 from forebay.engine.contract import Fate, Receipt
+from forebay.engine.patience import DEADLINE
 from forebay.engine.redis import forms, passages
 from forebay.engine.redis.connections import Connections
 from forebay.engine.redis.room import Room
-from forebay.engine.redis.talk import Batch, Call, Reading
-from forebay.model.errors import EngineError, EngineFull
+from forebay.engine.redis.server import parse_info
+from forebay.engine.redis.talk import Batch, Call, Reading, Talk
+from forebay.model.errors import EngineError, EngineFull, EngineUnreachable
 from forebay.model.passage import MOST, Passage
 from forebay.store.records import Load, Route
 
 #: Messages of one script: it holds up all others for some milliseconds at the most.
 BITE = 250
+#: Seconds between looks at whether the server's log is written.
+PAUSE = 0.01
 
 
 class Moving:
     """The `Moves` of one namespace. What was carried out and not answered is carried out again, which changes nothing.
 
-    Many messages go in bites, each carried out whole.
+    Many messages go in bites, each carried out whole. A server answers before its log is written, and forgets what was
+    not when it is killed: nothing is told here before it is there, and was seen to be there after that.
     """
 
     def __init__(self, connections: Connections, room: Room) -> None:
@@ -33,6 +39,7 @@ class Moving:
     async def claim(self, route: str, mover: str, about: str = "") -> None:
         """See `Moves.claim`."""
         await self._server.talk.carry(_called, "claim", route, mover, about)
+        await self._written()
 
     async def routes(self) -> list[Route]:
         """See `Moves.routes`."""
@@ -47,7 +54,22 @@ class Moving:
     ) -> Load:
         """See `Moves.depart`."""
         args = route, mover, queue, "1" if dead else "", after, min(limit, BITE), MOST
-        return _load(await self._server.talk.carry(_called, "depart", *args))
+        load = _load(await self._server.talk.carry(_called, "depart", *args))
+        standing = await self._standing(route, [one.id for one in load.passages])
+        return Load([one for one in load.passages if one.id in standing], load.after)
+
+    async def _standing(self, route: str, ids: Sequence[str]) -> set[str]:
+        """Which of these messages stand aside, and do so after a kill of the server."""
+        await self._written()
+        return {forms.text(id_) for id_ in await self._server.talk.carry(_called, "standing", route, *ids)}
+
+    async def _written(self) -> None:
+        """Until the server's log holds what it has answered up to now.
+
+        Raises:
+            EngineUnreachable: its disk is too slow for that.
+        """
+        await self._server.talk.carry(_written, self._server.talk)
 
     async def aside(self, route: str, *, after: int = 0, limit: int = 1000) -> Load:
         """See `Moves.aside`."""
@@ -74,16 +96,22 @@ class Moving:
 
     async def marked(self, route: str, ids: Sequence[str]) -> list[str]:
         """See `Moves.marked`."""
+        await self._written()
         found = await self._server.looker.carry(_called, "marked", route, *ids)
         return [forms.text(id_) for id_ in found]
 
     async def forget(self, route: str, mover: str, ids: Sequence[str] | None = None) -> None:
         """See `Moves.forget`."""
-        some = ids or ()
-        for at in range(0, max(1, len(some)), 1000):
-            every = "1" if ids is None else ""
-            answer = await self._server.talk.carry(_called, "forget", route, mover, every, *some[at : at + 1000])
-            _mine(answer or None)
+        if ids is None:
+            await self._forget(route, mover, "1")
+        for at in range(0, len(ids or ()), BITE):
+            some = (ids or ())[at : at + BITE]
+            await self._forget(route, mover, "", *some)
+            while await self._standing(route, some):  # a server that was killed meanwhile remembers them again
+                await self._forget(route, mover, "", *some)
+
+    async def _forget(self, *args: str) -> None:
+        _mine(await self._server.talk.carry(_called, "forget", *args) or None)
 
     async def back(self, route: str, mover: str, ids: Sequence[str]) -> list[Receipt]:
         """See `Moves.back`."""
@@ -97,6 +125,25 @@ class Moving:
 def _called(batch: Batch, script: str, *args: Any) -> Reading[Any]:
     call = batch.call(script, *args)
     return lambda: call.answer
+
+
+def _written(_: Batch, talk: Talk) -> Reading[None]:
+    """See `Moving._written`. What was held back while the disk was busy is written with the next round after that."""
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        said = talk.ask("INFO", "persistence")
+        told = parse_info(said.decode()) if isinstance(said, bytes) else {}
+        if "0" in (told.get("aof_buffer_length", "0"), told.get("aof_pending_bio_fsync", "0")):
+            talk.ask("PING")
+            return lambda: None
+        time.sleep(PAUSE)
+    return _too_slow
+
+
+def _too_slow() -> None:
+    raise EngineUnreachable(
+        f"its log was not written within {DEADLINE:.0f} s (aof_pending_bio_fsync): is its disk too slow, or broken?"
+    )
 
 
 def _no_room() -> list[Receipt]:
