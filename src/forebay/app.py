@@ -67,7 +67,7 @@ class Forebay(Declares):
         )
         self.store = watched_store(parts, self.engine.watch)
         self.producer = Producer(
-            self.engine, self.store, self.settings, make_seal(self.settings, keys), self.engine.publish_in
+            self.engine, self.store, self.settings, make_seal(self.settings, keys), self.engine.within
         )
         registry.bind(self.producer)
         self.on_start, self.on_stop, self.on_failure = registry.on_start, registry.on_stop, registry.on_failure

@@ -6,12 +6,15 @@ from there. Whoever uses it takes the part it needs, or all of them `joined`. Do
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from forebay.engine.contract import Engine, Receipt
+from forebay.model.delivery import Delivery
 from forebay.model.finding import Finding
 from forebay.model.message import Message
+from forebay.model.outcome import Settlement
 from forebay.model.passage import Passage
 from forebay.model.queue import QueueSpec
 from forebay.store.contract import (
@@ -74,8 +77,21 @@ class Scripted(Protocol):
         ...
 
 
+class Completed(StrEnum):
+    """What has become of a message that was to be done in a transaction.
+
+    OPEN: the transaction has not ended. UNDONE: it was rolled back, and the message still runs under its lease. LOST:
+    so it was, and the lease is another one's.
+    """
+
+    COMMITTED = "committed"
+    OPEN = "open"
+    UNDONE = "undone"
+    LOST = "lost"
+
+
 class Transacts(Protocol):
-    """Publishing with the caller's own changes, in one transaction: both happen, or neither."""
+    """Publishing and settling with the caller's own changes, in one transaction: both happen, or neither."""
 
     async def owns(self, connection: Any) -> bool:
         """Whether this connection leads to the very place where this engine keeps its messages."""
@@ -96,6 +112,20 @@ class Transacts(Protocol):
             ConfigError: the connection leads elsewhere, or no transaction is open on it.
             EngineFull: there is no room for them.
         """
+        ...
+
+    async def complete_in(self, connection: Any, worker: str, settlement: Settlement) -> bool:
+        """As `Engine.settle` of a message that is done, in the transaction that is open on `connection`.
+
+        False if the worker does not hold it (any more). If the transaction is undone the message is as it was.
+
+        Raises:
+            ConfigError: the connection leads elsewhere, or no transaction is open on it.
+        """
+        ...
+
+    async def completed(self, worker: str, deliveries: Sequence[Delivery]) -> list[Completed]:
+        """What has become of these, which `worker` was to be done with in transactions."""
         ...
 
 

@@ -18,6 +18,7 @@ from forebay.engine.capabilities import Capabilities
 from forebay.engine.contract import Beat, Depth, Engine, Leased, Receipt, Recovered, Want
 from forebay.engine.measured import Watch
 from forebay.engine.waiting import drive
+from forebay.engine.within import Within
 from forebay.model.errors import EngineError
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
@@ -46,12 +47,13 @@ class Facade:
         *,
         transacts: Transacts | None = None,
     ) -> None:
-        self._inner, self._queues, self._admit, self._transacts = inner, queues, admit, transacts
+        self._inner, self._queues, self._admit = inner, queues, admit
         self._opened, self._pid = False, 0
         self._declared: tuple[QueueSpec, ...] = ()
         self._aside = Aside()
         self._holders = 0
         self.watch = Watch()
+        self.within = None if transacts is None else Within(transacts, self.watch, self._undeclared)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -98,6 +100,11 @@ class Facade:
         """Whether it is open, and knows all queues that the app has declared."""
         return self._opened and tuple(self._queues()) == self._declared
 
+    def _undeclared(self) -> Sequence[QueueSpec]:
+        """What is to be declared in a transaction of the caller's own: opening might have to wait for that."""
+        self._refuse_foreign()
+        return () if self._ready else self._queues()
+
     @property
     def _foreign(self) -> bool:
         """Whether it was opened by the process that this one was forked from."""
@@ -138,15 +145,6 @@ class Facade:
         started = time.perf_counter()
         receipts = await self._inner.publish(messages)
         self.watch.note("publish", started, len(messages))
-        return receipts
-
-    async def publish_in(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:
-        """See `Transacts.publish_in`, of an engine that has it. Opens nothing, which might wait for the transaction."""
-        self._refuse_foreign()
-        assert self._transacts is not None
-        started = time.perf_counter()
-        receipts = await self._transacts.publish_in(connection, messages, () if self._ready else self._queues())
-        self.watch.note("publish_in", started, len(messages))
         return receipts
 
     async def lease(self, want: Want) -> Leased:

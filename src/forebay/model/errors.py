@@ -84,6 +84,10 @@ class LeaseLost(ForebayError):
     """This worker's lease ran out or was taken; nothing it still holds may be settled."""
 
 
+class NotCommitted(ForebayError):
+    """A task ended well, but the transaction that it was done in was not committed: the attempt has failed."""
+
+
 class WorkerLost(ForebayError):
     """The process that ran an attempt is gone; what `on_failure` hears of such an attempt."""
 

@@ -4,9 +4,10 @@ import contextvars
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, Union
 
 from forebay.engine.shield import shield
+from forebay.engine.waiting import drive
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ForebayError
 
@@ -30,37 +31,24 @@ _Running = Union["Context", None]
 _current: contextvars.ContextVar[_Running] = contextvars.ContextVar("forebay_context", default=None)
 
 
-class Context:
-    """The running message, as seen from inside its task. Annotate a parameter with it, or ask `Context.current()`.
+class Completes(Protocol):
+    """What settles a running message in a transaction of its task."""
 
-    In a consumer of raw messages it is that of the first message of the batch, which stands for all of them.
-    """
+    @property
+    def worker(self) -> str:
+        """The id of the worker that holds it."""
+        ...
 
-    __slots__ = ("_report", "consumer", "delivery", "ends", "producer")
+    async def complete(self, context: "Context", connection: Any, value: Any) -> None:
+        """See `Context.complete_in`."""
+        ...
 
-    def __init__(
-        self,
-        delivery: Delivery,
-        timeout: float | None = None,
-        report: Callable[[Delivery, Any], None] | None = None,
-        producer: "Producer | None" = None,
-        consumer: str = "",
-    ) -> None:
-        self.delivery, self.producer, self.consumer = delivery, producer, consumer
-        self.ends = None if timeout is None else time.monotonic() + timeout
-        self._report = report
 
-    @staticmethod
-    def current() -> "Context":
-        """The context of the task, or of the consumer's batch, that runs here.
+class About:
+    """What a message says of itself while it runs."""
 
-        Raises:
-            ForebayError: none runs here.
-        """
-        context = _current.get()
-        if context is None:
-            raise ForebayError("no task runs here: Context.current() works inside a task that a worker runs")
-        return context
+    __slots__ = ("delivery",)
+    delivery: Delivery
 
     @property
     def id(self) -> str:
@@ -102,6 +90,48 @@ class Context:
         """The queue and the task of its parent (or the name of a consumer); None if no other message made it."""
         return (self.headers.get(ORIGIN, ""), self.headers.get(ORIGIN_TASK, "")) if PARENT in self.headers else None
 
+
+class Context(About):
+    """The running message, as seen from inside its task. Annotate a parameter with it, or ask `Context.current()`.
+
+    In a consumer of raw messages it is that of the first message of the batch, which stands for all of them.
+    """
+
+    __slots__ = ("_completes", "_report", "began", "completing", "consumer", "ends", "given", "producer")
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        timeout: float | None = None,
+        report: Callable[[Delivery, Any], None] | None = None,
+        producer: "Producer | None" = None,
+        consumer: str = "",
+        *,
+        completes: Completes | None = None,
+    ) -> None:
+        self.delivery, self.producer, self.consumer = delivery, producer, consumer
+        self.began = time.monotonic()
+        self.ends = None if timeout is None else self.began + timeout
+        self._report, self._completes = report, completes
+        self.completing, self.given = False, None
+
+    @staticmethod
+    def current() -> "Context":
+        """The context of the task, or of the consumer's batch, that runs here.
+
+        Raises:
+            ForebayError: none runs here.
+        """
+        context = _current.get()
+        if context is None:
+            raise ForebayError("no task runs here: Context.current() works inside a task that a worker runs")
+        return context
+
+    @property
+    def worker(self) -> str:
+        """The id of the worker process under whose lease it runs; "" outside of one."""
+        return "" if self._completes is None else self._completes.worker
+
     @property
     def deadline(self) -> float | None:
         """Seconds left until `timeout=` strikes; None without one. Below 0 it has struck."""
@@ -122,9 +152,34 @@ class Context:
         """
         if self.consumer:
             raise ForebayError("a batch of raw messages has no progress: enqueue tasks for work that wants to show it")
-        if self._report is not None:
+        if self._report is not None and not self.completing:
             with shield():
                 self._report(self.delivery, value)
+
+    def complete_in(self, connection: Any, result: Any = None) -> None:
+        """Have this message done in the transaction that is open on `connection`: with its effects, or not at all.
+
+        Call it last, right before the commit. What the task returns after that is not kept: its result is `result`. A
+        transaction that is not committed makes this a failed attempt, whatever the task returns.
+
+        Args:
+            connection: to the engine's own database, as for `in_transaction=`.
+            result: what the handle's `result()` is to be.
+
+        Raises:
+            LeaseLost: the message is not this worker's any more. Let it out, so that the transaction is rolled back.
+            ConfigError: there is no transaction on that connection, or this engine or task has no use for one.
+            BadResult, PayloadTooLarge: the result cannot be kept.
+        """
+        drive(self.acomplete_in(connection, result))
+
+    async def acomplete_in(self, connection: Any, result: Any = None) -> None:
+        """`complete_in` for asynchronous code."""
+        if self.consumer:
+            raise ForebayError("a batch of raw messages cannot be done in a transaction: enqueue tasks for such work")
+        if self._completes is None:
+            raise ForebayError("no worker runs this message: complete_in works inside a task that a worker runs")
+        await self._completes.complete(self, connection, result)
 
     def enqueue(self, task: "Task[P, Any, T | Snooze]", /, *args: P.args, **kwargs: P.kwargs) -> "Handle[T]":
         """Enqueue from synchronous code; like `task.enqueue`, which inside a task carries the lineage by itself."""

@@ -1,18 +1,21 @@
 """Publishing: builds messages, checks their size, and hands them to the engine. Opens the engine on first use."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
 from forebay.config import Settings
+from forebay.engine.backend import Completed
 from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Engine, Fate, Receipt
 from forebay.engine.registry import scheme_of
+from forebay.model.delivery import Delivery
 from forebay.model.errors import ConfigError, EngineFull, OutcomeUnknown, PayloadTooLarge
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
+from forebay.model.outcome import Settlement
 from forebay.model.sealed import DEBOUNCED, Part
 from forebay.produce.context import lineage
 from forebay.produce.needs import needs_of_waiting
@@ -47,7 +50,12 @@ def _made(task: str, chosen: Options, lane: str, id_: str, body: bytes) -> Messa
     )
 
 
-PublishIn = Callable[[Any, Sequence[Message]], Awaitable[list[Receipt]]]
+class Within(Protocol):
+    """What is done in transactions of the caller's own; see `engine.backend.Transacts`."""
+
+    async def publish_in(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]: ...
+    async def complete_in(self, connection: Any, worker: str, settlement: Settlement) -> bool: ...
+    async def completed(self, worker: str, deliveries: Sequence[Delivery]) -> list[Completed]: ...
 
 
 def _ids(chosen: Options, count: int) -> list[str]:
@@ -75,7 +83,7 @@ class Producer:
 
     Args:
         seal: what closes and opens payloads; None if they travel as they are.
-        publish_in: publishes in a transaction of the caller's own, see `Transacts.publish_in`.
+        within: what publishes and settles in transactions of the caller's own.
     """
 
     def __init__(
@@ -84,10 +92,10 @@ class Producer:
         store: Store,
         settings: Settings,
         seal: Seal | None = None,
-        publish_in: PublishIn | None = None,
+        within: Within | None = None,
     ) -> None:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
-        self._publish_in = publish_in
+        self._within = within
 
     def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, lane: str = "") -> list[Message]:
         """Messages, not yet published, for a lane of their queue.
@@ -131,7 +139,7 @@ class Producer:
             OutcomeUnknown: it was not confirmed; which messages it may have accepted is in it.
         """
         if within is not None:
-            return await self._within(within, messages)
+            return await self._publish_in(within, messages)
         await self.engine.open()
         try:
             receipts = await self.engine.publish(messages) if messages else []
@@ -142,12 +150,22 @@ class Producer:
             raise _full(refused, len(receipts))
         return receipts
 
-    async def _within(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:
+    async def _publish_in(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:
         if not messages:
             return []
-        self.require(Need("transacts", messages[0].task or messages[0].queue, "in_transaction="))
-        assert self._publish_in is not None
-        return await self._publish_in(connection, messages)
+        return await self.within(messages[0].task or messages[0].queue, "in_transaction=").publish_in(
+            connection, messages
+        )
+
+    def within(self, by: str, how: str) -> Within:
+        """What works in transactions of the caller's own, for `by`, which asks for it by `how`.
+
+        Raises:
+            ConfigError: this engine has nothing of the kind.
+        """
+        self.require(Need("transacts", by, how))
+        assert self._within is not None
+        return self._within
 
     async def find(self, id_: str) -> Found | None:
         """What is known of a message."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from forebay.app import Forebay
+from forebay.engine.backend import Completed
 from forebay.engine.contract import Beat, Want
 from forebay.engine.waiting import drive
 from forebay.flow.snooze import Snooze
@@ -30,6 +31,7 @@ from forebay.testing.clock import ManualClock
 from forebay.testing.fault_points import Crashed
 from forebay.testing.job import End, Job
 from forebay.work.batch import fates, unpacked
+from forebay.work.completing import Completing
 from forebay.work.executor import Bounds, Executor
 from forebay.work.failures import Told, told
 from forebay.work.run import Run
@@ -78,6 +80,7 @@ class Drainer:
         bounds = Bounds.of(app.settings)._replace(unknown_for=0)  # no deploy is under way in a test: it is a mistake
         self._time = StoreTime(app.clock)
         self._executor = Executor(app.registry.tasks, bounds, self._report, self._time)
+        self._executor.completes = Completing(lambda: self._name, self._executor.done)
         self._timekeeper = Timekeeper(app.store, self._queues if queues else None)
         self.ended: list[Ended] = []
         #: what the app's `on_failure` hooks have to be called with
@@ -118,7 +121,9 @@ class Drainer:
             if isinstance(error, Crashed):
                 raise error
             ends = job.fates(value, error)
-            settled = [True] if _once(job) else await self._settle(ends)
+            if job.run is not None and job.run.context.completing:
+                ends = await self._within(job.run, ends)
+            settled = [True] if _settled(job) else await self._settle(ends)
         except Crashed:
             held = {delivery.id for delivery in await self._die()}
             settled = [delivery.id not in held for delivery, _ in ends]
@@ -132,9 +137,20 @@ class Drainer:
         self._note(job, [(one, end if counts else outcome.Lose(LOST)) for (one, end), counts in verdicts], error)
         return ended
 
+    async def _within(self, run: Run, ends: Sequence[tuple[Delivery, Outcome]]) -> Sequence[tuple[Delivery, Outcome]]:
+        """How one ended that was to be done in a transaction of its own."""
+        delivery, context = run.delivery, run.context
+        (standing,) = await self._app.producer.within(run.task.name, "").completed(context.worker, [delivery])
+        assert standing is not Completed.OPEN, f"{run.task.name} has returned, and its transaction is still open"
+        run.settled = standing is Completed.COMMITTED
+        if run.settled:
+            return [(delivery, outcome.Ack())]
+        undone = standing is Completed.UNDONE and isinstance(ends[0][1], outcome.Ack | outcome.Snooze)
+        return [(delivery, self._executor.undone(run))] if undone else ends
+
     def _note(self, job: Job, ends: Sequence[tuple[Delivery, Outcome]], error: BaseException | None) -> None:
         """Keep what the hooks are to hear of."""
-        run, once = job.run, _once(job)
+        run, once = job.run, _settled(job)
         for delivery, end in ends:
             if run is None:  # of a batch, what could not be read was not called
                 called = isinstance(end, outcome.Retry | outcome.DeadLetter) and end.failure is not None
@@ -252,5 +268,5 @@ def _as_it_is(delivery: Delivery, end: Outcome, *_: Any) -> Sequence[tuple[Deliv
     return [(delivery, end)]
 
 
-def _once(job: Job) -> bool:
-    return job.run is not None and job.run.task.running.at_most_once
+def _settled(job: Job) -> bool:
+    return job.run is not None and (job.run.task.running.at_most_once or job.run.settled)

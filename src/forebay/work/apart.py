@@ -32,6 +32,7 @@ from forebay.model.errors import TimeLimit
 from forebay.model.outcome import DeadLetter, Outcome
 from forebay.produce.task import Task
 from forebay.work import stdio
+from forebay.work.completing import Completing
 from forebay.work.executor import Bounds, Executor, failure_of
 from forebay.work.failures import told
 from forebay.work.groups import defaults_in_forks, end_with_group, nothing
@@ -46,10 +47,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What the parent sends: a delivery, its task, and where the task's function is, for want of an app.
 
     Attributes:
+        worker: the id of the worker that holds it.
         told, at: the store's time when it was sent, and when that was; see `work.storetime`.
     """
 
     delivery: Delivery
+    worker: str
     task: str
     module: str
     name: str
@@ -79,12 +82,14 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         outcome, progress: of the task.
         started: the task starts.
+        completing: it is about to be done in a transaction of its own.
         told: with an outcome: the hooks hear of it here; until they have it is not `free` for another task.
     """
 
     outcome: Outcome | None = None
     progress: bytes | None = None
     started: bool = False
+    completing: bool = False
     told: bool = False
     free: bool = False
 
@@ -157,6 +162,7 @@ class _Child:
         try:
             executor = Executor(self._tasks(job), self._bounds, self._progress)
             executor.time.latest = Heard(job.told, job.at)
+            executor.completes = Completing(lambda: job.worker, executor.done, self._completing)
         except BaseException as error:  # noqa: BLE001 - importing the user's module may raise anything
             self._send(Reply(outcome=DeadLetter(f"task {job.task!r} cannot be loaded", failure_of(error))))
             return
@@ -272,6 +278,9 @@ class _Child:
                 self._do(hook, *args)
         except Exception:
             _logger.exception("hook %s failed itself", name_of_hook(hook))
+
+    def _completing(self) -> None:
+        self._send(Reply(completing=True))
 
     def _progress(self, delivery: Delivery, value: Any) -> None:
         blob = encoded(delivery, value)

@@ -117,7 +117,10 @@ class Cell:
         function = run.task.function
         module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
         told, at = run.time.now(), steady()
-        job = Job(delivery=run.delivery, task=run.task.name, module=module, name=name, told=told, at=at)
+        job = Job(
+            delivery=run.delivery, worker=run.context.worker, task=run.task.name, module=module, name=name,
+            told=told, at=at,
+        )  # fmt: skip
         self._jobs.put(_encode(job))
         if run.stop is not None:
             self._interrupt(run, run.stop)
@@ -206,11 +209,17 @@ class Cell:
         elif reply.free:
             self._pool.freed(self)
         elif self.run is not None:
-            if reply.started:
-                self._started()
-                self._pool.timed(self.run)
-            elif reply.progress is not None:
-                self._pool.progressed(self.run, reply.progress)
+            self._heard(self.run, reply)
+
+    def _heard(self, run: Run, reply: Reply) -> None:
+        """Of one that goes on."""
+        if reply.started:
+            self._started()
+            self._pool.timed(run)
+        elif reply.completing:
+            run.context.completing = True
+        elif reply.progress is not None:
+            self._pool.progressed(run, reply.progress)
 
     def ended(self) -> None:
         """It has closed its pipe, or was killed: bury it."""

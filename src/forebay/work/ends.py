@@ -20,6 +20,7 @@ from forebay.work.settler import Settler
 from forebay.work.telling import level_of, logger, tell
 
 _ONCE = "at_most_once: it was settled before it ran, and is not run again"
+_WITHIN = "it is done all the same: the transaction that it was done in (complete_in) had been committed"
 
 
 #: Ends without news.
@@ -92,7 +93,7 @@ class Ends:
             tell(self._good, run.delivery, outcome.describe(result), run, result)
             return None
         failure = result.failure if isinstance(result, outcome.Retry | outcome.DeadLetter) else None
-        text = f"{failure or outcome.describe(result)}; {_ONCE}"
+        text = f"{failure or outcome.describe(result)}; {_ONCE if run.task.running.at_most_once else _WITHIN}"
         tell(logging.ERROR, run.delivery, text, run, result)
         return self._heard(run.delivery, result, run, once=True)
 

@@ -5,6 +5,7 @@ thread, or in a process. Nothing here waits, and nothing here knows an engine.
 """
 
 import asyncio
+import logging
 import os
 import random
 import traceback
@@ -26,12 +27,14 @@ from forebay.model.sealed import OVERHEAD, Part, locked
 from forebay.produce.context import Context
 from forebay.produce.seal import Seal
 from forebay.produce.task import Task
+from forebay.work.completing import Completing
 from forebay.work.failures import BAD_ARGUMENTS, BAD_SEAL
 from forebay.work.host import stay
 from forebay.work.run import Run, Stop
 from forebay.work.storetime import StoreTime
 from forebay.work.strangers import Strangers
 
+_logger = logging.getLogger("forebay.worker")
 #: Characters of a stored traceback, whose end tells most, and of the name of an exception.
 _TRACE, _NAME = 16_000, 200
 #: Exceptions of a group that its failure names.
@@ -39,6 +42,7 @@ _TOLD = 5
 #: What calls the user's code, and is left out at the beginning of a traceback.
 _OURS = ("forebay.work.", "forebay.engine.shield", "asyncio.")
 
+_UNDONE = "it was to be done in a transaction (complete_in), and that was not committed"
 #: What a timeout throws into a task.
 _STRUCK = (asyncio.CancelledError, errors.TimeLimit)
 
@@ -69,6 +73,11 @@ class Executor:
         tasks: the registry; a message of a name that is not in it is handed back, and never imported.
         report: where progress goes.
         time: the store's.
+
+        worker: under whose leases it works.
+
+    Attributes:
+        completes: what settles a run in a transaction of its own.
     """
 
     def __init__(
@@ -77,12 +86,14 @@ class Executor:
         bounds: Bounds,
         report: Callable[[Delivery, Any], None] | None = None,
         time: StoreTime | None = None,
+        worker: str = "",
     ) -> None:
         self._tasks, self._report, self.time = tasks, report, time or StoreTime()
         self._keep, self._limit, _ = bounds
         self._most = bounds.limit + OVERHEAD
         self._strangers = Strangers(bounds.unknown_for, self.time.now)
         self._home = os.getpid()
+        self.completes = Completing(lambda: worker, self.done)
 
     def begin(self, delivery: Delivery) -> Run | Outcome:
         """Resolve, check time and size, unseal, decode: a run, or what becomes of it without one."""
@@ -100,7 +111,7 @@ class Executor:
             args, kwargs = task.codec.decode(body)
         except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
             return _unusable(delivery, seal, error)
-        context = Context(delivery, task.running.timeout, self._report, producer)
+        context = Context(delivery, task.running.timeout, self._report, producer, completes=self.completes)
         run = Run(delivery, task, *task.codec.inject(args, kwargs, context), context)
         run.time = self.time.latest
         return run
@@ -114,23 +125,52 @@ class Executor:
         stay(self._home)
         if isinstance(value, Snooze):
             return put_off(value.delay, run.delivery.fence)
-        keep = run.task.running.result_ttl
-        keep = self._keep if keep is None else keep
-        if value is None and not run.task.codec.returns_value:
-            return outcome.Ack(None, keep)
+        if run.context.completing:
+            return self._completed(run, value)
         try:
-            result = run.task.codec.encode_result(value)
+            return self._ack(run.task, run.delivery, value)
+        except errors.PayloadTooLarge as error:
+            run.error = error
+            return outcome.DeadLetter(str(error))
         except BaseException as error:  # noqa: BLE001 - a result of theirs may do anything when it is looked at
             run.error = without_us(error)
             failure = failure_of(error)
             cause = failure.message if isinstance(error, errors.BadResult) else f"its result is not usable: {failure}"
             return outcome.DeadLetter(cause, failure)
+
+    def _ack(self, task: Task[..., Any, Any], delivery: Delivery, value: Any) -> outcome.Ack:
+        keep = task.running.result_ttl
+        keep = self._keep if keep is None else keep
+        if value is None and not task.codec.returns_value:
+            return outcome.Ack(None, keep)
+        result = task.codec.encode_result(value)
         if len(result) > self._limit:
-            text = f"the result has {len(result):,} bytes, the limit is {self._limit:,}"
-            run.error = errors.PayloadTooLarge(text)
-            return outcome.DeadLetter(text)
-        seal = run.task.producer.seal
-        return outcome.Ack(result if seal is None else seal.close(Part.RESULT, run.delivery, result), keep)
+            raise errors.PayloadTooLarge(f"the result has {len(result):,} bytes, the limit is {self._limit:,}")
+        seal = task.producer.seal
+        return outcome.Ack(result if seal is None else seal.close(Part.RESULT, delivery, result), keep)
+
+    def done(self, context: Context, value: Any) -> outcome.Ack:
+        """The end of a run that goes on, with `value` as its result.
+
+        Raises:
+            ConfigError: it was done before it began.
+            BadResult, PayloadTooLarge: that cannot be its result.
+        """
+        task = self._tasks[context.delivery.task]
+        if task.running.at_most_once:
+            raise errors.ConfigError(f"task {task.name} is at_most_once: it is done before it begins; no complete_in")
+        return self._ack(task, context.delivery, value)
+
+    def _completed(self, run: Run, value: Any) -> Outcome:
+        """It returned after it was done in a transaction, which has its result."""
+        if value is not None and differs(run.task, run.context.given, value):
+            text = "%s %s: what it returned is not kept; its result is what complete_in was given"
+            _logger.warning(text, run.task.name, run.delivery.id)
+        return outcome.Ack()
+
+    def undone(self, run: Run) -> Outcome:
+        """It ended well, but the transaction that it was done in was not committed."""
+        return self.failed(run, errors.NotCommitted(_UNDONE))
 
     def failed(self, run: Run, error: BaseException) -> Outcome:
         """The task raised, or was stopped."""
@@ -172,6 +212,14 @@ def fate_of(policy: Retry, error: BaseException, failure: Failure, delivery: Del
     if isinstance(result, outcome.Snooze):
         return put_off(result.delay, delivery.fence, because(telling(error)))
     return result
+
+
+def differs(task: Task[..., Any, Any], given: Any, value: Any) -> bool:
+    """Whether a task returned something else than what it was done with."""
+    try:
+        return value is not given and task.codec.encode_result(value) != task.codec.encode_result(given)
+    except Exception:  # noqa: BLE001 - a result of theirs may do anything when it is looked at
+        return True
 
 
 def _time_is_up(run: Run, struck: BaseException) -> errors.TimeLimit:

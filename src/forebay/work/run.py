@@ -100,12 +100,13 @@ class Run(Job):
     """A delivery with its task and its arguments.
 
     Attributes:
-        settled: its end was written down before it began; see `at_most_once`.
+        settled: its end was written down before it began (see `at_most_once`), or in a transaction of its own.
+        asked: it was to be done in one, and whether that was committed is being asked.
         told: the app's hooks hear of its failure in the process where it ran.
         time: the store's, as it was known when it began.
     """
 
-    settled = told = False
+    settled = told = asked = False
     time: Heard
 
     def __init__(

@@ -10,9 +10,10 @@ import logging
 from collections.abc import Callable, Collection, Coroutine, Iterator
 from typing import Any
 
+from forebay.engine.backend import Completed
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
-from forebay.model.errors import ForebayError, name_of, text_of
+from forebay.model.errors import EngineClosed, ForebayError, name_of, text_of
 from forebay.model.outcome import Outcome
 from forebay.work.ends import Ends
 from forebay.work.executor import Executor
@@ -79,6 +80,10 @@ class Runs:
 
     def finish(self, run: Run, result: Outcome) -> None:
         """A run has ended: report it, and give its slot back. Only the first end of a run counts."""
+        if run.context.completing and not run.asked and run in self._runs:
+            run.asked = run.finished = True
+            self._spawn(self._ask(run, result))
+            return
         free = self._runs.pop(run, None)
         if free is None:
             return
@@ -133,10 +138,24 @@ class Runs:
         else:
             self.finish(run, outcome.Release())
 
+    async def _ask(self, run: Run, result: Outcome) -> None:
+        """It was to be done in a transaction of its own: settled if that was committed, or as any other."""
+        run.interrupt = None
+        if run.deadline is not None:
+            self._forget(run)
+        try:
+            standing = await self._executor.completes.standing(run.context)
+        except EngineClosed:
+            standing = Completed.LOST
+        run.settled = standing is Completed.COMMITTED
+        if standing is Completed.UNDONE and isinstance(result, outcome.Ack | outcome.Snooze):
+            result = self._executor.undone(run)
+        self.finish(run, result)
+
     def _report(self, run: Run, result: Outcome) -> Told | None:
-        if not run.task.running.at_most_once:
-            return self._ends.settle(run.delivery, result, run)
-        return self._ends.ended_once(run, result) if run.settled else None
+        if run.settled:
+            return self._ends.ended_once(run, result)
+        return None if run.task.running.at_most_once else self._ends.settle(run.delivery, result, run)
 
     def _kept(self, heard: asyncio.Task[None], free: Free) -> Free:
         """Keep the slot until those who care have heard of it."""

@@ -78,7 +78,7 @@ class Worker:
         self._settler = Settler(app.engine, id_, self._progress.keep)
         self._hearing = Hearing(app.registry.on_failure, app.producer)
         self.ends = Ends(app.engine, id_, self._settler, self._hearing, verbose=options.verbose)
-        executor = Executor(app.registry.tasks, Bounds.of(settings), self._progress.report, self.time)
+        executor = Executor(app.registry.tasks, Bounds.of(settings), self._progress.report, self.time, id_)
         self.pools = Pools(
             executor, options, settings, self._scope,
             done=self._done, stuck=stuck or _no_help, progressed=self._progress.newest,

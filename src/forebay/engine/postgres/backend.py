@@ -135,7 +135,8 @@ class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits
     """One object that is engine and store; its parts share the database and know nothing of one another.
 
     Attributes:
-        transacts: publishing in transactions of the caller's own. moves: moving to other stores, and from them.
+        transacts: publishing and settling in transactions of the caller's own.
+        moves: moving to other stores, and from them.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -148,5 +149,5 @@ class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits
         Gates.__init__(self, database)
         Schedules.__init__(self, database, self._publishing)
         Audits.__init__(self, database)
-        self.transacts = Transacting(database, self._publishing)
+        self.transacts = Transacting(database, self._publishing, settling)
         self.moves = Moving(database)

@@ -97,6 +97,11 @@ class Bells:
         self._said[about] = said, looks + 1
         return FIRST_LOOK * 5.0**looks if looks < 5 else math.inf
 
+    def heeds(self, ended: Sequence[str]) -> bool:
+        """Whether somebody may wait for the end of these, here or elsewhere."""
+        heard = time.monotonic() - WATCHED
+        return bool(ended) and (any(said > heard for said, _ in list(self._said.values())) or self._waited_for(ended))
+
     def close(self) -> None:
         """Tell what is left to tell, then end."""
         if not self._closed:

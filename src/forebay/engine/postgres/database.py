@@ -128,6 +128,10 @@ class Database:
             timeout = min(timeout, max(0.0, self._due - time.monotonic()))
         await self.signal.wait(since, timeout, topics)
 
+    def heeds(self, ended: Sequence[str]) -> bool:
+        """Whether somebody may wait for the end of these, here or elsewhere."""
+        return self._parts is None or self._parts[3].heeds(ended)
+
     def watch(self, ids: Sequence[str] | None) -> float:
         """Somebody waits for ends; see `Bells.watch`."""
         return self._open_parts()[3].watch(ids)

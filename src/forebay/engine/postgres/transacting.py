@@ -1,4 +1,4 @@
-"""Publishing in the caller's own transaction: the caller's changes and the messages are committed together, or neither.
+"""Publishing and settling in the caller's own transaction: together with the caller's changes, or not at all.
 
 Everything happens on the caller's connection, within a savepoint; the engine need not be open here. Workers are told by
 a NOTIFY in that transaction, which the server delivers at its commit.
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from forebay.engine.backend import Completed
 from forebay.engine.contract import Receipt
 from forebay.engine.postgres import errors, schema, theirs
 from forebay.engine.postgres.bells import payloads
@@ -18,10 +19,14 @@ from forebay.engine.postgres.borrowed import Borrowed
 from forebay.engine.postgres.database import OPENING, Database
 from forebay.engine.postgres.link import Link
 from forebay.engine.postgres.publishing import Publishing, declare
+from forebay.engine.postgres.settling import Settling
+from forebay.engine.postgres.topics import ENDED
 from forebay.engine.postgres.wire import Wire
 from forebay.engine.postgres.writer import Tx
+from forebay.model.delivery import Delivery
 from forebay.model.errors import ConfigError
 from forebay.model.message import Message
+from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
 
 T = TypeVar("T")
@@ -32,8 +37,8 @@ _PRESENT = ("read committed", "read uncommitted")
 class Transacting:
     """`forebay.engine.backend.Transacts` for one schema."""
 
-    def __init__(self, database: Database, publishing: Publishing) -> None:
-        self._db, self._publishing = database, publishing
+    def __init__(self, database: Database, publishing: Publishing, settling: Settling) -> None:
+        self._db, self._publishing, self._settling = database, publishing, settling
         self._place = ""
         self._ours: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -57,17 +62,36 @@ class Transacting:
             if specs:
                 declare(tx, specs)
             receipts = self._publishing.publish(tx, messages)
-            self._ring(tx, messages)
+            isolation = self._ring(tx)
+            if isolation not in _PRESENT:
+                self._check_past(tx, messages, isolation)
             return receipts
 
         return await self._within(connection, publish)
 
-    def _ring(self, tx: Tx, messages: Sequence[Message]) -> None:
-        """Have those who wait told at the commit."""
-        told = self._db.address.channel, payloads(tx.topics)
-        ((isolation, _),) = tx.rows("ring", *told)
-        if isolation not in _PRESENT:
-            self._check_past(tx, messages, isolation)
+    async def complete_in(self, connection: Any, worker: str, settlement: Settlement) -> bool:
+        """See `Transacts.complete_in`."""
+
+        def complete(tx: Tx) -> bool:
+            (done,) = self._settling.settle(tx, worker, [settlement])
+            if done and self._db.heeds(tx.ended):
+                tx.topics.add(ENDED)
+            if tx.topics:
+                self._ring(tx)
+            return done
+
+        return await self._within(connection, complete)
+
+    async def completed(self, worker: str, deliveries: Sequence[Delivery]) -> list[Completed]:
+        """See `Transacts.completed`."""
+        leases = [[one.receipt for one in deliveries], [one.fence for one in deliveries]]
+        rows = await self._db.read("completed", *leases, [one.id for one in deliveries], worker)
+        return [Completed(row[0]) for row in rows]
+
+    def _ring(self, tx: Tx) -> str:
+        """Have those who wait told at the commit; the isolation of this transaction."""
+        ((isolation, _),) = tx.rows("ring", self._db.address.channel, payloads(tx.topics))
+        return str(isolation)
 
     def _check_past(self, tx: Tx, messages: Sequence[Message], isolation: str) -> None:
         """A transaction that does not see what came after its beginning must not take in what ended meanwhile."""

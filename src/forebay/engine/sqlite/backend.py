@@ -117,7 +117,8 @@ class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, MeterRows, Schedule
     """One object that is engine and store; its parts share the database and know nothing of one another.
 
     Attributes:
-        transacts: publishing in transactions of the caller's own. moves: moving to other stores, and from them.
+        transacts: publishing and settling in transactions of the caller's own.
+        moves: moving to other stores, and from them.
 
     `vfs`, `boot` and `among` are for tests: see `Database`.
     """
@@ -135,5 +136,5 @@ class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, MeterRows, Schedule
         MeterRows.__init__(self, database)
         Schedules.__init__(self, database, self._publishing)
         Audits.__init__(self, database)
-        self.transacts = Transacting(database)
+        self.transacts = Transacting(database, settling)
         self.moves = Moving(database)

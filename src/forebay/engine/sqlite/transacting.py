@@ -1,4 +1,4 @@
-"""Publishing in the caller's own transaction: the caller's changes and the messages are committed together, or neither.
+"""Publishing and settling in the caller's own transaction: together with the caller's changes, or not at all.
 
 Everything happens on the caller's connection, in its thread; the file need not be open here. Nobody is told before the
 commit: a hook of SQLite's says when it comes, and then our writer, which has to wait for it, rings the bells.
@@ -8,10 +8,11 @@ import contextlib
 import weakref
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import apsw
 
+from forebay.engine.backend import Completed
 from forebay.engine.contract import Receipt
 from forebay.engine.sqlite import theirs
 from forebay.engine.sqlite.database import Database
@@ -19,11 +20,16 @@ from forebay.engine.sqlite.errors import translate
 from forebay.engine.sqlite.limits import declare
 from forebay.engine.sqlite.publishing import Publishing
 from forebay.engine.sqlite.room import Room
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.writer import Transaction, tally
+from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineClosed, EngineError, EngineFull, ForebayError
 from forebay.model.message import Message
+from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
 
+T = TypeVar("T")
 #: Bytes that a message takes beside its body, about; and pages that any publish may need.
 _AROUND, _SPARE = 400, 8
 
@@ -31,8 +37,8 @@ _AROUND, _SPARE = 400, 8
 class Transacting:
     """`forebay.engine.backend.Transacts` for one file."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, database: Database, settling: Settling) -> None:
+        self._db, self._settling = database, settling
         self._pending: weakref.WeakKeyDictionary[apsw.Connection, set[str]] = weakref.WeakKeyDictionary()
 
     async def owns(self, connection: Any) -> bool:
@@ -43,36 +49,54 @@ class Transacting:
         self, connection: Any, messages: Sequence[Message], queues: Sequence[QueueSpec] = ()
     ) -> list[Receipt]:
         """See `Transacts.publish_in`."""
-        own = theirs.check_kind(connection)
-        try:
-            with theirs.plainly(own):
-                theirs.check(own, self._db.path, self._db.vfs)
-                tx, receipts = self._publish(own, messages, queues)
-            self._expect(own, tx.topics)
-        except apsw.Error as error:
-            raise _told(error, own, str(self._db.path)) from error
-        return receipts
+        wanted = {message.queue for message in messages}
 
-    def _publish(
-        self, connection: apsw.Connection, messages: Sequence[Message], queues: Sequence[QueueSpec]
-    ) -> tuple[Transaction, list[Receipt]]:
-        """All of them, or an error and nothing. What the caller has changed before stays as it is."""
-        connection.execute("savepoint forebay_publish")
-        try:
-            tx, wanted = Transaction(connection, self._db.clock), {message.queue for message in messages}
+        def publish(tx: Transaction) -> list[Receipt]:
             self._fits(tx, messages)
             declare(tx, [spec for spec in queues if spec.name in wanted])
             # no limit for SQLite: at that it would undo the caller's whole transaction
             place = SimpleNamespace(room=Room(self._db.path, 0), path=self._db.path)
-            receipts = Publishing(cast("Database", place)).publish(tx, messages)
+            return Publishing(cast("Database", place)).publish(tx, messages)
+
+        return self._within(connection, publish)
+
+    async def complete_in(self, connection: Any, worker: str, settlement: Settlement) -> bool:
+        """See `Transacts.complete_in`."""
+
+        def complete(tx: Transaction) -> bool:
+            return self._settling.settle(tx, worker, [settlement])[0]
+
+        return self._within(connection, complete)
+
+    async def completed(self, worker: str, deliveries: Sequence[Delivery]) -> list[Completed]:
+        """See `Transacts.completed`. The writer asks, whose turn comes when every other transaction has ended."""
+        return await self._db.writer.submit(_standings, worker, list(deliveries))
+
+    def _within(self, connection: Any, act: Callable[[Transaction], T]) -> T:
+        """All that `act` does, or an error and nothing. What the caller has changed before stays as it is."""
+        own = theirs.check_kind(connection)
+        try:
+            with theirs.plainly(own):
+                theirs.check(own, self._db.path, self._db.vfs)
+                tx, answer = self._carry_out(own, act)
+            self._expect(own, tx.topics)
+        except apsw.Error as error:
+            raise _told(error, own, str(self._db.path)) from error
+        return answer
+
+    def _carry_out(self, connection: apsw.Connection, act: Callable[[Transaction], T]) -> tuple[Transaction, T]:
+        connection.execute("savepoint forebay")
+        try:
+            tx = Transaction(connection, self._db.clock)
+            answer = act(tx)
             tally(tx)
         except BaseException:
             if connection.in_transaction:
-                connection.execute("rollback to forebay_publish")
-                connection.execute("release forebay_publish")
+                connection.execute("rollback to forebay")
+                connection.execute("release forebay")
             raise
-        connection.execute("release forebay_publish")
-        return tx, receipts
+        connection.execute("release forebay")
+        return tx, answer
 
     def _fits(self, tx: Transaction, messages: Sequence[Message]) -> None:
         """Whether `max_size` leaves room for them, with what the transaction has written up to now.
@@ -118,6 +142,17 @@ class Transacting:
 def _ring(tx: Transaction, topics: set[str]) -> None:
     """Carried out by the writer once it can write, which is after the caller's commit."""
     tx.topics.update(topics)
+
+
+def _standings(tx: Transaction, worker: str, deliveries: Sequence[Delivery]) -> list[Completed]:
+    return [_standing(tx, worker, one) for one in deliveries]
+
+
+def _standing(tx: Transaction, worker: str, one: Delivery) -> Completed:
+    if tx.rows(sql("owned"), (one.receipt, one.fence, one.id, worker)):
+        return Completed.UNDONE
+    elsewhere = tx.value(sql("elsewhere"), (one.id, worker))
+    return Completed.LOST if elsewhere else Completed.COMMITTED
 
 
 def _told(error: apsw.Error, connection: apsw.Connection, path: str) -> ForebayError:

@@ -1,14 +1,16 @@
-"""What publishing in a transaction of the caller's own promises, to engines that have it: all of it, or nothing."""
+"""What publishing and settling in a transaction of the caller's own promise: all of it, or nothing."""
 
 from contextlib import suppress
 from typing import Any, cast
 
 import pytest
 
-from forebay.engine.backend import Transacts
+from forebay.engine.backend import Completed, Transacts
 from forebay.engine.contract import Fate, Receipt
+from forebay.model.delivery import Delivery
 from forebay.model.message import Carried, Message
-from forebay.testing.conformance.kit import Begin, Kit, ident
+from forebay.model.outcome import Ack, Retry, Settlement
+from forebay.testing.conformance.kit import BOOM, LONG, PROMPT, Begin, Kit, ident
 
 
 class Undone(Exception):
@@ -95,3 +97,78 @@ class TestTransacts:
         owns = transacts(kit).owns
         with begin(kit.backend) as connection:
             assert (kit.run(owns(connection)), kit.run(owns(object()))) == (True, False)
+
+    # --- settling ---
+
+    def leased(self, kit: Kit, worker: str = "w") -> Delivery:
+        """The message "a", which `worker` holds."""
+        kit.publish("a", unique="u")
+        (delivery,) = kit.lease(1, worker)
+        return delivery
+
+    def complete_in(self, kit: Kit, connection: Any, delivery: Delivery, worker: str = "w", **ack: Any) -> bool:
+        """Have it done within a transaction; whether the worker held it."""
+        settlement = Settlement(delivery, Ack(**ack), 0.25)
+        return kit.run(transacts(kit).complete_in(connection, worker, settlement))
+
+    def completed(self, kit: Kit, delivery: Delivery, worker: str = "w") -> Completed:
+        """What has become of that."""
+        return kit.run(transacts(kit).completed(worker, [delivery]))[0]
+
+    def test_what_is_done_in_a_transaction_is_done_by_its_commit(self, kit: Kit, begin: Begin) -> None:
+        """Not before; with its result, its run time and what it has published, once."""
+        delivery = self.leased(kit)
+        with begin(kit.backend) as connection:
+            assert self.complete_in(kit, connection, delivery, result=b"r")
+            self.publish_in(kit, connection, "b", unique="u")
+            assert kit.state("a") == "running"
+        assert (kit.state("a"), kit.found("a").result, self.completed(kit, delivery)) == ("done", b"r", "committed")
+        depth = kit.depth()
+        assert (depth.running, depth.done, depth.ready, depth.seconds) == (0, 1, 1, 0.25)
+        assert kit.settle(Retry(1, BOOM), delivery) == [False]
+        assert (kit.state("a"), kit.take()) == ("done", ["b"])
+
+    def test_what_is_undone_runs_as_before(self, kit: Kit, begin: Begin) -> None:
+        """Its worker holds it, and settles it as any other."""
+        delivery = self.leased(kit)
+        with suppress(Undone), begin(kit.backend) as connection:
+            assert self.complete_in(kit, connection, delivery)
+            raise Undone
+        assert (kit.state("a"), kit.depth().done, self.completed(kit, delivery)) == ("running", 0, "undone")
+        assert kit.settle(Retry(1, BOOM), delivery) == [True]
+        assert (kit.state("a"), self.completed(kit, delivery)) == ("scheduled", "lost")
+
+    def test_whoever_has_lost_the_lease_completes_nothing(self, kit: Kit, begin: Begin) -> None:
+        """Neither a worker whose lease ran out, nor one that was buried, nor under an older fence."""
+        delivery = self.leased(kit)
+        kit.advance(LONG + 1)
+        with begin(kit.backend) as connection:
+            assert not self.complete_in(kit, connection, delivery)
+        kit.recover()
+        with begin(kit.backend) as connection:
+            assert not self.complete_in(kit, connection, delivery)
+        (again,) = kit.lease(1, "other")
+        with begin(kit.backend) as connection:
+            assert not self.complete_in(kit, connection, delivery)
+            assert not self.complete_in(kit, connection, delivery, "other")
+            assert not self.complete_in(kit, connection, again)
+        assert (kit.state("a"), self.completed(kit, delivery)) == ("running", "lost")
+        kit.settle(Ack(), again, worker="other")
+        assert (self.completed(kit, delivery), self.completed(kit, again, "other")) == ("lost", "committed")
+
+    def test_it_completes_once(self, kit: Kit, begin: Begin) -> None:
+        """A second time in a transaction finds that the worker holds it no more; what keeps no end is done, too."""
+        delivery = self.leased(kit)
+        with begin(kit.backend) as connection:
+            assert self.complete_in(kit, connection, delivery, keep=0.0)
+            assert not self.complete_in(kit, connection, delivery)
+        assert (kit.state("a"), self.completed(kit, delivery), kit.depth().done) == (None, "committed", 1)
+
+    def test_whoever_waits_for_the_end_is_woken_by_the_commit(self, live: Kit, begin: Begin) -> None:
+        """As for any end."""
+        live.needs("transacts")
+        delivery, since = self.leased(live), live.mark()
+        live.watch(since, 0.0, "a")
+        with begin(live.backend) as connection:
+            self.complete_in(live, connection, delivery)
+        assert live.watch(since, 10 * PROMPT, "a") < 10 * PROMPT
