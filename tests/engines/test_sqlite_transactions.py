@@ -14,7 +14,8 @@ import apsw
 import pytest
 
 from fleet import Place, until
-from forebay import ConfigError, EngineError, EngineFull, Forebay, NoSuchMessage, Registry
+from forebay import ConfigError, Context, EngineError, EngineFull, Forebay, NoSuchMessage, Registry, Retry
+from forebay.testing import drain
 
 
 @pytest.fixture
@@ -177,6 +178,14 @@ def test_an_engine_without_transactions_says_so():
 
     with pytest.raises(ConfigError, match=r"memory:// has no transacts: send asks for .* use sqlite:"):
         send.enqueue(in_transaction=object())
+
+    @memory.task(retry=Retry.never())
+    def completes(context: Context) -> None:
+        context.complete_in(object())
+
+    completes.enqueue()
+    (ended,) = drain(memory)
+    assert "no transacts: task completes asks for transacts (ctx.complete_in()): use sqlite://" in str(ended.error)
 
 
 def test_a_parameter_of_that_name_is_refused_where_the_task_is_made():

@@ -42,7 +42,7 @@ from forebay.testing.conformance.settle import TestFence, TestSettle
 from forebay.testing.conformance.stage import EngineKit, MakeBackend
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
 from forebay.testing.conformance.struck import TestStruck
-from forebay.testing.conformance.transacts import TestTransacts
+from forebay.testing.conformance.transacts import TestCompletes, TestTransacts
 from forebay.testing.conformance.wait import TestWait, TestWatch
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "TestCaps",
     "TestCarried",
     "TestCauses",
+    "TestCompletes",
     "TestConcurrency",
     "TestDead",
     "TestDebounce",
