@@ -22,10 +22,20 @@ def test_every_mutation_has_a_scenario_that_must_notice_it():
     assert set(FOUND_OUT) == set(MUTATIONS)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mutation", FOUND_OUT)
 def test_an_engine_that_is_wrong_turns_the_suite_red(mutation, tmp_path):
+    """Within a few rounds: whether a thawed worker settles before it learns that it was buried, nobody decides."""
     scenario, kind = FOUND_OUT[mutation]
     wrappers = [(WRAPPER, {OPTION: mutation})]
-    result = run(named(scenario), ("sqlite", sqlite), 1, tmp_path / "trial", wrappers=wrappers)
-    assert not result.passed
-    assert result.verdict.of(kind), result.report
+    rounds = (
+        run(named(scenario), ("sqlite", sqlite), seed, tmp_path / f"trial-{seed}", wrappers=wrappers)
+        for seed in range(1, 6)
+    )
+    reports = []
+    for result in rounds:
+        if result.verdict.of(kind):
+            assert not result.passed
+            return
+        reports.append(result.report)
+    pytest.fail("\n".join(reports))

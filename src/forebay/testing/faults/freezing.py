@@ -1,28 +1,50 @@
 """Scenarios in which a worker is alive and does not answer: stopped by a signal, held by C code, told to leave."""
 
+import contextlib
+import fcntl
 import signal
 
-from forebay.testing.faults.procs import Proc
+from forebay.testing.faults.procs import Proc, strike
 from forebay.testing.faults.trial import Broken, Trial
 from forebay.testing.history import events
 
 
 def stopped(trial: Trial) -> None:
-    """T4: freeze a supervisor and its workers past their lease, and thaw them while others run what they held."""
+    """T4: freeze a supervisor and its workers past their lease, and thaw them while others run what they held.
+
+    The workers first, so that they tell of what they ran before their supervisor ends them for it.
+    """
     frozen = trial.fleet(concurrency=4)
     trial.send("work", 4, seconds=1.5)
     trial.until_running(4)
-    family = frozen.family()
-    trial.fault("SIGSTOP", f"processes {family}")
-    frozen.signal_family(signal.SIGSTOP)
+    workers, family = frozen.children(), frozen.family()
+    _freeze(trial, frozen)
     trial.fleet(concurrency=4)
     trial.until("the frozen worker is buried", lambda: trial.events(events.Recovered))
     trial.until("its messages run elsewhere", lambda: len(trial.events(events.Started)) == 8)
     trial.fault("SIGCONT", f"processes {family}")
+    for pid in workers:
+        strike(pid, signal.SIGCONT)
+    trial.until(
+        "the thawed workers settle or leave",
+        lambda: (
+            any(event.pid in workers for event in trial.events(events.Settled))
+            or not set(workers) & set(frozen.children())
+        ),
+    )
     frozen.signal_family(signal.SIGCONT)
     trial.send("work", 12)
     trial.drain()
     trial.until("the thawed fleet has a new worker", lambda: set(frozen.children()) - set(family))
+
+
+def _freeze(trial: Trial, fleet: Proc) -> None:
+    """At a moment at which it keeps nobody else from writing: that is another trouble, and it has an end of its own."""
+    with contextlib.ExitStack() as stack:
+        for path in trial.folder.glob("*.db-lock"):  # of SQLite
+            fcntl.flock(stack.enter_context(path.open()), fcntl.LOCK_EX)
+        trial.fault("SIGSTOP", f"processes {fleet.family()}")
+        fleet.signal_family(signal.SIGSTOP)
 
 
 def interpreter_held(trial: Trial) -> None:
