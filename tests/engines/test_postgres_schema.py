@@ -1,5 +1,7 @@
 """The schema: made and checked under a lock, printed for whoever may run it, and what `doctor` finds in it."""
 
+import math
+
 import msgspec
 import psycopg
 import pytest
@@ -8,6 +10,8 @@ from engines.servers import postgres
 from engines.servers.found import needed
 from forebay.config import Settings
 from forebay.engine.postgres import backend, schema
+from forebay.engine.postgres.address import address
+from forebay.engine.postgres.wire import Wire
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineUnreachable, SchemaTooNew, SchemaTooOld
@@ -105,3 +109,26 @@ def test_a_text_that_cannot_be_stored_is_refused_at_once_and_spoils_nobodys_day(
     drive(parts.engine.publish([Message(id="b", queue="q", body=b"\0", headers={"a": "\0"})]))
     assert [depth.ready for depth in drive(parts.engine.depth())] == [1]
     drive(parts.engine.close())
+
+
+class Meanwhile:
+    """A connection, between whose first statement and the next somebody else makes the schema."""
+
+    def __init__(self, wire, make):
+        self._wire, self._make = wire, make
+
+    def rows(self, text, parameters=()):
+        answer = self._wire.rows(text, parameters)
+        self._make()
+        self._make = lambda: None
+        return answer
+
+
+def test_a_schema_that_somebody_makes_at_this_moment_is_no_other_programs(other):
+    """Two processes of an app start at the same time on a new database."""
+    where = address(other)
+    wire = Wire(where, "test", math.inf)
+    found = schema.version(Meanwhile(wire, lambda: drive(opened(other).engine.close())), where)
+    assert found == 0  # and the lock that is taken next shows what there is by then
+    assert schema.version(wire, where) == schema.newest()
+    wire.close()

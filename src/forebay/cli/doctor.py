@@ -26,6 +26,10 @@ from forebay.model.plain import printable
 from forebay.observe import health
 from forebay.observe.snapshot import Snapshot, take
 from forebay.observe.why import handed_back
+from forebay.store.records import Route
+
+#: The reading before the present one if there is one, that, why messages were handed back, and dates of messages.
+Look = tuple[Snapshot | None, Snapshot, list[tuple[str, str, int]], list[float]]
 
 #: Seconds between two readings.
 _BETWEEN = 1.0
@@ -56,13 +60,19 @@ def doctor(*, quick: bool, strict: bool) -> int:
 
 def _flow(app: Forebay) -> list[Finding]:
     try:
-        before, now, causes, created = with_app(app, _look)
-        return list(health.examine(now, app.settings.lease, locator(), causes, before, created=created))
+        (before, now, causes, created), routes = with_app(app, _both)
+        found = health.examine(now, app.settings.lease, locator(), causes, before, created=created)
+        return [*found, *health.under_way(routes)]
     except EngineError as error:
         return [fail("engine", str(error), "see what else was found")]
 
 
-async def _look(app: Forebay) -> tuple[Snapshot | None, Snapshot, list[tuple[str, str, int]], list[float]]:
+async def _both(app: Forebay) -> tuple[Look, list[Route]]:
+    moves = app.backend.moves
+    return await _look(app), [] if moves is None else await moves.routes()
+
+
+async def _look(app: Forebay) -> Look:
     """The present reading; the one before it if there is what only two of them tell; and dates of messages."""
     before, now, causes = None, await take(app.engine, app.store), list[tuple[str, str, int]]()
     if health.saturated(now):

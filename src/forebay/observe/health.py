@@ -11,7 +11,7 @@ from forebay.model.duration import EVER, span
 from forebay.model.finding import Finding, fail, fine, warn
 from forebay.model.outcome import NOT_KNOWN
 from forebay.observe.snapshot import Snapshot, patience, proof_age
-from forebay.store.records import WorkerRow
+from forebay.store.records import Route, WorkerRow
 
 #: Seconds that a tick may be late before somebody must be missing, and that clocks may differ.
 LATE, SKEW = 60.0, 5.0
@@ -155,6 +155,17 @@ def _dead(now: Snapshot) -> Iterator[Finding]:
         yield warn("dead", f"dead letters: {where}", advice)
     else:
         yield fine("dead", "no dead letters")
+
+
+def under_way(routes: Sequence[Route]) -> Iterator[Finding]:
+    """What has left for another store, and may not have come there."""
+    for route in routes:
+        if route.aside:
+            yield warn(
+                "moving",
+                f"{route.aside:,} messages are on their way to {route.about}, in no queue",
+                "unless a move is running, run the same `forebay move` again, or with --back to have them here",
+            )
 
 
 def _clock(now: Snapshot, created: Sequence[float]) -> Iterator[Finding]:

@@ -113,6 +113,9 @@ def test_what_is_on_the_way_is_put_back_on_request(shell, capsys):
     assert waiting("a") == {"clicks": 5}
     assert move("--all", "--dry-run") == 0
     assert "20 more are on the way since an earlier move" in capsys.readouterr().err
+    main(["doctor", "--url", "sqlite:///a.db"])
+    assert "20 messages are on their way to" in " ".join(capsys.readouterr().out.split())
+    os.environ.pop("FOREBAY_URL")
     assert move("--back") == 0
     assert capsys.readouterr().out == "returned 20\n"
     assert (waiting("a"), waiting("b")) == ({"mail": 20, "clicks": 5}, {})

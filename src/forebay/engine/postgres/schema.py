@@ -41,15 +41,14 @@ def version(wire: Wire, address: Address) -> int:
     Raises:
         EngineUnreachable: the schema is somebody else's.
     """
-    table = f'"{address.schema}".version'
-    if not wire.rows("select to_regclass($1)", (table,))[0][0]:
-        if wire.rows(
-            "select 1 from pg_class where relnamespace = to_regnamespace($1)::oid limit 1", (f'"{address.schema}"',)
-        ):
-            raise EngineUnreachable(
-                f"{address.shown}: the schema {address.schema} is another program's: choose another namespace"
-            )
+    holds = "select 1 from pg_class where relnamespace = to_regnamespace($1)::oid limit 1"
+    if not wire.rows(holds, (f'"{address.schema}"',)):
         return 0
+    table = f'"{address.schema}".version'  # looked for after that: ours is made all at once
+    if not wire.rows("select to_regclass($1)", (table,))[0][0]:
+        raise EngineUnreachable(
+            f"{address.shown}: the schema {address.schema} is another program's: choose another namespace"
+        )
     return int(wire.rows(address.sql("select max(version) from forebay.version"))[0][0] or 0)
 
 
