@@ -3,7 +3,7 @@
 import pytest
 
 from engines.servers import redis
-from forebay.engine.contract import Beat, Fate, Want
+from forebay.engine.contract import Beat, Fate, Receipt, Want
 from forebay.engine.redis.link import Broken
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
@@ -57,12 +57,19 @@ def settle(backend, outcome, *deliveries):
     return drive(backend.settle("w", [Settlement(delivery, outcome) for delivery in deliveries]))
 
 
-@pytest.mark.parametrize("more", [{}, {"delay": 60}, {"unique": "k"}], ids=str)
+@pytest.mark.parametrize("more", [{}, {"delay": 60}, {"unique": "k"}, {"unique": "k", "debounce": 5}], ids=str)
 def test_a_message_is_accepted_once(backend, deaf, more):
     deaf()
-    (receipt,) = publish(backend, 1, **more)
-    assert (receipt.id, receipt.fate) in [(ident(1), Fate.ACCEPTED), (ident(1), Fate.DUPLICATE)]
+    assert publish(backend, 1, **more) == [Receipt(ident(1))]
     assert drive(backend.depth(["q"]))[0].published == 1
+
+
+@pytest.mark.parametrize("more", [{}, {"delay": 60}], ids=str)
+def test_of_two_equal_ids_in_one_batch_the_second_is_the_duplicate(backend, deaf, more):
+    deaf()
+    receipts = publish(backend, *[1, 2, 1] * 10, **more)
+    assert [receipt.fate for receipt in receipts] == [Fate.ACCEPTED] * 2 + [Fate.DUPLICATE] * 28
+    assert drive(backend.depth(["q"]))[0].published == 2
 
 
 def test_what_was_leased_is_given_again_and_nothing_else(backend, deaf):

@@ -98,13 +98,15 @@ local function accept(form, ids, bodies, known, first, last, seq, answers)
     timed(form)
     for n = first, last do
         local id, answer = ids[n], 0
-        if known[n] or known[id] then
-            answer = 1
+        local there = known[n] or known[id]
+        if there then -- with this very call, if its answer was lost
+            answer = again and not known[id] and 0 or 1
         elseif form.unique == 1 then
             answer = taken(form, id, bodies[n]) or 0
         end
-        if answer == 0 then
-            known[id], came = true, came + 1
+        known[id] = known[id] or answer == 0
+        if answer == 0 and not there then
+            came = came + 1
             fresh[#fresh + 1], theirs[#theirs + 1] = id, bodies[n]
             if form.unique == 1 then -- the next one may be merged into it
                 write(form, fresh, theirs, seq + n - 1)
