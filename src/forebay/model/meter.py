@@ -12,7 +12,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
         burst: how many at once after a quiet time.
         slots: how many may run at a time; None for no bound.
         generation: grows with every change; a change that names an older one is refused.
-        running: how many run that passed it. The store counts; what is put here is not read.
+        running: how many run that passed it; 0 in the meter that a queue has for each key, if that bounds no slots. The
+            store counts; what is put here is not read.
         tat: when what it has let through is paid for, seconds since the epoch (the theoretical arrival time of GCRA).
             The store moves it; what is put here is not read.
     """

@@ -48,11 +48,12 @@ class Bounds:
         return found
 
     def of_key(self, queue: Queue, key: str) -> Meter:
-        """The meter that a queue has for each key."""
-        spec = queue.spec
+        """The meter that a queue has for each key; who runs is counted where that matters."""
+        spec, slots = queue.spec, Split(queue.spec).key_slots
+        running = 0 if slots is None else self._running[f"key:{spec.name}:{key}"]
         return Meter(
-            name=f"each:{spec.name}:{key}", rate=spec.key_rate, burst=spec.key_burst, slots=Split(spec).key_slots,
-            running=self._running[f"key:{spec.name}:{key}"], tat=self._paid.get(f"each:{spec.name}:{key}", 0.0),
+            name=f"each:{spec.name}:{key}", rate=spec.key_rate, burst=spec.key_burst, slots=slots, running=running,
+            tat=self._paid.get(f"each:{spec.name}:{key}", 0.0),
         )  # fmt: skip
 
     def _now(self, meter: Meter) -> Meter:

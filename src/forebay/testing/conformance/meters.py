@@ -132,6 +132,15 @@ class TestSlots:
         assert [meter.running for meter in kit.meters("queue:q", "key:q:k")] == [0, 0]
         assert len(kit.take()) == 1
 
+    def test_who_runs_of_a_key_is_counted_where_keys_have_slots(self, kit: Kit) -> None:
+        """A rate of keys alone has no use for it, and pays nothing for it."""
+        kit.declare(key_rate=5)
+        kit.publish("a", key="k")
+        assert kit.take() == ["a"]
+        assert kit.meters("key:q:k")[0].running == 0
+        kit.declare(key_rate=5, key_concurrency=2)
+        assert kit.meters("key:q:k")[0].running == 1
+
     def test_a_lost_worker_gives_its_slots_back(self, kit: Kit) -> None:
         """As soon as it is buried."""
         kit.declare(concurrency=2)

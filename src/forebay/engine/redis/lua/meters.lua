@@ -27,7 +27,8 @@ local function add_one(name)
         local split = theirs and split_of(theirs)
         if split and split.by_key then
             local slots = split.ordered and 1 or split.key_slots
-            add(name, split.key_rate or -1, split.key_burst or -1, slots or -1, 0, call('HGET', P .. 'mr', name))
+            local running = slots and call('HGET', P .. 'mr', name)
+            add(name, split.key_rate or -1, split.key_burst or -1, slots or -1, 0, running)
         end
     end
 end
