@@ -3,7 +3,7 @@
 Between two steps others get their turn; what was done by then stays done, whatever becomes of the rest.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.looking import Sought, numbers, possible
@@ -18,24 +18,29 @@ async def in_steps(db: Database, act: Callable[[Tx, Sequence[int]], int], what: 
 
     `act` is told row numbers, and has to look whether each is still what it was.
     """
+    if not possible(what):
+        return 0
+    if what.ids is not None:
+        return await _by_id(db, act, what, limit)
+    done = after = 0
+    while done < limit and (found := await _look(db, what, after, min(STEP, limit - done))):
+        done += await db.worker.submit(act, found)
+        after = found[-1]
+    return done
+
+
+async def _by_id(db: Database, act: Callable[[Tx, Sequence[int]], int], what: Sought, limit: int) -> int:
+    """Ids are looked for in parts, in whatever order they were given; then the oldest of all go first."""
+    ids = what.ids or ()
+    parts = [what._replace(ids=ids[start : start + STEP]) for start in range(0, len(ids), STEP)]
+    left = sorted({number for part in parts for number in await _look(db, part, 0, STEP)})
     done = 0
-    for part in _parts(what) if possible(what) else ():
-        after = 0
-        while done < limit and (found := await _look(db, part, after, min(STEP, limit - done))):
-            done += await db.worker.submit(act, found)
-            after = found[-1]
+    while left and done < limit:
+        some, left = left[: min(STEP, limit - done)], left[min(STEP, limit - done) :]
+        done += await db.worker.submit(act, some)
     return done
 
 
 async def _look(db: Database, what: Sought, after: int, limit: int) -> list[int]:
     text, values = numbers(what, db.now(), after, limit)
     return [number for (number,) in await db.read_text(db.address.sql(text), values)]
-
-
-def _parts(what: Sought) -> Iterator[Sought]:
-    """Many ids in parts, so that each step looks for a few of them only."""
-    if what.ids is None:
-        yield what
-        return
-    for start in range(0, len(what.ids), STEP):
-        yield what._replace(ids=what.ids[start : start + STEP])

@@ -83,8 +83,10 @@ class Inspecting:
         done = 0
         async for seen in self._meant(choice, choice.state or State.READY):
             fresh = [one.found.id for one in seen if not one.asked and one.found.state not in FINAL]
-            answers = await self._cancelled(fresh[: limit - done], again=False)
-            done += answers.count("cancelled") + answers.count("running")
+            while fresh and done < limit:
+                some, fresh = fresh[: limit - done], fresh[limit - done :]
+                answers = await self._cancelled(some, again=False)
+                done += answers.count("cancelled") + answers.count("running")
             if done >= limit:
                 break
         return done
@@ -124,10 +126,7 @@ class Inspecting:
             async for seen in self._along(choice.state if state is State.RUNNING else state, choice.queue, 0):
                 yield [one for one in seen if chosen(choice, one.found)]
             return
-        ids = list(dict.fromkeys(choice.ids))
-        for at in range(0, len(ids), WINDOW):
-            found = [one for one in await self._looking.find(ids[at : at + WINDOW]) if one is not None]
-            yield [Seen(one, 0, asked=False) for one in found if chosen(choice, one)]
+        yield [one for one in await self._looking.named(choice.ids) if chosen(choice, one.found)]
 
     async def tidy(self, limit: int) -> int:
         """See `Inspects.tidy`."""

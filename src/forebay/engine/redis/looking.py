@@ -64,6 +64,13 @@ class Looking:
             if not blocking():
                 await asyncio.sleep(0)
 
+    async def named(self, ids: Sequence[str]) -> list[Seen]:
+        """What is known of these ids, each once: the live ones in order of acceptance, ends in theirs."""
+        once, found = list(dict.fromkeys(ids)), list[Seen]()
+        for at in range(0, len(once), WINDOW):
+            found += self._seen(await self._talk().carry(_raw, "find", *once[at : at + WINDOW]))
+        return sorted(found, key=lambda one: one.number)
+
     async def running(self) -> list[Seen]:
         """All that runs, in order of acceptance."""
         reply = await self._talk().carry(_raw, "running")

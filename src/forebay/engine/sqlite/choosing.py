@@ -3,7 +3,7 @@
 Between two steps others get their turn; what was done by then stays done, whatever becomes of the rest.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.looking import Sought, look
@@ -24,19 +24,23 @@ async def in_steps(db: Database, act: Callable[[Transaction, Sequence[int]], int
 
     `act` is told row numbers, and has to look whether each is still what it was.
     """
-    done = 0
-    for part in _parts(what._replace(now=db.clock.now())):
-        after = 0
-        while done < limit and (seqs := await look(db.read, part, after, min(STEP, limit - done))):
-            done += await db.writer.submit(act, seqs)
-            after = seqs[-1]
+    what = what._replace(now=db.clock.now())
+    if what.ids is not None:
+        return await _by_id(db, act, what, limit)
+    done = after = 0
+    while done < limit and (found := await look(db.read, what, after, min(STEP, limit - done))):
+        done += await db.writer.submit(act, found)
+        after = found[-1]
     return done
 
 
-def _parts(what: Sought) -> Iterator[Sought]:
-    """Many ids in parts, so that each step looks for a few of them only."""
-    if what.ids is None:
-        yield what
-        return
-    for start in range(0, len(what.ids), STEP):
-        yield what._replace(ids=what.ids[start : start + STEP])
+async def _by_id(db: Database, act: Callable[[Transaction, Sequence[int]], int], what: Sought, limit: int) -> int:
+    """Ids are looked for in parts, in whatever order they were given; then the oldest of all go first."""
+    ids = what.ids or ()
+    parts = [what._replace(ids=ids[start : start + STEP]) for start in range(0, len(ids), STEP)]
+    left = sorted({number for part in parts for number in await look(db.read, part, 0, STEP)})
+    done = 0
+    while left and done < limit:
+        some, left = left[: min(STEP, limit - done)], left[min(STEP, limit - done) :]
+        done += await db.writer.submit(act, some)
+    return done

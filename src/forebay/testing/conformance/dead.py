@@ -89,6 +89,13 @@ class TestDead:
         assert kit.listed(state=State.DEAD) == ["d"]
         assert (kit.state("a"), kit.state("b"), kit.state("c")) == ("ready", "discarded", "discarded")
 
+    def test_the_oldest_of_those_named_by_id_go_first(self, kit: Kit) -> None:
+        """In whatever order they are named."""
+        kill(kit, "a", "b", "c")
+        assert kit.run(kit.backend.redrive(Choice(ids=[ident(name) for name in "cba"]), limit=1)) == 1
+        assert kit.run(kit.backend.purge(Choice(ids=[ident(name) for name in "cb"]), limit=1)) == 1
+        assert (kit.state("a"), kit.state("b"), kit.state("c")) == ("ready", "discarded", "dead")
+
     def test_a_limit_counts_what_was_done_and_a_name_given_twice_is_once(self, kit: Kit) -> None:
         """Names that are not dead use up none of the limit."""
         kill(kit, "a", "b")

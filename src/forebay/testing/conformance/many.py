@@ -68,6 +68,17 @@ class TestMany:
         assert cancel_all(kit, limit=2) == 2
         assert [kit.state(name) for name in "abc"] == ["cancelled", "cancelled", "ready"]
 
+    def test_of_those_named_by_id_too_a_limit_takes_the_oldest(self, kit: Kit) -> None:
+        """However many, in whatever order they are named; one that was asked to stop before uses up nothing."""
+        kit.publish("asked")
+        kit.lease()
+        called = [f"m{number}" for number in range(1200)]
+        kit.publish(*called)
+        assert cancel_all(kit, ids=[ident("asked")]) == 1
+        ids = [ident(name) for name in reversed(["asked", *called])]
+        assert cancel_all(kit, ids=ids, limit=2) == 2
+        assert [kit.state(name) for name in ("m0", "m1", "m2", "m1199")] == ["cancelled", "cancelled", "ready", "ready"]
+
     def test_a_choice_by_id_meets_those_alone(self, kit: Kit) -> None:
         """Unknown and repeated ids do no harm; none at all means nothing, not everything."""
         kit.publish("a", "b")
