@@ -65,6 +65,13 @@ def test_a_message_is_accepted_once(backend, deaf, more):
 
 
 @pytest.mark.parametrize("more", [{}, {"delay": 60}], ids=str)
+def test_what_was_there_before_is_a_duplicate_whatever_answer_is_lost(backend, deaf, more):
+    publish(backend, 1)
+    deaf()
+    assert [receipt.fate for receipt in publish(backend, 1, 2, **more)] == [Fate.DUPLICATE, Fate.ACCEPTED]
+
+
+@pytest.mark.parametrize("more", [{}, {"delay": 60}], ids=str)
 def test_of_two_equal_ids_in_one_batch_the_second_is_the_duplicate(backend, deaf, more):
     deaf()
     receipts = publish(backend, *[1, 2, 1] * 10, **more)

@@ -35,6 +35,8 @@ class Publishing:
         if self._room.full:
             return [partial(_full, part) for part in crowd]
         calls = [(_called(batch, script, part), part) for script, part in _segments(messages)]
+        for call, _ in calls:
+            call.since = self._mark.highest
         whole = _Receipts(self._mark, calls)
         return [partial(whole.part, start, size) for start, size in _parts(crowd)]
 

@@ -43,14 +43,16 @@ class Call:
     Attributes:
         publishes: whether an answer that never comes leaves messages that may be there.
         sent: whether the server may have got it.
+        since: the newest number of a message that was known before it was sent for the first time: what has an older
+            one is not of this call.
         otherwise: script and arguments that do the same in another way, to be used if the answer is 0.
     """
 
-    __slots__ = ("args", "otherwise", "publishes", "reply", "script", "sent")
+    __slots__ = ("args", "otherwise", "publishes", "reply", "script", "sent", "since")
 
     def __init__(self, script: str, args: Sequence[Any], *, publishes: bool = False) -> None:
         self.script, self.args, self.publishes = script, args, publishes
-        self.sent = False
+        self.sent, self.since = False, 1
         self.otherwise: Callable[[], tuple[str, Sequence[Any]]] | None = None
         self.reply: Any = None
 
@@ -93,7 +95,8 @@ class Talk(Turns[Batch]):
         self._address, self._clock, self._news = address, clock, news
         self._link, self._patience = Link(address), Patience()
         self._leaving = threading.Event()
-        self._doubtful: list[Any] = []
+        self._doubtful: list[tuple[Any, int]] = []  # what the main thread asked for, and `Call.since` then
+        self._since = 1
         super().__init__(address.place)
 
     def at_once(self) -> bool:
@@ -110,16 +113,18 @@ class Talk(Turns[Batch]):
     def _unfinished(self, operation: Operation) -> bool:
         late = isinstance(operation.answer.error, _Late)
         if late:
-            self._doubtful.append(operation.args[0])
+            self._doubtful.append((operation.args[0], self._since))
         return late
 
     def _mark_doubtful(self, operations: Sequence[Operation], calls: Sequence[Call]) -> None:
         """What the main thread sent before, and got no answer to, may be there."""
         if not self._doubtful:
             return
-        mine = [one for one in self._doubtful if any(one is arg for op in operations for arg in op.args)]
+        asked = [arg for operation in operations for arg in operation.args]
+        mine = [one for one in self._doubtful if any(one[0] is arg for arg in asked)]
         for call in calls if mine else ():
             call.sent = call.sent or call.publishes
+            call.since = min(since for _, since in mine)
         self._doubtful = [one for one in self._doubtful if all(one is not other for other in mine)]
 
     def carry(
@@ -170,6 +175,7 @@ class Talk(Turns[Batch]):
     def _carry_out_promptly(self, calls: Sequence[Call]) -> None:
         """Once, in the main thread, where Ctrl-C is put off meanwhile: not for longer than people notice."""
         left: Sequence[Call] = calls
+        self._since = min([call.since for call in calls], default=1)
         for _ in range(2):  # the second time for what goes another way
             try:
                 replies = self._link.exchange([self._command(call) for call in left], PROMPT)
@@ -207,7 +213,7 @@ class Talk(Turns[Batch]):
     def _command(self, call: Call) -> tuple[Any, ...]:
         now = "" if isinstance(self._clock, SystemClock) else repr(self._clock.now())
         digest, key = scripts()[call.script].digest, self._address.tag + "meta"
-        return "EVALSHA", digest, 1, key, now, "1" if call.sent else "", *call.args
+        return "EVALSHA", digest, 1, key, now, call.since if call.sent else "", *call.args
 
     def _sorted(self, calls: Sequence[Call], replies: Sequence[Any]) -> tuple[list[Call], BaseException | None]:
         """Hand out the replies; those calls that have none for good, and why, if that is to be waited for."""

@@ -35,7 +35,8 @@ for at, id in ipairs(ids) do
         parts[fresh - 1], parts[fresh] = id, ARGV[8 + 2 * at]
         live[fresh - 1], live[fresh] = seq, id
         line[fresh - 1], line[fresh] = score, number .. id
-    elseif ARGV[2] == '1' and not mine[id] then -- it came in with this very call, whose answer was lost
+    elseif ARGV[2] ~= '' and not mine[id] and struct.unpack('>I8', known[at], 2) > tonumber(ARGV[2]) then
+        -- it came in with this very call, whose answer was lost
         mine[id] = true
         answers[at] = 0
     end

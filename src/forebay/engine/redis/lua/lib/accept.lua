@@ -99,8 +99,9 @@ local function accept(form, ids, bodies, known, first, last, seq, answers)
     for n = first, last do
         local id, answer = ids[n], 0
         local there = known[n] or known[id]
-        if there then -- with this very call, if its answer was lost
-            answer = again and not known[id] and 0 or 1
+        if there then -- with this very call, if its answer was lost and it is newer than what was known before
+            local mine = again and not known[id] and opened(known[n]).seq > again
+            answer = mine and 0 or 1
         elseif form.unique == 1 then
             answer = taken(form, id, bodies[n]) or 0
         end

@@ -1,11 +1,12 @@
 -- base: how every script begins. It finds its keys, which all carry the tag {namespace}, by KEYS[1] = {namespace}:meta.
--- ARGV[1]: the time, seconds since the epoch; '' for the server's own. ARGV[2]: '1' if this very call may have been
--- carried out before, its answer lost. What a script is asked for begins at ARGV[3].
+-- ARGV[1]: the time, seconds since the epoch; '' for the server's own. ARGV[2]: not '' if this very call may have been
+-- carried out before, its answer lost: then the newest number of a message that was known before, or 1. What a script is
+-- asked for begins at ARGV[3].
 --
 -- {ns}:meta  hash    born, schema; seq, fence and ends: the last number of a message, of a lease, of an end
 local P = string.sub(KEYS[1], 1, -5)
 local call = redis.call
-local again = ARGV[2] == '1'
+local again = tonumber(ARGV[2])
 local now = tonumber(ARGV[1])
 if not now then
     local time = call('TIME')
