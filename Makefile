@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test servers conformance moving pytest check style lengths layers mypy pyright format docs bench against faults clean
+.PHONY: help run test servers conformance histories moving pytest check style lengths layers mypy pyright format docs bench against faults clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -31,6 +31,9 @@ moving: $(WORK) servers ## 100,000 messages from SQLite to PostgreSQL, Redis and
 
 conformance: $(WORK) servers ## what the contract promises, verbs by engines, as a table; ARGS='-k lease' goes to pytest
 	@$(BIN)/python tools/conformance.py $(ARGS)
+
+histories: $(WORK) servers ## generated histories, many of each: make histories HISTORIES=2000 ARGS='-k Limits'
+	@FOREBAY_PROPERTIES=$(or $(HISTORIES),400) $(BIN)/python -m pytest -n $(JOBS) tests/properties/test_histories*.py $(ARGS)
 
 pytest: $(WORK) ## the tests alone, on all cores; ARGS='-k lease -x' goes to pytest
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)

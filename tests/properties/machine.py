@@ -6,7 +6,7 @@ the same through every reading verb, and no message may be lost or invented. How
 
 from collections.abc import Mapping, Sequence
 
-from hypothesis import seed
+from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 from msgspec.structs import replace
@@ -33,7 +33,7 @@ from forebay.model.outcome import (
 )
 from forebay.model.queue import QueueSpec
 from forebay.store.records import Choice, Query
-from properties.bounds import SEED, SETTINGS, Budget
+from properties.bounds import ASKED, HISTORIES, SEED, SETTINGS, Budget
 from properties.twins import Twins, answer
 
 BOOM = Failure("ValueError", "boom")
@@ -75,8 +75,12 @@ class Machine(RuleBasedStateMachine):
         self.budget.begin()
         self.twins = self.make_twins()
         self._fences: dict[tuple[int, str], int] = {}
-        for worker in WORKERS:
-            self.beat(worker)
+        try:
+            for worker in WORKERS:
+                self.beat(worker)
+        except BaseException:
+            self.teardown()  # nobody else does
+            raise
 
     def teardown(self) -> None:
         self.budget.end()
@@ -185,11 +189,13 @@ class Machine(RuleBasedStateMachine):
             self.twins.agree("held", worker)
 
 
-def histories(machine: type[Machine]) -> type:
-    """The test that runs generated histories of a machine."""
+def histories(machine: type[Machine], share: int = 1) -> type:
+    """The test that runs generated histories of a machine; a `share`th of the usual number, if a step takes long."""
     machine.budget = Budget()
-    seed(SEED)(machine).TestCase.settings = SETTINGS
-    return machine.TestCase
+    made = seed(SEED)(machine).TestCase
+    made.settings = settings(SETTINGS, max_examples=ASKED or max(5, HISTORIES // share))
+    made.budget = machine.budget
+    return made
 
 
 def accounted_for(depth: Depth) -> int:

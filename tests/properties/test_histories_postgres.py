@@ -4,10 +4,7 @@ Fewer than on SQLite, for each step is a round trip or several; without meters a
 not to bear.
 """
 
-from hypothesis import settings
-
 from engines.servers import postgres
-from properties.bounds import HISTORIES
 from properties.machine import (
     Cancelling,
     Delays,
@@ -53,13 +50,7 @@ class WholeLife(OnPostgres, Dying, Unique, Lanes, Expiring, Cancelling, Failing,
     """Everything at once."""
 
 
-def fewer(machine):
-    made = histories(machine)
-    made.settings = settings(made.settings, max_examples=max(5, HISTORIES // 5))
-    return made
-
-
-TestGates = fewer(Gates)
-TestLeases = fewer(Leases)
-TestUniqueness = fewer(Uniqueness)
-TestWholeLife = fewer(WholeLife)
+TestGates = histories(Gates, share=5)
+TestLeases = histories(Leases, share=5)
+TestUniqueness = histories(Uniqueness, share=5)
+TestWholeLife = histories(WholeLife, share=5)

@@ -3,11 +3,8 @@
 Fewer than on SQLite, for each step is some round trips; without dates that are set, which it declares not to bear.
 """
 
-from hypothesis import settings
-
 from engines.servers import redis
 from forebay.engine.contract import Leased
-from properties.bounds import HISTORIES
 from properties.machine import (
     Bounded,
     Cancelling,
@@ -28,12 +25,7 @@ class RedisTwins(Twins):
     """Memory and Redis, told the same."""
 
     def settings(self):
-        self._place = redis.empty()
-        return self._place.__enter__()
-
-    def close(self):
-        super().close()
-        self._place.__exit__(None, None, None)
+        return self.closing.enter_context(redis.empty())
 
 
 class TurningTwins(RedisTwins):
@@ -75,13 +67,7 @@ class WholeLife(OnRedis, Losing, Dying, Unique, Bounded, Lanes, Expiring, Cancel
     make_twins = TurningTwins
 
 
-def fewer(machine):
-    made = histories(machine)
-    made.settings = settings(made.settings, max_examples=max(5, HISTORIES // 5))
-    return made
-
-
-TestGates = fewer(Gates)
-TestLimits = fewer(Limits)
-TestLeases = fewer(Leases)
-TestWholeLife = fewer(WholeLife)
+TestGates = histories(Gates, share=5)
+TestLimits = histories(Limits, share=5)
+TestLeases = histories(Leases, share=5)
+TestWholeLife = histories(WholeLife, share=5)

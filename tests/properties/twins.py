@@ -6,6 +6,7 @@ turns) is left out by `view`, and by nothing else. Does not say which one is rig
 
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +27,24 @@ class Twins:
     """Both engines, opened, and their clock."""
 
     def __init__(self) -> None:
-        self.clock = ManualClock()
-        memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a disk only costs time: nothing here dies
-        self._folder = tempfile.TemporaryDirectory(prefix="forebay-twins-", dir=memory, ignore_cleanup_errors=True)
-        self.model = build(Settings(url="memory://"), self.clock)
-        self.system = build(self.settings(), self.clock)
-        for side in (self.model, self.system):
-            drive(side.open())
+        self.clock, self.closing = ManualClock(), ExitStack()
+        with self.closing:
+            self.model = build(Settings(url="memory://"), self.clock)
+            self.system = build(self.settings(), self.clock)
+            for side in (self.model, self.system):
+                self.closing.callback(lambda side: drive(side.close()), side)
+                drive(side.open())
+            self.closing = self.closing.pop_all()
 
     def settings(self) -> Settings:
-        """Of the system under test."""
-        return Settings(url=f"sqlite:///{self._folder.name}/queue.db", durability="normal")
+        """Of the system under test; whatever has to be put away goes to `closing`."""
+        memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a disk only costs time: nothing here dies
+        folder = tempfile.TemporaryDirectory(prefix="forebay-twins-", dir=memory, ignore_cleanup_errors=True)
+        return Settings(url=f"sqlite:///{self.closing.enter_context(folder)}/queue.db", durability="normal")
 
     def close(self) -> None:
-        """Close both and remove the file."""
-        for side in (self.model, self.system):
-            drive(side.close())
-        self._folder.cleanup()
+        """Close both, and put away what they kept."""
+        self.closing.close()
 
     def view(self, value: Any) -> Any:
         """What is compared of an answer."""
