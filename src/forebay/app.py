@@ -7,6 +7,7 @@ from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, cast
 
 from forebay import config
 from forebay.config import Given
+from forebay.control import whoami
 from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Depth
 from forebay.engine.facade import Facade
@@ -63,6 +64,7 @@ class Forebay(Declares):
             parts.engine,
             lambda: list(queues.values()),
             lambda: require(scheme, has, needs_of(declared())),
+            note=lambda verb, target, detail: parts.audits.note(whoami(), verb, target, detail),
             transacts=parts.transacts,
         )
         self.store = watched_store(parts, self.engine.watch)

@@ -238,6 +238,8 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
         log_format: "text" for people, "json" for programs, an object a line.
         verbose: log each task with its duration.
         loop: the event loop of worker processes: "uvloop", "asyncio" (Python's own), or "auto", uvloop where it runs.
+        starts: whether this process is of the start of a worker; not if it takes the place of another one. What its
+            app declares of queues holds then, see `forebay.model.queue.QueueSpec.mild`.
     """
 
     app: str = ""
@@ -254,6 +256,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     log_format: Literal["text", "json"] = "text"
     verbose: bool = False
     loop: Literal["auto", "uvloop", "asyncio"] = "auto"
+    starts: bool = True
 
     def __post_init__(self) -> None:
         """Raises ConfigError if a number is out of its bounds, or no number."""

@@ -19,7 +19,7 @@ from forebay.model.errors import LeaseLost
 from forebay.model.lifecycle import FINAL, Move, State
 from forebay.model.message import Carried, Message, born, start
 from forebay.model.outcome import Lose
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Declared, QueueSpec
 from forebay.model.ruling import SILENT, Standing, rule
 
 LACKS = ("durable", "shared", "browse", "priorities", "unique", "cancel", "results", "meters")
@@ -61,7 +61,7 @@ class Toy:
         self.aside, self._clock, self._news = Aside(), clock, Signal()
         self._live, self._ended = {}, set()  # entries by id, in order of acceptance; ids that were live once
         self._workers, self._buried = {}, set()  # until when a lease holds, monotonic; ids that are spent
-        self._specs, self._totals, self._receipts, self._turn = {}, {}, itertools.count(1), 0
+        self._specs, self._firm, self._totals, self._receipts, self._turn = {}, set(), {}, itertools.count(1), 0
 
     async def publish(self, messages):
         return [self._accept(message, self._clock.now()) for message in messages]
@@ -97,10 +97,15 @@ class Toy:
         self._news.close()
 
     async def declare(self, queues):
-        for spec in queues:
-            if not (spec.assumed and spec.name in self._specs):
-                self._specs[spec.name] = spec
-            self._totals.setdefault(spec.name, Counter())
+        return [self._declare(spec) for spec in queues]
+
+    def _declare(self, spec):
+        before = self._specs.get(spec.name, QueueSpec(name=spec.name))
+        if spec.holds(firm=spec.name in self._firm):
+            self._specs[spec.name] = spec.plain()
+            self._firm |= set() if spec.mild else {spec.name}
+        self._totals.setdefault(spec.name, Counter())
+        return Declared(before, self._specs.setdefault(spec.name, before))
 
     async def lease(self, want):
         if not self._alive(want.worker):

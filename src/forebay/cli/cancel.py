@@ -12,7 +12,7 @@ from forebay.cli.dead import confirm
 from forebay.cli.failing import Code
 from forebay.cli.ids import whole
 from forebay.cli.progress import Bar
-from forebay.cli.shared import Command, only, the_app, with_app
+from forebay.cli.shared import Command, depths, only, the_app, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.control import Control, describe, whoami
@@ -72,7 +72,7 @@ def _many(done: str, choice: Choice, states: Sequence[State], *, ask: bool) -> N
 
     async def work(app: Forebay) -> int:
         if choice.queue is not None:
-            only([choice.queue], [depth.queue for depth in await app.engine.depth()], "queue")
+            only([choice.queue], [depth.queue for depth in await depths(app)], "queue")
         control = Control(app.engine, app.store, whoami())
         total = await control.waiting(choice)
         if ask and total:

@@ -102,7 +102,7 @@ def _enqueue(name: str, values: tuple[str, ...], how: How) -> None:
     app = the_app("enqueue", required=True)
     task = task_of(app, name)
     args = [word(value) for value in values] if how.args is None else how.args
-    with_app(app, lambda app: _one(app, task, args, how), create=True)
+    with_app(app, lambda app: _one(app, task, args, how), create=True, declare=True)
 
 
 def task_of(app: Forebay, name: str) -> Task[..., Any, Any]:
@@ -150,7 +150,7 @@ def _publish(queue: str, values: tuple[str, ...], how: How) -> None:
         raise click.UsageError("with --raw the first word is the queue; leave out -Q", click.get_current_context())
     if not values:
         raise click.UsageError("give the messages as JSON, or - to read lines", click.get_current_context())
-    with_app(the_app("enqueue"), lambda app: _all(app, queue, values, how), create=True)
+    with_app(the_app("enqueue"), lambda app: _all(app, queue, values, how), create=True, declare=True)
 
 
 async def _all(app: Forebay, queue: str, values: tuple[str, ...], how: How) -> None:

@@ -13,7 +13,7 @@ from forebay.cli.human import ago, short
 from forebay.cli.ids import whole
 from forebay.cli.kinds import SECONDS
 from forebay.cli.output import to_json
-from forebay.cli.shared import Command, only, the_app, timed, with_app
+from forebay.cli.shared import Command, depths, only, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.cli.waiting import patiently
@@ -90,16 +90,16 @@ def page(app: Forebay, query: Query) -> None:
     """Print a listing, and how to see what comes after it."""
 
     async def work(app: Forebay) -> tuple[list[Found], list[Depth]]:
-        found, depths = await app.store.messages(query), await app.engine.depth()
+        found, queues = await app.store.messages(query), await depths(app)
         if query.queue is not None and not found:
-            only([query.queue], [depth.queue for depth in depths], "queue")
-        return [app.producer.revealed(one) for one in found], depths
+            only([query.queue], [depth.queue for depth in queues], "queue")
+        return [app.producer.revealed(one) for one in found], queues
 
-    (found, depths), now = timed(app, work)
+    (found, queues), now = timed(app, work)
     form_ = form()
     if form_ == "table":
         shown = table(now, query.state)
-        output.show(form_, found, Table(shown.columns, nothing(query, depths)))
+        output.show(form_, found, Table(shown.columns, nothing(query, queues)))
         if len(found) == query.limit:
             output.note(f"there may be more: --after {found[-1].id}")
     else:

@@ -9,7 +9,7 @@ import msgspec
 from forebay.app import Forebay
 from forebay.cli import output
 from forebay.cli.human import ago, span
-from forebay.cli.shared import Command, only, the_app, timed, with_app
+from forebay.cli.shared import Command, depths, only, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.control import Control, Paused, whoami
@@ -55,7 +55,7 @@ def queues(names: tuple[str, ...]) -> None:
     """Show queues: how much waits and runs, the age of the oldest message, and totals since the queue was created."""
 
     async def work(app: Forebay) -> tuple[list[Depth], list[Gate]]:
-        return await app.engine.depth(), await app.store.gates()
+        return await depths(app), await app.store.gates()
 
     (found, gates), now = timed(the_app("queues"), work)
     only(names, [depth.queue for depth in found], "queue")
@@ -112,7 +112,7 @@ def _chosen(names: tuple[str, ...], tasks: tuple[str, ...], keys: tuple[str, ...
 
 
 async def _existing(app: Forebay, names: tuple[str, ...]) -> Control:
-    only(names, [depth.queue for depth in await app.engine.depth()], "queue")
+    only(names, [depth.queue for depth in await depths(app)], "queue")
     return Control(app.engine, app.store, whoami())
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from forebay.app import Forebay
 from forebay.config import masked
+from forebay.engine.contract import Depth
 from forebay.locate import locate
 from forebay.model.errors import ConfigError, SchemaTooOld
 
@@ -125,10 +126,13 @@ def the_app(command: str, *, required: bool = False) -> Forebay:
     return Forebay()
 
 
-def with_app(app: Forebay, work: Callable[[Forebay], Awaitable[T]], *, create: bool = False) -> T:
+def with_app(
+    app: Forebay, work: Callable[[Forebay], Awaitable[T]], *, create: bool = False, declare: bool = False
+) -> T:
     """Open the app's engine, do some work with it, and close it again.
 
     Args:
+        declare: declare the app's queues, as a program that enqueues does. Whoever looks changes nothing.
         create: make the file if there is none, and bring an older one up to date. Looking must not leave an empty
             database behind, nor take the schema away from workers of an older version.
 
@@ -138,6 +142,7 @@ def with_app(app: Forebay, work: Callable[[Forebay], Awaitable[T]], *, create: b
         ConfigError: what is there cannot be seen from another process.
     """
     _reachable(app, create)
+    app.engine.declares = declare
     if not create:
         msgspec.structs.force_setattr(app.settings, "migrate", False)  # nobody else has this app: the process is ours
 
@@ -150,6 +155,13 @@ def with_app(app: Forebay, work: Callable[[Forebay], Awaitable[T]], *, create: b
             return await work(app)
 
     return asyncio.run(run())
+
+
+async def depths(app: Forebay) -> list[Depth]:
+    """The numbers of all queues: those that are there, and those of the app that nobody has made yet, with zeros."""
+    there = await app.engine.depth()
+    new = set(app.registry.queues) - {depth.queue for depth in there}
+    return sorted([*there, *(await app.engine.depth(sorted(new)) if new else [])], key=lambda depth: depth.queue)
 
 
 def timed(app: Forebay, work: Callable[[Forebay], Awaitable[T]]) -> tuple[T, float]:

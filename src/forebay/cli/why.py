@@ -8,7 +8,7 @@ from forebay.app import Forebay
 from forebay.cli import output
 from forebay.cli.human import ago, wrapped
 from forebay.cli.ids import whole
-from forebay.cli.shared import Command, current, the_app, timed, with_app
+from forebay.cli.shared import Command, current, depths, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.flow.explain import Reason
@@ -25,14 +25,14 @@ def why(what: str) -> None:
     """Say why a message or a queue is waiting, and what to do about it."""
 
     async def work(app: Forebay) -> list[Reason]:
-        depths = {depth.queue: depth for depth in await app.engine.depth()}
-        (id_,) = [what] if what in depths else await whole(app, [what])
+        queues = {depth.queue: depth for depth in await depths(app)}
+        (id_,) = [what] if what in queues else await whole(app, [what])
         (found,) = await app.store.find([id_])
         if found is not None:
             return await reasons(app, found)
-        if what in depths:
-            return await why_queue(app.engine, app.store, depths[what], lease=app.settings.lease, app=locator())
-        there = ", ".join(list(depths)[:20]) or "none yet"
+        if what in queues:
+            return await why_queue(app.engine, app.store, queues[what], lease=app.settings.lease, app=locator())
+        there = ", ".join(list(queues)[:20]) or "none yet"
         raise NoSuchMessage(f"{what} is no queue here (there is {there}), and no message: never accepted, or forgotten")
 
     answer = with_app(the_app("why"), work)

@@ -15,7 +15,7 @@ from forebay.engine.capabilities import Capabilities
 from forebay.model.delivery import Delivery
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Declared, QueueSpec
 
 #: Seconds for which a message that was merged is known, so that a publish that is tried again merges nothing twice.
 MERGED_FOR = 600.0
@@ -194,10 +194,11 @@ class Engine(Protocol):
         """Finish what was accepted, then let go. Safe to call twice."""
         ...
 
-    async def declare(self, queues: Sequence[QueueSpec]) -> None:
-        """Make queues known, or change what they are; what waits in them stays as it is.
+    async def declare(self, queues: Sequence[QueueSpec]) -> list[Declared]:
+        """Make queues known, or change what they are; what waits in them stays as it is. For each, what became of it.
 
-        Publishing to an undeclared queue declares it with its defaults. See `QueueSpec.assumed`.
+        Publishing to an undeclared queue makes it known with its defaults. What is declared is carried out if
+        `QueueSpec.holds`, for which the store keeps with each queue whether one that was not `mild` ever came.
         """
         ...
 

@@ -11,18 +11,21 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from forebay.engine import native, own
 from forebay.engine.aside import Aside
 from forebay.engine.backend import Transacts
 from forebay.engine.capabilities import Capabilities
 from forebay.engine.contract import Beat, Depth, Engine, Leased, Receipt, Recovered, Want
+from forebay.engine.declaring import Note, tell
 from forebay.engine.measured import Watch
 from forebay.engine.waiting import drive
 from forebay.engine.within import Within
 from forebay.model.errors import EngineError
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Declared, QueueSpec
 
 #: Descriptors that a loop of asyncio's takes.
 LOOP = 3
@@ -36,7 +39,11 @@ class Facade:
         queues: what the app has declared up to now.
         admit: called before it is opened, and again when the app has declared more; raises ConfigError if the engine
             has not what the app asks for.
+        note: writes a line of the audit, of each limit that opening has changed.
         transacts: what publishes in transactions of the caller's own, if the engine has that.
+
+    Attributes:
+        declares: whether opening makes the app's queues known; a command that only looks, or pauses, declares nothing.
     """
 
     def __init__(
@@ -45,11 +52,14 @@ class Facade:
         queues: Callable[[], Sequence[QueueSpec]],
         admit: Callable[[], None] | None = None,
         *,
+        note: Note | None = None,
         transacts: Transacts | None = None,
     ) -> None:
-        self._inner, self._queues, self._admit = inner, queues, admit
+        self._inner, self._queues, self._admit, self._note = inner, queues, admit, note
         self._opened, self._pid = False, 0
-        self._declared: tuple[QueueSpec, ...] = ()
+        self._known: tuple[QueueSpec, ...] = ()
+        self._declared: dict[str, QueueSpec] = {}
+        self.declares = True
         self._aside = Aside()
         self._holders = 0
         self.watch = Watch()
@@ -60,11 +70,15 @@ class Facade:
         """See `Engine.capabilities`."""
         return self._inner.capabilities
 
-    async def open(self) -> None:
-        """See `Engine.open`; cheap when it is open. Queues that the app has declared since then are made known."""
+    async def open(self, *, starts: bool = False) -> None:
+        """See `Engine.open`; cheap when it is open. Queues that the app has declared since then are made known.
+
+        Args:
+            starts: a worker starts here, and its declarations hold from now on (`QueueSpec.mild`).
+        """
         self._refuse_foreign()
-        if not self._ready:
-            await self._aside.ask(self._make_ready)
+        if starts or not self._ready:
+            await self._aside.ask(self._make_ready, starts)
 
     def _refuse_foreign(self) -> None:
         if self._foreign:
@@ -73,10 +87,10 @@ class Facade:
                 "first, or close the app before, and each of them opens its own"
             )
 
-    def _make_ready(self) -> None:
+    def _make_ready(self, starts: bool) -> None:
         native.refuse_half()
-        if not self._ready:  # somebody else may have asked for it a moment before
-            self._run(self._open)
+        if starts or not self._ready:  # somebody else may have asked for it a moment before
+            self._run(lambda: self._open(starts))
 
     def _run(self, verb: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """On a loop of its own, for an engine may wait for its server; by hand if no descriptor is left for one."""
@@ -85,25 +99,38 @@ class Facade:
         else:
             drive(verb())
 
-    async def _open(self) -> None:
+    async def _open(self, starts: bool) -> None:
         queues = tuple(self._queues())
         if self._admit is not None:
             self._admit()
         if not self._opened:
             await self._inner.open()
-            self._opened, self._pid, self._declared = True, os.getpid(), ()
-        await self.declare(queues)
-        self._declared = queues
+            self._opened, self._pid, self._known = True, os.getpid(), ()
+            self._declared.clear()
+        if self.declares:
+            await self._declare([self._said(spec, starts) for spec in queues])
+        self._known = queues
+
+    @staticmethod
+    def _said(spec: QueueSpec, starts: bool) -> QueueSpec:
+        return replace(spec, mild=not (starts or spec.assumed))
+
+    async def _declare(self, specs: Sequence[QueueSpec]) -> None:
+        """Declare what has not been declared from here, or not with such weight."""
+        said = self._declared
+        new = [spec for spec in specs if said.get(spec.name) not in (spec, replace(spec, mild=False))]
+        await tell(new, await self.declare(new), self._note)
+        said |= {spec.name: spec for spec in new}
 
     @property
     def _ready(self) -> bool:
         """Whether it is open, and knows all queues that the app has declared."""
-        return self._opened and tuple(self._queues()) == self._declared
+        return self._opened and tuple(self._queues()) == self._known
 
     def _undeclared(self) -> Sequence[QueueSpec]:
         """What is to be declared in a transaction of the caller's own: opening might have to wait for that."""
         self._refuse_foreign()
-        return () if self._ready else self._queues()
+        return () if self._ready else [self._said(spec, starts=False) for spec in self._queues()]
 
     @property
     def _foreign(self) -> bool:
@@ -135,10 +162,9 @@ class Facade:
         self._opened = False
         self._run(self._inner.close)
 
-    async def declare(self, queues: Sequence[QueueSpec]) -> None:
+    async def declare(self, queues: Sequence[QueueSpec]) -> list[Declared]:
         """See `Engine.declare`."""
-        if queues:
-            await self._inner.declare(queues)
+        return await self._inner.declare(queues) if queues else []
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""

@@ -1,8 +1,10 @@
 """What a queue is, as data, and the one rule for names."""
 
 import re
+from typing import NamedTuple, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from forebay.model.errors import ConfigError
 
@@ -34,6 +36,8 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
         ordered: messages of one key run one after another, in order of acceptance; a retry keeps its place.
         fair: keys share the queue by run time.
         assumed: nobody has declared it, somebody merely uses it: what was declared elsewhere stands.
+        mild: declared by who only enqueues, or by a process in the place of another: it holds until a worker has
+            declared the queue at its start, and changes nothing from then on.
     """
 
     name: str
@@ -47,3 +51,19 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
     ordered: bool = False
     fair: bool = False
     assumed: bool = False
+    mild: bool = False
+
+    def holds(self, *, firm: bool) -> bool:
+        """Whether it is to be written down; `firm`: a worker has declared the queue at its start."""
+        return not (self.assumed or (self.mild and firm))
+
+    def plain(self) -> Self:
+        """What it says of the queue, whoever says it."""
+        return replace(self, assumed=False, mild=False)
+
+
+class Declared(NamedTuple):
+    """What became of a declaration: what held of the queue before, and what holds now; both `QueueSpec.plain`."""
+
+    before: QueueSpec
+    now: QueueSpec

@@ -33,8 +33,8 @@ class Declares:
     def queue(self, name: str, *, ttl: Duration | None = None, **ways: Unpack[QueueWays]) -> QueueSpec:
         """Declare a queue; one that is only used has these defaults. See `QueueWays` for rates, concurrency and order.
 
-        What is declared is kept with the queue and obeyed by every worker; what was declared last holds, for what waits
-        already as well.
+        What is declared is kept with the queue and obeyed by every worker, for what waits already as well. The worker
+        that was started last is the one whose declaration holds.
 
         Args:
             ttl: messages not started this long after acceptance expire, unless they carry `expires`.

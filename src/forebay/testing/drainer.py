@@ -88,7 +88,7 @@ class Drainer:
 
     async def open(self) -> None:
         """Make the app's queues and schedules known."""
-        await self._app.engine.open()
+        await self._app.engine.open(starts=True)
         await self._app.store.put_schedules(self._app.registry.rows(await self._app.store.now()))
 
     async def close(self) -> None:

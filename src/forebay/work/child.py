@@ -77,7 +77,7 @@ class Child:
         for number in _STOPS:
             signal.signal(number, signal.SIG_DFL)  # nothing is held yet: it may go at once, whatever hangs
         os.register_at_fork(after_in_child=lambda: loop.call_soon(os._exit, 0))  # a task's child is no second worker
-        await self._app.open()
+        await self._app.engine.open(starts=self._options.starts)
         settings = absolute(self._app.settings)  # before the user's code goes anywhere else
         worker = Worker(self._app, self._options, self._id, self._stuck)
         worker.orphaned = self._parent_ended  # else it would take what another one hands back for the same reason

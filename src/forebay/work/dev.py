@@ -52,6 +52,7 @@ async def working(
     """
     options = options or WorkerOptions()
     worker = Worker(app, options, new_id())
+    await app.engine.open(starts=options.starts)
     await worker.start(prepared)
     keeper = _Apart(app, worker, options)
     try:
@@ -138,6 +139,7 @@ class _Dev:
             signal.signal(number, signal.SIG_DFL)  # nothing is held yet: it may go at once, whatever hangs
         dump_on_quit(asyncio.get_running_loop())
         watch_threads(lambda _: os._exit(1))
+        await self._app.engine.open(starts=True)
         async with self._app as app:
             url = absolute(app.settings).url
             while not self._stop.is_set():

@@ -245,7 +245,7 @@ class Supervisor:
         """A new child; None if the host has no room for one now."""
         name = "starting a worker process"
         try:
-            child, ours = await bear(self._options)
+            child, ours = await bear(msgspec.structs.replace(self._options, starts=self._backend is None))
         except (OSError, RuntimeError) as error:
             self._trouble.tell(name, error, advice=f"trying again every {_NO_ROOM:g} s")
             return None

@@ -57,6 +57,7 @@ class Forgetful(Remote):
         self.declared.append([spec.name for spec in queues])
         if len(self.declared) == 1:
             raise EngineUnreachable("somebody holds the lock")
+        return await self.inner.declare(queues)
 
 
 def test_what_could_not_be_declared_is_declared_at_the_next_use_and_then_no_more():

@@ -17,7 +17,7 @@ from forebay.model.errors import LeaseLost
 from forebay.model.lifecycle import Move, State
 from forebay.model.message import Message
 from forebay.model.outcome import Ack, Lose, Outcome, Park, Settlement
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Declared, QueueSpec
 from forebay.model.ruling import EXPIRED, SILENT, Standing, rule
 
 #: Lanes that are told of a queue.
@@ -44,11 +44,10 @@ class MemoryEngine:
         self._memory.work.close()
         self._memory.ends.close()
 
-    async def declare(self, queues: Sequence[QueueSpec]) -> None:
+    async def declare(self, queues: Sequence[QueueSpec]) -> list[Declared]:
         """Make queues known, or change what they are."""
         with self._memory.verb() as now:
-            for spec in queues:
-                self._memory.declare(spec, now)
+            return [self._memory.declare(spec, now) for spec in queues]
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Accept messages in order, a receipt each."""

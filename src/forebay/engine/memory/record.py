@@ -122,7 +122,7 @@ class Queue:
     """A queue: what it tells apart, a line of ready messages per lane, the same by age, and its numbers.
 
     Attributes:
-        held: lanes in which a message that waits for a time lets nobody pass.
+        firm: a worker has declared it. held: lanes in which a message that waits for a time lets nobody pass.
         seconds: run time of all settled attempts.
     """
 
@@ -135,6 +135,7 @@ class Queue:
     count: Counter[State] = field(default_factory=Counter[State])
     total: Counter[str] = field(default_factory=Counter[str])
     seconds: float = 0.0
+    firm: bool = False
 
     def add(self, record: Record, place: str) -> None:
         """Let a ready message wait in a lane: high priority first, then in order of acceptance."""

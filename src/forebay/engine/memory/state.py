@@ -24,7 +24,7 @@ from forebay.flow.lane import own
 from forebay.model.clock import Clock
 from forebay.model.lifecycle import LIVE, Move, State, move
 from forebay.model.message import Carried, Message, born, quiet, start
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Declared, QueueSpec
 from forebay.model.ruling import EXPIRED
 from forebay.store.records import AuditLine, Schedule
 
@@ -132,14 +132,15 @@ class Memory:
             queue.told = told
             queue.sort(lambda record: self.bounds.place(record, told))
 
-    def declare(self, spec: QueueSpec, now: float) -> None:
+    def declare(self, spec: QueueSpec, now: float) -> Declared:
         """Make a queue known, or change what it is."""
         queue = self.queue(spec.name)
-        if spec.assumed:
-            return
-        before, queue.spec = queue.spec, spec
-        self.bounds.declare(before, spec, now)
-        self.tell_apart(spec.name)
+        before = queue.spec
+        if spec.holds(firm=queue.firm):
+            queue.spec, queue.firm = spec.plain(), queue.firm or not spec.mild
+            self.bounds.declare(before, queue.spec, now)
+            self.tell_apart(spec.name)
+        return Declared(before, queue.spec)
 
     def upcoming(self, queues: Sequence[str], now: float) -> float:
         """When the next message is due, the next gate opens, or a meter lets the first of a lane through."""

@@ -27,7 +27,7 @@ from forebay.model.clock import Clock
 from forebay.model.errors import EngineError, EngineFull, OutcomeUnknown
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Declared, QueueSpec
 
 #: Seconds that a look for strays may take, and how much longer than it took beyond that the next one waits.
 QUICK, RARE = 0.05, 50.0
@@ -54,10 +54,9 @@ class Verbs:
         """See `Engine.close`."""
         self._db.close()
 
-    async def declare(self, queues: Sequence[QueueSpec]) -> None:
+    async def declare(self, queues: Sequence[QueueSpec]) -> list[Declared]:
         """See `Engine.declare`."""
-        if queues:
-            await self._db.publisher.submit(publishing.declare, list(queues))
+        return await self._db.publisher.submit(publishing.declare, list(queues)) if queues else []
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""

@@ -13,7 +13,7 @@ from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
 from forebay.model.errors import EngineFull
 from forebay.model.message import Carried, Message
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Declared, QueueSpec
 
 #: Seconds between looks at how large the tables are, if there is a limit.
 LOOK = 1.0
@@ -77,12 +77,19 @@ class Publishing:
             )
 
 
-def declare(tx: Tx, queues: Sequence[QueueSpec]) -> None:
-    """Add or change queues."""
-    specs = sorted({spec.name: spec for spec in queues}.values(), key=lambda spec: spec.name)
-    names = [spec.name for spec in specs]
-    tx.rows("declare", names, [spec.ttl for spec in specs])
+def declare(tx: Tx, queues: Sequence[QueueSpec]) -> list[Declared]:
+    """Add or change queues, as far as each declaration holds; what became of each."""
+    names = sorted({spec.name for spec in queues})
+    tx.rows("make_queues", names)
     tx.rows("declare_lanes", names)
+    known = {name: (ttl, firm) for name, ttl, firm in tx.rows("declared", names)}
+    before = {name: QueueSpec(name=name, ttl=ttl) for name, (ttl, _) in known.items()}
+    held = {spec.name: spec for spec in queues if spec.holds(firm=known[spec.name][1])}
+    if held:
+        specs = held.values()
+        tx.rows("declare", list(held), [spec.ttl for spec in specs], [not spec.mild for spec in specs])
+    now = before | {name: spec.plain() for name, spec in held.items()}
+    return [Declared(before[spec.name], now[spec.name]) for spec in queues]
 
 
 def _kind(message: Message) -> Message:

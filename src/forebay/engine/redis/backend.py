@@ -25,7 +25,7 @@ from forebay.model.clock import Clock
 from forebay.model.errors import EngineClosed, EngineError, EngineFull, LeaseLost, OutcomeUnknown
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Declared, QueueSpec
 
 #: A wait ends after so many `poll`s, though nothing was heard: the safety net under listening.
 POLLS = 5.0
@@ -51,11 +51,10 @@ class Verbs:
         """See `Engine.close`."""
         self._server.close()
 
-    async def declare(self, queues: Sequence[QueueSpec]) -> None:
+    async def declare(self, queues: Sequence[QueueSpec]) -> list[Declared]:
         """See `Engine.declare`."""
         self._server.remember(queues)
-        if queues:
-            await self._server.talk.carry(declare, queues)
+        return await self._server.talk.carry(declare, queues) if queues else []
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""

@@ -8,9 +8,9 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from forebay.config import Settings
 from forebay.engine.aside import Aside
@@ -26,10 +26,13 @@ from forebay.engine.redis.times import Times
 from forebay.engine.waiting import drive
 from forebay.model.clock import Clock
 from forebay.model.errors import ConfigError, EngineClosed, EngineError, EngineUnreachable, SchemaTooNew
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Declared, QueueSpec
 
 _logger = logging.getLogger("forebay.redis")
 
+_BOUNDS = tuple[float, float, float, float, float, float, float, bool]
+#: A queue without bounds, as `declare.lua` has it.
+_NONE: _BOUNDS = (-1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, False)
 #: What the keys look like; a server with a newer one is not touched.
 SCHEMA = 1
 
@@ -103,8 +106,8 @@ class Connections:
         return self._looker  # type: ignore[return-value]
 
     def remember(self, queues: Sequence[QueueSpec]) -> None:
-        """What was declared, to be declared again where it was lost."""
-        self._declared |= {spec.name: spec for spec in queues}
+        """What was declared, to be put back where it was lost: it is nobody's start then."""
+        self._declared |= {spec.name: replace(spec, mild=True) for spec in queues}
 
     def close(self) -> None:
         """Finish what was submitted, then let go. Safe to call twice."""
@@ -166,14 +169,36 @@ def _now(batch: Batch) -> Reading[float]:
     return lambda: float(call.answer)
 
 
-def declare(batch: Batch, queues: Sequence[QueueSpec]) -> Reading[Any]:
+def declare(batch: Batch, queues: Sequence[QueueSpec]) -> Reading[list[Declared]]:
     """See `Engine.declare`."""
-    args = [value for spec in queues for value in (spec.name, b"" if spec.assumed else _packed(spec))]
+    args = [value for spec in queues for value in (spec.name, *_packed(spec))]
     call = batch.call("declare", *args)
-    return lambda: call.answer
+
+    def read() -> list[Declared]:
+        told = iter(call.answer)
+        return [Declared(_unpacked(spec.name, next(told)), _unpacked(spec.name, next(told))) for spec in queues]
+
+    return read
 
 
-def _packed(spec: QueueSpec) -> bytes:
+def _packed(spec: QueueSpec) -> tuple[bytes, bytes]:
     """See `declare.lua`."""
+    if spec.assumed:
+        return b"", b""
     bounds = (spec.ttl, spec.rate, spec.burst, spec.concurrency, spec.key_rate, spec.key_burst, spec.key_concurrency)
-    return msgspec.msgpack.encode((*(-1.0 if one is None else float(one) for one in bounds), spec.ordered))
+    packed = msgspec.msgpack.encode((*(-1.0 if one is None else float(one) for one in bounds), spec.ordered))
+    return packed, b"" if spec.mild else b"1"
+
+
+def _unpacked(queue: str, packed: bytes) -> QueueSpec:
+    """What a queue was declared as; with its defaults, if that cannot be read."""
+    try:
+        *bounds, ordered = msgspec.msgpack.decode(packed, type=_BOUNDS) if packed else _NONE
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        *bounds, ordered = _NONE
+    ttl, rate, burst, slots, key_rate, key_burst, key_slots = (None if one < 0 else one for one in bounds)
+    return QueueSpec(
+        name=queue, ttl=ttl, rate=rate, burst=burst, concurrency=None if slots is None else int(slots),
+        key_rate=key_rate, key_burst=key_burst, key_concurrency=None if key_slots is None else int(key_slots),
+        ordered=ordered,
+    )  # fmt: skip

@@ -29,7 +29,7 @@ from forebay.model.clock import Clock
 from forebay.model.errors import EngineError, EngineFull, OutcomeUnknown
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Declared, QueueSpec
 
 #: Seconds after its time in which a lane may still be one that no lease has looked at.
 SLACK = 0.1
@@ -54,9 +54,9 @@ class Verbs:
         """See `Engine.close`."""
         self._db.close()
 
-    async def declare(self, queues: Sequence[QueueSpec]) -> None:
+    async def declare(self, queues: Sequence[QueueSpec]) -> list[Declared]:
         """See `Engine.declare`."""
-        await self._db.writer.submit(limits.declare, queues)
+        return await self._db.writer.submit(limits.declare, queues)
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""

@@ -16,7 +16,7 @@ from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.lane import Split, parts, passes, place
 from forebay.model.meter import Meter
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Declared, QueueSpec
 
 #: Seconds before its time that a lane is written down which may be looked at anyhow: then no date that somebody sets
 #: makes it wait, and lanes that may go still stand in the order in which they had their turn.
@@ -60,17 +60,25 @@ def introduce(tx: Transaction, queue: str) -> None:
             tell_apart(tx, queue, what)
 
 
-def declare(tx: Transaction, specs: Iterable[QueueSpec]) -> None:
-    """Add or change queues; one that an app merely uses is left as it was declared elsewhere."""
-    for spec in specs:
-        introduce(tx, spec.name)
-        if spec.assumed:
-            continue
-        tx.db.execute("update queue set ttl = ?2 where name = ?1 and ttl is not ?2", (spec.name, spec.ttl))
-        known = of_queue(tx, spec.name) or Split(QueueSpec(name=spec.name))
-        bounds = replace(spec, ttl=None)
-        if bounds != known.spec:
-            _change(tx, spec.name, known, replace(known, spec=bounds))
+def declare(tx: Transaction, specs: Iterable[QueueSpec]) -> list[Declared]:
+    """Add or change queues, as far as each declaration holds; what became of each."""
+    return [_declare(tx, spec) for spec in specs]
+
+
+def _declare(tx: Transaction, spec: QueueSpec) -> Declared:
+    introduce(tx, spec.name)
+    ((ttl, firm, limits),) = tx.rows("select ttl, firm, limits from queue where name = ?", (spec.name,))
+    known = Split(QueueSpec(name=spec.name)) if limits is None else split(limits)
+    before, now = replace(known.spec, name=spec.name, ttl=ttl), spec.plain()
+    if not spec.holds(firm=bool(firm)):
+        return Declared(before, before)
+    if (now.ttl, not spec.mild) != (ttl, bool(firm)):
+        tx.db.execute(
+            "update queue set ttl = ?2, firm = max(firm, ?3) where name = ?1", (spec.name, spec.ttl, not spec.mild)
+        )
+    if (bounds := replace(now, ttl=None)) != known.spec:
+        _change(tx, spec.name, known, replace(known, spec=bounds))
+    return Declared(before, now)
 
 
 def tell_apart(tx: Transaction, queue: str, what: str) -> None:

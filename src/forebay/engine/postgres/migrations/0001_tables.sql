@@ -104,7 +104,8 @@ create table forebay.tally (
     primary key (queue, lane)
 ) with (fillfactor = 50);
 
-create table forebay.queue (name text primary key, ttl double precision);
+-- firm: a worker has declared it at its start.
+create table forebay.queue (name text primary key, ttl double precision, firm boolean not null default false);
 -- Where something has ever waited; with few priorities.
 create table forebay.lane (
     queue text not null, lane text not null, priority bigint not null default 0, primary key (queue, lane, priority)

@@ -1,2 +1,2 @@
-insert into forebay.queue (name, ttl) select * from unnest($1::text[], $2::float8[])
-on conflict (name) do update set ttl = excluded.ttl where forebay.queue.ttl is distinct from excluded.ttl
+update forebay.queue as q set ttl = s.ttl, firm = q.firm or s.firm
+from unnest($1::text[], $2::float8[], $3::bool[]) as s (name, ttl, firm) where q.name = s.name

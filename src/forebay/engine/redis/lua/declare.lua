@@ -1,8 +1,8 @@
 --#use base message tell gates lanes meters
 -- declare: queue, then packed: ttl, rate, burst, slots, key_rate, key_burst, key_slots (-1 for none), ordered; '' to leave
--- it as it is, of each.
+-- it as it is; '1' if a worker says so at its start, of each -> what held and what holds, packed ('' for nothing), of each.
 local NAMES = {'ttl', 'rate', 'burst', 'slots', 'key_rate', 'key_burst', 'key_slots'}
-local anew = false
+local anew, told = false, {}
 
 -- Nothing is paid for further ahead than one step of the present rate.
 local function lower(name, rate)
@@ -12,12 +12,20 @@ local function lower(name, rate)
     end
 end
 
-for at = 3, #ARGV, 2 do
+for at = 3, #ARGV, 3 do
     local queue = ARGV[at]
     call('SADD', P .. 'queues', queue)
-    if ARGV[at + 1] ~= '' then
-        local spec, key = cmsgpack.unpack(ARGV[at + 1]), P .. 'q:' .. queue
-        local packed = call('HGET', key, 'bounds')
+    local key = P .. 'q:' .. queue
+    local packed, firm = unpack(call('HMGET', key, 'bounds', 'firm'))
+    table.insert(told, packed or '')
+    if ARGV[at + 1] == '' or (firm and ARGV[at + 2] == '') then
+        table.insert(told, packed or '')
+    else
+        table.insert(told, ARGV[at + 1])
+        if ARGV[at + 2] ~= '' then
+            call('HSET', key, 'firm', '1')
+        end
+        local spec = cmsgpack.unpack(ARGV[at + 1])
         local before = packed and cmsgpack.unpack(packed) or {-1, -1, -1, -1, -1, -1, -1, false}
         if packed ~= ARGV[at + 1] then -- what somebody has put meanwhile stays, unless the declaration itself has changed
             local own = before[2] ~= spec[2] or before[3] ~= spec[3] or before[4] ~= spec[4]
@@ -58,4 +66,4 @@ end
 if anew then
     recount()
 end
-return 1
+return told

@@ -110,6 +110,8 @@ create table audit (
 -- lanes, meters, gates
 -- limits: rates, slots, and what waits apart, as MessagePack (flow.lane.Split); null: nothing of all that
 alter table queue add column limits blob;
+-- firm: a worker has declared it at its start
+alter table queue add column firm integer not null default 0;
 create index queue_limited on queue (name) where limits is not null;
 
 -- home: what it was put into, where `lane` says more (flow.lane). cost: what it takes from a rate, 1 if null
