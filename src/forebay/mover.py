@@ -57,7 +57,7 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         moved: messages that have arrived, with those that were on the way before. dead: how many are dead letters.
         known: messages that the target knew already; they are there once.
-        held: messages that stay, since a live one there has their unique key.
+        held: messages that stay: a live one there has their unique key, or they cannot be stored there.
         running: messages that still run at the source.
     """
 
@@ -75,6 +75,9 @@ class Mover:
     Args:
         wait: wait for what runs at the source, and move what comes back of it.
         batch: messages that move together.
+
+    Attributes:
+        refusals: why the target cannot store a message at all, a line each; they are among those that are held.
     """
 
     def __init__(
@@ -84,13 +87,14 @@ class Mover:
         self._id, self._route = uuid.uuid4().hex, ""
         self._counts: dict[str, Counter[str]] = {}
         self._held = set[str]()
+        self.refusals: list[str] = []
         self._came: dict[str, tuple[str, Sequence[str]]] = {}  # queue, and what it counts as
         self._batches = 0
 
     @property
     def moved(self) -> int:
         """How many messages have arrived up to now, or were there."""
-        return sum(counts["moved"] + counts["known"] for counts in self._counts.values())
+        return sum(counts["moved"] + counts["known"] for counts in self._counts.values()) + len(self._came)
 
     async def run(self, queues: Sequence[str]) -> list[Moved]:
         """Move what waits, is scheduled, parked or dead in these queues; what was left on the way comes first.
@@ -214,8 +218,7 @@ class Mover:
         if not passages:
             return
         await self._refuse_unfit(passages)
-        answers = await self._target.moves.arrive(self._route, self._id, passages)
-        fate = crossing.sort(passages, answers)
+        fate = await self._arrive(passages)
         self._came |= {one.id: (one.queue, _DEAD if one.died is not None else _MOVED) for one in fate.there}
         self._came |= {one.id: (one.queue, _KNOWN) for one in fate.known}
         self._held.update(one.id for one in fate.held)
@@ -224,6 +227,19 @@ class Mover:
         self._batches += 1
         if self._batches % TOGETHER == 0:
             await self._let_go()
+
+    async def _arrive(self, passages: Sequence[Passage]) -> crossing.Sorted:
+        """What the target says of them; of what it cannot store at all, only that message stays."""
+        try:
+            answers = await self._target.moves.arrive(self._route, self._id, passages)
+        except ConfigError as error:
+            if len(passages) == 1:
+                self.refusals.append(f"message {passages[0].id} of queue {passages[0].queue}: {error}")
+                return crossing.Sorted((), (), passages)
+            half = len(passages) // 2
+            one, other = await self._arrive(passages[:half]), await self._arrive(passages[half:])
+            return crossing.Sorted(*((*some, *more) for some, more in zip(one, other, strict=True)))
+        return crossing.sort(passages, answers)
 
     async def _let_go(self) -> None:
         """What has arrived for good stands aside no more, and then is marked no more; several batches at once."""

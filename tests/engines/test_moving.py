@@ -243,6 +243,24 @@ def test_one_whose_unique_key_is_held_there_stays_and_is_counted(tmp_path):
     asyncio.run(story())
 
 
+def test_one_that_the_target_cannot_store_stays_and_the_others_go(tmp_path):
+    """PostgreSQL has no text with a NUL in it."""
+
+    async def story():
+        async with sides(("sqlite", "postgresql"), tmp_path) as (source, target):
+            await source.parts.engine.publish(
+                [Message(id=f"{n}", queue="q", key="a\0b" if n == 5 else None) for n in range(9)]
+            )
+            mover = Mover(source, target)
+            (moved,) = await mover.run(["q"])
+            assert (moved.moved, moved.held) == (8, 1)
+            assert "message 5 of queue q" in mover.refusals[0]
+            assert "NUL" in mover.refusals[0]
+            assert ((await stories(source)).keys(), len(await stories(target))) == ({"5"}, 8)
+
+    asyncio.run(story())
+
+
 def test_a_target_that_has_not_what_a_message_asks_for_gets_none_of_that_kind(tmp_path):
     """One error says which; what had not arrived is back in its queue."""
 

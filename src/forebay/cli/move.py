@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import msgspec
@@ -25,7 +25,8 @@ from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineUnreachable, ForebayError, SchemaTooOld
 from forebay.mover import BATCH, Moved, Mover, Side
 
-T = TypeVar("T")
+#: Messages that cannot be stored, that are told one by one.
+_REFUSALS = 5
 
 
 class Wanted(msgspec.Struct, kw_only=True):
@@ -147,7 +148,9 @@ async def _move(wanted: Wanted, source: Side, target: Side) -> int:
             raise
     await _note(source, target, queues, mover.moved)
     output.show(form(), moved, Table(_COLUMNS, "nothing to move: there are no queues"))
-    return _after(moved)
+    for refusal in mover.refusals[:_REFUSALS]:
+        output.note(f"stays where it was: {refusal}")
+    return _after(moved, len(mover.refusals))
 
 
 def _tell(mover: Mover, error: BaseException) -> None:
@@ -159,16 +162,16 @@ def _tell(mover: Mover, error: BaseException) -> None:
         output.note(f"interrupted: {text}")
 
 
-def _after(moved: Sequence[Moved]) -> int:
+def _after(moved: Sequence[Moved], refused: int) -> int:
     held, running = sum(one.held for one in moved), sum(one.running for one in moved)
     if running:
         output.note(
             f"{running:,} still run at the source, and end there: run the same command again for what comes back of "
             "them, or say --wait"
         )
-    if held:
+    if held > refused:
         output.note(
-            f"{held:,} stay where they were, since live messages at the target have their unique keys: run the same "
+            f"{held - refused:,} stay where they were, since live messages at the target have their unique keys: run the same "
             "command again when those have ended"
         )
     return Code.FAILURE if held else Code.OK
