@@ -171,8 +171,8 @@ def _after(moved: Sequence[Moved], refused: int) -> int:
         )
     if held > refused:
         output.note(
-            f"{held - refused:,} stay where they were, since live messages at the target have their unique keys: run the same "
-            "command again when those have ended"
+            f"{held - refused:,} stay where they were, since live messages at the target have their unique keys: run "
+            "the same command again when those have ended"
         )
     return Code.FAILURE if held else Code.OK
 
