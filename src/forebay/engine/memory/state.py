@@ -63,7 +63,7 @@ class Memory:
         scheduled: by due time. expiring: what waits, by its expiry. kept: ends, by when they may be forgotten.
         dead: dead messages in the order of their death. running: those that run, whoever has them.
         unique: which live messages hold a unique key: one, or with debounce some that run and one that waits.
-        merged: ids that were merged, oldest first: into which message, and until when that is known.
+        merged: ids that were merged lately: into which message.
         receipts: the next number in the order of acceptance.
         work: signalled, by queue, when there may be something to lease or to stop.
         ends: signalled when a message ended or progressed.
@@ -78,7 +78,8 @@ class Memory:
         self.dead: dict[str, Record] = {}
         self.running: dict[str, Record] = {}
         self.unique: dict[str, dict[str, None]] = {}
-        self.merged: dict[str, tuple[str, float]] = {}
+        self.merged: dict[str, str] = {}
+        self._merges = Line()
         self.queues: dict[str, Queue] = {}
         self.workers: dict[str, Worker] = {}
         self.buried: dict[str, None] = {}
@@ -165,7 +166,7 @@ class Memory:
         """Take a message in, unless it, or another with its unique key, is here already."""
         if self.known(message.id, now) is not None:
             return Receipt(message.id, Fate.DUPLICATE)
-        if (holder_id := self._merged_into(message, now)) is not None:
+        if (holder_id := self._merged_into(message)) is not None:
             return Receipt(holder_id, Fate.MERGED)
         if (holder := self._holder(message)) is not None:
             return self._merge(holder, message, now)
@@ -248,15 +249,13 @@ class Memory:
             holder.due, holder.cause = quiet(message, holder.created, now), ""
             holder.state = move(holder.state, Move.MERGE)
         self._enter(holder)
-        self.merged[message.id] = holder.id, now + MERGED_FOR
+        self.merged[message.id] = holder.id
+        self._merges.add(message.id, (now + MERGED_FOR, next(self._orders)))
         return Receipt(holder.id, Fate.MERGED)
 
-    def _merged_into(self, message: Message, now: float) -> str | None:
+    def _merged_into(self, message: Message) -> str | None:
         """The message that this one was merged into, if its publish is tried again."""
-        while self.merged and (first := next(iter(self.merged.items())))[1][1] <= now:
-            del self.merged[first[0]]
-        holder = self.merged.get(message.id) if message.debounce > 0 else None
-        return None if holder is None else holder[0]
+        return self.merged.get(message.id) if message.debounce > 0 else None
 
     def _expiry(self, message: Message, created: float) -> float | None:
         ttl = self.queue(message.queue).spec.ttl if message.ttl is None else message.ttl
@@ -290,6 +289,9 @@ class Memory:
             self.tell_apart(gate.queue)
         while (first := self.scheduled.first()) is not None and first[0][0] <= now:
             self.shift(self.records[first[1]], Move.DUE, now)
+        while (first := self._merges.first()) is not None and first[0][0] <= now:
+            self._merges.remove(first[1])
+            del self.merged[first[1]]
 
     def _tell(self) -> None:
         if self._stirred:

@@ -239,6 +239,15 @@ class TestMeters:
         (known,) = kit.meters("provider:smtp")
         assert (known.slots, known.generation) == (1, 1)
 
+    def test_one_of_a_queue_that_bounds_nothing_is_there_until_it_is_dropped(self, kit: Kit) -> None:
+        """Then its generations begin anew."""
+        meter = Meter(name="queue:q")
+        assert kit.run(kit.backend.put_meters([meter])) == [True]
+        assert [(one.rate, one.slots, one.generation) for one in kit.meters("queue:q")] == [(None, None, 1)]
+        kit.run(kit.backend.drop_meters(["queue:q"]))
+        assert kit.meters("queue:q") == []
+        assert kit.run(kit.backend.put_meters([meter])) == [True]
+
     def test_one_that_is_dropped_bounds_nothing(self, kit: Kit) -> None:
         """Nothing has to pass it any more, what waits already included."""
         kit.run(kit.backend.put_meters([Meter(name="task:q:slow", slots=1)]))

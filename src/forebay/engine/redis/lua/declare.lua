@@ -42,10 +42,10 @@ for at = 3, #ARGV, 3 do
                 call('HINCRBY', key, 'generation', 1)
                 lower('queue:' .. queue, spec[2])
             end
-            local there = call('HMGET', key, 'rate', 'slots')
-            if not there[1] and not there[2] then
+            if own and spec[2] < 0 and spec[4] < 0 then
                 call('HDEL', key, 'generation') -- it has no meter
             end
+            local there = call('HMGET', key, 'rate', 'slots')
             local bound = there[1] or there[2] or spec[5] >= 0 or spec[7] >= 0 or spec[8]
             if bound then
                 call('HSET', key, 'bound', '1')

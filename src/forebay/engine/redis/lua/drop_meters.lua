@@ -3,7 +3,7 @@
 for at = 3, #ARGV do
     local queue = string.match(ARGV[at], '^queue:(.+)$')
     if queue then
-        call('HDEL', P .. 'q:' .. queue, 'rate', 'burst', 'slots')
+        call('HDEL', P .. 'q:' .. queue, 'rate', 'burst', 'slots', 'generation')
     end
     call('HDEL', P .. 'mt', ARGV[at])
     call('HDEL', P .. 'mp', ARGV[at])

@@ -10,8 +10,8 @@ end
 
 local function add_queue(queue)
     local f = call('HMGET', P .. 'q:' .. queue, 'rate', 'burst', 'slots', 'generation', 'running')
-    if f[1] or f[3] then
-        add('queue:' .. queue, tonumber(f[1] or -1), tonumber(f[2] or -1), tonumber(f[3] or -1), tonumber(f[4] or 0), f[5])
+    if f[4] then
+        add('queue:' .. queue, tonumber(f[1] or -1), tonumber(f[2] or -1), tonumber(f[3] or -1), tonumber(f[4]), f[5])
     end
 end
 
