@@ -164,12 +164,12 @@ def _closed(tx: Tx, outcomes: Sequence[tuple[Stands, Outcome]]) -> set[tuple[str
     queues = sorted({stands.queue for stands, outcome in outcomes if isinstance(outcome, Park)})
     if not queues:
         return set()
-    lanes = {(stands.queue, outcome.lane) for stands, outcome in outcomes if isinstance(outcome, Park)}
+    parked = [(stands.seq, outcome.lane) for stands, outcome in outcomes if isinstance(outcome, Park)]
     now = tx.time()
     for stands, fate in outcomes:
         if isinstance(fate, Park) and fate.until is not None and fate.until > now:
             tx.rows("throttle", stands.queue, fate.lane, THROTTLE, rows.clean(fate.reason), now, fate.until)
-    tx.rows("make_lanes", [queue for queue, _ in sorted(lanes)], [lane for _, lane in sorted(lanes)])
+    tx.rows("make_lanes", [seq for seq, _ in parked], [lane for _, lane in parked])
     return {(queue, what) for queue, what in tx.rows("shut", queues, now)}
 
 

@@ -1,5 +1,7 @@
 """What gates promise: a closed one yields nothing, costs nothing, and touches no message."""
 
+import pytest
+
 from forebay.model.outcome import Ack, Park
 from forebay.model.ruling import PAUSE
 from forebay.testing.conformance.kit import Kit
@@ -163,6 +165,14 @@ class TestPark:
         assert kit.state("a") == "ready"
         (delivery,) = kit.lease()
         assert (delivery.lane, delivery.attempt) == ("smtp", 1)
+
+    @pytest.mark.parametrize("priority", [5, -1])
+    def test_it_comes_back_whatever_its_priority(self, kit: Kit, priority: int) -> None:
+        """Nothing of that lane and priority may have been there before."""
+        kit.publish("a", priority=priority)
+        kit.settle(Park("smtp", "down", kit.now() + 15), *kit.lease())
+        kit.advance(15)
+        assert kit.take() == ["a"]
 
     def test_only_the_opened_lane_comes_back(self, kit: Kit) -> None:
         """Opening one lane leaves what is parked in another."""
