@@ -22,12 +22,15 @@ class Split(msgspec.Struct, frozen=True):
         spec: its options: each key by itself, if they bound or order keys.
         tasks, keys: those that a gate or a meter is about.
         named: whether messages of it name meters themselves.
+        until: the number of the newest message from before keys were told apart. Up to there some may still stand in
+            other lanes than their key's, and go before those that came later.
     """
 
     spec: QueueSpec
     tasks: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     named: bool = False
+    until: int = 0
 
     @property
     def by_key(self) -> bool:

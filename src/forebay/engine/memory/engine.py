@@ -143,7 +143,7 @@ class MemoryEngine:
                 self._memory.shift(record, Move.EXPIRE, now, EXPIRED)
                 continue
             bounds, lane = self._memory.bounds, record.lane
-            if caps.get(lane, 1) <= 0 or place in queue.held or self._memory.gates.is_shut(record):
+            if caps.get(lane, 1) <= 0 or queue.held_until(record) is not None or self._memory.gates.is_shut(record):
                 return None
             if not bounds.pass_one(record, queue, now):
                 return None
@@ -192,7 +192,7 @@ class MemoryEngine:
         self._memory.shift(record, ruling.move, now, ruling.cause)
         self._memory.rename(record, own)
         if record.state is State.SCHEDULED and queue.spec.ordered and record.message.key is not None:
-            queue.hold(record, self._memory.bounds.place(record, queue.told))
+            queue.hold(record)
         if isinstance(outcome, Ack) and outcome.keep is not None:
             self._memory.keep(record, now + outcome.keep)
         return ruling.move
@@ -249,12 +249,12 @@ class MemoryEngine:
         return LaneDepth(
             lane=lane, ready=len(ids) - parked, parked=parked, running=running,
             go=None if head is None else bounds.again(head, queue, now),
-            why=self._why(queue, lane, head, held, now) if head is not None else "",
+            why=self._why(queue, head, held, now) if head is not None else "",
         )  # fmt: skip
 
-    def _why(self, queue: Queue, lane: str, head: Record, held: set[str], now: float) -> str:
+    def _why(self, queue: Queue, head: Record, held: set[str], now: float) -> str:
         if head.id in held:
             return "closed"
-        if (text := self._memory.bounds.why(head, queue, now)) or lane not in queue.held:
+        if (text := self._memory.bounds.why(head, queue, now)) or (until := queue.held_until(head)) is None:
             return text
-        return f"an earlier one of it is tried again first, in {(queue.held[lane].due or now) - now:.3g} s"
+        return f"an earlier one of it is tried again first, in {until - now:.3g} s"

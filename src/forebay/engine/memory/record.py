@@ -122,7 +122,8 @@ class Queue:
     """A queue: what it tells apart, a line of ready messages per lane, the same by age, and its numbers.
 
     Attributes:
-        firm: a worker has declared it. held: lanes in which a message that waits for a time lets nobody pass.
+        firm: a worker has declared it.
+        held: by key, messages that wait for a time and let nobody of their key pass, while the queue is ordered.
         seconds: run time of all settled attempts.
     """
 
@@ -131,7 +132,7 @@ class Queue:
     lines: dict[str, Line] = field(default_factory=dict[str, Line])
     records: dict[str, Record] = field(default_factory=dict[str, Record])
     ages: Line = field(default_factory=Line)
-    held: dict[str, Record] = field(default_factory=dict[str, Record])
+    held: dict[str | None, dict[str, Record]] = field(default_factory=dict[str | None, dict[str, Record]])
     count: Counter[State] = field(default_factory=Counter[State])
     total: Counter[str] = field(default_factory=Counter[str])
     seconds: float = 0.0
@@ -158,18 +159,25 @@ class Queue:
         for record in list(self.records.values()):
             self.remove(record)
             self.add(record, place(record))
-        self.held = {place(record): record for record in self.held.values()}
 
-    def hold(self, record: Record, place: str) -> None:
-        """Let nobody of this lane pass a message that waits for a time."""
+    def hold(self, record: Record) -> None:
+        """Let nobody of its key pass a message that waits for a time."""
         record.holds = True
-        self.held[place] = record
+        self.held.setdefault(record.message.key, {})[record.id] = record
 
     def let_pass(self, record: Record) -> None:
         """It does not wait for a time any more."""
         if record.holds:
             record.holds = False
-            self.held = {place: one for place, one in self.held.items() if one is not record}
+            others = self.held[record.message.key]
+            del others[record.id]
+            if not others:
+                del self.held[record.message.key]
+
+    def held_until(self, record: Record) -> float | None:
+        """When one of its key is due that lets it not pass; None if there is none."""
+        others = self.held.get(record.message.key, {}) if self.spec.ordered else {}
+        return min([one.since for one in others.values()], default=None)
 
 
 @dataclass(slots=True, eq=False)

@@ -151,7 +151,9 @@ class Memory:
         for queue in [self.queues[name] for name in queues if name in self.queues]:
             heads = [self.records[head] for line in queue.lines.values() if (head := line.head()) is not None]
             heads = [head for head in heads if self.bounds.passed(head, queue) and not self.gates.is_shut(head)]
-            times += [at for head in heads if (at := self.bounds.again(head, queue, now)) is not None]
+            for first_of in heads:
+                at, until = self.bounds.again(first_of, queue, now), queue.held_until(first_of)
+                times += [] if at is None else [at if until is None else max(at, until)]
         return min(times, default=math.inf)
 
     def known(self, id: str, now: float) -> Record | None:

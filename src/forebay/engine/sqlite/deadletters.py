@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from forebay.engine.sqlite import lanes, limits, rows
+from forebay.engine.sqlite import limits, rows, stirring
 from forebay.engine.sqlite.choosing import in_steps, sought
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
@@ -46,7 +46,7 @@ def _redriven(tx: Transaction, seq: int, number: int) -> bool:
     if (told := limits.of_queue(tx, queue)) is not None and (lane := place(mine, task, key, told)) != mine:
         tx.db.execute("update message set lane = ?, home = ? where seq = ?", (lane, mine, number))
         mine = lane
-    lanes.stir(tx, queue, {mine: 1})
+    stirring.stir(tx, queue, {mine: 1})
     return True
 
 

@@ -4,17 +4,17 @@ Costs what there are queues, lanes that hold something, and priorities; only whe
 no more than `FEW` wait there, they are counted one by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from forebay.engine.contract import Depth, LaneDepth
 from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.gates import SHUT, all_closed
-from forebay.engine.sqlite.limits import OVER
 from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.stirring import OVER
 from forebay.flow.grant import why
-from forebay.flow.lane import Split, parts, shut
+from forebay.flow.lane import Split, key_lane, parts, shut
 from forebay.model.gate import Gate
 
 #: Ready messages that are few enough to be looked at one by one, and lanes that are told of a queue.
@@ -115,27 +115,37 @@ class _Look:
         """The deepest of those that are not just the main one."""
         special = [lane for lane in lanes if lane.lane and (lane.n or lane.running)]
         deepest = sorted(special, key=lambda lane: (-lane.n, lane.lane))[:LANES]
-        return tuple([self._lane(queue, lane, gates) for lane in deepest])
+        by_name = {lane.lane: lane for lane in lanes}
+        return tuple([self._lane(queue, lane, by_name, gates) for lane in deepest])
 
-    def _lane(self, queue: str, lane: _Row, gates: Sequence[Gate]) -> LaneDepth:
+    def _lane(self, queue: str, lane: _Row, by_name: Mapping[str, _Row], gates: Sequence[Gate]) -> LaneDepth:
         held = _is_shut(queue, lane.lane, gates)
         go = None if lane.waits is not None or lane.go is None or lane.go > OVER / 2 else max(lane.go, 0.0) or self._now
         told = self._told.get(queue)
         return LaneDepth(
             lane=lane.lane, ready=0 if held else lane.n, parked=lane.n if held else 0, running=lane.running, go=go,
-            why="closed" if held else "" if told is None else self._why(lane, told),
+            why="closed" if held else "" if told is None else self._why(lane, by_name, told),
         )  # fmt: skip
 
-    def _why(self, lane: _Row, told: Split) -> str:
+    def _why(self, lane: _Row, by_name: Mapping[str, _Row], told: Split) -> str:
+        """What keeps a lane that no gate holds; one that waits for a gate or a meter said so of its first message."""
         key = parts(lane.lane).key
-        if lane.waits is not None:
-            return f"waits for {lane.waits}"
+        kind, _, thing = (lane.waits or "").partition(":")
+        if kind == "gate":
+            return f"the first of it is of {' '.join(thing.split(':', 1))}, which is closed"
+        if kind == "meter":
+            return self._at(thing)
         if key is None or not told.by_key:
             return ""
-        text = why(limits.key_meter("", told, lane.running, lane.tat), self._now)
+        mine = by_name.get(key_lane(key))
+        text = why(limits.key_meter("", told, mine.running, mine.tat), self._now) if mine else ""
         if not text and told.spec.ordered and lane.go is not None and self._now < lane.go < OVER / 2:
             return f"an earlier one of it is tried again first, in {lane.go - self._now:.3g} s"
         return text
+
+    def _at(self, name: str) -> str:
+        found = self._db.read(sql("meter"), (name,))
+        return why(limits.meter(found[0]), self._now) if found else ""
 
 
 def _is_shut(queue: str, lane: str, gates: Sequence[Gate]) -> bool:

@@ -7,7 +7,7 @@ A lane is in the file while it holds something, or its meter has to remember som
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -15,9 +15,9 @@ import apsw
 from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.gates import closed, what_of
-from forebay.engine.sqlite.limits import ANY, OVER
-from forebay.engine.sqlite.passing import Head, Meters, names
+from forebay.engine.sqlite.passing import Head, Meters
 from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.stirring import ANY, OVER, stir
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.grant import Grant, grant, through
@@ -36,17 +36,15 @@ LOOKS = 3
 #: Pages of lanes that one lease turns over, if it finds nothing in the first.
 PAGES = 20
 
-#: What tells where a message that runs belongs: its own lane, its task, its key.
-Left = tuple[str, str, str | None]
-
 
 class Lane:
     """One lane as a lease looks at it; `go` and `waits` are what it leaves behind."""
 
-    __slots__ = ("derived", "go", "n", "name", "running", "taken", "tat", "touched", "waits")
+    __slots__ = ("derived", "gathered", "go", "n", "name", "running", "taken", "tat", "touched", "waits")
 
-    def __init__(self, name: str, n: int, go: float | None, tat: float | None, running: int) -> None:
-        self.name, self.n, self.go, self.tat, self.running = name, n, go, tat, running
+    def __init__(self, name: str, n: int, go: float | None, tat: float | None, *more: int) -> None:
+        self.name, self.n, self.go, self.tat = name, n, go, tat
+        self.running, self.gathered = more
         self.taken, self.touched = 0, False
         self.waits: str | None = None
         self.derived = "|" in name  # it is there only while it holds something
@@ -60,44 +58,6 @@ class Lane:
         self.n, self.taken, self.touched = self.n - n, self.taken + n, self.touched or bool(n)
 
 
-def stir(tx: Transaction, queue: str, lanes: Mapping[str, int]) -> None:
-    """So many more messages are ready in each of these lanes; the main lane is not counted."""
-    tx.db.executemany(
-        sql("stir"), [(queue, lane, n, tx.now + ANY if "|" in lane else 0) for lane, n in lanes.items() if lane]
-    )
-
-
-def nudge(tx: Transaction, queue: str, lane: str) -> None:
-    """What this lane waited for is gone: it may be looked at."""
-    tx.db.execute(
-        "update lane set go = ?3 where queue = ?1 and lane = ?2 and n > 0 and waits is null and go is not 0",
-        (queue, lane, tx.now + ANY),
-    )
-
-
-def free(tx: Transaction, queue: str, told: Split, left: Mapping[Left, int]) -> None:
-    """So many messages of each kind do not run any more: the slots that they had are free."""
-    meters, keys = Counter[str](), Counter[str]()
-    for (mine, task, key), n in left.items():
-        meters.update(dict.fromkeys(names(queue, told, mine, task, key), n))
-        if key is not None and told.key_slots is not None:
-            keys[key] += n
-    tx.db.executemany(
-        "update meter set running = max(0, running - ?) where name = ?", [(n, name) for name, n in meters.items()]
-    )
-    if keys:
-        _free_keys(tx, queue, keys)
-    tx.topics.add(QUEUE + queue)
-
-
-def _free_keys(tx: Transaction, queue: str, keys: Mapping[str, int]) -> None:
-    tx.db.executemany(sql("vacate"), [(queue, key_lane(key), n, tx.now + ANY) for key, n in keys.items()])
-    tx.db.execute(sql("forget_lanes"), (queue, rows.many(map(key_lane, keys)), tx.now))
-    for (thing,) in tx.rows(sql("waits"), (queue,)):
-        if thing.startswith("key:") and thing.removeprefix("key:") in keys:
-            tx.db.execute(sql("wake_lanes"), (queue, thing, tx.now + ANY, -1))
-
-
 class Turn:
     """One lease from one queue.
 
@@ -109,11 +69,13 @@ class Turn:
     """
 
     def __init__(self, tx: Transaction, queue: str, told: Split, caps: dict[str, int]) -> None:
-        self._tx, self._queue, self._told, self._caps = tx, queue, told, caps
+        self._tx, self._queue, self._caps = tx, queue, caps
+        self._told = told = limits.gathered(tx, queue, told)
         self._gates: Sequence[Gate] = closed(tx, queue)
         self._meters = Meters(tx, queue, told)
         self._seen: dict[str, Lane] = {}
-        self._moved = False
+        self._moved, self._bite = False, LOOKS * BITE
+        self._gone: list[str] = []
         bare = told.by_key and not (told.tasks or told.keys or told.named or told.metered)
         self._quick = bare and not self._gates and not caps
         self.again: float | None = None
@@ -135,6 +97,7 @@ class Turn:
             self._write_down()
             if not self._moved or len(found) == limit:
                 break
+        self._let_go()
         if len(found) < limit and not (answer := self._own(1)).n:
             self.again = answer.again
         return found
@@ -153,7 +116,7 @@ class Turn:
         closed_now = {what_of(gate) for gate in self._gates}
         for (thing,) in self._tx.rows(sql("waits"), (self._queue,)):
             kind, _, name = thing.partition(":")
-            ready = 0 if kind == "key" or name in closed_now else WAKE
+            ready = 0 if kind == "gate" and name in closed_now else WAKE
             if kind == "meter" and (meter := self._meters.named(name)) is not None:
                 ready = grant(meter, self._tx.now, WAKE).n
             if ready:
@@ -192,7 +155,8 @@ class Turn:
             for lane in [lane for lane in found if lane.derived and lane.n <= 0]:
                 self._empty(lane)
             full = [lane for lane in found if not lane.derived or lane.n > 0]
-            yield self._not_held(full) if self._told.spec.ordered else full
+            full = self._not_held(full) if self._told.spec.ordered else full
+            yield [lane for lane in full if self._is_gathered(lane)] if self._told.until else full
             if len(found) < size:
                 return
         self._tx.topics.add(QUEUE + self._queue)  # there are more to look at
@@ -205,6 +169,18 @@ class Turn:
             if lane.name in held:
                 lane.say(held[lane.name])
         return [lane for lane in lanes if lane.name not in held]
+
+    def _is_gathered(self, lane: Lane) -> bool:
+        """Whether its key has no older messages elsewhere, from before keys were told apart; those come here first."""
+        key = parts(lane.name).key
+        if key is None or lane.gathered >= self._told.until:
+            return True
+        ordered = self._told.spec.ordered
+        values = (self._queue, key, self._told.until, key_lane(key), ordered, self._bite)
+        found = [Head(*row) for row in self._tx.rows(sql("gather"), values)]
+        if len(found) < self._bite:
+            lane.gathered, lane.touched = self._told.until, True
+        return not self._settle_in(found) and bool(self._bite)
 
     def _heads(self, lanes: Sequence[Lane], share: int) -> dict[str, list[Head]]:
         """The first messages of each lane, at most `share`; of lanes that give one each, all in one statement."""
@@ -233,22 +209,27 @@ class Turn:
         if len(here) < len(heads):
             self._move(lane)
             here = [head for head in self._line(lane, most) if self._belongs(head)]
-        elif not heads and lane.derived:  # whatever was counted: what is left there is too late to start
-            lane.n = 0
-            self._empty(lane)
+        elif not heads and lane.derived:
+            self._recount(lane)
         if not here:
             return []
         own = parts(here[0].mine).lane
-        if (cap := self._caps.get(own, most)) <= 0:
-            return []
-        if (gate := self._shut(here[0], own)) is not None:
-            if lane.derived:
-                lane.say(None, f"gate:{what_of(gate)}")
+        cap, gate = self._caps.get(own, most), self._shut(here[0], own)
+        if gate is not None or cap <= 0:
+            if lane.derived:  # where another worker may have more of it, it stands behind the others
+                lane.say(*((self._tx.now + ANY,) if gate is None else (None, f"gate:{what_of(gate)}")))
             return []
         n = self._through(lane, here[: min(most, cap)])
         if own in self._caps:
             self._caps[own] -= n
         return [head.seq for head in here[:n]]
+
+    def _recount(self, lane: Lane) -> None:
+        """Nothing in it may start, whatever was counted: all that is left there is too late, and about to end."""
+        lane.give(lane.n - self._tx.value(sql("count_lane"), (self._queue, lane.name)))
+        lane.say(self._tx.now + ANY)
+        if lane.n <= 0:
+            self._empty(lane)
 
     def _one(self, lane: Lane, head: Head) -> list[int]:
         """The only message asked for, where nothing but the meter of its key can be in the way; as `_through`."""
@@ -260,7 +241,7 @@ class Turn:
         if lane.n <= 0:
             self._empty(lane)
         elif answer.again is None:
-            lane.say(None)
+            lane.say(None, f"key:{head.key}")
         else:
             lane.say(answer.again if answer.again > now else now + ANY)
         return [head.seq] if answer.n else []
@@ -299,7 +280,7 @@ class Turn:
         if again is not None:
             lane.say(max(again, now))
         elif head.key is not None and refused.name == Meters.each(head.key):
-            lane.say(None, None if lane.name == key_lane(head.key) else f"key:{head.key}")
+            lane.say(None, f"key:{head.key}")
         else:
             lane.say(None, f"meter:{refused.name}")
 
@@ -316,25 +297,31 @@ class Turn:
 
     def _move(self, lane: Lane) -> None:
         """Messages at the front of a lane that wait elsewhere from now on go there; a bite of them at a time."""
+        self._settle_in(self._line(lane, min(self._bite, BITE)))
+
+    def _settle_in(self, heads: Sequence[Head]) -> bool:
+        """Those of them that wait in another lane from now on go there; whether there were any."""
         moved, lanes = list[tuple[str, str | None, int]](), Counter[str]()
-        for head in self._line(lane, BITE):
+        for head in heads:
             there = place(head.mine, head.task, head.key, self._told)
-            if there != lane.name:
+            if there != head.lane:
                 moved.append((there, None if there == head.mine else head.mine, head.seq))
-                lanes[there] += 1
+                lanes.update({there: 1, head.lane: -1})
+        if not moved:
+            return False
+        self._bite -= len(moved)
         self._tx.db.executemany("update message set lane = ?, home = ? where seq = ?", moved)
         stir(self._tx, self._queue, lanes)
         for name in lanes.keys() & self._seen.keys():
             self._seen[name].n += lanes[name]
             self._seen[name].say(self._tx.now + ANY)
-        lane.give(len(moved))
         self._moved = True
         self._tx.topics.add(QUEUE + self._queue)  # more of them may stand in front, and they are elsewhere to be had
+        return True
 
     def _write_down(self) -> None:
         """What this lease has changed: lanes, and what meters let through."""
         self._meters.write_down()
-        self._keep_meters()
         written, gone = list[tuple[Any, ...]](), list[str]()
         for lane in [lane for lane in self._seen.values() if lane.touched]:
             self._remember(lane)
@@ -343,24 +330,28 @@ class Turn:
             elif lane.n <= 0 and not lane.running and (lane.tat or 0.0) <= self._tx.now:
                 gone.append(lane.name)
             else:
-                written.append((self._queue, lane.name, -lane.taken, lane.go, lane.waits, lane.tat, lane.running))
+                values = (lane.go, lane.waits, lane.tat, lane.running, lane.gathered)
+                written.append((self._queue, lane.name, -lane.taken, *values))
         self._tx.db.executemany(sql("write_lane"), written)
         if gone:
-            self._let_go(gone)
+            self._tx.db.execute(sql("drop_lanes"), (self._queue, rows.many(gone)))
+            self._gone += gone
+        self._keep_meters({*gone, *[values[1] for values in written]})
         self._seen = {}
 
-    def _keep_meters(self) -> None:
-        """Of keys whose messages were taken from lanes that are not named after the key alone."""
-        for key in self._meters.keys:
-            if key_lane(key) not in self._seen and (meter := self._meters.of(key)) is not None:
+    def _keep_meters(self, kept: set[str]) -> None:
+        """Those of keys, in the lanes that are named after them, whatever lane gave; but where that is done."""
+        told = self._told
+        for key in [key for key in self._meters.paid if key_lane(key) not in kept]:
+            if (meter := self._meters.of(key)) is not None:
                 tat = meter.tat if meter.rate else None
-                running = meter.running if self._told.key_slots is not None else 0
+                running = meter.running if told.key_slots is not None else 0
                 go = tat + OVER if tat is not None and tat > self._tx.now else None
                 self._tx.db.execute(sql("keep_meter"), (self._queue, key_lane(key), go, tat, running))
+        self._meters.paid.clear()
 
-    def _let_go(self, names: Sequence[str]) -> None:
-        """Lanes that hold nothing go away, and with the last of a task or key what told it apart."""
-        self._tx.db.execute(sql("drop_lanes"), (self._queue, rows.many(names)))
-        told, some = self._told, [parts(name) for name in names]
-        if told.plain or any(part.task in told.tasks or part.key in told.keys for part in some):
+    def _let_go(self) -> None:
+        """With the last lane of a task or key goes what told it apart."""
+        told, some = self._told, [parts(name) for name in self._gone]
+        if some and (told.plain or any(part.task in told.tasks or part.key in told.keys for part in some)):
             limits.forget(self._tx, self._queue)

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from forebay.engine.contract import Beat, Leased, Recovered, Want
-from forebay.engine.sqlite import lanes, limits, rows, schema
+from forebay.engine.sqlite import lanes, limits, rows, schema, stirring
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.rows import sql
@@ -17,7 +17,7 @@ from forebay.engine.sqlite.sifting import NOTHING, sifted
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.engine.turns import MESSAGES
-from forebay.flow.lane import Split
+from forebay.flow.lane import Split, place
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineError, LeaseLost
 from forebay.model.lifecycle import Move
@@ -114,15 +114,15 @@ class Leasing:
         while hungry and len(taken) < want.limit:
             share = -(-(want.limit - len(taken)) // min(len(hungry), VISITS))
             still: list[Place] = []
-            for place in hungry:
-                limit = min(share, want.limit - len(taken), caps.get(place[1], share))
-                got = _take_lane(tx, want.worker, place, limit) if limit else []
+            for where in hungry:
+                limit = min(share, want.limit - len(taken), caps.get(where[1], share))
+                got = _take_lane(tx, want.worker, where, limit) if limit else []
                 taken += got
                 self._turn += bool(limit)
-                if place[1] in caps:
-                    caps[place[1]] -= len(got)
+                if where[1] in caps:
+                    caps[where[1]] -= len(got)
                 if limit and len(got) == limit:
-                    still.append(place)
+                    still.append(where)
             hungry = still
         return taken
 
@@ -172,7 +172,7 @@ def _take_lane(tx: Transaction, worker: str, place: Place, limit: int) -> list[D
     found = without_ended(tx, queue, found)
     tx.moved(queue, "ready", "running", len(found))
     if lane:
-        lanes.stir(tx, queue, {lane: -len(found)})
+        stirring.stir(tx, queue, {lane: -len(found)})
     return _delivered(found)
 
 
@@ -206,9 +206,18 @@ def promote(tx: Transaction, limit: int = SWEEP) -> None:
     if not tx.value(sql("due"), (tx.now,)):
         return
     tx.db.execute("delete from closed where until <= ?", (tx.now,))
-    found = Counter(tx.rows(sql("promote"), (tx.now, limit)))
-    for (queue, lane), n in found.items():
+    found = tx.rows(sql("promote"), (tx.now, limit))
+    told = limits.limited(tx) if found else {}
+    ready, moved = Counter[tuple[str, str]](), list[tuple[str, str | None, int]]()
+    for queue, lane, seq, mine, task, key in found:
+        split = told.get(queue)
+        there = mine if split is None else place(mine, task, key, split)  # what is told apart may be else by now
+        if there != lane:
+            moved.append((there, None if there == mine else mine, seq))
+        ready[queue, there] += 1
+    tx.db.executemany("update message set lane = ?, home = ? where seq = ?", moved)
+    for (queue, lane), n in ready.items():
         tx.moved(queue, "scheduled", "ready", n)
         tx.topics.add(QUEUE + queue)
         if lane:
-            lanes.stir(tx, queue, {lane: n})
+            stirring.stir(tx, queue, {lane: n})

@@ -12,18 +12,12 @@ import msgspec
 from msgspec.structs import replace
 
 from forebay.engine.sqlite import rows
+from forebay.engine.sqlite.stirring import ANY, stir_all
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.lane import Split, parts, passes, place
 from forebay.model.meter import Meter
 from forebay.model.queue import Declared, QueueSpec
-
-#: Seconds before its time that a lane is written down which may be looked at anyhow: then no date that somebody sets
-#: makes it wait, and lanes that may go still stand in the order in which they had their turn.
-ANY = -1e10
-#: Seconds after its time that a lane is written down which is empty, and only there for what its meter remembers until
-#: then: no lease looks at it.
-OVER = 1e10
 
 _logger = logging.getLogger("forebay.sqlite")
 _split = msgspec.msgpack.Decoder(Split).decode
@@ -115,6 +109,14 @@ def _asks(tx: Transaction, asked: set[str], queue: str, what: str) -> bool:
     return what in asked or bool(tx.value("select 1 from meter where name = ?", (f"{kind}:{queue}:{name}",)))
 
 
+def gathered(tx: Transaction, queue: str, told: Split) -> Split:
+    """No message is left that may stand in another lane than its key's since before these were told apart."""
+    if not told.until or (tx.value("select min(seq) from message") or 0) <= told.until:
+        return told
+    _write(tx, queue, fresh := replace(told, until=0))
+    return fresh
+
+
 def _write(tx: Transaction, queue: str, wanted: Split | None) -> None:
     tx.db.execute("update queue set limits = ? where name = ?", (None if wanted is None else rows.pack(wanted), queue))
 
@@ -122,6 +124,8 @@ def _write(tx: Transaction, queue: str, wanted: Split | None) -> None:
 def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
     """Write down what a queue bounds from now on, and wake whoever waits by what it bounded before."""
     lanes = tx.value("select 1 from lane where queue = ? and lane like '%|%'", (queue,))
+    if after.by_key and (after.by_key, after.spec.ordered) != (before.by_key, before.spec.ordered):
+        after = replace(after, until=tx.number(0) - 1)  # what waits by now may stand in other lanes than its key's
     _write(tx, queue, None if after.plain and not lanes else after)
     own = Meter(name=f"queue:{queue}", rate=after.spec.rate, burst=after.spec.burst, slots=after.spec.concurrency)
     if (own.rate, own.burst, own.slots) != (before.spec.rate, before.spec.burst, before.spec.concurrency):
@@ -131,9 +135,7 @@ def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
     key = Meter(name="", rate=after.spec.key_rate, burst=after.spec.key_burst)
     latest = tx.now + (1 / key.rate if key.rate else 0.0)
     tx.db.execute("update lane set tat = min(tat, ?2) where queue = ?1 and tat > ?2", (queue, latest))
-    tx.db.execute(
-        "update lane set go = ?2 where queue = ?1 and n > 0 and waits is null and go is not 0", (queue, tx.now + ANY)
-    )
+    stir_all(tx, queue)
     tx.topics.add(QUEUE + queue)
     recount(tx)
 
@@ -166,6 +168,7 @@ def recount(tx: Transaction) -> None:
         if told is not None and key is not None and told.key_slots is not None:
             lanes[queue, key] += 1
     tx.db.execute("update lane set running = 0 where running <> 0")
+    tx.db.execute("update lane set go = ?, waits = null where waits >= 'key:' and waits < 'key;'", (tx.now + ANY,))
     tx.db.executemany(rows.sql("occupy"), [(queue, f"|key:{key}", n) for (queue, key), n in lanes.items()])
     tx.db.execute("update meter set running = 0 where running <> 0")
     tx.db.executemany("update meter set running = ? where name = ?", [(n, name) for name, n in meters.items()])

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.database import Database
-from forebay.engine.sqlite.limits import ANY
 from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.stirring import ANY
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.lane import key_lane

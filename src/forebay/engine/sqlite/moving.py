@@ -7,7 +7,7 @@ from typing import Any
 
 from forebay.engine.backend import OVERTAKEN
 from forebay.engine.contract import Fate, Receipt, Want
-from forebay.engine.sqlite import lanes, limits, rows
+from forebay.engine.sqlite import limits, rows, stirring
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.rows import sql
@@ -101,8 +101,8 @@ def _depart(tx: Transaction, way: tuple[str, str], queue: str, after: int, limit
         if row[11] == rows.READY:
             waiting[row[21]] += 1
         elif told is not None and row[21]:
-            lanes.nudge(tx, queue, row[21])
-    lanes.stir(tx, queue, {lane: -n for lane, n in waiting.items()})
+            stirring.nudge(tx, queue, row[21])
+    stirring.stir(tx, queue, {lane: -n for lane, n in waiting.items()})
     tx.count(queue, "ready", -waiting.total())
     tx.count(queue, "scheduled", waiting.total() - len(found))
     passages = [_passage(queue, row) for row in found]
@@ -212,7 +212,7 @@ def _enter(tx: Transaction, passages: Sequence[Passage]) -> None:
         tx.count(queue, "published", n)
         tx.count(queue, "scheduled" if scheduled else "ready", n)
         if lane and not scheduled:
-            lanes.stir(tx, queue, {lane: n})
+            stirring.stir(tx, queue, {lane: n})
 
 
 def _columns(one: Passage, lane: str, mine: str, now: float) -> tuple[Any, ...]:

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from forebay.engine.sqlite import limits
 from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.stirring import names
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.lane import Split, key_lane, parts
+from forebay.flow.lane import Split, key_lane
 from forebay.model.meter import Meter
 
 
@@ -23,13 +24,6 @@ class Head(NamedTuple):
     cost: float
 
 
-def names(queue: str, told: Split, mine: str, task: str, key: str | None) -> list[str]:
-    """The meters that a message passes, but for those that its queue has for every key."""
-    found = [f"queue:{queue}", *parts(mine).meters]
-    found += [f"task:{queue}:{task}"] if task in told.tasks else []
-    return [*found, f"key:{queue}:{key}"] if key in told.keys else found
-
-
 class Meters:
     """The meters that a lease meets: those with a name of their own, and those that a queue has for every key."""
 
@@ -39,16 +33,12 @@ class Meters:
         self._named: dict[str, Meter | None] = {}
         self._each: dict[str, Meter] = {}
         self._charged: set[str] = set()
+        self.paid: set[str] = set()  # keys whose meters have let something through
 
     @staticmethod
     def each(key: str) -> str:
         """What the meter of a key is called here."""
         return f"each:{key}"
-
-    @property
-    def keys(self) -> set[str]:
-        """The keys whose meters were looked at."""
-        return {name.removeprefix("each:") for name in self._each}
 
     def of(self, key: str) -> Meter | None:
         """The meter of a key, if it was looked at."""
@@ -77,6 +67,7 @@ class Meters:
         """The meter of a key has let one through."""
         meter = self._each[name]
         self._each[name] = replace(meter, running=meter.running + 1, tat=tat)
+        self.paid.add(name.removeprefix("each:"))
 
     def key(self, key: str) -> Meter:
         """The meter of a key, as its lane tells of it."""
@@ -94,12 +85,13 @@ class Meters:
         for meter in meters:
             if meter.name in self._each:
                 self._each[meter.name] = meter
+                self.paid.add(meter.name.removeprefix("each:"))
             else:
                 self._named[meter.name] = meter
                 self._charged.add(meter.name)
 
     def write_down(self) -> None:
-        """Those with a name; a key's is kept in its lane."""
+        """Those with a name; a key's is kept in the lane of that key (`lanes.Turn`)."""
         charged = [meter for name in self._charged if (meter := self._named[name]) is not None]
         values = [(meter.running, meter.tat, meter.name) for meter in charged]
         self._tx.db.executemany("update meter set running = ?, tat = ? where name = ?", values)

@@ -8,7 +8,7 @@ import apsw
 from msgspec.structs import replace
 
 from forebay.engine.contract import MERGED_FOR, Fate, Receipt
-from forebay.engine.sqlite import lanes, limits, rows
+from forebay.engine.sqlite import limits, rows, stirring
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.room import Room
@@ -186,7 +186,7 @@ def _held(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Receipt |
     if not parked:
         tx.moved(queue, str(rows.live(state)), "scheduled")
         if lane and state == rows.READY:
-            lanes.stir(tx, queue, {lane: -1})
+            stirring.stir(tx, queue, {lane: -1})
     tx.topics.add(QUEUE + queue)
     return Receipt(holder, Fate.MERGED)
 
@@ -197,5 +197,5 @@ def _account(tx: Transaction, form: tuple[Any, ...], n: int) -> None:
     tx.count(queue, "published", n)
     tx.count(queue, rows.live(state), n)
     if lane and state == rows.READY:
-        lanes.stir(tx, queue, {lane: n})
+        stirring.stir(tx, queue, {lane: n})
     tx.topics.add(QUEUE + queue)

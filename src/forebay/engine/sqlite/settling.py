@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import apsw
 
-from forebay.engine.sqlite import lanes, limits, rows
+from forebay.engine.sqlite import limits, rows, stirring
 from forebay.engine.sqlite.gates import throttle
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import ENDED, QUEUE
@@ -78,7 +78,7 @@ class Settling:
             shut = bool(tx.value(sql("shut"), (queue, fate.lane, tx.now)))
         told = bounds.get(queue)
         if told is not None:
-            lanes.free(tx, queue, told, {(stands.mine, stands.task, stands.key): 1})
+            stirring.free(tx, queue, told, {(stands.mine, stands.task, stands.key): 1})
         ruling = rule(fate, Standing(bool(stands.asked), stands.lost, stands.newer or "", shut), tx.now)
         if ruling.state is State.DEAD:
             self._bury(tx, seq, queue, ruling)
@@ -101,9 +101,9 @@ class Settling:
         queue, lane = place
         self.end(tx, seq, queue, start, ruling)
         if lane and start == State.READY:
-            lanes.stir(tx, queue, {lane: -1})
+            stirring.stir(tx, queue, {lane: -1})
         elif lane:
-            lanes.nudge(tx, queue, lane)
+            stirring.nudge(tx, queue, lane)
 
     def _bury(self, tx: Transaction, seq: int, queue: str, ruling: Ruling) -> None:
         tx.db.execute(sql("bury"), (seq, tx.now, ruling.cause, rows.pack_or_none(ruling.failure), ruling.lost))
@@ -139,7 +139,7 @@ class Settling:
                 tx.moved(queue, "running", "done", n)
             _ran(tx, acks)
             for queue, kinds in left.items():
-                lanes.free(tx, queue, told[queue], kinds)
+                stirring.free(tx, queue, told[queue], kinds)
         return complete
 
     def _ack_one(self, tx: Transaction, worker: str, ack: Settlement, bounds: Told) -> bool:
@@ -154,7 +154,7 @@ class Settling:
         tx.moved(delivery.queue, "running", "done")
         if (told := bounds.get(delivery.queue)) is not None:
             stands = Stands(*found[0])
-            lanes.free(tx, delivery.queue, told, {(stands.mine, stands.task, stands.key): 1})
+            stirring.free(tx, delivery.queue, told, {(stands.mine, stands.task, stands.key): 1})
         return True
 
     def _remember(self, tx: Transaction, acks: Sequence[Settlement], leases: "array[int]") -> None:
@@ -199,9 +199,9 @@ def _with_result(lease: int, result: bytes | None) -> bytes:
     return b"%019d0" % lease if result is None else b"%019d1%b" % (lease, result)
 
 
-def _left(tx: Transaction, leases: "array[int]", told: Mapping[str, Split]) -> dict[str, dict[lanes.Left, int]]:
+def _left(tx: Transaction, leases: "array[int]", told: Mapping[str, Split]) -> dict[str, dict[stirring.Left, int]]:
     """How many of each kind run under these leases, in queues that bound something."""
-    left: dict[str, dict[lanes.Left, int]] = {}
+    left: dict[str, dict[stirring.Left, int]] = {}
     if any(split.counted or split.metered for split in told.values()):
         for queue, mine, task, key, n in tx.rows(sql("left_lanes"), (apsw.carray(leases),)):
             if queue in told:
@@ -228,7 +228,7 @@ def _again(tx: Transaction, seq: int, queue: str, ruling: Ruling, where: tuple[s
     tx.db.execute(sql("again"), (seq, state, *values))
     tx.moved(queue, "running", "ready" if state == rows.READY else "scheduled")
     if lane and state == rows.READY:
-        lanes.stir(tx, queue, {lane: 1})
+        stirring.stir(tx, queue, {lane: 1})
     if ruling.move is Move.RETRY:
         tx.count(queue, "retried")
     tx.topics.add(QUEUE + queue)

@@ -18,6 +18,7 @@ from forebay.testing.conformance.alone import TestAlone
 from forebay.testing.conformance.audits import TestAudits
 from forebay.testing.conformance.cancel import TestCancel
 from forebay.testing.conformance.carried import TestCarried, TestTook
+from forebay.testing.conformance.changes import TestBacklog, TestChanged, TestHead, TestTogether
 from forebay.testing.conformance.concurrency import TestConcurrency
 from forebay.testing.conformance.dead import TestDead
 from forebay.testing.conformance.debounce import TestDebounce
@@ -55,11 +56,13 @@ __all__ = [
     "TestAlone",
     "TestArrives",
     "TestAudits",
+    "TestBacklog",
     "TestCancel",
     "TestCaps",
     "TestCarried",
     "TestCauses",
     "TestCompletes",
+    "TestChanged",
     "TestConcurrency",
     "TestDead",
     "TestDebounce",
@@ -73,6 +76,7 @@ __all__ = [
     "TestFence",
     "TestFind",
     "TestGates",
+    "TestHead",
     "TestLease",
     "TestLeaves",
     "TestMany",
@@ -96,6 +100,7 @@ __all__ = [
     "TestSlots",
     "TestStory",
     "TestStruck",
+    "TestTogether",
     "TestTook",
     "TestTransacts",
     "TestTurns",

@@ -53,6 +53,9 @@ for at = 3, #ARGV, 3 do
                 call('HDEL', key, 'bound')
             end
             anew = anew or bound
+            if (spec[8] and not before[8]) or ((spec[5] >= 0 or spec[7] >= 0) and before[5] < 0 and before[7] < 0) then
+                call('HSET', key, 'unsorted', cmsgpack.pack({call('ZRANGE', P .. 'ln:' .. queue, 0, -1), ''}))
+            end
             local each = 'each:' .. queue .. ':'
             for _, name in ipairs(call('HKEYS', P .. 'mp')) do
                 if string.sub(name, 1, #each) == each then

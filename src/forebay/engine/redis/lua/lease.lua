@@ -41,6 +41,8 @@ local caps = cmsgpack.unpack(ARGV[9])
 lot.caps, lot.sweep, lot.tail, lot.keep = caps, sweep, tail, keep
 -- Lanes of a queue that one lease looks at.
 local MOST_LANES = 500
+-- Messages that one lease puts into the lanes of their keys, where these were not told apart before.
+local SORTED = 10000
 local gates, hungry, seen = closed(), {}, {}
 
 -- Whether nothing of a queue may start now, whatever lane it is in.
@@ -52,7 +54,7 @@ end
 for at = 12, #ARGV do
     local queue = ARGV[at]
     local split = split_of(queue)
-    if not seen[queue] and not (split and is_idle(queue, split)) then
+    if not seen[queue] and not (split and (is_idle(queue, split) or not is_sorted(queue, SORTED))) then
         seen[queue] = true
         for _, lane in ipairs(call('ZRANGEBYSCORE', P .. 'ln:' .. queue, '-inf', now, 'LIMIT', 0, MOST_LANES)) do
             local bound = split or string.find(lane, '|', 1, true) -- what is left where something was told apart

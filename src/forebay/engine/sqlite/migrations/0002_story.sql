@@ -130,10 +130,11 @@ delete from tally where name = 'parked';
 -- n: messages ready in it (not counted in the main lane). go: when it may be looked at, 0 always, null not before
 -- something happens; waits: the meter or gate that has to let something through first
 -- tat, running: the meter of the key that it is named after (model.meter), in the lane `|key:…` of that key
+-- gathered: the number up to which older messages of its key were looked for elsewhere (flow.lane.Split.until)
 drop table lane;
 create table lane (
     queue text not null, lane text not null, n integer not null default 0, go real, waits text, tat real,
-    running integer not null default 0, primary key (queue, lane)
+    running integer not null default 0, gathered integer not null default 0, primary key (queue, lane)
 ) strict, without rowid;
 insert into lane (queue, lane, n, go) select queue, lane, sum(state = 1), 0 from message group by queue, lane;
 insert into lane (queue, lane, go) select name, '', 0 from queue where true on conflict do nothing;

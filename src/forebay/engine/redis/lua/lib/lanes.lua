@@ -1,5 +1,6 @@
 -- lanes: where a message waits, as `flow/lane.py` says; after `gates`. Where its queue bounds and tells apart:
--- {ns}:q:<queue>  hash  rate, burst, slots, key_rate, key_burst, key_slots, ordered; go: not to be looked at before
+-- {ns}:q:<queue>  hash  rate, burst, slots, key_rate, key_burst, key_slots, ordered; go: not to be looked at before;
+--   unsorted: lanes in which some may wait since before keys were told apart, and how far the last was looked through
 -- What a queue tells apart and bounds; nil if nothing, which is usual. Read once in a script.
 local splits = {}
 local function split_of(queue)

@@ -2,7 +2,7 @@
 -- {ns}:mt          hash  meter that somebody put -> rate, burst, slots (-1: none), generation; a queue's own: in its hash
 -- {ns}:mr          hash  meter, or key of a queue that bounds keys -> how many run that passed it
 -- {ns}:mp          hash  the same, and queues -> when what they let through is paid for (the tat of GCRA)
--- {ns}:zs:<meter>  set   lanes (queue, NUL, lane) that wait for a free slot of it
+-- {ns}:zs:<meter>  set   lanes (queue, NUL, lane) that wait for a free slot of it, of a key's too: it may have several
 local ASLEEP, LATE = 1e15, 0.1
 
 local function meter_of(name)
@@ -73,6 +73,24 @@ local function grant(meter, cost)
     return first + step, nil
 end
 
+-- A slot of a meter is free: up to 8 lanes that wait for one are looked at again. What went on meanwhile for other
+-- reasons is in the set still, and counts for none.
+local function wake(name)
+    local woken = 0
+    while woken < 8 do
+        local lane = call('SPOP', P .. 'zs:' .. name)
+        if not lane then
+            return
+        end
+        local theirs, called = string.match(lane, '^(.-)%z(.*)$')
+        if tonumber(call('ZSCORE', P .. 'ln:' .. theirs, called) or 0) >= ASLEEP then
+            call('ZADD', P .. 'ln:' .. theirs, 'XX', 0, called)
+            stir(theirs)
+            woken = woken + 1
+        end
+    end
+end
+
 -- `n` more of its kind run, or fewer: then who waits for a slot is looked at again.
 local function count_run(route, moved, n)
     local queue, split = route[QUEUE], split_of(route[QUEUE])
@@ -85,12 +103,8 @@ local function count_run(route, moved, n)
             if call('HINCRBY', P .. 'mr', name, n) <= 0 then
                 call('HDEL', P .. 'mr', name)
             end
-            if n < 0 and call('EXISTS', P .. 'zs:' .. name) == 1 then
-                for _, lane in ipairs(call('SPOP', P .. 'zs:' .. name, 8)) do
-                    local theirs, called = string.match(lane, '^(.-)%z(.*)$')
-                    call('ZADD', P .. 'ln:' .. theirs, 'XX', 0, called)
-                    stir(theirs)
-                end
+            if n < 0 then
+                wake(name)
             end
         end
     end

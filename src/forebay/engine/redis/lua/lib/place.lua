@@ -2,7 +2,8 @@
 -- {ns}:r:<queue>:<lane>  zset  ready: by priority, then in order of acceptance (member: seq in eight bytes, then id)
 -- {ns}:ln:<queue>        zset  lanes that may hold something: by when they may be looked at; 1e15: when a slot is free
 -- {ns}:due               zset  scheduled: by due time
--- {ns}:hl:<queue>        hash  lane of an ordered queue -> the message in it that waits for a time, which nobody may pass
+-- {ns}:hl:<queue>        hash  lane of an ordered queue -> the messages in it that wait for a time, which nobody may pass;
+--                              their ids, each with a space behind it
 -- {ns}:a:<queue>         zset  live ones that never had to wait for a time: by seq
 -- {ns}:d:<queue>         zset  live ones that had, or have: by seq
 -- {ns}:bk:<queue>        zset  those of them that are ready: by since when
@@ -28,19 +29,28 @@ local function enter_scheduled(id, m, x, due, held)
     tally(queue, 'scheduled', 1)
     local split = split_of(queue)
     if split and split.ordered and m.route[KEY] and held then
-        call('HSET', P .. 'hl:' .. queue, place_of(m.route, x[MOVED]), id)
+        local lane = place_of(m.route, x[MOVED])
+        call('HSET', P .. 'hl:' .. queue, lane, (call('HGET', P .. 'hl:' .. queue, lane) or '') .. id .. ' ')
     end
     stir(queue)
 end
 
 -- What it held up goes on.
 local function let_pass(id, m)
-    local queue, key = m.route[QUEUE], m.route[KEY]
-    if key and call('HGET', P .. 'hl:' .. queue, '|key:' .. key) == id then
-        call('HDEL', P .. 'hl:' .. queue, '|key:' .. key)
-        call('ZADD', P .. 'ln:' .. queue, 'XX', 0, '|key:' .. key)
-        stir(queue)
+    local queue, lane = m.route[QUEUE], '|key:' .. (m.route[KEY] or '')
+    local held = m.route[KEY] and call('HGET', P .. 'hl:' .. queue, lane)
+    local first, last = string.find(held or '', id .. ' ', 1, true)
+    if not first then
+        return
     end
+    held = string.sub(held, 1, first - 1) .. string.sub(held, last + 1)
+    if held == '' then
+        call('HDEL', P .. 'hl:' .. queue, lane)
+    else
+        call('HSET', P .. 'hl:' .. queue, lane, held)
+    end
+    call('ZADD', P .. 'ln:' .. queue, 'XX', 0, lane)
+    stir(queue)
 end
 
 local function leave(id, m, x)
