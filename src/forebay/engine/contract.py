@@ -130,7 +130,8 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         ready: what may be leased, now or as meters allow.
-        parked: what is ready but for a closed gate: of its queue, task, key or lane.
+        parked: what is ready but for a closed gate: of its queue, task, key or lane; where keys are ordered, of what
+            stands before it.
         age: seconds that the oldest ready message has waited, 0.0 if none.
         held: likewise, the oldest parked one.
         lanes: those that are special (metered, shut, not the main one), the deepest first; at most 100.

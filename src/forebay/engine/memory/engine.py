@@ -216,7 +216,7 @@ class MemoryEngine:
         queue = self._memory.queues.get(name) or Queue(QueueSpec(name=name))
         waiting = (State.SCHEDULED, State.RUNNING, State.DEAD)
         numbers: dict[str, Any] = {**{state.value: queue.count[state] for state in waiting}, **queue.total}
-        shut = [record for record in queue.records.values() if self._memory.gates.is_shut(record)]
+        shut = self._shut(queue)
         ready = len(queue.records) - len(shut)
         held = {record.id for record in shut}
         oldest = min((record.since for record in queue.records.values() if record.id not in held), default=now)
@@ -231,6 +231,15 @@ class MemoryEngine:
             seconds=queue.seconds,
             **numbers,
         )
+
+    def _shut(self, queue: Queue) -> list[Record]:
+        """What is ready but for a gate: its own, or that of the first of its key, where keys are in order."""
+        gates, records = self._memory.gates, self._memory.records
+        if not gates.closed(queue.spec.name):
+            return []
+        heads = [records[line.head() or ""] for line in queue.lines.values()] if queue.spec.ordered else []
+        behind = {head.message.key for head in heads if head.message.key is not None and gates.is_shut(head)}
+        return [one for one in queue.records.values() if one.message.key in behind or gates.is_shut(one)]
 
     def _lane_depths(self, queue: Queue, held: set[str], now: float) -> tuple[LaneDepth, ...]:
         """The deepest lanes that are not just the main one."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from forebay.engine.contract import Depth, LaneDepth
 from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.database import Database
-from forebay.engine.sqlite.gates import SHUT, all_closed
+from forebay.engine.sqlite.gates import SHUT, all_closed, what_of
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import OVER
 from forebay.flow.grant import why
@@ -21,10 +21,13 @@ from forebay.model.gate import Gate
 FEW, LANES = 20_000, 100
 
 _FIELDS = frozenset(Depth.__struct_fields__) - {"queue", "age", "held", "paused", "lanes", "seconds"}
-_ONE_BY_ONE = (
-    f"select {SHUT} as shut, count(*), min(case when due is null then created else due end) from message "  # noqa: S608
-    "where state = 1 and queue = ? group by 1"
-)
+_SINCE = "case when due is null then created else due end"
+_ONE_BY_ONE = f"select {SHUT} as shut, count(*), min({_SINCE}) from message where state = 1 and queue = ? group by 1"  # noqa: S608
+#: Where keys are in order, those behind one that is held are held as well.
+_EACH = f"select seq, key, priority, {SHUT} as shut, {_SINCE} as since from message where state = 1 and queue = ?"  # noqa: S608
+_FIRST = "first_value(shut) over (partition by key order by priority desc, seq)"
+_HELD = f"select case when key is null then shut else max(shut, {_FIRST}) end as held, since from ({_EACH})"  # noqa: S608
+_IN_ORDER = f"select held, count(*), min(since) from ({_HELD}) group by 1"  # noqa: S608
 
 
 class _Part(NamedTuple):
@@ -100,11 +103,12 @@ class _Look:
         if paused or not gates or not n:
             return (_Part(), everything) if paused else (everything, _Part())
         if n <= FEW:
-            found = {
-                bool(held): _Part(count, since) for held, count, since in self._db.read(_ONE_BY_ONE, (self._now, queue))
-            }
+            told = self._told.get(queue)
+            text = _IN_ORDER if told is not None and told.spec.ordered else _ONE_BY_ONE
+            found = {bool(held): _Part(count, since) for held, count, since in self._db.read(text, (self._now, queue))}
             return found.get(False, _Part()), found.get(True, _Part())
-        held = {lane.lane for lane in lanes if _is_shut(queue, lane.lane, gates)}
+        waits = {f"gate:{what_of(gate)}" for gate in gates}
+        held = {lane.lane for lane in lanes if lane.waits in waits or _is_shut(queue, lane.lane, gates)}
         count = sum(lane.n for lane in lanes if lane.lane in held)
         if "" in held:
             count += n - sum(lane.n for lane in lanes)

@@ -203,3 +203,17 @@ class TestHead:
         assert kit.take() == []
         goes(kit)
         assert kit.take() in (["b"], ["b0"])
+
+    def test_those_behind_it_are_parked_as_well(self, kit: Kit) -> None:
+        """They are not what a worker could have; autoscaling and `--burst` believe the numbers."""
+        kit.declare(ordered=True)
+        kit.publish("a", key="k", task="paused")
+        kit.publish("b", "c", key="k")
+        kit.publish("d", key="other")
+        kit.publish("e")
+        kit.close_gate(task="paused")
+        assert (kit.depth().ready, kit.depth().parked) == (2, 3)
+        assert sorted(kit.take()) == ["d", "e"]
+        assert (kit.depth().ready, kit.depth().parked) == (0, 3)
+        kit.open_gate(task="paused")
+        assert (kit.depth().ready, kit.depth().parked) == (3, 0)

@@ -18,7 +18,17 @@ local FAR = 20000
 local LANES = 100
 
 local function is_held(queue, id, head)
-    local m = opened(head)
+    local m, split = opened(head), split_of(queue)
+    if is_shut(gates, queue, lane_of(m, history(call('HGET', P .. 'x', id))), m.route[TASK], m.route[KEY]) then
+        return true
+    end
+    local line = split and split.ordered and m.route[KEY] and P .. 'r:' .. queue .. ':|key:' .. m.route[KEY]
+    local first = line and call('ZRANGE', line, 0, 0)[1] -- which lets nobody of its key pass
+    if not first or string.sub(first, 9) == id then
+        return false
+    end
+    id = string.sub(first, 9)
+    m = opened(call('HGET', P .. 'm', id))
     return is_shut(gates, queue, lane_of(m, history(call('HGET', P .. 'x', id))), m.route[TASK], m.route[KEY])
 end
 
