@@ -132,7 +132,11 @@ def pause(names: tuple[str, ...], tasks: tuple[str, ...], keys: tuple[str, ...],
             await control.pause(what, reason)
 
     with_app(app, work)
-    _answer(chosen, paused=True)
+    if form() == "table":
+        for what in chosen:
+            output.say(f"{what}: paused")
+    else:
+        _rows(chosen, [True] * len(chosen))
 
 
 @click.command(cls=Command)
@@ -142,20 +146,42 @@ def resume(names: tuple[str, ...], tasks: tuple[str, ...], keys: tuple[str, ...]
     """Let workers take messages from these queues, or of this task or key, again."""
     chosen = _chosen(names, tasks, keys)
 
-    async def work(app: Forebay) -> None:
-        control = await _existing(app, names)
+    async def work(app: Forebay) -> tuple[list[Gate], list[Gate]]:
+        control, before = await _existing(app, names), await app.store.gates()
         for what in chosen:
             await control.resume(what)
+        return before, await app.store.gates()
 
-    with_app(the_app("resume"), work)
-    _answer(chosen, paused=False)
-
-
-def _answer(chosen: Sequence[Paused], *, paused: bool) -> None:
+    before, left = with_app(the_app("resume"), work)
     if form() == "table":
         for what in chosen:
-            output.say(f"{what}: {'paused' if paused else 'open'}")
-        return
+            output.say(f"{what}: {resumed(what, before, left)}")
+    else:
+        _rows(chosen, [bool(holding(what, left)) for what in chosen])
+
+
+def holding(what: Paused, gates: Sequence[Gate]) -> list[Gate]:
+    """The gates that hold this, wherever and whoever closed them."""
+    about = [gate for gate in gates if gate.lane is None and (gate.task, gate.key) == (what.task, what.key)]
+    return [gate for gate in about if gate.queue == what.queue or "" in (gate.queue, what.queue)]
+
+
+def _held(gate: Gate) -> str:
+    where = f"in {gate.queue}" if gate.queue else "in all queues"
+    return f"{where}: `{gate.resumed()}`" if gate.holder == OPERATOR else f"{where} by {gate.holder}"
+
+
+def resumed(what: Paused, before: Sequence[Gate], left: Sequence[Gate]) -> str:
+    """How it stands after it was resumed."""
+    if still := holding(what, left):
+        return "still paused " + ", and ".join(map(_held, still))
+    return "open" if holding(what, before) else "was not paused"
+
+
+def _rows(chosen: Sequence[Paused], paused: Sequence[bool]) -> None:
     about = [{"queue": what.queue, "task": what.task, "key": what.key} for what in chosen]
-    rows = [{**{name: value for name, value in one.items() if value}, "paused": paused} for one in about]
+    rows = [
+        {**{name: value for name, value in one.items() if value}, "paused": held}
+        for one, held in zip(about, paused, strict=True)
+    ]
     output.show(form(), rows, Table([], ""))

@@ -4,6 +4,7 @@ Pure. The first reason weighs most. The same sentences stand in `why`, `messages
 """
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
 import msgspec
 
@@ -156,7 +157,7 @@ def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
         yield from _unable(place)
         return
     there = "none is running" if not place.alive else f"those running serve {', '.join(place.elsewhere) or 'nothing'}"
-    start = f"start one: `forebay worker -A {place.app} -Q {place.queue}`"
+    start = f"start one: `forebay worker -A {quote(place.app)} -Q {quote(place.queue)}`"
     start += "" if place.alive else ", or see the log of one that hangs at its start"
     yield Reason("no-worker", f"no worker serves queue {place.queue}: {there}", start)
 
@@ -180,7 +181,7 @@ def _closed(gate: Closed, place: Place) -> Reason:
     why = f": {gate.reason}" if gate.reason else ""
     until = f"; it opens by itself in {span(max(0.0, gate.until - place.now))}" if gate.until is not None else ""
     text = f"{what} for {span(max(0.0, place.now - gate.since))} by {gate.by}{why}{until}"
-    command = gate.resume or (f"forebay resume {place.queue}" if gate.whole else "")
+    command = gate.resume or (f"forebay resume {quote(place.queue)}" if gate.whole else "")
     advice = f"`{command}` when it may go on" if command else ""
     return Reason("paused" if gate.lane is None else "parked", text, advice)
 
@@ -190,7 +191,7 @@ def _unable(place: Place) -> Iterator[Reason]:
     stuck = [one for one in place.servers if one.proved > place.stuck]
     if len(leaving) == len(place.servers):
         text = f"every worker of queue {place.queue} is shutting down"
-        yield Reason("leaving", text, f"start one: `forebay worker -A {place.app} -Q {place.queue}`")
+        yield Reason("leaving", text, f"start one: `forebay worker -A {quote(place.app)} -Q {quote(place.queue)}`")
     elif len(stuck) == len(place.servers):
         least = min(one.proved for one in stuck)
         text = f"no worker of queue {place.queue} has been able to lease for {span(least)}"
@@ -250,7 +251,9 @@ def _ended(subject: Subject, now: float) -> Reason:
     ago = "" if subject.finished is None else f" {span(max(0.0, now - subject.finished))} ago"
     text = f"{subject.state}{ago}, attempt {subject.attempt}" + (f": {subject.cause}" if subject.cause else "")
     dead = subject.state is State.DEAD
-    return Reason(str(subject.state), text, f"`forebay dead redrive {subject.id}` to run it again" if dead else "")
+    return Reason(
+        str(subject.state), text, f"`forebay dead redrive {quote(subject.id)}` to run it again" if dead else ""
+    )
 
 
 def _many(count: int) -> str:

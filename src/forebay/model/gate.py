@@ -1,10 +1,12 @@
 """A closed gate: what it is about, who holds it, and how it is named. Whom it holds up is said by `flow.lane.shut`."""
 
+from shlex import quote
 from typing import Self
 
 import msgspec
 
 from forebay.model.errors import EngineError
+from forebay.model.message import MAX_KEY
 
 #: Who closes a gate if nothing else is said.
 OPERATOR = "operator"
@@ -43,21 +45,28 @@ class Gate(msgspec.Struct, frozen=True):
 
     def resumed(self) -> str:
         """The command that opens it, if it is an operator's and no lane's."""
-        words = ["forebay resume", *([self.queue] if self.queue else [])]
-        words += [f"--{kind} {name}" for kind in ("task", "key") if (name := getattr(self, kind)) is not None]
+        words = ["forebay resume", *([quote(self.queue)] if self.queue else [])]
+        words += [_option(kind, name) for kind in ("task", "key") if (name := getattr(self, kind)) is not None]
         return " ".join(words)
 
     def checked(self) -> Self:
         """It, if it is about one thing.
 
         Raises:
-            EngineError: it is about several, or about all queues and nothing in them.
+            EngineError: it is about several, or all queues and nothing in them, or a key that no message has.
         """
+        if self.key is not None and not 0 < len(self.key) <= MAX_KEY:
+            raise EngineError(f"a key has 1 to {MAX_KEY} characters, not {len(self.key)}: no message has this one")
         if sum(part is not None for part in (self.lane, self.task, self.key)) > 1:
             raise EngineError("a gate is about one thing: name its lane, its task or its key, not several")
         if not self.queue and self.task is None and self.key is None:
             raise EngineError("a gate on all queues is about a task or a key: name one, or close each queue")
         return self
+
+
+def _option(kind: str, name: str) -> str:
+    """As a shell takes it, whatever text it is: a key may be a customer's own."""
+    return f"--{kind} {name}" if quote(name) == name and not name.startswith("-") else f"--{kind}={quote(name)}"
 
 
 def only_lanes(task: str | None, key: str | None) -> None:

@@ -7,6 +7,8 @@ import msgspec
 
 from forebay.model.errors import ConfigError
 
+#: Characters that a key, or a unique key, may have.
+MAX_KEY = 512
 #: What a count may be at the most.
 _MOST = 2**31 - 1
 #: The lane of tasks that need a process of their own, so that others do not wait behind them.

@@ -5,6 +5,7 @@ Pure: the reading carries its time. Knows no engine; what is wrong with the plac
 
 from collections.abc import Callable, Iterator, Sequence
 from math import isinf
+from shlex import quote
 
 from forebay.engine.contract import Depth
 from forebay.model.duration import EVER, span
@@ -37,7 +38,7 @@ def examine(
         before: a reading a moment earlier, to tell whether saturated queues move.
         created: when the newest messages were, in seconds since the epoch.
     """
-    yield from _workers(now, lease, f"start one: `forebay worker -A {app}`")
+    yield from _workers(now, lease, f"start one: `forebay worker -A {quote(app)}`")
     yield from _handed_back(causes)
     yield from _full(before, now)
     for check in _CHECKS:
@@ -142,7 +143,7 @@ def _schedules(now: Snapshot) -> Iterator[Finding]:
         yield fail("schedules", text, "no scheduler runs: start a worker without --no-schedules")
     for one in now.schedules:
         if one.paused:
-            yield warn("schedules", f"{one.name} is paused", f"`forebay schedules resume {one.name}` to go on")
+            yield warn("schedules", f"{one.name} is paused", f"`forebay schedules resume {quote(one.name)}` to go on")
     if now.schedules and not late:
         yield fine("schedules", f"{len(now.schedules)} known, none overdue")
 

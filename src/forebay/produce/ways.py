@@ -10,10 +10,11 @@ import msgspec
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError, encodable
 from forebay.model.ids import check_id
+from forebay.model.message import MAX_KEY
 from forebay.model.queue import check_name
 
 #: Characters of a key or `unique`, and of all headers of a message together with these two.
-_MAX_KEY, _MAX_WORDS = 512, 16_384
+_MAX_WORDS = 16_384
 #: How the names of our own headers begin.
 _OURS = "forebay-"
 
@@ -136,8 +137,8 @@ def _moment(due: datetime) -> float:
 def _checked(chosen: Options) -> Options:
     check_name("queue", chosen.queue)
     for name, text in (("key", chosen.key), ("unique", chosen.unique)):
-        if text is not None and not 0 < len(text) <= _MAX_KEY:
-            raise ConfigError(f"{name} must have 1 to {_MAX_KEY} characters, not {len(text)}")
+        if text is not None and not 0 < len(text) <= MAX_KEY:
+            raise ConfigError(f"{name} must have 1 to {MAX_KEY} characters, not {len(text)}")
     _check_words(chosen)
     if chosen.debounce or chosen.max_wait is not None:
         _check_debounce(chosen)
@@ -164,8 +165,8 @@ def _check_words(chosen: Options) -> None:
     words = (chosen.key or "", chosen.unique or "", *(word for pair in headers.items() for word in pair))
     for word in words:
         if encodable(word) != word:
-            raise ConfigError(f"{word[:_MAX_KEY]!r} is no text that can be sent: it holds half of a surrogate pair")
+            raise ConfigError(f"{word[:MAX_KEY]!r} is no text that can be sent: it holds half of a surrogate pair")
     if taken := [name for name in headers if name.startswith(_OURS)]:
-        raise ConfigError(f"header {taken[0][:_MAX_KEY]!r} is not allowed: names that begin with {_OURS!r} are taken")
+        raise ConfigError(f"header {taken[0][:MAX_KEY]!r} is not allowed: names that begin with {_OURS!r} are taken")
     if (size := sum(map(len, words))) > _MAX_WORDS:
         raise ConfigError(f"headers of {size:,} characters are too long, {_MAX_WORDS:,} is the most: use the arguments")

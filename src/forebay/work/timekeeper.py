@@ -7,6 +7,7 @@ is told by its name, once, and stops none of the others.
 import hashlib
 import logging
 from collections.abc import Collection, Sequence
+from shlex import quote
 
 from forebay.flow import cron
 from forebay.model.errors import ConfigError, text_of
@@ -103,7 +104,7 @@ class Timekeeper:
         if last is not None and _unknown(last, schedule):
             return (
                 f"makes no more messages: no worker knows its task {schedule.message.task!r}; start one that does, or "
-                f"`forebay schedules remove {schedule.name}`"
+                f"`forebay schedules remove {quote(schedule.name)}`"
             )
         if schedule.overlap == "allow":
             return ""
