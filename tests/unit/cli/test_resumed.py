@@ -9,6 +9,10 @@ from forebay.model.gate import Gate
 HERE, EVERYWHERE = Gate("q", task="f"), Gate("", task="f")
 
 
+#: Of another task or queue, of a lane, of a whole queue.
+OTHERS = [Gate("q", task="g"), Gate("p", task="f"), Gate("q", "f"), Gate("q")]
+
+
 @pytest.mark.parametrize(
     ("what", "before", "left", "said"),
     [
