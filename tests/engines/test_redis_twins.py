@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engines.servers import redis
 from forebay.engine.redis.scripts import scripts
-from forebay.flow.grant import grant
+from forebay.flow.grant import given_back, grant
 from forebay.flow.lane import Split, own, place
 from forebay.model.meter import Meter
 from forebay.model.queue import QueueSpec
@@ -64,6 +64,23 @@ def test_a_meter_lets_one_through_in_lua_when_it_does_in_python(lua, cost, **fie
         assert float(after) == pytest.approx(answer.tat, abs=1e-9)
     if not answer.n:
         assert (float(go) if go else None) == pytest.approx(answer.again, abs=1e-9)
+
+
+GIVEN_BACK = """
+local a = cmsgpack.unpack(ARGV[3])
+return text(given_back({rate = a[1], tat = a[2]}, a[3]))
+"""
+
+
+@generated
+@given(
+    rate=st.sampled_from([0.001, 0.5, 1.0, 1000.0]),
+    tat=st.sampled_from([0.0, 1000.0, 1000.5, 1001.0, 5000.0]) | st.floats(999, 1002),
+    cost=st.sampled_from([0.0, 0.1, 1.0, 10.0]),
+)
+def test_a_meter_gets_back_in_lua_what_it_does_in_python(lua, rate, tat, cost):
+    told = lua(GIVEN_BACK, msgspec.msgpack.encode([rate, tat, cost]))
+    assert float(told) == pytest.approx(given_back(Meter(name="m", rate=rate, tat=tat), 1000.5, cost), abs=1e-9)
 
 
 PLACE = """

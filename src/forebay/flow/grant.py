@@ -11,8 +11,13 @@ import msgspec
 
 from forebay.model.meter import Meter
 
-#: Seconds that a visit may come late without a start being lost: who asks every few milliseconds keeps the rate.
+#: Seconds that a visit may come late without a start being lost, where nobody has said how many may start at once: who
+#: asks every few milliseconds keeps the rate.
 LATE = 0.1
+#: Seconds that a clock may seem to go back without having been set: whoever waited for a lock has an older time.
+SET_BACK = 1.0
+#: Seconds that times since the epoch cannot tell apart.
+_SAME = 1e-6
 
 
 class Grant(msgspec.Struct, frozen=True, gc=False):
@@ -31,7 +36,9 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
 
 def tolerance(meter: Meter) -> float:
     """Seconds ahead of its rate that a meter may run; infinite without a rate."""
-    return max((max(meter.burst or 1.0, 1.0) - 1.0) / meter.rate, LATE) if meter.rate else math.inf
+    if not meter.rate:
+        return math.inf
+    return LATE if meter.burst is None else (max(meter.burst, 1.0) - 1.0) / meter.rate
 
 
 def grant(meter: Meter, now: float, want: int, cost: float = 1.0) -> Grant:
@@ -42,13 +49,26 @@ def grant(meter: Meter, now: float, want: int, cost: float = 1.0) -> Grant:
     free = want if meter.slots is None else max(0, min(want, meter.slots - meter.running))
     step, ahead = cost / meter.rate if meter.rate else 0.0, tolerance(meter)
     first = max(meter.tat, now)
-    late = now - (first - ahead)
+    late = now - (first - ahead) + _SAME
     n = (min(free, int(late / step) + 1) if step else free) if late >= 0 else 0
     full = meter.slots is not None and meter.running + n >= meter.slots
     tat = first + n * step
     if not meter.rate:
         return Grant(n, meter.tat, None if full else now)
     return Grant(n, tat, None if full else tat - ahead)
+
+
+def given_back(meter: Meter, now: float, cost: float = 1.0) -> float:
+    """Its `Meter.tat` once a message of this cost that it had let through has not started after all."""
+    return max(meter.tat - cost / meter.rate, min(meter.tat, now)) if meter.rate else meter.tat
+
+
+def set_back(latest: float, now: float) -> float:
+    """By how much the clock was set back since `latest`, when a meter let something through; 0.0 if it was not.
+
+    All that meters have written down lies that much too late: a meter owes what it owed then, and no more.
+    """
+    return latest - now if latest - now > SET_BACK else 0.0
 
 
 def through(meters: Sequence[Meter], now: float, costs: Sequence[float]) -> tuple[int, list[Meter]]:

@@ -116,6 +116,12 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     outcome: Outcome
     took: float = 0.0
 
+    @property
+    def unspent(self) -> bool:
+        """Whether nothing has started: then the rates that it passed get back what it took from them."""
+        ended = self.took <= 0 and isinstance(self.outcome, DeadLetter | Cancel)
+        return ended or isinstance(self.outcome, Release | Expire)
+
 
 def describe(outcome: Outcome) -> str:
     """An outcome in one short line, for logs."""

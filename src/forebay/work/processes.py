@@ -18,7 +18,7 @@ from forebay.engine.waiting import call_in
 from forebay.flow.weight import too_heavy
 from forebay.model.delivery import Delivery
 from forebay.model.errors import text_of
-from forebay.model.outcome import Lose, Outcome, Snooze
+from forebay.model.outcome import Lose, Outcome, Release
 from forebay.work.cell import Cell
 from forebay.work.executor import Executor
 from forebay.work.run import AGAIN, Run, Stop
@@ -129,7 +129,7 @@ class Processes:
         """It found no process here in time."""
         if run in self._waiting:
             self._waiting.remove(run)
-            self._finish(run, Snooze(AGAIN))
+            self._finish(run, Release(AGAIN, "no process of this worker was free"))
 
     def _weigh(self) -> None:
         """End those that have outgrown the limit by far while their task runs."""

@@ -119,7 +119,7 @@ class Runs:
         """There is no thread or process for it: elsewhere, or later."""
         text = f"{name_of(error)}: {text_of(error)}"
         _logger.error("%s %s cannot start here now: %s", run.task.name, run.delivery.id, text)
-        self._loop.call_soon(self.finish, run, outcome.Snooze(AGAIN))
+        self._loop.call_soon(self.finish, run, outcome.Release(AGAIN, text))
 
     async def _once(self, run: Run) -> None:
         """At most once: the end is durable before the beginning. When that is not sure it does not begin."""

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from forebay.engine.memory.gates import Gates
 from forebay.engine.memory.record import Queue, Record
-from forebay.flow.grant import grant, through, why
+from forebay.flow.grant import given_back, grant, set_back, through, why
 from forebay.flow.lane import Split, passes, place
 from forebay.model.meter import Meter
 from forebay.model.queue import QueueSpec
@@ -21,6 +21,7 @@ class Bounds:
         self.meters: dict[str, Meter] = {}
         self._running: Counter[str] = Counter()
         self._paid: dict[str, float] = {}  # Meter.tat, by name
+        self._latest = 0.0  # when a rate let something through
 
     def split(self, queue: Queue) -> Split:
         """What a queue tells apart: tasks and keys that a gate or a meter is about, and keys if it bounds each."""
@@ -61,11 +62,20 @@ class Bounds:
 
     def pass_one(self, record: Record, queue: Queue, now: float) -> bool:
         """Whether it may start now; its meters are charged then."""
+        if back := set_back(self._latest, now):
+            self._paid, self._latest = {name: tat - back for name, tat in self._paid.items()}, now
         meters = self.passed(record, queue)
         n, after = through(meters, now, [record.message.cost])
-        if n:
-            self._paid.update({meter.name: meter.tat for meter in after if meter.rate is not None})
+        paid = {meter.name: meter.tat for meter in after if meter.rate is not None} if n else {}
+        self._paid.update(paid)
+        self._latest = max(self._latest, now) if paid else self._latest
         return bool(n)
+
+    def give_back(self, record: Record, queue: Queue, now: float) -> None:
+        """It was leased and has not started: its meters get back what it took."""
+        for meter in self.passed(record, queue):
+            if meter.rate is not None:
+                self._paid[meter.name] = given_back(meter, now, record.message.cost)
 
     def again(self, record: Record, queue: Queue, now: float) -> float | None:
         """When it may start, as far as meters go; None if that takes a free slot."""

@@ -173,6 +173,8 @@ class MemoryEngine:
             return False
         if settlement.took > 0:
             self._memory.queues[record.message.queue].seconds += settlement.took
+        if settlement.unspent:
+            self._memory.bounds.give_back(record, self._memory.queues[record.message.queue], now)
         self._carry_out(record, outcome, now)
         return True
 

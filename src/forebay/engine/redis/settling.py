@@ -132,6 +132,7 @@ class Settling:
                 "retried" if ruling.move is Move.RETRY else "", self._keep, max(0.0, took),
                 int(standing.asked), standing.lost, standing.newer, int(standing.shut) if park else -1,
                 outcome.until if isinstance(outcome, Park) and outcome.until is not None else -1.0,
+                case.settlement.unspent,
             )
         )  # fmt: skip
         failure = b"" if ruling.failure is None else forms.pack(ruling.failure)

@@ -20,7 +20,7 @@ from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import ANY, OVER, stir
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.grant import Grant, grant, through
+from forebay.flow.grant import Grant, grant, set_back, through
 from forebay.flow.lane import Split, key_lane, parts, place, shut
 from forebay.model.gate import Gate
 from forebay.model.meter import Meter
@@ -84,6 +84,8 @@ class Turn:
         """Up to `limit` rows as `lease.sql` gives them; `first` says by its oddness which lanes come first."""
         if any(what_of(gate) == "" for gate in self._gates):
             return []
+        if back := set_back(limits.charged(self._tx), self._tx.now):
+            limits.set_back(self._tx, back)
         if not (answer := self._own(limit)).n:
             self.again = answer.again
             return []
@@ -322,6 +324,8 @@ class Turn:
     def _write_down(self) -> None:
         """What this lease has changed: lanes, and what meters let through."""
         self._meters.write_down()
+        if self._meters.charged:
+            limits.charge(self._tx)
         written, gone = list[tuple[Any, ...]](), list[str]()
         for lane in [lane for lane in self._seen.values() if lane.touched]:
             self._remember(lane)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from forebay.engine.sqlite import rows
-from forebay.engine.sqlite.stirring import ANY, stir_all
+from forebay.engine.sqlite.stirring import ANY, OVER, stir_all
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.lane import Split, parts, passes, place
@@ -172,6 +172,25 @@ def recount(tx: Transaction) -> None:
     tx.db.executemany(rows.sql("occupy"), [(queue, f"|key:{key}", n) for (queue, key), n in lanes.items()])
     tx.db.execute("update meter set running = 0 where running <> 0")
     tx.db.executemany("update meter set running = ? where name = ?", [(n, name) for name, n in meters.items()])
+
+
+def charged(tx: Transaction) -> float:
+    """When a rate last let something through, in whichever queue; 0.0 if none has."""
+    return float(tx.value("select n from tally where queue = '' and name = 'charged'") or 0) / 1000
+
+
+def charge(tx: Transaction) -> None:
+    """A rate has let something through."""
+    tx.db.execute("insert or replace into tally (queue, name, n) values ('', 'charged', ?)", (int(tx.now * 1000),))
+
+
+def set_back(tx: Transaction, back: float) -> None:
+    """The clock was set back by so many seconds: what meters remember, and what waits for them, lies too late."""
+    tx.db.execute("update meter set tat = tat - ?1 where tat > ?2", (back, tx.now))
+    tx.db.execute("update lane set tat = tat - ?1 where tat > ?2", (back, tx.now))
+    tx.db.execute("update lane set go = ?1 where go > ?2 and go < ?3 and n > 0", (tx.now + ANY, tx.now, OVER / 2))
+    tx.db.execute("update lane set go = go - ?1 where go > ?2", (back, OVER / 2))
+    charge(tx)
 
 
 def meter(row: tuple[str, float | None, float | None, int | None, int, int, float]) -> Meter:

@@ -25,7 +25,11 @@ class Head(NamedTuple):
 
 
 class Meters:
-    """The meters that a lease meets: those with a name of their own, and those that a queue has for every key."""
+    """The meters that a lease meets: those with a name of their own, and those that a queue has for every key.
+
+    Attributes:
+        charged: a rate has let something through.
+    """
 
     def __init__(self, tx: Transaction, queue: str, told: Split) -> None:
         self._tx, self._queue, self._told = tx, queue, told
@@ -34,6 +38,7 @@ class Meters:
         self._each: dict[str, Meter] = {}
         self._charged: set[str] = set()
         self.paid: set[str] = set()  # keys whose meters have let something through
+        self.charged = False
 
     @staticmethod
     def each(key: str) -> str:
@@ -66,6 +71,7 @@ class Meters:
     def pay(self, name: str, tat: float) -> None:
         """The meter of a key has let one through."""
         meter = self._each[name]
+        self.charged |= meter.rate is not None
         self._each[name] = replace(meter, running=meter.running + 1, tat=tat)
         self.paid.add(name.removeprefix("each:"))
 
@@ -74,7 +80,7 @@ class Meters:
         if (meter := self.of(key)) is None:
             lane = key_lane(key)
             if lane not in self.kept:
-                found = self._tx.rows("select running, tat from lane where queue = ? and lane = ?", (self._queue, lane))
+                found = self._tx.rows(sql("kept"), (self._queue, lane))
                 self.kept[lane] = found[0] if found else (0, None)
             meter = limits.key_meter(self.each(key), self._told, *self.kept[lane])
             self._each[meter.name] = meter
@@ -83,6 +89,7 @@ class Meters:
     def charge(self, meters: Iterable[Meter]) -> None:
         """What they are after messages have passed."""
         for meter in meters:
+            self.charged |= meter.rate is not None
             if meter.name in self._each:
                 self._each[meter.name] = meter
                 self.paid.add(meter.name.removeprefix("each:"))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import apsw
 
-from forebay.engine.sqlite import limits, rows, stirring
+from forebay.engine.sqlite import limits, rows, slots, stirring
 from forebay.engine.sqlite.gates import throttle
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import ENDED, QUEUE
@@ -66,7 +66,10 @@ class Settling:
         if not found:
             return False
         _ran(tx, [settlement])
-        self.carry_out(tx, (delivery.receipt, delivery.queue), fate, Stands(*found[0]), told)
+        stands, bounds = Stands(*found[0]), told.get(delivery.queue)
+        if bounds is not None and settlement.unspent:
+            slots.give_back(tx, delivery, bounds, (stands.lane, stands.mine))
+        self.carry_out(tx, (delivery.receipt, delivery.queue), fate, stands, told)
         return True
 
     def carry_out(self, tx: Transaction, row: tuple[int, str], fate: Outcome, stands: Stands, bounds: Told) -> Ruling:

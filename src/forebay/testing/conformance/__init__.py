@@ -31,7 +31,7 @@ from forebay.testing.conformance.kit import Begin, ForgetWorker, Kit, begin, eng
 from forebay.testing.conformance.lanes import TestOrdered, TestPaused, TestTurns
 from forebay.testing.conformance.lease import TestCaps, TestExpiry, TestLease, TestRotation
 from forebay.testing.conformance.many import TestMany
-from forebay.testing.conformance.meters import TestMeters, TestRates, TestSlots
+from forebay.testing.conformance.meters import TestMeters, TestRates, TestRefunds, TestSlots
 from forebay.testing.conformance.moves import TestArrives, TestLeaves
 from forebay.testing.conformance.processes import TestDurable, TestShared
 from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUnique
@@ -89,6 +89,7 @@ __all__ = [
     "TestPublish",
     "TestRates",
     "TestRecover",
+    "TestRefunds",
     "TestRelease",
     "TestRetention",
     "TestRotation",

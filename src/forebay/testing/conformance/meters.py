@@ -1,11 +1,12 @@
 """What rates and slots promise: so many start, no more and no fewer, whoever asks, and nothing leaks."""
 
 import time
+from typing import Any
 
 import pytest
 
 from forebay.model.meter import Meter
-from forebay.model.outcome import Ack, DeadLetter, Lose, Outcome, Park, Release, Retry, Snooze
+from forebay.model.outcome import Ack, Cancel, DeadLetter, Expire, Lose, Outcome, Park, Release, Retry, Snooze
 from forebay.store.records import Choice
 from forebay.testing.conformance.kit import BOOM, PROMPT, Kit, names
 
@@ -96,6 +97,27 @@ class TestRates:
         kit.advance(1)
         assert kit.take() == ["free", "freer", "b"]
 
+    def test_how_many_may_start_at_once_holds_for_high_rates_too(self, kit: Kit) -> None:
+        """As was said, and not what comes in the moment that a visit may take."""
+        kit.declare(rate=1000, burst=2)
+        kit.publish(*TEN)
+        assert len(kit.take()) == 2
+
+    @pytest.mark.parametrize("bounds", [{"rate": 1}, {"key_rate": 1}], ids=["queue", "key"])
+    def test_a_clock_that_was_ahead_for_a_while_holds_up_nothing(self, kit: Kit, bounds: dict[str, Any]) -> None:
+        """However far: a rate owes what it owed when it last let something through."""
+        kit.declare(**bounds)
+        kit.publish("a", "b", "c", key="k")
+        date = kit.now()
+        kit.set_date(date + 86_400)
+        assert kit.take() == ["a"]
+        kit.set_date(date)
+        assert kit.take() == []
+        kit.advance(1)
+        assert kit.take() == ["b"]
+        kit.advance(1)
+        assert kit.take() == ["c"]
+
     def test_a_waiter_wakes_when_the_rate_allows_the_next(self, live: Kit) -> None:
         """Nobody has to poll for it."""
         live.declare(rate=5)
@@ -105,6 +127,66 @@ class TestRates:
         start = time.monotonic()
         assert live.take_patiently() == ["b"]
         assert time.monotonic() - start < PROMPT
+
+
+BOUNDS = [{"rate": 1 / 60}, {"key_rate": 1 / 60}]
+UNSTARTED = [
+    Release(), Release(5, "later"), Release(5, "no worker here knows it", unknown=True), Expire(), DeadLetter("odd")
+]  # fmt: skip
+
+
+class TestRefunds:
+    @pytest.mark.parametrize("bounds", BOUNDS, ids=["queue", "key"])
+    @pytest.mark.parametrize("outcome", UNSTARTED, ids=str)
+    def test_what_was_leased_and_has_not_started_takes_nothing(
+        self, kit: Kit, outcome: Outcome, bounds: dict[str, Any]
+    ) -> None:
+        """A rate is about what starts, so that the next one of its key may; what it costs does not matter."""
+        kit.declare(**bounds)
+        kit.publish("a", key="k", cost=10.0)
+        kit.publish("b", "c", key="k")
+        (first,) = kit.lease()
+        assert kit.take() == []
+        kit.settle(outcome, first)
+        assert len(kit.take(1)) == 1
+        kit.advance(1)
+        assert kit.take() == []
+
+    @pytest.mark.parametrize("bounds", BOUNDS, ids=["queue", "key"])
+    @pytest.mark.parametrize(
+        "outcome", [Ack(), Retry(1000, BOOM), Snooze(1000), DeadLetter("bug"), Cancel(), Lose("killed")], ids=str
+    )
+    def test_what_has_started_is_paid_for_however_it_ends(
+        self, kit: Kit, outcome: Outcome, bounds: dict[str, Any]
+    ) -> None:
+        """Nothing is given back for it."""
+        kit.declare(**bounds)
+        kit.publish("a", "b", key="k")
+        kit.settle(outcome, *kit.lease(), took=0.5)
+        assert kit.take() == []
+
+    def test_what_is_handed_back_late_saves_nothing_up(self, kit: Kit) -> None:
+        """After a quiet time as many start at once as was said, however many come back then."""
+        kit.declare(rate=1, burst=2)
+        kit.publish(*TEN)
+        held = kit.lease()
+        kit.advance(100)
+        kit.settle(Release(1000), *held)
+        assert len(kit.take()) == 2
+
+    def test_what_nobody_knows_does_not_hold_up_what_stands_behind_it(self, kit: Kit) -> None:
+        """Though it comes first, and comes again and again."""
+        kit.declare(rate=1)
+        kit.publish(*(f"new{number}" for number in range(20)), task="new")
+        kit.publish("a", "b", "c", task="known")
+        started: list[str] = []
+        for _ in range(3):
+            while held := kit.lease():
+                unknown = [one for one in held if one.task == "new"]
+                kit.settle(Release(0.5, "no worker here knows it", unknown=True), *unknown)
+                started += names(one for one in held if one.task == "known")
+            kit.advance(1)
+        assert started == ["a", "b", "c"]
 
 
 class TestSlots:

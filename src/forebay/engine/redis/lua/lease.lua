@@ -54,6 +54,9 @@ end
 for at = 12, #ARGV do
     local queue = ARGV[at]
     local split = split_of(queue)
+    if split then
+        mind_the_clock()
+    end
     if not seen[queue] and not (split and (is_idle(queue, split) or not is_sorted(queue, SORTED))) then
         seen[queue] = true
         for _, lane in ipairs(call('ZRANGEBYSCORE', P .. 'ln:' .. queue, '-inf', now, 'LIMIT', 0, MOST_LANES)) do
@@ -104,6 +107,9 @@ if #ids == 0 then
     return leased({}, {})
 end
 
+if lot.charged then
+    call('HSET', KEYS[1], 'charged', text(now))
+end
 local fence = call('HINCRBY', KEYS[1], 'fence', 1)
 local heads, pasts = fetch(P .. 'm', ids, true), fetch(P .. 'x', ids)
 local usual = {[0] = struct.pack(RUN, 0, fence, 1, now) .. worker, [1] = struct.pack(RUN, 1, fence, 1, now) .. worker}

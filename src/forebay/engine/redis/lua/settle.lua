@@ -5,7 +5,7 @@
 -- Judged by model/ruling.py; here it is only written down: state, refund, lost, due (-1: as it is), lane (false: as it
 -- is), cause, known (1, 0, -1: nobody looked), total to add to, seconds to keep it, run time, and as it was thought to
 -- stand: asked, lost, newer, shut (-1: not looked at, no lane is named); until when the lane
--- is closed for all (-1: it is not).
+-- is closed for all (-1: it is not); whether nothing of it has started.
 local worker = ARGV[3]
 local answers = {}
 if ARGV[4] ~= '1' and not lives(worker) then
@@ -36,6 +36,9 @@ local function write_down(id, m, x, lease, ruling, failure, tail)
     let_go(worker, {id})
     tally(queue, 'running', -1)
     count_run(m.route, x[MOVED], -1)
+    if ruling[16] then
+        give_back(m.route, x[MOVED])
+    end
     x[ATTEMPT] = select(3, struct.unpack(RUN, lease)) - ruling[2]
     x[LOST] = ruling[3]
     x[SETTLED] = ARGV[4] == '1' and 0 or select(2, struct.unpack(RUN, lease))

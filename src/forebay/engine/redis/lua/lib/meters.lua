@@ -3,7 +3,7 @@
 -- {ns}:mr          hash  meter, or key of a queue that bounds keys -> how many run that passed it
 -- {ns}:mp          hash  the same, and queues -> when what they let through is paid for (the tat of GCRA)
 -- {ns}:zs:<meter>  set   lanes (queue, NUL, lane) that wait for a free slot of it, of a key's too: it may have several
-local ASLEEP, LATE = 1e15, 0.1
+local ASLEEP, LATE, SET_BACK, SAME = 1e15, 0.1, 1, 1e-6
 
 local function meter_of(name)
     local packed = call('HGET', P .. 'mt', name)
@@ -65,9 +65,9 @@ local function grant(meter, cost)
     if not meter.rate then
         return meter.tat, nil
     end
-    local step, ahead = cost / meter.rate, math.max((math.max(meter.burst or 1, 1) - 1) / meter.rate, LATE)
+    local step, ahead = cost / meter.rate, meter.burst and (math.max(meter.burst, 1) - 1) / meter.rate or LATE
     local first = math.max(meter.tat, now)
-    if now - (first - ahead) < 0 then
+    if now - (first - ahead) + SAME < 0 then
         return nil, first - ahead
     end
     return first + step, nil
@@ -89,6 +89,26 @@ local function wake(name)
             woken = woken + 1
         end
     end
+end
+
+-- A meter's tat once a message that it had let through has not started after all: `flow.grant.given_back`.
+local function given_back(meter, cost)
+    return math.max(meter.tat - cost / meter.rate, math.min(meter.tat, now))
+end
+
+-- A message was leased and has not started: its meters get back what it took, and its lane is looked at again.
+local function give_back(route, moved)
+    if not split_of(route[QUEUE]) then
+        return
+    end
+    for _, meter in ipairs(passed(route, 0)) do
+        if meter.rate then
+            call('HSET', P .. 'mp', meter.name, text(given_back(meter, route[COST] or 1)))
+        end
+    end
+    call('HDEL', P .. 'q:' .. route[QUEUE], 'go')
+    call('ZADD', P .. 'ln:' .. route[QUEUE], 'XX', 0, place_of(route, moved))
+    stir(route[QUEUE])
 end
 
 -- `n` more of its kind run, or fewer: then who waits for a slot is looked at again.

@@ -1,6 +1,6 @@
 -- take: how one lease takes from a lane; after `meters`, `ripen` and `workers`, for `lease` alone. It says what it is about
 -- in `lot`: caps, late (sweeping left some that are too late), sweep, and the end of what expired.
--- ids: what it took; counts: how many of each queue; extra: lanes that came to be, of what has to wait elsewhere by now.
+-- ids: what it took; charged: from a rate; counts: how many of each queue; extra: lanes that came to be, of what has to wait elsewhere by now.
 local lot = {ids = {}, counts = {}, extra = {}, found = {}}
 
 local function too_late(id)
@@ -72,12 +72,34 @@ local function held_up(place, m, x)
     for n, meter in ipairs(meters) do
         if meter.rate then
             call('HSET', P .. 'mp', meter.name, text(tats[n]))
+            lot.charged = true
         end
     end
     if lot.caps[own] then
         lot.caps[own] = lot.caps[own] - 1
     end
     return nil
+end
+
+-- If the clock was set back, what meters remember and what waits for them was written too late: `flow.grant.set_back`.
+-- {ns}:meta charged: when a rate last let something through
+local function mind_the_clock()
+    local back = lot.minded and 0 or tonumber(call('HGET', KEYS[1], 'charged') or 0) - now
+    lot.minded = true
+    if back <= SET_BACK then
+        return
+    end
+    call('HSET', KEYS[1], 'charged', text(now))
+    local paid = call('HGETALL', P .. 'mp')
+    for at = 1, #paid, 2 do
+        local tat = tonumber(paid[at + 1])
+        if tat > now then
+            call('HSET', P .. 'mp', paid[at], text(tat - back))
+        end
+    end
+    for _, queue in ipairs(call('SMEMBERS', P .. 'queues')) do
+        wake_all(queue)
+    end
 end
 
 -- Whether a lane tells all apart that is told apart now: then what is in it may stay.

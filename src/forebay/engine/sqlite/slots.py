@@ -1,0 +1,28 @@
+"""What passed meters and is settled out of the usual: leased and not started."""
+
+from forebay.engine.sqlite import limits
+from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.stirring import names, nudge
+from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.grant import given_back
+from forebay.flow.lane import Split, key_lane
+from forebay.model.delivery import Delivery
+
+
+def give_back(tx: Transaction, delivery: Delivery, told: Split, where: tuple[str, str]) -> None:
+    """What was leased has not started: the rates that it passed get back what it took. `where`: its lane, its own."""
+    cost: float = tx.value("select coalesce(cost, 1.0) from message where seq = ?", (delivery.receipt,))
+    (lane, mine), queue, key = where, delivery.queue, delivery.key
+    for name in names(queue, told, mine, delivery.task, key):
+        for row in tx.rows(sql("meter"), (name,)):
+            tat = given_back(limits.meter(row), tx.now, cost)
+            tx.db.execute("update meter set tat = ? where name = ? and tat <> ?1", (tat, name))
+    if key is not None and told.spec.key_rate is not None:
+        for running, paid in tx.rows(sql("kept"), (queue, key_lane(key))):
+            tat = given_back(limits.key_meter("", told, running, paid), tx.now, cost)
+            tx.db.execute(
+                "update lane set tat = ?3 where queue = ?1 and lane = ?2 and tat is not null",
+                (queue, key_lane(key), tat),
+            )
+        nudge(tx, queue, key_lane(key))
+    nudge(tx, queue, lane)

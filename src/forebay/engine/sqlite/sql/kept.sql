@@ -1,0 +1,1 @@
+select running, tat from lane where queue = ?1 and lane = ?2
