@@ -10,11 +10,16 @@ from forebay.model.message import Failure
 
 
 class Ack(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Done. `result` is MessagePack; the record of the end is kept `keep` seconds, None for as long as others."""
+    """Done. `result` is MessagePack; the record of the end is kept `keep` seconds, None for as long as others.
+
+    With `holds` it goes on running, at most once: it keeps its slots until the same lease is settled once more (whatever
+    the outcome: the slots are free then, and the answer is no), or its worker is lost.
+    """
 
     move: ClassVar[Move] = Move.ACK
     result: bytes | None = None
     keep: float | None = None
+    holds: bool = False
 
 
 class Retry(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -97,6 +102,10 @@ class Release(msgspec.Struct, frozen=True, gc=False, tag=True):
     delay: float = 0.0
     reason: str = ""
     unknown: bool = False
+
+
+#: What frees the slots of one that was done before it ran (`Ack.holds`): its run has ended.
+OVER = Release(reason="it runs at most once, and has ended")
 
 
 class Lose(msgspec.Struct, frozen=True, gc=False, tag=True):

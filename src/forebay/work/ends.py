@@ -79,7 +79,8 @@ class Ends:
             ForebayError: the engine has not said yes, nor no.
         """
         self._unsure.discard(run.delivery.id)
-        return (await self._engine.settle(self._worker, [Settlement(run.delivery, outcome.Ack(None, keep))]))[0]
+        done = outcome.Ack(None, keep, holds=True)
+        return (await self._engine.settle(self._worker, [Settlement(run.delivery, done)]))[0]
 
     def unsure(self, run: Run) -> None:
         """It has not run, and whether it was settled is not known: hand it back, if it is still ours."""
@@ -87,7 +88,8 @@ class Ends:
         self._settler.put(Settlement(run.delivery, outcome.Release()))
 
     def ended_once(self, run: Run, result: Outcome) -> Told | None:
-        """One that was settled before has ended: nothing is to be settled, and a failure is to be seen."""
+        """One that was settled before has ended: its slots are free, and a failure is to be seen."""
+        self._settler.put(Settlement(run.delivery, outcome.OVER))
         self._count(result)
         if type(result) is outcome.Ack:
             tell(self._good, run.delivery, outcome.describe(result), run, result)
@@ -100,6 +102,8 @@ class Ends:
     def refused(self, settlement: Settlement) -> None:
         """The engine did not carry it out: the message is somebody else's now, or has ended."""
         delivery = settlement.delivery
+        if settlement.outcome is outcome.OVER:
+            return
         if delivery.id in self._unsure:
             text = "it was settled and has not run, as far as is known: lost, for it runs at most once"
             tell(logging.ERROR, delivery, text)

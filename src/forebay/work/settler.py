@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from forebay.engine.contract import Engine
 from forebay.model.errors import EngineClosed, EngineError, text_of
-from forebay.model.outcome import Release, Settlement
+from forebay.model.outcome import OVER, Release, Settlement
 
 _logger = logging.getLogger("forebay.worker")
 #: Settlements of one transaction.
@@ -52,7 +52,7 @@ class Settler:
     def given_up(self) -> list[str]:
         """Messages that wait here to be handed back, which nobody runs."""
         unsettled = (*self._waiting, *self._batch)
-        return [one.delivery.id for one in unsettled if isinstance(one.outcome, Release)]
+        return [one.delivery.id for one in unsettled if isinstance(one.outcome, Release) and one.outcome is not OVER]
 
     def put(self, settlement: Settlement) -> None:
         """Settle soon."""

@@ -170,12 +170,17 @@ class MemoryEngine:
         delivery, outcome = settlement.delivery, settlement.outcome
         record = worker.holds.get(delivery.id)
         if record is None or (record.receipt, record.fence) != (delivery.receipt, delivery.fence):
+            if (ended := worker.slots.pop((delivery.id, delivery.fence), None)) is not None:
+                self._memory.free(ended)
             return False
         if settlement.took > 0:
             self._memory.queues[record.message.queue].seconds += settlement.took
         if settlement.unspent:
             self._memory.bounds.give_back(record, self._memory.queues[record.message.queue], now)
         self._carry_out(record, outcome, now)
+        if isinstance(outcome, Ack) and outcome.holds:
+            self._memory.bounds.count(record, 1)
+            worker.slots[record.id, record.fence] = record
         return True
 
     def _carry_out(self, record: Record, outcome: Outcome, now: float) -> Move:
@@ -209,7 +214,9 @@ class MemoryEngine:
         )
 
     def _bury(self, name: str) -> None:
-        self._memory.workers.pop(name, None)
+        worker = self._memory.workers.pop(name, None)
+        for record in () if worker is None else worker.slots.values():
+            self._memory.free(record)
         self._memory.buried[name] = None
         if len(self._memory.buried) > BURIED:
             del self._memory.buried[next(iter(self._memory.buried))]

@@ -182,10 +182,17 @@ class Queue:
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A worker process: its last beat, when its lease ends (monotonic), what it holds and what of that is to stop."""
+    """A worker process.
+
+    Attributes:
+        beat: its last one. until: when its lease ends, monotonic.
+        holds: what it runs. asked: what of that is to stop.
+        slots: what was done before it ran, and keeps its slots, by id and fence.
+    """
 
     beat: Beat
     until: float
     started: float
     holds: dict[str, Record] = field(default_factory=dict[str, Record])
     asked: dict[str, None] = field(default_factory=dict[str, None])
+    slots: dict[tuple[str, int], Record] = field(default_factory=dict[tuple[str, int], Record])

@@ -213,6 +213,11 @@ class Memory:
         record.forget = until
         self.kept.add(record.id, (until, record.receipt))
 
+    def free(self, record: Record) -> None:
+        """One that has ended before gives its slots back."""
+        self.bounds.count(record, -1)
+        self._stirred.add(record.message.queue)
+
     def expire(self, now: float, limit: int) -> int:
         """End waiting messages whose time has passed; how many."""
         count = 0

@@ -47,7 +47,7 @@ class Settling:
         """Whether each was carried out."""
         if not settlements:
             return []
-        if all(isinstance(one.outcome, Ack) for one in settlements):
+        if all(_is_plain(one) for one in settlements):
             return await talk.carry(self._acks, worker, settlements)
         standings = [_likely(one) for one in settlements]
         return [move is not None for move in await self.carry_out(talk, worker, settlements, standings)]
@@ -106,7 +106,7 @@ class Settling:
 
     def _mixed(self, batch: Batch, worker: str, cases: Sequence[_Case], dead: bool) -> Reading[list[Standing | bool]]:
         runs: list[tuple[bool, list[_Case]]] = [
-            (acks, list(group)) for acks, group in groupby(cases, lambda case: isinstance(case.settlement.outcome, Ack))
+            (acks, list(group)) for acks, group in groupby(cases, lambda case: _is_plain(case.settlement))
         ]
         readings: list[Callable[[], Sequence[Any]]] = []
         for acks, run in runs:
@@ -124,15 +124,16 @@ class Settling:
         """See `settle.lua`."""
         (delivery, outcome, took), ruling = _parts(case.settlement), case.ruling
         standing, park = case.standing, isinstance(outcome, Park)
+        keep = outcome.keep if isinstance(outcome, Ack) else None
         packed = forms.pack(
             (
                 str(ruling.state), ruling.refund, ruling.lost, -1.0 if ruling.due is None else ruling.due,
                 outcome.lane if isinstance(outcome, Park) else None, ruling.cause,
                 -1 if ruling.known is None else int(ruling.known),
-                "retried" if ruling.move is Move.RETRY else "", self._keep, max(0.0, took),
+                "retried" if ruling.move is Move.RETRY else "", self._keep if keep is None else keep, max(0.0, took),
                 int(standing.asked), standing.lost, standing.newer, int(standing.shut) if park else -1,
                 outcome.until if isinstance(outcome, Park) and outcome.until is not None else -1.0,
-                case.settlement.unspent,
+                case.settlement.unspent, isinstance(outcome, Ack) and outcome.holds, keep is not None,
             )
         )  # fmt: skip
         failure = b"" if ruling.failure is None else forms.pack(ruling.failure)
@@ -159,6 +160,11 @@ def _standing(asked: int, lost: int, newer: bytes, shut: int) -> Standing:
 def _likely(settlement: Settlement) -> Standing:
     """How a message stands if nobody has touched it: who parks one has seen that its lane is closed."""
     return Standing(lost=settlement.delivery.lost, shut=isinstance(settlement.outcome, Park))
+
+
+def _is_plain(settlement: Settlement) -> bool:
+    """Whether it is an ack and no more, as most are."""
+    return isinstance(settlement.outcome, Ack) and not settlement.outcome.holds
 
 
 def _run(settlement: Settlement) -> _Run:

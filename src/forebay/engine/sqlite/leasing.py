@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from forebay.engine.contract import Beat, Leased, Recovered, Want
-from forebay.engine.sqlite import lanes, limits, rows, schema, stirring
+from forebay.engine.sqlite import lanes, limits, rows, schema, slots, stirring
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.rows import sql
@@ -149,6 +149,7 @@ class Leasing:
             tx.db.execute(sql("bury_worker"), (worker, tx.mono))
         holders = [id_ for (id_,) in tx.rows(sql("strays"))]
         told = limits.limited(tx)
+        slots.vacate(tx, tx.rows(sql("free_lost")), told)
         returned = quarantined = 0
         for worker in holders:
             if worker is not None:

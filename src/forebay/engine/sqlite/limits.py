@@ -167,6 +167,10 @@ def recount(tx: Transaction) -> None:
         meters.update(passes(queue, mine, task, key))
         if told is not None and key is not None and told.key_slots is not None:
             lanes[queue, key] += 1
+    for queue, mine, task, key in tx.rows("select queue, mine, task, key from slot"):
+        meters.update(passes(queue, mine, task, key))
+        if queue in known and key is not None and known[queue].key_slots is not None:
+            lanes[queue, key] += 1
     tx.db.execute("update lane set running = 0 where running <> 0")
     tx.db.execute("update lane set go = ?, waits = null where waits >= 'key:' and waits < 'key;'", (tx.now + ANY,))
     tx.db.executemany(rows.sql("occupy"), [(queue, f"|key:{key}", n) for (queue, key), n in lanes.items()])

@@ -53,7 +53,8 @@ class Settling:
         if not settlements:
             return []
         told = limits.limited(tx) if holds[0][1] else {}
-        many = len(settlements) > rows.FEW and all(isinstance(one.outcome, Ack) for one in settlements)
+        acks = all(isinstance(one.outcome, Ack) and not one.outcome.holds for one in settlements)
+        many = acks and len(settlements) > rows.FEW
         if many and self._ack_all(tx, worker, settlements, told):
             return [True] * len(settlements)
         return [self._settle_one(tx, worker, settlement, told) for settlement in settlements]
@@ -64,6 +65,7 @@ class Settling:
             return self._ack_one(tx, worker, settlement, told)
         found = tx.rows(sql("owned"), (delivery.receipt, delivery.fence, delivery.id, worker))
         if not found:
+            slots.vacate(tx, tx.rows(sql("free_slot"), (delivery.receipt, delivery.fence, worker)), told)
             return False
         _ran(tx, [settlement])
         stands, bounds = Stands(*found[0]), told.get(delivery.queue)
@@ -155,9 +157,12 @@ class Settling:
         tx.db.execute(sql("ack_one"), lease)
         _ran(tx, [ack])
         tx.moved(delivery.queue, "running", "done")
-        if (told := bounds.get(delivery.queue)) is not None:
-            stands = Stands(*found[0])
-            stirring.free(tx, delivery.queue, told, {(stands.mine, stands.task, stands.key): 1})
+        stands = Stands(*found[0])
+        kind = stands.mine, stands.task, stands.key
+        if cast("Ack", ack.outcome).holds:
+            tx.db.execute(sql("keep_slot"), (delivery.receipt, delivery.fence, worker, delivery.queue, *kind))
+        elif (told := bounds.get(delivery.queue)) is not None:
+            stirring.free(tx, delivery.queue, told, {kind: 1})
         return True
 
     def _remember(self, tx: Transaction, acks: Sequence[Settlement], leases: "array[int]") -> None:

@@ -1,12 +1,22 @@
-"""What passed meters and is settled out of the usual: leased and not started."""
+"""What passed meters and is settled out of the usual: done before it ran, or leased and not started."""
+
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from forebay.engine.sqlite import limits
 from forebay.engine.sqlite.rows import sql
-from forebay.engine.sqlite.stirring import names, nudge
+from forebay.engine.sqlite.stirring import Left, free, names, nudge
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.grant import given_back
 from forebay.flow.lane import Split, key_lane
 from forebay.model.delivery import Delivery
+
+
+def vacate(tx: Transaction, slots: Iterable[tuple[str, str, str, str | None]], told: Mapping[str, Split]) -> None:
+    """What was done before it ran has ended: queue, own lane, task and key of each."""
+    for queue, *kind in slots:
+        if queue in told:
+            free(tx, queue, told[queue], {cast("Left", tuple(kind)): 1})
 
 
 def give_back(tx: Transaction, delivery: Delivery, told: Split, where: tuple[str, str]) -> None:

@@ -33,6 +33,7 @@ from forebay.testing.conformance.lease import TestCaps, TestExpiry, TestLease, T
 from forebay.testing.conformance.many import TestMany
 from forebay.testing.conformance.meters import TestMeters, TestRates, TestRefunds, TestSlots
 from forebay.testing.conformance.moves import TestArrives, TestLeaves
+from forebay.testing.conformance.once import TestOnce
 from forebay.testing.conformance.processes import TestDurable, TestShared
 from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUnique
 from forebay.testing.conformance.recover import TestRecover
@@ -82,6 +83,7 @@ __all__ = [
     "TestMany",
     "TestMessages",
     "TestMeters",
+    "TestOnce",
     "TestOrdered",
     "TestPark",
     "TestPaused",

@@ -41,7 +41,7 @@ PARTS = (
     Part("browsing", "browse", ("cancel", "many", "ahead"), (Inspects,)),
     Part("ledger", "results", ("results", "story", "dead"), (Results, DeadLetters)),
     Part("store", "results", ("gates", "schedules", "audits"), (Gates, Schedules, Workers, Audits)),
-    Part("lanes and meters", "meters", ("lanes", "meters", "changes"), (Meters,)),
+    Part("lanes and meters", "meters", ("lanes", "meters", "changes", "once"), (Meters,)),
     Part("transactions", "transacts", ("transacts",), ()),
     Part("moving", "moves", ("moves",), ()),
 )

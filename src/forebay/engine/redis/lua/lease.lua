@@ -47,8 +47,8 @@ local gates, hungry, seen = closed(), {}, {}
 
 -- Whether nothing of a queue may start now, whatever lane it is in.
 local function is_idle(queue, split)
-    local numbers = call('HMGET', P .. 'q:' .. queue, 'running', 'go')
-    return is_paused(queue) or (split.slots and tonumber(numbers[1] or 0) >= split.slots) or tonumber(numbers[2] or 0) > now
+    local go = tonumber(call('HGET', P .. 'q:' .. queue, 'go') or 0)
+    return is_paused(queue) or go > now or (split.slots and taken_of(queue) >= split.slots)
 end
 
 for at = 12, #ARGV do

@@ -9,9 +9,9 @@ local function add(name, rate, burst, slots, generation, running)
 end
 
 local function add_queue(queue)
-    local f = call('HMGET', P .. 'q:' .. queue, 'rate', 'burst', 'slots', 'generation', 'running')
+    local f = call('HMGET', P .. 'q:' .. queue, 'rate', 'burst', 'slots', 'generation')
     if f[4] then
-        add('queue:' .. queue, tonumber(f[1] or -1), tonumber(f[2] or -1), tonumber(f[3] or -1), tonumber(f[4]), f[5])
+        add('queue:' .. queue, tonumber(f[1] or -1), tonumber(f[2] or -1), tonumber(f[3] or -1), tonumber(f[4]), taken_of(queue))
     end
 end
 

@@ -1,4 +1,4 @@
---#use base message workers
+--#use base message tell gates lanes meters workers
 -- recover: most that are remembered as buried, worker ... that are lost -> those buried now, then what they held:
 -- worker, id, its lease, its queue, workers lost under it before, whether it is to stop.
 local gone = {}
@@ -32,6 +32,13 @@ for _, worker in ipairs(names) do
     call('ZADD', P .. 'buried', call('HINCRBY', KEYS[1], 'burials', 1), worker)
 end
 call('ZREMRANGEBYRANK', P .. 'buried', 0, -1 - tonumber(ARGV[3]))
+local slots = any and call('HGETALL', P .. 'slot') or {}
+for at = 1, #slots, 2 do
+    local slot = cmsgpack.unpack(slots[at + 1])
+    if strays[slot[2]] then
+        free_slot(slots[at], slot)
+    end
+end
 local answer = {names}
 local running = any and call('HGETALL', P .. 'run') or {}
 for at = 1, #running, 2 do

@@ -5,7 +5,8 @@
 -- Judged by model/ruling.py; here it is only written down: state, refund, lost, due (-1: as it is), lane (false: as it
 -- is), cause, known (1, 0, -1: nobody looked), total to add to, seconds to keep it, run time, and as it was thought to
 -- stand: asked, lost, newer, shut (-1: not looked at, no lane is named); until when the lane
--- is closed for all (-1: it is not); whether nothing of it has started.
+-- is closed for all (-1: it is not); whether nothing of it has started, whether it keeps its slots,
+-- and whether it is kept longer or shorter than is usual.
 local worker = ARGV[3]
 local answers = {}
 if ARGV[4] ~= '1' and not lives(worker) then
@@ -35,7 +36,11 @@ local function write_down(id, m, x, lease, ruling, failure, tail)
     call('HDEL', P .. 'run', id)
     let_go(worker, {id})
     tally(queue, 'running', -1)
-    count_run(m.route, x[MOVED], -1)
+    if ruling[17] then
+        keep_slot(id, string.sub(lease, 2, 9), worker, m.route, x[MOVED])
+    else
+        count_run(m.route, x[MOVED], -1)
+    end
     if ruling[16] then
         give_back(m.route, x[MOVED])
     end
@@ -54,7 +59,7 @@ local function write_down(id, m, x, lease, ruling, failure, tail)
     end
     if STATES[state] then
         call('HSET', P .. 'x', id, cmsgpack.pack(x))
-        end_live(id, m, x, STATES[state], lease, tail, ruling[9])
+        end_live(id, m, x, STATES[state], lease, tail, ruling[9], ruling[18])
         announce({id})
         return
     end
@@ -73,12 +78,22 @@ local function write_down(id, m, x, lease, ruling, failure, tail)
     call('HSET', P .. 'x', id, cmsgpack.pack(x))
 end
 
+-- What was done before it ran, and has ended; not if this is the same call again.
+local function free_ended(id, fence, ruling)
+    local packed = not ruling[17] and call('HGET', P .. 'slot', id)
+    local slot = packed and cmsgpack.unpack(packed)
+    if slot and slot[1] == fence and slot[2] == worker then
+        free_slot(id, slot)
+        return true
+    end
+    return false
+end
+
 for at = 5, #ARGV, 5 do
     local id, fence = ARGV[at], ARGV[at + 1]
-    local lease, answer = call('HGET', P .. 'run', id), 0
+    local lease, answer, ruling = call('HGET', P .. 'run', id), 0, cmsgpack.unpack(ARGV[at + 2])
     if lease and string.sub(lease, 2, 9) == fence and string.sub(lease, 22) == worker then
         local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
-        local ruling = cmsgpack.unpack(ARGV[at + 2])
         if ruling[15] > now then
             throttle(m.route[QUEUE], ruling[5], ruling[6], ruling[15])
         end
@@ -89,6 +104,8 @@ for at = 5, #ARGV, 5 do
         else
             answer = {asked, lost, newer, shut}
         end
+    elseif not lease and free_ended(id, fence, ruling) then
+        answer = 0
     elseif again and not lease then -- done before, and the answer was lost?
         local ended, past = call('HGET', P .. 'e', id), call('HGET', P .. 'x', id)
         local settled = past and cmsgpack.unpack(past)[SETTLED] or 0

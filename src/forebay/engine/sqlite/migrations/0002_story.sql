@@ -146,6 +146,12 @@ create table meter (
     tat real not null
 ) strict, without rowid;
 
+-- slots of what was done before it ran (model.outcome.Ack.holds): by its number, until its run has ended
+create table slot (
+    seq integer primary key, fence integer not null, worker text not null, queue text not null, mine text not null,
+    task text not null, key text
+) strict;
+
 -- a closed gate; what: '' for all of the queue, 'lane:…', 'task:…' or 'key:…'; queue '' for all queues
 create table closed (
     queue text not null, what text not null, holder text not null, reason text not null, since real not null, until real,

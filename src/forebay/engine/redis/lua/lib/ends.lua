@@ -81,7 +81,7 @@ local function finish(id, state, run, tail, keep, odd)
 end
 
 -- A live message ends: it has left where it waited or ran.
-local function end_live(id, m, x, state, run, tail, keep)
+local function end_live(id, m, x, state, run, tail, keep, odd)
     local queue = m.route[QUEUE]
     free_unique(id, m)
     call('ZREM', P .. (x[DUE] < 0 and 'a:' or 'd:') .. queue, id)
@@ -91,5 +91,5 @@ local function end_live(id, m, x, state, run, tail, keep)
         tally(queue, 'dead', 1)
     end
     tally(queue, TOTALS[state], 1)
-    finish(id, state, run, tail, keep)
+    finish(id, state, run, tail, keep, odd)
 end

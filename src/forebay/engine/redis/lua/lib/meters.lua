@@ -32,6 +32,12 @@ local function counted(route)
     return names
 end
 
+-- How many of a queue take a slot.
+local function taken_of(queue)
+    local numbers = call('HMGET', P .. 'q:' .. queue, 'running', 'kept')
+    return tonumber(numbers[1] or 0) + tonumber(numbers[2] or 0)
+end
+
 -- All meters that a message has to pass, as they are now; `more` of its queue were taken in this script.
 local function passed(route, more)
     local queue, key, split = route[QUEUE], route[KEY], split_of(route[QUEUE])
@@ -39,7 +45,7 @@ local function passed(route, more)
     if split and (split.rate or split.slots) then
         found[1] = {
             name = 'queue:' .. queue, rate = split.rate, burst = split.burst, slots = split.slots,
-            running = tonumber(call('HGET', P .. 'q:' .. queue, 'running') or 0) + more,
+            running = taken_of(queue) + more,
             tat = tonumber(call('HGET', P .. 'mp', 'queue:' .. queue) or 0),
         }
     end
@@ -134,6 +140,25 @@ local function count_run(route, moved, n)
     end
 end
 
+-- {ns}:slot  hash  what was done before it runs (`Ack.holds`) -> its fence, worker, route and lane, until it has ended; of a
+-- queue they are counted as `kept`
+local function keep_slot(id, fence, worker, route, moved)
+    call('HSET', P .. 'slot', id, cmsgpack.pack({fence, worker, route, moved}))
+    call('HINCRBY', P .. 'holds', worker, 1)
+    call('HINCRBY', P .. 'q:' .. route[QUEUE], 'kept', 1)
+end
+
+-- It has ended: its slots are free.
+local function free_slot(id, slot)
+    local worker, route, moved = slot[2], slot[3], slot[4]
+    call('HDEL', P .. 'slot', id)
+    if call('HINCRBY', P .. 'holds', worker, -1) <= 0 then
+        call('HDEL', P .. 'holds', worker)
+    end
+    call('HINCRBY', P .. 'q:' .. route[QUEUE], 'kept', -1)
+    count_run(route, moved, -1)
+end
+
 -- Count anew what runs: something is counted from now on that was not.
 local function recount()
     call('DEL', P .. 'mr')
@@ -143,6 +168,10 @@ local function recount()
         if head then
             count_run(opened(head).route, nil, 1)
         end
+    end
+    for _, slot in ipairs(call('HVALS', P .. 'slot')) do
+        slot = cmsgpack.unpack(slot)
+        count_run(slot[3], slot[4], 1)
     end
 end
 
