@@ -11,7 +11,7 @@ from typing import Any
 from forebay.engine.capabilities import HOUSE, Capabilities
 from forebay.engine.contract import Beat, Depth, LaneDepth, Leased, Receipt, Recovered, Want
 from forebay.engine.memory.record import Queue, Record, Worker
-from forebay.engine.memory.state import BURIED, SWEEP, Memory
+from forebay.engine.memory.state import BURIED, SWEEP, WAITING, Memory
 from forebay.flow.lane import renamed
 from forebay.model.errors import LeaseLost
 from forebay.model.lifecycle import Move, State
@@ -196,9 +196,10 @@ class MemoryEngine:
         if isinstance(outcome, Ack):
             record.result = outcome.result
         queue = self._memory.queues[record.message.queue]
+        record.first = ruling.state in WAITING and queue.spec.ordered and record.message.key is not None
         self._memory.shift(record, ruling.move, now, ruling.cause)
         self._memory.rename(record, own)
-        if record.state is State.SCHEDULED and queue.spec.ordered and record.message.key is not None:
+        if record.state is State.SCHEDULED and record.first:
             queue.hold(record)
         if isinstance(outcome, Ack) and outcome.keep is not None:
             self._memory.keep(record, now + outcome.keep)

@@ -1,5 +1,6 @@
 """One message, one queue, one worker, as the memory engine remembers them. Plain data; no rule is written here."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ class Record:
         receipt: its number in the order of acceptance.
         due: when it became, or becomes, ready, if it ever had to wait for a time.
         own: its lane and the meters it names (`flow.lane.own`); parking may change it. place: the lane it waits in.
-        holds: what it waits for is no reason for others of its lane to pass it.
+        first: it has started in an ordered queue, and waits again: nothing of its lane goes before it.
         asked: it runs, and somebody asked it to stop.
         order: its number among the ends, 0 before.
         forget: when its end may be forgotten; None for a live or dead message.
@@ -36,7 +37,7 @@ class Record:
     expires: float | None
     own: str
     place: str = ""
-    holds: bool = False
+    first: bool = False
     fence: int = 0
     attempt: int = 0
     lost: int = 0
@@ -139,10 +140,11 @@ class Queue:
     firm: bool = False
 
     def add(self, record: Record, place: str) -> None:
-        """Let a ready message wait in a lane: high priority first, then in order of acceptance."""
+        """Let a ready message wait in a lane: what has started first, then high priority, then in order of acceptance."""
         record.place = place
         line = self.lines.setdefault(place, Line())
-        line.add(record.id, (-record.message.priority, record.receipt))
+        first = record.first and self.spec.ordered
+        line.add(record.id, (-math.inf if first else -record.message.priority, record.receipt))
         self.ages.add(record.id, (record.since, record.receipt))
         self.records[record.id] = record
 
@@ -162,22 +164,21 @@ class Queue:
 
     def hold(self, record: Record) -> None:
         """Let nobody of its key pass a message that waits for a time."""
-        record.holds = True
         self.held.setdefault(record.message.key, {})[record.id] = record
 
     def let_pass(self, record: Record) -> None:
         """It does not wait for a time any more."""
-        if record.holds:
-            record.holds = False
-            others = self.held[record.message.key]
-            del others[record.id]
-            if not others:
-                del self.held[record.message.key]
+        others = self.held.get(record.message.key, {})
+        if others.pop(record.id, None) is not None and not others:
+            del self.held[record.message.key]
 
     def held_until(self, record: Record) -> float | None:
         """When one of its key is due that lets it not pass; None if there is none."""
-        others = self.held.get(record.message.key, {}) if self.spec.ordered else {}
-        return min([one.since for one in others.values()], default=None)
+        others = self.held.get(record.message.key) if self.spec.ordered else None
+        if not others:
+            return None
+        first = min(others.values(), key=lambda one: one.receipt)
+        return None if record.first and record.receipt < first.receipt else first.since
 
 
 @dataclass(slots=True, eq=False)

@@ -249,6 +249,7 @@ class Memory:
             holder.created, holder.attempt, holder.lost = now, 0, 0
             holder.failure = holder.progress = holder.unknown_since = None
         self._leave(holder)
+        holder.first = False
         holder.message = replace(before, body=message.body, headers=message.headers, ttl=message.ttl)
         self._size += len(message.body) - len(before.body)
         holder.expires = self._expiry(message, born(message, now))

@@ -76,6 +76,7 @@ class Turn:
         self._seen: dict[str, Lane] = {}
         self._moved, self._bite = False, LOOKS * BITE
         self._gone: list[str] = []
+        self._first: dict[str, Head] = {}  # what goes before all others of its lane: it has started before
         bare = told.by_key and not (told.tasks or told.keys or told.named or told.metered)
         self._quick = bare and not self._gates and not caps
         self.again: float | None = None
@@ -94,7 +95,7 @@ class Turn:
         self._tx.db.execute(sql("let_go"), (self._queue, tat, OVER / 2, WAKE))
         found: list[tuple[Any, ...]] = []
         for _ in range(LOOKS):  # what was moved waits elsewhere by now, and may be had there
-            self._moved = False
+            self._moved, self._first = False, {}
             found += self._choose(worker, limit - len(found), first)
             self._write_down()
             if not self._moved or len(found) == limit:
@@ -164,9 +165,14 @@ class Turn:
         self._tx.topics.add(QUEUE + self._queue)  # there are more to look at
 
     def _not_held(self, lanes: list[Lane]) -> list[Lane]:
-        """Without those whose first message waits for a time, and lets nobody pass."""
-        names = rows.many(lane.name for lane in lanes)
-        held = dict(self._tx.rows(sql("held_lanes"), (self._queue, names)))
+        """Without those whose first message waits for a time, and lets nobody pass; of the others, who goes first."""
+        names, held = rows.many(lane.name for lane in lanes), dict[str, float]()
+        for *row, waits, due in self._tx.rows(sql("held_lanes"), (self._queue, names, self._tx.now)):
+            head = Head(*row)
+            if waits and head.lane not in self._first:
+                held.setdefault(head.lane, due)
+            elif head.lane not in held:
+                self._first.setdefault(head.lane, head)
         for lane in lanes:
             if lane.name in held:
                 lane.say(held[lane.name])
@@ -191,7 +197,7 @@ class Turn:
         heads: dict[str, list[Head]] = {name: [] for name in alone}
         if alone:
             for row in self._tx.rows(sql("heads"), (self._queue, self._tx.now, rows.many(alone))):
-                heads[row[1]] = [Head(*row)]
+                heads[row[1]] = [self._first.pop(row[1], None) or Head(*row)]
         for lane in lanes:
             if lane.name not in heads:
                 heads[lane.name] = self._line(lane, share)

@@ -223,7 +223,7 @@ def _home(stands: Stands, ruling: Ruling, told: Split | None) -> tuple[str, str 
     if told is None:
         return mine, None, None
     lane = place(mine, stands.task, stands.key, told)
-    first = told.spec.ordered and stands.key is not None and ruling.state is State.SCHEDULED
+    first = told.spec.ordered and stands.key is not None
     return lane, None if lane == mine else mine, 1 if first else None
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from forebay.model.lifecycle import State
-from forebay.model.outcome import Ack, DeadLetter, Park, Release, Retry, Snooze
+from forebay.model.outcome import Ack, DeadLetter, Outcome, Park, Release, Retry, Snooze
 from forebay.testing.conformance.kit import BOOM, Kit, names
 
 
@@ -31,6 +31,54 @@ class TestOrdered:
         assert kit.take() == []
         kit.advance(1)
         assert kit.take() == ["a"]
+
+    @pytest.mark.parametrize(
+        "outcome",
+        [Retry(5, BOOM), Retry(0, BOOM), Snooze(5), Release(), Release(5, "not here"), Park("smtp", "down")],
+        ids=str,
+    )
+    def test_nothing_of_its_key_goes_before_one_that_has_started(self, kit: Kit, outcome: Outcome) -> None:
+        """Of what has not, the highest priority is first; what has stays first until it ends, whatever comes after it."""
+        kit.declare(ordered=True)
+        kit.publish("low", key="k")
+        kit.publish("a", priority=1, key="k")
+        (first,) = kit.lease()
+        kit.publish("high", priority=9, key="k")
+        kit.settle(outcome, first)
+        kit.publish("highest", priority=10, key="k")
+        assert set(kit.take()) <= {"a"}
+        kit.advance(5)
+        (again,) = kit.lease() or kit.run(kit.backend.held("w"))
+        assert names([again]) == ["a"]
+        kit.settle(Ack(), again)
+        for name in ("highest", "high", "low"):
+            (one,) = kit.lease()
+            kit.settle(Ack(), one)
+            assert names([one]) == [name]
+
+    def test_a_worker_that_is_lost_loses_nobody_their_place(self, kit: Kit) -> None:
+        """What it ran has started."""
+        kit.declare(ordered=True)
+        kit.publish("a", key="k")
+        kit.take(worker="lost")
+        kit.publish("high", priority=9, key="k")
+        kit.lose("lost")
+        assert kit.take() == ["a"]
+
+    def test_one_that_has_started_and_is_too_late_or_cancelled_holds_up_nobody(self, kit: Kit) -> None:
+        """It has ended; and so has its claim."""
+        kit.declare(ordered=True)
+        kit.publish("late", key="k", ttl=10)
+        kit.publish("gone", key="other")
+        kit.settle(Retry(8, BOOM), *kit.lease())
+        kit.publish("b", key="k", priority=-1)
+        kit.publish("c", key="other", priority=-1)
+        kit.advance(8)
+        kit.cancel("gone")
+        assert kit.take() == ["late", "c"]
+        kit.settle(Retry(1, BOOM), kit.run(kit.backend.held("w"))[0])
+        kit.advance(3)
+        assert kit.take() == ["b"]
 
     def test_the_next_goes_on_when_the_first_has_ended_however(self, kit: Kit) -> None:
         """Dead, or cancelled while it waits to be tried again."""

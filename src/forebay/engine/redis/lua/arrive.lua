@@ -15,9 +15,12 @@ local seq, answers = last - (#ARGV - 5) / 8, {}
 local function enter(id, m, was)
     local queue, due = m.route[QUEUE], was[5]
     local x = {was[3], was[4], -1, 0, was[8], was[9], false}
+    if was[7] == 1 then
+        hold(id, m)
+    end
     if was[6] == 1 then
         call('ZADD', P .. 'd:' .. queue, m.seq, id)
-        enter_scheduled(id, m, x, due, was[7] == 1)
+        enter_scheduled(id, m, x, due)
     else
         x[DUE] = due < 0 and m.created < now and m.created or due -- it is older than its place in the line says
         call('ZADD', P .. (x[DUE] < 0 and 'a:' or 'd:') .. queue, m.seq, id)

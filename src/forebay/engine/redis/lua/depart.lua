@@ -24,8 +24,7 @@ local function taken(id, m, head)
     local e = dead and call('HGET', P .. 'e', id) or ''
     if not dead then
         due = tonumber(call('ZSCORE', P .. 'due', id) or -1)
-        local held = m.route[KEY] and call('HGET', P .. 'hl:' .. queue, '|key:' .. m.route[KEY])
-        first = string.find(held or '', id .. ' ', 1, true) and 1 or 0
+        first = m.route[KEY] and call('ZSCORE', P .. 'hd:' .. queue .. ':|key:' .. m.route[KEY], id) and 1 or 0
     end
     local parts = {head, call('HGET', P .. 'b', id) or '', x or '', call('HGET', P .. 'f', id) or ''}
     parts[5], parts[6] = call('HGET', P .. 'p', id) or '', e

@@ -70,8 +70,9 @@ local function write_down(id, m, x, lease, ruling, failure, tail)
     if m.expires >= 0 then
         call('ZADD', P .. 'exp', m.expires, id)
     end
+    hold(id, m)
     if state == 'scheduled' then
-        enter_scheduled(id, m, x, ruling[4], true)
+        enter_scheduled(id, m, x, ruling[4])
     else
         enter_ready(id, m, x)
     end

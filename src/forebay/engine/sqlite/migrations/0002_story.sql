@@ -115,7 +115,7 @@ alter table queue add column firm integer not null default 0;
 create index queue_limited on queue (name) where limits is not null;
 
 -- home: what it was put into, where `lane` says more (flow.lane). cost: what it takes from a rate, 1 if null
--- holds: nothing of its lane starts before it, although it waits for a time
+-- holds: it has started in an ordered queue, and waits again: nothing of its lane starts before it
 alter table message add column home text;
 alter table message add column cost real;
 alter table message add column holds integer;

@@ -2,8 +2,7 @@
 -- {ns}:r:<queue>:<lane>  zset  ready: by priority, then in order of acceptance (member: seq in eight bytes, then id)
 -- {ns}:ln:<queue>        zset  lanes that may hold something: by when they may be looked at; 1e15: when a slot is free
 -- {ns}:due               zset  scheduled: by due time
--- {ns}:hl:<queue>        hash  lane of an ordered queue -> the messages in it that wait for a time, which nobody may pass;
---                              their ids, each with a space behind it
+-- {ns}:hd:<queue>:<lane> zset  of an ordered queue, what has started before and waits again, by seq: it goes before all others
 -- {ns}:a:<queue>         zset  live ones that never had to wait for a time: by seq
 -- {ns}:d:<queue>         zset  live ones that had, or have: by seq
 -- {ns}:bk:<queue>        zset  those of them that are ready: by since when
@@ -18,8 +17,17 @@ local function enter_ready(id, m, x)
     stir(queue)
 end
 
--- `x` gets its due time here; `held`: nobody of an ordered lane passes it meanwhile; where it stood among those that never waited for one, it does no more.
-local function enter_scheduled(id, m, x, due, held)
+-- It has started before: nothing of its key goes before it.
+local function hold(id, m)
+    local queue, key = m.route[QUEUE], m.route[KEY]
+    local split = split_of(queue)
+    if key and split and split.ordered then
+        call('ZADD', P .. 'hd:' .. queue .. ':|key:' .. key, m.seq, id)
+    end
+end
+
+-- `x` gets its due time here; where it stood among those that never waited for one, it does no more.
+local function enter_scheduled(id, m, x, due)
     local queue = m.route[QUEUE]
     if x[DUE] < 0 and call('ZREM', P .. 'a:' .. queue, id) == 1 then
         call('ZADD', P .. 'd:' .. queue, m.seq, id)
@@ -27,37 +35,22 @@ local function enter_scheduled(id, m, x, due, held)
     x[DUE] = due
     call('ZADD', P .. 'due', due, id)
     tally(queue, 'scheduled', 1)
-    local split = split_of(queue)
-    if split and split.ordered and m.route[KEY] and held then
-        local lane = place_of(m.route, x[MOVED])
-        call('HSET', P .. 'hl:' .. queue, lane, (call('HGET', P .. 'hl:' .. queue, lane) or '') .. id .. ' ')
-    end
     stir(queue)
 end
 
 -- What it held up goes on.
 local function let_pass(id, m)
-    local queue, lane = m.route[QUEUE], '|key:' .. (m.route[KEY] or '')
-    local held = m.route[KEY] and call('HGET', P .. 'hl:' .. queue, lane)
-    local first, last = string.find(held or '', id .. ' ', 1, true)
-    if not first then
-        return
+    local queue, key = m.route[QUEUE], m.route[KEY]
+    if key and call('ZREM', P .. 'hd:' .. queue .. ':|key:' .. key, id) == 1 then
+        call('ZADD', P .. 'ln:' .. queue, 'XX', 0, '|key:' .. key)
+        stir(queue)
     end
-    held = string.sub(held, 1, first - 1) .. string.sub(held, last + 1)
-    if held == '' then
-        call('HDEL', P .. 'hl:' .. queue, lane)
-    else
-        call('HSET', P .. 'hl:' .. queue, lane, held)
-    end
-    call('ZADD', P .. 'ln:' .. queue, 'XX', 0, lane)
-    stir(queue)
 end
 
 local function leave(id, m, x)
     local queue = m.route[QUEUE]
     if call('ZREM', P .. 'due', id) == 1 then
         tally(queue, 'scheduled', -1)
-        let_pass(id, m)
     else
         local waits = member(m.seq, id)
         if call('ZREM', P .. 'r:' .. queue .. ':' .. place_of(m.route, x[MOVED]), waits) == 0 then
@@ -69,6 +62,7 @@ local function leave(id, m, x)
             call('ZREM', P .. 'bk:' .. queue, id)
         end
     end
+    let_pass(id, m)
     if m.expires >= 0 then
         call('ZREM', P .. 'exp', id)
     end

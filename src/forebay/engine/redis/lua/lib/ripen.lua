@@ -9,7 +9,6 @@ local function promote(limit)
             local m, x = opened(heads[n]), history(pasts[n])
             x[DUE] = due
             tally(m.route[QUEUE], 'scheduled', -1)
-            let_pass(id, m)
             enter_ready(id, m, x)
         end
     end

@@ -49,10 +49,6 @@ local function held_up(place, m, x)
     if (lot.caps[own] or 1) <= 0 or is_shut(closed(), queue, own, route[TASK], route[KEY]) then
         return 0
     end
-    local split = split_of(queue)
-    if split and split.ordered and call('HEXISTS', P .. 'hl:' .. queue, lane) == 1 then
-        return ASLEEP
-    end
     local meters, tats = passed(route, lot.counts[queue] or 0), {}
     for n, meter in ipairs(meters) do
         local tat, go = grant(meter, route[COST] or 1)
@@ -151,12 +147,36 @@ local function is_sorted(queue, most)
     return false
 end
 
+-- The first of a lane, as it stands in its line: in an ordered queue what has started before, whatever came since; nil and
+-- true if that waits for a time.
+local function first_of(queue, lane, key)
+    local split = split_of(queue)
+    while split and split.ordered do
+        local heads = P .. 'hd:' .. queue .. ':' .. lane
+        local head = call('ZRANGE', heads, 0, 0, 'WITHSCORES')
+        if not head[1] then
+            break
+        elseif call('ZSCORE', P .. 'due', head[1]) then
+            return nil, true
+        end
+        local waits = member(tonumber(head[2]), head[1])
+        if call('ZSCORE', key, waits) then
+            return waits
+        end
+        call('ZREM', heads, head[1]) -- left over from before the queue was ordered anew
+    end
+    return call('ZRANGE', key, 0, 0)[1]
+end
+
 -- Up to `n` from a lane of a queue with bounds, one by one; how many, and whether it has no more for now.
 local function take_bound(place, n)
     local queue, lane, key, got, moved = place[1], place[2], place[3], 0, 0
     while got < n do
-        local first = call('ZRANGE', key, 0, 0)[1]
-        if not first then
+        local first, asleep = first_of(queue, lane, key)
+        if asleep then
+            call('ZADD', P .. 'ln:' .. queue, ASLEEP, lane)
+            return got, true
+        elseif not first then
             call('ZREM', P .. 'ln:' .. queue, lane)
             return got, true
         end
@@ -187,6 +207,9 @@ local function take_bound(place, n)
                 return got, true
             end
             call('ZREM', key, first)
+            if m.route[KEY] then
+                call('ZREM', P .. 'hd:' .. queue .. ':|key:' .. m.route[KEY], id)
+            end
             count_run(m.route, x[MOVED], 1)
             lot.ids[#lot.ids + 1], got = id, got + 1
             lot.counts[queue] = (lot.counts[queue] or 0) + 1
