@@ -74,9 +74,10 @@ def _why(depth: Depth, gates: Sequence[Gate], now: float) -> str:
 
 
 def bounded(depth: Depth) -> list[str]:
-    """What holds up lanes of it, from the fullest on; a few."""
-    waits = [lane for lane in depth.lanes if lane.ready and lane.why]
-    return [f"{shown(lane.lane)} {lane.why}" for lane in waits[:3]]
+    """What holds up all of it, then its lanes, from the fullest on; a few."""
+    waits = [lane for lane in depth.lanes if lane.why and (lane.ready or (lane.lane == "" and depth.ready))]
+    waits.sort(key=lambda lane: lane.lane != "")  # what holds up all of it comes first
+    return [f"{shown(lane.lane)} {lane.why}" if lane.lane else lane.why for lane in waits[:3]]
 
 
 def paused(gate: Gate, now: float) -> str:

@@ -110,9 +110,10 @@ class Recovered(msgspec.Struct, frozen=True):
 
 
 class LaneDepth(msgspec.Struct, frozen=True, kw_only=True):
-    """One lane in numbers.
+    """One lane in numbers; the main one, which is called "", stands for its queue: what it bounds holds up all lanes.
 
     Attributes:
+        running: how many run of it; of the main lane: how many take a slot of the queue.
         go: when it may be looked at next, seconds since the epoch; None if nothing is ready, or it waits for a slot.
         why: why nothing is leased from it now, in words; "" if nothing is in the way.
     """
@@ -134,7 +135,8 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
             stands before it.
         age: seconds that the oldest ready message has waited, 0.0 if none.
         held: likewise, the oldest parked one.
-        lanes: those that are special (metered, shut, not the main one), the deepest first; at most 100.
+        lanes: those that are special, at most 100: the main one if its queue has a rate or slots and something waits in
+            it, then all others, the deepest first.
         seconds: run time of all settled attempts together.
 
     The totals count ends since the queue was made; a difference of two readings is a rate.

@@ -12,8 +12,8 @@ from forebay.model.message import Failure
 class Ack(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Done. `result` is MessagePack; the record of the end is kept `keep` seconds, None for as long as others.
 
-    With `holds` it goes on running, at most once: it keeps its slots until the same lease is settled once more (whatever
-    the outcome: the slots are free then, and the answer is no), or its worker is lost.
+    With `holds` it goes on running, at most once: it keeps its slots until the same lease is settled once more
+    (whatever the outcome: the slots are free then, and the answer is no), or its worker is lost.
     """
 
     move: ClassVar[Move] = Move.ACK

@@ -52,7 +52,9 @@ async def why_queue(engine: Engine, store: Store, depth: Depth, *, lease: float,
     now, audits = await take(engine, store), await store.audits(_AUDITS)
     causes = await handed_back(store, depth) if depth.scheduled else []
     limits = await limited(store, [f"queue:{depth.queue}"], now.at)
-    limits += [Limit(of=shown(lane.lane), why=lane.why) for lane in depth.lanes if lane.ready and lane.why][:_LANES]
+    limits += [
+        Limit(of=shown(lane.lane), why=lane.why) for lane in depth.lanes if lane.lane and lane.ready and lane.why
+    ][:_LANES]
     around = replace(place(now, depth.queue, audits, lease=lease, app=app), limits=limits)
     return explain_queue(numbers(depth, causes), around)
 

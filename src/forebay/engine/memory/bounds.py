@@ -48,6 +48,11 @@ class Bounds:
             found.append(self.of_key(queue, message.key))
         return found
 
+    def of_queue(self, queue: Queue) -> Meter | None:
+        """The meter that a queue has as a whole."""
+        meter = self.meters.get(f"queue:{queue.spec.name}")
+        return None if meter is None else self._now(meter)
+
     def of_key(self, queue: Queue, key: str) -> Meter:
         """The meter that a queue has for each key; who runs is counted where that matters."""
         spec, slots = queue.spec, Split(queue.spec).key_slots
@@ -85,10 +90,9 @@ class Bounds:
         return max([now if answer.n else answer.again or now for answer in times], default=now)
 
     def why(self, record: Record, queue: Queue, now: float) -> str:
-        """Why it may not start now, in the words of the first meter that is in the way."""
-        return next(
-            (text for meter in self.passed(record, queue) if (text := why(meter, now, record.message.cost))), ""
-        )
+        """Why it may not start now, in the words of the first meter that is in the way, but for the queue's own."""
+        meters = [meter for meter in self.passed(record, queue) if meter.name != f"queue:{queue.spec.name}"]
+        return next((text for meter in meters if (text := why(meter, now, record.message.cost))), "")
 
     def count(self, record: Record, n: int) -> None:
         """`n` more of its kind run."""

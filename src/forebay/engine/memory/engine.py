@@ -12,10 +12,12 @@ from forebay.engine.capabilities import HOUSE, Capabilities
 from forebay.engine.contract import Beat, Depth, LaneDepth, Leased, Receipt, Recovered, Want
 from forebay.engine.memory.record import Queue, Record, Worker
 from forebay.engine.memory.state import BURIED, SWEEP, WAITING, Memory
+from forebay.flow.grant import grant, why
 from forebay.flow.lane import renamed
 from forebay.model.errors import LeaseLost
 from forebay.model.lifecycle import Move, State
 from forebay.model.message import Message
+from forebay.model.meter import Meter
 from forebay.model.outcome import Ack, Lose, Outcome, Park, Settlement
 from forebay.model.queue import Declared, QueueSpec
 from forebay.model.ruling import EXPIRED, SILENT, Standing, rule
@@ -171,7 +173,7 @@ class MemoryEngine:
         record = worker.holds.get(delivery.id)
         if record is None or (record.receipt, record.fence) != (delivery.receipt, delivery.fence):
             if (ended := worker.slots.pop((delivery.id, delivery.fence), None)) is not None:
-                self._memory.free(ended)
+                self._free(ended)
             return False
         if settlement.took > 0:
             self._memory.queues[record.message.queue].seconds += settlement.took
@@ -214,10 +216,15 @@ class MemoryEngine:
             shut=isinstance(outcome, Park) and not memory.gates.is_open(message.queue, outcome.lane),
         )
 
+    def _free(self, record: Record) -> None:
+        """One that was done before it ran has ended: its slots are free."""
+        self._memory.bounds.count(record, -1)
+        self._memory.stirred.add(record.message.queue)
+
     def _bury(self, name: str) -> None:
         worker = self._memory.workers.pop(name, None)
         for record in () if worker is None else worker.slots.values():
-            self._memory.free(record)
+            self._free(record)
         self._memory.buried[name] = None
         if len(self._memory.buried) > BURIED:
             del self._memory.buried[next(iter(self._memory.buried))]
@@ -258,7 +265,19 @@ class MemoryEngine:
             if record.message.queue == queue.spec.name:
                 running[bounds.place(record, queue.told)] += 1
         special = sorted(({*queue.lines} | {*running}) - {""}, key=lambda lane: (-len(queue.lines.get(lane, ())), lane))
-        return tuple([self._lane_depth(queue, lane, running[lane], held, now) for lane in special[:LANES]])
+        found = [self._lane_depth(queue, lane, running[lane], held, now) for lane in special[:LANES]]
+        if (meter := bounds.of_queue(queue)) is not None and queue.records:
+            found.insert(0, self._main(queue, meter, held, now))
+        return tuple(found[:LANES])
+
+    def _main(self, queue: Queue, meter: Meter, held: set[str], now: float) -> LaneDepth:
+        """The main lane of a queue that has a meter of its own, which stands for the queue."""
+        ids, answer = list(queue.lines.get("", ())), grant(meter, now, 1)
+        parked = sum(id_ in held for id_ in ids)
+        return LaneDepth(
+            lane="", ready=len(ids) - parked, parked=parked, running=meter.running,
+            go=now if answer.n else answer.again, why=why(meter, now),
+        )  # fmt: skip
 
     def _lane_depth(self, queue: Queue, lane: str, running: int, held: set[str], now: float) -> LaneDepth:
         ids = list(queue.lines.get(lane, ()))

@@ -140,7 +140,7 @@ class Queue:
     firm: bool = False
 
     def add(self, record: Record, place: str) -> None:
-        """Let a ready message wait in a lane: what has started first, then high priority, then in order of acceptance."""
+        """Let a ready message wait in a lane: what has started, then high priority, then in order of acceptance."""
         record.place = place
         line = self.lines.setdefault(place, Line())
         first = record.first and self.spec.ordered

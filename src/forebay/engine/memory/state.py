@@ -66,6 +66,7 @@ class Memory:
         merged: ids that were merged lately: into which message.
         receipts: the next number in the order of acceptance.
         work: signalled, by queue, when there may be something to lease or to stop.
+        stirred: queues of which whoever waits is to hear at the end of the verb.
         ends: signalled when a message ended or progressed.
         gates: the closed ones. bounds: meters, and what queues tell apart.
     """
@@ -89,7 +90,7 @@ class Memory:
         self.audits: deque[AuditLine] = deque(maxlen=AUDITS)
         self.work, self.ends = Signal(), Signal()
         self._size = 0
-        self._stirred: set[str] = set()
+        self.stirred: set[str] = set()
         self._ended = False
         self.receipts, self._orders = count(1), count(1)
         self._lock = threading.Lock()
@@ -125,7 +126,7 @@ class Memory:
         """What this queue, or any, tells apart may have changed: let what is ready wait where it does from now on."""
         for name in [queue] if queue else list(self.queues):
             self._tell_apart(self.queue(name))
-            self._stirred.add(name)
+            self.stirred.add(name)
 
     def _tell_apart(self, queue: Queue) -> None:
         told = self.bounds.split(queue)
@@ -213,11 +214,6 @@ class Memory:
         record.forget = until
         self.kept.add(record.id, (until, record.receipt))
 
-    def free(self, record: Record) -> None:
-        """One that has ended before gives its slots back."""
-        self.bounds.count(record, -1)
-        self._stirred.add(record.message.queue)
-
     def expire(self, now: float, limit: int) -> int:
         """End waiting messages whose time has passed; how many."""
         count = 0
@@ -302,9 +298,9 @@ class Memory:
             del self.merged[first[1]]
 
     def _tell(self) -> None:
-        if self._stirred:
-            self.work.notify(self._stirred)
-            self._stirred = set()
+        if self.stirred:
+            self.work.notify(self.stirred)
+            self.stirred = set()
         if self._ended:
             self.ends.notify()
             self._ended = False
@@ -328,7 +324,7 @@ class Memory:
         queue = self.queues[record.message.queue]
         queue.count[record.state] += 1
         if record.state in WAITING:
-            self._stirred.add(record.message.queue)
+            self.stirred.add(record.message.queue)
             if record.expires is not None:
                 self.expiring.add(record.id, (record.expires, record.receipt))
         match record.state:

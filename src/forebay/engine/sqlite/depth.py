@@ -13,7 +13,7 @@ from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.gates import SHUT, all_closed, what_of
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import OVER
-from forebay.flow.grant import why
+from forebay.flow.grant import grant, why
 from forebay.flow.lane import Split, key_lane, parts, shut
 from forebay.model.gate import Gate
 
@@ -83,7 +83,7 @@ class _Look:
         ready, parked = self._sides(queue, fields.pop("ready", 0), gates, lanes, paused=paused)
         return Depth(
             queue=queue, ready=ready.n, parked=parked.n, age=self._age(ready), held=self._age(parked), paused=paused,
-            lanes=self._lanes(queue, lanes, gates), seconds=tally.get("micros", 0) / 1e6, **fields,
+            lanes=self._lanes(queue, lanes, gates, ready.n + parked.n), seconds=tally.get("micros", 0) / 1e6, **fields,
         )  # fmt: skip
 
     def _age(self, part: _Part) -> float:
@@ -115,12 +115,25 @@ class _Look:
         since = [_first([at for lane, at in fresh.items() if (lane in held) is side]) for side in (False, True)]
         return _Part(max(0, n - count), _first([since[0], self._back.get(queue)])), _Part(count, since[1])
 
-    def _lanes(self, queue: str, lanes: Sequence[_Row], gates: Sequence[Gate]) -> tuple[LaneDepth, ...]:
-        """The deepest of those that are not just the main one."""
+    def _lanes(self, queue: str, lanes: Sequence[_Row], gates: Sequence[Gate], n: int) -> tuple[LaneDepth, ...]:
+        """The deepest of those that are not just the main one; `n` are ready in all."""
         special = [lane for lane in lanes if lane.lane and (lane.n or lane.running)]
         deepest = sorted(special, key=lambda lane: (-lane.n, lane.lane))[:LANES]
         by_name = {lane.lane: lane for lane in lanes}
-        return tuple([self._lane(queue, lane, by_name, gates) for lane in deepest])
+        found, told = [self._lane(queue, lane, by_name, gates) for lane in deepest], self._told.get(queue)
+        if n and told is not None and told.metered:
+            left = max(0, n - sum(lane.n for lane in lanes if lane.lane))
+            found.insert(0, self._main(queue, left, held=_is_shut(queue, "", gates)))
+        return tuple(found[:LANES])
+
+    def _main(self, queue: str, n: int, *, held: bool) -> LaneDepth:
+        """The main lane of a queue that has a meter of its own, which stands for the queue."""
+        meter = limits.meter(self._db.read(sql("meter"), (f"queue:{queue}",))[0])
+        answer = grant(meter, self._now, 1)
+        return LaneDepth(
+            lane="", ready=0 if held else n, parked=n if held else 0, running=meter.running,
+            go=self._now if answer.n else answer.again, why=why(meter, self._now),
+        )  # fmt: skip
 
     def _lane(self, queue: str, lane: _Row, by_name: Mapping[str, _Row], gates: Sequence[Gate]) -> LaneDepth:
         held = _is_shut(queue, lane.lane, gates)

@@ -197,7 +197,7 @@ class Turn:
         heads: dict[str, list[Head]] = {name: [] for name in alone}
         if alone:
             for row in self._tx.rows(sql("heads"), (self._queue, self._tx.now, rows.many(alone))):
-                heads[row[1]] = [self._first.pop(row[1], None) or Head(*row)]
+                heads[row[1]] = [self._first.get(row[1], Head(*row))]
         for lane in lanes:
             if lane.name not in heads:
                 heads[lane.name] = self._line(lane, share)

@@ -38,7 +38,7 @@ class TestOrdered:
         ids=str,
     )
     def test_nothing_of_its_key_goes_before_one_that_has_started(self, kit: Kit, outcome: Outcome) -> None:
-        """Of what has not, the highest priority is first; what has stays first until it ends, whatever comes after it."""
+        """Of what has not, the highest priority is first; what has stays first until it ends, whatever comes then."""
         kit.declare(ordered=True)
         kit.publish("low", key="k")
         kit.publish("a", priority=1, key="k")
@@ -239,3 +239,26 @@ class TestTurns:
         (lane, other) = kit.depth().lanes
         assert (lane.ready, lane.running, lane.why) == (2, 1, "1 of 1 slots taken")
         assert (other.ready, other.running) == (0, 1)
+
+    def test_limits_of_a_queue_are_told_with_its_main_lane(self, kit: Kit) -> None:
+        """Whoever scales by what waits sees that it waits for no worker; once, not for each key that it holds up."""
+        kit.declare(concurrency=2, key_concurrency=1)
+        kit.publish("a", "b", "c", "d")
+        assert (kit.depth().lanes[0].lane, kit.depth().lanes[0].why) == ("", "")
+        kit.lease()
+        (lane,) = kit.depth().lanes
+        assert (lane.lane, lane.ready, lane.running, lane.go) == ("", 2, 2, None)
+        assert lane.why == "2 of 2 slots taken"
+        kit.publish("e", key="k")
+        assert [(lane.lane, lane.why) for lane in kit.depth().lanes] == [("", "2 of 2 slots taken"), ("|key:k", "")]
+
+    def test_the_rate_of_a_queue_is_told_where_all_wait_in_lanes_of_keys(self, kit: Kit) -> None:
+        """With the time at which the next one may start."""
+        kit.declare(rate=1 / 60, key_concurrency=5)
+        kit.publish("a", "b", key="k")
+        kit.lease()
+        main = next(lane for lane in kit.depth().lanes if lane.lane == "")
+        assert (main.ready, main.why.startswith("rate 1/m, next in ")) == (0, True)
+        assert main.go == pytest.approx(kit.now() + 60, abs=0.2)
+        kit.declare(key_concurrency=5)
+        assert [lane.lane for lane in kit.depth().lanes] == ["|key:k"]

@@ -1,7 +1,7 @@
 --#use base message tell gates lanes meters place ends ripen
 -- depth: most to make ready, '1' if the queues are named, queue ... -> time, then for each queue: name, its hash, how
 -- many are ready, how many of those are behind a closed gate, since when the oldest of both waits ('' for none), whether it
--- is paused; and of its lanes but the main one: name, ready, parked, running, whether its first is behind a gate, what that
+-- is paused; and of its lanes, the main one only if the queue has a meter: name, ready, parked, running, whether its first is behind a gate, what that
 -- costs ('' if there is none), the meters that it has to pass.
 promote(tonumber(ARGV[3]))
 local queues = {}
@@ -94,6 +94,12 @@ local function running_in(queue)
     return counts
 end
 
+local function packed_meter(meter)
+    return cmsgpack.pack({
+        meter.name, meter.rate or -1, meter.burst or -1, meter.slots or -1, 0, meter.running, meter.tat,
+    })
+end
+
 local function first_of(queue, lane)
     local first = call('ZRANGE', P .. 'r:' .. queue .. ':' .. lane, 0, 0)[1]
     if not first then
@@ -102,10 +108,10 @@ local function first_of(queue, lane)
     local id = string.sub(first, 9)
     local head = call('HGET', P .. 'm', id)
     local m, meters = opened(head), {}
-    for n, meter in ipairs(passed(m.route, 0)) do
-        meters[n] = cmsgpack.pack({
-            meter.name, meter.rate or -1, meter.burst or -1, meter.slots or -1, 0, meter.running, meter.tat,
-        })
+    for _, meter in ipairs(passed(m.route, 0)) do
+        if meter.name ~= 'queue:' .. queue then
+            meters[#meters + 1] = packed_meter(meter)
+        end
     end
     return is_held(queue, id, head) and 1 or 0, text(m.route[COST] or 1), meters
 end
@@ -113,13 +119,15 @@ end
 local answer = {text(now)}
 for _, queue in ipairs(queues) do
     local ready, parked, lanes, special = 0, 0, {}, split_of(queue) ~= nil
-    local known = {}
+    local known, main = {}, {'', 0, 0, 0}
     for _, lane in ipairs(call('ZRANGE', P .. 'ln:' .. queue, 0, -1)) do
         local n = call('ZCARD', P .. 'r:' .. queue .. ':' .. lane)
         local held = parked_in(queue, lane, n)
         ready, parked, special, known[lane] = ready + n - held, parked + held, special or lane ~= '', true
         if lane ~= '' and n > 0 then
             lanes[#lanes + 1] = {lane, n - held, held, 0}
+        elseif lane == '' then
+            main = {lane, n - held, held, 0}
         end
     end
     local running = special and running_in(queue) or {}
@@ -141,6 +149,12 @@ for _, queue in ipairs(queues) do
         else
             lanes[n] = nil
         end
+    end
+    local whole = special and ready + parked > 0 and passed({queue, '', 0, ''}, 0)[1]
+    if whole then
+        main[4], main[5], main[6], main[7] = whole.running, 0, '1', {packed_meter(whole)}
+        table.insert(lanes, 1, main)
+        lanes[LANES + 1] = nil
     end
     local oldest, held = '', ''
     if ready + parked > 0 then

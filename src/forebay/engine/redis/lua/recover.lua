@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters workers
+--#use base message tell gates lanes meters slots workers
 -- recover: most that are remembered as buried, worker ... that are lost -> those buried now, then what they held:
 -- worker, id, its lease, its queue, workers lost under it before, whether it is to stop.
 local gone = {}

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters place ends workers
+--#use base message tell gates lanes meters slots place ends workers
 -- settle: worker, '1' if it need not live any more, then for each: id, fence, what is to become of it (packed), its
 -- newest failure ('' to keep the one before), the tail of its end -> for each: 1 done, 0 refused, or how it stands,
 -- if that is not how it was judged.

@@ -140,25 +140,6 @@ local function count_run(route, moved, n)
     end
 end
 
--- {ns}:slot  hash  what was done before it runs (`Ack.holds`) -> its fence, worker, route and lane, until it has ended; of a
--- queue they are counted as `kept`
-local function keep_slot(id, fence, worker, route, moved)
-    call('HSET', P .. 'slot', id, cmsgpack.pack({fence, worker, route, moved}))
-    call('HINCRBY', P .. 'holds', worker, 1)
-    call('HINCRBY', P .. 'q:' .. route[QUEUE], 'kept', 1)
-end
-
--- It has ended: its slots are free.
-local function free_slot(id, slot)
-    local worker, route, moved = slot[2], slot[3], slot[4]
-    call('HDEL', P .. 'slot', id)
-    if call('HINCRBY', P .. 'holds', worker, -1) <= 0 then
-        call('HDEL', P .. 'holds', worker)
-    end
-    call('HINCRBY', P .. 'q:' .. route[QUEUE], 'kept', -1)
-    count_run(route, moved, -1)
-end
-
 -- Count anew what runs: something is counted from now on that was not.
 local function recount()
     call('DEL', P .. 'mr')

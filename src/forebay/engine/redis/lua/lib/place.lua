@@ -67,3 +67,24 @@ local function leave(id, m, x)
         call('ZREM', P .. 'exp', id)
     end
 end
+
+-- The first of a lane, as it stands in its line: in an ordered queue what has started before, whatever came since; nil and
+-- true if that waits for a time.
+local function first_in(queue, lane, key)
+    local split = split_of(queue)
+    while split and split.ordered do
+        local heads = P .. 'hd:' .. queue .. ':' .. lane
+        local head = call('ZRANGE', heads, 0, 0, 'WITHSCORES')
+        if not head[1] then
+            break
+        elseif call('ZSCORE', P .. 'due', head[1]) then
+            return nil, true
+        end
+        local waits = member(tonumber(head[2]), head[1])
+        if call('ZSCORE', key, waits) then
+            return waits
+        end
+        call('ZREM', heads, head[1]) -- left over from before the queue was ordered anew
+    end
+    return call('ZRANGE', key, 0, 0)[1]
+end

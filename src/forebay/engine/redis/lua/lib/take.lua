@@ -77,27 +77,6 @@ local function held_up(place, m, x)
     return nil
 end
 
--- If the clock was set back, what meters remember and what waits for them was written too late: `flow.grant.set_back`.
--- {ns}:meta charged: when a rate last let something through
-local function mind_the_clock()
-    local back = lot.minded and 0 or tonumber(call('HGET', KEYS[1], 'charged') or 0) - now
-    lot.minded = true
-    if back <= SET_BACK then
-        return
-    end
-    call('HSET', KEYS[1], 'charged', text(now))
-    local paid = call('HGETALL', P .. 'mp')
-    for at = 1, #paid, 2 do
-        local tat = tonumber(paid[at + 1])
-        if tat > now then
-            call('HSET', P .. 'mp', paid[at], text(tat - back))
-        end
-    end
-    for _, queue in ipairs(call('SMEMBERS', P .. 'queues')) do
-        wake_all(queue)
-    end
-end
-
 -- Whether a lane tells all apart that is told apart now: then what is in it may stay.
 local function is_finer(lane, where)
     for part in string.gmatch(where, '|[^|]+') do
@@ -147,32 +126,11 @@ local function is_sorted(queue, most)
     return false
 end
 
--- The first of a lane, as it stands in its line: in an ordered queue what has started before, whatever came since; nil and
--- true if that waits for a time.
-local function first_of(queue, lane, key)
-    local split = split_of(queue)
-    while split and split.ordered do
-        local heads = P .. 'hd:' .. queue .. ':' .. lane
-        local head = call('ZRANGE', heads, 0, 0, 'WITHSCORES')
-        if not head[1] then
-            break
-        elseif call('ZSCORE', P .. 'due', head[1]) then
-            return nil, true
-        end
-        local waits = member(tonumber(head[2]), head[1])
-        if call('ZSCORE', key, waits) then
-            return waits
-        end
-        call('ZREM', heads, head[1]) -- left over from before the queue was ordered anew
-    end
-    return call('ZRANGE', key, 0, 0)[1]
-end
-
 -- Up to `n` from a lane of a queue with bounds, one by one; how many, and whether it has no more for now.
 local function take_bound(place, n)
     local queue, lane, key, got, moved = place[1], place[2], place[3], 0, 0
     while got < n do
-        local first, asleep = first_of(queue, lane, key)
+        local first, asleep = first_in(queue, lane, key)
         if asleep then
             call('ZADD', P .. 'ln:' .. queue, ASLEEP, lane)
             return got, true
