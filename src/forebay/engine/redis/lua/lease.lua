@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters clock place ends ripen workers take
+--#use base message tell gates lanes meters clock place ends ripen workers sorted take
 -- lease: worker, token of this call, limit, turn, lanes that share at a time, most to sweep, caps (lane -> most),
 -- end of what expired, seconds it is kept, queue ... -> 0 if the worker has no lease; else
 -- time, last number, turn, cancelled ids, ids, heads, bodies, leases, histories.
