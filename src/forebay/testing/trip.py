@@ -41,7 +41,7 @@ _FORMS: tuple[dict[str, object], ...] = (
 
 
 class Leg(msgspec.Struct, frozen=True):
-    """One way from a place to the next: how often its mover was killed, how long all took, what stood aside then."""
+    """One way from a place to the next: how often its movers were killed, how long all took, what stood aside then."""
 
     source: str
     target: str
@@ -61,7 +61,7 @@ class Trip:
     def run(self, count: int) -> Iterator[Leg]:
         """Fill the first place, and go; AssertionError if a message is lost, doubled or changed."""
         for url in self._urls[1:]:
-            asyncio.run(on_the_way(url))  # whose schema is made so
+            asyncio.run(stories(url))  # whose schema is made so
         asyncio.run(fill(self._urls[0], count))
         before = asyncio.run(stories(self._urls[0]))
         assert len(before) == count, f"{count - len(before)} messages could not be made"
@@ -77,25 +77,32 @@ class Trip:
             yield leg
 
     def _go(self, source: str, target: str, kills: int, count: int) -> Leg:
-        started, aside = time.monotonic(), list[int]()
-        for number in range(kills):
-            self._killed(source, target, count, kills - number)
-            aside.append(asyncio.run(on_the_way(source)))
+        started = time.monotonic()
+        aside = asyncio.run(self._killed(source, target, kills, count))
         assert self._start(source, target).wait(PATIENCE) == 0, "the last mover did not come to its end"
-        return Leg(source, target, kills, time.monotonic() - started, aside)
+        return Leg(source, target, len(aside), time.monotonic() - started, aside)
 
     def _start(self, source: str, target: str) -> "subprocess.Popen[bytes]":
         batch = ["--batch", f"{self._batch}"] if self._batch else []
         words = ["move", "--from", source, "--to", target, QUEUE, *batch]
         return subprocess.Popen([sys.executable, "-m", "forebay", *words], stdout=subprocess.DEVNULL)
 
-    def _killed(self, source: str, target: str, count: int, left: int) -> None:
-        """Start one, and end it on its way, so that others have something left to do; now and then as with Ctrl-C."""
-        there = asyncio.run(arrived(target))
-        mover = self._start(source, target)
-        asyncio.run(_until(target, there + self._chance.randrange(max(1, (count - there) // left)), mover))
-        mover.send_signal(signal.SIGINT if self._chance.random() < _POLITE else signal.SIGKILL)
-        mover.wait(PATIENCE)
+    async def _killed(self, source: str, target: str, kills: int, count: int) -> list[int]:
+        """Start movers, and end each on its way, now and then as with Ctrl-C; what stood aside then."""
+        aside = list[int]()
+        async with opened(source) as here, opened(target) as there:
+            for number in range(kills):
+                arrived = await _there(there)
+                mark = arrived + self._chance.randrange(max(1, (count - arrived) // (kills - number + 1)))
+                mover = self._start(source, target)
+                while mover.poll() is None and await _there(there) <= mark:  # noqa: ASYNC110 - it happens elsewhere
+                    await asyncio.sleep(LOOK)
+                if mover.poll() is not None:  # it had moved all before it could be killed
+                    break
+                mover.send_signal(signal.SIGINT if self._chance.random() < _POLITE else signal.SIGKILL)
+                await asyncio.to_thread(mover.wait, PATIENCE)
+                aside.append(await _on_the_way(here))
+        return aside
 
 
 @contextlib.asynccontextmanager
@@ -146,29 +153,15 @@ def _rounded(time_: float | None) -> float | None:
     return None if time_ is None else round(time_, 3)
 
 
-async def _until(url: str, mark: int, mover: "subprocess.Popen[bytes]") -> None:
-    """Until more than so many have arrived, or it has ended by itself."""
-    async with opened(url) as place:
-        while mover.poll() is None and await _there(place) <= mark:  # noqa: ASYNC110 - it happens elsewhere
-            await asyncio.sleep(LOOK)
-
-
 async def _there(place: Backend) -> int:
     (depth,) = await place.engine.depth([QUEUE])
     return depth.ready + depth.scheduled + depth.dead
 
 
-async def arrived(url: str) -> int:
-    """How many messages are there."""
-    async with opened(url) as place:
-        return await _there(place)
-
-
-async def on_the_way(url: str) -> int:
+async def _on_the_way(place: Backend) -> int:
     """How many messages have left there, and may not have arrived."""
-    async with opened(url) as place:
-        assert place.moves is not None
-        return sum(route.aside for route in await place.moves.routes())
+    assert place.moves is not None
+    return sum(route.aside for route in await place.moves.routes())
 
 
 def main() -> None:
@@ -180,10 +173,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     given = parser.parse_args()
+    kills = 0
     for leg in Trip(given.urls, given.kills, batch=given.batch, seed=given.seed).run(given.messages):
+        kills += leg.kills
         way = f"{leg.source.partition(':')[0]} to {leg.target.partition(':')[0]}"
         _say(f"{way}: killed {leg.kills} times, {leg.seconds:.1f} s; on the way then: {list(leg.aside)}")
-    _say(f"{given.messages:,} messages, {given.kills} kills (--seed {given.seed}): lost 0, doubled 0, changed 0")
+    _say(f"{given.messages:,} messages, {kills} kills (--seed {given.seed}): lost 0, doubled 0, changed 0")
 
 
 def _say(text: str) -> None:

@@ -10,6 +10,7 @@ from forebay.engine.postgres import rows
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
+from forebay.flow.lane import own
 from forebay.model.errors import EngineError
 from forebay.model.passage import MOST, Passage, packed, unpacked
 from forebay.store.records import Load, Route
@@ -200,6 +201,10 @@ def _lay_down(tx: Tx, passages: Sequence[Passage]) -> set[str]:
     if not passages:
         return set()
     tx.rows("make_queues", sorted({one.queue for one in passages}))
+    lanes = sorted(
+        {(one.queue, own(one.lane, one.meters), one.priority) for one in passages}
+    )  # where they are redriven to
+    tx.rows("arrive_lanes", *map(list, zip(*lanes, strict=True)))
     values = [
         (
             one.id, one.queue, one.lane, one.priority, one.attempt, one.lost, min(one.created, tx.time()), one.due,

@@ -221,6 +221,15 @@ class TestArrives(Claimed):
         assert kit.run(kit.backend.redrive(Choice(queue="q"))) == 1
         assert kit.take() == ["a"]
 
+    def test_a_dead_letter_of_a_queue_that_nobody_knows_here_can_be_redriven(self, kit: Kit) -> None:
+        """And is leased then, whatever its lane and priority."""
+        letter = Passage(
+            id=ident("a"), queue="new", lane="cpu", priority=7, created=kit.now(), died=kit.now(), cause="x"
+        )
+        arrive(kit, [letter])
+        assert kit.run(kit.backend.redrive(Choice(queue="new"))) == 1
+        assert kit.take(queues=("new",)) == ["a"]
+
     def test_arriving_twice_is_arriving_once(self, kit: Kit) -> None:
         """As long as it is marked: whatever has become of it, and however long ago its end is forgotten."""
         kit.publish("a")
