@@ -5,6 +5,7 @@ way what it held is found again under its next name.
 """
 
 import functools
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from forebay.app import Forebay
 from forebay.engine.backend import Completed
 from forebay.engine.contract import Beat, Want
 from forebay.engine.waiting import drive
+from forebay.flow.grant import grant
 from forebay.flow.snooze import Snooze
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
@@ -38,8 +40,11 @@ from forebay.work.run import Run
 from forebay.work.storetime import StoreTime
 from forebay.work.timekeeper import Timekeeper
 
+_logger = logging.getLogger("forebay.testing")
 #: Scheduled messages of a queue that are looked through for the next one due.
 _SCHEDULED = 100_000
+#: Seconds after the time that a meter names, within which it surely lets the next one through.
+_SURE = 1e-5
 LOST = "its lease was lost, so this run does not count"
 
 
@@ -111,6 +116,7 @@ class Drainer:
             if job is not None:
                 return job
             if not await self._move_on():
+                await self._warn()
                 return None
         raise AssertionError(f"{self._limit:,} runs, and more is due: does a task enqueue itself? (limit= allows more)")
 
@@ -252,7 +258,26 @@ class Drainer:
         for queue in self._queues:
             query = Query(queue=queue, state=State.SCHEDULED, limit=_SCHEDULED)
             dues += [found.due for found in await store.messages(query) if found.due is not None]
-        return dues
+        return [*dues, *await self._limited(now)]
+
+    async def _limited(self, now: float) -> list[float]:
+        """When meters let more through of what is ready, and gates open by themselves; a little later, to be sure."""
+        waiting = [depth for depth in await self._app.engine.depth(self._queues) if depth.ready or depth.parked]
+        if not waiting:
+            return []
+        times = [lane.go for depth in waiting for lane in depth.lanes]
+        times += [grant(meter, now, 1).again for meter in await self._app.store.meters()]
+        times += [gate.until for gate in await self._app.store.gates()]
+        return [at + _SURE for at in times if at is not None and at > now]
+
+    async def _warn(self) -> None:
+        """Say what is left at a rate or a limit, so that a test does not pass because nothing ran."""
+        for depth in await self._app.engine.depth(self._queues):
+            if depth.ready and not depth.paused:
+                _logger.warning(
+                    "drain leaves %s ready in queue %s, held back by a rate or another limit: ahead= lets time pass",
+                    f"{depth.ready:,} message{'' if depth.ready == 1 else 's'}", depth.queue,
+                )  # fmt: skip
 
     async def _tell(self, delivery: Delivery, end: Outcome, how: End = (None, None), *, settled: bool) -> Ended:
         found = (await self._app.store.find([delivery.id]))[0]
