@@ -50,7 +50,7 @@ def grant(meter: Meter, now: float, want: int, cost: float = 1.0) -> Grant:
     step, ahead = cost / meter.rate if meter.rate else 0.0, tolerance(meter)
     first = max(meter.tat, now)
     late = now - (first - ahead) + _SAME
-    n = (min(free, int(late / step) + 1) if step else free) if late >= 0 else 0
+    n = (min(free, int(min(late / step, free)) + 1) if step else free) if late >= 0 else 0
     full = meter.slots is not None and meter.running + n >= meter.slots
     tat = first + n * step
     if not meter.rate:

@@ -82,7 +82,7 @@ def what_of(gate: Gate) -> str:
 def close(tx: Transaction, gate: Gate) -> None:
     """Close one; who waits behind one on a task or key does so in a lane of its own from now on."""
     what = what_of(gate)
-    queues = [gate.queue] if gate.queue else [name for (name,) in tx.rows("select name from queue")]
+    queues = [gate.queue] if gate.queue else limits.queues(tx)
     for queue in queues:
         limits.introduce(tx, queue)
         if gate.task is not None or gate.key is not None:
@@ -101,7 +101,7 @@ def _open(tx: Transaction, gate: Gate) -> None:
     tx.db.execute(
         "delete from closed where queue = ? and what = ? and holder = ?", (gate.queue, what_of(gate), gate.holder)
     )
-    queues = [gate.queue] if gate.queue else [name for (name,) in tx.rows("select name from queue")]
+    queues = [gate.queue] if gate.queue else limits.queues(tx)
     tx.topics.update(QUEUE + queue for queue in queues)
 
 

@@ -4,6 +4,7 @@ A change writes no message. Where the lanes are others from now on, leases move 
 """
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
@@ -15,7 +16,7 @@ from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.stirring import ANY, OVER, stir_all
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.lane import Split, parts, passes, place
+from forebay.flow.lane import Split, key_lane, parts, passes, place
 from forebay.model.meter import Meter
 from forebay.model.queue import Declared, QueueSpec
 
@@ -45,13 +46,19 @@ def of_queue(tx: Transaction, queue: str) -> Split | None:
     return None if limits is None else split(limits)
 
 
+def queues(tx: Transaction) -> list[str]:
+    """All queues that are known, but for those that somebody else wrote there under what is no text."""
+    names = [rows.text(name) for (name,) in tx.rows("select cast(name as blob) from queue")]
+    return [name for name in names if tx.value("select 1 from queue where name = ?", (name,))]
+
+
 def introduce(tx: Transaction, queue: str) -> None:
     """Make a queue known; gates that hold for all queues hold for it as well."""
     tx.db.execute("insert into queue (name) values (?) on conflict do nothing", (queue,))
     if tx.db.changes():
         tx.db.execute("insert into lane (queue, lane, go) values (?, '', 0) on conflict do nothing", (queue,))
-        for (what,) in tx.rows("select distinct what from closed where queue = ''"):
-            tell_apart(tx, queue, what)
+        for (what,) in tx.rows("select distinct cast(what as blob) from closed where queue = ''"):
+            tell_apart(tx, queue, rows.text(what))
 
 
 def declare(tx: Transaction, specs: Iterable[QueueSpec]) -> list[Declared]:
@@ -92,8 +99,10 @@ def forget(tx: Transaction, queue: str) -> None:
     known = of_queue(tx, queue)
     if known is None:
         return
-    asked = {what for (what,) in tx.rows("select what from closed where queue in (?, '')", (queue,))}
-    left = [parts(lane) for (lane,) in tx.rows("select lane from lane where queue = ? and lane like '%|%'", (queue,))]
+    gates = tx.rows("select cast(what as blob) from closed where queue in (?, '')", (queue,))
+    asked = {rows.text(what) for (what,) in gates}
+    found = tx.rows("select cast(lane as blob) from lane where queue = ? and lane like '%|%'", (queue,))
+    left = [parts(rows.text(lane)) for (lane,) in found]
     tasks = {part.task for part in left} | {name for name in known.tasks if _asks(tx, asked, queue, f"task:{name}")}
     keys = {part.key for part in left} | {name for name in known.keys if _asks(tx, asked, queue, f"key:{name}")}
     fewer = replace(
@@ -151,7 +160,10 @@ def put(tx: Transaction, meter: Meter) -> None:
 
 
 def recount(tx: Transaction) -> None:
-    """Lanes of what runs, and how many run behind each meter, anew: few rows, and rarely."""
+    """Lanes of what runs, and how many run behind each meter, anew: few rows, and written only where it is not so.
+
+    After a change of what is bound; and now and then, for somebody else may have removed rows that had slots.
+    """
     known, meters, lanes = limited(tx), Counter[str](), Counter[tuple[str, str]]()
     running = tx.rows(
         "select seq, queue, lane, task, key, coalesce(home, lane) from message indexed by message_running "
@@ -166,16 +178,21 @@ def recount(tx: Transaction) -> None:
             )
         meters.update(passes(queue, mine, task, key))
         if told is not None and key is not None and told.key_slots is not None:
-            lanes[queue, key] += 1
+            lanes[queue, key_lane(key)] += 1
     for queue, mine, task, key in tx.rows("select queue, mine, task, key from slot"):
         meters.update(passes(queue, mine, task, key))
         if queue in known and key is not None and known[queue].key_slots is not None:
-            lanes[queue, key] += 1
-    tx.db.execute("update lane set running = 0 where running <> 0")
-    tx.db.execute("update lane set go = ?, waits = null where waits >= 'key:' and waits < 'key;'", (tx.now + ANY,))
-    tx.db.executemany(rows.sql("occupy"), [(queue, f"|key:{key}", n) for (queue, key), n in lanes.items()])
-    tx.db.execute("update meter set running = 0 where running <> 0")
-    tx.db.executemany("update meter set running = ? where name = ?", [(n, name) for name, n in meters.items()])
+            lanes[queue, key_lane(key)] += 1
+    off = [(meters[name], name) for name, n in tx.rows("select name, running from meter") if meters[name] != n]
+    tx.db.executemany("update meter set running = ? where name = ?", off)
+    there = {(queue, lane): n for queue, lane, n in tx.rows("select queue, lane, running from lane where running <> 0")}
+    apart = [lane for lane in there.keys() | lanes.keys() if there.get(lane, 0) != lanes[lane]]
+    tx.db.executemany(rows.sql("occupy"), [(*lane, lanes[lane]) for lane in apart])
+    for queue, lane in apart:
+        tx.db.execute(rows.sql("forget_lanes"), (queue, rows.many([lane]), tx.now))
+    if off or apart:
+        tx.db.execute("update lane set go = ?, waits = null where waits >= 'key:' and waits < 'key;'", (tx.now + ANY,))
+        tx.topics.update(QUEUE + queue for queue in known)
 
 
 def charged(tx: Transaction) -> float:
@@ -200,6 +217,7 @@ def set_back(tx: Transaction, back: float) -> None:
 def meter(row: tuple[str, float | None, float | None, int | None, int, int, float]) -> Meter:
     """From the columns of table `meter`."""
     name, rate, burst, slots, generation, running, tat = row
+    rate = rate if rate is not None and 0 < rate < math.inf else None  # whatever somebody else wrote there
     return Meter(name=name, rate=rate, burst=burst, slots=slots, generation=generation, running=running, tat=tat)
 
 

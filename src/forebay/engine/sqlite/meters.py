@@ -75,5 +75,5 @@ def _drop(tx: Transaction, names: Sequence[str]) -> None:
 
 def _tell(tx: Transaction) -> None:
     """What waits by what the meters were before is looked at anew, wherever it is."""
-    tx.topics.update(QUEUE + queue for (queue,) in tx.rows("select name from queue"))
+    tx.topics.update(QUEUE + queue for queue in limits.queues(tx))
     tx.db.execute("update lane set go = ? where go > ? and n > 0", (tx.now + ANY, tx.now))

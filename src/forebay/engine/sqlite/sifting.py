@@ -1,4 +1,5 @@
-"""Rows that no lease can take, because somebody wrote them past every check: found, and made dead letters.
+"""Rows that no lease can take, because somebody wrote them past every check: found, and made dead letters; those of
+queues and lanes under names that are no text are removed.
 
 Looks only where a lease or a sweep would look, and only after one has failed, so that the usual one pays nothing for
 it. What can be kept of such a row is kept, in a form that can be read.
@@ -12,6 +13,7 @@ import msgspec
 
 from forebay.engine.contract import Want
 from forebay.engine.sqlite import limits, rows
+from forebay.engine.sqlite.audits import noted
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import ENDED
 from forebay.engine.sqlite.writer import Transaction, Writer
@@ -58,13 +60,27 @@ def _sift(tx: Transaction, want: Want) -> int:
     for queue in want.queues:
         for (lane,) in tx.rows("select cast(lane as blob) from lane where queue = ?", (queue,)):
             seqs |= {seq for (seq,) in tx.rows(sql("foremost"), (queue, lane, max(1, want.limit)))}
-    return sum(_bury(tx, seq) for seq in sorted(seqs))
+    return sum(_bury(tx, seq) for seq in sorted(seqs)) + _remove(tx)
+
+
+def _remove(tx: Transaction) -> int:
+    """Rows of queues and lanes under names that no message of ours can have are removed; how many."""
+    odd = 0
+    for table, columns in (("queue", ("name",)), ("lane", ("queue", "lane"))):
+        found = tx.rows(f"select {', '.join(f'cast({name} as blob)' for name in columns)} from {table}")  # noqa: S608
+        for names in [names for names in found if not all(map(_decodes, names))]:
+            where = " and ".join(f"{name} = cast(? as text)" for name in columns)
+            tx.db.execute(f"delete from {table} where {where}", names)  # noqa: S608
+            target = ", ".join(map(rows.text, names))
+            noted(tx, "forebay", "remove", f"{table} {target}", "its name is no UTF-8: none of ours wrote this row")
+            odd += 1
+    return odd
 
 
 def _bury(tx: Transaction, seq: int) -> bool:
-    state, fence, attempt, headers, *texts = tx.rows(sql("raw"), (seq,))[0]
+    state, fence, attempt, headers, *texts, home = tx.rows(sql("raw"), (seq,))[0]
     named = dict(zip(_TEXTS, texts, strict=True))
-    why = [f"its {name} is no UTF-8" for name, blob in named.items() if not _decodes(blob)]
+    why = [f"its {name} is no UTF-8" for name, blob in {**named, "home": home}.items() if not _decodes(blob)]
     if not _is_headers(headers):
         headers, why = None, [*why, "its headers are no map of texts"]
     if max(fence, attempt) > _MOST:

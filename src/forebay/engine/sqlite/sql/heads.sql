@@ -1,6 +1,6 @@
 -- the first message of each of the lanes ?3 of a queue
 with asked (lane) as (select cast(value as text) from carray(?3))
-select message.seq, message.lane, message.task, message.key, coalesce(message.home, message.lane), coalesce(message.cost, 1.0)
+select message.seq, message.lane, message.task, message.key, coalesce(message.home, message.lane), iif(message.cost between 0.0 and 1e9, message.cost, 1.0)
 from asked cross join message on message.seq = (
     select seq from (
         select seq, priority from (
