@@ -1,4 +1,4 @@
-"""What somebody else wrote into the tables of lanes, meters and gates, or took from under them: it stops nobody else."""
+"""What somebody else wrote into the tables of lanes, meters and gates, or took out of them: it stops nobody else."""
 
 import apsw
 import pytest
