@@ -16,7 +16,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
         headers: MessagePack of a map of texts, b"" for none; failure: MessagePack of the newest `Failure`, likewise.
         lane: the one that it was put into; meters, cost: see `Message`.
         scheduled: it waits for its time. due: that time; else since when it is ready, None for since its acceptance.
-        first: nobody of its key passes it while it waits for its time.
+        first: it has started in an ordered queue, and nobody of its key passes it while it waits again.
         unknown: since when no worker knew its task.
         cause: why it waits, or why it is dead.
         progress: MessagePack, b"" for none.
