@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 
 import psycopg
 import pytest
@@ -199,6 +200,8 @@ def test_a_connection_that_cannot_take_it_is_refused_with_what_to_do(app, url):
         db.rollback()
         db.execute("set transaction read only")
         refused(app, db, "only reads .*: use one that writes")
+    with postgres.connect(options="-c standard_conforming_strings=off") as db:
+        refused(app, db, "standard_conforming_strings is off on this connection: turn it on")
     with postgres.connect(autocommit=True) as db:
         refused(app, db, r"commits each statement by itself: enqueue within `with connection\.transaction\(\):`")
         db.execute("begin")
@@ -216,8 +219,11 @@ def test_what_a_library_says_about_its_transaction_is_heard(app, url):
 
     alone = sa.create_engine(lenders.named(url, "psycopg"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with alone.connect() as db:
-        refused(app, db, "commits each statement by itself")
+        refused(app, db, 'commits each statement by itself: leave isolation_level="AUTOCOMMIT" out')
     refused(app, db, "this connection is closed")
+    raw = sa.create_engine(lenders.named(url, "psycopg"), poolclass=sa.NullPool).raw_connection()
+    app.send.enqueue("a", in_transaction=raw)
+    raw.close()
     refused(app, alone, r"not sqlalchemy\.engine\.base\.Engine")
     with sa.create_engine("sqlite://").connect() as db:
         refused(app, db, "this one is to a database of sqlite")
@@ -297,6 +303,28 @@ def test_a_duplicate_in_a_long_transaction_holds_up_nobody_who_runs_the_first(ap
         assert app.send.using(unique="u").enqueue("b", in_transaction=db).id == first.id
         assert [ended.value for ended in drain(app)] == ["a"]
     assert first.status() == "done"
+
+
+def test_a_key_that_a_long_transaction_holds_holds_up_nobody_but_its_own(app):
+    done = threading.Event()
+
+    def same_key(answers):
+        answers.append(app.send.using(unique="u").enqueue("b"))
+        done.set()
+
+    answers = []
+    with postgres.connect() as db:
+        first = app.send.using(unique="u").enqueue("a", in_transaction=db)
+        other = threading.Thread(target=same_key, args=(answers,))
+        other.start()
+        until(waits_for_a_key, "a wait for the key")
+        began = time.monotonic()
+        for number in range(5):
+            app.send.enqueue(str(number))
+        assert time.monotonic() - began < 5
+        assert not done.is_set()
+    other.join()
+    assert (answers[0].duplicate, answers[0].id) == (True, first.id)
 
 
 def test_workers_are_woken_by_the_commit(app):

@@ -1,17 +1,20 @@
 """The PostgreSQL engine: the contract's verbs over one `Database`; each role of the store has a file of its own."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from forebay.config import Settings
 from forebay.engine.capabilities import HOUSE
 from forebay.engine.contract import Beat, Depth, Fate, Leased, Receipt, Recovered, Want
 from forebay.engine.nometers import NoMeters
+from forebay.engine.patience import DEADLINE
 from forebay.engine.postgres import publishing
 from forebay.engine.postgres.audits import Audits
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.deadletters import DeadLetters
 from forebay.engine.postgres.depth import depths
+from forebay.engine.postgres.errors import held
 from forebay.engine.postgres.gates import Gates
 from forebay.engine.postgres.inspecting import Inspecting, fold, ripen
 from forebay.engine.postgres.leasing import Call, Leasing
@@ -29,10 +32,22 @@ from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import Declared, QueueSpec
 
+T = TypeVar("T")
 #: Seconds that a look for strays may take, and how much longer than it took beyond that the next one waits.
 QUICK, RARE = 0.05, 50.0
 #: Publishes after which what has moved is added up, if nobody else does.
 FOLD = 5_000
+
+
+async def _patiently(submit: Callable[[], Awaitable[T]]) -> T:
+    """What somebody's open transaction holds up: again and again, with others in between, until it has taken long."""
+    give_up = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return await submit()
+        except EngineError as error:
+            if not held(error) or time.monotonic() > give_up:
+                raise
 
 
 class Verbs:
@@ -56,7 +71,9 @@ class Verbs:
 
     async def declare(self, queues: Sequence[QueueSpec]) -> list[Declared]:
         """See `Engine.declare`."""
-        return await self._db.publisher.submit(publishing.declare, list(queues)) if queues else []
+        if not queues:
+            return []
+        return await _patiently(lambda: self._db.publisher.submit(publishing.declare, list(queues)))
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""
@@ -78,7 +95,8 @@ class Verbs:
         return receipts
 
     async def _publish(self, messages: list[Message]) -> list[Receipt]:
-        receipts = await self._db.publisher.submit_to_crowd(self._publishing.publish_all, messages)
+        publish = self._publishing.publish_all
+        receipts = await _patiently(lambda: self._db.publisher.submit_to_crowd(publish, messages))
         self._published += 1
         if self._published % FOLD == 0:  # where no worker tidies; nobody waits for it
             self._db.worker.submit(fold)

@@ -18,7 +18,7 @@ _AWAY = (
     pg.IdleInTransactionSessionTimeout, pg.IdleSessionTimeout, pg.DatabaseDropped,
 )  # fmt: skip
 #: The transaction was in somebody's way; nothing of it happened.
-_ASIDE = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
+_ASIDE = (pg.DeadlockDetected, pg.SerializationFailure)
 #: A pooler gave the statement to a server that does not know it, or knows another one by that name.
 _UNPREPARED = (pg.InvalidSqlStatementName, pg.DuplicatePreparedStatement)
 #: Nothing gets better by itself: who connects is not let in.
@@ -26,6 +26,10 @@ _REFUSED = (
     pg.InvalidPassword, pg.InvalidAuthorizationSpecification, pg.InvalidCatalogName, pg.InsufficientPrivilege,
 )  # fmt: skip
 _MISSING = (pg.UndefinedTable, pg.UndefinedFunction, pg.UndefinedColumn, pg.InvalidSchemaName, pg.UndefinedObject)
+_HELD = (
+    ": another transaction, which stays open, has written what this needs: a unique key, an id, a message; let it end "
+    "first, or enqueue within it (in_transaction=connection)"
+)
 _NO_ROOM = (pg.DiskFull, pg.OutOfMemory, pg.ConfigurationLimitExceeded)
 
 
@@ -41,6 +45,11 @@ def away(error: BaseException) -> bool:
 def aside(error: BaseException) -> bool:
     """Whether the same again may well succeed."""
     return isinstance(error, _ASIDE)
+
+
+def held(error: BaseException) -> bool:
+    """Whether one of ours says that somebody's open transaction was in the way; nothing of it happened."""
+    return isinstance(error.__cause__, pg.LockNotAvailable)
 
 
 def unprepared(error: BaseException) -> bool:
@@ -98,7 +107,7 @@ def lent(error: BaseException, shown: str) -> BaseException:
         ours: ForebayError = ConfigError("in_transaction=: the transaction on this connection has failed: roll it back")
     elif isinstance(error, pg.ReadOnlySqlTransaction):
         ours = ConfigError(f"in_transaction=: this connection only reads ({said(error)}): use one that writes")
-    elif aside(error):
+    elif isinstance(error, (*_ASIDE, pg.LockNotAvailable)):
         ours = EngineError(
             f"{shown}: this transaction and another one are in each other's way ({said(error)}): roll it back, and "
             "begin it again"
@@ -121,4 +130,4 @@ def _translated(error: Exception, shown: str) -> ForebayError:
         return ConfigError(f"{shown} cannot store this: {text}: texts must be Unicode without NUL characters")
     if away(error):
         return unreachable(shown, error)
-    return EngineError(f"{shown}: {text}")
+    return EngineError(f"{shown}: {text}{_HELD if isinstance(error, pg.LockNotAvailable) else ''}")

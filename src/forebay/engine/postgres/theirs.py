@@ -17,12 +17,9 @@ _TAKES = (
     "in_transaction= takes a connection to the PostgreSQL database of the queue: of psycopg, asyncpg, psycopg2, "
     "SQLAlchemy (a Connection or a Session, asynchronous ones too) or Django"
 )
-_BEGIN = {
-    "psycopg": "enqueue within `with connection.transaction():`",
-    "psycopg, asynchronous": "enqueue within `async with connection.transaction():`",
-    "asyncpg": "enqueue within `async with connection.transaction():`",
-    "psycopg2": "enqueue within `with connection:`, and leave its autocommit off",
-}
+_BEGIN_ASYNC = "enqueue within `async with connection.transaction():`"
+_BEGIN_PSYCOPG2 = "enqueue within `with connection:`, and leave its autocommit off"
+_BEGIN_ALCHEMY = 'leave isolation_level="AUTOCOMMIT" out'
 _NONE_OPEN = "in_transaction=: no transaction is open on this connection, which commits each statement by itself"
 _FAILED = "in_transaction=: the transaction on this connection has failed: roll it back, and begin it again"
 _CLOSED = "in_transaction=: this connection is closed: enqueue before the commit"
@@ -44,14 +41,17 @@ async def borrow(connection: Any) -> Borrowed:
     elif names & _SESSIONS:
         connection = _given(connection.connection)
     names = _names(connection)
+    begin = _BEGIN_ALCHEMY if any(name.startswith("sqlalchemy.") for name in names) else ""
     if "sqlalchemy.AsyncConnection" in names:
         _refuse_plain_call()
         connection = await _of_async_sqlalchemy(connection)
     elif "sqlalchemy.Connection" in names:
         connection = _of_sqlalchemy(connection)
+    elif "sqlalchemy.PoolProxiedConnection" in names:
+        connection = connection.driver_connection
     elif names & _DJANGO:
         connection = _of_django(connection)
-    return _of_driver(connection, _names(connection))
+    return _of_driver(connection, _names(connection), begin)
 
 
 def _names(thing: object) -> set[str]:
@@ -124,20 +124,20 @@ def _of_django(connection: Any) -> Any:
 # --- drivers ---
 
 
-def _of_driver(driver: Any, names: set[str]) -> Borrowed:
+def _of_driver(driver: Any, names: set[str], begin: str) -> Borrowed:
     if "psycopg.AsyncConnection" in names:
         _refuse_plain_call()
-        _check_psycopg(driver, "psycopg, asynchronous")
+        _check_psycopg(driver, begin or _BEGIN_ASYNC)
         return OfAsyncPsycopg(driver)
     if "psycopg.Connection" in names:
-        _check_psycopg(driver, "psycopg")
+        _check_psycopg(driver, begin or "enqueue within `with connection.transaction():`")
         return OfPsycopg(driver)
     if names & {"asyncpg.Connection", "asyncpg.PoolConnectionProxy"}:
         _refuse_plain_call()
-        _check_asyncpg(driver)
+        _check_asyncpg(driver, begin or _BEGIN_ASYNC)
         return OfAsyncpg(driver)
     if "psycopg2.connection" in names:
-        _check_status(driver, driver.info.transaction_status, "psycopg2")
+        _check_status(driver, driver.info.transaction_status, begin or _BEGIN_PSYCOPG2)
         return OfPsycopg2(driver)
     raise ConfigError(f"{_TAKES}, not {_kind(driver)}; docs: how-to/transactions")
 
@@ -154,13 +154,15 @@ def _refuse_plain_call() -> None:
         )
 
 
-def _check_psycopg(driver: Any, kind: str) -> None:
+def _check_psycopg(driver: Any, begin: str) -> None:
     if not driver.closed and driver.pgconn.pipeline_status != PipelineStatus.OFF:
         raise ConfigError("in_transaction=: this connection is in pipeline mode: enqueue before it, or after it")
-    _check_status(driver, driver.info.transaction_status, kind)
+    _check_status(driver, driver.info.transaction_status, begin)
+    if driver.info.parameter_status("standard_conforming_strings") == "off":  # psycopg would send arrays of bytes amiss
+        raise ConfigError("in_transaction=: standard_conforming_strings is off on this connection: turn it on")
 
 
-def _check_status(driver: Any, status: int, kind: str) -> None:
+def _check_status(driver: Any, status: int, begin: str) -> None:
     if driver.closed or status == TransactionStatus.UNKNOWN:
         raise ConfigError(_CLOSED)
     if status == TransactionStatus.INERROR:
@@ -170,11 +172,11 @@ def _check_status(driver: Any, status: int, kind: str) -> None:
             "in_transaction=: this connection is busy with something else (another thread? a COPY?): one at a time"
         )
     if status == TransactionStatus.IDLE and driver.autocommit:
-        raise ConfigError(f"{_NONE_OPEN}: {_BEGIN[kind]}")
+        raise ConfigError(f"{_NONE_OPEN}: {begin}")
 
 
-def _check_asyncpg(driver: Any) -> None:
+def _check_asyncpg(driver: Any, begin: str) -> None:
     if driver.is_closed():
         raise ConfigError(_CLOSED)
     if not driver.is_in_transaction():
-        raise ConfigError(f"{_NONE_OPEN}: {_BEGIN['asyncpg']}")
+        raise ConfigError(f"{_NONE_OPEN}: {begin}")

@@ -22,11 +22,14 @@ Row = tuple[Any, ...]
 #: disk if that is asked for, whatever is usual on this server, and need not if it is not.
 _WRITING = """
 set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off;
-set plan_cache_mode = force_generic_plan;
+set plan_cache_mode = force_generic_plan; set lock_timeout = '{}';
 select set_config('synchronous_commit', case
     when not {} then 'off' when current_setting('synchronous_commit') = 'off' then 'on'
     else current_setting('synchronous_commit') end, false)
 """
+#: How long a writing connection waits for a transaction of somebody else, and holds up whoever comes after: those who
+#: publish come back for it.
+LOCKS = {"publisher": "100ms", "worker": "2s"}
 #: Executions after which a statement is prepared.
 PREPARE = 2
 
@@ -68,7 +71,7 @@ class Wire:
         self._db.until = until
         try:
             if durability and self._direct():
-                self.script(_WRITING.format(durability == "full"))
+                self.script(_WRITING.format(LOCKS[purpose], durability == "full"))
         except BaseException:  # whoever tries again makes another
             self._db.close()
             raise
