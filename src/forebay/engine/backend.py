@@ -106,7 +106,7 @@ class Transacts(Protocol):
         transaction is as it was before, and may be committed without the messages. The engine need not be open.
 
         Args:
-            queues: declared on the way, as far as the messages are for them.
+            queues: what the app has declared and the engine may not know yet: made known on the way.
 
         Raises:
             ConfigError: the connection leads elsewhere, or no transaction is open on it.

@@ -29,6 +29,7 @@ from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
 
+R = TypeVar("R")
 T = TypeVar("T")
 #: Levels of isolation at which a statement sees what is there when it begins.
 _PRESENT = ("read committed", "read uncommitted")
@@ -39,7 +40,7 @@ class Transacting:
 
     def __init__(self, database: Database, publishing: Publishing, settling: Settling) -> None:
         self._db, self._publishing, self._settling = database, publishing, settling
-        self._place = ""
+        self._place, self._declared = "", tuple[QueueSpec, ...]()
         self._ours: weakref.WeakSet[Any] = weakref.WeakSet()
 
     async def owns(self, connection: Any) -> bool:
@@ -55,19 +56,15 @@ class Transacting:
         self, connection: Any, messages: Sequence[Message], queues: Sequence[QueueSpec] = ()
     ) -> list[Receipt]:
         """See `Transacts.publish_in`."""
-        wanted = {message.queue for message in messages}
-        specs = [spec for spec in queues if spec.name in wanted]
 
         def publish(tx: Tx) -> list[Receipt]:
-            if specs:
-                declare(tx, specs)
             receipts = self._publishing.publish(tx, messages)
             isolation = self._ring(tx)
             if isolation not in _PRESENT:
                 self._check_past(tx, messages, isolation)
             return receipts
 
-        return await self._within(connection, publish)
+        return await self._within(connection, publish, tuple(queues))
 
     async def complete_in(self, connection: Any, worker: str, settlement: Settlement) -> bool:
         """See `Transacts.complete_in`."""
@@ -105,16 +102,19 @@ class Transacting:
 
     # --- on their connection ---
 
-    async def _within(self, connection: Any, act: Callable[[Tx], T]) -> T:
+    async def _within(self, connection: Any, act: Callable[[Tx], T], queues: tuple[QueueSpec, ...] = ()) -> T:
         """Carry out `act` in the transaction that is open there: whole, or the transaction is as it was."""
         lent = await theirs.borrow(connection)
         try:
-            return await lent.within(lambda: self._carry_out(lent, act))
+            return await lent.within(lambda: self._carry_out(lent, act, queues))
         except Exception as error:
             raise self._told(error) from error
 
-    def _carry_out(self, lent: Borrowed, act: Callable[[Tx], T]) -> T:
+    def _carry_out(self, lent: Borrowed, act: Callable[[Tx], T], queues: tuple[QueueSpec, ...]) -> T:
         self._check_place(lent)
+        if queues and queues != self._declared:
+            self._aside(lambda wire: self._declare(wire, queues))
+            self._declared = queues
         lent.rows("savepoint forebay")
         try:
             tx = Tx(lent, self._db.sql, self._db.now(), again=False, alone=False)
@@ -152,13 +152,23 @@ class Transacting:
     def _look(self) -> str:
         """Where our messages are, in words of the server."""
 
-        def look(wire: Wire, _: bool) -> str:
+        def look(wire: Wire) -> str:
             schema.check(wire, self._db.address, migrate=self._db.settings.migrate)
             return str(wire.rows(self._db.sql["place"], (self._schema,))[0][0])
 
+        return self._aside(look)
+
+    def _declare(self, wire: Wire, queues: tuple[QueueSpec, ...]) -> None:
+        """In a transaction of our own: in the caller's it would hold up whoever declares them, until that ends."""
+        tx = Tx(wire, self._db.sql, self._db.now(), again=False, alone=False)
+        declare(tx, queues)
+        tx.finish()
+
+    def _aside(self, act: Callable[[Wire], R]) -> R:
+        """On a connection of our own, for a moment."""
         link = Link(self._db.address, "check")
         try:
-            return link.run(look, OPENING)
+            return link.run(lambda wire, _: act(wire), OPENING)
         finally:
             link.close()
 
