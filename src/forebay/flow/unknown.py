@@ -10,6 +10,8 @@ import math
 LEAST, MOST = 1.0, 60.0
 #: Such messages that one worker takes up each second; the more there are, the later they come back.
 RATE = 250.0
+#: Of the time of a queue that gives them out one by one, for it has limits: the part that they may take.
+SHARE = 1 / 8
 #: Seconds between two bunches at the most, and of work ahead below which there is no need for them.
 BUNCH, _FEW = 16.0, 1.0
 

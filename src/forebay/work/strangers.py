@@ -1,7 +1,9 @@
 """Messages that nobody here can run, because their task is not registered, or their queue has no consumer."""
 
+import math
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 
 from forebay.flow import unknown
@@ -10,6 +12,8 @@ from forebay.model.outcome import NOT_KNOWN, UNKNOWN_TASK, DeadLetter, Outcome, 
 
 #: Characters of a foreign name that are repeated.
 _NAME = 200
+#: Hand-backs of a queue in a row that tell how fast it gives out such messages.
+_SAMPLE = 50
 
 
 class Strangers:
@@ -22,7 +26,7 @@ class Strangers:
 
     def __init__(self, patience: float, now: Callable[[], float]) -> None:
         self._patience, self._now = patience, now
-        self._taken_up = 0.0  # when all that were handed back are taken up again, at our rate
+        self._paces: dict[str, _Pace] = {}
 
     def fate(self, delivery: Delivery) -> Outcome:
         """What becomes of one."""
@@ -30,10 +34,30 @@ class Strangers:
         waited = 0.0 if since is None else max(0.0, self._now() - since)
         if waited >= self._patience:
             return DeadLetter(_cause(delivery))
-        now = time.monotonic()
-        self._taken_up = max(self._taken_up, now) + 1 / unknown.RATE
-        delay = unknown.pause(waited, self._taken_up - now, random.random(), self._now())
+        ahead = self._paces.setdefault(delivery.queue, _Pace()).ahead(time.monotonic())
+        delay = unknown.pause(waited, ahead, random.random(), self._now())
         return Release(min(delay, self._patience - waited), reason(delivery), unknown=True)
+
+
+class _Pace:
+    """How fast a queue gives out messages that nobody here knows, and what has been handed back already.
+
+    One with a rate or slots gives them out one by one. They may not take all of its time: others stand behind them.
+    """
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=_SAMPLE)
+        self._fastest = math.inf  # a second, as far as is known
+        self._taken_up = 0.0  # when all that were handed back are taken up again, at our rate
+
+    def ahead(self, now: float) -> float:
+        """One more is handed back: seconds until all are taken up again."""
+        self._times.append(now)
+        if len(self._times) == _SAMPLE:
+            rate = (_SAMPLE - 1) / max(now - self._times[0], 1e-6)
+            self._fastest = rate if math.isinf(self._fastest) else max(self._fastest, rate)
+        self._taken_up = max(self._taken_up, now) + 1 / min(unknown.RATE, unknown.SHARE * self._fastest)
+        return self._taken_up - now
 
 
 def reason(delivery: Delivery) -> str:
