@@ -1,4 +1,4 @@
-"""How long messages wait that nobody knows: they take up little of what a worker can do, and of what a queue gives out."""
+"""How long messages wait that nobody knows: they take up little of a worker, and of what a queue gives out."""
 
 import pytest
 
