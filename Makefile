@@ -70,8 +70,8 @@ bench: $(BENCH) ## benchmarks, peers side by side; ARGS goes to them
 against: $(BENCH) ## benchmarks of this checkout and of another commit, interleaved: make against REV=main ARGS='noop latency'
 	@$(BIN)/python -m benchmarks.against $(or $(REV),HEAD~1) $(ARGS)
 
-faults: $(WORK) ## break things, and print what that cost; SEEDS=2000 power losses, ROUNDS=3 of every row
-	@$(BIN)/python -m forebay.testing.faults --seeds $(or $(SEEDS),200) --rounds $(or $(ROUNDS),1) $(ARGS)
+faults: $(WORK) ## break things, and print what that cost; ENGINE=postgres|redis, SEEDS=2000 power losses, ROUNDS=3 of every row
+	@$(BIN)/python -m forebay.testing.faults --engine $(or $(ENGINE),sqlite) --seeds $(or $(SEEDS),200) --rounds $(or $(ROUNDS),1) $(ARGS)
 
 clean: ## remove .venv and all that was built
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -220,3 +220,14 @@ def test_no_password_is_told(proxy, monkeypatch):
         drive(engine.open())
     texts = [str(caught.value), repr(caught.value.__cause__), str(caught.value.__cause__), repr(engine._db.address)]
     assert not [text for text in texts if "s3cret" in text]
+
+
+def test_an_ack_whose_answer_is_lost_until_the_lease_is_over_is_true(engine, proxy):
+    """Its worker held the lease when it settled; that it has none when it asks again changes nothing."""
+    publish(engine, "a", "b")
+    a, b = lease(engine)
+    proxy.mode = "mute"
+    threading.Timer(0.5, lambda: (postgres.run("update forebay.worker set until = 0"), proxy.cut())).start()
+    threading.Timer(0.6, lambda: setattr(proxy, "mode", "pass")).start()
+    assert settle(engine, Ack(), a) == [True]
+    assert settle(engine, Ack(), b) == [False], "this one it never settled"

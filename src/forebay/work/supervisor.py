@@ -19,7 +19,6 @@ import msgspec
 from forebay.config import Settings, WorkerOptions
 from forebay.engine.backend import Whole
 from forebay.engine.contract import Beat
-from forebay.engine.registry import build
 from forebay.engine.waiting import call_in
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, SchemaTooNew, text_of
@@ -33,6 +32,7 @@ from forebay.work.link import Broken, Hello, Leaving, Stuck
 from forebay.work.log import configure_logging
 from forebay.work.lookout import Limits, Lookout
 from forebay.work.offspring import Offspring, bear
+from forebay.work.opening import opened
 from forebay.work.parts import watch_threads
 from forebay.work.stacks import dump_on_quit
 from forebay.work.tidings import Tidings
@@ -62,6 +62,7 @@ class Supervisor:
         self._lives: set[asyncio.Task[None]] = set()
         self._settings = Settings()
         self._backend: Whole | None = None
+        self._reached = False  # whether a child has had the engine open: then its address is right
         self._keeper: Keeper | None = None
         self._opening = asyncio.Lock()
         self._services: list[asyncio.Task[None]] = []
@@ -217,7 +218,7 @@ class Supervisor:
 
     def _hopeless(self, child: Offspring) -> ForebayError | None:
         """Why the next child would not get any further, if so: none ever did, and this one was not killed."""
-        if self._backend is not None:
+        if self._backend is not None or self._reached:
             return None
         if child.broken is not None:
             return (EngineUnreachable if child.broken.unreachable else ConfigError)(child.broken.text)
@@ -236,10 +237,12 @@ class Supervisor:
             await self._rest(pause)
         return min(max(_PAUSE, pause * 2), _COSTLY if child.cost else _LONGEST)
 
-    async def _rest(self, pause: float) -> None:
+    async def _rest(self, pause: float) -> bool:
+        """Wait; whether it is time to stop."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._stopping.wait()
+        return self._stopping.is_set()
 
     async def _start(self) -> Offspring | None:
         """A new child; None if the host has no room for one now."""
@@ -288,6 +291,7 @@ class Supervisor:
 
     async def _welcome(self, child: Offspring, hello: Hello) -> None:
         """Open the engine that the first child named, and start to keep."""
+        self._reached = True
         async with self._opening:
             if self._backend is None and self._failure is None:
                 _logger.info("%s", sayings.banner(self._options, hello.settings.url, hello.beat.queues, hello.tasks))
@@ -309,10 +313,11 @@ class Supervisor:
     async def _open(self, settings: Settings) -> None:
         clock = SystemClock()
         try:
-            backend = build(settings, clock)
-            await backend.open()
+            backend = await opened(settings, clock, self._rest)
         except ForebayError as error:
             self._fail(error)
+            return
+        if backend is None:
             return
         parts = (backend, backend, clock)
         keeper = self._keeper = Keeper(

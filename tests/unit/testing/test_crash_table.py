@@ -1,5 +1,6 @@
 """The crash table as text, for a person and for a page."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,20 @@ def test_a_page_without_the_marks_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match="lacks the marks"):
         table.write(page, [result()])
     assert page.read_text() == "nothing here"
+
+
+def test_rows_and_notes_of_what_was_not_played_stay(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"{table.BEGIN}\n{table.END}\n")
+    other = dataclasses.replace(result("T6", 2), engine="redis", notes=("killed twice",))
+    table.write(page, [result("T10", 1), result("T1", 1)])
+    table.write(page, [other])
+    table.write(page, [result("T1", 3)])
+    text = page.read_text()
+    rows = [row.split(" | ") for row in text.splitlines() if row.startswith("| T")]
+    assert [(row[0][2:], row[2]) for row in rows] == [("T1", "sqlite"), ("T10", "sqlite"), ("T6", "redis")]
+    assert [line[:24] for line in text.splitlines() if line.startswith("- ")] == [
+        "- **redis**: seeds 2 to ",
+        "- **sqlite**: seeds 3 to",
+    ]
+    assert "T6: killed twice." in text

@@ -247,3 +247,12 @@ def test_a_kept_history_can_be_judged_by_the_command(tmp_path):
     nothing = command(tmp_path / "elsewhere")
     assert nothing.returncode == 2
     assert "name one folder" in nothing.stderr
+
+
+def test_what_a_killed_server_may_take_back_is_declared_and_what_came_before_is_lost():
+    tale = Tale().publish("old").publish("new").tell(events.Fault, name="SIGKILL", detail="the server")
+    tale.census(old="", new="")
+    assert [v.id for v in check(tale.told, Rules()).violations] == ["old", "new"]
+    verdict = check(tale.told, Rules(window=2.0))
+    assert [(v.kind, v.id) for v in verdict.violations] == [(Kind.LOST, "old")]
+    assert verdict.declared == 1

@@ -7,6 +7,7 @@ from forebay.engine.postgres import rows
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
 from forebay.model import lifecycle
+from forebay.model.delivery import Delivery
 from forebay.model.gate import THROTTLE
 from forebay.model.lifecycle import Move, State
 from forebay.model.outcome import Ack, Outcome, Park, Settlement
@@ -49,6 +50,8 @@ class Settling:
         verdicts: list[bool] = []
         if tx.again and holds:  # nobody but this worker settles what it holds while it holds it: it did, before
             done.update(one.delivery.receipt for one in (*acks, *others))
+        elif tx.again:  # its lease ran out in between; what it ended before that has ended
+            done.update(_settled_before(tx, worker, [one.delivery for one in (*acks, *others)]))
         left = {id(one) for one in (*acks, *others) if one.delivery.receipt in done}
         for one in settlements:
             verdicts.append(id(one) in left)
@@ -133,6 +136,12 @@ class Settling:
             if ruling.state is State.DEAD:
                 tx.count(stands.place, "died")
             tx.ended.append(stands.id)
+
+
+def _settled_before(tx: Tx, worker: str, leases: Sequence[Delivery]) -> list[int]:
+    """Of these leases, those under which this worker ended their message, by an attempt that nobody heard of."""
+    columns = zip(*((one.receipt, one.id, one.fence, one.lost) for one in leases), strict=True)
+    return [seq for (seq,) in tx.rows("settled_before", worker, *map(list, columns))]
 
 
 def _mixed(settlements: Sequence[Settlement]) -> bool:

@@ -23,6 +23,8 @@ from forebay.testing.faults.run import Result, run
 def main(*, seeds: int, rounds: int, start: int | None, only: tuple[str, ...], engine: str, write: Path | None) -> None:
     """Break things, watch, judge: the crash table."""
     chosen = [one for one in SCENARIOS if one.id in only or (not only and one.whole)]
+    others = [one.id for one in chosen if one.engines and engine not in one.engines]
+    chosen = [one for one in chosen if one.id not in others]
     if unknown := set(only) - {one.id for one in SCENARIOS}:
         raise click.UsageError(f"no row {', '.join(sorted(unknown))}: there are {', '.join(s.id for s in SCENARIOS)}")
     first = secrets.randbelow(1_000_000_000) if start is None else start
@@ -32,14 +34,14 @@ def main(*, seeds: int, rounds: int, start: int | None, only: tuple[str, ...], e
     results = list[Result]()
     for seed in range(first, first + rounds):
         for scenario in chosen:
-            if scenario.engines and engine not in scenario.engines:
-                continue
             place = folder / f"{scenario.id}-{seed}"
             result = run(scenario, (engine, ENGINES[engine]), seed, place, many=seeds)
             results.append(result)
             click.echo(table.line(result))
             if not result.passed:
                 click.echo(result.report)
+    if others:
+        click.echo(f"not on {engine}, for they strike what it does not have: {', '.join(others)}")
     if not any(folder.iterdir()):
         folder.rmdir()
     if write is not None:

@@ -15,21 +15,26 @@ from forebay.testing.faults import (
     interrupting,
     killing,
     on_sqlite,
+    outages,
     striking,
+    ways,
 )
+from forebay.testing.faults.ground import MakePlace, Place
 from forebay.testing.faults.run import Scenario
-from forebay.testing.faults.stage import MakeUrl
+from forebay.testing.faults.servers import EverySecond, Postgres, Redis
 from forebay.testing.history import Rules
 
+_SERVERS, _REDIS = frozenset({"postgres", "redis"}), frozenset({"redis"})
+_UNSYNCED = Rules(window=EverySecond.window)
 _FIFO = Rules(fifo=frozenset({"work"}))
 
 
-def sqlite(folder: Path) -> str:
+def sqlite(folder: Path) -> Place:
     """A SQLite file in a folder."""
-    return f"sqlite:///{folder.absolute()}/queue.db"
+    return Place(f"sqlite:///{folder.absolute()}/queue.db")
 
 
-ENGINES: Mapping[str, MakeUrl] = {"sqlite": sqlite}
+ENGINES: Mapping[str, MakePlace] = {"sqlite": sqlite, "postgres": Postgres, "redis": Redis}
 
 SCENARIOS = (
     Scenario("T1", "workers killed in mid-task", killing.workers),
@@ -38,6 +43,19 @@ SCENARIOS = (
     Scenario("T4", "frozen past the lease, and back", freezing.stopped),
     Scenario("T5", "C code holds the interpreter", freezing.interpreter_held),
     Scenario("T5b", "timeouts strike tasks that enqueue", striking.timeouts),
+    Scenario("T6", "the server killed with -9", outages.killed, _SERVERS, smoke=False),
+    Scenario("T6s", "the server killed, short", outages.killed_twice, _SERVERS, whole=False),
+    Scenario("T6e", "killed, syncs once a second", outages.killed_unsynced, _REDIS, _UNSYNCED, smoke=False),
+    Scenario("T6r", "the server restarted", outages.restarted, _SERVERS, smoke=False),
+    Scenario("T6f", "the server frozen", outages.frozen, _SERVERS, smoke=False),
+    Scenario("T7", "connections torn", ways.torn, _SERVERS, smoke=False),
+    Scenario("T7s", "connections torn, short", ways.torn_twice, _SERVERS, whole=False),
+    Scenario("T7m", "answers swallowed", ways.unanswered, _SERVERS, smoke=False),
+    Scenario("T7r", "connections refused", ways.refused, _SERVERS, smoke=False),
+    Scenario("T7h", "half-open connections", ways.half_open, _SERVERS, smoke=False),
+    Scenario("T7d", "100 ms late each way", ways.late, _SERVERS, smoke=False),
+    Scenario("T7b", "byte by byte", ways.byte_by_byte, _SERVERS, smoke=False),
+    Scenario("T8", "one fleet cut off, others not", ways.one_way, _SERVERS, smoke=False),
     Scenario("T9", "disk full", disk.full),
     Scenario("T9b", "size limit reached", disk.soft_limit),
     *on_sqlite.SCENARIOS,

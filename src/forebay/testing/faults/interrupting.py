@@ -2,8 +2,9 @@
 
 import sys
 
+from forebay.testing.faults.ground import NotHere
 from forebay.testing.faults.procs import Proc, strike
-from forebay.testing.faults.trial import Broken, NotHere, Trial
+from forebay.testing.faults.trial import Broken, Trial
 
 #: Below every descriptor that a process may want to open next.
 _NONE_LEFT = 3
@@ -32,7 +33,7 @@ def few_cancelled(trial: Trial) -> None:
 def _beside_a_fleet(trial: Trial, program: str, count: int) -> None:
     trial.fleet(concurrency=8)
     messages = trial.messages("work", count)
-    trial.expect(messages)
+    trial.expect([one.id for one in messages])
     first = int(messages[0].id[16:], 16)
     trial.fault(program, f"messages {first} to {first + count - 1}")
     caller = trial.start(["-m", f"forebay.testing.faults.{program}", str(trial.seed), str(first), str(count)])

@@ -118,7 +118,7 @@ def _visited(trial: Trial, sorts: Sequence[str], *, copies: bool = False) -> Non
         if lost := _published(trial) - _there(trial):
             raise Broken(f"{len(lost)} accepted messages are gone after {sort}")
     there = _there(trial)
-    trial.expect([one for one in trial.messages("work", 1_000 * len(sorts)) if one.id in there])
+    trial.expect([one.id for one in trial.messages("work", 1_000 * len(sorts)) if one.id in there])
     _works_off(trial)
 
 
@@ -166,7 +166,7 @@ def _log_lost(trial: Trial, tries: int) -> None:
 
 def _lose_log(trial: Trial, first: int, end: signal.Signals) -> None:
     producer = trial.start(["-m", "forebay.testing.faults.produce", str(trial.seed), str(first), str(_SOME)])
-    trial.expect(trial.messages("work", _SOME))
+    trial.expect([one.id for one in trial.messages("work", _SOME)])
     trial.until(f"{_SOME} more are published", lambda: len(trial.events(events.Published)) == first + _SOME)
     file, log, copy = _file(trial), Path(f"{_file(trial)}-wal"), trial.folder / "copy"
     shutil.copy(log, copy)  # nobody writes now
@@ -219,7 +219,7 @@ def _damaged(trial: Trial, change: Callable[[bytes], bytes]) -> None:
 def _crash(trial: Trial) -> None:
     """A producer dies with its last commits in the log only."""
     producer = trial.start(["-m", "forebay.testing.faults.produce", str(trial.seed), "0", "200"])
-    trial.expect(trial.messages("work", 200))
+    trial.expect([one.id for one in trial.messages("work", 200)])
     trial.until("200 are published", lambda: len(trial.events(events.Published)) == 200)
     producer.kill()
 

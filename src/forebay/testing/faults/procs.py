@@ -40,10 +40,7 @@ class Proc:
 
     def family(self) -> list[int]:
         """It and everything that descends from it."""
-        parents, found = _parents(), [self.pid]
-        for pid in found:
-            found += [child for child, parent in parents.items() if parent == pid]
-        return found
+        return family(self.pid)
 
     def signal(self, number: int) -> None:
         """A signal to itself alone."""
@@ -76,6 +73,14 @@ class Proc:
         """End all of it at once, whatever state it is in."""
         self.signal_family(signal.SIGKILL)
         self._process.wait()
+
+
+def family(pid: int) -> list[int]:
+    """A process and everything that descends from it, parents first."""
+    parents, found = _parents(), [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
 
 
 def strike(pid: int, number: int) -> bool:

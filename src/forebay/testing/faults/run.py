@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forebay.model.errors import ForebayError
-from forebay.testing.faults.stage import MakeUrl
-from forebay.testing.faults.trial import Broken, NotHere, Trial
+from forebay.testing.faults.ground import MakePlace, NotHere
+from forebay.testing.faults.trial import Broken, Trial
 from forebay.testing.history import Kind, Rules, Verdict, describe, judge, read, sort
 
 
@@ -61,7 +61,7 @@ class Result:
 
 def run(
     scenario: Scenario,
-    engine: tuple[str, MakeUrl],
+    engine: tuple[str, MakePlace],
     seed: int,
     folder: Path,
     *,
@@ -71,15 +71,15 @@ def run(
     """Play one scenario on an engine and judge it.
 
     Args:
-        engine: its name, and what makes its URL.
+        engine: its name, and what makes its place.
         folder: a new one, removed again unless a promise was broken.
         wrappers: put around the engine, such as a mutation.
         many: seeds of a scenario that simulates, and so can be had by the hundred.
     """
-    name, make_url = engine
+    name, make_place = engine
     started = time.monotonic()
     complaint = skipped = ""
-    with Trial(folder, make_url, seed, wrappers) as trial:
+    with Trial(folder, make_place, seed, wrappers) as trial:
         trial.many = many
         try:
             scenario.play(trial)
@@ -98,9 +98,10 @@ def run(
         return Result(scenario, name, seed, took, folder, skipped=skipped)
     found = sort(read(trial.history))
     verdict = judge(found, scenario.rules)
-    result = Result(
-        scenario, name, seed, took, folder, verdict, complaint, "", describe(verdict, found), tuple(trial.notes)
-    )
+    if scenario.rules.window:
+        trial.notes.append(f"{verdict.declared} messages lost or doubled inside the declared window")
+    notes = tuple(trial.notes)
+    result = Result(scenario, name, seed, took, folder, verdict, complaint, "", describe(verdict, found), notes)
     if result.passed:
         shutil.rmtree(folder)
     return result

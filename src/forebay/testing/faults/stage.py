@@ -3,7 +3,7 @@
 import asyncio
 import random
 import subprocess
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,13 +13,11 @@ from forebay.engine.backend import Whole
 from forebay.engine.registry import build
 from forebay.model.clock import SystemClock
 from forebay.testing import wrapping
+from forebay.testing.faults.ground import MakePlace, NotHere, Place, Server
 from forebay.testing.faults.procs import Proc
 from forebay.testing.history import Recorder, recorded
 
 T = TypeVar("T")
-
-#: Makes the URL of a fresh engine whose files, if it has any, live in a folder.
-MakeUrl = Callable[[Path], str]
 
 
 class Stage:
@@ -32,14 +30,14 @@ class Stage:
     """
 
     def __init__(
-        self, folder: Path, make_url: MakeUrl, seed: int, wrappers: Sequence[tuple[str, dict[str, str]]] = ()
+        self, folder: Path, make_place: MakePlace, seed: int, wrappers: Sequence[tuple[str, dict[str, str]]] = ()
     ) -> None:
         self.folder, self.seed, self.lease, self.max_size = folder, seed, 2.0, 0
         self.random, self.many = random.Random(seed), 1
         self.history = folder / "history"
         self.recorder = Recorder(self.history)
-        self._make_url, self._wrappers = make_url, list(wrappers)
-        self._url = ""
+        self._make_place, self._wrappers = make_place, list(wrappers)
+        self._place: Place | None = None
         self._procs: list[Proc] = []
         self._runner = asyncio.Runner()
         self._backend: Whole | None = None
@@ -56,10 +54,18 @@ class Stage:
         if self._backend is not None:
             self.do(self._backend.close())
         self._runner.close()
+        if self._place is not None:
+            self._place.close()
 
     def place(self, folder: Path) -> None:
-        """Put the engine's files elsewhere than in the trial's own folder. Before anything uses it."""
-        self._url = self._make_url(folder)
+        """Put the engine elsewhere than into the trial's own folder, and start its server. Before anything uses it."""
+        self._place = self._make_place(folder)
+        if isinstance(self._place, Server):
+            self._place.start()
+
+    def stand_on(self, make_place: MakePlace) -> None:
+        """Another kind of place than the engine's usual one. Before anything uses it."""
+        self._make_place = make_place
 
     def wrap(self, wrapper: str, **options: str) -> None:
         """Put a wrapper around the engine, under the recorder. Before anything uses it."""
@@ -68,7 +74,37 @@ class Stage:
     @property
     def url(self) -> str:
         """The engine, as every process of this trial names it."""
-        url = self._url or self._make_url(self.folder)
+        return self._wrapped(self._stands_on().url)
+
+    def url_at(self, port: int) -> str:
+        """The same for somebody who comes to its server by another port, through a proxy."""
+        return self._wrapped(self.server.url_at(port))
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the engine stands on a server."""
+        return isinstance(self._stands_on(), Server)
+
+    @property
+    def server(self) -> Server:
+        """The server that the engine stands on.
+
+        Raises:
+            NotHere: it stands on none.
+        """
+        place = self._stands_on()
+        if not isinstance(place, Server):
+            raise NotHere("this engine has no server that could be struck")
+        return place
+
+    def _stands_on(self) -> Place:
+        """Its place; a server is started by the first who asks."""
+        if self._place is None:
+            self.place(self.folder)
+        assert self._place is not None
+        return self._place
+
+    def _wrapped(self, url: str) -> str:
         for wrapper, options in reversed(self._wrappers):
             url = wrapping.wrap(url, wrapper, **options)
         return recorded(url, self.history)

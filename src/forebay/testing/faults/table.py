@@ -14,6 +14,7 @@ _COLUMNS = {
     "id": 5, "fault": 32, "engine": 7, "seed": 10, "messages": 8, "repeats": 7, "refused": 7, "lost": 4, "invented": 8,
     "duplicated": 10, "overlapping": 11, "disordered": 10, "live": 4, "took": 7,
 }  # fmt: skip
+_ENGINES = ("sqlite", "postgres", "redis")
 _KINDS = (Kind.LOST, Kind.INVENTED, Kind.DUPLICATED, Kind.OVERLAPPING, Kind.DISORDERED)
 
 
@@ -57,19 +58,51 @@ def _notes(result: Result) -> Iterator[str]:
         yield f"kept: {result.folder}; judge it again: python -m forebay.testing.history {result.folder / 'history'}"
 
 
-def page(results: Sequence[Result]) -> str:
-    """The table for the guarantees page."""
+def page(results: Sequence[Result], before: str = "") -> str:
+    """The table for the guarantees page; of the one before it, rows and notes that were not made anew stay."""
     names = [name for name in _COLUMNS if name != "seed"]
-    rows = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    rows = _rows(results)
+    notes = {f"- **{engine}**": _made(engine, results) for engine in sorted({result.engine for result in results})}
+    kept = [text for text in before.splitlines() if text.startswith("| T") and _place(text) not in rows]
+    rows |= {_place(text): text for text in kept}
+    notes |= {
+        head: text for text in before.splitlines()
+        if text.startswith("- **") and (head := text.partition(":")[0]) not in notes
+    }  # fmt: skip
+    table = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    table += [rows[place] for place in sorted(rows, key=lambda place: (_ENGINES.index(place[1]), _number(place[0])))]
+    return "\n".join([*table, "", *(notes[head] for head in sorted(notes))])
+
+
+def _place(row: str) -> tuple[str, str]:
+    """Its id and its engine."""
+    cells = [cell.strip() for cell in row.split("|")]
+    return cells[1], cells[3]
+
+
+def _number(id_: str) -> tuple[int, str]:
+    digits = "".join(filter(str.isdigit, id_))
+    return int(digits), id_
+
+
+def _rows(results: Sequence[Result]) -> dict[tuple[str, str], str]:
+    rows = dict[tuple[str, str], str]()
     order = {result.scenario.id: number for number, result in enumerate(reversed(results))}
     by_row = sorted(results, key=lambda result: -order[result.scenario.id])
     for _, group in groupby(by_row, key=lambda result: result.scenario.id):
         rounds = list(group)
-        rows.append(f"| {' | '.join([*_name(rounds[0]), *_numbers(rounds)])} |")
-    seeds = sorted({result.seed for result in results})
-    notes = [f"{result.scenario.id}: {note}." for result in results for note in result.notes]
-    made = f"Seeds {seeds[0]} to {seeds[-1]}; Python {platform.python_version()} on {platform.system()}."
-    return "\n".join([*rows, "", " ".join([made, *dict.fromkeys(notes)])])
+        row = f"| {' | '.join([*_name(rounds[0]), *_numbers(rounds)])} |"
+        rows[_place(row)] = row
+    return rows
+
+
+def _made(engine: str, results: Sequence[Result]) -> str:
+    """How the rows of an engine were made, and what there is to say about them."""
+    own = [result for result in results if result.engine == engine]
+    seeds = sorted({result.seed for result in own})
+    notes = [f"{result.scenario.id}: {note}." for result in own for note in (*result.notes, result.skipped) if note]
+    made = f"seeds {seeds[0]} to {seeds[-1]}; Python {platform.python_version()} on {platform.system()}."
+    return " ".join([f"- **{engine}**: {made}", *dict.fromkeys(notes)])
 
 
 def write(path: Path, results: Sequence[Result]) -> None:
@@ -82,5 +115,5 @@ def write(path: Path, results: Sequence[Result]) -> None:
     if BEGIN not in text or END not in text:
         raise ValueError(f"{path} lacks the marks: put {BEGIN} and {END} where the table is to stand")
     before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n{page(results)}\n{END}{after}", "utf-8")
+    old, _, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}\n{page(results, old)}\n{END}{after}", "utf-8")

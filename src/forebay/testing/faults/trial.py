@@ -11,10 +11,12 @@ from typing import Any
 import msgspec
 
 from forebay.engine.contract import Receipt
+from forebay.model.errors import EngineUnreachable
 from forebay.model.message import Message
 from forebay.store.records import Found
+from forebay.testing.faults.ground import MakePlace
 from forebay.testing.faults.procs import strike
-from forebay.testing.faults.stage import MakeUrl, Stage
+from forebay.testing.faults.stage import Stage
 from forebay.testing.history import events, read
 
 #: Seconds after which a condition that has to come has not come.
@@ -26,17 +28,13 @@ class Broken(AssertionError):
     """A scenario's own claim does not hold."""
 
 
-class NotHere(Exception):
-    """This machine, or this engine, does not have what the scenario needs; the text says what."""
-
-
 class Trial(Stage):
     """What a scenario plays with: messages, faults, and waiting for what has to come of them."""
 
     def __init__(
-        self, folder: Path, make_url: MakeUrl, seed: int, wrappers: Sequence[tuple[str, dict[str, str]]] = ()
+        self, folder: Path, make_place: MakePlace, seed: int, wrappers: Sequence[tuple[str, dict[str, str]]] = ()
     ) -> None:
-        super().__init__(folder, make_url, seed, wrappers)
+        super().__init__(folder, make_place, seed, wrappers)
         self._count = 0
         self._ids: dict[str, None] = {}
         self.finished = False
@@ -49,12 +47,12 @@ class Trial(Stage):
 
     def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Publish in one batch."""
-        self.expect(messages)
+        self.expect([one.id for one in messages])
         return self.do(self.engine.publish(messages))
 
-    def expect(self, messages: Sequence[Message]) -> None:
+    def expect(self, ids: Sequence[str]) -> None:
         """Wait for these in the end, too, whoever publishes them."""
-        self._ids.update(dict.fromkeys(one.id for one in messages))
+        self._ids.update(dict.fromkeys(ids))
 
     def send(self, task: str, count: int, **arguments: Any) -> list[str]:
         """Publish so many messages of a task; their ids."""
@@ -113,7 +111,10 @@ class Trial(Stage):
         self.until("every message ended", self._all_ended, patience)
 
     def _all_ended(self) -> bool:
-        return all(found.finished is not None for found in self.find(self.ids))
+        try:
+            return all(found.finished is not None for found in self.find(self.ids))
+        except EngineUnreachable:
+            return False  # where its server is struck, that is part of the play
 
     def census(self) -> None:
         """Write down where every message is that anybody tried to publish."""

@@ -13,6 +13,9 @@ from itertools import pairwise
 from forebay.testing.history.events import AnyEvent
 from forebay.testing.history.story import Grant, Histories, Life, Story, sort
 
+#: The fault by which a history tells that the server was killed: its name and detail.
+SERVER_KILLED = ("SIGKILL", "the server")
+
 
 class Kind(StrEnum):
     """The ways in which a promise can be broken, as columns of the table.
@@ -41,11 +44,13 @@ class Rules:
         ordered: queues in which each key's messages run one after the other, in order of acceptance.
         fifo: queues that are leased in order of acceptance (none of their messages has a delay or a priority).
         effects: whether the tasks wrote down their starts and ends themselves.
+        window: seconds before each SIGKILL of the server, of which it may have lost what it had answered.
     """
 
     ordered: frozenset[str] = frozenset()
     fifo: frozenset[str] = frozenset()
     effects: bool = True
+    window: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Verdict:
         recovered: ids whose producer had no answer, and that turned up all the same.
         runs: starts of tasks; counted: those beyond the first of a message, each under a lease of its own.
         refused: settlements that were not carried out, because the lease was gone.
+        declared: violations that a crash of the server is allowed, for they are about its last seconds.
     """
 
     violations: tuple[Violation, ...]
@@ -75,6 +81,7 @@ class Verdict:
     runs: int
     counted: int
     refused: int
+    declared: int = 0
 
     @property
     def clean(self) -> bool:
@@ -104,15 +111,33 @@ def judge(found: Histories, rules: Rules) -> Verdict:
         violations += (Violation(Kind.OVERLAPPING, story.id, why) for why in _overlapping(story, found.lives))
         violations += (Violation(Kind.STUCK, story.id, why) for why in _stuck(story))
     violations += (Violation(Kind.DISORDERED, id_, why) for id_, why in _disordered(stories, rules))
+    allowed = _struck(found, rules.window)
+    kept = tuple(violation for violation in violations if violation.id not in allowed)
     return Verdict(
-        tuple(violations),
+        kept,
         published=sum(bool(story.publications) for story in stories),
         accepted=sum(story.accepted for story in stories),
         recovered=sum(story.unknown and bool(story.grants or story.final) for story in stories),
         runs=sum(len(story.starts) for story in stories),
         counted=sum(max(0, len({start.fence for start in story.starts}) - 1) for story in stories),
         refused=sum(s.carried is False for story in stories for s in story.settlements),
+        declared=len(violations) - len(kept),
     )
+
+
+def _struck(found: Histories, window: float) -> set[str]:
+    """Messages of which something was answered in the last seconds of a server, if those may be lost."""
+    crashes = [fault.at for fault in found.faults if (fault.name, fault.detail) == SERVER_KILLED] if window else []
+    return {
+        story.id for story in found.stories.values()
+        if any(crash - window <= at <= crash for crash in crashes for at in _answers(story))
+    }  # fmt: skip
+
+
+def _answers(story: Story) -> Iterator[float]:
+    yield from (p.at for p in story.publications if p.at is not None)
+    yield from (grant.at for grant in story.grants)
+    yield from (s.at for s in story.settlements if s.at is not None)
 
 
 def _lost(story: Story, rules: Rules, counted: bool) -> Iterator[str]:
