@@ -27,7 +27,7 @@ servers: ## start the servers that tests run on, where they can be had; what is 
 
 moving: $(WORK) servers ## 100,000 messages from SQLite to PostgreSQL, Redis and back, their movers killed 20 times; ARGS='--messages 5000'
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && FOREBAY_NAMESPACE=trip_$$$$ $(BIN)/python -m forebay.testing.trip \
-		sqlite:///$$folder/from.db "$$(tools/services url postgres)" "$$(tools/services url redis)" sqlite:///$$folder/to.db --batch 500 $(ARGS)
+		sqlite:///$$folder/from.db "$$(tools/services url postgres)" "$$(tools/services url redis)" sqlite:///$$folder/to.db --batch 200 $(ARGS)
 
 conformance: $(WORK) servers ## what the contract promises, verbs by engines, as a table; ARGS='-k lease' goes to pytest
 	@$(BIN)/python tools/conformance.py $(ARGS)

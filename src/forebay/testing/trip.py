@@ -93,7 +93,7 @@ class Trip:
         async with opened(source) as here, opened(target) as there:
             for number in range(kills):
                 arrived = await _there(there)
-                mark = arrived + self._chance.randrange(max(1, (count - arrived) // (kills - number + 1)))
+                mark = arrived + self._chance.randrange(max(1, (count - arrived) // (2 * (kills - number) + 1)))
                 mover = self._start(source, target)
                 while mover.poll() is None and await _there(there) <= mark:  # noqa: ASYNC110 - it happens elsewhere
                     await asyncio.sleep(LOOK)
