@@ -34,6 +34,7 @@ from forebay.model.outcome import (
 from forebay.model.queue import QueueSpec
 from forebay.store.records import Choice, Query
 from properties.bounds import ASKED, HISTORIES, SEED, SETTINGS, Budget
+from properties.leading import ROUNDS, follow, startable
 from properties.twins import Twins, answer
 
 BOOM = Failure("ValueError", "boom")
@@ -138,12 +139,35 @@ class Machine(RuleBasedStateMachine):
         self.settle([pair, *more], Ack())
 
     def _lease(self, worker: str, chosen: Sequence[str], limit: int, caps: Mapping[str, int] | None = None):
-        chosen = [queue for queue in chosen if not self._depends_on_turns(queue)]
+        if limit and any(self._depends_on_turns(queue) for queue in chosen):
+            return self._led(Want(worker, chosen, EVERYTHING if limit > 2 else limit, caps or {}))
         if limit and sum(len(lines) for lines in self._lines(chosen)) > 1:
             limit = EVERYTHING  # a limit would be shared out between lanes, each engine in its own rotation
         mine, theirs = self.twins.agree("lease", Want(worker, chosen, limit, caps or {}))
         if not isinstance(mine, Leased):
             return multiple()  # both say that this worker has no lease
+        return self._pairs(worker, mine, theirs)
+
+    def _led(self, want: Want):
+        """A lease where the engine may choose, and memory follows; nothing that may start stays."""
+        pairs: list[Pair] = []
+        for _ in range(ROUNDS):
+            theirs = answer(self.twins.system, "lease", [want])
+            if not isinstance(theirs, Leased):
+                assert answer(self.twins.model, "lease", [want]) is theirs
+                break
+            mine = follow(self.twins.model, want, theirs.deliveries)
+            by_id = {one.id: one for one in theirs.deliveries}
+            for one in mine.deliveries:
+                assert self.twins.view(by_id[one.id]) == self.twins.view(one)
+            pairs += self._pairs(want.worker, mine, theirs).values
+            if want.limit < EVERYTHING or not startable(self.twins.model, want):
+                break
+        else:
+            raise AssertionError(f"these may start, and stay: {startable(self.twins.model, want)}")
+        return multiple(*pairs)
+
+    def _pairs(self, worker: str, mine: Leased, theirs: Leased):
         for side, leased in enumerate((mine, theirs)):
             for delivery in leased.deliveries:
                 assert delivery.fence > self._fences.get((side, delivery.id), 0), "a fence grows with every lease"
@@ -313,7 +337,7 @@ class Bounded:
 
     @rule(
         called=several, queue=queues, key=st.sampled_from([None, "t1", "t2"]), task=st.sampled_from(["a", "b"]),
-        lane=st.sampled_from(["", "", "smtp"]), meters=st.sampled_from([(), (), ("provider",)]),
+        lane=st.sampled_from(["", "", "smtp", "cpu"]), meters=st.sampled_from([(), (), ("provider",)]),
         cost=st.sampled_from([1.0, 1.0, 2.0, 0.5, 0.0]), delay=st.sampled_from([0.0, 0.0, 10.0]),
     )  # fmt: skip
     def publish_apart(self, called, lane, meters, **fields):
