@@ -368,6 +368,40 @@ class Bounded:
         self.twins.agree("drop_meters", [name])
 
 
+class Crowded:
+    """Keys whose messages wait in several lanes of one queue, while what is told apart comes and goes."""
+
+    @rule(
+        called=st.lists(st.integers(9, 60).map(lambda number: f"{number:032x}"), min_size=1, max_size=3, unique=True),
+        key=st.sampled_from(["t1", "t1", "t2", None]), task=st.sampled_from(["a", "b"]),
+        lane=st.sampled_from(["", "", "cpu"]), delay=st.sampled_from([0.0, 0.0, 10.0]),
+        priority=st.sampled_from([0, 0, 0, 5]), ttl=st.sampled_from([None, None, 15.0]),
+    )  # fmt: skip
+    def publish_among_many(self, called, **fields):
+        self.publish(called, **fields)
+
+    @rule(told=st.sampled_from([{}, {"ordered": True}, {"key_concurrency": 1}, {"key_rate": 0.1}, {"concurrency": 2}]))
+    def tell_apart(self, told):
+        self.twins.agree("declare", [QueueSpec(name="q", **told)])
+
+    @rule(about=st.sampled_from([{"task": "a"}, {"key": "t1"}]), opened=st.booleans())
+    def pause_or_resume(self, about, opened):
+        verb = "open_gate" if opened else "close_gate"
+        self.twins.agree_on(verb, *[(("q", None), about)] * 2)
+
+    @rule(target=leases, worker=workers)
+    def lease_what_there_is(self, worker):
+        return self._lease(worker, ["q"], EVERYTHING)
+
+    @rule(pair=leases, lane=st.sampled_from(["cpu", "smtp"]))
+    def park_in_an_open_lane(self, pair, lane):
+        self.settle([pair], Park(lane, "down"))
+
+    @rule(called=st.integers(9, 60).map(lambda number: f"{number:032x}"))
+    def cancel_one(self, called):
+        self.twins.agree("cancel", [called])
+
+
 class Dying:
     """Dead letters, redriven and purged."""
 

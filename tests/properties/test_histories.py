@@ -7,6 +7,7 @@ failure prints the shortest history that was found, as a program.
 from properties.machine import (
     Bounded,
     Cancelling,
+    Crowded,
     Delays,
     Dying,
     Expiring,
@@ -46,6 +47,10 @@ class LimitsAndLosses(Bounded, Lanes, Losing, Dying, Cancelling, Expiring, Faili
     lease_for = 30.0
 
 
+class Crowds(Crowded, Failing, Machine):
+    """Keys in several lanes, and options and pauses that come and go: nothing that may start stays."""
+
+
 class Uniqueness(Unique, Cancelling, Failing, Machine):
     """A unique key is held from acceptance to the end."""
 
@@ -78,6 +83,7 @@ TestExpiry = histories(Expiry)
 TestGates = histories(Gates)
 TestLimits = histories(Limits)
 TestLimitsAndLosses = histories(LimitsAndLosses)
+TestCrowds = histories(Crowds)
 TestUniqueness = histories(Uniqueness)
 TestDeadLetters = histories(DeadLetters)
 TestLeases = histories(Leases)
