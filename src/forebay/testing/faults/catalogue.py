@@ -14,6 +14,9 @@ from forebay.testing.faults import (
     freezing,
     interrupting,
     killing,
+    masses,
+    on_postgres,
+    on_redis,
     on_sqlite,
     outages,
     striking,
@@ -24,7 +27,8 @@ from forebay.testing.faults.run import Scenario
 from forebay.testing.faults.servers import EverySecond, Postgres, Redis
 from forebay.testing.history import Rules
 
-_SERVERS, _REDIS = frozenset({"postgres", "redis"}), frozenset({"redis"})
+_POSTGRES, _REDIS = frozenset({"postgres"}), frozenset({"redis"})
+_SERVERS = _POSTGRES | _REDIS
 _UNSYNCED = Rules(window=EverySecond.window)
 _FIFO = Rules(fifo=frozenset({"work"}))
 
@@ -62,11 +66,16 @@ SCENARIOS = (
     Scenario("T13", "clock jumps an hour", clocks.steps),
     Scenario("T14", "poison storm", competing.poison, smoke=False),
     Scenario("T14s", "poison storm, short", competing.some_poison, whole=False),
+    Scenario("T15", "a backlog of 20,000", masses.backlog, smoke=False),
+    Scenario("T16", "3,000 due at once", masses.due_at_once, smoke=False),
     Scenario("T17", "hostile payloads", competing.payloads),
+    Scenario("T19", "an old snapshot is held", on_postgres.old_snapshot, _POSTGRES, smoke=False),
     Scenario("T20", "16 processes, one key", competing.one_key, rules=_FIFO, smoke=False),
     Scenario("T20s", "4 processes, one key", competing.few_processes, rules=_FIFO, whole=False),
     Scenario("T22", "reapers killed in mid-sweep", killing.reapers),
     Scenario("T25", "told to leave in every phase", freezing.leaving),
+    Scenario("T26", "scripts, clients, memory gone", on_redis.meddled_with, _REDIS, smoke=False),
+    Scenario("T27", "backends ended, locks, read-only", on_postgres.meddled_with, _POSTGRES, smoke=False),
     Scenario("T31", "Ctrl-C in a notebook's calls", interrupting.notebook, smoke=False),
     Scenario("T31s", "Ctrl-C in calls, short", interrupting.few_interrupts, whole=False),
     Scenario("T32", "no descriptor left in a fleet", interrupting.nothing_left),
