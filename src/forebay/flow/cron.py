@@ -1,11 +1,12 @@
 """When schedules tick: cron across time zones and the changes of summer time, names such as @daily, and intervals.
 
 A cron tick is a wall-clock time in the schedule's zone. When clocks go forward, a tick in the skipped hour fires once,
-right after it; when they go back, a fixed time of day fires once and an every-hour tick in both hours (what Debian's
-cron does, and cronsim with it). The ticks of an interval are its whole multiples since 1970-01-01 00:00 UTC, so that
-everybody finds the same ones, whenever they look.
+right after it, unless it ticks in every hour; when they go back, a fixed time of day fires once and an every-hour tick
+in both hours (what Debian's cron does, and cronsim with it). The ticks of an interval are its whole multiples since
+1970-01-01 00:00 UTC, so that everybody finds the same ones, whenever they look.
 """
 
+import heapq
 import itertools
 import math
 from collections.abc import Iterator
@@ -122,11 +123,24 @@ def _after(cron: str, tz: str, after: float) -> Iterator[float]:
     """The ticks after a time, one after the other."""
     if is_interval(cron):
         length = seconds(_length(cron), "every")
-        ticks = (count * length for count in itertools.count(math.floor(after / length)))
+        ticks: Iterator[float] = (count * length for count in itertools.count(math.floor(after / length)))
     else:
-        walls = CronSim(_fields(cron), datetime.fromtimestamp(after, _zone(tz)))
-        ticks = (wall.timestamp() for wall in walls)
+        ticks = _walls(_fields(cron), datetime.fromtimestamp(after, _zone(tz)))
     return (tick for tick in ticks if tick > after)
+
+
+def _walls(fields: str, after: datetime) -> Iterator[float]:
+    """The ticks of five fields. One in a skipped hour fires right after it also where its minutes begin with a star.
+
+    For cronsim, and Debian's cron, those are like every minute of every hour, which nobody misses.
+    """
+    ticks = (wall.timestamp() for wall in CronSim(fields, after))
+    minutes, *others = fields.split()
+    if not minutes.startswith("*") or others[0].startswith("*") or after.tzinfo is UTC:
+        return ticks
+    told = ",".join(str(minute) for minute in sorted(CronSim(fields, after).minutes))
+    named = (wall.timestamp() for wall in CronSim(" ".join([told, *others]), after))
+    return (tick for tick, _ in itertools.groupby(heapq.merge(ticks, named)))
 
 
 def _zone(tz: str) -> tzinfo:

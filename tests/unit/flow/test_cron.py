@@ -56,6 +56,20 @@ def test_a_fixed_time_in_the_hour_that_comes_twice_fires_once(tz, cron, start, t
     assert walls(cron, tz, start, 2) == ticks
 
 
+@pytest.mark.parametrize(
+    ("tz", "cron", "start", "ticks"),
+    [
+        (VIENNA, "*/15 2 * * *", "2026-03-29T00:30", ["29 03:00 +2", "30 02:00 +2", "30 02:15 +2"]),
+        (NEW_YORK, "* 2 * * *", "2026-03-08T00:30", ["08 03:00 -4", "09 02:00 -4", "09 02:01 -4"]),
+        (VIENNA, "*/30 1-3 * * *", "2026-03-29T01:15", ["29 01:30 +1", "29 03:00 +2", "29 03:30 +2"]),
+        (VIENNA, "*/30 2 * * *", "2026-10-25T01:30", ["25 02:00 +2", "25 02:30 +2", "25 02:00 +1"]),
+        (VIENNA, "*/15 2 29 3 *", "2026-03-29T00:30", ["29 03:00 +2", "29 02:00 +2", "29 02:15 +2"]),
+    ],
+)
+def test_ticks_of_every_few_minutes_of_a_skipped_hour_fire_once_right_after_it(tz, cron, start, ticks):
+    assert walls(cron, tz, start, 3) == ticks
+
+
 def test_an_hourly_tick_fires_in_both_of_the_repeated_hours_and_not_in_the_skipped_one():
     assert walls("0 * * * *", VIENNA, "2026-10-25T01:30", 3) == ["25 02:00 +2", "25 02:00 +1", "25 03:00 +1"]
     assert walls("0 * * * *", VIENNA, "2026-03-29T00:30", 3) == ["29 01:00 +1", "29 03:00 +2", "29 04:00 +2"]

@@ -1,25 +1,22 @@
 """The PostgreSQL engine: the contract's verbs over one `Database`; each role of the store has a file of its own."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from forebay.config import Settings
 from forebay.engine.capabilities import HOUSE
 from forebay.engine.contract import Beat, Depth, Fate, Leased, Receipt, Recovered, Want
 from forebay.engine.nometers import NoMeters
-from forebay.engine.patience import DEADLINE
 from forebay.engine.postgres import publishing
 from forebay.engine.postgres.audits import Audits
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.deadletters import DeadLetters
 from forebay.engine.postgres.depth import depths
-from forebay.engine.postgres.errors import held
 from forebay.engine.postgres.gates import Gates
 from forebay.engine.postgres.inspecting import Inspecting, fold, ripen
 from forebay.engine.postgres.leasing import Call, Leasing
 from forebay.engine.postgres.moving import Moving
-from forebay.engine.postgres.publishing import Publishing
+from forebay.engine.postgres.publishing import Publishing, listed
 from forebay.engine.postgres.results import Results
 from forebay.engine.postgres.schedules import Schedules
 from forebay.engine.postgres.settling import Settling
@@ -32,22 +29,10 @@ from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import Declared, QueueSpec
 
-T = TypeVar("T")
 #: Seconds that a look for strays may take, and how much longer than it took beyond that the next one waits.
 QUICK, RARE = 0.05, 50.0
 #: Publishes after which what has moved is added up, if nobody else does.
 FOLD = 5_000
-
-
-async def _patiently(submit: Callable[[], Awaitable[T]]) -> T:
-    """What somebody's open transaction holds up: again and again, with others in between, until it has taken long."""
-    give_up = time.monotonic() + DEADLINE
-    while True:
-        try:
-            return await submit()
-        except EngineError as error:
-            if not held(error) or time.monotonic() > give_up:
-                raise
 
 
 class Verbs:
@@ -73,7 +58,8 @@ class Verbs:
         """See `Engine.declare`."""
         if not queues:
             return []
-        return await _patiently(lambda: self._db.publisher.submit(publishing.declare, list(queues)))
+        what = f"one of the queues {listed([spec.name for spec in queues])}"
+        return await self._db.patiently(what, lambda writer: writer.submit(publishing.declare, list(queues)))
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""
@@ -95,8 +81,9 @@ class Verbs:
         return receipts
 
     async def _publish(self, messages: list[Message]) -> list[Receipt]:
-        publish = self._publishing.publish_all
-        receipts = await _patiently(lambda: self._db.publisher.submit_to_crowd(publish, messages))
+        receipts = await self._db.patiently(
+            publishing.held(messages), lambda writer: writer.submit_to_crowd(self._publishing.publish_all, messages)
+        )
         self._published += 1
         if self._published % FOLD == 0:  # where no worker tidies; nobody waits for it
             self._db.worker.submit(fold)

@@ -1,27 +1,31 @@
 """What the roles of the engine share: the address, the clock, two writers, a reader, and the news."""
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 from forebay.config import Settings
 from forebay.engine.aside import Aside
+from forebay.engine.patience import DEADLINE
 from forebay.engine.postgres import errors, schema
 from forebay.engine.postgres.address import address
 from forebay.engine.postgres.bells import Bells
 from forebay.engine.postgres.link import Link
 from forebay.engine.postgres.statements import Statements
-from forebay.engine.postgres.topics import HEARS
+from forebay.engine.postgres.topics import HEARS, NOTHING
 from forebay.engine.postgres.wire import Row, Wire
 from forebay.engine.postgres.writer import Writer
 from forebay.engine.waiting import Signal
 from forebay.model.clock import Clock, SystemClock
-from forebay.model.errors import EngineClosed
+from forebay.model.errors import EngineClosed, EngineError
 
+T = TypeVar("T")
 #: Seconds that the reading thread stays when nobody asks for anything.
 LINGER = 2.0
 #: Seconds that opening tries; a server that is just starting gets the time for it.
 OPENING = 5.0
+#: What somebody's open transaction holds is waited for aside, up to the deadline, looking again so often.
+LOOK_AGAIN, HELD = 0.1, DEADLINE
 #: Seconds that the first wait gives the ear to open.
 START = 0.5
 
@@ -30,7 +34,8 @@ class Database:
     """One schema on one server, for one engine.
 
     Attributes:
-        publisher: writes what is published. worker: writes all else.
+        publisher: writes what is published, and waits for nobody's transaction, see `patiently`.
+        worker: writes all else.
         signal: what happened, here or elsewhere, by topic.
     """
 
@@ -41,7 +46,7 @@ class Database:
         self._clock = None if isinstance(clock, SystemClock) else clock
         self.signal = Signal()
         self._aside = Aside(LINGER)
-        self._parts: tuple[Writer, Writer, Link, Bells] | None = None
+        self._parts: tuple[Writer, Writer, Link, Bells, Writer] | None = None
         self._due = float("inf")
 
     def now(self) -> float | None:
@@ -60,24 +65,24 @@ class Database:
         finally:
             link.close()
         bells = Bells(self.address, self.signal)
-        publisher, worker = (
+        publisher, patient, worker = (
             Writer(Link(self.address, purpose, durability=self.settings.durability), self.sql, bells, self.now)
-            for purpose in ("publisher", "worker")
+            for purpose in ("publisher", "publisher", "worker")
         )
-        self._parts = publisher, worker, Link(self.address, "reader"), bells
+        self._parts = publisher, worker, Link(self.address, "reader"), bells, patient
 
     def close(self) -> None:
         """Finish what was accepted, then let go. Called aside."""
         parts, self._parts = self._parts, None
         if parts is not None:
-            publisher, worker, reader, bells = parts
-            for writer in (publisher, worker):
+            publisher, worker, reader, bells, patient = parts
+            for writer in (publisher, patient, worker):
                 writer.close()
             bells.close()
             reader.close()
         self.signal.close()
 
-    def _open_parts(self) -> tuple[Writer, Writer, Link, Bells]:
+    def _open_parts(self) -> tuple[Writer, Writer, Link, Bells, Writer]:
         if self._parts is None:
             raise EngineClosed("this engine is closed: open the app again before using it")
         return self._parts
@@ -86,6 +91,31 @@ class Database:
     def publisher(self) -> Writer:
         """Raises EngineClosed."""
         return self._open_parts()[0]
+
+    async def patiently(self, what: str, submit: Callable[[Writer], Awaitable[T]]) -> T:
+        """Have something done by those who publish; what somebody's open transaction holds is waited for aside.
+
+        Args:
+            what: what may be held, for the error.
+
+        Raises:
+            EngineError: it was held until the deadline.
+        """
+        until = time.monotonic() + HELD
+        writer = self.publisher
+        while True:
+            try:
+                return await submit(writer)
+            except EngineError as error:
+                if not errors.held(error):
+                    raise
+                if time.monotonic() > until:
+                    raise EngineError(
+                        f"{self.address.shown}: {what} is held by a transaction that is not committed, for {HELD:g} s: "
+                        "nothing has happened; try again when it has ended, or look for it in pg_stat_activity"
+                    ) from error
+            await self.signal.wait(self.signal.version, LOOK_AGAIN, [NOTHING])
+            writer = self._open_parts()[4]
 
     @property
     def worker(self) -> Writer:

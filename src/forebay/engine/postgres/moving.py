@@ -48,7 +48,8 @@ class Moving:
 
     async def arrive(self, route: str, mover: str, passages: Sequence[Passage]) -> list[Receipt]:
         """See `Moves.arrive`."""
-        return await self._db.publisher.submit(self._arrive, (route, mover), passages)
+        what = "the unique key of one of these messages"
+        return await self._db.patiently(what, lambda writer: writer.submit(self._arrive, (route, mover), passages))
 
     def _arrive(self, tx: Tx, way: tuple[str, str], passages: Sequence[Passage]) -> list[Receipt]:
         _check(tx, *way)

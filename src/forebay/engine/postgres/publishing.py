@@ -84,12 +84,27 @@ def declare(tx: Tx, queues: Sequence[QueueSpec]) -> list[Declared]:
     tx.rows("declare_lanes", names)
     known = {name: (ttl, firm) for name, ttl, firm in tx.rows("declared", names)}
     before = {name: QueueSpec(name=name, ttl=ttl) for name, (ttl, _) in known.items()}
-    held = {spec.name: spec for spec in queues if spec.holds(firm=known[spec.name][1])}
-    if held:
-        specs = held.values()
-        tx.rows("declare", list(held), [spec.ttl for spec in specs], [not spec.mild for spec in specs])
-    now = before | {name: spec.plain() for name, spec in held.items()}
+    obeyed = {
+        spec.name: spec for spec in sorted(queues, key=lambda spec: spec.name) if spec.holds(firm=known[spec.name][1])
+    }
+    new = [spec for spec in obeyed.values() if known[spec.name] != (spec.ttl, known[spec.name][1] or not spec.mild)]
+    if new:  # a row that stays as it is is not locked: this may be a part of a longer transaction
+        tx.rows("declare", [one.name for one in new], [one.ttl for one in new], [not one.mild for one in new])
+    now = before | {name: spec.plain() for name, spec in obeyed.items()}
     return [Declared(before[spec.name], now[spec.name]) for spec in queues]
+
+
+def held(messages: Sequence[Message]) -> str:
+    """What somebody's transaction may hold of messages, for the error: their unique keys, or else their ids."""
+    keys = list(dict.fromkeys(message.unique for message in messages if message.unique is not None))
+    if keys:
+        return f"the unique key {keys[0]!r}" if len(keys) == 1 else f"one of the unique keys {listed(keys)}"
+    return f"the id {messages[0].id}" if len(messages) == 1 else "the id of one of these messages"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """A few names, quoted."""
+    return ", ".join([*map(repr, names[:most]), *(["…"] if len(names) > most else [])])
 
 
 def _kind(message: Message) -> Message:

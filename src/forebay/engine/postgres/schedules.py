@@ -23,7 +23,7 @@ class Schedules:
 
     async def put_schedules(self, schedules: Sequence[Schedule]) -> None:
         """See `store.contract.Schedules.put_schedules`."""
-        await self._db.publisher.submit(_put, list(schedules))
+        await self._db.patiently("a schedule", lambda writer: writer.submit(_put, list(schedules)))
 
     async def schedules(self) -> list[Schedule]:
         """See `store.contract.Schedules.schedules`."""
@@ -39,6 +39,7 @@ class Schedules:
     ) -> bool:
         """See `store.contract.Schedules.fire`."""
         newest = (tick if last is None else last) if messages else None
+        # patience is not for this: other schedules wait behind it, and it is tried again soon
         return await self._db.publisher.submit(self._fire, (name, tick, following, newest), messages)
 
     def _fire(self, tx: Tx, move: tuple[Any, ...], messages: Sequence[Message]) -> bool:
@@ -50,11 +51,11 @@ class Schedules:
 
     async def drop_schedules(self, names: Sequence[str]) -> None:
         """See `store.contract.Schedules.drop_schedules`."""
-        await self._db.publisher.submit(_drop, list(names))
+        await self._db.patiently("a schedule", lambda writer: writer.submit(_drop, list(names)))
 
     async def pause_schedule(self, name: str, paused: bool) -> bool:
         """See `store.contract.Schedules.pause_schedule`."""
-        return await self._db.publisher.submit(_pause, name, paused)
+        return await self._db.patiently("a schedule", lambda writer: writer.submit(_pause, name, paused))
 
 
 def _schedule(row: tuple[Any, ...]) -> Schedule:

@@ -6,5 +6,7 @@ ENDED = "e"
 QUEUE = "q:"
 #: News from elsewhere is heard from now on.
 HEARS = "h"
+#: What nobody is ever told of.
+NOTHING = "n"
 #: Not to wake anybody: somebody waits for an end, of a message or (without an id after it) of any.
 WATCH = "w:"

@@ -79,9 +79,9 @@ class Database:
         """
         return self._opened.writer
 
-    def read(self, sql: str, bindings: Iterable[Any] = ()) -> list[Any]:
-        """All rows of a short query, in a read transaction that ends before this returns."""
-        return self._opened.read(sql, bindings)
+    def read(self, sql: str, bindings: Iterable[Any] = (), *, check: bool = True) -> list[Any]:
+        """All rows of a short query, in a read transaction that ends before this returns; see `Readers.rows`."""
+        return self._opened.read(sql, bindings, check=check)
 
     async def wait(self, seen: int, timeout: float, topics: Iterable[str]) -> None:
         """Wait for news of these topics, here or in another process, that came after `seen`, or `timeout` seconds.

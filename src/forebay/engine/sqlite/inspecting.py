@@ -74,7 +74,7 @@ class Inspecting:
 
     async def held(self, worker: str) -> list[Delivery]:
         """See `store.contract.Inspects.held`."""
-        return [rows.delivery(row) for row in self._db.read(sql("held"), (worker,))]
+        return [rows.delivery(row) for row in self._db.read(sql("held"), (worker,), check=False)]
 
     async def ending(self, end: str, limit: int = 10) -> list[str]:
         """See `store.contract.Inspects.ending`."""

@@ -8,14 +8,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from forebay.engine.contract import Beat, Leased, Recovered, Want
-from forebay.engine.sqlite import lanes, limits, rows, schema, slots, stirring
+from forebay.engine.sqlite import lanes, limits, rows, slots, stirring
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling, Stands
 from forebay.engine.sqlite.sifting import NOTHING, sifted
 from forebay.engine.sqlite.topics import QUEUE
-from forebay.engine.sqlite.writer import Transaction
+from forebay.engine.sqlite.writer import Transaction, outlasts
 from forebay.engine.turns import MESSAGES
 from forebay.flow.lane import Split, place
 from forebay.model.delivery import Delivery
@@ -41,10 +41,10 @@ class Leasing:
 
     def __init__(self, database: Database, settling: Settling) -> None:
         self._boot, self._signal, self._settling = database.boot, database.signal, settling
-        self._database = database
         self._turn = 0
         self._later: dict[str, float] = {}  # when the meter of a queue, which held up a lease, lets more through
 
+    @outlasts  # without `limit` it says what is to stop
     def lease(self, tx: Transaction, want: Want) -> Leased:
         """Up to `want.limit` deliveries, in rotation over the open lanes of the wanted queues."""
         holds = tx.rows(sql("holds"), (want.worker, tx.mono, self._boot))
@@ -54,7 +54,7 @@ class Leasing:
         cancelled = [id_ for (id_,) in tx.rows(sql("cancelled"), (want.worker,))]
         if want.limit <= 0:
             return Leased([], cancelled, news, tx.now)
-        schema.check_still(int(tx.value("pragma user_version")), str(self._database.path))
+        tx.check_still()
         promote(tx)
         self._settling.expire_overdue(tx, SWEEP)
         want = replace(want, limit=min(want.limit, MESSAGES))
@@ -126,6 +126,7 @@ class Leasing:
             hungry = still
         return taken
 
+    @outlasts
     def extend(self, tx: Transaction, beats: Sequence[Beat]) -> list[bool]:
         """Renew each row, or register it."""
         return [self._beat(tx, beat) for beat in beats]
@@ -140,6 +141,7 @@ class Leasing:
         )
         return bool(tx.db.changes())
 
+    @outlasts
     def recover(self, tx: Transaction, lost: Sequence[str]) -> Recovered:
         """Bury workers; what they held goes back, or is quarantined, and so does what runs under no living row."""
         gone = {id_ for (id_,) in tx.rows(sql("gone"), (tx.mono, self._boot))}

@@ -90,7 +90,7 @@ class Opened:
             self._db = self._connect()
             parts.callback(self._db.close)
             self._prepare(settings)
-            self._readers = Readers(self._open_reader)
+            self._readers = Readers(self._open_reader, self._check_still)
             parts.callback(self._readers.close)
             self.guard.hold()
         for suffix in ("-wal", "-shm"):
@@ -178,17 +178,20 @@ class Opened:
         """The folder of the listeners' sockets."""
         return Path(f"{self.path}-bells")
 
-    def read(self, sql: str, bindings: Iterable[Any] = ()) -> list[Any]:
-        """All rows of a short query, in a read transaction that ends before this returns."""
+    def read(self, sql: str, bindings: Iterable[Any] = (), *, check: bool = True) -> list[Any]:
+        """All rows of a short query, in a read transaction that ends before this returns; see `Readers.rows`."""
         try:
-            return self._readers.rows(sql, bindings)
+            return self._readers.rows(sql, bindings, check=check)
         except (apsw.Error, OSError) as error:
             raise schema.explain(error, self._version, str(self.path)) from error
         except UnicodeDecodeError as error:
             raise EngineError(f"{self.path}: a text in it is no UTF-8; it was not Forebay that wrote it") from error
 
     def _version(self) -> int:
-        return int(self._readers.rows("pragma user_version")[0][0])
+        return int(self._readers.rows("pragma user_version", check=False)[0][0])
+
+    def _check_still(self, db: apsw.Connection) -> None:
+        schema.check_still(int(db.execute("pragma user_version").get), str(self.path))
 
     def listen(self, poll: float) -> None:
         """Hear other processes from now on, and look for oneself each `poll` seconds.

@@ -4,6 +4,7 @@ No lock is held for a look. Whoever is struck in the middle of one (Ctrl-C, a ti
 with whatever was open in it, and nobody else notices; the next look makes a new one.
 """
 
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -20,18 +21,27 @@ class Readers:
 
     Args:
         connect: makes one that cannot write.
+        check: raises if what is in the file is not to be read any more.
     """
 
-    def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
-        self._connect = connect
+    def __init__(self, connect: Callable[[], apsw.Connection], check: Callable[[apsw.Connection], object]) -> None:
+        self._connect, self._check = connect, check
+        self._seen: weakref.WeakKeyDictionary[apsw.Connection, int] = weakref.WeakKeyDictionary()
         self._idle = [connect()]
         self._closed = False
 
-    def rows(self, sql: str, bindings: Iterable[Any] = ()) -> list[Any]:
-        """All rows of a short query, in a read transaction that ends before this returns."""
+    def rows(self, sql: str, bindings: Iterable[Any] = (), *, check: bool = True) -> list[Any]:
+        """All rows of a short query, in a read transaction that ends before this returns.
+
+        Args:
+            check: whether its file is to be checked, if others have written since the last look over this connection.
+        """
         db = self._take()
         try:
             rows = db.execute(sql, tuple(bindings)).fetchall()
+            if check and db.data_version() != self._seen.get(db):
+                self._check(db)
+                self._seen[db] = db.data_version()
         except Exception:
             db.close()
             raise

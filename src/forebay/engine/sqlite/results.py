@@ -6,7 +6,7 @@ from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stories import seen, story
 from forebay.engine.sqlite.topics import ENDED
-from forebay.engine.sqlite.writer import Transaction
+from forebay.engine.sqlite.writer import Transaction, outlasts
 from forebay.model.delivery import Delivery
 from forebay.store.records import Found
 
@@ -40,6 +40,7 @@ class Results:
         return await self._db.writer.submit(_progress, delivery, value, self._db.boot)
 
 
+@outlasts
 def _progress(tx: Transaction, delivery: Delivery, value: bytes, boot: str) -> bool:
     tx.db.execute(sql("progress"), (value, delivery.receipt, delivery.fence, delivery.id, tx.mono, boot))
     tx.topics.add(ENDED)

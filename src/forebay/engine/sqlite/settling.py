@@ -11,7 +11,7 @@ from forebay.engine.sqlite import limits, rows, slots, stirring
 from forebay.engine.sqlite.gates import throttle
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import ENDED, QUEUE
-from forebay.engine.sqlite.writer import Transaction
+from forebay.engine.sqlite.writer import Transaction, outlasts
 from forebay.flow.lane import Split, own, parts, place
 from forebay.model import lifecycle
 from forebay.model.lifecycle import Move, State
@@ -44,6 +44,7 @@ class Settling:
     def __init__(self, boot: str, keep: float) -> None:
         self._boot, self._keep = boot, keep
 
+    @outlasts
     def settle(self, tx: Transaction, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
         """Whether each was carried out. The usual batch, all acks, goes in two statements."""
         holds = tx.rows(sql("holds"), (worker, tx.mono, self._boot))

@@ -7,7 +7,7 @@ told in the log if it fails, and changes nobody's answer.
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import apsw
 
@@ -22,6 +22,7 @@ from forebay.engine.waiting import Notified
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineError, OutcomeUnknown
 
+Act = TypeVar("Act", bound=Callable[..., Any])
 #: Seconds within which a lazy commit is synced, with others or by itself.
 SOON = 0.05
 #: The largest number that SQLite gives a row, and the tally that remembers the largest of a message.
@@ -32,10 +33,10 @@ NUMBERS = "", "seq"
 class Transaction:
     """What an operation sees: the connection, the time, and what it has to account for."""
 
-    __slots__ = ("_last", "after", "counts", "db", "mono", "now", "numbered", "topics")
+    __slots__ = ("_last", "after", "counts", "db", "mono", "now", "numbered", "topics", "version")
 
-    def __init__(self, db: apsw.Connection, clock: Clock) -> None:
-        self.db = db
+    def __init__(self, db: apsw.Connection, clock: Clock, version: int = 0) -> None:
+        self.db, self.version = db, version
         self.now = clock.now()
         self.mono = clock.monotonic()
         self.counts: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -43,6 +44,10 @@ class Transaction:
         self.after: list[Callable[[], object]] = []  # what may be remembered only once it is committed
         self._last: int | None = None
         self.numbered = 0  # by how much the largest number has grown
+
+    def check_still(self) -> None:
+        """Raises SchemaTooNew if a newer Forebay has migrated the file since it was opened."""
+        schema.check_still(self.version, self.db.filename)
 
     def rows(self, text: str, bindings: Sequence[Any] = ()) -> list[Any]:
         """All rows of a statement."""
@@ -93,6 +98,12 @@ def tally(transaction: Transaction) -> None:
         )
 
 
+def outlasts(operation: Act) -> Act:
+    """Marks an operation that is carried out also in a file which a newer Forebay has migrated: what runs may end."""
+    vars(operation)["outlasts"] = True
+    return operation
+
+
 class Unsafe(OutcomeUnknown):
     """A commit that was not confirmed, and stands all the same: nothing of it is to be tried again."""
 
@@ -106,6 +117,7 @@ class Writer(Turns[Transaction]):
         self, db: apsw.Connection, turn: Turn, ringer: Ringer, signal: Notified, clock: Clock, *, soon: float
     ) -> None:
         self._soon, self._doubtful = soon, False
+        self._seen, self._found = -1, 0  # the file as it was when last looked at, and its version
         self._db, self._turn, self._ringer, self._signal, self._clock = db, turn, ringer, signal, clock
         super().__init__(str(turn.path))
 
@@ -142,7 +154,11 @@ class Writer(Turns[Transaction]):
         self._undo()  # what somebody may have left open
         self._db.execute("begin immediate")
         try:
-            transaction = Transaction(self._db, self._clock)
+            if self._db.data_version() != self._seen:  # others have written; asking costs a tenth of the version itself
+                self._found = self._version()
+            if self._found > schema.newest():
+                self._check_still(group)
+            transaction = Transaction(self._db, self._clock, self._found)
             group.carry_out(transaction)
             tally(transaction)
             self._turn.sign()
@@ -150,8 +166,14 @@ class Writer(Turns[Transaction]):
         except BaseException:
             self._undo()
             raise
+        self._seen = self._db.data_version()
         self._turn.check_log()  # before anybody is told
         return transaction
+
+    def _check_still(self, group: Group[Transaction]) -> None:
+        """A newer Forebay has migrated the file: only what lets go of something is carried out still."""
+        if not all(getattr(operation.act, "outlasts", False) for operation in group.operations):
+            schema.check_still(self._found, str(self._turn.path))
 
     def _make_last(self, transaction: Transaction, *, lazy: bool, changed: bool) -> None:
         """What was committed lazily is synced soon; at once, if it holds an end, or whatever else is told for good."""

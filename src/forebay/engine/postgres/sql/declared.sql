@@ -1,1 +1,1 @@
-select name, ttl, firm from forebay.queue where name = any($1::text[]) order by name for update
+select name, ttl, firm from forebay.queue where name = any($1::text[])
