@@ -25,7 +25,7 @@ from forebay.engine.sqlite.lock import Held, WriteLock
 from forebay.engine.sqlite.mark import Mark, check_log
 from forebay.engine.sqlite.readers import Readers
 from forebay.engine.sqlite.turn import State, Turn
-from forebay.engine.sqlite.writer import Writer
+from forebay.engine.sqlite.writer import Transaction, Writer, outlasts
 from forebay.engine.waiting import Signal, drive
 from forebay.model.clock import Clock, SystemClock
 from forebay.model.errors import EngineError, EngineUnreachable
@@ -165,7 +165,7 @@ class Opened:
             self.users.remove(user)
 
     async def _pass(self) -> None:
-        await self.writer.submit(lambda _tx: None)
+        await self.writer.submit(_nothing)
 
     def forget(self) -> None:
         """In a forked child: close what would hold the locks of a killed parent."""
@@ -315,3 +315,8 @@ def _apart(path: Path, pids: list[int]) -> EngineUnreachable:
         f"the log of {path} (-wal, -shm) was deleted or replaced while {holder.named(pids)} had it open, which holds "
         "what is missing: end that process first, in good order, so that it saves what it can, and open the file then"
     )
+
+
+@outlasts
+def _nothing(_: Transaction) -> None:
+    """What was submitted before is carried out first."""
