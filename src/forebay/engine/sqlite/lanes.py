@@ -224,8 +224,10 @@ class Turn:
         own = parts(here[0].mine).lane
         cap, gate = self._caps.get(own, most), self._shut(here[0], own)
         if gate is not None or cap <= 0:
-            if lane.derived:  # where another worker may have more of it, it stands behind the others
-                lane.say(*((self._tx.now + ANY,) if gate is None else (None, f"gate:{what_of(gate)}")))
+            if lane.derived and gate is not None:
+                lane.say(None, f"gate:{what_of(gate)}")
+            elif lane.derived:  # where another worker may have more of it, it stands behind the others
+                lane.say(self._tx.now + ANY)
             return []
         n = self._through(lane, here[: min(most, cap)])
         if own in self._caps:

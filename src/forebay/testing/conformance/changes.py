@@ -182,18 +182,22 @@ class TestBacklog:
         assert one_by_one(kit) == [f"m{number}" for number in range(6)]
 
 
+def _cancelled(kit: Kit) -> object:
+    return kit.cancel("a")
+
+
+def _expired(kit: Kit) -> object:
+    return kit.advance(50)
+
+
+def _overtaken(kit: Kit) -> object:
+    return kit.publish("b0", key="k", priority=9)
+
+
 class TestHead:
     """A line that waits for what holds its first message goes on when another one is first."""
 
-    @pytest.mark.parametrize(
-        "goes",
-        [
-            lambda kit: kit.cancel("a"),
-            lambda kit: kit.advance(50),
-            lambda kit: kit.publish("b0", key="k", priority=9),
-        ],
-        ids=["cancelled", "expired", "overtaken"],
-    )
+    @pytest.mark.parametrize("goes", [_cancelled, _expired, _overtaken])
     def test_the_next_starts(self, kit: Kit, goes: Callable[[Kit], object]) -> None:
         """Whether the first has ended, or is first no more."""
         kit.declare(ordered=True)
