@@ -182,23 +182,23 @@ class TestBacklog:
         assert one_by_one(kit) == [f"m{number}" for number in range(6)]
 
 
-def _cancelled(kit: Kit) -> object:
-    return kit.cancel("a")
+def _cancelled(kit: Kit) -> None:
+    kit.cancel("a")
 
 
-def _expired(kit: Kit) -> object:
-    return kit.advance(50)
+def _expired(kit: Kit) -> None:
+    kit.advance(50)
 
 
-def _overtaken(kit: Kit) -> object:
-    return kit.publish("b0", key="k", priority=9)
+def _overtaken(kit: Kit) -> None:
+    kit.publish("b0", key="k", priority=9)
 
 
 class TestHead:
     """A line that waits for what holds its first message goes on when another one is first."""
 
     @pytest.mark.parametrize("goes", [_cancelled, _expired, _overtaken])
-    def test_the_next_starts(self, kit: Kit, goes: Callable[[Kit], object]) -> None:
+    def test_the_next_starts(self, kit: Kit, goes: Callable[[Kit], None]) -> None:
         """Whether the first has ended, or is first no more."""
         kit.declare(ordered=True)
         kit.publish("a", key="k", task="paused", ttl=50)
