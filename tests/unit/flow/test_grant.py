@@ -53,7 +53,7 @@ def test_a_batch_gets_what_its_messages_would_get_one_by_one(rate, burst, slots,
         answer = grant(meter, now, want, cost)
         assert abs(answer.n - expected) <= 1, "but for the rounding of one"
         meter = replace(meter, running=meter.running + answer.n, tat=answer.tat)
-        bucket.level, bucket.running = max(0.0, meter.tat - now) * rate, meter.running
+        bucket.level, bucket.at, bucket.running = max(0.0, meter.tat - now) * rate, now, meter.running
 
 
 @settings(max_examples=200, deadline=None)
