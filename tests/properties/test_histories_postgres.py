@@ -1,56 +1,17 @@
-"""Generated histories: whatever is done to a queue, in whatever order, PostgreSQL answers as the memory engine does.
+"""Generated histories on PostgreSQL: see `served`."""
 
-Fewer than on SQLite, for each step is a round trip or several; without meters and dates that are set, which it declares
-not to bear.
-"""
+from contextlib import nullcontext
 
 from engines.servers import postgres
-from properties.machine import (
-    Cancelling,
-    Delays,
-    Dying,
-    Expiring,
-    Failing,
-    Lanes,
-    Losing,
-    Machine,
-    Unique,
-    histories,
-)
-from properties.twins import Twins
+from properties import served
 
 
-class PostgresTwins(Twins):
-    """Memory and PostgreSQL, told the same."""
-
-    def settings(self):
-        return postgres.empty(durability="normal")
+def place():
+    return nullcontext(postgres.empty(durability="normal"))
 
 
-class OnPostgres:
-    make_twins = PostgresTwins
-
-
-class Gates(OnPostgres, Lanes, Failing, Delays, Machine):
-    """Lanes behind gates, and what is parked there."""
-
-
-class Uniqueness(OnPostgres, Unique, Cancelling, Failing, Machine):
-    """A unique key is held from acceptance to the end."""
-
-
-class Leases(OnPostgres, Losing, Failing, Cancelling, Machine):
-    """Workers that are lost, leases that run out, fences that are old."""
-
-    lease_for = 15.0
-    somebody_sets_the_date = None
-
-
-class WholeLife(OnPostgres, Dying, Unique, Lanes, Expiring, Cancelling, Failing, Delays, Machine):
-    """Everything at once."""
-
-
-TestGates = histories(Gates, share=5)
-TestLeases = histories(Leases, share=5)
-TestUniqueness = histories(Uniqueness, share=5)
-TestWholeLife = histories(WholeLife, share=5)
+TestGates = served.histories_on(place, served.Gates)
+TestLimits = served.histories_on(place, served.Limits)
+TestLeases = served.histories_on(place, served.Leases)
+TestUniqueness = served.histories_on(place, served.Uniqueness)
+TestWholeLife = served.histories_on(place, served.WholeLife)

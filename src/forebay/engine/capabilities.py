@@ -59,7 +59,7 @@ HOUSE: Mapping[str, Capabilities] = MappingProxyType(
         "memory": Capabilities(durable=False, shared=False),
         "sqlite": Capabilities(durable=True, shared=True, transacts=True, moves=True),
         "postgresql": Capabilities(
-            durable=True, shared=True, steady=False, meters=False, namespaces=True, transacts=True, moves=True
+            durable=True, shared=True, steady=False, namespaces=True, transacts=True, moves=True
         ),
         "redis": Capabilities(durable=True, shared=True, steady=False, namespaces=True, moves=True),
     }

@@ -44,7 +44,8 @@ MOST_TOLD = 50
 class Operation(NamedTuple):
     """What one caller asked for; `crowd` if its act answers a list of callers, one argument each.
 
-    What is `lazy` may be taken back by a loss of power that follows closely: see `Turns.submit_lazily`.
+    What is `lazy` may be taken back by a loss of power that follows closely: see `Turns.submit_lazily`. What is `alone`
+    shares its attempt with nothing.
     """
 
     act: Callable[..., Any]
@@ -52,6 +53,7 @@ class Operation(NamedTuple):
     answer: Answer[Any]
     crowd: bool = False
     lazy: bool = False
+    alone: bool = False
 
 
 class Group(Generic[X]):
@@ -98,6 +100,7 @@ class Turns(ABC, Generic[X]):
     def __init__(self, name: str) -> None:
         self._name = name
         self._queue: queue.SimpleQueue[Operation | None] = simple_queue()
+        self._next_up: Operation | None = None  # what was taken from there, and shares nothing with those before it
         self._at_it = threading.Lock()
         self._closed = self._ended = False
         self._died: BaseException | None = None
@@ -141,6 +144,13 @@ class Turns(ABC, Generic[X]):
         """
         return self._submit(operation, (item,), crowd=True)
 
+    def submit_alone(
+        self, operation: Callable[Concatenate[X, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[R]:
+        """As `submit`, for what holds up others until its attempt has ended: it is carried out by itself."""
+        assert not kwargs
+        return self._submit(operation, args, alone=True)
+
     def tell(self, operation: Callable[..., object], *args: Any) -> None:
         """As `submit`, for one who does not wait, and need not hear what became of it.
 
@@ -154,7 +164,13 @@ class Turns(ABC, Generic[X]):
             self._refuse()
 
     def _submit(
-        self, act: Callable[..., Any], args: tuple[Any, ...], *, crowd: bool = False, lazy: bool = False
+        self,
+        act: Callable[..., Any],
+        args: tuple[Any, ...],
+        *,
+        crowd: bool = False,
+        lazy: bool = False,
+        alone: bool = False,
     ) -> Answer[Any]:
         if self._closed:
             raise _closed()
@@ -162,7 +178,7 @@ class Turns(ABC, Generic[X]):
             operation = Operation(act, args, Answer(), crowd)
             if self._in_person(operation):
                 return operation.answer
-        operation = Operation(act, args, Completion(), crowd, lazy)
+        operation = Operation(act, args, Completion(), crowd, lazy, alone)
         self._queue.put(operation)
         if self._ended:  # it was closed in between, and nobody looks into the queue any more
             self._refuse()
@@ -171,7 +187,7 @@ class Turns(ABC, Generic[X]):
     def _in_person(self, operation: Operation) -> bool:
         """In the main thread: carry it out here and now, unless that would mean to wait; whether it was."""
         with quiet.Quiet():
-            if not self._queue.empty() or not self._at_it.acquire(blocking=False):
+            if self._next_up is not None or not self._queue.empty() or not self._at_it.acquire(blocking=False):
                 return False
             try:
                 at_once = not self._closed and self.at_once()
@@ -217,6 +233,9 @@ class Turns(ABC, Generic[X]):
 
     def _first(self) -> Operation | None:
         """What is to be done next. What is owed is paid when it is due, if nothing else did that before."""
+        if self._next_up is not None:
+            first, self._next_up = self._next_up, None
+            return first
         while (due := self._due) is not None:
             with contextlib.suppress(queue.Empty):
                 return self._queue.get(timeout=max(0.0, min(due - time.monotonic(), threading.TIMEOUT_MAX)))
@@ -245,6 +264,8 @@ class Turns(ABC, Generic[X]):
     def _refuse(self) -> None:
         """Answer those who came behind the end, which nobody else will."""
         with contextlib.suppress(queue.Empty):
+            if self._next_up is not None:
+                self._queue.put(self._next_up)
             while True:
                 if (late := self._queue.get_nowait()) is not None:
                     self._answer(_closed() if self._died is None else own.ended(self._name, self._died), [late])
@@ -252,18 +273,20 @@ class Turns(ABC, Generic[X]):
     def _gather(self, group: list[Operation]) -> None:
         """Add what else waits to a group of one."""
         size = _size(group[0])
-        while len(group) < GROUP and size < MESSAGES and (operation := self._next()) is not None:
+        while not group[0].alone and len(group) < GROUP and size < MESSAGES and (operation := self._next()) is not None:
             group.append(operation)
             size += _size(operation)
 
     def _next(self) -> Operation | None:
-        """What waits next; None if nothing does, or the end has come: that stays where it is."""
+        """What waits next; None if nothing does that may share, or the end has come: that stays where it is."""
         try:
             operation = self._queue.get_nowait()
         except queue.Empty:
             return None
         if operation is None:
             self._queue.put(None)
+        elif operation.alone:
+            self._next_up, operation = operation, None
         return operation
 
     def _commit(self, operations: list[Operation]) -> None:

@@ -67,13 +67,3 @@ class Gate(msgspec.Struct, frozen=True):
 def _option(kind: str, name: str) -> str:
     """As a shell takes it, whatever text it is: a key may be a customer's own."""
     return f"--{kind} {name}" if quote(name) == name and not name.startswith("-") else f"--{kind}={quote(name)}"
-
-
-def only_lanes(task: str | None, key: str | None) -> None:
-    """For an engine that has no gates on tasks and keys.
-
-    Raises:
-        EngineError: one is asked for.
-    """
-    if task is not None or key is not None:
-        raise EngineError("this engine has gates on queues and lanes alone: close the queue, or one lane of it")

@@ -119,6 +119,19 @@ def test_what_waits_while_an_attempt_is_under_way_shares_the_next_one(toy):
     assert toy.kept == ["first", *range(100)], "in the order in which it was asked for"
 
 
+def test_what_is_to_be_alone_shares_with_nobody_and_keeps_its_place(toy):
+    submits = {0: toy.submit, 1: toy.submit, 2: toy.submit_alone, 3: toy.submit_alone, 4: toy.submit, 5: toy.submit}
+    ask(toy, *submits, submit=lambda item: submits[item](keep, item))
+    assert (toy.groups, toy.kept) == ([1, 2, 1, 1, 2], ["first", 0, 1, 2, 3, 4, 5])
+
+
+def test_a_close_answers_who_waits_to_be_alone(toy):
+    assert ask(toy, 0, 1, submit=lambda item: toy.submit_alone(keep, item)) == ["kept 0", "kept 1"]
+    toy.close()
+    with pytest.raises(EngineClosed):
+        toy.submit_alone(keep, 2)
+
+
 def test_one_that_fails_is_found_by_halving_and_costs_no_other_its_answer(toy):
     items = [*range(60), ValueError("bad"), *range(61, 100)]
     answers = ask(toy, *items)

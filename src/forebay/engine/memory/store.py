@@ -5,48 +5,29 @@ from itertools import islice
 
 import msgspec
 
+from forebay.engine.gating import Gating
 from forebay.engine.memory.state import Memory
-from forebay.model.gate import OPERATOR, Gate
+from forebay.model.gate import Gate
 from forebay.model.message import Message
 from forebay.model.meter import Meter
 from forebay.store.records import AuditLine, Schedule, WorkerRow
 
 
-class MemoryStore:
+class MemoryStore(Gating):
     """`Gates`, `Schedules`, `Workers` and `Audits` of `forebay.store.contract` over a `Memory`."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    async def close_gate(
-        self,
-        queue: str,
-        lane: str | None = None,
-        reason: str = "",
-        holder: str = OPERATOR,
-        until: float | None = None,
-        *,
-        task: str | None = None,
-        key: str | None = None,
-    ) -> None:
-        """Stop leases in somebody's name."""
+    async def _close_gate(self, gate: Gate) -> None:
         with self._memory.verb() as now:
-            self._memory.gates.close(Gate(queue, lane, reason, now, holder, until, task, key).checked())
-            self._memory.tell_apart(queue)
+            self._memory.gates.close(msgspec.structs.replace(gate, since=now))
+            self._memory.tell_apart(gate.queue)
 
-    async def open_gate(
-        self,
-        queue: str,
-        lane: str | None = None,
-        holder: str = OPERATOR,
-        *,
-        task: str | None = None,
-        key: str | None = None,
-    ) -> None:
-        """Allow leases as far as this holder goes, and wake what nobody holds any more."""
+    async def _open_gate(self, gate: Gate) -> None:
         with self._memory.verb():
-            self._memory.gates.open(Gate(queue, lane, "", 0.0, holder, None, task, key).checked())
-            self._memory.tell_apart(queue)
+            self._memory.gates.open(gate)
+            self._memory.tell_apart(gate.queue)
 
     async def gates(self) -> list[Gate]:
         """The closed ones, by queue, lane (whole queues first) and holder."""

@@ -3,18 +3,22 @@
 import time
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from forebay.config import Settings
 from forebay.engine.capabilities import HOUSE
 from forebay.engine.contract import Beat, Depth, Fate, Leased, Receipt, Recovered, Want
-from forebay.engine.nometers import NoMeters
+from forebay.engine.patience import DEADLINE
 from forebay.engine.postgres import publishing
 from forebay.engine.postgres.audits import Audits
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.deadletters import DeadLetters
 from forebay.engine.postgres.depth import depths
+from forebay.engine.postgres.errors import held
 from forebay.engine.postgres.gates import Gates
 from forebay.engine.postgres.inspecting import Inspecting, fold, ripen
 from forebay.engine.postgres.leasing import Call, Leasing
+from forebay.engine.postgres.metering import Metering
 from forebay.engine.postgres.moving import Moving
 from forebay.engine.postgres.publishing import Publishing, listed
 from forebay.engine.postgres.results import Results
@@ -59,7 +63,16 @@ class Verbs:
         if not queues:
             return []
         what = f"one of the queues {listed([spec.name for spec in queues])}"
-        return await self._db.patiently(what, lambda writer: writer.submit(publishing.declare, list(queues)))
+        told = await self._db.patiently(what, lambda writer: writer.submit(publishing.declare, list(queues)))
+        mild = {spec.name: spec.mild for spec in queues if not spec.assumed}
+        changed = {one.now.name: one.now for one in told if publishing.bounds(one.now) != publishing.bounds(one.before)}
+        for name, now in changed.items():
+            await self._bind(now, mild=mild[name])
+        return told
+
+    async def _bind(self, spec: QueueSpec, *, mild: bool) -> None:
+        what = f"the queue {spec.name!r}"
+        await self._db.patiently(what, lambda writer: writer.submit_alone(publishing.bind, spec, mild))
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""
@@ -92,11 +105,29 @@ class Verbs:
     async def lease(self, want: Want) -> Leased:
         """See `Engine.lease`."""
         call = Call()
+        if self._leasing.waits_alone(want):
+            return await self._lease_alone(want, call)
         try:
-            return await self._db.worker.submit(self._leasing.lease, want, call)
+            leased = await self._db.worker.submit(self._leasing.lease, want, call)
+            if not call.left_out or len(leased.deliveries) >= want.limit:
+                return leased
+            rest = replace(want, limit=want.limit - len(leased.deliveries))
+            more = await self._lease_alone(rest, Call())
         except EngineError:
             self._leasing.unheard(want, call)
             raise
+        return replace(leased, deliveries=[*leased.deliveries, *more.deliveries])
+
+    async def _lease_alone(self, want: Want, call: Call) -> Leased:
+        """By itself; who leases from the same queues is waited for, one after another."""
+        until = time.monotonic() + DEADLINE
+        while True:
+            try:
+                return await self._db.worker.submit_alone(self._leasing.lease, want, call)
+            except EngineError as error:
+                if not held(error) or time.monotonic() > until:
+                    self._leasing.unheard(want, call)
+                    raise
 
     async def extend(self, beats: Sequence[Beat]) -> list[bool]:
         """See `Engine.extend`."""
@@ -135,7 +166,7 @@ class Verbs:
         return await depths(self._db, queues)
 
 
-class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits, NoMeters):
+class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits, Metering):
     """One object that is engine and store; its parts share the database and know nothing of one another.
 
     Attributes:
@@ -153,5 +184,6 @@ class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits
         Gates.__init__(self, database)
         Schedules.__init__(self, database, self._publishing)
         Audits.__init__(self, database)
+        Metering.__init__(self, database)
         self.transacts = Transacting(database, self._publishing, settling)
         self.moves = Moving(database)

@@ -1,66 +1,190 @@
-"""Queues in numbers: tallies by lane, and the age of the oldest ready message of each."""
+"""Queues in numbers: tallies by lane, what gates hold, the age of the oldest, and what lanes wait for."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from forebay.engine.contract import Depth, LaneDepth
+from forebay.engine.gating import gate_of
 from forebay.engine.postgres.database import Database
+from forebay.engine.postgres.metering import meter
 from forebay.engine.postgres.writer import TALLIES
+from forebay.flow.grant import grant, why
+from forebay.flow.lane import parts, passes, shut
+from forebay.model.gate import Gate
+from forebay.model.meter import Meter
 
 #: Lanes that are told of one queue.
 LANES = 100
+#: Ready messages of a queue that tells something apart which are few enough to be looked at one by one.
+FEW = 10_000
 
 
 async def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
-    """One row per queue, by name; the cost depends on the number of queues, lanes and priorities, not of messages."""
+    """One row per queue, by name; the cost depends on the number of queues, lanes and priorities, not of messages.
+
+    Up to `FEW` ready messages of a queue that tells something apart are looked at; it is exact about those.
+    """
     now = db.now()
     if now is None:
         now = float((await db.read("now"))[0][0])
     asked = None if queues is None else list(queues)
-    about: dict[str, bool] = dict(await db.read("depth_about", asked, now))
-    lanes = [_Lane(row) for row in await db.read("depth", asked, now)]
-    held = [lane for lane in lanes if lane.numbers["ready"] > 0]
-    oldest: dict[tuple[str, str], float] = {}
-    if held:
-        found = await db.read("oldest", [lane.queue for lane in held], [lane.lane for lane in held])
-        oldest = {(queue, lane): at for queue, lane, at in found}
+    about = {row[0]: _About(*row) for row in await db.read("depth_about", asked, now)}
+    lanes: dict[str, list[_Lane]] = {}
+    for row in await db.read("depth", asked, now):
+        lanes.setdefault(row[0], []).append(_Lane(row))
+    look = _Look(db, now)
     names = sorted(queues if queues is not None else about)
-    return [_depth(name, [lane for lane in lanes if lane.queue == name], about, oldest, now) for name in names]
+    sides = {name: await look.sides(about.get(name, _About(name)), lanes.get(name, [])) for name in names}
+    return [await look.depth(about.get(name, _About(name)), lanes.get(name, []), sides[name]) for name in names]
+
+
+class _About(NamedTuple):
+    """A queue: whether all of it is closed, whether it tells something apart, whether its keys are in order."""
+
+    queue: str
+    paused: bool = False
+    bounded: bool = False
+    ordered: bool = False
+
+
+class _Side(NamedTuple):
+    """What is ready in a lane, on one side of the gates: how much, and since when the oldest is."""
+
+    lane: str
+    shut: bool
+    n: int
+    since: float | None
 
 
 class _Lane:
-    """The numbers of one lane."""
+    """The tallies of one lane."""
 
     def __init__(self, row: Sequence[Any]) -> None:
         self.queue, self.lane, self.shut = row[0], row[1], row[-1]
         self.numbers: dict[str, Any] = {name: number or 0 for name, number in zip(TALLIES, row[2:-1], strict=True)}
 
-    def depth(self, now: float) -> LaneDepth:
-        """As it is told."""
-        ready, running = (max(0, int(self.numbers[name])) for name in ("ready", "running"))
-        if self.shut:
-            return LaneDepth(lane=self.lane, running=running, parked=ready, why="closed")
-        return LaneDepth(lane=self.lane, ready=ready, running=running, go=now if ready else None)
+    def standing(self, name: str) -> int:
+        """A number that is never below zero, whatever somebody wrote into the tables."""
+        return max(0, int(self.numbers[name]))
 
 
-def _depth(
-    name: str, lanes: Sequence[_Lane], about: dict[str, bool], oldest: dict[tuple[str, str], float], now: float
-) -> Depth:
-    sums: dict[str, Any] = {tally: sum(lane.numbers[tally] for lane in lanes) for tally in TALLIES}
-    sums = {tally: max(0, int(n)) for tally, n in sums.items()} | {"seconds": float(sums["seconds"])}
-    parked = sum(max(0, int(lane.numbers["ready"])) for lane in lanes if lane.shut)
-    ages: dict[bool, float] = {False: now, True: now}
-    for lane in lanes:
-        ages[lane.shut] = min(ages[lane.shut], oldest.get((lane.queue, lane.lane), now))
-    sums["ready"] -= parked
-    special = [lane for lane in lanes if lane.lane and (lane.numbers["ready"] > 0 or lane.numbers["running"] > 0)]
-    deepest = sorted(special, key=lambda lane: (-lane.numbers["ready"], lane.lane))[:LANES]
-    return Depth(
-        queue=name,
-        parked=parked,
-        age=now - ages[False],
-        held=now - ages[True],
-        paused=about.get(name, False),
-        lanes=tuple([lane.depth(now) for lane in deepest]),
-        **sums,
-    )
+class _Look:
+    """One look at queues."""
+
+    def __init__(self, db: Database, now: float) -> None:
+        self._db, self._now = db, now
+
+    async def sides(self, about: _About, lanes: Sequence[_Lane]) -> list[_Side]:
+        """What is ready in a queue, by lane, and what of it gates hold."""
+        held = [lane for lane in lanes if lane.standing("ready")]
+        if not held:
+            return []
+        if about.bounded and sum(lane.standing("ready") for lane in held) <= FEW:
+            return [_Side(*row) for row in await self._db.read("depth_apart", about.queue, self._now)]
+        since = await self._since(about, [lane.lane for lane in held])
+        gates = await self._gates(about.queue) if about.bounded else []
+        return [
+            _Side(
+                one.lane, one.shut or _is_shut(one.queue, one.lane, gates), one.standing("ready"), since.get(one.lane)
+            )
+            for one in held
+        ]
+
+    async def _since(self, about: _About, lanes: Sequence[str]) -> dict[str, float]:
+        if about.bounded:
+            return dict(await self._db.read("depth_since", about.queue, lanes))
+        return {lane: at for _, lane, at in await self._db.read("oldest", [about.queue] * len(lanes), lanes)}
+
+    async def _gates(self, queue: str) -> list[Gate]:
+        found = [gate_of(row) for row in await self._db.read("gates", self._now)]
+        return [one for one in found if one.queue in ("", queue)]
+
+    async def depth(self, about: _About, lanes: Sequence[_Lane], sides: Sequence[_Side]) -> Depth:
+        """The numbers of one queue."""
+        sums: dict[str, Any] = {tally: sum(lane.numbers[tally] for lane in lanes) for tally in TALLIES}
+        numbers = {tally: max(0, int(n)) for tally, n in sums.items() if tally not in ("ready", "seconds")}
+        ready, parked = ([side for side in sides if side.shut is held] for held in (False, True))
+        return Depth(
+            queue=about.queue,
+            ready=sum(side.n for side in ready),
+            parked=sum(side.n for side in parked),
+            age=self._age(ready),
+            held=self._age(parked),
+            paused=about.paused,
+            lanes=await self._lanes(about, lanes, sides),
+            seconds=float(sums["seconds"]),
+            **numbers,
+        )
+
+    def _age(self, sides: Iterable[_Side]) -> float:
+        return max([0.0, *(self._now - side.since for side in sides if side.since is not None)])
+
+    async def _lanes(self, about: _About, lanes: Sequence[_Lane], sides: Sequence[_Side]) -> tuple[LaneDepth, ...]:
+        """The deepest of those that are not just the main one."""
+        running = {lane.lane: n for lane in lanes if (n := lane.standing("running"))}
+        ready: dict[str, dict[bool, int]] = {}
+        for side in sides:
+            ready.setdefault(side.lane, {})[side.shut] = side.n
+        names = sorted({*ready, *running} - {""}, key=lambda lane: (-sum(ready.get(lane, {}).values()), lane))[:LANES]
+        waits = await self._waits(about, [name for name in names if name in ready]) if about.bounded else {}
+        found = [self._lane(name, ready.get(name, {}), running.get(name, 0), waits.get(name)) for name in names]
+        if about.bounded and sides:
+            found = [*await self._main(about, ready.get("", {})), *found]
+        return tuple(found[:LANES])
+
+    async def _main(self, about: _About, ready: Mapping[bool, int]) -> list[LaneDepth]:
+        """The main lane of a queue that has a meter of its own, which stands for the queue."""
+        own = [meter(row) for row in await self._db.read("meters", [f"queue:{about.queue}"], self._now)]
+        answers = [(one, grant(one, self._now, 1)) for one in own]
+        return [
+            LaneDepth(
+                lane="", ready=ready.get(False, 0), parked=ready.get(True, 0), running=one.running,
+                go=self._now if answer.n else answer.again, why=why(one, self._now),
+            )
+            for one, answer in answers
+        ]  # fmt: skip
+
+    def _lane(self, name: str, ready: Mapping[bool, int], running: int, waits: "_Waits | None") -> LaneDepth:
+        go, text = (self._now, "") if waits is None else waits.said(self._now)
+        if True in ready and False not in ready:
+            go, text = None, "closed"
+        return LaneDepth(
+            lane=name, ready=ready.get(False, 0), parked=ready.get(True, 0), running=running, go=go if ready else None,
+            why=text,
+        )  # fmt: skip
+
+    async def _waits(self, about: _About, lanes: Sequence[str]) -> "dict[str, _Waits]":
+        """What may be in the way of these lanes."""
+        names = {lane: passes(about.queue, lane, parts(lane).task or "", parts(lane).key)[1:] for lane in lanes}
+        wanted = sorted({name for several in names.values() for name in several})
+        found = {row[0]: meter(row) for row in await self._db.read("meters", wanted, self._now)} if wanted else {}
+        held: dict[str, float | None] = {}
+        if about.ordered:
+            held = dict(await self._db.read("depth_held", about.queue, lanes))
+        return {
+            lane: _Waits([found[name] for name in several if name in found], held.get(lane))
+            for lane, several in names.items()
+        }
+
+
+class _Waits(NamedTuple):
+    """What the first message of a lane has to pass, and until when one that is tried again keeps its place."""
+
+    meters: Sequence[Meter]
+    held: float | None
+
+    def said(self, now: float) -> tuple[float | None, str]:
+        """When the lane may go, None if that takes a free slot; and why not now, in the scheduler's words."""
+        text = next((text for one in self.meters if (text := why(one, now))), "")
+        if not text and self.held is not None and self.held > now:
+            text = f"an earlier one of it is tried again first, in {self.held - now:.3g} s"
+        answers = [grant(one, now, 1) for one in self.meters]
+        if any(answer.n == 0 and answer.again is None for answer in answers):
+            return None, text
+        times = [now if answer.n else answer.again or now for answer in answers]
+        return max([now, *times, *([] if self.held is None else [self.held])]), text
+
+
+def _is_shut(queue: str, lane: str, gates: Sequence[Gate]) -> bool:
+    named = parts(lane)
+    return any(shut(one, queue, named.lane, named.task or "", named.key) for one in gates)

@@ -7,7 +7,7 @@ what was left behind (by a lease that never came to its end, say) is found.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from forebay.model.delivery import Delivery
 
@@ -42,6 +42,11 @@ class Floors:
         return {
             name: line.floor for name, line in self._lines.items() if line.floor and name.split(" ", 1)[0] in wanted
         }
+
+    def forget(self, queues: Collection[str]) -> None:
+        """Nothing is known of these."""
+        for name in [name for name in self._lines if name.split(" ", 1)[0] in queues]:
+            del self._lines[name]
 
     def saw(self, taken: Sequence[Delivery], begun: int, ended: int) -> None:
         """A lease took these; no transaction with a number from `begun` on had begun, all below `ended` had ended."""

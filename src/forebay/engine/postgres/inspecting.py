@@ -129,6 +129,7 @@ class Inspecting:
         forgotten = max(forgotten, int(tx.rows("forget_merged", now, limit)[0][0]))
         tx.rows("forget_buried", BURIED)
         tx.topics.update(QUEUE + queue for (queue,) in tx.rows("open_gates", now))
+        self._db.worker.tell(_unbind)
         return expired + forgotten
 
     async def workers(self, host: str | None = None) -> list[WorkerRow]:
@@ -136,9 +137,14 @@ class Inspecting:
         return [_worker(row) for row in await self._db.read("workers", host, self._db.now())]
 
 
+def _unbind(tx: Tx) -> None:
+    tx.only("unbind", tx.now)
+
+
 def fold(tx: Tx) -> None:
     """Add up what has moved, unless somebody else is at it."""
-    tx.only("fold", 0)
+    tx.rows("fold", 0)
+    tx.rows("fold_lanes", 0)
 
 
 async def ripen(db: Database, settling: Settling) -> None:

@@ -9,6 +9,7 @@ from forebay.engine.postgres import rows
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.floors import Floors
 from forebay.engine.postgres.settling import Settling, Stands
+from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
 from forebay.engine.turns import MESSAGES
 from forebay.model.errors import LeaseLost
@@ -18,13 +19,23 @@ from forebay.model.ruling import EXPIRED, SILENT
 
 
 class Call:
-    """One call of `lease`: a number by which what it took is known, and those before it whose answers were lost."""
+    """One call of `lease`: a number by which what it took is known, and those before it whose answers were lost.
 
-    __slots__ = ("before", "number")
+    Attributes:
+        shared: it was not by itself in its transaction. bounded: the wanted queues that bound something.
+    """
+
+    __slots__ = ("before", "bounded", "number", "shared")
 
     def __init__(self) -> None:
         self.number = secrets.randbits(62)
         self.before: list[int] | None = None
+        self.shared, self.bounded = False, frozenset[str]()
+
+    @property
+    def left_out(self) -> bool:
+        """Whether it took nothing from queues that bound something, for others would have waited for its end."""
+        return self.shared and bool(self.bounded)
 
 
 #: Who asks, and for what: what one lease took is for the next of the same kind.
@@ -50,21 +61,36 @@ class Leasing:
             call.before = self._lost.pop(_kind(want), [])
         lost = [*(call.before or ()), *([call.number] if tx.again else ())]
         queues = list(dict.fromkeys(want.queues))
+        call.shared = not tx.alone
         found = tx.only(
             "lease", want.worker, queues, limit, self._settling.keep,
             json.dumps(dict(want.caps)) if want.caps else None, self._turn, call.number, lost or None, EXPIRED, tx.now,
-            json.dumps(self._floors.known(queues)),
+            json.dumps(self._floors.known(queues)), tx.alone,
         )  # fmt: skip
         if not found:
             raise LeaseLost(f"worker {want.worker} has no lease: it never beat, or was declared lost")
         *taken, meta = found
         now, due, stop = meta[8], meta[9], meta[15]
+        if meta[3] is not None:
+            call.bounded = frozenset(filter(None, str(meta[3]).split(",")))
+            self._learn(queues, call.bounded)
         if limit > 0:
             self._db.upcoming(due, now)
         self._turn += meta[6]
         deliveries = [rows.delivery(row) for row in taken]
-        self._floors.saw(deliveries, meta[0], meta[5])
+        plain = [one for one in deliveries if one.queue not in call.bounded] if call.bounded else deliveries
+        self._floors.saw(plain, meta[0], meta[5])
         return Leased(deliveries, tuple(stop or ()), news, now)
+
+    def _learn(self, queues: Sequence[str], bounded: frozenset[str]) -> None:
+        """Which queues bound something, where order is by more than numbers, and ends are waited for."""
+        if bounded or not self._settling.bounded.isdisjoint(queues):
+            self._settling.bounded = (self._settling.bounded - set(queues)) | bounded
+            self._floors.forget(bounded)
+
+    def waits_alone(self, want: Want) -> bool:
+        """Whether a lease is better carried out by itself: only so it takes from queues that bound something."""
+        return bool(self._settling.bounded) and not self._settling.bounded.isdisjoint(want.queues)
 
     def unheard(self, want: Want, call: Call) -> None:
         """Nobody knows what this call took; the next one asks."""
@@ -85,6 +111,7 @@ class Leasing:
         now = tx.time()
         gone = {id_ for (id_,) in tx.rows("bury", list(lost), now)}
         strays = [id_ for (id_,) in tx.rows("strays")]
+        tx.topics.update(QUEUE + queue for (queue,) in tx.rows("let_go_lost"))
         returned = quarantined = 0
         if strays:
             tx.rows("entomb", strays, now)

@@ -9,12 +9,14 @@ from forebay.store.records import Choice, Query
 
 #: The columns that `rows.story` takes apart; `t` is the present time.
 LIVE_COLUMNS = (
-    "m.id, m.queue, m.task, m.state::text, m.attempt, m.lost, m.priority, coalesce(m.home, m.lane), m.key, m.once, "
+    "m.id, m.queue, m.task, m.state::text, m.attempt, m.lost, m.priority, "
+    "split_part(coalesce(m.home, m.lane), '|', 1), m.key, m.once, "
     "m.body, m.headers, m.created, m.due, m.expires, m.leased, m.worker, null::float8, null::bytea, m.cause, "
-    "m.failure, m.progress, m.state = 1 and forebay.shut(m.queue, m.lane, t)"
+    "m.failure, m.progress, m.state = 1 and forebay.shut(m.queue, coalesce(m.home, m.lane), m.task, m.key, t)"
 )
 ENDED_COLUMNS = (
-    "m.id, m.queue, m.task, m.state, m.attempt, m.lost, m.priority, m.lane, m.key, m.once, m.body, m.headers, "
+    "m.id, m.queue, m.task, m.state, m.attempt, m.lost, m.priority, "
+    "split_part(m.lane, '|', 1), m.key, m.once, m.body, m.headers, "
     "m.created, m.due, m.expires, m.started, m.worker, m.finished, m.result, m.cause, m.failure, m.progress, false"
 )
 #: The present time as a row, from the first parameter.
@@ -82,7 +84,7 @@ def _of_state(sought: Sought) -> list[str]:
         return [f"m.state = '{state}'"]
     if state in (State.READY, State.PARKED):
         negated = "not " if state is State.READY else ""
-        return ["m.state = 1", f"{negated}forebay.shut(m.queue, m.lane, t)"]
+        return ["m.state = 1", f"{negated}forebay.shut(m.queue, coalesce(m.home, m.lane), m.task, m.key, t)"]
     return [f"m.state = {LIVE_STATES.index(state)}"]
 
 

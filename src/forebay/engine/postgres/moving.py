@@ -10,7 +10,7 @@ from forebay.engine.postgres import rows
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
-from forebay.flow.lane import own
+from forebay.flow.lane import own, parts
 from forebay.model.errors import EngineError
 from forebay.model.passage import MOST, Passage, packed, unpacked
 from forebay.store.records import Load, Route
@@ -144,23 +144,25 @@ def _set_aside(tx: Tx, route: str, found: Sequence[Any], passages: Sequence[Pass
 
 def _passage(queue: str, row: Sequence[Any]) -> Passage:
     _, id_, task, body, headers, key, once, priority, lane, cost, created, state, due, expires, attempt, lost = row[:16]
-    unknown, cause, failure, progress, _ = row[16:]
+    unknown, cause, failure, progress, _, holds = row[16:]
+    mine = parts(lane)
     return Passage(
         id=id_, queue=queue, task=task, body=body, headers=headers or b"", key=key, unique=once, priority=priority,
-        lane=lane, cost=1.0 if cost is None else cost, created=created, scheduled=state == rows.SCHEDULED, due=due,
-        expires=expires, attempt=attempt, lost=lost, unknown=unknown, cause=cause or "", failure=failure or b"",
-        progress=progress or b"",
+        lane=mine.lane, meters=mine.meters, cost=1.0 if cost is None else cost, created=created,
+        scheduled=state == rows.SCHEDULED, due=due, first=bool(holds), expires=expires, attempt=attempt,
+        lost=lost, unknown=unknown, cause=cause or "", failure=failure or b"", progress=progress or b"",
     )  # fmt: skip
 
 
 def _dead(queue: str, row: Sequence[Any]) -> Passage:
     _, id_, task, body, headers, key, once, priority, lane, cost, created, due, expires, attempt, lost = row[:15]
     cause, failure, progress, finished, started, worker = row[15:]
+    mine = parts(lane)
     return Passage(
         id=id_, queue=queue, task=task, body=body or b"", headers=headers or b"", key=key, unique=once,
-        priority=priority, lane=lane, cost=1.0 if cost is None else cost, created=created, due=due, expires=expires,
-        attempt=attempt, lost=lost, cause=cause or "", failure=failure or b"", progress=progress or b"",
-        died=finished, started=started, worker=worker,
+        priority=priority, lane=mine.lane, meters=mine.meters, cost=1.0 if cost is None else cost, created=created,
+        due=due, expires=expires, attempt=attempt, lost=lost, cause=cause or "", failure=failure or b"",
+        progress=progress or b"", died=finished, started=started, worker=worker,
     )  # fmt: skip
 
 
@@ -172,26 +174,29 @@ def _enter(tx: Tx, passages: Sequence[Passage]) -> set[str]:
     """Into the lines, in the order given; the ids of those that came in."""
     if not passages:
         return set()
-    places = sorted({(one.queue, one.lane, one.priority) for one in passages})
+    places = sorted({(one.queue, own(one.lane, one.meters), one.priority) for one in passages})
     tx.rows("make_queues", sorted({queue for queue, *_ in places}))
     tx.rows("arrive_lanes", *map(list, zip(*places, strict=True)))
+    for queue in sorted({one.queue for one in passages if one.meters}):
+        tx.rows("mind", queue, tx.time())
     columns = zip(*(_columns(one, tx.time()) for one in passages), strict=True)
-    made = {id_ for (id_,) in tx.rows("arrive", *map(list, columns))}
-    made -= {id_ for (id_,) in tx.rows("not_twice", sorted(made))}
-    for one in passages:
-        if one.id in made:
-            tx.count((one.queue, one.lane), "scheduled" if one.scheduled else "ready")
-            tx.count((one.queue, one.lane), "published")
-            tx.topics.add(QUEUE + one.queue)
-    return made
+    found = {id_: place for id_, *place in tx.rows("arrive", *map(list, columns))}
+    for (id_,) in tx.rows("not_twice", sorted(found)):
+        del found[id_]
+    for queue, lane, state in found.values():
+        tx.count((queue, lane), str(rows.LIVE_STATES[int(state)]))
+        tx.count((queue, lane), "published")
+        tx.topics.add(QUEUE + queue)
+    return set(found)
 
 
 def _columns(one: Passage, now: float) -> tuple[Any, ...]:
     """As `arrive.sql` takes them."""
     created = min(one.created, now)
     return (
-        one.id, one.queue, one.lane, None, rows.SCHEDULED if one.scheduled else rows.READY, one.priority, one.attempt,
-        one.lost, created, created if one.due is None else one.due, one.expires, one.task, one.key, one.unique,
+        one.id, one.queue, own(one.lane, one.meters), one.first and one.key is not None,
+        rows.SCHEDULED if one.scheduled else rows.READY, one.priority, one.attempt, one.lost,
+        created, created if one.due is None else one.due, one.expires, one.task, one.key, one.unique,
         one.headers or None, one.failure or None, rows.clean(one.cause) or None, one.progress or None, one.body,
         one.unknown, None if one.cost == 1.0 else one.cost,
     )  # fmt: skip
@@ -208,8 +213,9 @@ def _lay_down(tx: Tx, passages: Sequence[Passage]) -> set[str]:
     tx.rows("arrive_lanes", *map(list, zip(*lanes, strict=True)))
     values = [
         (
-            one.id, one.queue, one.lane, one.priority, one.attempt, one.lost, min(one.created, tx.time()), one.due,
-            one.expires, one.started, one.died, one.worker, one.task, one.key, one.unique, one.headers or None,
+            one.id, one.queue, own(one.lane, one.meters), one.priority, one.attempt, one.lost,
+            min(one.created, tx.time()),
+            one.due, one.expires, one.started, one.died, one.worker, one.task, one.key, one.unique, one.headers or None,
             one.failure or None, rows.clean(one.cause), one.progress or None, one.body,
             None if one.cost == 1.0 else one.cost,
         )

@@ -11,6 +11,7 @@ from forebay.engine.contract import MERGED_FOR, Fate, Receipt
 from forebay.engine.postgres import rows
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
+from forebay.flow.lane import own
 from forebay.model.errors import EngineFull
 from forebay.model.message import Carried, Message
 from forebay.model.queue import Declared, QueueSpec
@@ -42,6 +43,8 @@ class Publishing:
         if self._max_size:
             self._look(tx)
         tx.topics.update(QUEUE + queue for queue in {message.queue for message in messages})
+        for queue in sorted({message.queue for message in messages if message.meters}):
+            tx.rows("mind", queue, tx.time())
         if len(messages) == 1 and _plain(messages[0]):
             return [_one(tx, messages[0])]
         return list(self._several(tx, messages))
@@ -78,20 +81,40 @@ class Publishing:
 
 
 def declare(tx: Tx, queues: Sequence[QueueSpec]) -> list[Declared]:
-    """Add or change queues, as far as each declaration holds; what became of each."""
+    """Add or change queues, as far as each declaration holds, but for their bounds; what became of each."""
     names = sorted({spec.name for spec in queues})
     tx.rows("make_queues", names)
     tx.rows("declare_lanes", names)
-    known = {name: (ttl, firm) for name, ttl, firm in tx.rows("declared", names)}
-    before = {name: QueueSpec(name=name, ttl=ttl) for name, (ttl, _) in known.items()}
+    known = {row[0]: row[1:] for row in tx.rows("declared", names)}
+    before = {name: _spec(name, ttl, bound) for name, (ttl, _, *bound) in known.items()}
     obeyed = {
         spec.name: spec for spec in sorted(queues, key=lambda spec: spec.name) if spec.holds(firm=known[spec.name][1])
     }
-    new = [spec for spec in obeyed.values() if known[spec.name] != (spec.ttl, known[spec.name][1] or not spec.mild)]
+    new = [one for one in obeyed.values() if known[one.name][:2] != (one.ttl, known[one.name][1] or not one.mild)]
     if new:  # a row that stays as it is is not locked: this may be a part of a longer transaction
         tx.rows("declare", [one.name for one in new], [one.ttl for one in new], [not one.mild for one in new])
     now = before | {name: spec.plain() for name, spec in obeyed.items()}
     return [Declared(before[spec.name], now[spec.name]) for spec in queues]
+
+
+def bind(tx: Tx, spec: QueueSpec, mild: bool) -> None:
+    """Write down what a queue bounds from now on; what is declared mildly only if no worker has declared it."""
+    tx.only("bind", spec.name, *bounds(spec), mild, tx.now)
+    tx.topics.add(QUEUE + spec.name)
+
+
+def bounds(spec: QueueSpec) -> tuple[Any, ...]:
+    """What it bounds, as table `bound` has it."""
+    keys = spec.key_rate, spec.key_burst, spec.key_concurrency
+    return spec.rate, spec.burst, spec.concurrency, *keys, spec.ordered
+
+
+def _spec(name: str, ttl: float | None, bound: Sequence[Any]) -> QueueSpec:
+    rate, burst, slots, key_rate, key_burst, key_slots, ordered = bound
+    return QueueSpec(
+        name=name, ttl=ttl, rate=rate, burst=burst, concurrency=slots, key_rate=key_rate, key_burst=key_burst,
+        key_concurrency=key_slots, ordered=ordered,
+    )  # fmt: skip
 
 
 def held(messages: Sequence[Message]) -> str:
@@ -114,7 +137,8 @@ def _kind(message: Message) -> Message:
 
 def _plain(message: Message) -> bool:
     """Whether it asks for nothing that the short statement has not."""
-    return message.unique is None and message.due is None and message.delay <= 0 and message.carried is None
+    usual = message.unique is None and message.due is None and message.delay <= 0 and message.carried is None
+    return usual and not message.meters and message.cost == 1.0
 
 
 def _one(tx: Tx, message: Message) -> Receipt:
@@ -126,21 +150,25 @@ def _one(tx: Tx, message: Message) -> Receipt:
 
 def _form(message: Message, now: float | None, ids: list[str], bodies: list[bytes]) -> tuple[Any, ...]:
     """The parameters of `publish.sql`."""
-    return ids, bodies, *_fields(message), now
+    return ids, bodies, *_fields(message), now, _cost(message)
 
 
 def _fields(message: Message) -> tuple[Any, ...]:
     """What a message is beside id and body: the parameters that both statements have in common."""
-    carried = message.carried or NEW
+    carried, lane = message.carried or NEW, own(message.lane, message.meters)
     return (
-        message.queue, message.task, message.lane, message.priority, message.delay, message.due, message.ttl,
-        message.key, message.unique, rows.pack_or_none(message.headers), carried.attempt, carried.lost, carried.created,
+        message.queue, message.task, lane, message.priority, message.delay, message.due, message.ttl, message.key,
+        message.unique, rows.pack_or_none(message.headers), carried.attempt, carried.lost, carried.created,
         rows.pack_or_none(carried.failure),
     )  # fmt: skip
 
 
+def _cost(message: Message) -> float | None:
+    return None if message.cost == 1.0 else message.cost
+
+
 def _once(tx: Tx, message: Message) -> Receipt:
-    values = message.debounce, message.max_wait, MERGED_FOR, tx.now
+    values = message.debounce, message.max_wait, MERGED_FOR, tx.now, _cost(message)
     number, holder = tx.rows("publish_once", message.id, message.body, *_fields(message), *values)[0]
     fate = _FATES[int(number)]
     if fate is Fate.DUPLICATE and holder == message.id:

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple, cast
 from forebay.engine.postgres import rows
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
+from forebay.flow.lane import renamed
 from forebay.model import lifecycle
 from forebay.model.delivery import Delivery
 from forebay.model.gate import THROTTLE
 from forebay.model.lifecycle import Move, State
-from forebay.model.outcome import Ack, Outcome, Park, Settlement
+from forebay.model.outcome import OVER, Ack, Outcome, Park, Settlement
 from forebay.model.ruling import Ruling, Standing, rule
 
 
@@ -25,18 +26,28 @@ class Stands(NamedTuple):
     asked: bool
     lost: int
     newer: str | None
+    mine: str
 
     @property
     def place(self) -> tuple[str, str]:
         """Where its tallies are."""
         return self.queue, self.lane
 
+    def put_into(self, lane: str) -> str:
+        """What its own lane is if it is put into that one."""
+        return renamed(self.mine, lane)
+
 
 class Settling:
-    """Carries out outcomes; ends are kept `keep` seconds by default."""
+    """Carries out outcomes; ends are kept `keep` seconds by default.
+
+    Attributes:
+        bounded: queues in which an end may be what others wait for, as far as leases have told.
+    """
 
     def __init__(self, keep: float) -> None:
         self.keep = keep
+        self.bounded: frozenset[str] = frozenset()
 
     def settle(self, tx: Tx, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
         """Whether each was carried out."""
@@ -47,6 +58,8 @@ class Settling:
             holds = self._ack(tx, worker, acks, done, alone=not others)
         if others or not acks:
             holds = holds and self._settle_others(tx, worker, others, done)
+        if len(done) < len(settlements):
+            _let_go(tx, worker, [one for one in settlements if one.delivery.receipt not in done or _is_over(one)])
         verdicts: list[bool] = []
         if tx.again and holds:  # nobody but this worker settles what it holds while it holds it: it did, before
             done.update(one.delivery.receipt for one in (*acks, *others))
@@ -76,11 +89,17 @@ class Settling:
         keeps = [fate.keep for fate in fates] if any(fate.keep is not None for fate in fates) else None
         tooks = [max(0.0, one.took) for one in acks] if any(one.took for one in acks) else None
         leases = [one.delivery.receipt for one in acks], [one.delivery.fence for one in acks]
-        call = tx.only if alone else tx.rows
+        lasting = any(fate.holds for fate in fates)
+        if lasting:
+            which = [one.delivery for one, fate in zip(acks, fates, strict=True) if fate.holds]
+            tx.rows("last", [one.receipt for one in which], [one.fence for one in which], worker)
+        call = tx.only if alone and not lasting else tx.rows
         found: list[int] | None = call("ack", worker, *leases, results, keeps, tooks, self.keep, tx.now)[0][0]
         done.update(found or ())
         if found:
             whose = set(found)
+            if self.bounded:
+                tx.topics.update(QUEUE + queue for queue in self.bounded & {one.delivery.queue for one in acks})
             tx.ended += [one.delivery.id for one in acks if one.delivery.receipt in whose]
         return found is not None
 
@@ -133,6 +152,8 @@ class Settling:
         tx.rows("finish", *map(list, columns), now, now + self.keep)
         for stands, ruling in ends:
             tx.moved(stands.place, str(rows.LIVE_STATES[stands.state]), str(ruling.state))
+            if stands.queue in self.bounded or stands.lane != stands.mine:
+                tx.topics.add(QUEUE + stands.queue)  # others may have waited for its end
             if ruling.state is State.DEAD:
                 tx.count(stands.place, "died")
             tx.ended.append(stands.id)
@@ -144,6 +165,18 @@ def _settled_before(tx: Tx, worker: str, leases: Sequence[Delivery]) -> list[int
     return [seq for (seq,) in tx.rows("settled_before", worker, *map(list, columns))]
 
 
+def _is_over(one: Settlement) -> bool:
+    return one.outcome is OVER or one.outcome == OVER
+
+
+def _let_go(tx: Tx, worker: str, settlements: Sequence[Settlement]) -> None:
+    """What is settled once more has ended its run at last (`Ack.holds`): its slots are free."""
+    over = [one.delivery for one in settlements if not (isinstance(one.outcome, Ack) and one.outcome.holds)]
+    if over:
+        found = tx.rows("let_go", [one.receipt for one in over], [one.fence for one in over], worker)
+        tx.topics.update(QUEUE + queue for (queue,) in found)
+
+
 def _mixed(settlements: Sequence[Settlement]) -> bool:
     receipts = [one.delivery.receipt for one in settlements]
     return receipts != sorted(receipts)
@@ -153,19 +186,17 @@ def _again(tx: Tx, waits: Sequence[tuple[Stands, Ruling]]) -> None:
     """Back to waiting: later, in a lane, or at its old place."""
     values: list[tuple[Any, ...]] = []
     for stands, ruling in waits:
-        state = State.READY if ruling.state is State.PARKED else ruling.state
-        failure, number = rows.pack_or_none(ruling.failure), rows.LIVE_STATES.index(state)
-        place = stands.queue, stands.lane if ruling.lane is None else ruling.lane
+        number = rows.LIVE_STATES.index(State.READY if ruling.state is State.PARKED else ruling.state)
+        failure = rows.pack_or_none(ruling.failure)
+        lane = None if ruling.lane is None else stands.put_into(ruling.lane)
         cause = rows.clean(ruling.cause) or None
-        values.append(
-            (stands.seq, number, ruling.due, ruling.refund, ruling.lost, ruling.lane, failure, cause, ruling.known)
-        )
+        values.append((stands.seq, number, ruling.due, ruling.refund, ruling.lost, lane, failure, cause, ruling.known))
         tx.count(stands.place, "running", -1)
-        tx.count(place, str(state))
         if ruling.move is Move.RETRY:
-            tx.count(place, "retried")
+            tx.count(stands.place, "retried")
         tx.topics.add(QUEUE + stands.queue)
-    tx.rows("again", *map(list, zip(*values, strict=True)), tx.time())
+    for queue, place, state, n in tx.rows("again", *map(list, zip(*values, strict=True)), tx.time()):
+        tx.count((queue, place), str(rows.LIVE_STATES[int(state)]), n)
 
 
 def _closed(tx: Tx, outcomes: Sequence[tuple[Stands, Outcome]]) -> set[tuple[str, str]]:
@@ -173,7 +204,7 @@ def _closed(tx: Tx, outcomes: Sequence[tuple[Stands, Outcome]]) -> set[tuple[str
     queues = sorted({stands.queue for stands, outcome in outcomes if isinstance(outcome, Park)})
     if not queues:
         return set()
-    parked = [(stands.seq, outcome.lane) for stands, outcome in outcomes if isinstance(outcome, Park)]
+    parked = [(one.seq, one.put_into(fate.lane)) for one, fate in outcomes if isinstance(fate, Park)]
     now = tx.time()
     for stands, fate in outcomes:
         if isinstance(fate, Park) and fate.until is not None and fate.until > now:

@@ -22,7 +22,7 @@ Row = tuple[Any, ...]
 #: disk if that is asked for, whatever is usual on this server, and need not if it is not.
 _WRITING = """
 set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off;
-set plan_cache_mode = force_generic_plan; set lock_timeout = '{}';
+set plan_cache_mode = force_generic_plan; set lock_timeout = '{}'; set default_transaction_isolation = 'read committed';
 select set_config('synchronous_commit', case
     when not {} then 'off' when current_setting('synchronous_commit') = 'off' then 'on'
     else current_setting('synchronous_commit') end, false)

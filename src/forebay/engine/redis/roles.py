@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from forebay.engine.contract import Beat
+from forebay.engine.gating import Gating
 from forebay.engine.redis import forms, gates
 from forebay.engine.redis import schedules as cron
 from forebay.engine.redis.connections import Connections
@@ -15,7 +16,7 @@ from forebay.engine.redis.leasing import held
 from forebay.engine.redis.looking import Looking
 from forebay.engine.redis.talk import Batch, Reading
 from forebay.model.delivery import Delivery
-from forebay.model.gate import OPERATOR, Gate
+from forebay.model.gate import Gate
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
 from forebay.store.records import AuditLine, Choice, Found, Query, Schedule, WorkerRow
@@ -100,37 +101,17 @@ class Seeing:
         return await self._inspecting.purge(choice, limit)
 
 
-class Keeping:
+class Keeping(Gating):
     """`Gates`, `Schedules`, `Workers` and `Audits`."""
 
     def __init__(self, connections: Connections) -> None:
         self._server = connections
 
-    async def close_gate(
-        self,
-        queue: str,
-        lane: str | None = None,
-        reason: str = "",
-        holder: str = OPERATOR,
-        until: float | None = None,
-        *,
-        task: str | None = None,
-        key: str | None = None,
-    ) -> None:
-        """See `Gates.close_gate`."""
-        await self._server.talk.carry(gates.close, Gate(queue, lane, reason, 0.0, holder, until, task, key).checked())
+    async def _close_gate(self, gate: Gate) -> None:
+        await self._server.talk.carry(gates.close, gate)
 
-    async def open_gate(
-        self,
-        queue: str,
-        lane: str | None = None,
-        holder: str = OPERATOR,
-        *,
-        task: str | None = None,
-        key: str | None = None,
-    ) -> None:
-        """See `Gates.open_gate`."""
-        await self._server.talk.carry(gates.open_, Gate(queue, lane, "", 0.0, holder, None, task, key).checked())
+    async def _open_gate(self, gate: Gate) -> None:
+        await self._server.talk.carry(gates.open_, gate)
 
     async def gates(self) -> list[Gate]:
         """See `Gates.gates`."""

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from forebay.engine.contract import Depth, LaneDepth
+from forebay.engine.gating import what_of
 from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.database import Database
-from forebay.engine.sqlite.gates import SHUT, all_closed, what_of
+from forebay.engine.sqlite.gates import SHUT, all_closed
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import OVER
 from forebay.flow.grant import grant, why

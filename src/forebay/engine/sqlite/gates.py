@@ -5,12 +5,13 @@ whoever looks (`shut`), and goes on when it opens.
 from collections.abc import Sequence
 from typing import Any
 
+from forebay.engine.gating import Gating, gate_of, what_of
 from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
-from forebay.model.gate import OPERATOR, THROTTLE, Gate
+from forebay.model.gate import THROTTLE, Gate
 
 #: Whether a row of `message` is behind a closed gate; takes the time.
 SHUT = (
@@ -21,38 +22,17 @@ SHUT = (
 )
 
 
-class Gates:
+class Gates(Gating):
     """The `Gates` role of the store."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def close_gate(
-        self,
-        queue: str,
-        lane: str | None = None,
-        reason: str = "",
-        holder: str = OPERATOR,
-        until: float | None = None,
-        *,
-        task: str | None = None,
-        key: str | None = None,
-    ) -> None:
-        """See `store.contract.Gates.close_gate`."""
-        gate = Gate(queue, lane, reason, 0.0, holder, until, task, key).checked()
+    async def _close_gate(self, gate: Gate) -> None:
         await self._db.writer.submit(close, gate)
 
-    async def open_gate(
-        self,
-        queue: str,
-        lane: str | None = None,
-        holder: str = OPERATOR,
-        *,
-        task: str | None = None,
-        key: str | None = None,
-    ) -> None:
-        """See `store.contract.Gates.open_gate`."""
-        await self._db.writer.submit(_open, Gate(queue, lane, "", 0.0, holder, None, task, key).checked())
+    async def _open_gate(self, gate: Gate) -> None:
+        await self._db.writer.submit(_open, gate)
 
     async def gates(self) -> list[Gate]:
         """See `store.contract.Gates.gates`."""
@@ -68,15 +48,6 @@ def all_closed(db: Database) -> list[Gate]:
 def closed(tx: Transaction, queue: str) -> Sequence[Gate]:
     """The closed gates that may hold something of a queue."""
     return [_gate(row) for row in tx.rows(sql("gates_of"), (tx.now, queue))]
-
-
-def what_of(gate: Gate) -> str:
-    """What of its queue a gate is about, as table `closed` has it."""
-    if gate.task is not None:
-        return f"task:{gate.task}"
-    if gate.key is not None:
-        return f"key:{gate.key}"
-    return "" if gate.lane is None else f"lane:{gate.lane}"
 
 
 def close(tx: Transaction, gate: Gate) -> None:
@@ -107,6 +78,4 @@ def _open(tx: Transaction, gate: Gate) -> None:
 
 def _gate(row: tuple[Any, ...]) -> Gate:
     queue, what, reason, since, holder, until = row
-    kind, _, name = rows.text(what).partition(":")
-    lane, task, key = (name if kind == word else None for word in ("lane", "task", "key"))
-    return Gate(rows.text(queue), lane, rows.text(reason), since, rows.text(holder), until, task, key)
+    return gate_of((rows.text(queue), rows.text(what), rows.text(reason), since, rows.text(holder), until))

@@ -12,9 +12,10 @@ from typing import Any
 
 import apsw
 
+from forebay.engine.gating import what_of
 from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.ended import without_ended
-from forebay.engine.sqlite.gates import closed, what_of
+from forebay.engine.sqlite.gates import closed
 from forebay.engine.sqlite.passing import Head, Meters
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import ANY, OVER, stir

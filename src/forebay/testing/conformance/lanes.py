@@ -131,6 +131,16 @@ class TestOrdered:
         kit.declare()
         assert kit.take() == ["c"]
 
+    def test_order_that_is_given_up_holds_up_nobody(self, kit: Kit) -> None:
+        """What waits to be tried again does so by itself from then on."""
+        kit.declare(ordered=True)
+        kit.publish("a", key="k")
+        kit.settle(Retry(30, BOOM), *kit.lease())
+        kit.declare()
+        kit.publish("b")
+        kit.publish("c", key="k")
+        assert sorted(kit.take()) == ["b", "c"]
+
 
 class TestPaused:
     @pytest.mark.parametrize("queue", ["q", ""])

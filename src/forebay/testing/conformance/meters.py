@@ -120,7 +120,7 @@ class TestRates:
 
     def test_a_waiter_wakes_when_the_rate_allows_the_next(self, live: Kit) -> None:
         """Nobody has to poll for it."""
-        live.declare(rate=5)
+        live.declare(rate=1)
         live.publish("a", "b")
         assert live.take() == ["a"]
         assert live.take() == []

@@ -1,5 +1,1 @@
--- one that this holder has closed already keeps its time, unless it had opened by itself meanwhile
-insert into forebay.closed as c (queue, what, holder, reason, since, until) values ($1, $2, $3, $4, $5::float8, $6::float8)
-on conflict (queue, what, holder) do update set
-    since = case when c.until is null or c.until > excluded.since then c.since else excluded.since end,
-    reason = excluded.reason, until = excluded.until
+select forebay.close_gate($1, $2, $3, $4, $5::float8, $6::float8)

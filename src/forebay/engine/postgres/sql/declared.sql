@@ -1,1 +1,2 @@
-select name, ttl, firm from forebay.queue where name = any($1::text[])
+select q.name, q.ttl, q.firm, b.rate, b.burst, b.slots, b.key_rate, b.key_burst, b.key_slots, coalesce(b.ordered, false)
+from forebay.queue q left join forebay.bound b on b.queue = q.name where q.name = any($1::text[])

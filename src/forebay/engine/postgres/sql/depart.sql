@@ -7,7 +7,9 @@ with seen as materialized (
     select seq from (select seq, sum(size) over (order by seq) - size as before from seen) as s where before <= $4
 ), gone as (
     delete from forebay.message m using picked where m.seq = picked.seq returning m.*
+), stirred as (  -- whom it held up may pass
+    insert into forebay.stir (queue, lane) select distinct gone.queue, gone.lane from gone where gone.holds
 )
 select seq, id, task, body, headers, key, once, priority, coalesce(home, lane), cost, created, state, due, expires, attempt,
-    lost, unknown, cause, failure, progress, lane
+    lost, unknown, cause, failure, progress, lane, holds
 from gone order by seq

@@ -5,8 +5,10 @@ with gone as (
         with ordinality as e (seq, state, cause, failure, lost, n)
     where m.seq = e.seq
     returning m.id, m.queue, m.lane, m.home, m.task, e.state, m.priority, m.attempt, e.lost, m.fence, m.created, m.due,
-        m.expires, m.leased, m.cost, m.worker, m.key, m.once, e.cause, m.headers,
+        m.expires, m.leased, m.cost, m.worker, m.key, m.once, e.cause, m.headers, m.holds,
         coalesce(e.failure, m.failure) as failure, m.progress, m.body, e.n
+), stirred as (
+    insert into forebay.stir (queue, lane) select distinct gone.queue, gone.lane from gone where gone.holds
 )
 insert into forebay.ended (
     id, queue, lane, task, state, priority, attempt, lost, fence, created, due, expires, started, finished, forget,

@@ -1,0 +1,3 @@
+select forebay.bind(
+    $1, $2::float8, $3::float8, $4::bigint, $5::float8, $6::float8, $7::bigint, $8::bool, $9::bool, $10::float8
+)

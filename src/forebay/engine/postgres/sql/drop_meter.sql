@@ -1,0 +1,1 @@
+select forebay.drop_meter($1)

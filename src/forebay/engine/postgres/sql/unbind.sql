@@ -1,0 +1,1 @@
+select forebay.unbind($1::float8)
