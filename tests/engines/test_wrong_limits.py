@@ -12,7 +12,7 @@ from forebay.engine.memory import bounds, gates, record
 from forebay.engine.memory.engine import MemoryEngine
 from forebay.engine.memory.state import Memory
 from forebay.engine.registry import build
-from forebay.engine.sqlite import lanes, limits, passing, publishing
+from forebay.engine.sqlite import lanes, limits, passing, publishing, stirring
 from forebay.engine.sqlite.leasing import Leasing
 from forebay.flow import grant as flow
 from forebay.flow.lane import shut
@@ -45,7 +45,7 @@ def one_slot_too_many(patch):
 def never_a_slot_back(patch):
     count = bounds.Bounds.count
     patch.setattr(bounds.Bounds, "count", lambda self, one, n: count(self, one, n) if n > 0 else None)
-    patch.setattr(lanes, "free", lambda *_: None)
+    patch.setattr(stirring, "free", lambda *_: None)
 
 
 def a_slot_for_whoever_ran_before_the_bound(patch):
