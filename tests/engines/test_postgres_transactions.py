@@ -12,6 +12,9 @@ from engines.servers import postgres
 from engines.servers.found import needed
 from fleet import until
 from forebay import ConfigError, EngineError, Forebay, NoSuchMessage
+from forebay.engine.contract import Beat, Want
+from forebay.engine.waiting import drive
+from forebay.model.outcome import Ack, Settlement
 from forebay.testing import drain
 
 lenders = pytest.importorskip("engines.servers.lenders", exc_type=ImportError)
@@ -261,7 +264,23 @@ def test_a_connection_that_leads_elsewhere_is_refused(app, url):
     postgres.run(f'drop schema "{postgres.NAMESPACE}_other" cascade')
 
 
+class Traced:
+    """What tools that trace calls put around a connection."""
+
+    def __init__(self, wrapped):
+        self.__wrapped__ = wrapped
+
+    def __getattr__(self, name):
+        return getattr(self.__wrapped__, name)
+
+
 # --- what else holds ---
+
+
+def test_a_connection_within_a_tool_that_traces_it_is_taken(app):
+    with postgres.connect() as db:
+        app.send.enqueue("a", in_transaction=Traced(db))
+    assert numbers(app) == (1, 0, 1)
 
 
 def test_the_same_id_twice_in_a_transaction_is_one_message(app):
@@ -325,6 +344,33 @@ def test_a_key_that_a_long_transaction_holds_holds_up_nobody_but_its_own(app):
         assert not done.is_set()
     other.join()
     assert (answers[0].duplicate, answers[0].id) == (True, first.id)
+
+
+def test_what_the_server_refuses_leaves_the_transaction_as_it_was(app):
+    with postgres.connect() as other, postgres.connect() as db:
+        app.send.using(unique="u").enqueue("first", in_transaction=other)
+        db.execute(INSERT)
+        db.execute("set local lock_timeout = '50ms'")
+        with pytest.raises(EngineError, match=r"in each other's way .*lock timeout"):
+            app.send.enqueue_many([("a",), app.send.call("b").using(unique="u")], in_transaction=db)
+        app.send.enqueue("c", in_transaction=db)
+        db.commit()
+        other.rollback()
+    assert (orders(), [ended.value for ended in drain(app)]) == ([1], ["c"])
+
+
+def test_whether_a_task_is_done_is_not_known_while_its_transaction_is_open(app):
+    engine, within = app.backend.engine, app.engine.within
+    app.send.enqueue("a")
+    drive(engine.extend([Beat(worker="w", lease=60)]))
+    (delivery,) = drive(engine.lease(Want("w", ("default",), 1))).deliveries
+    with postgres.connect() as db:
+        assert drive(within.complete_in(db, "w", Settlement(delivery, Ack())))
+        assert drive(within.completed("w", [delivery])) == ["open"]
+        db.rollback()
+        assert drive(within.completed("w", [delivery])) == ["undone"]
+        assert drive(within.complete_in(db, "w", Settlement(delivery, Ack())))
+    assert drive(within.completed("w", [delivery])) == ["committed"]
 
 
 def test_workers_are_woken_by_the_commit(app):

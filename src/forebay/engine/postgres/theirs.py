@@ -34,6 +34,7 @@ async def borrow(connection: Any) -> Borrowed:
     Raises:
         ConfigError: it is none, leads to no PostgreSQL, or cannot take anything now; says what to do.
     """
+    connection = _bare(connection)
     names = _names(connection)
     if names & _ASYNC_SESSIONS:
         _refuse_plain_call()
@@ -51,7 +52,13 @@ async def borrow(connection: Any) -> Borrowed:
         connection = connection.driver_connection
     elif names & _DJANGO:
         connection = _of_django(connection)
-    return _of_driver(connection, _names(connection), begin)
+    driver = _bare(connection)
+    return _of_driver(driver, _names(driver), begin)
+
+
+def _bare(connection: Any) -> Any:
+    """Without what a tool that traces calls has put around it."""
+    return getattr(connection, "__wrapped__", connection)
 
 
 def _names(thing: object) -> set[str]:
