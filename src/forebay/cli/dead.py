@@ -87,7 +87,10 @@ class Wanted(msgspec.Struct, kw_only=True):
 @dead.command()
 @_choice
 def redrive(**chosen: Any) -> int:
-    """Make them ready again, with attempts counted from 0. Exits 1 if an id is not of a dead letter."""
+    """Make them ready again, with attempts counted from 0.
+
+    Exits 1 if an id is not of a dead letter, or one that is named stays dead: its unique key is taken.
+    """
     return _carry_out(
         "redriven", Wanted(**chosen).choice(), lambda control, choice, report: control.redrive(choice, report)
     )
@@ -120,7 +123,10 @@ def _carry_out(
         if ask and total:
             confirm(f"Discard {_letters(meant, total)} for good?")
         with Bar(done, total) as bar:
-            return await act(control, meant, bar.advance)
+            count = await act(control, meant, bar.advance)
+        if done == "redriven":
+            unknown.extend(await _still_dead(app, meant.ids or ()))
+        return count
 
     count = with_app(the_app("dead"), work)
     output.show_one(form(), {done: count}, lambda: [f"{done} {count:,}"])
@@ -136,6 +142,15 @@ async def _not_dead(app: Forebay, ids: Sequence[str]) -> list[str]:
         f"{id_}: {'unknown: never accepted here, or ended long ago' if one is None else f'{one.state}, not dead'}"
         for id_, one in found.items()
         if one is None or one.state is not State.DEAD
+    ]
+
+
+async def _still_dead(app: Forebay, ids: Sequence[str]) -> list[str]:
+    """What to say of each id that is of a dead letter still."""
+    return [
+        f"{one.id}: stays dead, for its unique key {one.unique} is taken by a message that waits or runs"
+        for one in await app.store.find(ids)
+        if one is not None and one.state is State.DEAD and one.unique is not None
     ]
 
 

@@ -66,7 +66,7 @@ def pause(names: tuple[str, ...]) -> None:
 @schedules.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def resume(names: tuple[str, ...]) -> None:
-    """Let schedules fire again; ticks missed meanwhile count as missed."""
+    """Let schedules fire again, from their next tick on; ticks of the meantime are not made up for."""
     _switch(names, paused=False)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from forebay.model.duration import span
 from forebay.model.meter import Meter
 
 #: Seconds that a visit may come late without a start being lost, where nobody has said how many may start at once: who
@@ -105,7 +106,7 @@ def why(meter: Meter, now: float, cost: float = 1.0) -> str:
         return ""
     if answer.again is None:
         return f"{min(meter.running, meter.slots or 0)} of {meter.slots} slots taken"
-    return f"rate {shown(meter.rate or 0.0)}, next in {max(0.0, answer.again - now):.3g} s"
+    return f"rate {shown(meter.rate or 0.0)}, next in {span(max(0.0, answer.again - now))}"
 
 
 def shown(rate: float) -> str:
@@ -113,4 +114,4 @@ def shown(rate: float) -> str:
     for unit, seconds in (("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)):
         if rate * seconds >= 1 and abs(rate * seconds - round(rate * seconds)) < 1e-9 * rate * seconds:
             return f"{round(rate * seconds)}/{unit}"
-    return f"{rate:g}/s"
+    return f"{rate:g}/s" if rate >= 1 else f"{rate * 86_400:.3g}/d"

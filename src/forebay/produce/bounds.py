@@ -13,6 +13,8 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _RATE = re.compile(r"\s*(\d+(?:_\d+)*(?:\.\d+)?)\s*/\s*(?:(s|m|h|d)|(sec|second|min|minute|hour|day))\s*")
 #: The largest that an engine counts; and the most messages a second that a rate may say.
 _MOST, _FASTEST = 2**31 - 1, 1e6
+#: The slowest rate: one in a year.
+_SLOWEST = 1 / (366 * 86_400)
 
 
 class QueueWays(TypedDict, total=False):
@@ -61,10 +63,10 @@ def per_second(value: object, what: str) -> float | None:
     if isinstance(value, str):
         match = _RATE.fullmatch(value)
         number = float(match[1].replace("_", "")) / _SECONDS[match[2] or match[3][0]] if match else None
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= _FASTEST:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not _SLOWEST <= number <= _FASTEST:
         raise ConfigError(
             f"{what} {value!r} is not a rate: write messages per time, such as '50/s', '100/m', '1000/h' or '5/d', or "
-            f"a number a second, above 0 and up to {_FASTEST:,.0f}"
+            f"a number a second, from one a year to {_FASTEST:,.0f} a second"
         )
     return float(number)
 

@@ -210,3 +210,14 @@ def test_a_task_or_a_key_is_paused_and_resumed(full):
 def test_a_worker_runs_on_the_loop_that_is_asked_for(shell, full):
     assert full("worker", "--loop", "asyncio", "--burst", "-Q", "clicks").out == ""
     assert "invalid value" in full("dev", "--loop", "trio", code=2).complaint
+
+
+def test_a_dead_letter_whose_unique_key_is_taken_says_why_it_stays(full):
+    full("enqueue", "boom", "again", "--unique", "once:1", "--wait", code=1)
+    (dead,) = full("messages", "--state", "dead", "--unique", "once:1", "-o", "json").json
+    live = full.enqueue("greet", "K", "--delay", "1h", "--unique", "once:1")
+    answer = full("dead", "redrive", dead["id"], code=1)
+    assert "redriven 0" in answer.out
+    assert "stays dead, for its unique key once:1 is taken" in answer.err
+    full("cancel", live)
+    assert "redriven 1" in full("dead", "redrive", dead["id"]).out

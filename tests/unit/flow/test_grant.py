@@ -150,8 +150,9 @@ def test_a_meter_without_bounds_lets_everything_through_and_slots_bound_what_run
 
 def test_why_is_in_words_that_a_person_reads():
     assert why(Meter(name="m", slots=3, running=3), 5.0) == "3 of 3 slots taken"
-    assert why(Meter(name="m", rate=50.0, tat=6.0), 5.0) == "rate 50/s, next in 0.9 s"
+    assert why(Meter(name="m", rate=50.0, tat=6.0), 5.0) == "rate 50/s, next in 900ms"
+    assert why(Meter(name="m", rate=1 / 3600, tat=3606.0), 5.0) == "rate 1/h, next in 1h"
     assert why(Meter(name="m", rate=50.0), 5.0) == ""
-    assert [shown(rate) for rate in (50.0, 0.5, 100 / 60, 1 / 3600, 10 / 86400, math.pi)] == [
-        "50/s", "30/m", "100/m", "1/h", "10/d", "3.14159/s",
+    assert [shown(rate) for rate in (50.0, 0.5, 100 / 60, 1 / 3600, 10 / 86400, math.pi, 1e-7)] == [
+        "50/s", "30/m", "100/m", "1/h", "10/d", "3.14159/s", "0.00864/d",
     ]  # fmt: skip

@@ -24,7 +24,7 @@ def test_a_rate_is_written_as_messages_per_time(written, rate):
 
 
 @pytest.mark.parametrize(
-    "rate", ["", "fast", "50", "50/w", "-1/s", "0/s", 0, -1, True, math.nan, math.inf, 1e7, [], b"5/s"]
+    "rate", ["", "fast", "50", "50/w", "-1/s", "0/s", 0, -1, True, math.nan, math.inf, 1e7, 1e-9, 1e-300, [], b"5/s"]
 )
 def test_anything_else_is_one_clear_error(rate):
     with pytest.raises(ConfigError, match=r"queue mail: rate .* is not a rate: write messages per time, such as"):
