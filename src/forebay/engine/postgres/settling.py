@@ -111,6 +111,8 @@ class Settling:
         leases = [one.delivery.receipt for one in others], [one.delivery.fence for one in others]
         found = {row[0]: Stands(*row) for row in tx.rows("owned", *leases, worker)}
         chosen = [(found[one.delivery.receipt], one) for one in others if one.delivery.receipt in found]
+        if unspent := [stands.seq for stands, one in chosen if one.unspent]:
+            tx.rows("refund", unspent)
         self.carry_out(tx, [(stands, one.outcome) for stands, one in chosen])
         for stands, one in chosen:
             tx.count(stands.place, "seconds", max(0.0, one.took))

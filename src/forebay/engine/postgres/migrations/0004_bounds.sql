@@ -55,6 +55,10 @@ create table forebay.lasting (
 );
 create index lasting_key on forebay.lasting (queue, key);
 
+-- What was leased and has not started: the rates that it passed get back what it took, at the next lease.
+create table forebay.refund (queue text not null, mine text not null, task text not null, key text, cost double precision not null);
+create index refund_queue on forebay.refund (queue);
+
 create type forebay.allowance as (n bigint, tat double precision, again double precision);
 create type forebay.told as (
     queue text, by_key boolean, ordered boolean, key_rate double precision, key_burst double precision, key_slots bigint,

@@ -32,7 +32,8 @@ begin
     select told.queue, m.lane, case when strpos(m.lane, '|key:') > 0 then min(m.key) end,
         min(least(m.created, t)) - 1e10
     from moved m where strpos(m.lane, '|key:') > 0 or strpos(m.lane, '|task:') > 0 group by m.lane
-    on conflict (queue, lane) do update set go = excluded.go where a.go is null and a.waits is null;
+    on conflict (queue, lane) do update set go = coalesce(a.go, excluded.go), waits = null
+    where (a.go is null and a.waits is null) or (told.ordered and a.waits is not null);  -- another may be first now
     return edge;
 end $$;
 
@@ -51,7 +52,7 @@ begin
     select distinct told.queue, gone.lane, case when strpos(gone.lane, '|key:') > 0
         then substr(gone.lane, strpos(gone.lane, '|key:') + 5) end, t - 1e10
     from gone
-    on conflict (queue, lane) do update set go = excluded.go where a.waits is null and (a.go is null or a.go > 0);
+    on conflict (queue, lane) do update set waits = null, go = case when a.go < 0 then a.go else excluded.go end;
     -- whose time has come takes its turn among the others
     update forebay.apart a set go = a.go - 1e10 where a.queue = told.queue and a.waits is null and a.go > 0 and a.go <= t;
     if not told.by_key and told.tasks = '{}' and told.keys = '{}' then

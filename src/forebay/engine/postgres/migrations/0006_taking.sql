@@ -310,6 +310,26 @@ begin
         select substr(p.part, 7) from forebay.lane l, unnest(string_to_array(l.lane, '|')) as p (part)
         where l.queue = queue_ and strpos(l.lane, '|meter:') > 0 and p.part like 'meter:%'
     ));
+    if exists (select from forebay.refund r where r.queue = queue_) then
+        with gone as (
+            delete from forebay.refund r where r.queue = queue_ returning r.*
+        ), of_key as (
+            select '|key:' || gone.key as lane, sum(gone.cost) as cost from gone where gone.key is not null group by 1
+        ), keys as (
+            update forebay.apart a set tat = greatest(a.tat - k.cost / told.key_rate, least(a.tat, t)),
+                go = case when a.go > 0 then t - 1e10 else a.go end
+            from of_key k where told.key_rate <> 0 and a.queue = queue_ and a.lane = k.lane
+        ), of_meter as (
+            select n.name, sum(gone.cost) as cost from gone, lateral (
+                select 'queue:' || queue_ as name union all select 'task:' || queue_ || ':' || gone.task
+                union all select 'key:' || queue_ || ':' || gone.key
+                union all select substr(p.part, 7) from unnest(string_to_array(gone.mine, '|')) as p (part)
+                where p.part like 'meter:%'
+            ) as n where n.name is not null group by 1
+        )
+        update forebay.meter m set tat = greatest(m.tat - o.cost / m.rate, least(m.tat, t))
+        from of_meter o where m.name = o.name and m.rate <> 0;
+    end if;
     perform forebay.sort(told, t);
     again := forebay.wake(told, whats, t);
     for again_ in 1..4 loop

@@ -189,7 +189,7 @@ begin
                 expires, t, t + keep_, key, once, cause_, headers, failure, progress
             from gone order by seq
         ), stirred as (
-            insert into forebay.stir (queue, lane) select distinct gone.queue, gone.lane from gone where gone.holds
+            insert into forebay.stir (queue, lane) select distinct gone.queue, gone.lane from gone where gone.home is not null
         ), told as (
             insert into forebay.delta (queue, lane, scheduled, ready, expired)
             select queue, lane, -count(*) filter (where state = 0), -count(*) filter (where state = 1), count(*)

@@ -8,7 +8,7 @@ with gone as (
         m.expires, m.leased, m.cost, m.worker, m.key, m.once, e.cause, m.headers, m.holds,
         coalesce(e.failure, m.failure) as failure, m.progress, m.body, e.n
 ), stirred as (
-    insert into forebay.stir (queue, lane) select distinct gone.queue, gone.lane from gone where gone.holds
+    insert into forebay.stir (queue, lane) select distinct gone.queue, gone.lane from gone where gone.home is not null
 )
 insert into forebay.ended (
     id, queue, lane, task, state, priority, attempt, lost, fence, created, due, expires, started, finished, forget,
