@@ -28,13 +28,14 @@ def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
 def used() -> list[list[str]]:
     """The words of each call in the tests, as far as they are written out; lists of words too.
 
-    `shell.worker(…)` and `shell.enqueue(…)` are the commands of these names.
+    `shell.worker(…)`, `shell.enqueue(…)` and `move(…)` are the commands of these names.
     """
     lines = []
     for path in Path(__file__).parent.glob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
-                method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+                called = node.func
+                method = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
                 lines.append([*([method] if method in COMMANDS else []), *_words(node.args)])
             elif isinstance(node, ast.List):
                 lines.append(_words(node.elts))

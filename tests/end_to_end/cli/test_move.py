@@ -50,11 +50,11 @@ def test_a_trip_through_all_engines_whose_movers_are_killed(tmp_path, monkeypatc
 
 
 def test_it_says_what_it_has_moved(shell, capsys):
-    assert move("mail", "-o", "json") == 0
+    assert move("mail", "--batch", "7", "-o", "json") == 0
     (told,) = json.loads(capsys.readouterr().out)
     assert told == {"queue": "mail", "moved": 20, "dead": 0, "known": 0, "held": 0, "running": 0}
     assert (waiting("a"), waiting("b")) == ({"clicks": 5}, {"mail": 20})
-    assert move("--all") == 0
+    assert move("--all", "--wait") == 0
     heading, *rows = capsys.readouterr().out.splitlines()
     assert heading.split() == ["QUEUE", "MOVED", "DEAD", "KNOWN", "HELD", "RUNNING"]
     assert [row.split() for row in rows] == [["clicks", *"50000"], ["mail", *"00000"]]
