@@ -1,9 +1,22 @@
-"""What holds for every test: the processes it starts can be told to end by Ctrl-C.
+"""What holds for every test: the processes it starts can be told to end by Ctrl-C, and its settings end with it.
 
 A shell that runs the tests in the background has them ignore SIGINT, and what they start would inherit that.
 """
 
+import os
 import signal
+
+import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _settings_as_before():
+    """A command that is called in this process leaves its `--url` in the environment."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("FOREBAY_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("FOREBAY_") and name not in before]:
+        del os.environ[name]
+    os.environ.update(before)

@@ -16,7 +16,8 @@ from forebay.testing.trip import Trip
 @pytest.fixture
 def shell(tmp_path, monkeypatch):
     """Commands in a folder with a file of some messages, and an empty one."""
-    for name in [name for name in os.environ if name.startswith("FOREBAY_")]:
+    for name in {"FOREBAY_URL", *(name for name in os.environ if name.startswith("FOREBAY_"))}:
+        monkeypatch.setenv(name, "")  # so that it is as before in the end, whatever commands make of it
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     with Forebay("sqlite:///a.db") as app:
