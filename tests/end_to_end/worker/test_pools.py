@@ -45,11 +45,13 @@ def test_no_slow_task_waits_behind_another_while_another_worker_is_free(place):
     """A burst of fast tasks makes workers take more than they can start, but what turns out slow goes back."""
     with place.fleet("-p", "2", "-c", "2") as fleet:
         fast = place.crew.add.enqueue_many([(n, n) for n in range(2000)])
-        slow = place.crew.doze.enqueue_many([(3.0,)] * 4)
+        slow = place.crew.doze.enqueue_many([(10.0,)] * 4)
         starts = [place.noted(handle)[0] for handle in slow]
         assert not any(place.read(handle, "end") for handle in slow)
         assert {note.pid for note in starts} == fleet.pids()
         assert [handle.result(30) for handle in fast[-3:]] == [3994, 3996, 3998]
+        for handle in slow:
+            handle.cancel()
 
 
 def test_cpu_tasks_of_a_mixed_queue_do_not_keep_its_other_tasks_waiting(place):
