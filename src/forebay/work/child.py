@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -45,6 +46,8 @@ FAREWELL = 5.0
 #: Seconds that the engine gets to close in good order, which saves the next one work and nothing else.
 CLOSE = 1.0
 #: Signals that tell it to stop.
+#: Seconds within which a signal that comes again is the same one: nobody insists that fast.
+_AT_ONCE = 0.05
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: Seconds that a busy thread keeps the interpreter from another. Python's 5 ms let the writer wait for a loop that is
 #: busy with tiny tasks, and then the loop for the writer: 0.5 ms more than doubled the throughput of both.
@@ -58,7 +61,7 @@ class Child:
 
     def __init__(self, link: Link, id_: str, options: WorkerOptions, app: Forebay) -> None:
         self._link, self._id, self._options, self._app = link, id_, options, app
-        self._signals, self._parent = Counter[int](), os.getppid()
+        self._signals, self._last = Counter[int](), dict[int, float]()
         self._term = asyncio.Event()
         self._now = asyncio.Event()
         self._orphaned = threading.Event()
@@ -80,7 +83,7 @@ class Child:
         await self._app.engine.open(starts=self._options.starts)
         settings = absolute(self._app.settings)  # before the user's code goes anywhere else
         worker = Worker(self._app, self._options, self._id, self._stuck)
-        worker.orphaned = self._parent_ended  # else it would take what another one hands back for the same reason
+        worker.orphaned = self._link.ended  # else it would take what another one hands back for the same reason
         worker.announce = lambda hook: self._link.send(Within(hook=hook))
         dump_on_quit(loop, worker.pools.dump)
         await worker.start(self._listen)
@@ -173,7 +176,10 @@ class Child:
         self._link.send(worker.report(self._state, rss()))
 
     def _asked_to_stop(self, number: int) -> None:
-        """The first time: drain. The second: cancel, hand back, go."""
+        """The first time: drain. The second: cancel, hand back, go. What comes twice at once was sent once."""
+        before, self._last[number] = self._last.get(number, -math.inf), time.monotonic()
+        if self._last[number] - before < _AT_ONCE:
+            return
         self._signals[number] += 1
         if self._told:
             self._term.set()
@@ -207,9 +213,6 @@ class Child:
             threading.Event().wait(FAREWELL)
         end_with_session()
         os._exit(BROKEN)
-
-    def _parent_ended(self) -> bool:
-        return os.getppid() != self._parent
 
     def _hurry(self) -> None:
         how = "as it was told to" if self._told else "without a word, which counts as a lost worker for what runs here"

@@ -6,6 +6,7 @@ side is gone.
 """
 
 import contextlib
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -117,6 +118,12 @@ class Link:
         self._socket = socket.socket(fileno=fd)
         self._socket.set_inheritable(False)
         self._sending = threading.Lock()
+        self._ends = select.poll()
+        self._ends.register(fd, getattr(select, "POLLRDHUP", 0))  # and that it was hung up, which is always told
+
+    def ended(self) -> bool:
+        """Whether the parent is gone, asked of the kernel: no thread has to have noticed."""
+        return bool(self._ends.poll(0))
 
     def send(self, line: Line) -> None:
         """Tell the parent; if it is gone, whoever waits on the socket hears of it."""
