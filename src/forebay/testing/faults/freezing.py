@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import signal
 
+from forebay.testing.faults import procs
 from forebay.testing.faults.procs import Proc, strike
 from forebay.testing.faults.trial import Broken, Trial
 from forebay.testing.history import events
@@ -43,8 +44,10 @@ def _freeze(trial: Trial, fleet: Proc) -> None:
     with contextlib.ExitStack() as stack:
         for path in trial.folder.glob("*.db-lock"):  # of SQLite
             fcntl.flock(stack.enter_context(path.open()), fcntl.LOCK_EX)
-        trial.fault("SIGSTOP", f"processes {fleet.family()}")
+        family = fleet.family()
+        trial.fault("SIGSTOP", f"processes {family}")
         fleet.signal_family(signal.SIGSTOP)
+        trial.until("all of them stand still", lambda: procs.stopped(family))
 
 
 def interpreter_held(trial: Trial) -> None:

@@ -13,7 +13,7 @@ from forebay.engine.backend import Backend, Whole
 from forebay.engine.contract import Fate, Leased, Receipt, Want
 from forebay.engine.registry import backend as inner_backend
 from forebay.model.clock import Clock
-from forebay.model.errors import ConfigError
+from forebay.model.errors import ConfigError, LeaseLost
 from forebay.model.ids import new_id
 from forebay.model.message import Message
 from forebay.model.outcome import Ack, Settlement
@@ -54,7 +54,17 @@ class AckEarly(wrapping.Wrapped):
 
 
 class DropTheFence(wrapping.Wrapped):
-    """A settlement counts whoever sends it: it is carried out in the name of whoever holds the message now."""
+    """A settlement counts whoever sends it: it is carried out in the name of whoever holds the message now.
+
+    And a lease without a lease of one's own gets nothing, not an error: it would keep the worker from settling at all.
+    """
+
+    async def lease(self, want: Want) -> Leased:
+        """Lease; for whom has no lease, there is nothing."""
+        try:
+            return await self._inner.lease(want)
+        except LeaseLost:
+            return Leased([])
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
         """Settle, whatever lease stands behind it."""

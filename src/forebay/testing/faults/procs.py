@@ -92,10 +92,18 @@ def strike(pid: int, number: int) -> bool:
     return True
 
 
+def stopped(pids: Sequence[int]) -> bool:
+    """Whether all of these are stopped, or gone: a signal is sent before it is obeyed."""
+    return all(state.startswith(("T", "Z")) for pid, _, state in _rows() if pid in pids)
+
+
 def _parents() -> dict[int, int]:
     """The parent of every process that is alive."""
-    rows = _listed() if (_PROC / "self").exists() else _told()
-    return {pid: parent for pid, parent, state in rows if not state.startswith("Z")}
+    return {pid: parent for pid, parent, state in _rows() if not state.startswith("Z")}
+
+
+def _rows() -> Iterator[tuple[int, int, str]]:
+    return _listed() if (_PROC / "self").exists() else _told()
 
 
 def _listed() -> Iterator[tuple[int, int, str]]:
