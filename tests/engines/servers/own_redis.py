@@ -41,6 +41,7 @@ class OwnRedis:
             "bind": "127.0.0.1",
             "dir": self._folder,
             "appendonly": "yes",
+            "appendfsync": "always",  # so that what it has answered outlives a kill at any moment
             "save": "",
             **options,
         }
