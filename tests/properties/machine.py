@@ -136,7 +136,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pair=leases, more=st.lists(leases, min_size=1, max_size=3))  # a list alone would be drawn without leases too
     def ack_several(self, pair, more):
-        self.settle([pair, *more], Ack())
+        """In the order in which they were published: which of several that end at once ended first, nobody promises."""
+        self.settle(sorted([pair, *more], key=lambda one: one[2].receipt), Ack())
 
     def _lease(self, worker: str, chosen: Sequence[str], limit: int, caps: Mapping[str, int] | None = None):
         if limit and any(self._depends_on_turns(queue) for queue in chosen):
