@@ -4,6 +4,7 @@ So lanes that share a meter (two lanes of a key, a queue with slots) are held to
 lets through, and, unless the limit was reached, nothing left that it would let through.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,12 +49,37 @@ def _next(model: Any, left: set[str], caps: dict[str, int], now: float) -> Recor
     memory = model._memory
     known = [memory.records[id_] for id_ in left if id_ in memory.records]
     for record in sorted(known, key=lambda one: one.message.cost):
-        line = memory.queues[record.message.queue].lines.get(record.place)
-        if line is not None and line.head() == record.id:
-            got = model._head(memory.queues[record.message.queue], record.place, caps, now)
+        queue, place = memory.queues[record.message.queue], record.place
+        if place in queue.lines and (queue.lines[place].head() == record.id or _step_aside(queue, record)):
+            got = model._head(queue, record.place, caps, now)
             if got is not None:
                 return got
+            if record.place != place:
+                queue.remove(record)
+                queue.add(record, place)
     return None
+
+
+def _step_aside(queue: Queue, record: Record) -> bool:
+    """Let it wait by itself, if nobody of its task and key is before it; whether that is so.
+
+    What nobody asks to be told apart any more, memory puts together at once, and an engine when a lane has run empty.
+    """
+    message, own = record.message, record.place
+    ahead = [one for one in queue.records.values() if one.place == own and _rank(queue, one) < _rank(queue, record)]
+    alike = {(one.message.task, one.message.key) for one in ahead}
+    if (message.task, message.key) in alike:
+        return False
+    if queue.spec.ordered and message.key in {key for _, key in alike}:
+        return False
+    queue.remove(record)
+    queue.add(record, f"{own}|by itself")
+    return True
+
+
+def _rank(queue: Queue, record: Record) -> tuple[float, int]:
+    first = record.first and queue.spec.ordered
+    return (-math.inf if first else -record.message.priority, record.receipt)
 
 
 def startable(model: Any, want: Want) -> list[str]:
