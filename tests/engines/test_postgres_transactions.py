@@ -260,7 +260,9 @@ def test_a_connection_that_leads_elsewhere_is_refused(app, url):
     finally:
         postgres.run("drop database elsewhere with (force)")
     with Forebay(url, namespace=f"{postgres.NAMESPACE}_other") as other, postgres.connect() as db:
-        other.task(app.send.function).enqueue("a", in_transaction=db)  # the namespace is the app's
+        handle = other.task(app.send.function).enqueue("a", in_transaction=db)  # the namespace is the app's
+        db.commit()
+        assert handle.status() == "ready"
     postgres.run(f'drop schema "{postgres.NAMESPACE}_other" cascade')
 
 

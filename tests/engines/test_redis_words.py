@@ -40,10 +40,19 @@ def test_a_url_that_cannot_work_is_refused(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://h/0", "redis://u:p@h:1/3", "redis://[::1]:1", "rediss://h", "valkey://h/1", "unix:///tmp/s"]
+    ("url", "goes_to"),
+    [
+        ("redis://h/0", {"host": "h", "port": 6379, "db": 0}),
+        ("redis://u:p@h:1/3", {"host": "h", "port": 1, "db": 3, "username": "u", "password": "p"}),
+        ("redis://[::1]:1", {"host": "::1", "port": 1, "db": 0}),
+        ("rediss://h", {"host": "h", "port": 6379, "db": 0}),
+        ("valkey://h/1", {"host": "h", "port": 6379, "db": 1}),
+        ("unix:///tmp/s", {"path": "/tmp/s", "db": 0}),
+    ],
 )
-def test_a_url_that_can_work_is_taken(url):
-    Address(Settings(url=url)).connection()
+def test_a_url_that_can_work_is_taken(url, goes_to):
+    made = Address(Settings(url=url)).connection()
+    assert {name: getattr(made, name) for name in goes_to} == goes_to
 
 
 def test_certificates_are_verified_unless_somebody_says_otherwise():

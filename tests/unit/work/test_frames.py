@@ -178,6 +178,11 @@ def test_a_traceback_that_somebody_keeps_still_says_where_it_was():
 
 
 def test_causes_in_a_circle_are_each_looked_at_once():
-    one, two = ValueError(), ValueError()
-    one.__cause__, two.__cause__ = two, one
+    with pytest.raises(RuntimeError) as raised:
+        raises_from()
+    one = raised.value
+    assert one.__cause__ is not None
+    one.__cause__.__cause__ = one
     clear(one)
+    told = "".join(traceback.format_exception(one))
+    assert "in raises\n" in told

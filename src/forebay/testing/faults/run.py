@@ -78,20 +78,9 @@ def run(
     """
     name, make_place = engine
     started = time.monotonic()
-    complaint = skipped = ""
     with Trial(folder, make_place, seed, wrappers) as trial:
         trial.many = many
-        try:
-            scenario.play(trial)
-            trial.finish()
-        except NotHere as reason:
-            skipped = str(reason)
-        except Broken as claim:
-            complaint = str(claim)
-            _count_anyway(trial)
-        except (ForebayError, subprocess.TimeoutExpired) as error:
-            complaint = f"{type(error).__name__}: {error}"
-            _count_anyway(trial)
+        complaint, skipped = _play(scenario, trial)
     took = time.monotonic() - started
     if skipped:
         shutil.rmtree(folder)
@@ -105,6 +94,22 @@ def run(
     if result.passed:
         shutil.rmtree(folder)
     return result
+
+
+def _play(scenario: Scenario, trial: Trial) -> tuple[str, str]:
+    """What it complains of, and why it was skipped; both empty if neither."""
+    try:
+        scenario.play(trial)
+        trial.finish()
+    except NotHere as reason:
+        return "", str(reason)
+    except Broken as claim:
+        _count_anyway(trial)
+        return str(claim), ""
+    except (ForebayError, subprocess.TimeoutExpired) as error:
+        _count_anyway(trial)
+        return f"{type(error).__name__}: {error}", ""
+    return "", ""
 
 
 def _count_anyway(trial: Trial) -> None:
