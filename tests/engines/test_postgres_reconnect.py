@@ -231,3 +231,17 @@ def test_an_ack_whose_answer_is_lost_until_the_lease_is_over_is_true(engine, pro
     threading.Timer(0.6, lambda: setattr(proxy, "mode", "pass")).start()
     assert settle(engine, Ack(), a) == [True]
     assert settle(engine, Ack(), b) == [False], "this one it never settled"
+
+
+def test_an_ack_that_the_server_is_still_at_when_it_is_asked_again_is_true(engine, proxy):
+    """The connection broke, and the lease is over, before the first attempt was committed."""
+    publish(engine, "a")
+    (a,) = lease(engine)
+    ack = f"select \"{postgres.NAMESPACE}\".ack('w', %s::bigint[], %s::bigint[])"
+    with postgres.connect() as first:
+        first.execute(ack, [[a.receipt], [a.fence]])
+        postgres.run("update forebay.worker set until = 0")
+        threading.Timer(0.3, first.commit).start()
+        proxy.tear = b""
+        assert settle(engine, Ack(), a) == [True]
+    assert proxy.tear is None

@@ -163,6 +163,7 @@ class Settling:
 
 def _settled_before(tx: Tx, worker: str, leases: Sequence[Delivery]) -> list[int]:
     """Of these leases, those under which this worker ended their message, by an attempt that nobody heard of."""
+    tx.rows("underway", [one.receipt for one in leases])
     columns = zip(*((one.receipt, one.id, one.fence, one.lost) for one in leases), strict=True)
     return [seq for (seq,) in tx.rows("settled_before", worker, *map(list, columns))]
 

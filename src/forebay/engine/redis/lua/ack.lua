@@ -9,7 +9,8 @@ local ids = {}
 for at = 9, #ARGV, step do
     ids[#ids + 1] = ARGV[at]
 end
-if not lives(worker) then
+local alive = lives(worker)
+if not alive and not again then
     return 0
 end
 local leases, pasts = fetch(P .. 'run', ids), fetch(P .. 'x', ids)
@@ -20,7 +21,7 @@ local ends, line, back = {}, {}, {}
 for n, id in ipairs(ids) do
     local at = 9 + (n - 1) * step
     local lease = leases[n]
-    local mine = lease and string.sub(lease, 2, 9) == ARGV[at + 1] and string.sub(lease, 22) == worker
+    local mine = alive and lease and string.sub(lease, 2, 9) == ARGV[at + 1] and string.sub(lease, 22) == worker
     if mine and not seen[id] then
         seen[id] = n
         if #done == 0 then
@@ -43,8 +44,8 @@ for n, id in ipairs(ids) do
         if took ~= '' then
             seconds = seconds + struct.unpack('>d', took, 8 * n - 7)
         end
-    elseif ended[n] and string.sub(ended[n], 29, 36) == ARGV[at + 1] then
-        verdicts[n] = 1 -- done before, and the answer was lost
+    elseif ended[n] and string.byte(ended[n], 1) == DONE and string.sub(ended[n], 29, 36) == ARGV[at + 1] then
+        verdicts[n] = 1 -- done before, and the answer was lost; its lease may have run out since
     else
         verdicts[n] = 0
     end

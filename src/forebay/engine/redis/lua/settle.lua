@@ -9,7 +9,8 @@
 -- and whether it is kept longer or shorter than is usual.
 local worker = ARGV[3]
 local answers = {}
-if ARGV[4] ~= '1' and not lives(worker) then
+local alive = ARGV[4] == '1' or lives(worker)
+if not alive and not again then
     return answers
 end
 even_if_full()
@@ -93,7 +94,7 @@ end
 for at = 5, #ARGV, 5 do
     local id, fence = ARGV[at], ARGV[at + 1]
     local lease, answer, ruling = call('HGET', P .. 'run', id), 0, cmsgpack.unpack(ARGV[at + 2])
-    if lease and string.sub(lease, 2, 9) == fence and string.sub(lease, 22) == worker then
+    if alive and lease and string.sub(lease, 2, 9) == fence and string.sub(lease, 22) == worker then
         local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
         if ruling[15] > now then
             throttle(m.route[QUEUE], ruling[5], ruling[6], ruling[15])
@@ -105,12 +106,13 @@ for at = 5, #ARGV, 5 do
         else
             answer = {asked, lost, newer, shut}
         end
-    elseif not lease and free_ended(id, fence, ruling) then
+    elseif alive and not lease and free_ended(id, fence, ruling) then
         answer = 0
-    elseif again and not lease then -- done before, and the answer was lost?
+    elseif again then -- done before, and the answer was lost? A burial leaves no fence in SETTLED
         local ended, past = call('HGET', P .. 'e', id), call('HGET', P .. 'x', id)
         local settled = past and cmsgpack.unpack(past)[SETTLED] or 0
-        if (ended and string.sub(ended, 29, 36) == fence) or struct.pack('>I8', settled) == fence then
+        local done = ended and string.byte(ended, 1) == DONE and string.sub(ended, 29, 36) == fence
+        if done or struct.pack('>I8', settled) == fence then
             answer = 1
         end
     end
