@@ -1,5 +1,7 @@
 """An answer that is lost: what was asked for happens once, and whoever asked is told what came of it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from engines.servers import redis
@@ -21,13 +23,31 @@ def ident(number):
 
 
 @pytest.fixture
-def backend():
-    with redis.empty() as settings:
-        made = build(settings, SystemClock())
-        drive(made.open())
-        drive(made.extend([Beat(worker="w", lease=60)]))
+def settings():
+    with redis.empty() as made:
         yield made
-        drive(made.close())
+
+
+@pytest.fixture
+def backend(settings):
+    made = build(settings, SystemClock())
+    drive(made.open())
+    drive(made.extend([Beat(worker="w", lease=60)]))
+    yield made
+    drive(made.close())
+
+
+@pytest.fixture
+def bury(settings):
+    """Called, it buries the worker, as another process would."""
+
+    def buried():
+        other = build(settings, SystemClock())
+        drive(other.open())
+        drive(other.recover(["w"]))
+        drive(other.close())
+
+    return buried
 
 
 @pytest.fixture
@@ -36,13 +56,19 @@ def deaf(backend, monkeypatch):
     link = backend._server.talk._link
     exchange = link.exchange
 
-    def lost(commands, patience=None):
-        monkeypatch.setattr(link, "exchange", exchange)
-        exchange(commands)
-        link.drop()
-        raise Broken(ConnectionResetError("cut"), sent=True)
+    def lose(meanwhile=None):
+        def lost(commands, patience=None):
+            monkeypatch.setattr(link, "exchange", exchange)
+            exchange(commands)
+            link.drop()
+            if meanwhile is not None:
+                with ThreadPoolExecutor(1) as elsewhere:
+                    elsewhere.submit(meanwhile).result()
+            raise Broken(ConnectionResetError("cut"), sent=True)
 
-    return lambda: monkeypatch.setattr(link, "exchange", lost)
+        monkeypatch.setattr(link, "exchange", lost)
+
+    return lose
 
 
 def publish(backend, *numbers, **more):
@@ -89,7 +115,7 @@ def test_what_was_leased_is_given_again_and_nothing_else(backend, deaf):
     assert settle(backend, Ack(), *first) == [True] * 4
 
 
-@pytest.mark.parametrize(
+OUTCOMES = pytest.mark.parametrize(
     ("outcome", "state"),
     [
         (Ack(), State.DONE),
@@ -99,6 +125,9 @@ def test_what_was_leased_is_given_again_and_nothing_else(backend, deaf):
     ],
     ids=str,
 )
+
+
+@OUTCOMES
 def test_what_was_settled_is_said_to_be(backend, deaf, outcome, state):
     publish(backend, 1, 2)
     held = lease(backend)
@@ -106,6 +135,17 @@ def test_what_was_settled_is_said_to_be(backend, deaf, outcome, state):
     assert settle(backend, outcome, *held) == [True, True]
     assert [one.state for one in drive(backend.find([ident(1), ident(2)]))] == [state, state]
     assert settle(backend, outcome, *held) == [False, False]
+
+
+@OUTCOMES
+def test_what_was_settled_is_said_to_be_even_if_its_worker_was_buried_meanwhile(backend, deaf, bury, outcome, state):
+    publish(backend, 1, 2)
+    first, second = lease(backend)
+    deaf(bury)
+    assert settle(backend, outcome, first) == [True]
+    assert [one.state for one in drive(backend.find([ident(1), ident(2)]))] == [state, State.READY]
+    deaf()
+    assert settle(backend, outcome, second) == [False], "this was never done under that lease"
 
 
 def test_a_tick_fires_once(backend, deaf):
