@@ -27,7 +27,7 @@ from forebay.work.aside import aside
 from forebay.work.groups import defaults_in_forks, end_with_session
 from forebay.work.host import rss
 from forebay.work.leave import leave
-from forebay.work.link import Broken, Hello, Leaving, Link, Stuck, Within
+from forebay.work.link import AT_ONCE, Broken, Hello, Leaving, Link, Stuck, Within
 from forebay.work.log import Log
 from forebay.work.loop import located, new_loop
 from forebay.work.parts import watch_threads
@@ -46,8 +46,6 @@ FAREWELL = 5.0
 #: Seconds that the engine gets to close in good order, which saves the next one work and nothing else.
 CLOSE = 1.0
 #: Signals that tell it to stop.
-#: Seconds within which a signal that comes again is the same one: nobody insists that fast.
-_AT_ONCE = 0.05
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: Seconds that a busy thread keeps the interpreter from another. Python's 5 ms let the writer wait for a loop that is
 #: busy with tiny tasks, and then the loop for the writer: 0.5 ms more than doubled the throughput of both.
@@ -178,7 +176,7 @@ class Child:
     def _asked_to_stop(self, number: int) -> None:
         """The first time: drain. The second: cancel, hand back, go. What comes twice at once was sent once."""
         before, self._last[number] = self._last.get(number, -math.inf), time.monotonic()
-        if self._last[number] - before < _AT_ONCE:
+        if self._last[number] - before < AT_ONCE:
             return
         self._signals[number] += 1
         if self._told:

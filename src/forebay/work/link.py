@@ -20,6 +20,8 @@ from forebay.model.outcome import Outcome
 
 #: Bytes that a line may have; a stored traceback is the longest thing on it.
 LINE = 1024 * 1024
+#: Seconds within which a child takes a signal that comes again for the same one; the parent does not insist that fast.
+AT_ONCE = 0.05
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -21,7 +21,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.ids import new_id
 from forebay.model.outcome import Lose, Outcome, Release, Settlement
 from forebay.work.groups import end_session
-from forebay.work.link import LINE, Broken, Hello, Line, Report, Within, encoded, parse
+from forebay.work.link import AT_ONCE, LINE, Broken, Hello, Line, Report, Within, encoded, parse
 from forebay.work.python import interpreter
 from forebay.work.run import ISOLATE_AFTER
 from forebay.work.trouble import Trouble
@@ -56,6 +56,7 @@ class Offspring:
         self.limits: Mapping[str, float] = {}
         self.waits, self.trouble, self.hook = frozenset[str](), "", ""
         self.heard = self.born = time.monotonic()
+        self._stops = 0.0  # from when on the next signal to stop is another one
         self.left = asyncio.Event()
         self.verdict: Mapping[str, Outcome] | None = None
         self.cause = ""
@@ -112,7 +113,14 @@ class Offspring:
                 it; HUP may be ignored there if this process was started by `nohup`.
         """
         deaf = self.beat is None and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-        self.signal(signal.SIGTERM if heard == signal.SIGHUP or deaf else signal.SIGHUP)
+        number = signal.SIGTERM if heard == signal.SIGHUP or deaf else signal.SIGHUP
+        loop = asyncio.get_running_loop()
+        at = max(loop.time(), self._stops)
+        self._stops = at + 2 * AT_ONCE
+        if at > loop.time():
+            loop.call_at(at, self.signal, number)
+        else:
+            self.signal(number)
 
     def kill(self, verdict: Mapping[str, Outcome]) -> None:
         """End it now; the first reason for that stands."""

@@ -239,9 +239,9 @@ def test_a_worker_that_cannot_hear_that_its_supervisor_is_gone_leaves_all_the_sa
 
 @pytest.mark.parametrize("task", ["block_the_loop", "hold_the_interpreter"])
 def test_a_lease_outlives_a_worker_that_is_blocked_for_longer_than_it(make_place, task):
-    place = make_place(lease=0.6)
+    place = make_place(lease=1.5)  # a busy machine lets its parent wait for a while, too
     with place.fleet("-p", "1"), place.fleet("-p", "1"):
-        handle = getattr(place.crew, task).enqueue(2.5)
+        handle = getattr(place.crew, task).enqueue(4.0)
         handle.result(30)
     (start,) = place.read(handle, "start")
     assert start.attempt == 1

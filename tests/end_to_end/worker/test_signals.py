@@ -97,6 +97,18 @@ def test_a_second_term_hands_back_what_runs_with_its_attempt_refunded(make_place
     assert {note.event for handle in handles for note in place.read(handle)} == {"start", "tick", "raised"}
 
 
+def test_who_insists_within_the_same_moment_is_heard(place):
+    with place.fleet("--drain", "60s") as fleet:
+        handle = place.crew.nap.enqueue(60)
+        started(place, handle)
+        fleet.signal(signal.SIGTERM)
+        until(lambda: "SIGTERM" in fleet.said, "the word of the first")
+        fleet.signal(signal.SIGTERM)
+        assert fleet.wait(4.0) == 0
+        assert "does not leave" not in fleet.said
+    assert (handle.status(), place.found(handle).attempt) == ("ready", 0)
+
+
 def test_a_drain_that_takes_too_long_hands_back(place):
     with place.fleet("--drain", "0.3s") as fleet:
         handle = place.crew.nap.enqueue(60)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -78,12 +78,20 @@ class _Striker:
         before = sys.gettrace()
         sys.settrace(self)
         try:
-            call()
+            next(_apart(call))
         except KeyboardInterrupt:
             return True
         finally:
             sys.settrace(before)
         return self.struck
+
+
+def _apart(call: Callable[[], object]) -> Iterator[object]:
+    """A generator keeps to itself what is being handled in it. A strike at the end of an `except` leaves that wrong.
+
+    Otherwise whatever fails later in this thread would be told "during handling of" it.
+    """
+    yield call()
 
 
 def _strikes(call: Callable[[str], object]) -> list[str]:
