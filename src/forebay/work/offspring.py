@@ -178,6 +178,8 @@ class Offspring:
             except (ValueError, msgspec.MsgspecError) as error:  # too long, or no line of ours
                 self._trouble.tell(f"worker {self.id}", f"it said what nobody understands: {error}")
                 continue
+            except ConnectionError:  # it has ended, and has not read all that it was told
+                return
             yield line
 
     def _note(self, line: Line) -> None:

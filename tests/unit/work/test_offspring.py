@@ -1,12 +1,13 @@
-"""Who is to blame for the end of a worker process."""
+"""Who is to blame for the end of a worker process, and what its parent hears of it."""
 
 import asyncio
+import socket
 from typing import Any, cast
 
 from forebay.engine.contract import Beat
 from forebay.model.delivery import Delivery
 from forebay.model.outcome import Lose, Release
-from forebay.work.link import Report
+from forebay.work.link import Leaving, Report, encoded
 from forebay.work.offspring import Offspring
 
 
@@ -48,3 +49,15 @@ def test_what_ran_in_a_process_of_its_own_is_not_to_blame_if_others_ran_in_the_w
 
 def test_a_worker_that_ends_without_a_word_hands_back_what_waited():
     assert judged(child(["waits"]), held("ran"), held("waits")) == {"waits": Release()}
+
+
+def test_one_that_ends_with_something_unread_is_heard_to_its_last_word_and_over():
+    async def story():
+        ours, theirs = socket.socketpair()
+        ours.send(encoded(Leaving()))  # what the child leaves unread makes the kernel reset the connection
+        theirs.send(encoded(Leaving()))
+        theirs.close()
+        born = Offspring("w", await asyncio.create_subprocess_exec("true"))
+        return [line async for line in born.hear(ours)]
+
+    assert asyncio.run(story()) in ([Leaving()], [])  # what was on its way may be lost
