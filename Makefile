@@ -36,6 +36,7 @@ histories: $(WORK) servers ## generated histories, many of each: make histories 
 	@FOREBAY_PROPERTIES=$(or $(HISTORIES),400) $(BIN)/python -m pytest -n $(JOBS) tests/properties/test_histories*.py $(ARGS)
 
 pytest: $(WORK) ## the tests alone, on all cores; ARGS='-k lease -x' goes to pytest
+	@$(BIN)/python -m compileall -q src # they start thousands of processes, which may be told to write no bytecode
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: style lengths layers mypy pyright ## all gates; `make -k check` does not stop at the first

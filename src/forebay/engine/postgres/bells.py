@@ -8,9 +8,9 @@ looks. Ends are told only while somebody has said that they wait for one: the wa
 
 import contextlib
 import math
-import os
 import queue
 import select
+import socket
 import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -52,10 +52,10 @@ class Bells:
     def __init__(self, address: Address, signal: Signal) -> None:
         self._address, self._signal = address, signal
         self._calls: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._wake, self._woken = os.pipe()
+        self._wake, self._woken = socket.socketpair()
         for end in (self._wake, self._woken):
-            os.set_blocking(end, False)
-        self._awake = self._listening = self._listens = self._hears = self._closed = False
+            end.setblocking(False)
+        self._listening = self._listens = self._hears = self._closed = False
         self._first = True
         self._pending: set[str] = set()
         self._watched: dict[str, float] = {}
@@ -104,10 +104,9 @@ class Bells:
 
     def close(self) -> None:
         """Tell what is left to tell, then end."""
-        if not self._closed:
-            self._closed = True
-            self._put([_END])
-            self._thread.join(2 * ANSWER)
+        self._closed = True
+        self._put([_END])
+        self._thread.join(2 * ANSWER)
 
     def _waited_for(self, ended: Iterable[str]) -> bool:
         """Whether somebody elsewhere waits for one of these; as long as nobody could say so, somebody may."""
@@ -119,10 +118,8 @@ class Bells:
     def _put(self, topics: Iterable[str]) -> None:
         for topic in topics:
             self._calls.put(topic)
-        if not self._awake:
-            self._awake = True
-            with contextlib.suppress(OSError):
-                os.write(self._woken, b"!")
+        with contextlib.suppress(OSError):  # full: it will wake; closed: nobody is there any more
+            self._woken.send(b"!")
 
     # --- in the thread ---
 
@@ -144,8 +141,8 @@ class Bells:
                     wire.close()
             if self._closed:
                 break
-        os.close(self._wake)
-        os.close(self._woken)
+        self._wake.close()
+        self._woken.close()
 
     def _serve(self, wire: Wire) -> None:
         """Until this engine is closed."""
@@ -183,8 +180,7 @@ class Bells:
     def _take(self) -> bool:
         """What was asked for meanwhile; whether there is something to tell."""
         with contextlib.suppress(BlockingIOError):
-            os.read(self._wake, 4096)
-        self._awake = False
+            self._wake.recv(4096)
         with contextlib.suppress(queue.Empty):
             while True:
                 topic = self._calls.get_nowait()

@@ -6,6 +6,7 @@ happened or not; the next one works, nobody is locked out, and what was done was
 
 import asyncio
 import contextlib
+import random
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -23,7 +24,7 @@ from forebay.store.records import Query
 from forebay.testing.conformance.kit import Kit, ident, in_threads
 
 #: Steps between two strikes of one verb. A prime, so that the strikes meet other places from verb to verb.
-STRIDE = 3
+STRIDE = 11
 #: Where a strike may come: between any two opcodes, or lines in Python 3.12, which crashes if a trace raises elsewhere.
 STEP = "line" if sys.version_info[:2] == (3, 12) else "opcode"
 #: Turns of a loop within which a verb is cancelled.
@@ -97,9 +98,11 @@ def _apart(call: Callable[[], object]) -> Iterator[object]:
 def _strikes(call: Callable[[str], object]) -> list[str]:
     """Call it again and again, struck each time a little later, until it is over before; the names it was given."""
     names: list[str] = []
+    first = random.randrange(STRIDE)  # from run to run the strikes meet all places
+    print(f"FIRST={first}")
     while True:
         names.append(f"s{len(names)}")
-        striker = _Striker(len(names) * STRIDE)
+        striker = _Striker(first + len(names) * STRIDE)
         if not striker.during(lambda: call(names[-1])):
             return names
 
