@@ -162,7 +162,7 @@ class Bells:
             if self._closed and not self._pending:
                 return
             self._rest(wire, told + GAP)
-            ready, _, _ = select.select([self._wake, wire.raw.fileno()], [], [], LOOK)
+            ready, _, _ = select.select([self._wake.fileno(), wire.raw.fileno()], [], [], LOOK)
             if wire.raw.fileno() in ready:
                 wire.raw.pgconn.consume_input()
             elif time.monotonic() - looked > LOOK:
