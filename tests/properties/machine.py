@@ -140,7 +140,7 @@ class Machine(RuleBasedStateMachine):
         self.settle(sorted([pair, *more], key=lambda one: one[2].receipt), Ack())
 
     def _lease(self, worker: str, chosen: Sequence[str], limit: int, caps: Mapping[str, int] | None = None):
-        if limit and any(self._depends_on_turns(queue) for queue in chosen):
+        if limit and self._depends_on_turns(chosen):
             return self._led(Want(worker, chosen, EVERYTHING if limit > 2 else limit, caps or {}))
         if limit and sum(len(lines) for lines in self._lines(chosen)) > 1:
             limit = EVERYTHING  # a limit would be shared out between lanes, each engine in its own rotation
@@ -186,12 +186,15 @@ class Machine(RuleBasedStateMachine):
                 lines.update([""] if depth.ready + depth.parked > sum(apart.values()) else [])
         return found
 
-    def _depends_on_turns(self, queue: str) -> bool:
-        """Whether lanes of it share a meter, so that each engine may say which of them gets what it lets through."""
-        (lines,) = self._lines([queue])
-        keys = [parts(line).key for line in lines if parts(line).key is not None]
-        shared = [meter.name for meter in answer(self.twins.model, "meters", ())]
-        return len(lines) > 1 and (bool(shared) or len(set(keys)) < len(keys))
+    def _depends_on_turns(self, queues: Sequence[str]) -> bool:
+        """Whether lanes of them share a meter, so that each engine may say which of them gets what it lets through."""
+        found = self._lines(queues)
+        meters = [meter.name for meter in answer(self.twins.model, "meters", ())]
+        for lines in found:
+            keys = [parts(line).key for line in lines if parts(line).key is not None]
+            if len(lines) > 1 and (meters or len(set(keys)) < len(keys)):
+                return True
+        return sum(map(len, found)) > 1 and any(":" not in name for name in meters)  # of no one queue
 
     @invariant()
     def they_look_the_same(self):
