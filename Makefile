@@ -11,8 +11,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN     := $(VENV)/.ready-to-run
 WORK    := $(VENV)/.ready-to-work
 BENCH   := $(VENV)/.ready-to-bench
-# Tests wait for processes as much as they work, so one more than there are cores.
-JOBS    ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+# Tests wait for processes as much as they work, so there are more of them than cores.
+JOBS    ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
