@@ -205,8 +205,25 @@ LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 
 def masked(url: str) -> str:
-    """A URL that may be printed: without what stands between // and @, which may be a password."""
-    return re.sub("//[^/@]*@", "//…@", url)
+    """A URL that may be printed, also if it is none: without what stands before the last @, and without passwords.
+
+    A password may have signs in it that end it early for whoever reads the URL; what ends it for people is the last @.
+    Paths of files (`sqlite:///a@b.db`) have neither.
+    """
+    return re.sub("(password=)[^&]*", r"\1…", re.sub("(:/{1,2})(?!/).*@", r"\1…@", url, flags=re.DOTALL))
+
+
+#: What to say of a URL that ends early.
+SPECIAL = (
+    "what is special in a user's name or password has to be written as %XX: / as %2F, @ as %40, # as %23, ? as %3F"
+)
+
+
+def ends_early(url: str, signs: str) -> bool:
+    """Whether its user's name or password has one of the signs that end it, or an @, and has to be written as %XX."""
+    rest = url.partition("://")[2]
+    place = re.split(f"[{signs}]", rest, maxsplit=1)[0]
+    return place.count("@") > 1 or (place != "" and "@" in rest[len(place) :])
 
 
 #: What the numbers of a worker may be, from and to.

@@ -49,7 +49,11 @@ def test_a_floor_follows_when_all_have_ended_that_may_bring_a_lower_number(at_on
     made.saw([], begun=103, ended=99)
     made.saw([], begun=110, ended=102)
     assert made.known(["q"]) == {}
-    made.saw([], begun=110, ended=103)
+    made.saw([took(10)], begun=110, ended=103)
+    assert made.known(["q"]) == {}, "that lease may have looked before they had ended"
+    made.saw([took(8)], begun=111, ended=104)
+    assert made.known(["q"]) == {}, "it may have left more of what they brought"
+    made.saw([took(11)], begun=112, ended=105)
     assert made.known(["q"]) == {"q 0 ": 10}
     assert made.known(["other"]) == {}
 
@@ -71,6 +75,19 @@ def test_what_a_long_transaction_brings_is_leased_though_all_after_it_was(engine
         pass_on(engine, 6)
         db.commit()
     assert [delivery.id for delivery in drive(engine.lease(Want("w", ["q"], 10))).deliveries] == ["slow"]
+
+
+@pytest.mark.parametrize("before", [3, 4, 5])  # a floor follows in so many steps
+def test_what_a_long_transaction_brings_is_leased_first_however_few_are_taken_at_a_time(engine, at_once, before):
+    pass_on(engine, before)
+    with psycopg.connect(postgres.needed("postgres")) as db:
+        for name in ("slow0", "slow1", "slow2"):
+            db.execute(f"select \"{postgres.NAMESPACE}\".publish_one('{name}', '', 'q')")
+        pass_on(engine, 6)
+        drive(engine.publish([Message(id=f"after{number}", queue="q") for number in range(5)]))
+        db.commit()
+    taken = [one.id for _ in range(8) for one in drive(engine.lease(Want("w", ["q"], 1))).deliveries]
+    assert taken == ["slow0", "slow1", "slow2", *(f"after{number}" for number in range(5))]
 
 
 def test_what_comes_back_is_leased_though_its_number_is_low(engine, at_once):

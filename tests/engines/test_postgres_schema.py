@@ -1,6 +1,8 @@
 """The schema: made and checked under a lock, printed for whoever may run it, and what `doctor` finds in it."""
 
+import itertools
 import math
+import re
 
 import msgspec
 import psycopg
@@ -100,6 +102,19 @@ def test_a_url_that_is_none_is_refused_without_its_password(url):
         backend(Settings(url=url), SystemClock())
     assert "s3cr" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("scheme", "word"),
+    [
+        *itertools.product(["postgresql", "redis", "rediss"], ["m:s3cr/et", "m:s3cr@et", "m:s3cr/e@t", ":s3cr/et"]),
+        *itertools.product(["redis"], ["m:s3cr#et", "m:s3cr?et", "s3cr/et"]),  # libpq takes the first two as they are
+    ],
+)
+def test_a_password_that_ends_the_url_early_is_refused_with_what_to_write_and_not_shown(scheme, word):
+    with pytest.raises(ConfigError, match="XX") as caught:
+        backend(Settings(url=f"{scheme}://{word}@127.0.0.1:1/0"), SystemClock())
+    assert not re.search("s3|cr.et|et@|t@|:x", str(caught.value))
 
 
 def test_a_text_that_cannot_be_stored_is_refused_at_once_and_spoils_nobodys_day():

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from forebay.config import Settings
+from forebay.config import SPECIAL, Settings, ends_early, masked
 from forebay.model.errors import ConfigError
 
 #: The schema if no namespace is given.
@@ -71,6 +71,8 @@ def address(settings: Settings) -> Address:
     schema = settings.namespace or SCHEMA
     if len(schema) > LONGEST:
         raise ConfigError(f"namespace {schema!r} is too long for PostgreSQL: use up to {LONGEST} characters")
+    if ends_early(settings.url.partition("?")[0], "/"):
+        raise ConfigError(f"{masked(settings.url)}: {SPECIAL}")
     try:
         given = {name: value for name, value in conninfo_to_dict(settings.url).items() if value is not None}
         options = {**DEFAULTS, **_safety(given), **given}

@@ -2,8 +2,9 @@
 
 An old snapshot (a report, a forgotten transaction) keeps what was taken in its index; a lease that began at the front
 would pass it all, each time. The floor of a line is a hint, and errs on the low side: it follows what this process has
-leased only when every transaction that may still bring a lower number has ended, and is forgotten now and then, so that
-what was left behind (by a lease that never came to its end, say) is found.
+leased only when every transaction that may still bring a lower number has ended, and a lease that began after that has
+come as far, for it takes what has the lowest number first. It is forgotten now and then, so that what was left behind
+(by a lease that never came to its end, say) is found.
 """
 
 import time
@@ -18,12 +19,13 @@ MOST = 10_000
 
 
 class _Line:
-    __slots__ = ("below", "floor", "newest", "since", "until")
+    __slots__ = ("below", "ended", "floor", "newest", "passing", "since", "until")
 
     def __init__(self) -> None:
         self.floor = self.newest = self.below = 0
         self.since = 0.0
         self.until: int | None = None
+        self.ended = self.passing = False  # whether all have ended that may bring less; whether a lease began since
 
 
 class Floors:
@@ -34,10 +36,12 @@ class Floors:
         self._forgotten = time.monotonic()
 
     def known(self, queues: Sequence[str]) -> dict[str, int]:
-        """The floors of the lines of these queues, by name (`line` in SQL)."""
+        """The floors of the lines of these queues, by name (`line` in SQL), for a lease that begins."""
         now = time.monotonic()
         if now - self._forgotten > FORGET or len(self._lines) > MOST:
             self._forgotten, self._lines = now, {}
+        for line in self._lines.values():
+            line.passing = line.ended
         wanted = set(queues)
         return {
             name: line.floor for name, line in self._lines.items() if line.floor and name.split(" ", 1)[0] in wanted
@@ -50,12 +54,16 @@ class Floors:
 
     def saw(self, taken: Sequence[Delivery], begun: int, ended: int) -> None:
         """A lease took these; no transaction with a number from `begun` on had begun, all below `ended` had ended."""
+        come: dict[_Line, int] = {}
         for one in taken:
             line = self._lines.setdefault(f"{one.queue} {one.priority} {one.lane}", _Line())
             line.newest = max(line.newest, one.receipt + 1)
+            come[line] = max(come.get(line, 0), one.receipt + 1)
         now = time.monotonic()
         for line in self._lines.values():
             _follow(line, now, begun, ended)
+            if line.passing and come.get(line, 0) > line.below:
+                line.floor, line.ended, line.passing = line.below, False, False
 
 
 def _follow(line: _Line, now: float, begun: int, ended: int) -> None:
@@ -66,4 +74,4 @@ def _follow(line: _Line, now: float, begun: int, ended: int) -> None:
         if now - line.since > LAG:  # whoever had a number by then has begun, or will never
             line.until = begun
     elif ended >= line.until:
-        line.floor = line.below
+        line.ended = True

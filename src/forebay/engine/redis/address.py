@@ -15,7 +15,7 @@ from redis import connection as client
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from forebay.config import Settings, masked
+from forebay.config import SPECIAL, Settings, ends_early, masked
 from forebay.engine.patience import ANSWER, CONNECT
 from forebay.model.errors import ConfigError
 
@@ -64,6 +64,8 @@ class Address:
 
     def _parsed(self, url: str) -> dict[str, Any]:
         parts = urlsplit(url)
+        if self._kind != "unix" and ends_early(url, "/?#"):
+            raise ConfigError(f"{self.place}: {SPECIAL}")
         if self._kind != "unix" and not (parts.hostname and re.fullmatch("/?|/[0-9]+/?", parts.path)):
             raise ConfigError(
                 f"{self.place}: a host is missing, or what follows it is no number of a database: {_FORM}"
