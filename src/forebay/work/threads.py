@@ -138,7 +138,7 @@ class Threads(Generic[J, R]):
         job.interrupt = partial(_strike, job, mark)
         try:
             if job.stop is not None:
-                raise Interrupted  # told to stop before it began
+                raise _kind(job.stop)  # told to stop before it began
             value = self._call(job, mark.expose)
         except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
             job.finished = True
@@ -163,12 +163,17 @@ class Threads(Generic[J, R]):
                 _logger.exception("a flaw of Forebay: the end of a task was not taken note of")
 
 
+def _kind(why: Stop) -> type[BaseException]:
+    """What is raised in a thread to stop what runs there."""
+    return TimeLimit if why is Stop.TIMEOUT else Interrupted
+
+
 def _strike(job: Job, mark: Mark, why: Stop) -> None:
     """Raise in the thread of a job, at its next step in Python; it cannot break into a call of C code.
 
     Not while it takes or gives back a lock that the whole process shares, as those of logging: that is over soon.
     """
-    kind = TimeLimit if why is Stop.TIMEOUT else Interrupted
+    kind = _kind(why)
     if in_shared(mark.thread):
         threading.Thread(target=_strike_later, args=(job, mark, kind), name="forebay-strike", daemon=True).start()
     else:
