@@ -1,6 +1,7 @@
-"""What holds for every test: the processes it starts can be told to end by Ctrl-C, and its settings end with it.
+"""What holds for every test: the processes it starts can be told to end by any signal, and its settings end with it.
 
-A shell that runs the tests in the background has them ignore SIGINT, and what they start would inherit that.
+A shell that runs the tests in the background has them ignore SIGINT, `nohup` SIGHUP, and what they start would inherit
+that.
 """
 
 import os
@@ -10,6 +11,8 @@ import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -33,6 +33,7 @@ class Batches:
 
     Attributes:
         trouble: why the last lease failed; "" if it did not.
+        asking: whether a lease is under way.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Batches:
         self._room.set()
         self._full = _NEVER  # when what waits is handed over at the latest
         self._trip, self._news, self._pause, self.trouble = time.monotonic(), 0, _PAUSE, ""
+        self.asking = False
         self._log, self._leasing = Trouble(_logger), f"leasing from {consumer.queue}"
 
     @property
@@ -79,6 +81,7 @@ class Batches:
                 raise  # for good: this worker cannot go on
             except EngineError as error:
                 self.trouble = text_of(error)
+                self._host.missed()
                 self._log.tell(self._leasing, error, advice=f"trying again, at least every {_LONGEST:g} s")
                 await asyncio.sleep(self._pause)
                 self._pause = min(self._pause * 2, _LONGEST)
@@ -128,7 +131,7 @@ class Batches:
             if self._host.held():
                 await asyncio.sleep(_PAUSE)
                 continue
-            leased = await self._engine.lease(Want(self._host.id, queues, consumer.batch - len(self._waiting)))
+            leased = await self._lease(consumer.batch - len(self._waiting))
             self._answered(leased)
             if leased.cancelled:
                 self._host.revoke(leased.cancelled)
@@ -138,6 +141,13 @@ class Batches:
             if len(self._waiting) < consumer.batch:
                 left = self._full - time.monotonic() if self._waiting else poll
                 await self._engine.wait(queues, max(0.0, min(poll, left)), self._news)
+
+    async def _lease(self, want: int) -> Leased:
+        self.asking = True
+        try:
+            return await self._engine.lease(Want(self._host.id, (self._consumer.queue,), want))
+        finally:
+            self.asking = False
 
     def _answered(self, leased: Leased) -> None:
         """A lease came back."""

@@ -55,6 +55,10 @@ class Host(Protocol):
         """Whether something else (unsettled outcomes) forbids to lease now."""
         ...
 
+    def missed(self) -> None:
+        """A lease failed, and may have taken something."""
+        ...
+
 
 class Feed:
     """Slots fed from some queues.
@@ -65,6 +69,7 @@ class Feed:
     Attributes:
         proved: when the engine last answered; monotonic.
         trouble: why the last lease failed; "" if it did not.
+        asking: whether a lease is under way.
     """
 
     def __init__(
@@ -78,7 +83,7 @@ class Feed:
         self._room = asyncio.Event()
         self._wants = True  # as the engine was told last
         self._rate = _Rate()
-        self.proved, self.trouble = time.monotonic(), ""
+        self.proved, self.trouble, self.asking = time.monotonic(), "", False
 
     @property
     def running(self) -> int:
@@ -123,6 +128,7 @@ class Feed:
                 raise  # for good: this worker cannot go on
             except EngineError as error:
                 self.trouble = text_of(error)
+                self._host.missed()
                 trouble.tell("leasing", error, advice=f"trying again, at least every {_LONGEST:g} s")
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST)
@@ -141,7 +147,11 @@ class Feed:
 
     async def _lease(self, want: int) -> int:
         """Up to so many messages; 0 tells the engine that there is room for none."""
-        leased = await self._engine.lease(Want(self._host.id, self._queues, want, self._caps))
+        self.asking = True
+        try:
+            leased = await self._engine.lease(Want(self._host.id, self._queues, want, self._caps))
+        finally:
+            self.asking = False
         self._wants = want > 0
         self.proved, self._news, self.trouble = time.monotonic(), leased.news, ""
         self._host.time.heard(leased.now)

@@ -6,7 +6,7 @@ growing pause; nothing is dropped, for the message stays leased until it is sett
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from forebay.engine.contract import Engine
 from forebay.model.errors import EngineClosed, EngineError, text_of
@@ -48,6 +48,10 @@ class Settler:
     def pending(self) -> int:
         """Outcomes that are not durable yet."""
         return len(self._waiting) + len(self._batch)
+
+    def holds(self) -> Iterator[str]:
+        """The messages whose outcomes are not durable yet."""
+        return (one.delivery.id for one in (*self._waiting, *self._batch))
 
     def given_up(self) -> list[str]:
         """Messages that wait here to be handed back, which nobody runs."""

@@ -19,7 +19,7 @@ from forebay.config import WorkerOptions
 from forebay.engine.contract import Beat, Want
 from forebay.engine.native import refuse_greenlets
 from forebay.model.delivery import Delivery
-from forebay.model.errors import ConfigError, EngineClosed, EngineError, LeaseLost, name_of, text_of
+from forebay.model.errors import ConfigError, EngineClosed, EngineError, name_of, text_of
 from forebay.model.message import CPU
 from forebay.model.outcome import Outcome
 from forebay.work.batch import Batch
@@ -37,6 +37,7 @@ from forebay.work.run import Run, Stop
 from forebay.work.runs import Runs
 from forebay.work.settler import Settler
 from forebay.work.storetime import StoreTime
+from forebay.work.strays import Strays
 from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
@@ -86,6 +87,7 @@ class Worker:
         self._runs = Runs(executor, self.ends, self.pools.start, self.pools.forget, self.idle)
         self.begin: Begin = self._runs.begin
         self._feeds, self._calls, self._batches = self._make_feeds()
+        self._strays = Strays(app.engine, app.store, id_, self._known, lambda: any(p.asking for p in self._parts))
         self._tasks, self._services = list[asyncio.Task[Any]](), list[asyncio.Task[Any]]()
         self._idle = asyncio.Event()
         self._heard, self._holds, self._hook, self._hook_since = time.monotonic(), False, "", 0.0
@@ -205,8 +207,9 @@ class Worker:
             rows = self._app.registry.rows(await self._app.store.now())
             await self._app.store.put_schedules(rows)
         await engine.extend([self._beat("running")])
-        self._services = [self._spawn(run) for run in (self._settler.run(), self._progress.run(), self._listen(poll))]
-        self._tasks = [self._spawn(part.run(poll)) for part in self._parts]
+        services = self._settler.run(), self._progress.run(), self._listen(poll), self._strays.run()
+        self._services = [self._loop.create_task(service) for service in services]
+        self._tasks = [self._loop.create_task(part.run(poll)) for part in self._parts]
 
     async def failure(self) -> None:
         """Until a part of this worker ends by itself, which none should: raises what ended it."""
@@ -277,22 +280,18 @@ class Worker:
         await self._stop(self._tasks)
         for part in self._parts:
             part.drop()
-        await self._hand_back_strays()
-
-    async def _hand_back_strays(self) -> None:
-        """A lease that was under way when its feed was stopped may have brought messages that nobody took."""
-        with contextlib.suppress(EngineError, LeaseLost):
-            await self._app.engine.lease(Want(self.id, self.queues(), 0))  # wants no more; answered after that one
-            await self._settler.empty()
-            held = await self._app.store.held(self.id)
-            known = {delivery.id for delivery in self._held()}
-            self.ends.hand_back([delivery for delivery in held if delivery.id not in known])
+        self.ends.hand_back(await self._strays.left(self.queues()))
 
     def _held(self) -> Iterator[Delivery]:
         """What runs here."""
         yield from (run.delivery for run in self._runs)
         for batch in self._batches:
             yield from batch.called
+
+    def _known(self) -> set[str]:
+        """The ids of all that is known here: what waits, what runs, and what is not settled yet."""
+        waiting = [id_ for part in self._parts for id_ in part.waits()]
+        return {*waiting, *(delivery.id for delivery in self._held()), *self._settler.holds()}
 
     async def _within(self, patience: float, part: Coroutine[Any, Any, Any]) -> None:
         """Do a part of the leaving for as long as there is time."""
@@ -329,9 +328,6 @@ class Worker:
                 trouble.tell(name, error, advice="trying again, without a word until that changes")
                 await asyncio.sleep(pause)
                 pause = max(poll, min(pause * 2, _LONGEST))
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self._loop.create_task(coroutine)
 
     async def _call_first(self, hook: Callable[[], Any]) -> None:
         try:
@@ -376,8 +372,12 @@ class Worker:
                 part.revoke(ids)
 
     def held(self) -> bool:
-        """No leases while outcomes pile up, nor for nobody."""
-        return self._settler.pending > UNSETTLED or self.orphaned()
+        """No leases while outcomes pile up, nor for nobody, nor while it is looked for strays."""
+        return self._settler.pending > UNSETTLED or self._strays.looking or self.orphaned()
+
+    def missed(self) -> None:
+        """A lease failed, and may have taken something."""
+        self._strays.missed()
 
     def _done(self, run: Run, result: Outcome) -> None:
         self._runs.finish(run, result)
