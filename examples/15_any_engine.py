@@ -48,7 +48,7 @@ def main() -> None:
     except TaskFailed:
         found = lost.find()
         print(f"failed after {found.attempt}: {found.failure}, {found.state}")
-    one, two = (welcome.using(unique="welcome:ada", delay=0.3).enqueue("ada") for _ in range(2))
+    one, two = (welcome.using(unique="welcome:ada", delay=2).enqueue("ada") for _ in range(2))
     print("asked twice, welcomed", "once:" if one.id == two.id else "twice:", one.result(timeout=60))
     later = price.using(delay=3600).enqueue(1)
     later.cancel()

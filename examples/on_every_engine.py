@@ -60,7 +60,7 @@ def printed(url, folder):
             timeout=120,
             check=False,
         )
-    return done.stdout + done.stderr
+    return done.stdout + (done.stderr if done.returncode else "")
 
 
 def main(urls):
