@@ -36,12 +36,17 @@ Begin = Callable[[Delivery, Callable[[], None]], None]
 
 
 class Host(Protocol):
-    """The worker that a feed serves: `ends` takes ends, `begin` begins messages; `time` the store's."""
+    """The worker that a feed serves: `ends` takes ends, `begin` begins messages; `time` the store's.
+
+    Attributes:
+        missed: told of a lease that failed, and may have taken something.
+    """
 
     id: str
     ends: Ends
     begin: Begin
     time: StoreTime
+    missed: Callable[[], object]
 
     def idle(self) -> None:
         """Something that ran has ended."""
@@ -53,10 +58,6 @@ class Host(Protocol):
 
     def held(self) -> bool:
         """Whether something else (unsettled outcomes) forbids to lease now."""
-        ...
-
-    def missed(self) -> None:
-        """A lease failed, and may have taken something."""
         ...
 
 

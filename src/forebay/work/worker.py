@@ -88,6 +88,7 @@ class Worker:
         self.begin: Begin = self._runs.begin
         self._feeds, self._calls, self._batches = self._make_feeds()
         self._strays = Strays(app.engine, app.store, id_, self._known, lambda: any(p.asking for p in self._parts))
+        self.missed: Callable[[], object] = self._strays.missed
         self._tasks, self._services = list[asyncio.Task[Any]](), list[asyncio.Task[Any]]()
         self._idle = asyncio.Event()
         self._heard, self._holds, self._hook, self._hook_since = time.monotonic(), False, "", 0.0
@@ -374,10 +375,6 @@ class Worker:
     def held(self) -> bool:
         """No leases while outcomes pile up, nor for nobody, nor while it is looked for strays."""
         return self._settler.pending > UNSETTLED or self._strays.looking or self.orphaned()
-
-    def missed(self) -> None:
-        """A lease failed, and may have taken something."""
-        self._strays.missed()
 
     def _done(self, run: Run, result: Outcome) -> None:
         self._runs.finish(run, result)
