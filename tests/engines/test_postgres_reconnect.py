@@ -1,18 +1,20 @@
 """Connections break, servers stop and fall silent; what was accepted is there once, and everybody goes on."""
 
 import asyncio
+import concurrent.futures
 import threading
 import time
 from urllib.parse import urlsplit
 
 import msgspec
 import pytest
+from psycopg import errors as pg
 
 from engines.servers import postgres
 from engines.servers.proxy import Proxy
 from forebay.engine import patience
 from forebay.engine.contract import Beat, Fate, Want
-from forebay.engine.postgres import build
+from forebay.engine.postgres import build, wire
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import EngineUnreachable, OutcomeUnknown
@@ -54,6 +56,13 @@ def publish(engine, *names):
 
 def lease(engine, limit=10):
     return drive(engine.lease(Want("w", ["q"], limit))).deliveries
+
+
+def carry_out(engine, operation):
+    async def ask():
+        return await engine._db.worker.submit(operation)
+
+    return drive(ask())
 
 
 def settle(engine, outcome, *deliveries):
@@ -245,3 +254,75 @@ def test_an_ack_that_the_server_is_still_at_when_it_is_asked_again_is_true(engin
         proxy.tear = b""
         assert settle(engine, Ack(), a) == [True]
     assert proxy.tear is None
+
+
+def after_a_lost_commit(proxy):
+    """For an operation: its group is committed, the answer lost; when it is tried again it meets somebody's lock."""
+    tried = []
+
+    def operation(tx):
+        tried.append(tx.again)
+        tx.time()
+        if tried == [False]:
+            proxy.tear = b"COMMIT"
+        elif len(tried) == 2:
+            raise pg.LockNotAvailable
+
+    return operation, tried
+
+
+def test_what_a_lease_took_is_given_again_though_its_group_met_a_lock_in_between(engine, proxy):
+    publish(engine, "a", "b")
+    lease(engine, 0)
+    operation, tried = after_a_lost_commit(proxy)
+    writer, go = engine._db.worker, threading.Event()
+
+    async def together():
+        first = writer.submit(lambda _: go.wait(10))
+        leased = asyncio.ensure_future(engine.lease(Want("w", ["q"], 1)))
+        await asyncio.sleep(0)  # it is submitted
+        spoilt = writer.submit(operation)
+        go.set()
+        await first
+        await spoilt
+        return (await leased).deliveries
+
+    got = asyncio.run(together())
+    assert (proxy.tear, tried) == (None, [False, True, True])
+    assert [delivery.id for delivery in got] == ["a"], "it took this one, and then asked anew"
+    assert drive(engine.depth(["q"]))[0].running == 1
+
+
+def test_what_may_have_been_committed_is_unknown_whatever_is_said_when_it_is_tried_again(engine, proxy):
+    operation, tried = after_a_lost_commit(proxy)
+    with pytest.raises(OutcomeUnknown):
+        carry_out(engine, operation)
+    assert tried == [False, True]
+    carry_out(engine, operation)
+    assert tried == [False, True, False], "the next one has nothing to do with it"
+
+
+def test_a_transaction_of_ours_that_falls_silent_is_ended_and_holds_up_nobody(engine, monkeypatch):
+    monkeypatch.setattr(wire, "SILENT", "200ms")
+    engine._db.worker._link.drop()
+    other = build(postgres.settings(), SystemClock())
+    drive(other.open())
+    holds, go, tried = threading.Event(), threading.Event(), []
+
+    def frozen(tx):
+        tried.append(tx.again)
+        renewed = tx.rows("beat", "w", 1e6, "", b"", 0, "", None)
+        holds.set()
+        assert go.wait(10)
+        return renewed
+
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        answer = threads.submit(carry_out, engine, frozen)
+        try:
+            assert holds.wait(10)
+            assert drive(other.extend([Beat(worker="w", lease=1e6)])) == [True]
+        finally:
+            go.set()
+            drive(other.close())
+        assert answer.result(20)
+    assert len(tried) == 2, "and it is done by whoever was silent, when it is back"

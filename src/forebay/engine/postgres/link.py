@@ -20,16 +20,24 @@ T = TypeVar("T")
 
 
 class Link:
-    """One connection at a time, made when it is needed."""
+    """One connection at a time, made when it is needed.
+
+    Attributes:
+        in_doubt: the last `run` failed, and what it was to do may have been committed all the same.
+    """
 
     def __init__(self, address: Address, purpose: str, *, durability: str = "") -> None:
         self._address, self._purpose, self._durability = address, purpose, durability
         self._wire: Wire | None = None
         self._prepare, self._closed = True, False
+        self.in_doubt = False
         self._patience = Patience()
 
-    def run(self, act: Callable[[Wire, bool], T], patience: float | None = None) -> T:
+    def run(self, act: Callable[[Wire, bool], T], patience: float | None = None, *, again: bool = False) -> T:
         """`act(wire, again)`; with `again`, an earlier attempt of the same may have been committed.
+
+        Args:
+            again: that is so from the beginning: an earlier `run` of it was `in_doubt`.
 
         Raises:
             EngineUnreachable: no connection in time (`patience` seconds if given); nothing has happened.
@@ -37,17 +45,18 @@ class Link:
             EngineError: the server refused what it was told, or whatever `act` raises.
         """
         until = self._patience.begin() if patience is None else time.monotonic() + patience
-        again = False
+        self.in_doubt = again
         while True:
             try:
-                answer = self._try(act, until, again)
+                answer = self._try(act, until, self.in_doubt)
                 self._patience.answered()
+                self.in_doubt = False
                 return answer
             except (psycopg.Error, OSError) as error:
-                again = self._judge(error) or again
+                self.in_doubt = self._judge(error) or self.in_doubt
                 left = self._patience.left(until)
                 if left <= 0 or self._closed or (errors.away(error) and errors.for_good(error)):
-                    raise self._given_up(error, again) from error
+                    raise self._given_up(error) from error
                 time.sleep(min(left, self._patience.pause()))
 
     def _try(self, act: Callable[[Wire, bool], T], until: float, again: bool) -> T:
@@ -81,8 +90,8 @@ class Link:
             raise error
         return False
 
-    def _given_up(self, error: BaseException, again: bool) -> BaseException:
-        return (errors.unknown if again else errors.unreachable)(self._address.shown, error)
+    def _given_up(self, error: BaseException) -> BaseException:
+        return (errors.unknown if self.in_doubt else errors.unreachable)(self._address.shown, error)
 
     def drop(self) -> None:
         """Throw the connection away; the next act makes another."""

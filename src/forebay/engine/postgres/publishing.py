@@ -18,13 +18,15 @@ from forebay.model.queue import Declared, QueueSpec
 
 #: Seconds between looks at how large the tables are, if there is a limit.
 LOOK = 1.0
+#: Bytes that a message takes beside its body, with its entries in the indexes, about; as in `size.sql`.
+ROW = 400
 #: The history of a message that has none.
 NEW = Carried()
 _FATES: tuple[Fate, ...] = (Fate.ACCEPTED, Fate.DUPLICATE, Fate.MERGED)
 
 
 class Publishing:
-    """Publishes; `max_size` are the bytes at which nothing more is taken in, 0 for no limit."""
+    """Publishes; `max_size` are the bytes of what is there at which nothing more is taken in, 0 for no limit."""
 
     def __init__(self, max_size: int) -> None:
         self._max_size, self._looked, self._size = max_size, 0.0, 0
@@ -41,7 +43,7 @@ class Publishing:
             EngineFull: there is no room for them; nothing was changed.
         """
         if self._max_size:
-            self._look(tx)
+            self._look(tx, messages)
         tx.topics.update(QUEUE + queue for queue in {message.queue for message in messages})
         for queue in sorted({message.queue for message in messages if message.meters}):
             tx.rows("mind", queue, tx.time())
@@ -69,15 +71,16 @@ class Publishing:
             known = run_alone("publish", *_form(run[0], tx.now, ids, [message.body for message in new]))[0][0]
             yield from _receipts(tx, run, set(known or ()))
 
-    def _look(self, tx: Tx) -> None:
-        """Whether there is room, as far as was known a moment ago."""
+    def _look(self, tx: Tx, messages: Sequence[Message]) -> None:
+        """Whether there is room, as far as was known a moment ago, and by what this process has added to that."""
         if time.monotonic() - self._looked > LOOK:
-            self._looked, self._size = time.monotonic(), int(tx.rows("size")[0][0] or 0)
+            self._looked, self._size = time.monotonic(), int(tx.rows("size", self._max_size)[0][0] or 0)
         if self._size > self._max_size:
             raise EngineFull(
-                f"the tables take {self._size:,} bytes of max_size={self._max_size:,}: let workers catch up, shorten "
-                "result_ttl, or raise max_size"
+                f"what waits and what is kept takes {self._size:,} bytes of max_size={self._max_size:,}: let workers "
+                "catch up, shorten result_ttl, or raise max_size"
             )
+        self._size += sum(ROW + len(message.body) for message in messages)
 
 
 def declare(tx: Tx, queues: Sequence[QueueSpec]) -> list[Declared]:

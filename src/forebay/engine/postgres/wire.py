@@ -23,6 +23,7 @@ Row = tuple[Any, ...]
 _WRITING = """
 set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off;
 set plan_cache_mode = force_generic_plan; set lock_timeout = '{}'; set default_transaction_isolation = 'read committed';
+set idle_in_transaction_session_timeout = '{}';
 select set_config('synchronous_commit', case
     when not {} then 'off' when current_setting('synchronous_commit') = 'off' then 'on'
     else current_setting('synchronous_commit') end, false)
@@ -30,6 +31,10 @@ select set_config('synchronous_commit', case
 #: How long a writing connection waits for a transaction of somebody else, and holds up whoever comes after: those who
 #: publish come back for it.
 LOCKS = {"publisher": "100ms", "worker": "2s"}
+#: How long the server keeps a transaction of ours that says nothing more: its process is frozen, or the way to it is
+#: gone without a word. What it has locked is for others then; whoever is still there does it again.
+SILENT = "5s"
+_BEGIN = f"begin; set local idle_in_transaction_session_timeout = '{SILENT}'"
 #: Executions after which a statement is prepared.
 PREPARE = 2
 
@@ -70,8 +75,9 @@ class Wire:
         self.open_end = self.begun = False
         self._db.until = until
         try:
-            if durability and self._direct():
-                self.script(_WRITING.format(LOCKS[purpose], durability == "full"))
+            self._ours = bool(durability) and self._direct()
+            if self._ours:
+                self.script(_WRITING.format(LOCKS[purpose], SILENT, durability == "full"))
         except BaseException:  # whoever tries again makes another
             self._db.close()
             raise
@@ -100,7 +106,10 @@ class Wire:
         """What follows happens at `commit`, or not at all."""
         if not self.begun:
             self.begun = True
-            self._cursor.execute("begin")
+            if self._ours:
+                self._cursor.execute("begin")
+            else:
+                self.script(_BEGIN)
 
     def commit(self) -> None:
         """All since `begin`."""

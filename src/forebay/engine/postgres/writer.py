@@ -13,8 +13,8 @@ from forebay.engine.postgres.bells import Bells
 from forebay.engine.postgres.link import Link
 from forebay.engine.postgres.statements import Statements
 from forebay.engine.postgres.wire import Row, Wire
-from forebay.engine.turns import Group, Turns
-from forebay.model.errors import EngineClosed, EngineUnreachable, OutcomeUnknown
+from forebay.engine.turns import Group, Operation, Turns
+from forebay.model.errors import EngineClosed, EngineError, EngineUnreachable, OutcomeUnknown
 
 #: What a tally counts, in the order of the columns of `delta`.
 TALLIES = (
@@ -104,6 +104,7 @@ class Writer(Turns[Tx]):
 
     def __init__(self, link: Link, sql: Statements, bells: Bells, now: Any) -> None:
         self._link, self._sql, self._bells, self._now = link, sql, bells, now
+        self._in_doubt: Sequence[Operation] = ()  # a group that may have been committed, and is tried again by halves
         super().__init__(sql.address.shown)
 
     def at_once(self) -> bool:
@@ -121,11 +122,22 @@ class Writer(Turns[Tx]):
             told = type(error)(*error.args)
             told.__cause__ = error.__cause__
             return told
-        return errors.translate(error, self._sql.address.shown)
+        ours = errors.translate(error, self._sql.address.shown)
+        if self._link.in_doubt and isinstance(ours, EngineError):  # refused now, and perhaps committed before
+            ours = errors.unknown(self._sql.address.shown, error)
+        return ours
 
     def attempt(self, group: Group[Tx]) -> None:
         """See `Turns.attempt`."""
-        tx = self._link.run(lambda wire, again: self._transact(group, wire, again))
+        again = any(one is group.operations[0] for one in self._in_doubt)
+        if not again:
+            self._in_doubt = ()
+        try:
+            tx = self._link.run(lambda wire, again: self._transact(group, wire, again), again=again)
+        except BaseException:
+            if self._link.in_doubt and not again:
+                self._in_doubt = group.operations
+            raise
         self.afterwards("those who wait", self._bells.tell, tx.topics, tx.ended)
         group.commit()
 
