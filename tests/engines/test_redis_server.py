@@ -1,21 +1,29 @@
 """A Redis that is killed, frozen, full, emptied, or set up so that it loses messages: what is promised then."""
 
 import logging
+import os
+import signal
 import time
 
 import pytest
 
 from engines.servers import own_redis
+from fleet import Place, until
 from forebay import Forebay
 from forebay.engine import patience
-from forebay.engine.contract import Beat, Want
+from forebay.engine.contract import Beat, Fate, Want
 from forebay.engine.redis import address
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineFull, EngineUnreachable, OutcomeUnknown
 from forebay.model.message import Message
-from forebay.model.outcome import Ack, Settlement, Snooze
+from forebay.model.meter import Meter
+from forebay.model.outcome import Ack, DeadLetter, Settlement, Snooze
+from forebay.model.queue import QueueSpec
+from forebay.store.records import Choice, Query, Schedule
+
+HOURLY = Schedule(name="hourly", cron="0 * * * *", tz="UTC", message=Message(id="", queue="q"))
 
 
 @pytest.fixture
@@ -104,6 +112,97 @@ def test_a_full_one_refuses_new_messages_and_lets_old_ones_end(server):
     drive(backend.close())
 
 
+def held_up(backend):
+    """Something of each kind: ready, running, due in a moment, dead, and on its way to another engine."""
+    drive(backend.open())
+    drive(backend.extend([Beat(worker="w", lease=60)]))
+    drive(backend.publish([Message(id=id_, queue="q") for id_ in ("dead", "runs", "ready", "back")]))
+    dead, _ = drive(backend.lease(Want("w", ["q"], 2))).deliveries
+    drive(backend.settle("w", [Settlement(dead, DeadLetter("no"))]))
+    drive(backend.publish([Message(id="due", queue="q", delay=0.05), Message(id="leaves", queue="other")]))
+
+
+#: What whoever makes room needs, and what a worker does when it starts.
+AT_THE_BOUND = {
+    "open": lambda one: one.open(),
+    "register": lambda one: one.extend([Beat(worker="new", lease=60)]),
+    "declare": lambda one: one.declare([QueueSpec(name="q"), QueueSpec(name="new", rate=5.0, key_concurrency=1)]),
+    "schedules": lambda one: one.put_schedules([HOURLY]),
+    "a tick without a message": lambda one: one.fire("hourly", 0.0, 3600.0, []),
+    "a paused schedule": lambda one: one.pause_schedule("hourly", True),
+    "a schedule less": lambda one: one.drop_schedules(["hourly"]),
+    "pause": lambda one: one.close_gate("new", task="t"),
+    "resume": lambda one: one.open_gate("new", task="t"),
+    "audit": lambda one: one.note("me", "pause", "new"),
+    "meters": lambda one: one.put_meters([Meter(name="m", rate=1.0)]),
+    "meters less": lambda one: one.drop_meters(["m"]),
+    "watch": lambda one: one.watch(["ready"], 0.0),
+    "queues": lambda one: one.depth(),
+    "messages": lambda one: one.messages(Query()),
+    "latest": lambda one: one.latest(5),
+    "redrive": lambda one: one.redrive(Choice(ids=["dead"])),
+    "purge": lambda one: one.purge(Choice()),
+    "cancel": lambda one: one.cancel(["runs", "ready"]),
+    "move": lambda one: one.moves.claim("r", "me", "there"),
+    "leave": lambda one: one.moves.depart("r", "me", "other"),
+    "come back": lambda one: one.moves.back("r", "me", ["leaves"]),
+    "forget": lambda one: one.moves.forget("r", "me"),
+    "tidy": lambda one: one.tidy(),
+    "lease": lambda one: one.lease(Want("new", ["q"], 9)),
+    "recover": lambda one: one.recover(["w"]),
+}
+
+
+def test_a_full_one_lets_in_whoever_makes_room_or_works(server):
+    before, backend = (build(server.settings(), SystemClock()) for _ in range(2))
+    held_up(before)
+    with server.client() as client:
+        client.config_set("maxmemory", 1)
+        for what, act in AT_THE_BOUND.items():
+            try:
+                answer = drive(act(backend))
+            except EngineFull as error:
+                pytest.fail(f"{what}: {error}")
+            if what == "redrive":
+                assert answer == 1
+            if what == "come back":
+                assert [one.fate for one in answer] == [Fate.ACCEPTED]
+        with pytest.raises(EngineFull):
+            drive(backend.publish([Message(id="new", queue="q")]))
+        drive(backend.put_schedules([HOURLY]))
+        with pytest.raises(EngineFull):
+            drive(backend.fire("hourly", 0.0, 3600.0, [Message(id="tick", queue="q")]))
+    drive(before.close())
+    drive(backend.close())
+
+
+FULL_APP = """
+from forebay import Forebay
+
+app = Forebay()
+app.queue("default", key_concurrency=1)
+
+@app.periodic(every=86400)
+@app.task
+def add(a: int = 1, b: int = 1) -> int:
+    return a + b
+"""
+
+
+def test_at_the_bound_a_fleet_starts_works_and_replaces_who_died(server, tmp_path):
+    (tmp_path / "full_app.py").write_text(FULL_APP)
+    place = Place(tmp_path, tmp_path / "full_app.py", url=server.url)
+    handle = place.crew.add.enqueue(1, 2)
+    with server.client() as client:
+        client.config_set("maxmemory", 1)
+    with place.fleet() as fleet:
+        assert handle.result(30) == 3
+        (first,) = fleet.pids()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: fleet.pids() - {first}, "its successor")
+    place.close()
+
+
 def test_max_size_bounds_the_memory_that_it_uses(server):
     with Forebay(server.url, max_size=1) as app, pytest.raises(EngineFull, match="max_size"):
         send(app)
@@ -170,12 +269,33 @@ def test_no_password_is_shown(server, caplog):
 
 
 def test_what_a_crash_may_cost_is_said_at_start(server, caplog):
-    for often, says in (("always", "may lose nothing"), ("everysec", "about the last second")):
+    for settings, level, says in (
+        ({"appendfsync": "always"}, logging.INFO, "may lose nothing"),
+        ({"appendfsync": "everysec"}, logging.INFO, "may lose about the last second"),
+        ({"appendonly": "no", "save": "60 1"}, logging.WARNING, "may lose everything since its last snapshot"),
+        ({"save": ""}, logging.WARNING, "may lose everything (appendonly no"),
+    ):
         with server.client() as client:
-            client.config_set("appendfsync", often)
+            for name, value in settings.items():
+                client.config_set(name, value)
+        caplog.clear()
         with caplog.at_level(logging.INFO), Forebay(server.url) as app:
             send(app)
-        assert says in caplog.text
+        assert [record.levelno for record in caplog.records if says in record.message] == [level]
+
+
+def test_who_is_not_let_in_is_told_what_is_wrong_with_the_password(server):
+    def refused(user):
+        with pytest.raises(EngineUnreachable) as caught:
+            Forebay(f"redis://{user}127.0.0.1:{server.port}/0").queues()
+        return str(caught.value)
+
+    assert "does not take this user and password" in refused(":given@"), "there it has none"
+    with server.client() as client:
+        client.config_set("requirepass", "s3cret")
+    assert "asks for a password" in refused("")
+    assert "does not take this user and password" in refused(":wrong@")
+    assert "does not take this user and password" in refused("nobody:wrong@")
 
 
 def test_when_memory_is_short_what_has_ended_goes_before_its_time(server):

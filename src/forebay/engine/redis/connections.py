@@ -72,7 +72,8 @@ class Connections:
                 talk.close()
                 raise
             self._talk = talk
-        _logger.info("%s: %s; a crash of it may lose %s", self.address.place, said.version, window(said).words)
+        level = logging.INFO if said.appends or not self.settings.migrate else logging.WARNING  # commands only look
+        _logger.log(level, "%s: %s; a crash of it may lose %s", self.address.place, said.version, window(said).words)
 
     async def _begin(self, talk: Talk) -> None:
         born, schema, seq = await talk.carry(_open, self.mark.highest)

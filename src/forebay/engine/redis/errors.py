@@ -16,8 +16,8 @@ _WHY = {
 }
 _DENIED = {
     "NOAUTH": "it asks for a password: write it into the URL, redis://user:password@host",
-    "WRONGPASS": "it does not take this user and password",
-    "NOPERM": "this user may not do that: give it the keys {namespace}:*, its channels, and @scripting",
+    "WRONGPASS": "it does not take this user and password: correct them in the URL",
+    "NOPERM": "this user may not do that: give it ~{namespace}:* &{namespace}:* +@all -@dangerous +info",
 }
 
 
@@ -32,10 +32,11 @@ def word(error: BaseException) -> str:
         "TryAgainError": "TRYAGAIN", "MovedError": "MOVED", "AskError": "ASK", "NoPermissionError": "NOPERM",
         "AuthenticationError": "NOAUTH", "AuthenticationWrongNumberOfArgsError": "NOAUTH",
     }  # fmt: skip
+    kind = kinds.get(type(error).__name__, "")
+    if kind == "NOAUTH" and "Authentication required" not in str(error):
+        return "WRONGPASS"
     first = str(error).partition(" ")[0].rstrip(":")
-    if first.isupper() and first != "ERR":
-        return first
-    return kinds.get(type(error).__name__, "")
+    return kind or (first if first.isupper() and first != "ERR" else "")
 
 
 def unreachable(place: str, error: BaseException | None, *, unknown: bool = False) -> EngineError:

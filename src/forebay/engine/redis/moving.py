@@ -83,7 +83,7 @@ class Moving:
         return await self._server.talk.carry(self._admit, (route, mover, back), some) if some else []
 
     def _admit(self, batch: Batch, way: Sequence[str], some: Sequence[Passage]) -> Reading[list[Receipt]]:
-        if self._room.full:
+        if not way[2] and self._room.full:  # what comes back is here already
             return _no_room
         bites = [some[at : at + BITE] for at in range(0, len(some), BITE)]
         calls = [(batch.call("arrive", *way, *passages.written(bite)), bite) for bite in bites]

@@ -26,6 +26,11 @@ class Said(NamedTuple):
         return self.info.get("maxmemory_policy") or self.config.get("maxmemory-policy", "")
 
     @property
+    def appends(self) -> bool:
+        """Whether it keeps a log of changes. Without one a crash takes back everything since the last snapshot."""
+        return self.info.get("aof_enabled", "0") == "1"
+
+    @property
     def maxmemory(self) -> int:
         """Bytes at which it refuses what grows; 0 for no bound."""
         return int(self.info.get("maxmemory", "0") or 0)
@@ -61,7 +66,7 @@ def is_short(memory: object) -> bool:
 
 
 class Window(NamedTuple):
-    """What a crash of the server, or of its host, may take back: seconds (None: everything), and in words."""
+    """What a crash of the server, or its host, may take back: seconds (None: everything), and words that follow "lose"."""
 
     seconds: float | None
     words: str
@@ -69,18 +74,15 @@ class Window(NamedTuple):
 
 def window(said: Said) -> Window:
     """The loss window by the server's own persistence settings."""
-    append = said.info.get("aof_enabled", "0") == "1"
-    if append:
+    if said.appends:
         return _appending(said.config.get("appendfsync", ""))
     save = said.config.get("save")
     if save is None:
-        return Window(
-            None, "it keeps no log of changes (appendonly no): everything since its last snapshot, if it makes any"
-        )
+        return Window(None, "everything since its last snapshot, if it makes any (appendonly no)")
     if not save.strip():
-        return Window(None, 'it keeps nothing on disk (appendonly no, save ""): everything')
+        return Window(None, 'everything (appendonly no, save "")')
     longest = max(float(word) for word in save.split()[::2])
-    return Window(longest, f"it only takes snapshots (save {save!r}): what was accepted since the last one")
+    return Window(longest, f'everything since its last snapshot (appendonly no, save "{save}")')
 
 
 def _appending(fsync: str) -> Window:

@@ -8,7 +8,10 @@ local way, back = ARGV[3], ARGV[5] == '1'
 if not moves(way, ARGV[4]) then
     return false
 end
--- the first change: a server that has no room refuses it, and nothing has happened
+if back then
+    even_if_full()
+end
+-- the first change: a server that has no room refuses it if it is new, and nothing has happened
 local last = call('HINCRBY', KEYS[1], 'seq', (#ARGV - 5) / 8)
 local seq, answers = last - (#ARGV - 5) / 8, {}
 

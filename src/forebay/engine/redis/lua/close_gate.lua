@@ -1,5 +1,6 @@
 --#use base message tell gates lanes meters
 -- close_gate: its name, queue, then packed: lane, reason, holder, until (-1 for ever), task, key.
+even_if_full()
 local about = cmsgpack.unpack(ARGV[5])
 if ARGV[4] ~= '' then
     call('SADD', P .. 'queues', ARGV[4])

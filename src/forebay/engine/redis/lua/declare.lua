@@ -12,6 +12,7 @@ local function lower(name, rate)
     end
 end
 
+even_if_full()
 for at = 3, #ARGV, 3 do
     local queue = ARGV[at]
     call('SADD', P .. 'queues', queue)

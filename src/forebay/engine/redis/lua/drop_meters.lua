@@ -1,5 +1,6 @@
 --#use base message tell gates lanes meters
 -- drop_meters: name ...
+even_if_full()
 for at = 3, #ARGV do
     local queue = string.match(ARGV[at], '^queue:(.+)$')
     if queue then

@@ -12,6 +12,8 @@ if row[5] or row[3] ~= tick or tick > now then
 end
 if #ARGV > 6 then -- first, for it is what a server without room refuses
     accept_all(7)
+else
+    even_if_full()
 end
 row[3] = tonumber(ARGV[5])
 if ARGV[6] ~= '' then

@@ -2,6 +2,7 @@
 -- open: a name for what begins if nothing is there, the newest schema known here, the last number of a message that was
 -- seen -> the name of what is there, its schema, its last number.
 -- Where the server lost what it held, numbers begin above those that were seen: nothing old is taken for something new.
+even_if_full()
 if call('HSETNX', KEYS[1], 'born', ARGV[3]) == 1 then
     call('HSET', KEYS[1], 'schema', ARGV[4])
 end

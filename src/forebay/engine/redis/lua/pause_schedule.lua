@@ -9,5 +9,6 @@ if row[5] and not paused and row[3] <= now then
     row[3] = 0
 end
 row[5] = paused
+even_if_full()
 call('HSET', P .. 'sched', ARGV[3], cmsgpack.pack(row))
 return 1

@@ -1,6 +1,7 @@
 --#use base message tell gates lanes meters
 -- put_meters: name, rate, burst, slots (-1 for none), generation of each -> 1 put, 0 it has another generation by now.
 local answers = {}
+even_if_full()
 for at = 3, #ARGV, 5 do
     local name, rate, burst, slots = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
     local queue = string.match(name, '^queue:(.+)$')

@@ -1,6 +1,7 @@
 --#use base
 -- put_schedules: {name, cron, tz, next, paused, last ('' for none), form} each.
 -- {ns}:sched  hash  name -> cron, tz, next, last, paused, declared; {ns}:form  hash  name -> what is not looked at here
+even_if_full()
 for at = 3, #ARGV, 7 do
     local name, cron, tz, upcoming = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
     local row = {cron, tz, upcoming, tonumber(ARGV[at + 5]) or false, ARGV[at + 4] == '1', now}

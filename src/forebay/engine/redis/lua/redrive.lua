@@ -2,6 +2,7 @@
 -- redrive: id ... -> how many dead ones are ready again, at the end of their line; those whose unique key a live
 -- message holds stay as they are.
 local count = 0
+even_if_full()
 for at = 3, #ARGV do
     local id = ARGV[at]
     local packed, head = call('HGET', P .. 'e', id), call('HGET', P .. 'm', id)

@@ -43,8 +43,8 @@ local function text(number)
     return string.format('%.17g', number)
 end
 
--- Who has no room for more may still settle: a server that is full refuses what grows, unless something was changed
--- before in the same script. This changes nothing, and opens the door.
+-- A server that is full refuses what grows, unless something was changed before in the same script. This changes
+-- nothing, and opens the door. All scripts that add something call it first, but those by which new messages come in.
 local function even_if_full()
     call('HDEL', P .. 'hungry', ':')
 end
