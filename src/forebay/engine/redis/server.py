@@ -66,7 +66,7 @@ def is_short(memory: object) -> bool:
 
 
 class Window(NamedTuple):
-    """What a crash of the server, or its host, may take back: seconds (None: everything), and words that follow "lose"."""
+    """What a crash of the server, or its host, may take back: seconds (None: everything), and in words after "lose"."""
 
     seconds: float | None
     words: str
