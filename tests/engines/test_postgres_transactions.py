@@ -205,6 +205,10 @@ def test_a_connection_that_cannot_take_it_is_refused_with_what_to_do(app, url):
         refused(app, db, "only reads .*: use one that writes")
     with postgres.connect(options="-c standard_conforming_strings=off") as db:
         refused(app, db, "standard_conforming_strings is off on this connection: turn it on")
+    with postgres.connect(options="-c array_nulls=off") as db:
+        refused(app, db, "array_nulls is off on this connection: turn it on")
+    with postgres.connect(client_encoding="SQL_ASCII") as db:
+        refused(app, db, "client_encoding is SQL_ASCII on this connection: set it to UTF8")
     with postgres.connect(autocommit=True) as db:
         refused(app, db, r"commits each statement by itself: enqueue within `with connection\.transaction\(\):`")
         db.execute("begin")

@@ -19,7 +19,7 @@ from forebay.config import Settings, masked
 from forebay.engine.backend import Checks, Scripted
 from forebay.engine.registry import build
 from forebay.model.clock import SystemClock
-from forebay.model.errors import ConfigError, EngineError, SchemaTooNew
+from forebay.model.errors import ConfigError, EngineError, ForebayError, SchemaTooNew
 from forebay.model.finding import Finding, Level, fail
 from forebay.model.outcome import SNOOZED
 from forebay.model.plain import printable
@@ -65,6 +65,9 @@ def _flow(app: Forebay) -> list[Finding]:
         return [*found, *health.under_way(routes)]
     except EngineError as error:
         return [fail("engine", str(error), "see what else was found")]
+    except (ForebayError, ArithmeticError, LookupError, TypeError, ValueError) as error:  # of rows that nobody foresaw
+        why = f"{type(error).__name__}: {error}"
+        return [fail("engine", f"what is in it cannot be read: {why}", "see what else was found; report this")]
 
 
 async def _both(app: Forebay) -> tuple[Look, list[Route]]:

@@ -27,6 +27,8 @@ from forebay.mover import BATCH, Moved, Mover, Side
 
 #: Messages that cannot be stored, that are told one by one.
 _REFUSALS = 5
+#: Seconds that a note of an interrupted run may take: one of the sides may be why it was interrupted.
+_NOTED = 3.0
 
 
 class Wanted(msgspec.Struct, kw_only=True):
@@ -145,6 +147,7 @@ async def _move(wanted: Wanted, source: Side, target: Side) -> int:
             moved = await mover.run(queues)
         except (ForebayError, asyncio.CancelledError) as error:
             _tell(mover, error)
+            await _note_part(source, target, queues, mover.moved)
             raise
     await _note(source, target, queues, mover.moved)
     output.show(form(), moved, Table(_COLUMNS, "nothing to move: there are no queues"))
@@ -204,6 +207,15 @@ async def _note(source: Side, target: Side, what: Sequence[str], count: int) -> 
     detail = f"from={source.place} to={target.place} count={count}"
     for side in (source, target):
         await side.parts.audits.note(whoami(), "move", " ".join(what), detail)
+
+
+async def _note_part(source: Side, target: Side, what: Sequence[str], count: int) -> None:
+    """What an interrupted run has moved, on each side that takes a note now."""
+    if not count:
+        return
+    detail = f"from={source.place} to={target.place} count={count} interrupted"
+    notes = [side.parts.audits.note(whoami(), "move", " ".join(what), detail) for side in (source, target)]
+    await asyncio.gather(*(asyncio.wait_for(note, _NOTED) for note in notes), return_exceptions=True)
 
 
 def _movable(depth: Depth) -> int:

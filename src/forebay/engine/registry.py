@@ -26,7 +26,7 @@ Maker = Callable[[Settings, Clock], Backend]
 SCHEMES: dict[str, tuple[str, str]] = {
     "memory": ("forebay.engine.memory", ""),
     "sqlite": ("forebay.engine.sqlite", ""),
-    "postgresql": ("forebay.engine.postgres", "postgres"),
+    **dict.fromkeys(("postgresql", "postgres"), ("forebay.engine.postgres", "postgres")),
     **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), ("forebay.engine.redis", "redis")),
 }
 _USUAL = "sqlite:///name.db, sqlite:////folder/name.db for an absolute path, or memory://"
@@ -50,8 +50,9 @@ def build(settings: Settings, clock: Clock) -> Whole:
 
 
 def scheme_of(settings: Settings) -> str:
-    """The scheme of the engine's URL."""
-    return settings.url.partition(":")[0].lower()
+    """The scheme of the engine's URL, by its usual name."""
+    scheme = settings.url.partition(":")[0].lower()
+    return "postgresql" if scheme == "postgres" else scheme
 
 
 def _fits(settings: Settings, made: Backend) -> None:
@@ -77,6 +78,10 @@ def _maker(settings: Settings) -> Maker:
     name, plus, rest = scheme.lower().partition("+")
     if name not in SCHEMES:
         return _foreign(settings.url.partition(":")[0].partition("+")[0])
+    if plus and name in {"postgresql", "postgres"}:
+        raise ConfigError(
+            f"{scheme}:// names a library of SQLAlchemy's: write postgresql://user:password@host/database"
+        )
     if plus:
         raise ConfigError(f"{scheme}:// is no engine, and +{rest} would be dropped: write {_USUAL}")
     return _house(name)

@@ -1,5 +1,7 @@
 """`forebay move`: real movers, killed on their way; and what is said when something cannot be moved."""
 
+import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -10,6 +12,8 @@ import pytest
 from engines.servers import postgres, redis
 from forebay import Forebay
 from forebay.cli.root import main
+from forebay.engine.sqlite.moving import Moving
+from forebay.model.errors import EngineUnreachable
 from forebay.testing.trip import Trip
 
 
@@ -100,6 +104,29 @@ def test_what_cannot_be_moved_is_one_error_and_stays(shell, capsys, asked, code,
     assert (waiting("a"), waiting("b")) == ({"mail": 20, "clicks": 5}, {})
     assert not (shell / "new.db").exists()
     assert not (shell / "none.db").exists()
+
+
+@pytest.mark.parametrize("error", [EngineUnreachable("gone"), asyncio.CancelledError()])
+def test_a_move_that_is_interrupted_is_audited_with_what_it_moved(shell, capsys, monkeypatch, error):
+    arrive, calls = Moving.arrive, []
+
+    async def arrives(self, *args):
+        calls.append(self)
+        if len(calls) == 3:
+            raise error
+        return await arrive(self, *args)
+
+    with monkeypatch.context() as patched, contextlib.suppress(asyncio.CancelledError):
+        patched.setattr(Moving, "arrive", arrives)
+        assert move("mail", "--batch", "4") != 0
+    assert "8 had been moved by then" in capsys.readouterr().err
+    assert waiting("b") == {"mail": 8}
+    for name in ("a", "b"):
+        assert main(["audit", "--url", f"sqlite:///{name}.db", "-o", "ndjson"]) == 0
+        os.environ.pop("FOREBAY_URL")
+        newest = json.loads(capsys.readouterr().out.splitlines()[0])
+        assert (newest["verb"], newest["target"]) == ("move", "mail")
+        assert newest["detail"].endswith("count=8 interrupted")
 
 
 def test_what_is_on_the_way_is_put_back_on_request(shell, capsys):

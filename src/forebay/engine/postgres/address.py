@@ -71,6 +71,8 @@ def address(settings: Settings) -> Address:
     schema = settings.namespace or SCHEMA
     if len(schema) > LONGEST:
         raise ConfigError(f"namespace {schema!r} is too long for PostgreSQL: use up to {LONGEST} characters")
+    if not settings.url.startswith(("postgresql://", "postgres://")):  # in small letters, or libpq does not know it
+        raise ConfigError(f"{masked(settings.url)}: write postgresql://user:password@host:5432/database")
     if ends_early(settings.url.partition("?")[0], "/"):
         raise ConfigError(f"{masked(settings.url)}: {SPECIAL}")
     try:

@@ -24,6 +24,7 @@ from forebay.engine.postgres.publishing import Publishing, listed
 from forebay.engine.postgres.results import Results
 from forebay.engine.postgres.schedules import Schedules
 from forebay.engine.postgres.settling import Settling
+from forebay.engine.postgres.sifting import sifted
 from forebay.engine.postgres.topics import CANCEL, QUEUE
 from forebay.engine.postgres.transacting import Transacting
 from forebay.engine.turns import MESSAGES
@@ -108,7 +109,7 @@ class Verbs:
         if self._leasing.waits_alone(want):
             return await self._lease_alone(want, call)
         try:
-            leased = await self._db.worker.submit(self._leasing.lease, want, call)
+            leased = await sifted(self._db.worker, lambda writer: writer.submit(self._leasing.lease, want, call))
             if not call.left_out or len(leased.deliveries) >= want.limit:
                 return leased
             rest = replace(want, limit=want.limit - len(leased.deliveries))
@@ -123,7 +124,9 @@ class Verbs:
         until = time.monotonic() + DEADLINE
         while True:
             try:
-                return await self._db.worker.submit_alone(self._leasing.lease, want, call)
+                return await sifted(
+                    self._db.worker, lambda writer: writer.submit_alone(self._leasing.lease, want, call)
+                )
             except EngineError as error:
                 if not held(error) or time.monotonic() > until:
                     self._leasing.unheard(want, call)
@@ -138,14 +141,17 @@ class Verbs:
         settled: list[bool] = []
         for start in range(0, max(1, len(settlements)), MESSAGES):
             part = list(settlements[start : start + MESSAGES])
-            settled += await self._db.worker.submit(self._settling.settle, worker, part)
+            settled += await self._settle(worker, part)
         return settled
+
+    async def _settle(self, worker: str, part: list[Settlement]) -> list[bool]:
+        return await sifted(self._db.worker, lambda writer: writer.submit(self._settling.settle, worker, part))
 
     async def recover(self, lost: Sequence[str] = ()) -> Recovered:
         """See `Engine.recover`. Asked often, so that a look comes first: usually nobody is gone."""
         if not lost and not (await self._db.read("missing", self._db.now()))[0][0] and not await self._strays():
             return Recovered()
-        return await self._db.worker.submit(self._leasing.recover, list(lost))
+        return await sifted(self._db.worker, lambda writer: writer.submit(self._leasing.recover, list(lost)))
 
     async def _strays(self) -> bool:
         """Whether something runs under nobody; asked more rarely while that takes long, for an old snapshot's sake."""

@@ -94,6 +94,7 @@ class ServerChecks:
             yield from _holders(self._look(wire, "check_holders"))
             if deep:
                 yield from _numbers(self._look(wire, "check_numbers"))
+                yield from _odd(self._look(wire, "check_rows"))
 
     def _look(self, wire: Wire, name: str) -> list[Row]:
         return wire.rows(self._sql[name])
@@ -201,3 +202,12 @@ def _numbers(found: list[Row]) -> Iterator[Finding]:
         )
     else:
         yield fine("numbers", "tallies are what is there")
+
+
+def _odd(found: list[Row]) -> Iterator[Finding]:
+    if found:
+        few = ", ".join(f"{id_!r} has state {state}" for id_, state in found[:5])
+        yield fail(
+            "rows", f"{len(found):,} messages have a state that does not exist, so that nothing takes them: {few}",
+            "none of ours wrote them: cancel or delete them, or set their state to 1 (ready)",
+        )  # fmt: skip

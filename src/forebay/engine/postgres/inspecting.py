@@ -12,6 +12,7 @@ from forebay.engine.postgres.choosing import STEP, in_steps
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.looking import ENDED_COLUMNS, LIVE_COLUMNS, TIME, chosen, listing, possible, queried
 from forebay.engine.postgres.settling import Settling, Stands
+from forebay.engine.postgres.sifting import sifted
 from forebay.engine.postgres.topics import CANCEL, QUEUE
 from forebay.engine.postgres.writer import Tx
 from forebay.model.delivery import Delivery
@@ -90,7 +91,7 @@ class Inspecting:
         states: dict[str, State] = self._stop(tx, [Stands(*row) for row in tx.rows("cancel_lock", ids)])
         rest = [id_ for id_ in ids if id_ not in states]
         if rest:  # in a look that comes after: what was on its way from one table to the other is there now
-            states |= {id_: State(state) for id_, state in tx.rows("ended_states", rest)}
+            states |= {id_: rows.final(state) for id_, state in tx.rows("ended_states", rest)}
         return [states.get(id_) for id_ in ids]
 
     async def cancel_all(self, choice: Choice, limit: int = 1000) -> int:
@@ -120,7 +121,7 @@ class Inspecting:
     async def tidy(self, limit: int = 5000) -> int:
         """See `store.contract.Inspects.tidy`."""
         await self._db.worker.submit(fold)
-        return await self._db.worker.submit(self._tidy, limit)
+        return await sifted(self._db.worker, lambda writer: writer.submit(self._tidy, limit))
 
     def _tidy(self, tx: Tx, limit: int) -> int:
         now = tx.time()
@@ -150,7 +151,7 @@ def fold(tx: Tx) -> None:
 async def ripen(db: Database, settling: Settling) -> None:
     """Make due messages ready before somebody looks, so that they are seen so even while nobody leases."""
     if (await db.read("overdue", db.now()))[0][0]:
-        await db.worker.submit(_ripen, settling.keep)
+        await sifted(db.worker, lambda writer: writer.submit(_ripen, settling.keep))
 
 
 def _ripen(tx: Tx, keep: float) -> None:

@@ -184,7 +184,7 @@ def _enter(tx: Tx, passages: Sequence[Passage]) -> set[str]:
     for (id_,) in tx.rows("not_twice", sorted(found)):
         del found[id_]
     for queue, lane, state in found.values():
-        tx.count((queue, lane), str(rows.LIVE_STATES[int(state)]))
+        tx.count((queue, lane), str(rows.live(int(state))))
         tx.count((queue, lane), "published")
         tx.topics.add(QUEUE + queue)
     return set(found)

@@ -67,6 +67,8 @@ def story(row: Sequence[Any]) -> Found:
     id_, queue, task, stored, attempt, lost, priority, lane, key, unique, body, blob, created, due = row[:14]
     expires, started, worker, finished, result, cause, failed, progress, shut = row[14:]
     state = _state(stored, shut)
+    if not _exists(stored):
+        cause = f"its state is {stored!r}, which does not exist: none of ours wrote this row"
     return Found(
         id=id_, queue=queue, task=task, state=state, attempt=attempt, lost=lost, priority=priority, lane=lane, key=key,
         unique=unique, body=body or b"", headers=headers(blob), created=created,
@@ -76,9 +78,27 @@ def story(row: Sequence[Any]) -> Found:
     )  # fmt: skip
 
 
+def live(number: int) -> State:
+    """The live state of a number in the table; what has one that does not exist waits for somebody to correct it."""
+    return LIVE_STATES[number] if 0 <= number < len(LIVE_STATES) else State.PARKED
+
+
+def final(name: str) -> State:
+    """The state of what has ended; what has one that does not exist is as good as dead."""
+    return State(name) if name in FINAL else State.DEAD
+
+
+def _is_number(stored: str) -> bool:
+    return stored.removeprefix("-").isdecimal()
+
+
+def _exists(stored: str) -> bool:
+    return 0 <= int(stored) < len(LIVE_STATES) if _is_number(stored) else stored in FINAL
+
+
 def _state(stored: str, shut: bool) -> State:
     """The state of a row; what is ready behind a closed gate is parked."""
-    if not stored.isdigit():
-        return State(stored)
-    state = LIVE_STATES[int(stored)]
+    if not _is_number(stored):
+        return final(stored)
+    state = live(int(stored))
     return State.PARKED if shut and state is State.READY else state

@@ -14,6 +14,9 @@ from forebay.model.lifecycle import Move, State
 from forebay.model.outcome import OVER, Ack, Outcome, Park, Settlement
 from forebay.model.ruling import Ruling, Standing, rule
 
+#: The largest number of a column.
+_MOST = 2**63 - 1
+
 
 class Stands(NamedTuple):
     """A live message that is locked, from the columns of `owned.sql` and its like."""
@@ -145,7 +148,7 @@ class Settling:
     def _end(self, tx: Tx, ends: Sequence[tuple[Stands, Ruling]]) -> None:
         columns = zip(
             *(
-                (one.seq, str(ruling.state), rows.clean(ruling.cause), rows.pack_or_none(ruling.failure), ruling.lost)
+                (one.seq, str(ruling.state), rows.clean(ruling.cause), rows.pack_or_none(ruling.failure), _fits(ruling))
                 for one, ruling in ends
             ),
             strict=True,
@@ -153,7 +156,7 @@ class Settling:
         now = tx.time()
         tx.rows("finish", *map(list, columns), now, now + self.keep)
         for stands, ruling in ends:
-            tx.moved(stands.place, str(rows.LIVE_STATES[stands.state]), str(ruling.state))
+            tx.moved(stands.place, str(rows.live(stands.state)), str(ruling.state))
             if stands.queue in self.bounded or stands.lane != stands.mine:
                 tx.topics.add(QUEUE + stands.queue)  # others may have waited for its end
             if ruling.state is State.DEAD:
@@ -180,6 +183,11 @@ def _let_go(tx: Tx, worker: str, settlements: Sequence[Settlement]) -> None:
         tx.topics.update(QUEUE + queue for (queue,) in found)
 
 
+def _fits(ruling: Ruling) -> int:
+    """How often it was lost, as a column takes it, whatever somebody had written there."""
+    return min(ruling.lost, _MOST)
+
+
 def _mixed(settlements: Sequence[Settlement]) -> bool:
     receipts = [one.delivery.receipt for one in settlements]
     return receipts != sorted(receipts)
@@ -193,13 +201,15 @@ def _again(tx: Tx, waits: Sequence[tuple[Stands, Ruling]]) -> None:
         failure = rows.pack_or_none(ruling.failure)
         lane = None if ruling.lane is None else stands.put_into(ruling.lane)
         cause = rows.clean(ruling.cause) or None
-        values.append((stands.seq, number, ruling.due, ruling.refund, ruling.lost, lane, failure, cause, ruling.known))
+        values.append(
+            (stands.seq, number, ruling.due, ruling.refund, _fits(ruling), lane, failure, cause, ruling.known)
+        )
         tx.count(stands.place, "running", -1)
         if ruling.move is Move.RETRY:
             tx.count(stands.place, "retried")
         tx.topics.add(QUEUE + stands.queue)
     for queue, place, state, n in tx.rows("again", *map(list, zip(*values, strict=True)), tx.time()):
-        tx.count((queue, place), str(rows.LIVE_STATES[int(state)]), n)
+        tx.count((queue, place), str(rows.live(int(state))), n)
 
 
 def _closed(tx: Tx, outcomes: Sequence[tuple[Stands, Outcome]]) -> set[tuple[str, str]]:

@@ -167,6 +167,8 @@ def _check_psycopg(driver: Any, begin: str) -> None:
     _check_status(driver, driver.info.transaction_status, begin)
     if driver.info.parameter_status("standard_conforming_strings") == "off":  # psycopg would send arrays of bytes amiss
         raise ConfigError("in_transaction=: standard_conforming_strings is off on this connection: turn it on")
+    if driver.info.parameter_status("client_encoding") == "SQL_ASCII":  # psycopg gives bytes for texts then
+        raise ConfigError("in_transaction=: client_encoding is SQL_ASCII on this connection: set it to UTF8")
 
 
 def _check_status(driver: Any, status: int, begin: str) -> None:

@@ -137,7 +137,9 @@ class Transacting:
         """
         if lent.driver in self._ours:
             return
-        theirs_ = str(lent.rows(self._db.sql["place"], (self._schema,))[0][0])
+        theirs_, nulls = map(str, lent.rows(self._db.sql["place"], (self._schema,))[0])
+        if nulls == "off":
+            raise ConfigError("in_transaction=: array_nulls is off on this connection: turn it on")
         if theirs_ != self._place:
             self._place = self._look()  # a server that was started anew has another one
         if theirs_ != self._place:

@@ -23,7 +23,7 @@ Row = tuple[Any, ...]
 _WRITING = """
 set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off;
 set plan_cache_mode = force_generic_plan; set lock_timeout = '{}'; set default_transaction_isolation = 'read committed';
-set idle_in_transaction_session_timeout = '{}';
+set idle_in_transaction_session_timeout = '{}'; set array_nulls = on;
 select set_config('synchronous_commit', case
     when not {} then 'off' when current_setting('synchronous_commit') = 'off' then 'on'
     else current_setting('synchronous_commit') end, false)

@@ -1,0 +1,57 @@
+"""The least rights that docs/how-to/postgresql.md names: enough for what it says, tried as such a user."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from engines.servers import postgres
+from forebay import Forebay
+from forebay.model.errors import EngineError
+from forebay.testing import drain
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "postgresql.md"
+WEB, WORKER = f"web_{os.getpid()}", f"worker_{os.getpid()}"
+
+
+@pytest.fixture
+def url():
+    """A URL in which the user is to be written, once both have the rights of the page."""
+    settings = postgres.empty()
+    grants = re.search(r"```sql\n(grant usage.*?)```", PAGE.read_text(), re.DOTALL)[1]
+    grants = re.sub(r"\bweb\b", WEB, re.sub(r"\bworker\b", WORKER, grants)).replace(
+        f"forebay.{WORKER}", "forebay.worker"
+    )
+    postgres.run(f"create role {WEB} login; create role {WORKER} login")
+    postgres.run(grants.replace("schema forebay", f'schema "{postgres.NAMESPACE}"'))
+    yield settings.url.replace("//forebay@", "//{}@")
+    postgres.run(f"drop owned by {WEB}, {WORKER}; drop role {WEB}, {WORKER}")
+
+
+def app_of(url, user):
+    app = Forebay(url.format(user), namespace=postgres.NAMESPACE, migrate=False, durability="normal")
+    app.queue("keyed", key_concurrency=1, rate="50/s")
+
+    @app.task
+    def double(n: int) -> int:
+        return n * 2
+
+    return app, double
+
+
+def test_web_enqueues_whatever_it_likes_and_changes_are_audited(url, caplog):
+    app, double = app_of(url, WEB)
+    with app:
+        double.enqueue(1)
+        double.enqueue_many([(2,), (3,)])
+        double.using(queue="keyed", key="k").enqueue(4)
+        double.using(unique="u", debounce=0.01).enqueue(5)
+        last = double.using(unique="u", debounce=0.01).enqueue(6)
+        with pytest.raises(EngineError, match="permission denied"):
+            last.cancel()
+    assert "the audit lacks" not in caplog.text
+    assert postgres.run("select count(*) > 0 from forebay.audit") == [(True,)]
+    working, _ = app_of(url, WORKER)
+    with working:
+        assert {ended.value for ended in drain(working)} >= {2, 4, 6, 8}
