@@ -104,10 +104,16 @@ class Strays:
                 while self._asking():  # noqa: ASYNC110 - it is rare, and several feeds would have to tell
                     await asyncio.sleep(_LOOK)
             if strays := await self._unknown():
-                await self._engine.settle(self._worker, [Settlement(delivery, Release()) for delivery in strays])
-                text = "%d messages were leased by a call whose answer was lost: handed back, %s for one"
-                _logger.warning(text, len(strays), strays[0].id)
+                ends = [Settlement(delivery, Release()) for delivery in strays]
+                _tell(strays, await self._engine.settle(self._worker, ends))
         except TimeoutError:
             self._missed.set()
         finally:
             self.looking = False
+
+
+def _tell(strays: Sequence[Delivery], handed_back: Sequence[bool]) -> None:
+    """Of those that were: what was settled while it was looked is none."""
+    if found := [delivery.id for delivery, done in zip(strays, handed_back, strict=True) if done]:
+        text = "%d messages were leased by a call whose answer was lost: handed back, %s for one"
+        _logger.warning(text, len(found), found[0])
