@@ -14,6 +14,7 @@ from forebay.config import Settings
 from forebay.engine.postgres import backend, schema
 from forebay.engine.postgres.address import address
 from forebay.engine.postgres.wire import Wire
+from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineUnreachable, SchemaTooNew, SchemaTooOld
@@ -113,7 +114,7 @@ def test_a_url_that_is_none_is_refused_without_its_password(url):
 )
 def test_a_password_that_ends_the_url_early_is_refused_with_what_to_write_and_not_shown(scheme, word):
     with pytest.raises(ConfigError, match="XX") as caught:
-        backend(Settings(url=f"{scheme}://{word}@127.0.0.1:1/0"), SystemClock())
+        build(Settings(url=f"{scheme}://{word}@127.0.0.1:1/0"), SystemClock())
     assert not re.search("s3|cr.et|et@|t@|:x", str(caught.value))
 
 
