@@ -15,12 +15,14 @@ from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineClosed, EngineError, LeaseLost
 from forebay.model.outcome import Release, Settlement
 from forebay.store.contract import Store
+from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
 #: Seconds between looks after a lease that failed, for a request may be carried out late; and between the others.
 SOON, PERIOD = (1.0, 5.0, 15.0), 60.0
 #: Seconds that a lease gets to be answered while no other begins, and between looks whether it is.
 PATIENCE, _LOOK = 30.0, 0.02
+_NAME = "the look for strays"
 
 
 class Strays:
@@ -44,7 +46,7 @@ class Strays:
     ) -> None:
         self._engine, self._store, self._worker = engine, store, worker
         self._known, self._asking = known, asking
-        self._missed = asyncio.Event()
+        self._missed, self._trouble = asyncio.Event(), Trouble(_logger)
         self.looking = False
 
     def missed(self) -> None:
@@ -86,10 +88,13 @@ class Strays:
         try:
             if await self._unknown():
                 await self._hand_back()
+            self._trouble.over(_NAME)
         except EngineClosed:
             raise
         except (EngineError, LeaseLost):
             self._missed.set()  # it does not answer now
+        except Exception as error:  # noqa: BLE001 - a row of any content must not end this worker
+            self._trouble.tell(_NAME, error, advice=f"trying again in {PERIOD:g} s")
 
     async def _unknown(self) -> Sequence[Delivery]:
         held = await self._store.held(self._worker)

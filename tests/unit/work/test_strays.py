@@ -88,3 +88,28 @@ def test_what_runs_waits_or_is_not_settled_yet_is_no_stray(tmp_path, monkeypatch
 
     asyncio.run(story())
     assert "handed back" not in caplog.text
+
+
+def test_a_look_that_fails_is_told_and_ends_no_worker(tmp_path, monkeypatch, caplog):
+    app, looks = Forebay(f"sqlite:///{tmp_path}/q.db", durability="normal"), []
+    monkeypatch.setattr(strays, "PERIOD", 0.01)
+    enough = asyncio.Event()
+
+    @app.task
+    async def wait_for_looks() -> None:
+        await enough.wait()
+
+    async def odd(worker):
+        looks.append(worker)
+        if len(looks) == 3:
+            enough.set()
+        raise ValueError("an odd row")
+
+    async def story():
+        async with app, working(app, WorkerOptions(concurrency=1)):
+            monkeypatch.setattr(app.store, "held", odd)
+            await (await wait_for_looks.aenqueue()).aresult(timeout=20)
+            monkeypatch.undo()
+
+    asyncio.run(story())
+    assert caplog.text.count("the look for strays: ValueError: an odd row") == 1, "told once, and it looks on"
