@@ -1,7 +1,7 @@
 """`dead list|show|redrive|purge`: dead letters as a workflow."""
 
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
@@ -118,14 +118,15 @@ def _carry_out(
         control, meant = Control(app.engine, app.store, whoami()), choice
         if choice.ids is not None:
             meant = msgspec.structs.replace(choice, ids=await whole(app, choice.ids))
-            unknown.extend(await _not_dead(app, meant.ids or ()))
+        before = await _found(app, meant)
+        unknown.extend(_not_dead(before))
         total = await control.dead(meant)
         if ask and total:
             confirm(f"Discard {_letters(meant, total)} for good?")
         with Bar(done, total) as bar:
             count = await act(control, meant, bar.advance)
         if done == "redriven":
-            unknown.extend(await _still_dead(app, meant.ids or ()))
+            unknown.extend(_still_dead(before, await _found(app, meant)))
         return count
 
     count = with_app(the_app("dead"), work)
@@ -135,9 +136,14 @@ def _carry_out(
     return Code.FAILURE if unknown else Code.OK
 
 
-async def _not_dead(app: Forebay, ids: Sequence[str]) -> list[str]:
+async def _found(app: Forebay, choice: Choice) -> dict[str, Found | None]:
+    """What is known of each message that is named."""
+    ids = choice.ids or ()
+    return dict(zip(ids, await app.store.find(ids), strict=True))
+
+
+def _not_dead(found: dict[str, Found | None]) -> list[str]:
     """What to say of each id that is not of a dead letter."""
-    found = dict(zip(ids, await app.store.find(ids), strict=True))
     return [
         f"{id_}: {'unknown: never accepted here, or ended long ago' if one is None else f'{one.state}, not dead'}"
         for id_, one in found.items()
@@ -145,12 +151,12 @@ async def _not_dead(app: Forebay, ids: Sequence[str]) -> list[str]:
     ]
 
 
-async def _still_dead(app: Forebay, ids: Sequence[str]) -> list[str]:
-    """What to say of each id that is of a dead letter still."""
+def _still_dead(before: dict[str, Found | None], after: dict[str, Found | None]) -> list[str]:
+    """What to say of each dead letter that was left as it was; one that ran meanwhile, and failed anew, was not."""
     return [
-        f"{one.id}: stays dead, for its unique key {one.unique} is taken by a message that waits or runs"
-        for one in await app.store.find(ids)
-        if one is not None and one.state is State.DEAD and one.unique is not None
+        f"{id_}: stays dead, for its unique key {then.unique} is taken by a message that waits or runs"
+        for id_, then in before.items()
+        if then is not None and then.state is State.DEAD and then.unique is not None and after[id_] == then
     ]
 
 
