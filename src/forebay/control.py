@@ -8,7 +8,6 @@ import getpass
 import logging
 import platform
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Self
 
 import msgspec
 
@@ -19,7 +18,7 @@ from forebay.model.gate import Gate
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.store.contract import Store
-from forebay.store.records import Choice, Schedule
+from forebay.store.records import PAUSE, Choice, Schedule
 
 #: Messages that one transaction moves.
 BATCH = 1_000
@@ -55,16 +54,8 @@ class Paused(msgspec.Struct, frozen=True):
     task: str | None = None
     key: str | None = None
 
-    @classmethod
-    def of(cls, gate: Gate) -> Self:
-        """What a gate that is no lane's is about."""
-        return cls(gate.queue, gate.task, gate.key)
-
     def __str__(self) -> str:
-        about = f"task {self.task}" if self.task is not None else f"key {self.key}" if self.key is not None else ""
-        if not about:
-            return self.queue
-        return f"{about} in {self.queue}" if self.queue else about
+        return Gate(self.queue, task=self.task, key=self.key).audited()
 
 
 class Control:
@@ -80,7 +71,7 @@ class Control:
     async def pause(self, what: Paused, reason: str = "") -> None:
         """Stop leases of this; what runs goes on, what waits keeps waiting."""
         await self._store.close_gate(what.queue, None, reason, task=what.task, key=what.key)
-        await self._note("pause", str(what), reason=reason)
+        await self._note(PAUSE, str(what), reason=reason)
 
     async def resume(self, what: Paused) -> None:
         """Allow leases again, as far as an operator has stopped them."""

@@ -19,6 +19,7 @@ from forebay.flow import crossing
 from forebay.model.errors import ConfigError
 from forebay.model.gate import Gate
 from forebay.model.passage import Passage
+from forebay.store.records import PAUSE, AuditLine, paused_by
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -27,6 +28,8 @@ U = TypeVar("U")
 BATCH, TOGETHER = 2_000, 4
 #: Seconds between looks at what still runs at the source.
 LOOK = 0.2
+#: Lines of the audit in which it is looked up who has paused something.
+_AUDITS = 1_000
 
 #: Called after each batch with how many messages have arrived.
 Report = Callable[[int], None]
@@ -164,13 +167,16 @@ class Mover:
     async def _gates(self, queues: Sequence[str]) -> None:
         """What is paused stays paused: gates of these queues are closed at the target before anything comes there."""
         gates = self._target.parts.gates
-        shut = {_about(gate) for gate in await gates.gates()}
+        shut, audits = {_about(gate) for gate in await gates.gates()}, list[AuditLine]()
         for gate in await self._source.parts.gates.gates():
+            audits = audits or await self._source.parts.audits.audits(_AUDITS)
             for queue in queues if not gate.queue else [gate.queue] if gate.queue in queues else []:
                 one = replace(gate, queue=queue)
                 if _about(one) not in shut:
                     about = {"task": one.task, "key": one.key}
                     await gates.close_gate(queue, one.lane, one.reason, one.holder, one.until, **about)
+                    if (who := paused_by(gate, audits)) != gate.holder:
+                        await self._target.parts.audits.note(who, PAUSE, one.audited(), f"at {self._source.place}")
 
     async def _finish_what_was_begun(self) -> None:
         """Whatever stands aside for this route, but for those that were refused a moment ago."""

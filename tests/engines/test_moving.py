@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from engines.servers import postgres, redis
 from forebay.config import Settings
+from forebay.control import Control, Paused
+from forebay.engine.backend import joined
 from forebay.engine.contract import Beat, Want
 from forebay.engine.registry import backend, place, scheme_of
 from forebay.flow import crossing
@@ -20,7 +22,7 @@ from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
 from forebay.model.outcome import Ack, DeadLetter, Retry, Settlement
 from forebay.mover import Mover, Side
-from forebay.store.records import Query
+from forebay.store.records import Query, paused_by
 
 PAIRS = [("sqlite", "sqlite"), ("sqlite", "postgresql"), ("postgresql", "redis"), ("redis", "sqlite")]
 COUNT, BATCH = 23, 3
@@ -213,8 +215,9 @@ def test_what_is_paused_stays_paused(tmp_path):
     async def story():
         async with sides(("sqlite", "sqlite"), tmp_path) as (source, target):
             await fill(source)
-            await source.parts.gates.close_gate("q", None, "out of order")
-            await source.parts.gates.close_gate("", task="t")
+            operator = Control(source.parts.engine, joined(source.parts), "ann@desk")
+            await operator.pause(Paused("q"), "out of order")
+            await operator.pause(Paused("", task="t"))
             await source.parts.gates.close_gate("other")
             await Mover(source, target).run(["q"])
             gates = await target.parts.gates.gates()
@@ -222,6 +225,8 @@ def test_what_is_paused_stays_paused(tmp_path):
                 ("q", "out of order", "operator"),
                 ("q, task t", "", "operator"),
             ]
+            lines = await target.parts.audits.audits()
+            assert {paused_by(one, lines) for one in gates} == {"ann@desk"}
             assert (await numbers(target))["ready"] == 0
 
     asyncio.run(story())

@@ -19,8 +19,8 @@ from forebay.config import Settings, masked
 from forebay.engine.backend import Checks, Scripted
 from forebay.engine.registry import build
 from forebay.model.clock import SystemClock
-from forebay.model.errors import ConfigError, EngineError, ForebayError, SchemaTooNew
-from forebay.model.finding import Finding, Level, fail
+from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, SchemaTooNew
+from forebay.model.finding import Finding, Level, fail, unusable
 from forebay.model.outcome import SNOOZED
 from forebay.model.plain import printable
 from forebay.observe import health
@@ -49,25 +49,28 @@ def doctor(*, quick: bool, strict: bool) -> int:
     checks = _checks(app)
     findings = list(checks.examine(deep=not quick))
     needed = [one for one in findings if one.check in checks.needed and one.level is not Level.OK]
+    out = any(one.level is Level.FAIL for one in needed)
     if not needed:
-        findings += _flow(app)
+        found, out = _flow(app)
+        findings += found
     _print(findings)
-    if any(one.level is Level.FAIL for one in needed):
+    if out:
         return Code.UNREACHABLE
     bad = (Level.FAIL, Level.WARN) if strict else (Level.FAIL,)
     return Code.UNHEALTHY if any(one.level in bad for one in findings) else Code.OK
 
 
-def _flow(app: Forebay) -> list[Finding]:
+def _flow(app: Forebay) -> tuple[list[Finding], bool]:
+    """What is wrong with what is in it, and whether the engine lets nobody look."""
     try:
         (before, now, causes, created), routes = with_app(app, _both)
         found = health.examine(now, app.settings.lease, locator(), causes, before, created=created)
-        return [*found, *health.under_way(routes)]
+        return [*found, *health.under_way(routes)], False
     except EngineError as error:
-        return [fail("engine", str(error), "see what else was found")]
+        return [unusable("engine", error, "see what else was found")], isinstance(error, EngineUnreachable)
     except (ForebayError, ArithmeticError, LookupError, TypeError, ValueError) as error:  # of rows that nobody foresaw
         why = f"{type(error).__name__}: {error}"
-        return [fail("engine", f"what is in it cannot be read: {why}", "see what else was found; report this")]
+        return [fail("engine", f"what is in it cannot be read: {why}", "see what else was found; report this")], False
 
 
 async def _both(app: Forebay) -> tuple[Look, list[Route]]:

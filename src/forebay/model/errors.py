@@ -43,7 +43,19 @@ class EngineError(ForebayError):
 
 
 class EngineUnreachable(EngineError):
-    """The engine cannot be opened or does not answer."""
+    """The engine cannot be opened or does not answer.
+
+    Attributes:
+        advice: what to do about it; the text ends with it.
+    """
+
+    def __init__(self, text: str = "", advice: str = "") -> None:
+        super().__init__(f"{text}: {advice}" if advice else text)
+        self.advice = advice
+
+
+class EngineRefused(EngineUnreachable):
+    """It answers and lets this app not do it: no rights, another password, settings under which messages get lost."""
 
 
 class EngineClosed(EngineError):

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from forebay.model.errors import EngineUnreachable
+
 
 class Level(StrEnum):
     """How bad a finding is."""
@@ -41,3 +43,9 @@ def warn(check: str, text: str, advice: str) -> Finding:
 def fail(check: str, text: str, advice: str) -> Finding:
     """It does not work, or will not for long."""
     return Finding(check, Level.FAIL, text, advice)
+
+
+def unusable(check: str, error: Exception, otherwise: str) -> Finding:
+    """What keeps us out: with the error's own advice, or `otherwise` if it has none."""
+    advice = error.advice if isinstance(error, EngineUnreachable) else ""
+    return fail(check, str(error).removesuffix(f": {advice}"), advice or otherwise)

@@ -43,6 +43,13 @@ class Gate(msgspec.Struct, frozen=True):
         about = [f"{kind} {name}" for kind in ("lane", "task", "key") if (name := getattr(self, kind)) is not None]
         return ", ".join([*([self.queue] if self.queue else []), *about])
 
+    def audited(self) -> str:
+        """What it is about, as an operator's pause of it stands in the audit."""
+        about = f"task {self.task}" if self.task is not None else f"key {self.key}" if self.key is not None else ""
+        if not about:
+            return self.queue
+        return f"{about} in {self.queue}" if self.queue else about
+
     def resumed(self) -> str:
         """The command that opens it, if it is an operator's and no lane's."""
         words = ["forebay resume", *([quote(self.queue)] if self.queue else [])]

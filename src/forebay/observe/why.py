@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from forebay.control import Paused
 from forebay.engine.contract import Depth, Engine
 from forebay.flow.explain import Closed, Limit, Numbers, Place, Reason, Server, Subject, explain, explain_queue
 from forebay.flow.grant import why
@@ -15,7 +14,7 @@ from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
 from forebay.store.contract import Store
-from forebay.store.records import AuditLine, Found, Query, WorkerRow
+from forebay.store.records import AuditLine, Found, Query, WorkerRow, paused_by
 
 #: Scheduled messages of a queue, and lines of the audit, that are looked at.
 _SAMPLE, _AUDITS = 200, 500
@@ -114,10 +113,9 @@ def place(now: Snapshot, queue: str, audits: Sequence[AuditLine], *, lease: floa
 
 
 def _closed(gate: Gate, audits: Sequence[AuditLine]) -> Closed:
-    paused = (line.actor for line in audits if line.verb == "pause" and line.target == str(Paused.of(gate)))
     operators = gate.holder == OPERATOR and gate.lane is None
     return Closed(
-        lane=gate.lane, by=next(paused, gate.holder) if operators else gate.holder, reason=gate.reason,
+        lane=gate.lane, by=paused_by(gate, audits), reason=gate.reason,
         since=gate.since, until=gate.until, task=gate.task, key=gate.key, resume=gate.resumed() if operators else "",
     )  # fmt: skip
 

@@ -3,11 +3,12 @@
 The verbs are in `store.contract`. Times are seconds since the epoch, by the store's clock, and durations seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
+from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
 from forebay.model.passage import Passage
@@ -122,6 +123,17 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
     verb: str
     target: str
     detail: str = ""
+
+
+#: What the audit calls an operator's closing of a gate.
+PAUSE = "pause"
+
+
+def paused_by(gate: Gate, newest: Iterable[AuditLine]) -> str:
+    """Who holds a gate: of an operator's, who paused it last, as far as the audit tells; else its holder."""
+    if gate.holder != OPERATOR or gate.lane is not None:
+        return gate.holder
+    return next((one.actor for one in newest if one.verb == PAUSE and one.target == gate.audited()), gate.holder)
 
 
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,14 +20,14 @@ from forebay.app import Forebay
 from forebay.config import Settings, WorkerOptions, masked
 from forebay.engine.registry import absolute
 from forebay.engine.waiting import call_in, drive
-from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, SchemaTooNew, SchemaTooOld
+from forebay.model.errors import ConfigError, EngineError, ForebayError, SchemaTooNew
 from forebay.model.outcome import Outcome
 from forebay.work import sayings, stdio
 from forebay.work.aside import aside
 from forebay.work.groups import defaults_in_forks, end_with_session
 from forebay.work.host import rss
 from forebay.work.leave import leave
-from forebay.work.link import AT_ONCE, Broken, Hello, Leaving, Link, Stuck, Within
+from forebay.work.link import AT_ONCE, Broken, Hello, Leaving, Link, Stuck, Within, broken
 from forebay.work.log import Log
 from forebay.work.loop import located, new_loop
 from forebay.work.parts import watch_threads
@@ -129,7 +129,7 @@ class Child:
 
     def _make_way(self, error: SchemaTooNew) -> None:
         """A newer Forebay has migrated the file: tell the parent, and lease no more; what runs gets a drain to end."""
-        self._link.send(Broken(text=str(error), unreachable=True, outdated=True))
+        self._link.send(broken(error))
         self._outdated = True
         self._term.set()
 
@@ -272,10 +272,7 @@ def main() -> NoReturn:
     except BaseException as error:  # noqa: BLE001 - the last frame of the process: the parent is told why
         if not isinstance(error, ForebayError) or os.environ.get("FOREBAY_DEBUG", "0") not in ("", "0"):
             traceback.print_exc()
-        unreachable = isinstance(error, EngineUnreachable | SchemaTooNew | SchemaTooOld)
-        link.send(
-            Broken(text=str(error) or repr(error), unreachable=unreachable, outdated=isinstance(error, SchemaTooNew))
-        )
+        link.send(broken(error))
         code = BROKEN
     leave(code, end_with_session if orphaned else lambda: None)
 

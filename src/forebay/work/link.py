@@ -16,6 +16,18 @@ import msgspec
 from forebay.config import Settings
 from forebay.engine.contract import Beat
 from forebay.model.delivery import Delivery
+from forebay.model.errors import (
+    BadArguments,
+    ConfigError,
+    EngineError,
+    EngineFull,
+    EngineRefused,
+    EngineUnreachable,
+    ForebayError,
+    SchemaTooNew,
+    SchemaTooOld,
+    UnknownTask,
+)
 from forebay.model.outcome import Outcome
 
 #: Bytes that a line may have; a stored traceback is the longest thing on it.
@@ -81,12 +93,33 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """I cannot start, or go on: the app cannot be used, or else its engine.
 
     Attributes:
+        kind: which of our errors it was, by name; see `broken`.
         outdated: a newer Forebay has migrated what the engine stores; nobody of this version can go on.
     """
 
     text: str
-    unreachable: bool = False
+    kind: str = ""
     outdated: bool = False
+
+    def error(self) -> ForebayError:
+        """It, as whoever asked for a worker hears it: one cause ends each command alike."""
+        return _KINDS.get(self.kind, ConfigError)(self.text)
+
+
+#: What is told apart of the errors that a child ends with; what is none of ours is the app's mistake.
+_KINDS = {
+    kind.__name__: kind
+    for kind in (
+        *(BadArguments, ConfigError, EngineError, EngineFull, EngineRefused, EngineUnreachable, ForebayError),
+        *(SchemaTooNew, SchemaTooOld, UnknownTask),
+    )
+}
+
+
+def broken(error: BaseException) -> Broken:
+    """What a child that ends with this error says of it."""
+    kind = next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _KINDS), "")
+    return Broken(text=str(error) or repr(error), kind=kind, outdated=isinstance(error, SchemaTooNew))
 
 
 class Buried(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -21,7 +21,7 @@ from forebay.engine.backend import Whole
 from forebay.engine.contract import Beat
 from forebay.engine.waiting import call_in
 from forebay.model.clock import SystemClock
-from forebay.model.errors import ConfigError, EngineError, EngineUnreachable, ForebayError, SchemaTooNew, text_of
+from forebay.model.errors import ConfigError, EngineError, ForebayError, SchemaTooNew, text_of
 from forebay.model.outcome import Lose
 from forebay.model.ruling import SILENT
 from forebay.work import sayings, stdio
@@ -221,7 +221,7 @@ class Supervisor:
         if self._backend is not None or self._reached:
             return None
         if child.broken is not None:
-            return (EngineUnreachable if child.broken.unreachable else ConfigError)(child.broken.text)
+            return child.broken.error()
         if child.code >= 0:
             return ConfigError(f"a worker process ended with code {child.code} before it could say why: see above")
         return None

@@ -9,7 +9,7 @@ from forebay.config import Settings
 from forebay.engine.capabilities import HOUSE
 from forebay.engine.contract import Beat, Depth, Fate, Leased, Receipt, Recovered, Want
 from forebay.engine.patience import DEADLINE
-from forebay.engine.postgres import publishing
+from forebay.engine.postgres import errors, publishing
 from forebay.engine.postgres.audits import Audits
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.deadletters import DeadLetters
@@ -95,9 +95,13 @@ class Verbs:
         return receipts
 
     async def _publish(self, messages: list[Message]) -> list[Receipt]:
-        receipts = await self._db.patiently(
-            publishing.held(messages), lambda writer: writer.submit_to_crowd(self._publishing.publish_all, messages)
-        )
+        held = publishing.held(messages)
+        try:
+            receipts = await self._db.patiently(
+                held, lambda writer: writer.submit_to_crowd(self._publishing.publish_all, messages)
+            )
+        except OutcomeUnknown as error:
+            raise errors.unknown_publish(error) from error.__cause__
         self._published += 1
         if self._published % FOLD == 0:  # where no worker tidies; nobody waits for it
             self._db.worker.submit(fold)

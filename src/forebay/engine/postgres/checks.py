@@ -12,7 +12,7 @@ from forebay.engine.postgres.address import CONNECT, Address, address
 from forebay.engine.postgres.statements import Statements
 from forebay.engine.postgres.wire import Row, Wire
 from forebay.model.errors import EngineUnreachable
-from forebay.model.finding import Finding, fail, fine, warn
+from forebay.model.finding import Finding, fail, fine, unusable, warn
 
 #: Major versions of PostgreSQL that are tried, the oldest and the newest.
 TRIED = (15, 18)
@@ -76,7 +76,7 @@ class ServerChecks:
             with _Looking(self._address) as wire:
                 yield from self._examine(wire, deep=deep)
         except EngineUnreachable as error:
-            yield fail("server", str(error), "start it, or correct the URL")
+            yield unusable("server", error, "look at the server's log")
 
     def _examine(self, wire: Wire, *, deep: bool) -> Iterator[Finding]:
         yield from _server(wire, self._address)
@@ -118,7 +118,8 @@ class _Looking:
         if self._wire is not None:
             self._wire.close()
         if isinstance(error, psycopg.Error):
-            raise EngineUnreachable(str(errors.translate(error, self._address.shown))) from error
+            ours = errors.translate(error, self._address.shown)
+            raise (ours if isinstance(ours, EngineUnreachable) else EngineUnreachable(str(ours))) from error
 
 
 def _server(wire: Wire, where: Address) -> Iterator[Finding]:

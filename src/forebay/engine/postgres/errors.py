@@ -7,6 +7,7 @@ from forebay.model.errors import (
     ConfigError,
     EngineError,
     EngineFull,
+    EngineRefused,
     EngineUnreachable,
     ForebayError,
     OutcomeUnknown,
@@ -30,6 +31,28 @@ _HELD = (
     ": another transaction, which stays open, has written what this needs: a unique key, an id, a message; let it end "
     "first, or enqueue within it (in_transaction=connection)"
 )
+#: What to do about what the server, or the way to it, has said; the first that fits.
+_ADVICE = (
+    (("does not support SSL", "certificate", "root.crt"),
+     "beyond this machine the server's certificate has to be a known one; name the one that signed it "
+     + "(?sslrootcert=FILE), or, on a network that you trust, say ?sslmode=disable"),
+    (("no pg_hba.conf entry",), "let this user in from this host (pg_hba.conf), or name another user in the URL"),
+    (("password authentication failed", "no password supplied"),
+     "correct the user and the password in the URL, with what is special in a password as %XX"),
+    (("authentication failed",), "correct the user in the URL, or how the server lets it in (pg_hba.conf)"),
+    (("permission denied",), "this user needs rights; see docs/how-to/postgresql.md"),
+    (('database "',), "create it (createdb), or correct its name in the URL"),
+    (('role "',), "create that user, or correct the user in the URL"),
+    (("connection slots", "too many clients", "too many connections"),
+     "run fewer processes, each takes up to four connections, or raise max_connections"),
+    (("resolve host", "translate host"), "correct the host in the URL"),
+    (("starting up", "shutting down", "recovery mode", "not yet accepting"), "wait until the server has started"),
+    (("read-only", "is not read-write"), "give the URL of the primary: this one only reads"),
+    (("refused", "No such file"), "is the server running there? start it, or correct host and port in the URL"),
+    (("timeout", "timed out"), "see whether the server is up, and whether a firewall or a lock is in the way"),
+)  # fmt: skip
+#: What is said to a user who may not do it.
+RIGHTS = "the user needs rights in the schema; see docs/how-to/postgresql.md"
 _NO_ROOM = (pg.DiskFull, pg.OutOfMemory, pg.ConfigurationLimitExceeded)
 
 
@@ -72,24 +95,31 @@ def said(error: BaseException) -> str:
 
 def unreachable(shown: str, error: BaseException) -> EngineUnreachable:
     """Nothing usable answers."""
-    return EngineUnreachable(f"{shown} cannot be reached: {said(error)}{_advice(str(error))}")
+    if isinstance(error, pg.InsufficientPrivilege):
+        return EngineRefused(f"{shown}: {said(error)}", RIGHTS)
+    kind = EngineRefused if for_good(error) else EngineUnreachable
+    return kind(f"{shown} cannot be reached: {said(error)}", _advice(str(error)))
 
 
 def _advice(text: str) -> str:
-    if "does not support SSL" in text or "certificate" in text or "root.crt" in text:
-        return (
-            ": beyond this machine the server has to show a certificate that is known to be its own; name the one that "
-            "signed it (?sslrootcert=FILE), or, on a network that you trust, say ?sslmode=disable"
-        )
-    return "" if "refused" not in text else ": is the server running there?"
+    return next((advice for words, advice in _ADVICE if any(word in text for word in words)), "")
 
 
 def unknown(shown: str, error: BaseException) -> OutcomeUnknown:
-    """It may have happened."""
+    """It may have happened. What is tried again is told apart by its mark, its fence or its id."""
     return OutcomeUnknown(
-        f"{shown} did not answer ({said(error)}), so that it may or may not have happened: publish again with the same "
-        "id, which is taken once"
+        f"{shown} did not answer ({said(error)}), so that it may or may not have happened: it may be tried again, "
+        "nothing is done twice"
     )
+
+
+def unknown_publish(error: OutcomeUnknown) -> OutcomeUnknown:
+    """Of that, what somebody hears who publishes."""
+    ours = OutcomeUnknown(
+        f"{str(error).partition(': it may be tried')[0]}: publish again with the same id, which is taken once"
+    )
+    ours.__cause__ = error.__cause__
+    return ours
 
 
 def translate(error: BaseException, shown: str) -> BaseException:
@@ -125,7 +155,7 @@ def _translated(error: Exception, shown: str) -> ForebayError:
     if isinstance(error, _MISSING):
         return EngineError(f"{shown}: {text}: its schema is not as this Forebay made it: run `forebay doctor`")
     if isinstance(error, pg.InsufficientPrivilege):
-        return EngineError(f"{shown}: {text}: the user needs rights in the schema; see docs/how-to/postgresql.md")
+        return unreachable(shown, error)
     if isinstance(error, psycopg.DataError | UnicodeError):
         return ConfigError(f"{shown} cannot store this: {text}: texts must be Unicode without NUL characters")
     if away(error):

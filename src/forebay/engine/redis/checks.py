@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 import redis as client
 
 from forebay.engine.redis.address import Address
-from forebay.engine.redis.connections import SCHEMA
+from forebay.engine.redis.connections import SCHEMA, refuse_evicting
 from forebay.engine.redis.probe import ask, talk
 from forebay.engine.redis.server import Said, evicts, window
 from forebay.model.errors import EngineError
-from forebay.model.finding import Finding, fail, fine, warn
+from forebay.model.finding import Finding, fail, fine, unusable, warn
 
 #: Used memory, as a share of maxmemory, from which somebody should look.
 NEARLY = 0.8
@@ -30,9 +30,9 @@ class ServerChecks:
         """See `Checks.examine`."""
         try:
             said = ask(self._address)
-            before, newest = self.versions()
+            before, newest = self._versions()
         except EngineError as error:
-            yield fail("server", str(error), "start it, or correct the URL")
+            yield unusable("server", error, "look at the server's log")
             return
         yield fine("server", f"{said.version} at {self._address.place}, redis-py {client.__version__}")
         if why := evicts(said):
@@ -53,7 +53,15 @@ class ServerChecks:
         ask(self._address)
 
     def versions(self) -> tuple[int, int]:
-        """See `Checks.versions`."""
+        """See `Checks.versions`.
+
+        Raises:
+            EngineRefused: nothing of ours may live there.
+        """
+        refuse_evicting(self._address.place, ask(self._address))
+        return self._versions()
+
+    def _versions(self) -> tuple[int, int]:
         (answer,) = talk(self._address, [("HGET", self._address.tag + "meta", "schema")])
         return int(answer) if isinstance(answer, bytes) else 0, SCHEMA
 

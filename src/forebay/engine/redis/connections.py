@@ -17,7 +17,7 @@ from forebay.engine.aside import Aside
 from forebay.engine.patience import DEADLINE, LONGEST
 from forebay.engine.redis.address import Address
 from forebay.engine.redis.bells import Bells
-from forebay.engine.redis.errors import PASSING, word
+from forebay.engine.redis.errors import PASSING, Evicting, word
 from forebay.engine.redis.mark import Mark
 from forebay.engine.redis.probe import ask
 from forebay.engine.redis.server import Said, evicts, parse_info, window
@@ -25,7 +25,7 @@ from forebay.engine.redis.talk import Batch, Reading, Talk
 from forebay.engine.redis.times import Times
 from forebay.engine.waiting import drive
 from forebay.model.clock import Clock
-from forebay.model.errors import ConfigError, EngineClosed, EngineError, EngineUnreachable, SchemaTooNew
+from forebay.model.errors import EngineClosed, EngineError, EngineUnreachable, SchemaTooNew
 from forebay.model.queue import Declared, QueueSpec
 
 _logger = logging.getLogger("forebay.redis")
@@ -56,15 +56,14 @@ class Connections:
 
         Raises:
             EngineUnreachable: nobody answers there, or not to us.
-            ConfigError: the server throws away what it holds when its memory is full.
+            Evicting: the server throws away what it holds when its memory is full.
             SchemaTooNew: a newer Forebay wrote what is there.
         """
         with self._guard:
             if self._talk is not None:
                 return
             said = _asked(self.address)
-            if why := evicts(said):
-                raise ConfigError(f"{self.address.place}: {why}")
+            refuse_evicting(self.address.place, said)
             talk = Talk(self.address, self.clock, lambda: self.bells.work.version)
             try:
                 drive(self._begin(talk))
@@ -141,6 +140,13 @@ class Connections:
             await self.talk.carry(declare, list(self._declared.values()))
         except EngineError as error:
             _logger.warning("%s: its queues could not be declared again: %s", self.address.place, error)
+
+
+def refuse_evicting(place: str, said: Said) -> None:
+    """Raises Evicting, if it throws away what it holds."""
+    if why := evicts(said):
+        what, _, advice = why.partition(": ")
+        raise Evicting(f"{place}: {what}", advice)
 
 
 def _asked(address: Address) -> Said:

@@ -2,23 +2,39 @@
 
 from redis.exceptions import ResponseError
 
-from forebay.model.errors import EngineError, EngineFull, EngineUnreachable, OutcomeUnknown
+from forebay.model.errors import ConfigError, EngineError, EngineFull, EngineRefused, EngineUnreachable, OutcomeUnknown
 
 #: Words that an error of the server begins with when it has done nothing, and another moment or node may do it.
 PASSING = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "BUSY", "NOREPLICAS")
+#: What such an error means, and what to do about it.
 _WHY = {
-    "LOADING": "it is loading its data",
-    "READONLY": "it is a replica and takes no writes: is a failover under way, or does the URL name a replica?",
-    "MASTERDOWN": "its primary is down",
-    "CLUSTERDOWN": "its cluster is down",
-    "BUSY": "a script holds it up",
-    "NOREPLICAS": "it has fewer replicas than it wants before it takes writes (min-replicas-to-write)",
-}
+    "LOADING": ("it is loading its data", "wait until it has started"),
+    "READONLY": (
+        "it is a replica and takes no writes", "give the URL of the primary, unless a failover is under way",
+    ),
+    "MASTERDOWN": ("its primary is down", "start the primary, or make this one the primary"),
+    "CLUSTERDOWN": ("its cluster is down", "look at the nodes of the cluster"),
+    "BUSY": ("a script holds it up", "let it end, or stop it with SCRIPT KILL"),
+    "NOREPLICAS": (
+        "it has fewer replicas than it wants before it takes writes", "start replicas, or lower min-replicas-to-write",
+    ),
+}  # fmt: skip
 _DENIED = {
-    "NOAUTH": "it asks for a password: write it into the URL, redis://user:password@host",
-    "WRONGPASS": "it does not take this user and password: correct them in the URL",
-    "NOPERM": "this user may not do that: give it ~{namespace}:* &{namespace}:* +@all -@dangerous +info",
+    "NOAUTH": ("it asks for a password", "write it into the URL, redis://user:password@host"),
+    "WRONGPASS": ("it does not take this user and password", "correct them in the URL"),
+    "NOPERM": ("this user may not do that", "give it ~{namespace}:* &{namespace}:* +@all -@dangerous +info"),
 }
+_NO_ANSWER = "it does not answer", "is the server up? start it, or correct host and port in the URL"
+_TLS = (
+    "the way to it is not safe",
+    ("name the certificate that signed the server's (?ssl_ca_certs=FILE), or say redis:// if it has no TLS"),
+)
+_CROWDED = "it has no connection free", "run fewer processes, or raise maxclients"
+_NOBODY = "its name is not known", "correct the host in the URL"
+
+
+class Evicting(EngineRefused, ConfigError):
+    """The server throws away what it holds when its memory is full."""
 
 
 def word(error: BaseException) -> str:
@@ -41,11 +57,22 @@ def word(error: BaseException) -> str:
 
 def unreachable(place: str, error: BaseException | None, *, unknown: bool = False) -> EngineError:
     """Nobody answered in time; `unknown` if a publish may have been carried out all the same."""
-    why = _WHY.get(word(error), "") if error is not None else ""
-    said = f"{why or 'it does not answer'} ({_said(error)})" if error is not None else "it does not answer"
+    why, advice = _meaning(error)
+    said = f"{why} ({_said(error)})" if error is not None else why
     if unknown:
         return _caused(OutcomeUnknown(f"{place}: {said}: publish again with the same id, which is taken once"), error)
-    return _caused(EngineUnreachable(f"{place}: {said}: is the server up, and is this its address?"), error)
+    return _caused(EngineUnreachable(f"{place}: {said}", advice), error)
+
+
+def _meaning(error: BaseException | None) -> tuple[str, str]:
+    text = str(error)
+    if error is not None and (known := _WHY.get(word(error))):
+        return known
+    if "max number of clients" in text:
+        return _CROWDED
+    if "SSL" in text or "certificate" in text:
+        return _TLS
+    return _NOBODY if "Name or service" in text or "name resolution" in text else _NO_ANSWER
 
 
 def refused(place: str, error: BaseException) -> EngineError:
@@ -60,7 +87,11 @@ def refused(place: str, error: BaseException) -> EngineError:
             error,
         )
     if kind in _DENIED:
-        return _caused(EngineUnreachable(f"{place}: {_DENIED[kind]} ({_said(error)})"), error)
+        why, advice = _DENIED[kind]
+        return _caused(EngineRefused(f"{place}: {why} ({_said(error)})", advice), error)
+    if "DB index is out of range" in str(error):
+        why = f"{place}: it has no database of that number ({_said(error)})"
+        return _caused(EngineRefused(why, "correct it in the URL, redis://host:6379/0, or raise `databases`"), error)
     if kind == "MISCONF":
         return _caused(
             EngineError(
@@ -86,4 +117,4 @@ def _caused(ours: EngineError, error: BaseException | None) -> EngineError:
     return ours
 
 
-__all__ = ["PASSING", "ResponseError", "is_final", "refused", "unreachable", "word"]
+__all__ = ["PASSING", "Evicting", "ResponseError", "is_final", "refused", "unreachable", "word"]

@@ -1,0 +1,130 @@
+"""What keeps a command from its engine ends every command with one exit code, and one sentence that fits.
+
+Each cause is set up at a real server; each command that opens an engine is tried with each of them.
+"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from engines.servers import own_redis, postgres
+from engines.servers.found import needed
+from forebay import Forebay
+from forebay.cli.root import COMMANDS, main
+from forebay.model.errors import EngineRefused, EngineUnreachable
+
+UNREACHABLE = 3
+#: Each command that opens the engine, as somebody types it; {app} is an app with a queue and a task.
+LOOKS = {
+    "enqueue": ["enqueue", "-A", "{app}", "double", "1"],
+    "result": ["result", "some-id"],
+    "cancel": ["cancel", "some-id"],
+    "queues": ["queues"],
+    "messages": ["messages"],
+    "dead": ["dead", "list"],
+    "why": ["why", "q"],
+    "purge": ["purge", "q", "--yes"],
+    "pause": ["pause", "q"],
+    "resume": ["resume", "q"],
+    "schedules": ["schedules"],
+    "audit": ["audit"],
+    "workers": ["workers"],
+    "top": ["top"],
+    "tail": ["tail"],
+    "doctor": ["doctor"],
+    "healthcheck": ["healthcheck"],
+    "move": ["move", "--from", "{url}", "--to", "sqlite:///{folder}/other.db", "q"],
+    "migrate": ["migrate", "--check"],
+}
+#: Likewise those that are processes of their own, and see to it that these end.
+RUNS = {"worker": ["worker", "-A", "{app}", "--burst"], "dev": ["dev", "-A", "{app}", "--no-reload"]}
+#: Those that open no engine of the app's, or more than one run can show here.
+OTHERS = {"init", "demo", "check", "backup", "bench", "config", "completion"}
+APP = """
+from forebay import Forebay
+app = Forebay()
+@app.task(name="double")
+def double(n: int) -> int:
+    return 2 * n
+"""
+#: What the advice has in it, by cause.
+ADVICE = {
+    "pg-rights": "rights",
+    "pg-database": "createdb",
+    "pg-user": "user in the URL",
+    "redis-password": "correct them in the URL",
+    "redis-rights": "+@all",
+    "redis-policy": "noeviction",
+    "redis-number": "correct it in the URL",
+    "redis-gone": "start it",
+}
+ROLE = f"nothing_{os.getpid()}"
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory):
+    """A URL for each cause."""
+    url = needed("postgres")
+    postgres.empty()
+    postgres.run(f"create role {ROLE} login")
+    with (
+        own_redis.running(tmp_path_factory.mktemp("redis")) as server,
+        own_redis.running(
+            tmp_path_factory.mktemp("evicting"), maxmemory="50mb", maxmemory_policy="allkeys-lru"
+        ) as evicting,
+    ):
+        with server.client() as client:
+            client.execute_command("ACL", "SETUSER", "weak", "on", ">secret", "~nothing:*", "+ping")
+        at = f"127.0.0.1:{server.port}"
+        yield {
+            "pg-rights": url.replace("//forebay@", f"//{ROLE}@"),
+            "pg-database": url.rpartition("/")[0] + "/no_such_database",
+            "pg-user": url.replace("//forebay@", "//no_such_role@"),
+            "redis-password": f"redis://weak:wrong@{at}/0",
+            "redis-rights": f"redis://weak:secret@{at}/0",
+            "redis-policy": evicting.url,
+            "redis-number": f"redis://{at}/99",
+            "redis-gone": "redis://127.0.0.1:1/0",
+        }
+    postgres.run(f"drop role {ROLE}")
+
+
+@pytest.mark.parametrize("cause", sorted(ADVICE))
+def test_every_command_ends_with_the_same_code_and_says_what_to_do(cause, urls, tmp_path, monkeypatch, capfd):
+    module = f"app_of_{cause}".replace("-", "_")
+    (tmp_path / f"{module}.py").write_text(APP)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FOREBAY_URL", urls[cause])
+    monkeypatch.setenv("FOREBAY_NAMESPACE", postgres.NAMESPACE)
+    places = {"app": f"{module}:app", "url": urls[cause], "folder": str(tmp_path)}
+    runs = {command: started([word.format(**places) for word in words]) for command, words in RUNS.items()}
+    ends = {}
+    for command, words in LOOKS.items():
+        code = main([word.format(**places) for word in words])
+        said = " ".join("".join(capfd.readouterr()).split())
+        ends[command] = code, ADVICE[cause] in said
+    for command, process in runs.items():
+        said, _ = process.communicate(timeout=60)
+        ends[command] = process.returncode, ADVICE[cause] in " ".join(said.split())
+    assert ends == dict.fromkeys([*LOOKS, *RUNS], (UNREACHABLE, True))
+
+
+def started(words):
+    """A command as a process of its own."""
+    line = [sys.executable, "-m", "forebay", *words]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_every_command_is_tried_or_named_as_one_that_opens_no_engine():
+    assert set(LOOKS) | set(RUNS) | OTHERS == set(COMMANDS)
+
+
+def test_a_program_can_tell_one_that_refuses_from_one_that_does_not_answer(urls):
+    for cause, url in urls.items():
+        with pytest.raises(EngineUnreachable) as caught:
+            Forebay(url, namespace=postgres.NAMESPACE).queues()
+        assert isinstance(caught.value, EngineRefused) == (cause != "redis-gone"), cause
+        assert str(caught.value).endswith(caught.value.advice), cause
+        assert caught.value.advice, cause
