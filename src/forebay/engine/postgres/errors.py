@@ -34,8 +34,7 @@ _HELD = (
 #: What to do about what the server, or the way to it, has said; the first that fits.
 _ADVICE = (
     (("does not support SSL", "certificate", "root.crt"),
-     "beyond this machine the server's certificate has to be a known one; name the one that signed it "
-     + "(?sslrootcert=FILE), or, on a network that you trust, say ?sslmode=disable"),
+     "name the certificate that signed the server's (?sslrootcert=FILE), or, on a network you trust, ?sslmode=disable"),
     (("no pg_hba.conf entry",), "let this user in from this host (pg_hba.conf), or name another user in the URL"),
     (("password authentication failed", "no password supplied"),
      "correct the user and the password in the URL, with what is special in a password as %XX"),
