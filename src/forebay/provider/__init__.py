@@ -1,0 +1,1 @@
+"""Outside services that tasks depend on: what their answers mean."""
