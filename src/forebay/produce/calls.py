@@ -115,12 +115,13 @@ class Using(Generic[P, T]):
         within = self._within if in_transaction is None else in_transaction
         handles: list[Handle[T]] = []
         chunk: list[bytes | Call[T]] = []
+        task, encode = self._task, self._task.codec.encode
         for call in calls:
-            chunk.append(_ready(self._task, call))
+            chunk.append(_meant(task, call) if isinstance(call, Call) else encode(*split(task, call)))
             if len(chunk) == CHUNK:
-                handles += await publish(self._task, self._chosen, chunk, within)
+                handles += await publish(task, self._chosen, chunk, within)
                 chunk = []
-        return handles + await publish(self._task, self._chosen, chunk, within)
+        return handles + await publish(task, self._chosen, chunk, within)
 
     def enqueue_many(
         self, calls: "Iterable[Sequence[Any] | Call[T]]", *, in_transaction: Any = None
@@ -129,10 +130,8 @@ class Using(Generic[P, T]):
         return drive(self.aenqueue_many(calls, in_transaction=in_transaction))
 
 
-def _ready(task: "Task[Any, Any, T | Snooze]", call: "Sequence[Any] | Call[T]") -> "bytes | Call[T]":
-    """One item of `enqueue_many`, checked and encoded."""
-    if not isinstance(call, Call):
-        return task.codec.encode(*split(task, call))
+def _meant(task: "Task[Any, Any, T | Snooze]", call: "Call[T]") -> "Call[T]":
+    """A call, if it is one of this task."""
     if call.task.function is not task.function:
         raise BadArguments(f"task {task.name}: a call of task {call.task.name} is among its calls")
     return call
@@ -164,12 +163,14 @@ async def publish(
         within: the caller's own transaction, see `Sends`.
     """
     producer, lane = task.producer, task.lane
-    if any(isinstance(call, Call) and call.ways for call in calls):
+    values = [call for call in calls if isinstance(call, Call)]
+    if any(call.ways for call in values):
         messages = [
-            one for call in calls for one in producer.messages(task.name, [_body(call)], _own(chosen, call), task.lane)
+            one for call in calls for one in producer.messages(task.name, [_body(call)], _own(chosen, call), lane)
         ]
     else:
-        messages = producer.messages(task.name, [_body(call) for call in calls], chosen, lane)
+        bodies = [_body(call) for call in calls] if values else cast("Sequence[bytes]", calls)
+        messages = producer.messages(task.name, bodies, chosen, lane)
     receipts = await producer.publish(messages, within)
     return [told(producer, receipt, task, within=within) for receipt in receipts]
 

@@ -66,7 +66,7 @@ class Codec:
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self.name, self._kinds = name, Kinds()
         read = Signature(name, function)
-        self.signature, self._context = read.whole, read.context
+        self.signature, self.context = read.whole, read.context
         self._positional = [
             p for p in read.parameters if p.kind in {_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD}
         ]
@@ -150,7 +150,7 @@ class Codec:
         try:
             return self._arguments.encode(self._bind(*args, **kwargs))
         except Exception as error:
-            raise BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.signature}") from error
+            raise self._misfit(error) from error
 
     def _bound(self, /, *args: Any, **kwargs: Any) -> msgspec.Struct:
         sent = self._struct(**self.given.bind(*args, **kwargs).arguments)
@@ -163,11 +163,11 @@ class Codec:
         self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Context
     ) -> tuple[Sequence[Any], Mapping[str, Any]]:
         """The arguments with the context where the function wants it, if it wants it."""
-        if self._context is None:
+        if self.context is None:
             return args, kwargs
-        if self.signature.parameters[self._context].kind is _KINDS.KEYWORD_ONLY:
-            return args, {**kwargs, self._context: context}
-        place = list(self.signature.parameters).index(self._context)
+        if self.signature.parameters[self.context].kind is _KINDS.KEYWORD_ONLY:
+            return args, {**kwargs, self.context: context}
+        place = list(self.signature.parameters).index(self.context)
         return (*args[:place], context, *args[place:]), kwargs
 
     def decode(self, body: bytes) -> tuple[Sequence[Any], Mapping[str, Any]]:
@@ -176,7 +176,12 @@ class Codec:
         Raises:
             BadArguments: the body does not fit.
         """
-        arguments = self._read(body)
+        try:  # as `_read`, whose call is saved here: this is done for each message
+            arguments = self._arguments.decode(body)
+        except Exception as error:
+            raise self._misfit(error) from error
+        if self._kept:
+            self._fill(arguments)
         if self._only_positional:
             return msgspec.structs.astuple(arguments), {}
         positional = [getattr(arguments, p.name) for p in self._positional]
@@ -198,18 +203,24 @@ class Codec:
             way = self._ways[name]
             return way.decode(way.encode(value))
         except Exception as error:
-            raise BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.signature}") from error
+            raise self._misfit(error) from error
 
     def _read(self, body: bytes) -> Any:
         try:
             arguments = self._arguments.decode(body)
         except Exception as error:
-            raise BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.signature}") from error
-        if self._kept:
-            for name, default in self._kept.items():
-                if getattr(arguments, name) is UNSET:
-                    setattr(arguments, name, _fresh(default))
+            raise self._misfit(error) from error
+        self._fill(arguments)
         return arguments
+
+    def _fill(self, arguments: Any) -> None:
+        """Defaults that do not travel, where nothing came."""
+        for name, default in self._kept.items():
+            if getattr(arguments, name) is UNSET:
+                setattr(arguments, name, _fresh(default))
+
+    def _misfit(self, error: Exception) -> BadArguments:
+        return BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.signature}")
 
     def encode_result(self, value: Any) -> bytes:
         """The result's bytes. What the annotation does not know of it is left out, with a warning at the first time.

@@ -196,9 +196,8 @@ def running() -> Context | None:
     return None if here is None or here.consumer else here
 
 
-def enter(context: Context) -> contextvars.Token[_Running]:
-    """Make `context` the current one."""
-    return _current.set(context)
+#: Makes a context the current one.
+enter: Callable[[Context], contextvars.Token[_Running]] = _current.set
 
 
 def enter_batch(

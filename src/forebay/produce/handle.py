@@ -42,11 +42,18 @@ class Handle(Generic[T]):
     __slots__ = ("_codec", "_producer", "_task", "duplicate", "id", "merged", "uncommitted")
 
     def __init__(
-        self, producer: Producer, id_: str, task: "Task[Any, Any, T | Snooze] | None" = None, *, duplicate: bool = False
+        self,
+        producer: Producer,
+        id_: str,
+        task: "Task[Any, Any, T | Snooze] | None" = None,
+        *,
+        duplicate: bool = False,
+        merged: bool = False,
+        uncommitted: bool = False,
     ) -> None:
-        self._producer, self.id, self._task, self.duplicate = producer, id_, task, duplicate
+        self._producer, self.id, self._task = producer, id_, task
+        self.duplicate, self.merged, self.uncommitted = duplicate, merged, uncommitted
         self._codec = None if task is None else task.codec
-        self.merged = self.uncommitted = False
 
     def __repr__(self) -> str:
         return f"<Handle {self.id}>"
@@ -187,9 +194,11 @@ def told(
     producer: Producer, receipt: Receipt, task: "Task[Any, Any, T | Snooze] | None" = None, *, within: Any = None
 ) -> Handle[T]:
     """The handle of a message that was published, `within` a transaction if that is not None."""
-    handle = Handle(producer, receipt.id, task, duplicate=receipt.fate is Fate.DUPLICATE)
-    handle.merged, handle.uncommitted = receipt.fate is Fate.MERGED, within is not None
-    return handle
+    fate, uncommitted = receipt.fate, within is not None
+    if fate is Fate.ACCEPTED:
+        return Handle(producer, receipt.id, task, uncommitted=uncommitted)
+    duplicate, merged = fate is Fate.DUPLICATE, fate is Fate.MERGED
+    return Handle(producer, receipt.id, task, duplicate=duplicate, merged=merged, uncommitted=uncommitted)
 
 
 def _made(task: "Task[Any, Any, T | Snooze]", id_: str, duplicate: bool) -> Handle[T]:

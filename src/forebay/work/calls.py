@@ -62,8 +62,12 @@ class Calls(Generic[J, R]):
         self._threads.close()
 
     def _start_on_loop(self, job: J, scope: contextvars.Context, value: Awaitable[Any] | None = None) -> None:
-        task = self._loop.create_task(self._live(job, value), context=scope)
-        job.interrupt = partial(call_in, self._loop, self._cancel, job, task)
+        loop, life = self._loop, self._live(job, value)
+        if loop.get_task_factory() is None:  # then the loop would do the same, and some more for each
+            task = asyncio.Task(life, loop=loop, context=scope)
+        else:
+            task = loop.create_task(life, context=scope)
+        job.interrupt = partial(call_in, loop, self._cancel, job, task)
         if job.stop is not None:
             job.interrupt(job.stop)
 
@@ -88,7 +92,7 @@ class Calls(Generic[J, R]):
     def _call(self, job: J, expose: Expose) -> Any:
         scope = self._scope.copy()
         value = scope.run(job.call, expose)
-        return _Unfinished(value, scope) if hasattr(value, "__await__") else value
+        return _Unfinished(value, scope) if value is not None and hasattr(value, "__await__") else value
 
     def _judge_thread(self, job: J, value: Any, error: BaseException | None) -> R | _Unfinished:
         if type(value) is _Unfinished:

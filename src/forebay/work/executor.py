@@ -10,6 +10,7 @@ import os
 import random
 import traceback
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import islice
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -104,15 +105,17 @@ class Executor:
             return outcome.Expire()
         if len(delivery.body) > self._most:
             return too_large(delivery, self._limit)
-        producer = task.producer
+        producer, codec = task.producer, task.codec
         seal = producer.seal
         try:
             body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
-            args, kwargs = task.codec.decode(body)
+            args, kwargs = codec.decode(body)
         except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
             return _unusable(delivery, seal, error)
         context = Context(delivery, task.running.timeout, self._report, producer, completes=self.completes)
-        run = Run(delivery, task, *task.codec.inject(args, kwargs, context), context)
+        if codec.context is not None:
+            args, kwargs = codec.inject(args, kwargs, context)
+        run = Run(delivery, task, args, kwargs, context)
         run.time = self.time.latest
         return run
 
@@ -122,7 +125,8 @@ class Executor:
 
     def ended(self, run: Run, value: Any) -> Outcome:
         """The task returned."""
-        stay(self._home)
+        if os.getpid() != self._home:
+            stay(self._home)
         if isinstance(value, Snooze):
             return put_off(value.delay, run.delivery.fence)
         if run.context.completing:
@@ -142,7 +146,7 @@ class Executor:
         keep = task.running.result_ttl
         keep = self._keep if keep is None else keep
         if value is None and not task.codec.returns_value:
-            return outcome.Ack(None, keep)
+            return _nothing(keep)
         result = task.codec.encode_result(value)
         if len(result) > self._limit:
             raise errors.PayloadTooLarge(f"the result has {len(result):,} bytes, the limit is {self._limit:,}")
@@ -204,6 +208,12 @@ class Executor:
         delivery = run.delivery
         age = max(0.0, run.time.now() - delivery.created)
         return fate_of(run.task.running.retry, error, failure_of(error), delivery, age)
+
+
+@lru_cache(256)
+def _nothing(keep: float) -> outcome.Ack:
+    """Done, without a result: one object for many, which whoever settles them sees."""
+    return outcome.Ack(None, keep)
 
 
 def fate_of(policy: Retry, error: BaseException, failure: Failure, delivery: Delivery, age: float) -> Outcome:

@@ -79,8 +79,7 @@ class Feed:
         self._engine, self._host, self._queues, self._slots = engine, host, tuple(queues), slots
         self._caps = caps
         self._buffer: deque[Delivery] = deque()
-        self._since = 0.0
-        self._running = self._news = 0
+        self._running = self._ended = self._news = 0
         self._room = asyncio.Event()
         self._wants = True  # as the engine was told last
         self._rate = _Rate()
@@ -101,21 +100,25 @@ class Feed:
         return len(self._buffer)
 
     def free(self) -> None:
-        """A slot is free: the next one, or room."""
-        self._running -= 1
-        self._rate.one()
+        """A slot is free: for the next one, or for room."""
+        self._ended += 1
         if self._buffer:
-            self._begin(self._buffer.popleft())
-            if len(self._buffer) * 2 <= self._rate.ahead:
-                self._room.set()
+            self._host.begin(self._buffer.popleft(), self.free)
+            if len(self._buffer) * 2 > self._rate.ahead:
+                return
         else:
-            self._room.set()
+            self._running -= 1
+        self._room.set()
 
     async def run(self, poll: float) -> None:
         """Feed until cancelled."""
         pause, trouble = _PAUSE, Trouble(_logger)
         while True:
-            want = 0 if self._host.held() else demand(self._slots - self._running, len(self._buffer), self._rate.now())
+            want = (
+                0
+                if self._host.held()
+                else demand(self._slots - self._running, len(self._buffer), self._rate.now(self._ended))
+            )
             try:
                 if want <= 0:
                     await self._wait_for_room()
@@ -158,28 +161,23 @@ class Feed:
         self._host.time.heard(leased.now)
         if leased.cancelled:
             self._host.revoke(leased.cancelled)
-        if leased.deliveries and not self._buffer:
-            self._since = self.proved
         for delivery in leased.deliveries:
             if self._running < self._slots:
-                self._begin(delivery)
+                self._running += 1
+                self._host.begin(delivery, self.free)
             else:
                 self._buffer.append(delivery)
         return len(leased.deliveries)
 
-    def _begin(self, delivery: Delivery) -> None:
-        self._running += 1
-        self._since = time.monotonic()
-        self._host.begin(delivery, self.free)
-
     async def _wait_for_room(self) -> None:
         self._room.clear()
+        ended = self._ended
         try:
             async with asyncio.timeout(STALE):  # wait_for may swallow a cancellation that comes with the room (3.11)
                 await self._room.wait()
         except TimeoutError:
             self.proved = time.monotonic() if not self._host.held() else self.proved
-            if self._buffer and time.monotonic() - self._since > STALE:
+            if self._ended == ended:  # so that nothing has begun either
                 self.drop()
             if self._wants and not self._host.held():
                 await self._lease(0)
@@ -191,16 +189,14 @@ class _Rate:
     WINDOW = 0.1
 
     def __init__(self) -> None:
-        self._count, self._start, self._last = 0, time.monotonic(), 0.0
+        self._before, self._start, self._last = 0, time.monotonic(), 0.0
         self.ahead = 0.0
 
-    def one(self) -> None:
-        self._count += 1
-
-    def now(self) -> float:
+    def now(self, ended: int) -> float:
+        """`ended`: how many have ended in all."""
         elapsed = time.monotonic() - self._start
         if elapsed >= self.WINDOW:
-            self._last = self._count / elapsed
-            self._count, self._start = 0, time.monotonic()
+            self._last = (ended - self._before) / elapsed
+            self._before, self._start = ended, time.monotonic()
             self.ahead = demand(0, 0, self._last)
         return self._last

@@ -104,6 +104,7 @@ class Run(Job):
         asked: it was to be done in one, and whether that was committed is being asked.
         told: the app's hooks hear of its failure in the process where it ran.
         time: the store's, as it was known when it began.
+        apart: it belongs in a process of its own.
     """
 
     settled = told = asked = False
@@ -117,9 +118,11 @@ class Run(Job):
         kwargs: Mapping[str, Any],
         context: Context,
     ) -> None:
-        self.is_async, self.deadline, self.grace = task.is_async, context.ends, task.running.grace
+        running = task.running
+        self.is_async, self.deadline, self.grace = task.is_async, context.ends, running.grace
+        self.apart = running.cpu or delivery.lost >= ISOLATE_AFTER
         self.delivery, self.task, self.args, self.kwargs, self.context = delivery, task, args, kwargs, context
-        self.started = time.monotonic()
+        self.started = context.began
 
     def call(self, expose: Callable[..., Any] | None = None) -> Any:
         """See `Job`."""
@@ -127,8 +130,3 @@ class Run(Job):
         if expose is None:
             return self.task.function(*self.args, **self.kwargs)
         return expose(self.task.function, *self.args, **self.kwargs)
-
-    @property
-    def apart(self) -> bool:
-        """Whether it belongs in a process of its own."""
-        return self.task.running.cpu or self.delivery.lost >= ISOLATE_AFTER

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from forebay.engine.backend import Completed
 from forebay.model import outcome
@@ -27,24 +27,37 @@ _MEANS = (RuntimeError, OSError, MemoryError)
 Free = Callable[[], None]
 
 
+class Starts(Protocol):
+    """What runs are run by; see `Pools`."""
+
+    def start(self, run: Run) -> None:
+        """Run it as soon as there is room; raises if there are no means to."""
+        ...
+
+    def forget(self, run: Run) -> None:
+        """One that has a deadline has ended."""
+        ...
+
+
 class Runs:
     """The table of runs.
 
     Args:
-        start: has a run run, and `finish` called at its end; raises if there are no means to.
-        forget: told of each run that has ended.
         idle: told when the last one has ended.
+
+    Attributes:
+        pools: have runs run, and `finish` called at their end.
     """
+
+    pools: Starts
 
     def __init__(
         self,
         executor: Executor,
         ends: Ends,
-        start: Callable[[Run], None],
-        forget: Callable[[Run], None],
         idle: Callable[[], None],
     ) -> None:
-        self._executor, self._ends, self._start, self._forget, self._idle = executor, ends, start, forget, idle
+        self._executor, self._ends, self._idle = executor, ends, idle
         self._loop = asyncio.get_running_loop()
         self._runs: dict[Run, Free] = {}
         self._beside: set[asyncio.Task[None]] = set()  # what is awaited for a run, before it and after it
@@ -74,7 +87,7 @@ class Runs:
             self._spawn(self._once(run))
             return
         try:
-            self._start(run)
+            self.pools.start(run)
         except _MEANS as error:
             self._put_off(run, error)
 
@@ -90,15 +103,17 @@ class Runs:
         run.finished, run.interrupt = True, None  # which is a circle of references, and the collector's work
         try:
             if run.deadline is not None:
-                self._forget(run)
-            if (failure := self._report(run, result)) and (heard := self._ends.hear([failure])):
+                self.pools.forget(run)
+            once = run.settled or run.task.running.at_most_once
+            failure = self._report(run, result) if once else self._ends.settle(run.delivery, result, run)
+            if failure and (heard := self._ends.hear([failure])):
                 heard.add_done_callback(lambda _: run.let_go())
                 free = self._kept(heard, free)
         except Exception:
             with contextlib.suppress(Exception):  # the log is theirs, too
                 _logger.exception("the end of %s %s was not taken note of", run.task.name, run.delivery.id)
         finally:
-            if free is not _nothing:
+            if run.error is not None and free is not _nothing:
                 run.let_go()
             free()
             if not self._runs:
@@ -132,7 +147,7 @@ class Runs:
         if settled:
             run.settled = True
             try:
-                self._start(run)
+                self.pools.start(run)
             except _MEANS as error:
                 self._put_off(run, error)
         else:
@@ -142,7 +157,7 @@ class Runs:
         """It was to be done in a transaction of its own: settled if that was committed, or as any other."""
         run.interrupt = None
         if run.deadline is not None:
-            self._forget(run)
+            self.pools.forget(run)
         try:
             standing = await self._executor.completes.standing(run.context)
         except EngineClosed:
@@ -153,9 +168,8 @@ class Runs:
         self.finish(run, result)
 
     def _report(self, run: Run, result: Outcome) -> Told | None:
-        if run.settled:
-            return self._ends.ended_once(run, result)
-        return None if run.task.running.at_most_once else self._ends.settle(run.delivery, result, run)
+        """Of one that was settled before, or that runs at most once and never began."""
+        return self._ends.ended_once(run, result) if run.settled else None
 
     def _kept(self, heard: asyncio.Task[None], free: Free) -> Free:
         """Keep the slot until those who care have heard of it."""

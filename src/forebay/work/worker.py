@@ -80,11 +80,11 @@ class Worker:
         self._hearing = Hearing(app.registry.on_failure, app.producer)
         self.ends = Ends(app.engine, id_, self._settler, self._hearing, verbose=options.verbose)
         executor = Executor(app.registry.tasks, Bounds.of(settings), self._progress.report, self.time, id_)
-        self.pools = Pools(
+        self._runs = Runs(executor, self.ends, self.idle)
+        self._runs.pools = self.pools = Pools(
             executor, options, settings, self._scope,
-            done=self._done, stuck=stuck or _no_help, progressed=self._progress.newest,
+            done=self._runs.finish, stuck=stuck or _no_help, progressed=self._progress.newest,
         )  # fmt: skip
-        self._runs = Runs(executor, self.ends, self.pools.start, self.pools.forget, self.idle)
         self.begin: Begin = self._runs.begin
         self._feeds, self._calls, self._batches = self._make_feeds()
         self._strays = Strays(app.engine, app.store, id_, self._known, lambda: any(p.asking for p in self._parts))
@@ -375,9 +375,6 @@ class Worker:
     def held(self) -> bool:
         """No leases while outcomes pile up, nor for nobody, nor while it is looked for strays."""
         return self._settler.pending > UNSETTLED or self._strays.looking or self.orphaned()
-
-    def _done(self, run: Run, result: Outcome) -> None:
-        self._runs.finish(run, result)
 
     def idle(self) -> None:
         """Something that ran has ended."""

@@ -13,20 +13,22 @@ from forebay.engine.sqlite.writer import Transaction
 _logger = logging.getLogger("forebay.sqlite")
 
 
-def ended(tx: Transaction, ids: Sequence[str]) -> set[str]:
-    """Which of these ids have ended within their retention, or are dead."""
-    newest: bytes = tx.value(sql("newest_end"))
-    bound = newest.decode() if newest.isascii() else chr(0x10FFFF)
+def ended(tx: Transaction, ids: Sequence[str], newest: bytes | None = None) -> set[str]:
+    """Which of these ids have ended within their retention, or are dead; `newest` if that was looked up already."""
+    last: bytes = tx.value(sql("newest_end")) if newest is None else newest
+    bound = last.decode() if last.isascii() else chr(0x10FFFF)
     suspects = [id_ for id_ in ids if id_ <= bound]
     return {id_ for (id_,) in tx.rows(sql("ended"), (rows.many(suspects),))} if suspects else set()
 
 
-def without_ended(tx: Transaction, queue: str, leased: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def without_ended(
+    tx: Transaction, queue: str, leased: list[tuple[Any, ...]], newest: bytes | None = None
+) -> list[tuple[Any, ...]]:
     """Rows of a lease without those that somebody put back into the file after their end: these are removed, and told.
 
     Nothing of ours does that, so that they are in no tally.
     """
-    again = ended(tx, [row[1] for row in leased])
+    again = ended(tx, [row[1] for row in leased], newest)
     if not again:
         return leased
     for seq, id_, *_ in leased:

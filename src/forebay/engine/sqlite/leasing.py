@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -32,6 +32,17 @@ VISITS = 16
 #: How a worker is called that a running message does not name.
 NOBODY = b"nobody"
 
+
+class Look(NamedTuple):
+    """What there is to do before a lease: the columns of `look.sql`."""
+
+    limited: int
+    stop: int
+    due: int
+    late: int
+    newest: bytes
+
+
 #: A queue, a lane of it, and whether something in it comes back (`lanes.sql`).
 Place = tuple[str, str, int]
 
@@ -42,24 +53,30 @@ class Leasing:
     def __init__(self, database: Database, settling: Settling) -> None:
         self._boot, self._signal, self._settling = database.boot, database.signal, settling
         self._turn = 0
+        self._full: set[Place] = set()  # where this lease found more than a few ready
+        self._were_full: set[Place] = set()  # and the last one did, so that it is not asked first
         self._later: dict[str, float] = {}  # when the meter of a queue, which held up a lease, lets more through
 
     @outlasts  # without `limit` it says what is to stop
     def lease(self, tx: Transaction, want: Want) -> Leased:
         """Up to `want.limit` deliveries, in rotation over the open lanes of the wanted queues."""
-        holds = tx.rows(sql("holds"), (want.worker, tx.mono, self._boot))
-        if not holds:
+        seen = tx.rows(sql("look"), (want.worker, tx.mono, self._boot, tx.now))
+        if not seen:
             raise LeaseLost(f"worker {want.worker} has no lease: it never beat, or was declared lost")
+        look = Look(*seen[0])
         news = self._signal.version  # under the write lock: whoever commits later is heard of later
-        cancelled = [id_ for (id_,) in tx.rows(sql("cancelled"), (want.worker,))]
+        cancelled = [id_ for (id_,) in tx.rows(sql("cancelled"), (want.worker,))] if look.stop else []
         if want.limit <= 0:
             return Leased([], cancelled, news, tx.now)
         tx.check_still()
-        promote(tx)
-        self._settling.expire_overdue(tx, SWEEP)
+        if look.due:
+            promote(tx)
+        if look.late:
+            self._settling.expire_overdue(tx, SWEEP)
         want = replace(want, limit=min(want.limit, MESSAGES))
         caps = dict(want.caps)
-        taken = self._take_with_limits(tx, want, caps) if holds[0][1] else self._take(tx, want, caps)
+        self._were_full, self._full = self._full, set()
+        taken = self._take_with_limits(tx, want, caps) if look.limited else self._take(tx, want, caps, look.newest)
         if len(taken) == MESSAGES:  # the rest another time: who waits for news has them at once
             tx.topics.update(QUEUE + queue for queue in want.queues)
         return Leased(taken, cancelled, news, tx.now)
@@ -102,7 +119,7 @@ class Leasing:
         """When the meter of one of these queues, which held up a lease, lets more through."""
         return min([self._later[queue] for queue in queues if queue in self._later], default=None)
 
-    def _take(self, tx: Transaction, want: Want, caps: dict[str, int]) -> list[Delivery]:
+    def _take(self, tx: Transaction, want: Want, caps: dict[str, int], newest: bytes | None = None) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""
         found = tx.rows(sql("lanes"), (rows.many(want.queues), tx.now)) if want.queues else []
         found = [place for place in found if caps.get(place[1], 1) > 0]
@@ -116,7 +133,7 @@ class Leasing:
             still: list[Place] = []
             for where in hungry:
                 limit = min(share, want.limit - len(taken), caps.get(where[1], share))
-                got = _take_lane(tx, want.worker, where, limit) if limit else []
+                got = self._take_lane(tx, want.worker, where, limit, newest) if limit else []
                 taken += got
                 self._turn += bool(limit)
                 if where[1] in caps:
@@ -125,6 +142,24 @@ class Leasing:
                     still.append(where)
             hungry = still
         return taken
+
+    def _take_lane(
+        self, tx: Transaction, worker: str, place: Place, limit: int, newest: bytes | None
+    ) -> list[Delivery]:
+        queue, lane, back = place
+        many = back or (place in self._were_full and limit > rows.FEW)
+        found = None if many else _take_few(tx, worker, place, limit)
+        if found is None:
+            found = tx.rows(sql("lease_back" if back else "lease"), (worker, tx.now, queue, lane, limit))
+        if not found:
+            return []
+        if len(found) > rows.FEW:
+            self._full.add(place)
+        found = without_ended(tx, queue, found, newest)
+        tx.moved(queue, "ready", "running", len(found))
+        if lane:
+            stirring.stir(tx, queue, {lane: -len(found)})
+        return _delivered(found)
 
     @outlasts
     def extend(self, tx: Transaction, beats: Sequence[Beat]) -> list[bool]:
@@ -165,20 +200,6 @@ class Leasing:
         return Recovered([rows.text(worker) for worker in sorted(buried)], returned, quarantined)
 
 
-def _take_lane(tx: Transaction, worker: str, place: Place, limit: int) -> list[Delivery]:
-    queue, lane, back = place
-    found = None if back else _take_few(tx, worker, place, limit)
-    if found is None:
-        found = tx.rows(sql("lease_back" if back else "lease"), (worker, tx.now, queue, lane, limit))
-    if not found:
-        return []
-    found = without_ended(tx, queue, found)
-    tx.moved(queue, "ready", "running", len(found))
-    if lane:
-        stirring.stir(tx, queue, {lane: -len(found)})
-    return _delivered(found)
-
-
 def _delivered(found: list[tuple[Any, ...]]) -> list[Delivery]:
     """What a statement returned, which has no order: by acceptance, as it mostly is, then by priority."""
     found.sort()
@@ -206,8 +227,6 @@ async def ripen(db: Database) -> None:
 
 def promote(tx: Transaction, limit: int = SWEEP) -> None:
     """Make due messages ready, and let go of gates that have opened by themselves."""
-    if not tx.value(sql("due"), (tx.now,)):
-        return
     tx.db.execute("delete from closed where until <= ?", (tx.now,))
     found = tx.rows(sql("promote"), (tx.now, limit))
     told = limits.limited(tx) if found else {}

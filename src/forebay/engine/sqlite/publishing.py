@@ -129,11 +129,8 @@ def _insert_alike(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ..
 
 def _are_new(tx: Transaction, alike: Sequence[Message]) -> bool:
     """Whether their ids are of the usual form, and none of them has ended."""
-    return all(_usual(message.id) for message in alike) and not ended(tx, [message.id for message in alike])
-
-
-def _usual(id_: str) -> bool:
-    return len(id_) == ID_LENGTH and id_.isascii()
+    ids = [message.id for message in alike]
+    return set(map(len, ids)) == {ID_LENGTH} and "".join(ids).isascii() and not ended(tx, ids)
 
 
 def _insert_all(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]) -> bool:

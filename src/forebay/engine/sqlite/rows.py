@@ -110,6 +110,7 @@ _FENCE, _ROW = 20, 43
 
 def leases(deliveries: Sequence[Delivery]) -> "array[int] | None":
     """The leases of a batch, for `apsw.carray`: row and fence in one number each; None if one of them does not fit."""
-    if any(delivery.fence >> _FENCE or delivery.receipt >> _ROW for delivery in deliveries):
+    receipts, fences = [delivery.receipt for delivery in deliveries], [delivery.fence for delivery in deliveries]
+    if max(fences) >> _FENCE or max(receipts) >> _ROW or min(fences) < 0 or min(receipts) < 0:
         return None
-    return array("q", [delivery.receipt << _FENCE | delivery.fence for delivery in deliveries])
+    return array("q", [receipt << _FENCE | fence for receipt, fence in zip(receipts, fences, strict=True)])

@@ -1,7 +1,7 @@
 """Ends: what becomes of a message. Operations of the writer's transaction."""
 
 from array import array
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -54,10 +54,10 @@ class Settling:
         if not settlements:
             return []
         told = limits.limited(tx) if holds[0][1] else {}
-        acks = all(isinstance(one.outcome, Ack) and not one.outcome.holds for one in settlements)
-        many = acks and len(settlements) > rows.FEW
-        if many and self._ack_all(tx, worker, settlements, told):
-            return [True] * len(settlements)
+        if len(settlements) > rows.FEW:
+            acks = _plain_acks(settlements)
+            if acks and self._ack_all(tx, worker, settlements, acks, told):
+                return [True] * len(settlements)
         return [self._settle_one(tx, worker, settlement, told) for settlement in settlements]
 
     def _settle_one(self, tx: Transaction, worker: str, settlement: Settlement, told: Told) -> bool:
@@ -126,24 +126,24 @@ class Settling:
             self.leave(tx, seq, (queue, lane), rows.live(state), ruling)
         return len(found)
 
-    def _ack_all(self, tx: Transaction, worker: str, acks: Sequence[Settlement], told: Told) -> bool:
+    def _ack_all(
+        self, tx: Transaction, worker: str, settlements: Sequence[Settlement], acks: Sequence[Ack], told: Told
+    ) -> bool:
         """All of them, or nothing. A batch goes to SQLite as one array, so that it is a few statements at any size."""
-        deliveries = [ack.delivery for ack in acks]
-        leases = rows.leases(deliveries)
+        leases = rows.leases([one.delivery for one in settlements])
         if leases is None:
             return False
         left = _left(tx, leases, told)
         tx.db.execute("savepoint acks")
-        self._remember(tx, acks, leases)
+        self._remember(tx, settlements, acks, leases)
         tx.db.execute(sql("ack"), (apsw.carray(leases), worker))
-        complete = tx.db.changes() == len(acks)
+        complete = tx.db.changes() == len(settlements)
         if not complete:
             tx.db.execute("rollback to acks")
         tx.db.execute("release acks")
         if complete:
-            for queue, n in Counter(delivery.queue for delivery in deliveries).items():
-                tx.moved(queue, "running", "done", n)
-            _ran(tx, acks)
+            for queue, times in _ran(tx, settlements).items():
+                tx.moved(queue, "running", "done", len(times))
             for queue, kinds in left.items():
                 stirring.free(tx, queue, told[queue], kinds)
         return complete
@@ -166,20 +166,22 @@ class Settling:
             stirring.free(tx, delivery.queue, told, {kind: 1})
         return True
 
-    def _remember(self, tx: Transaction, acks: Sequence[Settlement], leases: "array[int]") -> None:
+    def _remember(
+        self, tx: Transaction, settlements: Sequence[Settlement], acks: Sequence[Ack], leases: "array[int]"
+    ) -> None:
         """Keep the ends; those that are kept equally long, as most are, in one statement."""
-        fates = [cast("Ack", ack.outcome) for ack in acks]
-        keep = fates[0].keep
-        if any(fate.keep != keep for fate in fates):
-            self._remember_each(tx, acks)
+        keep = acks[0].keep
+        if any(ack.keep != keep for ack in acks):
+            self._remember_each(tx, settlements)
             return
         seconds = self._keep if keep is None else keep
         if seconds <= 0:
             return
-        if all(fate.result is None for fate in fates):
+        if all(ack.result is None for ack in acks):
             tx.db.execute(sql("remember_all"), (apsw.carray(leases), tx.now, tx.now + seconds))
         else:
-            results = tuple([_with_result(lease, fate.result) for lease, fate in zip(leases, fates, strict=True)])
+            each = zip(leases, settlements, strict=True)
+            results = tuple([_with_result(lease, cast("Ack", one.outcome).result) for lease, one in each])
             tx.db.execute(sql("remember_results"), (apsw.carray(results), tx.now, tx.now + seconds))
 
     def _remember_each(self, tx: Transaction, acks: Sequence[Settlement]) -> None:
@@ -192,15 +194,21 @@ class Settling:
         tx.db.executemany(sql("remember"), kept)
 
 
-def _ran(tx: Transaction, settlements: Sequence[Settlement]) -> None:
-    """Add to the run time of their queues, kept in microseconds."""
-    seconds: dict[str, float] = {}
+def _plain_acks(settlements: Sequence[Settlement]) -> list[Ack]:
+    """The acks that these hold, each once, as those without a result are mostly one; [] if something else is there."""
+    fates = list({id(one.outcome): one.outcome for one in settlements}.values())
+    acks = [fate for fate in fates if isinstance(fate, Ack) and not fate.holds]
+    return acks if len(acks) == len(fates) else []
+
+
+def _ran(tx: Transaction, settlements: Sequence[Settlement]) -> dict[str, list[float]]:
+    """Add to the run time of their queues, kept in microseconds. How long those of each queue ran, in seconds."""
+    times = defaultdict[str, list[float]](list)
     for one in settlements:
-        if 0 < one.took < _LONGEST:
-            queue = one.delivery.queue
-            seconds[queue] = seconds.get(queue, 0.0) + one.took
-    for queue, took in seconds.items():
-        tx.count(queue, "micros", round(took * 1e6))
+        times[one.delivery.queue].append(one.took)
+    for queue, some in times.items():
+        tx.count(queue, "micros", round(sum([took for took in some if 0 < took < _LONGEST]) * 1e6))
+    return times
 
 
 def _with_result(lease: int, result: bytes | None) -> bytes:

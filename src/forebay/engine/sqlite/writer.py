@@ -7,6 +7,8 @@ told in the log if it fails, and changes nobody's answer.
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any, TypeVar, cast
 
 import apsw
@@ -28,21 +30,26 @@ SOON = 0.05
 #: The largest number that SQLite gives a row, and the tally that remembers the largest of a message.
 LAST = 2**63 - 1
 NUMBERS = "", "seq"
+#: Tallies that one statement adds to at the most.
+TALLIES = 100
 
 
 class Transaction:
-    """What an operation sees: the connection, the time, and what it has to account for."""
+    """What an operation sees: the connection, the time, and what it has to account for.
 
-    __slots__ = ("_last", "after", "counts", "db", "mono", "now", "numbered", "topics", "version")
+    Attributes:
+        last: the largest number of a message so far, if it is known.
+    """
 
-    def __init__(self, db: apsw.Connection, clock: Clock, version: int = 0) -> None:
-        self.db, self.version = db, version
+    __slots__ = ("after", "counts", "db", "last", "mono", "now", "numbered", "topics", "version")
+
+    def __init__(self, db: apsw.Connection, clock: Clock, version: int = 0, last: int | None = None) -> None:
+        self.db, self.version, self.last = db, version, last
         self.now = clock.now()
         self.mono = clock.monotonic()
         self.counts: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.topics: set[str] = set()
         self.after: list[Callable[[], object]] = []  # what may be remembered only once it is committed
-        self._last: int | None = None
         self.numbered = 0  # by how much the largest number has grown
 
     def check_still(self) -> None:
@@ -63,19 +70,19 @@ class Transaction:
         Raises:
             EngineError: they are used up.
         """
-        if self._last is None:
+        if self.last is None:
             known, found = cast("tuple[int, int]", self.rows(sql("last_number"))[0])
-            self._last = max(known, found)
-            self.numbered = self._last - known
-        if n > LAST - self._last:
+            self.last = max(known, found)
+            self.numbered = self.last - known
+        if n > LAST - self.last:
             raise EngineError(
-                f"{self.db.filename}: the numbers of messages are used up: somebody wrote seq {self._last} into its "
+                f"{self.db.filename}: the numbers of messages are used up: somebody wrote seq {self.last} into its "
                 "tables, which Forebay never does: stop the workers, delete that row of `message` if there is one, "
                 "and set n of the tally 'seq' to the largest seq that is left"
             )
-        self._last += n
+        self.last += n
         self.numbered += n
-        return self._last - n + 1
+        return self.last - n + 1
 
     def count(self, queue_name: str, name: str, n: int = 1) -> None:
         """Add `n` to a tally of a queue when this commits."""
@@ -89,13 +96,19 @@ class Transaction:
 
 def tally(transaction: Transaction) -> None:
     """Add up what a transaction has accounted for; the last thing before its commit."""
-    rows = [(queue_name, name, n) for (queue_name, name), n in transaction.counts.items() if n]
+    found = [(queue_name, name, n) for (queue_name, name), n in transaction.counts.items() if n]
     if transaction.numbered:
-        rows.append((*NUMBERS, transaction.numbered))
-    if rows:
-        transaction.db.executemany(
-            "insert into tally (queue, name, n) values (?, ?, ?) on conflict do update set n = n + excluded.n", rows
-        )
+        found.append((*NUMBERS, transaction.numbered))
+    for first in range(0, len(found), TALLIES):
+        some = found[first : first + TALLIES]
+        transaction.db.execute(_adding(len(some)), tuple(chain.from_iterable(some)))
+
+
+@cache
+def _adding(n: int) -> str:
+    """The statement that adds to `n` tallies at once: each statement costs a change of threads."""
+    values = ", ".join(["(?, ?, ?)"] * n)
+    return f"insert into tally (queue, name, n) values {values} on conflict do update set n = n + excluded.n"  # noqa: S608 - question marks
 
 
 def outlasts(operation: Act) -> Act:
@@ -118,6 +131,7 @@ class Writer(Turns[Transaction]):
     ) -> None:
         self._soon, self._doubtful = soon, False
         self._seen, self._found = -1, 0  # the file as it was when last looked at, and its version
+        self._last: int | None = None  # the largest number in it, as long as nobody else writes
         self._db, self._turn, self._ringer, self._signal, self._clock = db, turn, ringer, signal, clock
         super().__init__(str(turn.path))
 
@@ -155,18 +169,19 @@ class Writer(Turns[Transaction]):
         self._db.execute("begin immediate")
         try:
             if self._db.data_version() != self._seen:  # others have written; asking costs a tenth of the version itself
-                self._found = self._version()
+                self._found, self._last = self._version(), None
             if self._found > schema.newest():
                 self._check_still(group)
-            transaction = Transaction(self._db, self._clock, self._found)
+            transaction = Transaction(self._db, self._clock, self._found, self._last)
             group.carry_out(transaction)
             tally(transaction)
             self._turn.sign()
             self._confirm()
         except BaseException:
+            self._last = None  # a commit that was not confirmed may stand
             self._undo()
             raise
-        self._seen = self._db.data_version()
+        self._seen, self._last = self._db.data_version(), transaction.last
         self._turn.check_log()  # before anybody is told
         return transaction
 
