@@ -5,10 +5,10 @@ Knows clients by the shape of their exceptions only. Whatever is no answer gives
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from forebay.model.verdict import Kind, Verdict
-from forebay.provider.shapes import call, headers_of, item, names, peek, text
+from forebay.provider.shapes import call, headers_of, item, listed, names, peek, text
 from forebay.provider.waits import limit_is_spent, wait_of
 
 #: Codes by which AWS says that it throttles: `ThrottledRetryableChecker` of botocore.
@@ -82,7 +82,7 @@ def answered(status: int, headers: object, now: float, *words: str) -> Verdict |
 
 def _meaning(status: int, headers: Mapping[str, str], now: float, words: tuple[str, ...]) -> Verdict | None:
     telling = next((word for word in words if word in _THROTTLES or word in _FAILS), next(iter(words), ""))
-    reason = f"answered {status}" + (f" ({telling})" if telling else "") + _WHY.get(status, "")
+    reason = f"answered {status or 'with an error'}" + (f" ({telling})" if telling else "") + _WHY.get(status, "")
     spent = status == 403 and limit_is_spent(headers)
     if telling in _THROTTLES or status in {420, 429} or spent:
         reason = reason.replace(_WHY[403], ": a limit is used up")
@@ -97,7 +97,8 @@ def http(error: BaseException, now: float) -> Verdict | None:
     response = peek(error, "response")
     holders = (error, response, peek(error, "resp"), peek(error, "meta"))
     metadata = item(response, "ResponseMetadata")  # botocore's is a dict
-    status = _status(item(metadata, "HTTPStatusCode")) or next(filter(None, map(_status_of, holders)), 0)
+    statuses = [_status(item(metadata, "HTTPStatusCode")), *map(_status_of, holders)]
+    status = next((one for one in statuses if one), 0)
     words = tuple(_words(error, response))
     if not status and not any(word in _THROTTLES or word in _FAILS for word in words):
         return None
@@ -106,9 +107,11 @@ def http(error: BaseException, now: float) -> Verdict | None:
 
 
 def _status_of(holder: object) -> int:
-    found = next(filter(None, (_status(peek(holder, name)) for name in _STATUS)), 0)
-    code = 0 if found or holder is None else peek(holder, "code")
-    return found or (_status(code) if isinstance(code, int) and code >= 300 else 0)
+    for name in _STATUS:
+        if status := _status(peek(holder, name)):
+            return status
+    code = peek(holder, "code")
+    return _status(code) if isinstance(code, int) and code >= 300 else 0
 
 
 def _status(value: Any) -> int:
@@ -120,11 +123,10 @@ def _status(value: Any) -> int:
 def _words(error: BaseException, response: object) -> Iterator[str]:
     """The code words that it carries: botocore's, those of LLM clients and their streams, Google's."""
     body = peek(error, "body")
-    details = peek(error, "error_details")
     within = item(body, "error")
     found = [item(response, "Error", "Code"), peek(error, "code"), peek(error, "type")]
     found += [item(part, key) for part in (within, body) for key in ("code", "type")]
-    found += [item(one, "reason") for one in details[:5]] if isinstance(details, list) else []
+    found += [item(one, "reason") for one in listed(peek(error, "error_details"))]
     for word in found:
         if isinstance(word, str) and _WORD.fullmatch(word):
             yield word
@@ -180,13 +182,15 @@ def smtp(error: BaseException) -> Verdict | None:
 
 def _replies(error: BaseException) -> Iterator[tuple[int, str]]:
     """Code and text of each reply that refuses something."""
-    recipients = peek(error, "recipients")
-    several = list(recipients.values()) if isinstance(recipients, dict) else recipients
-    for one in several[:1000] if isinstance(several, list) else [error]:
-        if isinstance(one, tuple) and len(one) >= 2:
-            code, words = one[:2]
-        else:
-            code = peek(one, "smtp_code") or peek(one, "code")
-            words = peek(one, "smtp_error") or peek(one, "message")
+    for one in listed(peek(error, "recipients")) or [error]:
+        code, words = _reply(one)
         if type(code) is int and 400 <= code <= 599:
             yield code, text(words[:100] if isinstance(words, str | bytes) else "")
+
+
+def _reply(one: Any) -> tuple[Any, Any]:
+    """A pair, as smtplib has it for each recipient; or an exception, as it has it else, and aiosmtplib always."""
+    if isinstance(one, tuple):
+        code, words = cast("tuple[Any, Any]", one)
+        return code, words
+    return peek(one, "smtp_code") or peek(one, "code"), peek(one, "smtp_error") or peek(one, "message")

@@ -34,11 +34,11 @@ def call(thing: object, name: str) -> Any:
         return None
 
 
-def item(thing: object, *keys: str) -> Any:
+def item(thing: Any, *keys: str) -> Any:
     """What stands in nested dicts under these keys, or None."""
     for key in keys:
-        thing = dict.get(thing, key) if isinstance(thing, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return thing  # pyright: ignore[reportUnknownVariableType]
+        thing = thing.get(key) if _is(thing, dict) else None
+    return thing
 
 
 def kinds(error: BaseException) -> tuple[type, ...]:
@@ -52,6 +52,17 @@ def names(error: BaseException) -> frozenset[str]:
     return frozenset(_NAME.__get__(kind) for kind in kinds(error))
 
 
+def listed(thing: Any) -> list[Any]:
+    """The first of a list, or of what stands in a dict; none of anything else."""
+    several: Any = list(thing.values()) if _is(thing, dict) else thing
+    return several[:1000] if _is(several, list) else []
+
+
+def _is(thing: object, kind: type) -> bool:
+    """`isinstance` that leaves type checkers what they know: what is in these containers is anything."""
+    return isinstance(thing, kind)
+
+
 def is_pythons_own(error: BaseException) -> bool:
     """Whether its very class is a builtin."""
     return bool(_MODULE.__get__(type(error)) == "builtins")
@@ -62,12 +73,12 @@ def is_a(error: BaseException, *wanted: type) -> bool:
     return any(kind in wanted for kind in kinds(error))
 
 
-def text(value: object) -> str:
+def text(value: Any) -> str:
     """A short header, or other word, as text; "" if it is none."""
-    if isinstance(value, list | tuple) and value:  # several of one name, as some frameworks hold them
-        value = value[0]  # pyright: ignore[reportUnknownVariableType]
+    if (_is(value, list) or _is(value, tuple)) and value:  # several of one name, as some frameworks hold them
+        value = value[0]
     if isinstance(value, bytes | bytearray):
-        value = bytes(value[: LONGEST_HEADER + 1]).decode("latin-1")
+        value = value[: LONGEST_HEADER + 1].decode("latin-1")
     if type(value) in {int, float}:
         value = f"{value}"
     return value.strip() if isinstance(value, str) and len(value) <= LONGEST_HEADER else ""
@@ -78,7 +89,10 @@ def headers_of(*holders: object) -> dict[str, str]:
 
     They may be a mapping, a list of pairs, a list of lines or the whole block, as text or as bytes.
     """
-    return next(filter(None, map(_headers, holders)), {})
+    for holder in holders:
+        if found := _headers(holder):
+            return found
+    return {}
 
 
 def _headers(holder: object) -> dict[str, str]:
@@ -90,7 +104,7 @@ def _headers(holder: object) -> dict[str, str]:
 
 def _pairs(holder: Any) -> Iterator[tuple[str, str]]:
     if isinstance(holder, bytes | bytearray):
-        holder = bytes(holder[: MOST_HEADERS * LONGEST_HEADER]).decode("latin-1")
+        holder = holder[: MOST_HEADERS * LONGEST_HEADER].decode("latin-1")
     if isinstance(holder, str):
         holder = holder[: MOST_HEADERS * LONGEST_HEADER].splitlines()
     several: Iterable[Any] = holder.items() if hasattr(holder, "items") else holder
