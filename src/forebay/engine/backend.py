@@ -128,6 +128,10 @@ class Transacts(Protocol):
         """What has become of these, which `worker` was to be done with in transactions."""
         ...
 
+    async def undo(self, delivery: Delivery) -> bool:
+        """Undo the transaction in which this was to be done, and which is left open; false if none is known here."""
+        ...
+
 
 #: What is told to whoever moved messages by a route before somebody else began to.
 OVERTAKEN = (

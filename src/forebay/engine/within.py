@@ -44,3 +44,7 @@ class Within:
         standings = await self._inner.completed(worker, deliveries)
         self._watch.note("completed", started, len(deliveries))
         return standings
+
+    async def undo(self, delivery: Delivery) -> bool:
+        """See `Transacts.undo`."""
+        return await self._inner.undo(delivery)

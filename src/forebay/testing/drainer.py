@@ -146,8 +146,11 @@ class Drainer:
     async def _within(self, run: Run, ends: Sequence[tuple[Delivery, Outcome]]) -> Sequence[tuple[Delivery, Outcome]]:
         """How one ended that was to be done in a transaction of its own."""
         delivery, context = run.delivery, run.context
-        (standing,) = await self._app.producer.within(run.task.name, "").completed(context.worker, [delivery])
-        assert standing is not Completed.OPEN, f"{run.task.name} has returned, and its transaction is still open"
+        within = self._app.producer.within(run.task.name, "")
+        (standing,) = await within.completed(context.worker, [delivery])
+        if standing is Completed.OPEN:
+            await within.undo(delivery)  # else whatever comes next waits for it
+            raise AssertionError(f"{run.task.name} has returned, and its transaction is still open")
         run.settled = standing is Completed.COMMITTED
         if run.settled:
             return [(delivery, outcome.Ack())]

@@ -127,6 +127,7 @@ class Runs:
 
     def halt(self, why: Stop) -> None:
         """Stop all."""
+        self._executor.completes.hurry()
         for run in self:
             run.halt(why)
 

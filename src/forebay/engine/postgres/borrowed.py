@@ -5,13 +5,15 @@ carried out on its own loop, while a thread of ours waits. Begins and commits no
 """
 
 import asyncio
+import copy
 import re
 import sys
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -37,6 +39,18 @@ class Borrowed(ABC):
     @abstractmethod
     def rows(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of a statement, whose parameters are `$1` and so on."""
+
+    def weakly(self) -> Callable[[], Self | None]:
+        """It, for as long as its owner keeps the connection: who drops one ends what is open on it."""
+        driver, again = weakref.ref(self.driver), copy.copy(self)
+        again.driver = None
+
+        def found() -> Self | None:
+            there = copy.copy(again)
+            there.driver = driver()
+            return None if there.driver is None else there
+
+        return found
 
     def begin(self) -> None:  # noqa: B027 - not ours to do
         """Its owner has."""

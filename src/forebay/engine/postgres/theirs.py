@@ -120,11 +120,11 @@ def _check_sqlalchemy(connection: Any) -> None:
 def _of_django(connection: Any) -> Any:
     if connection.vendor != "postgresql":
         raise ConfigError(f"{_TAKES}; this one ({connection.alias!r}) is to a database of {connection.vendor}")
+    _given(connection.ensure_connection)  # one that is not connected yet does not know that it commits by itself
     if not connection.in_atomic_block and connection.autocommit:
         raise ConfigError(f"{_NONE_OPEN}: enqueue within `with transaction.atomic():`")
     if connection.needs_rollback:
         raise ConfigError("in_transaction=: the transaction on this connection has failed: leave its atomic block")
-    _given(connection.ensure_connection)
     return connection.connection
 
 

@@ -6,11 +6,13 @@ a NOTIFY in that transaction, which the server delivers at its commit.
 
 import contextlib
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 
+from forebay.engine.aside import Aside
 from forebay.engine.backend import Completed
 from forebay.engine.contract import Receipt
 from forebay.engine.postgres import errors, schema, theirs
@@ -29,6 +31,8 @@ from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import QueueSpec
 
+#: Messages that may be done together in one transaction, and be undone together if it is left open.
+TOGETHER = 100
 R = TypeVar("R")
 T = TypeVar("T")
 #: Levels of isolation at which a statement sees what is there when it begins.
@@ -42,6 +46,9 @@ class Transacting:
         self._db, self._publishing, self._settling = database, publishing, settling
         self._place, self._declared = "", tuple[QueueSpec, ...]()
         self._ours: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._doing: weakref.WeakKeyDictionary[Any, tuple[Callable[[], Borrowed | None], deque[str]]]
+        self._doing = weakref.WeakKeyDictionary()  # which messages were done last on a connection
+        self._apart = Aside()
 
     async def owns(self, connection: Any) -> bool:
         """See `Transacts.owns`."""
@@ -77,13 +84,38 @@ class Transacting:
                 self._ring(tx)
             return done
 
-        return await self._within(connection, complete)
+        lent = await theirs.borrow(connection)
+        done = await self._within(connection, complete)
+        if done:
+            with contextlib.suppress(TypeError):  # some cannot be remembered, and what they leave open is told only
+                _, ids = self._doing.setdefault(lent.driver, (lent.weakly(), deque(maxlen=TOGETHER)))
+                ids.append(settlement.delivery.id)
+        return done
 
     async def completed(self, worker: str, deliveries: Sequence[Delivery]) -> list[Completed]:
         """See `Transacts.completed`."""
         leases = [[one.receipt for one in deliveries], [one.fence for one in deliveries]]
         rows = await self._db.read("completed", *leases, [one.id for one in deliveries], worker)
         return [Completed(row[0]) for row in rows]
+
+    async def undo(self, delivery: Delivery) -> bool:
+        """See `Transacts.undo`."""
+        find = next((find for find, ids in list(self._doing.values()) if delivery.id in ids), None)
+        lent = None if find is None else find()
+        if lent is None:
+            return False
+
+        def undo() -> bool:
+            gone = lent.rows(self._db.sql["undoing"], (delivery.receipt, delivery.fence, delivery.id))
+            if not gone:  # it was committed or undone meanwhile, and this is another one
+                return False
+            lent.rows("rollback")
+            return True
+
+        try:
+            return await (lent.within(undo) if lent.asynchronous else self._apart.ask(undo))
+        except Exception as error:
+            raise self._told(error) from error
 
     def _ring(self, tx: Tx) -> str:
         """Have those who wait told at the commit; the isolation of this transaction."""

@@ -40,6 +40,7 @@ class Transacting:
     def __init__(self, database: Database, settling: Settling) -> None:
         self._db, self._settling = database, settling
         self._pending: weakref.WeakKeyDictionary[apsw.Connection, set[str]] = weakref.WeakKeyDictionary()
+        self._doing: weakref.WeakKeyDictionary[apsw.Connection, set[str]] = weakref.WeakKeyDictionary()
 
     async def owns(self, connection: Any) -> bool:
         """See `Transacts.owns`."""
@@ -66,11 +67,34 @@ class Transacting:
         def complete(tx: Transaction) -> bool:
             return self._settling.settle(tx, worker, [settlement])[0]
 
-        return self._within(connection, complete)
+        done = self._within(connection, complete)
+        if done:
+            self._doing.setdefault(connection, set()).add(settlement.delivery.id)
+        return done
 
     async def completed(self, worker: str, deliveries: Sequence[Delivery]) -> list[Completed]:
-        """See `Transacts.completed`. The writer asks, whose turn comes when every other transaction has ended."""
+        """See `Transacts.completed`. The writer asks, whose turn comes when every other transaction has ended.
+
+        One that is open on a connection of this process is known to be, and not waited for.
+        """
+        if any(self._open(one) is not None for one in deliveries):
+            return [Completed.OPEN for _ in deliveries]
         return await self._db.writer.submit(_standings, worker, list(deliveries))
+
+    async def undo(self, delivery: Delivery) -> bool:
+        """See `Transacts.undo`."""
+        if (own := self._open(delivery)) is None:
+            return False
+        try:
+            with theirs.plainly(own):
+                own.execute("rollback")
+        except apsw.Error as error:
+            raise _told(error, own, str(self._db.path)) from error
+        return True
+
+    def _open(self, delivery: Delivery) -> apsw.Connection | None:
+        """The connection on which the transaction is open in which this is done."""
+        return next((one for one, doing in list(self._doing.items()) if delivery.id in doing), None)
 
     def _within(self, connection: Any, act: Callable[[Transaction], T]) -> T:
         """All that `act` does, or an error and nothing. What the caller has changed before stays as it is."""
@@ -121,16 +145,18 @@ class Transacting:
         pending = self._pending.get(connection)
         if pending is None:
             pending = self._pending[connection] = set()
-            connection.set_commit_hook(self._committing(pending), id=self)
-            connection.set_rollback_hook(pending.clear, id=self)
+            doing = self._doing.setdefault(connection, set())
+            connection.set_commit_hook(self._committing(pending, doing), id=self)
+            connection.set_rollback_hook(lambda: (pending.clear(), doing.clear()), id=self)
         pending.update(topics)
 
-    def _committing(self, pending: set[str]) -> Callable[[], bool]:
+    def _committing(self, pending: set[str], doing: set[str]) -> Callable[[], bool]:
         """What SQLite calls right before a commit; True would undo it."""
 
         def hook() -> bool:
             topics = pending.copy()
             pending.clear()
+            doing.clear()
             if topics:
                 with contextlib.suppress(EngineClosed):  # not open here: workers see it at their next look
                     self._db.writer.tell(_ring, topics)
