@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from functools import cache
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -40,12 +40,12 @@ class Borrowed(ABC):
     def rows(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of a statement, whose parameters are `$1` and so on."""
 
-    def weakly(self) -> Callable[[], Self | None]:
+    def weakly(self) -> "Callable[[], Borrowed | None]":
         """It, for as long as its owner keeps the connection: who drops one ends what is open on it."""
         driver, again = weakref.ref(self.driver), copy.copy(self)
         again.driver = None
 
-        def found() -> Self | None:
+        def found() -> Borrowed | None:
             there = copy.copy(again)
             there.driver = driver()
             return None if there.driver is None else there

@@ -147,7 +147,8 @@ class Transacting:
             pending = self._pending[connection] = set()
             doing = self._doing.setdefault(connection, set())
             connection.set_commit_hook(self._committing(pending, doing), id=self)
-            connection.set_rollback_hook(lambda: (pending.clear(), doing.clear()), id=self)
+            connection.set_rollback_hook(pending.clear, id=self)
+            connection.set_rollback_hook(doing.clear, id=(self, "doing"))
         pending.update(topics)
 
     def _committing(self, pending: set[str], doing: set[str]) -> Callable[[], bool]:
