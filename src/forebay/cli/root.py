@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("why", "List what operators did: who, what, when."),
     "workers": ("workers", "List worker processes."),
     "top": ("top", "Show queues and workers, live."),
+    "scale": ("scale", "Say how many slots queues want, for autoscaling."),
     "tail": ("tail", "Print messages as they arrive and end."),
     "doctor": ("doctor", "Look for problems, and say what to do."),
     "healthcheck": ("workers", "Exit 0 if a worker on this host is alive and working."),

@@ -1,0 +1,121 @@
+"""How many slots a queue wants: for what comes in, and for what waits to be started within a target time.
+
+Pure. More slots help against a lack of slots and against nothing else: what stands behind a closed gate, a rate or a
+limit would only wait in more places. So that counts for nothing here, and what stands in the way is named.
+"""
+
+import math
+
+import msgspec
+
+from forebay.flow.grant import shown
+
+#: Slots that are a rounding error and not a wish.
+_CRUMB = 1e-6
+
+
+class Pull(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one queue. Seconds, and messages a second.
+
+    Attributes:
+        ready: messages that wait for a slot, and for nothing else.
+        held: messages that wait for something else; `why` says for what.
+        running: how many run. slots: how many may, on the workers that live.
+        age: how long the oldest of the ready ones has waited.
+        mean: run time of an attempt; None if none has ended yet.
+        arrivals: messages that come in, lately.
+        most, rate: how many of the queue may run at a time, and may start a second, whatever slots there are.
+    """
+
+    queue: str
+    ready: int = 0
+    held: int = 0
+    running: int = 0
+    slots: int = 0
+    age: float = 0.0
+    mean: float | None = None
+    arrivals: float = 0.0
+    most: int | None = None
+    rate: float | None = None
+    why: str = ""
+
+
+class Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """What a queue wants.
+
+    Attributes:
+        wanted: slots over all workers. more: how many of them there are not yet.
+        work: seconds of run time that wait for a slot.
+        bottleneck: what holds it up that slots do not help against; "" if nothing does.
+    """
+
+    queue: str
+    wanted: int
+    more: int
+    slots: int
+    ready: int
+    held: int
+    running: int
+    age: float
+    work: float
+    bottleneck: str = ""
+
+
+def scale(pull: Pull, target: float) -> Scale:
+    """Slots so that what waits is started within `target` seconds, and what comes in does not wait at all.
+
+    By Little's law the slots that are busy with what comes in are its rate times its run time. What runs keeps its
+    slot. As long as nobody knows how long a run takes, one slot is enough to find out, and twice as many as there are
+    where messages have waited past the target.
+    """
+    work = pull.ready * (pull.mean or 0.0)
+    if pull.mean is None:
+        slots = 0.0 if not pull.ready else max(1.0, 2.0 * pull.slots if pull.age > target else 1.0)
+    else:
+        slots = pull.arrivals * pull.mean + work / target
+        slots = max(slots, 1.0) if pull.ready else slots
+    bound, name = _bound(pull)
+    wanted = max(pull.running, math.ceil(min(slots, bound) - _CRUMB))
+    stuck = name if slots > bound else ""
+    if not stuck and pull.held and not pull.ready:
+        stuck = pull.why
+    return Scale(
+        queue=pull.queue,
+        wanted=wanted,
+        more=max(0, wanted - pull.slots),
+        slots=pull.slots,
+        ready=pull.ready,
+        held=pull.held,
+        running=pull.running,
+        age=pull.age,
+        work=work,
+        bottleneck=stuck,
+    )
+
+
+def _bound(pull: Pull) -> tuple[float, str]:
+    """How many slots the queue can use at the most, and what says so."""
+    bounds = [(math.inf, "")]
+    if pull.most is not None:
+        bounds.append((float(pull.most), f"concurrency {pull.most}"))
+    if pull.rate is not None and pull.mean is not None:
+        bounds.append((max(1.0, pull.rate * pull.mean), f"rate {shown(pull.rate)}"))
+    return min(bounds)
+
+
+def total(scales: list[Scale], slots: int) -> Scale:
+    """All of them together; `slots` of the workers that serve any of them, each counted once."""
+    wanted = sum(one.wanted for one in scales)
+    stuck = [f"{one.queue}: {one.bottleneck}" for one in scales if one.bottleneck]
+    return Scale(
+        queue="",
+        wanted=wanted,
+        more=max(0, wanted - slots),
+        slots=slots,
+        ready=sum(one.ready for one in scales),
+        held=sum(one.held for one in scales),
+        running=sum(one.running for one in scales),
+        age=max((one.age for one in scales), default=0.0),
+        work=sum(one.work for one in scales),
+        bottleneck="; ".join(stuck),
+    )
