@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import msgspec
 
-from forebay.engine.contract import Engine, Fate
+from forebay.engine.contract import Engine
+from forebay.engine.full import refused
 from forebay.flow import cron
-from forebay.model.errors import EngineFull
 from forebay.model.gate import Gate
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
@@ -145,9 +145,7 @@ class Control:
         if found is None:
             return None
         receipt = (await self._engine.publish([found.made(new_id())]))[0]
-        if receipt.fate is Fate.FULL:
-            error = EngineFull("no room for its message: the engine is full up to max_size")
-            error.ids, error.retry_after = (receipt.id,), receipt.retry_after
+        if (error := refused([receipt])) is not None:
             raise error
         await self._note("run schedule", name, message=receipt.id)
         return receipt.id

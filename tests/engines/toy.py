@@ -22,7 +22,7 @@ from forebay.model.outcome import Lose
 from forebay.model.queue import Declared, QueueSpec
 from forebay.model.ruling import SILENT, Standing, rule
 
-LACKS = ("durable", "shared", "browse", "priorities", "unique", "cancel", "results", "meters")
+LACKS = ("durable", "shared", "browse", "priorities", "unique", "cancel", "results", "meters", "limits")
 #: Which total of `Depth` a move adds to.
 TOTALS = {
     Move.ACK: "done", Move.RETRY: "retried", Move.DEAD_LETTER: "died", Move.QUARANTINE: "died",

@@ -334,9 +334,11 @@ class Bounded:
         key_rate=st.sampled_from([None, 0.1, 1.0]),
         key_concurrency=st.sampled_from([None, 1, 2]),
         ordered=st.booleans(),
+        limit=st.sampled_from([None, None, None, 1, 3, 8]),
     )
-    def declare(self, queue, key_concurrency, ordered, **bounds):
+    def declare(self, queue, key_concurrency, ordered, limit, **bounds):
         slots = None if ordered else key_concurrency
+        bounds |= {} if limit is None else {"limit": limit, "on_full": "reject"}
         self.twins.agree("declare", [QueueSpec(name=queue, ordered=ordered, key_concurrency=slots, **bounds)])
 
     @rule(

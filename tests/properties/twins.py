@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from forebay.config import Settings
-from forebay.engine.contract import Depth, Leased, Recovered
+from forebay.engine.contract import Depth, Leased, Receipt, Recovered
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.delivery import Delivery
@@ -109,6 +109,7 @@ def _found(found: Found) -> dict[str, Any]:
 
 _VIEWS: dict[type, Callable[[Any], Any]] = {
     Found: _found,
+    Receipt: lambda receipt: _fields(receipt, "retry_after"),
     Delivery: _delivery,
     Leased: _leased,
     Recovered: lambda recovered: {**_fields(recovered), "workers": set(recovered.workers)},

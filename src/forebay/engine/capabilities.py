@@ -29,6 +29,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         cancel: waiting messages can be cancelled, running ones asked to stop.
         results: ends and results are kept by itself; without that it needs a store beside it.
         meters: rates and slots of queues, tasks and keys.
+        limits: queues that hold only so much.
         namespaces: several apps may share one URL, each in a namespace of its own.
         partitioned: order and parallelism come from partitions of a log.
         transacts: it can publish in a transaction of the caller's own.
@@ -47,6 +48,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     cancel: bool = True
     results: bool = True
     meters: bool = True
+    limits: bool = True
     namespaces: bool = False
     partitioned: bool = False
     transacts: bool = False

@@ -15,7 +15,7 @@ from forebay.engine.capabilities import Capabilities
 from forebay.model.delivery import Delivery
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
-from forebay.model.queue import Declared, QueueSpec
+from forebay.model.queue import Declared, OnFull, QueueSpec
 
 #: Seconds for which a message that was merged is known, so that a publish that is tried again merges nothing twice.
 MERGED_FOR = 600.0
@@ -30,17 +30,33 @@ class Fate(StrEnum):
     MERGED = "merged"
 
 
+class Full(msgspec.Struct, frozen=True, gc=False):
+    """The queue that had no room for a message.
+
+    Attributes:
+        why: which of its limits it has reached, in words.
+        on_full, patience: what it says of that; see `model.queue.Limit`.
+    """
+
+    queue: str
+    why: str
+    on_full: OnFull
+    patience: float
+
+
 class Receipt(msgspec.Struct, frozen=True, gc=False):
     """The answer to one published message.
 
     Attributes:
         id: the one that stands for it, an older one if it is a duplicate or was merged.
         retry_after: of one that there was no room for: seconds after which it may be worth trying again, if known.
+        full: of one that its queue had no room for: which and why; None if the engine had none.
     """
 
     id: str
     fate: Fate = Fate.ACCEPTED
     retry_after: float | None = None
+    full: Full | None = None
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):
@@ -214,6 +230,10 @@ class Engine(Protocol):
         for `MERGED_FOR` seconds: published again it gets the same answer, and changes nothing.
 
         Where `Capabilities.dedupe` is "lease", a known id is accepted, and dropped when it would be leased.
+
+        A queue that bounds what waits in it (`QueueSpec.bound`) takes what fits, in order, whoever else publishes at
+        the same time; the others are `Fate.FULL`. What is not new is never refused: a message that is `carried`, a tick
+        of a schedule, a retry, a redrive. What a running task has made may use a reserve (`flow.limit.reserve`).
 
         Raises:
             EngineFull: there is no room for any of them; where there is for some, the others are `Fate.FULL`.

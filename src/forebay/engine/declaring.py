@@ -12,6 +12,8 @@ from forebay.model.errors import EngineError
 from forebay.model.queue import Declared, QueueSpec
 
 _logger = logging.getLogger("forebay.limits")
+#: Options that are seconds.
+_SPANS = "ttl", "limit_age", "full_wait"
 #: Writes a line of the audit: verb, target, detail.
 Note = Callable[[str, str, str], Awaitable[None]]
 
@@ -49,9 +51,13 @@ def changes(one: Declared) -> str:
     return ", ".join(f"{name} {_said(name, old)} → {_said(name, new)}" for name, old, new in pairs if old != new)
 
 
-def _said(name: str, value: float | None) -> str:
+def _said(name: str, value: float | str | None) -> str:
     if value is None:
         return "none"
+    if isinstance(value, str):
+        return value
+    if name.startswith("limit") and name != "limit_age":
+        return f"{value:,}"
     if isinstance(value, bool):
         return "on" if value else "off"
-    return shown(value) if name.endswith("rate") else span(value) if name == "ttl" else f"{value:g}"
+    return shown(value) if name.endswith("rate") else span(value) if name in _SPANS else f"{value:g}"

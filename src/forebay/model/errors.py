@@ -74,6 +74,19 @@ class EngineFull(EngineError):
     retry_after: float | None = None
 
 
+class QueueFull(EngineFull):
+    """A queue holds as many messages as its limit lets it. What was accepted is safe; publish again when there is room.
+
+    Attributes:
+        queue: the queue.
+        ids: the ids of those that were refused, in order; the others of the call are accepted, but for a transaction of
+            the caller's own, in which none is.
+        retry_after: seconds after which there is room for all of them, if the queue drains as it did lately.
+    """
+
+    queue: str = ""
+
+
 class OutcomeUnknown(EngineError):
     """A publish that was not confirmed: it may or may not have been accepted. Publish it again with the same id.
 

@@ -13,6 +13,8 @@ MAX_KEY = 512
 _MOST = 2**31 - 1
 #: The lane of tasks that need a process of their own, so that others do not wait behind them.
 CPU = "cpu"
+#: The header of a message that a running task has made: the id of that task's message.
+PARENT = "forebay-parent"
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):

@@ -1,7 +1,7 @@
 """What a queue is, as data, and the one rule for names."""
 
 import re
-from typing import NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
 from msgspec.structs import replace
@@ -25,6 +25,41 @@ def check_name(kind: str, name: str) -> str:
     return name
 
 
+#: What becomes of a message for which its queue has no room.
+OnFull = Literal["reject", "wait", "shed_oldest", "spill"]
+#: Seconds that a producer waits for room, unless the queue says otherwise.
+PATIENCE = 30.0
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a queue holds at the most; running messages do not count.
+
+    Attributes:
+        messages: how many that wait, ready or scheduled; None for no bound.
+        size: bytes of their bodies.
+        age: seconds that the oldest ready one has waited.
+        on_full: what becomes of one more.
+        patience: seconds that a producer waits for room, where it waits.
+    """
+
+    messages: int | None = None
+    size: int | None = None
+    age: float | None = None
+    on_full: OnFull = "reject"
+    patience: float = PATIENCE
+
+
+def fields_of(limit: Limit) -> dict[str, Any]:
+    """The fields of a `QueueSpec` that say the same."""
+    if limit.messages is None and limit.size is None and limit.age is None:
+        return {}
+    waits = limit.patience if limit.on_full == "wait" else None
+    return {
+        "limit": limit.messages, "limit_bytes": limit.size, "limit_age": limit.age, "on_full": limit.on_full,
+        "full_wait": waits,
+    }  # fmt: skip
+
+
 class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A declared queue.
 
@@ -35,6 +70,10 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
         key_rate, key_burst, key_concurrency: likewise, of each key.
         ordered: messages of one key run one after another, in order of acceptance; a retry keeps its place.
         fair: keys share the queue by run time.
+        limit: messages that may wait in it; limit_bytes: bytes of their bodies; limit_age: seconds that the oldest
+            ready one may have waited before nothing more is taken in.
+        on_full: what becomes of one more then; "reject", if that is not said.
+        full_wait: seconds that a producer waits for room with "wait"; `PATIENCE`, if that is not said.
         assumed: nobody has declared it, somebody merely uses it: what was declared elsewhere stands.
         mild: declared by who only enqueues, or by a process in the place of another: it holds until a worker has
             declared the queue at its start, and changes nothing from then on.
@@ -50,12 +89,31 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
     key_concurrency: int | None = None
     ordered: bool = False
     fair: bool = False
+    limit: int | None = None
+    limit_bytes: int | None = None
+    limit_age: float | None = None
+    on_full: OnFull | None = None
+    full_wait: float | None = None
     assumed: bool = False
     mild: bool = False
 
     def holds(self, *, firm: bool) -> bool:
         """Whether it is to be written down; `firm`: a worker has declared the queue at its start."""
         return not (self.assumed or (self.mild and firm))
+
+    @property
+    def bound(self) -> Limit | None:
+        """What it holds at the most; None for all that comes."""
+        if self.limit is None and self.limit_bytes is None and self.limit_age is None:
+            return None
+        return Limit(
+            messages=self.limit, size=self.limit_bytes, age=self.limit_age, on_full=self.on_full or "reject",
+            patience=PATIENCE if self.full_wait is None else self.full_wait,
+        )  # fmt: skip
+
+    def unbound(self) -> Self:
+        """It, with room for all that comes."""
+        return replace(self, limit=None, limit_bytes=None, limit_age=None, on_full=None, full_wait=None)
 
     def plain(self) -> Self:
         """What it says of the queue, whoever says it."""

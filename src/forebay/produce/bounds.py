@@ -5,6 +5,7 @@ import re
 from typing import TypedDict
 
 from forebay.model.errors import ConfigError
+from forebay.model.queue import OnFull
 
 #: Messages a second, or text such as "50/s", "100/m", "1000/h", "5/d".
 Rate = float | str
@@ -13,6 +14,7 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _RATE = re.compile(r"\s*(\d+(?:_\d+)*(?:\.\d+)?)\s*/\s*(?:(s|m|h|d)|(sec|second|min|minute|hour|day))\s*")
 #: The largest that an engine counts; and the most messages a second that a rate may say.
 _MOST, _FASTEST = 2**31 - 1, 1e6
+_ON_FULL: tuple[OnFull, ...] = ("reject",)
 #: The slowest rate: one in a year.
 _SLOWEST = 1 / (366 * 86_400)
 
@@ -28,6 +30,8 @@ class QueueWays(TypedDict, total=False):
         key_rate, key_burst, key_concurrency: likewise, of each key by itself; messages without a key are not bound.
         ordered: messages of one key run one after another, by priority, then in order of acceptance; one that is tried
             again keeps its place, and the others of its key wait for it.
+        limit: how many may wait in it, ready or scheduled. Running ones do not count.
+        on_full: what becomes of one more: "reject" raises `QueueFull` at once, and is what happens if you do not say.
     """
 
     rate: Rate | None
@@ -37,6 +41,8 @@ class QueueWays(TypedDict, total=False):
     key_burst: float | None
     key_concurrency: int | None
     ordered: bool
+    limit: int | None
+    on_full: OnFull | None
 
 
 class Bounds(TypedDict):
@@ -49,6 +55,8 @@ class Bounds(TypedDict):
     key_burst: float | None
     key_concurrency: int | None
     ordered: bool
+    limit: int | None
+    on_full: OnFull | None
 
 
 def per_second(value: object, what: str) -> float | None:
@@ -91,6 +99,8 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         key_burst=_burst(f"{where}: key_burst", ways.get("key_burst")),
         key_concurrency=_slots(f"{where}: key_concurrency", ways.get("key_concurrency")),
         ordered=ordered,
+        limit=_count(f"{where}: limit", ways.get("limit"), "how many messages may wait"),
+        on_full=_on_full(where, ways),
     )
     if made["burst"] is not None and made["rate"] is None:
         raise ConfigError(
@@ -103,6 +113,25 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
             f"{where}: ordered runs one message of a key at a time: leave out key_concurrency= or ordered=True"
         )
     return made
+
+
+def _count(what: str, value: object, means: str) -> int | None:
+    if value is None:
+        return None
+    if type(value) is not int or not 1 <= value <= _MOST:
+        raise ConfigError(f"{what} is {means}: a whole number from 1 to {_MOST:,}, not {value!r:.50}")
+    return value
+
+
+def _on_full(where: str, ways: QueueWays) -> OnFull | None:
+    chosen = ways.get("on_full")
+    if chosen is not None and chosen not in _ON_FULL:
+        known = " or ".join(repr(name) for name in _ON_FULL)
+        raise ConfigError(f"{where}: on_full must be {known}, not {chosen!r:.50}")
+    limited = ways.get("limit") is not None
+    if chosen is not None and not limited:
+        raise ConfigError(f"{where}: on_full says what happens at a limit, and there is none: give it limit=")
+    return (chosen or "reject") if limited else None
 
 
 def _slots(what: str, value: object) -> int | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, Union
 
 from forebay.engine.shield import shield
 from forebay.engine.waiting import drive
+from forebay.model import message
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ForebayError
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 #: Headers that tell where a message came from: the first of the family, the message that made this one, its queue, and
 #: its task (for a batch: of its first message, and the name of its consumer).
-ROOT, PARENT, ORIGIN, ORIGIN_TASK = "forebay-root", "forebay-parent", "forebay-origin", "forebay-origin-task"
+ROOT, PARENT, ORIGIN, ORIGIN_TASK = "forebay-root", message.PARENT, "forebay-origin", "forebay-origin-task"
 
 _logger = logging.getLogger("forebay.task")
 

@@ -31,7 +31,7 @@ class Declares:
         raise TypeError(f"{type(self).__name__} has no registry")
 
     def queue(self, name: str, *, ttl: Duration | None = None, **ways: Unpack[QueueWays]) -> QueueSpec:
-        """Declare a queue; one that is only used has these defaults. See `QueueWays` for rates, concurrency and order.
+        """Declare a queue; one that is only used has these defaults. See `QueueWays` for limits, rates and order.
 
         What is declared is kept with the queue and obeyed by every worker, for what waits already as well. The worker
         that was started last is the one whose declaration holds.

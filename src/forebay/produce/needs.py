@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Options of a queue that are meters.
 _METERED = ("rate", "burst", "concurrency", "key_rate", "key_burst", "key_concurrency", "ordered", "fair")
+#: Options of a queue that say how much it holds.
+_LIMITS = ("limit", "limit_bytes", "limit_age")
 
 
 class Waits(Protocol):
@@ -57,3 +59,6 @@ def _of_queue(spec: QueueSpec) -> Iterator[Need]:
     for name in _METERED:
         if value := getattr(spec, name):
             yield Need("meters", f"queue {spec.name}", f"{name}={value}")
+    for name in _LIMITS:
+        if value := getattr(spec, name):
+            yield Need("limits", f"queue {spec.name}", f"{name}={value}")

@@ -9,9 +9,10 @@ from forebay.config import Settings
 from forebay.engine.backend import Completed
 from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Engine, Fate, Receipt
+from forebay.engine.full import refused
 from forebay.engine.registry import scheme_of
 from forebay.model.delivery import Delivery
-from forebay.model.errors import ConfigError, EngineFull, OutcomeUnknown, PayloadTooLarge
+from forebay.model.errors import ConfigError, OutcomeUnknown, PayloadTooLarge
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
@@ -67,16 +68,6 @@ def _ids(chosen: Options, count: int) -> list[str]:
     if count > 1:
         raise ConfigError(f"id {chosen.id!r} is for one message, and {count} were given: publish them one by one")
     return [chosen.id] * count
-
-
-def _full(refused: Sequence[Receipt], count: int) -> EngineFull:
-    error = EngineFull(
-        f"no room for {len(refused)} of {count} messages: the engine is full up to max_size; "
-        "let workers catch up, purge dead letters, or raise max_size"
-    )
-    error.ids = tuple(receipt.id for receipt in refused)
-    error.retry_after = max((one.retry_after for one in refused if one.retry_after is not None), default=None)
-    return error
 
 
 class Producer:
@@ -136,7 +127,7 @@ class Producer:
 
         Raises:
             ConfigError: `within` is no such connection.
-            EngineFull: the engine has no room for some of them.
+            EngineFull: the engine has no room for some of them; `QueueFull`: a queue has none.
             OutcomeUnknown: it was not confirmed; which messages it may have accepted is in it.
         """
         if within is not None:
@@ -147,8 +138,8 @@ class Producer:
         except OutcomeUnknown as error:
             error.ids = error.ids or tuple(message.id for message in messages)
             raise
-        if refused := [receipt for receipt in receipts if receipt.fate is Fate.FULL]:
-            raise _full(refused, len(receipts))
+        if any(receipt.fate is Fate.FULL for receipt in receipts) and (full := refused(receipts)) is not None:
+            raise full
         return receipts
 
     async def _publish_in(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:

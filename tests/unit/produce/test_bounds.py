@@ -41,6 +41,11 @@ def test_anything_else_is_one_clear_error(rate):
         ({"key_burst": 5}, "key_burst goes with a rate of each key"),
         ({"ordered": 1}, "ordered must be True or False"),
         ({"ordered": True, "key_concurrency": 2}, "ordered runs one message of a key at a time"),
+        ({"limit": 0}, "limit is how many messages may wait: a whole number from 1 to 2,147,483,647, not 0"),
+        ({"limit": "many"}, "limit is how many messages may wait"),
+        ({"limit": True}, "limit is how many messages may wait"),
+        ({"limit": 5, "on_full": "drop"}, "on_full must be 'reject'"),
+        ({"on_full": "reject"}, "on_full says what happens at a limit, and there is none: give it limit="),
         ({"speed": 1}, "unknown option speed: known are name, ttl, rate"),
     ],
 )

@@ -54,7 +54,8 @@ class MemoryEngine:
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Accept messages in order, a receipt each."""
         with self._memory.verb() as now:
-            return [self._memory.accept(message, now) for message in messages]
+            refused = Counter[str]()
+            return [self._memory.accept(message, now, refused) for message in messages]
 
     async def lease(self, want: Want) -> Leased:
         """Hand out what is due, open and waiting, and say what is to stop."""

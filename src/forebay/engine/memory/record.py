@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from forebay.engine.contract import Beat
 from forebay.engine.memory.line import Line
 from forebay.flow.lane import Split, parts
+from forebay.flow.limit import Drain, Level
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.message import Failure, Message
-from forebay.model.queue import QueueSpec
+from forebay.model.queue import Limit, QueueSpec
 from forebay.store.records import Found
 
 
@@ -126,6 +127,7 @@ class Queue:
         firm: a worker has declared it.
         held: by key, messages that wait for a time and let nobody of their key pass, while the queue is ordered.
         seconds: run time of all settled attempts.
+        limit: what it holds at the most. drain: how fast it was seen to drain, where that is bound.
     """
 
     spec: QueueSpec
@@ -138,6 +140,13 @@ class Queue:
     total: Counter[str] = field(default_factory=Counter[str])
     seconds: float = 0.0
     firm: bool = False
+    limit: Limit | None = None
+    drain: Drain | None = None
+
+    def level(self) -> Level:
+        """What waits in it."""
+        waiting = self.count[State.READY] + self.count[State.SCHEDULED]
+        return Level(waiting, self.total["published"] - waiting)
 
     def add(self, record: Record, place: str) -> None:
         """Let a ready message wait in a lane: what has started, then high priority, then in order of acceptance."""

@@ -6,7 +6,7 @@ numbers of its queue change together with its state. Owns the lock that each ver
 
 import math
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from forebay.config import Settings
 from forebay.engine.contract import MERGED_FOR, Fate, Receipt
+from forebay.engine.memory import room
 from forebay.engine.memory.bounds import Bounds
 from forebay.engine.memory.gates import Gates
 from forebay.engine.memory.line import Line
@@ -140,6 +141,7 @@ class Memory:
         before = queue.spec
         if spec.holds(firm=queue.firm):
             queue.spec, queue.firm = spec.plain(), queue.firm or not spec.mild
+            queue.limit = queue.spec.bound
             self.bounds.declare(before, queue.spec, now)
             self.tell_apart(spec.name)
         return Declared(before, queue.spec)
@@ -165,8 +167,12 @@ class Memory:
             return None
         return record
 
-    def accept(self, message: Message, now: float) -> Receipt:
-        """Take a message in, unless it, or another with its unique key, is here already."""
+    def accept(self, message: Message, now: float, refused: Counter[str] | None = None) -> Receipt:
+        """Take a message in, unless it, or another with its unique key, is here already.
+
+        Args:
+            refused: how many their queues had no room for before it; None if it comes in whatever its queue holds.
+        """
         if self.known(message.id, now) is not None:
             return Receipt(message.id, Fate.DUPLICATE)
         if (holder_id := self._merged_into(message)) is not None:
@@ -175,6 +181,11 @@ class Memory:
             return self._merge(holder, message, now)
         if 0 < self.settings.max_size < self._size + len(message.body):
             return Receipt(message.id, Fate.FULL)
+        queue = self.queues.get(message.queue)
+        if refused is not None and queue is not None and queue.limit is not None:
+            refusal = room.refused(queue, queue.limit, message, now, refused)
+            if refusal is not None:
+                return refusal
         self._add(message, now)
         return Receipt(message.id)
 

@@ -1,14 +1,15 @@
 """Accepting messages. What several callers bring at the same time goes to the server together, alike ones as arrays."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import chain, groupby, islice
 from typing import Any
 
 from msgspec.structs import replace
 
 from forebay.engine.contract import MERGED_FOR, Fate, Receipt
-from forebay.engine.postgres import rows
+from forebay.engine.full import exempt
+from forebay.engine.postgres import filling, rows
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
 from forebay.flow.lane import own
@@ -36,8 +37,11 @@ class Publishing:
         receipts = iter(self.publish(tx, list(chain.from_iterable(batches))))
         return [list(islice(receipts, len(batch))) for batch in batches]
 
-    def publish(self, tx: Tx, messages: Sequence[Message]) -> list[Receipt]:
+    def publish(self, tx: Tx, messages: Sequence[Message], mode: int = filling.OURS) -> list[Receipt]:
         """Insert all; a receipt each. Those already known change nothing.
+
+        Args:
+            mode: what is asked of queues with a limit.
 
         Raises:
             EngineFull: there is no room for them; nothing was changed.
@@ -47,29 +51,36 @@ class Publishing:
         tx.topics.update(QUEUE + queue for queue in {message.queue for message in messages})
         for queue in sorted({message.queue for message in messages if message.meters}):
             tx.rows("mind", queue, tx.time())
-        if len(messages) == 1 and _plain(messages[0]):
+        if len(messages) == 1 and _plain(messages[0]) and not mode:
             return [_one(tx, messages[0])]
-        return list(self._several(tx, messages))
+        return list(self._several(tx, messages, mode))
 
-    def _several(self, tx: Tx, messages: Sequence[Message]) -> Iterator[Receipt]:
+    def _several(self, tx: Tx, messages: Sequence[Message], mode: int) -> Iterator[Receipt]:
         keys = [message.unique for message in messages if message.unique is not None]
         if len(keys) > 1:
             tx.rows("lock_keys", keys)
         seen: set[str] = set()
         runs = [list(run) for _, run in groupby(messages, _kind)]
+        full = filling.Refusals(tx)
         run_alone = tx.only if len(runs) == 1 else tx.rows
         for run in runs:
+            how = filling.FREE if exempt(run[0]) else mode
             if run[0].unique is not None:
                 for message in run:
-                    yield _once(tx, message)
+                    yield _once(tx, message, how, full)
                 continue
             new = [message for message in run if message.id not in seen and not seen.add(message.id)]  # type: ignore[func-returns-value]
             if not new:
                 yield from (Receipt(message.id, Fate.DUPLICATE) for message in run)
                 continue
             ids = [message.id for message in new]
-            known = run_alone("publish", *_form(run[0], tx.now, ids, [message.body for message in new]))[0][0]
-            yield from _receipts(tx, run, set(known or ()))
+            form = _form(run[0], tx.now, ids, [message.body for message in new])
+            known = (run_alone("publish_by", *form, how) if how else run_alone("publish", *form))[0][0]
+            if known is not None and None in known:
+                refused = set(known[known.index(None) + 1 :])
+                yield from _receipts(tx, run, set(known) - refused - {None}, refused, full)
+            else:
+                yield from _receipts(tx, run, set(known or ()))
 
     def _look(self, tx: Tx, messages: Sequence[Message]) -> None:
         """Whether there is room, as far as was known a moment ago, and by what this process has added to that."""
@@ -90,12 +101,16 @@ def declare(tx: Tx, queues: Sequence[QueueSpec]) -> list[Declared]:
     tx.rows("declare_lanes", names)
     known = {row[0]: row[1:] for row in tx.rows("declared", names)}
     before = {name: _spec(name, ttl, bound) for name, (ttl, _, *bound) in known.items()}
+    firm = {name: row[1] for name, row in known.items()}
     obeyed = {
-        spec.name: spec for spec in sorted(queues, key=lambda spec: spec.name) if spec.holds(firm=known[spec.name][1])
+        spec.name: spec for spec in sorted(queues, key=lambda spec: spec.name) if spec.holds(firm=firm[spec.name])
     }
-    new = [one for one in obeyed.values() if known[one.name][:2] != (one.ttl, known[one.name][1] or not one.mild)]
+    wanted = {
+        one.name: (one.ttl, firm[one.name] or not one.mild, *filling.columns(one.bound)) for one in obeyed.values()
+    }
+    new = [(name, *row) for name, row in wanted.items() if known[name][: len(row)] != row]
     if new:  # a row that stays as it is is not locked: this may be a part of a longer transaction
-        tx.rows("declare", [one.name for one in new], [one.ttl for one in new], [not one.mild for one in new])
+        tx.rows("declare", *map(list, zip(*new, strict=True)))
     now = before | {name: spec.plain() for name, spec in obeyed.items()}
     return [Declared(before[spec.name], now[spec.name]) for spec in queues]
 
@@ -113,10 +128,11 @@ def bounds(spec: QueueSpec) -> tuple[Any, ...]:
 
 
 def _spec(name: str, ttl: float | None, bound: Sequence[Any]) -> QueueSpec:
-    rate, burst, slots, key_rate, key_burst, key_slots, ordered = bound
+    limit = filling.fields(bound[:5])
+    rate, burst, slots, key_rate, key_burst, key_slots, ordered = bound[5:]
     return QueueSpec(
         name=name, ttl=ttl, rate=rate, burst=burst, concurrency=slots, key_rate=key_rate, key_burst=key_burst,
-        key_concurrency=key_slots, ordered=ordered,
+        key_concurrency=key_slots, ordered=ordered, **limit,
     )  # fmt: skip
 
 
@@ -148,6 +164,8 @@ def _one(tx: Tx, message: Message) -> Receipt:
     headers = rows.pack_or_none(message.headers)
     place = message.queue, message.task, message.lane, message.priority
     accepted = tx.only("publish_one", message.id, message.body, *place, message.ttl, message.key, headers, tx.now)[0][0]
+    if accepted is None:
+        return filling.Refusals(tx).refuse(message)
     return Receipt(message.id, _fate(tx, known=not accepted))
 
 
@@ -170,9 +188,12 @@ def _cost(message: Message) -> float | None:
     return None if message.cost == 1.0 else message.cost
 
 
-def _once(tx: Tx, message: Message) -> Receipt:
+def _once(tx: Tx, message: Message, mode: int, full: filling.Refusals) -> Receipt:
     values = message.debounce, message.max_wait, MERGED_FOR, tx.now, _cost(message)
-    number, holder = tx.rows("publish_once", message.id, message.body, *_fields(message), *values)[0]
+    told = message.id, message.body, *_fields(message), *values
+    number, holder = (tx.rows("publish_once_by", *told, mode) if mode else tx.rows("publish_once", *told))[0]
+    if number == filling.FULL:
+        return full.refuse(message)
     fate = _FATES[int(number)]
     if fate is Fate.DUPLICATE and holder == message.id:
         fate = _fate(tx, known=True)
@@ -184,10 +205,15 @@ def _fate(tx: Tx, known: bool) -> Fate:
     return Fate.DUPLICATE if known and not tx.again else Fate.ACCEPTED
 
 
-def _receipts(tx: Tx, run: Sequence[Message], known: set[str]) -> Iterator[Receipt]:
+def _receipts(
+    tx: Tx, run: Sequence[Message], known: set[str], refused: Container[str] = (), full: filling.Refusals | None = None
+) -> Iterator[Receipt]:
     """Of a run whose ids were looked at; the second of two equal ids is a duplicate."""
     seen: set[str] = set()
     for message in run:
+        if full is not None and message.id in refused:
+            yield full.refuse(message)
+            continue
         again = message.id in seen
         seen.add(message.id)
         yield Receipt(message.id, Fate.DUPLICATE if again else _fate(tx, message.id in known))

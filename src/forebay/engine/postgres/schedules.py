@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from forebay.engine.postgres import rows
+from forebay.engine.postgres import filling, rows
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.publishing import Publishing
 from forebay.engine.postgres.writer import Tx
@@ -46,7 +46,7 @@ class Schedules:
         if not tx.rows("fire", *move, tx.time()):
             return False
         if messages:
-            self._publisher.publish(tx.in_transaction(), messages)
+            self._publisher.publish(tx.in_transaction(), messages, filling.FREE)
         return True
 
     async def drop_schedules(self, names: Sequence[str]) -> None:

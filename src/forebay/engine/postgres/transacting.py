@@ -15,7 +15,8 @@ import psycopg
 from forebay.engine.aside import Aside
 from forebay.engine.backend import Completed
 from forebay.engine.contract import Receipt
-from forebay.engine.postgres import errors, schema, theirs
+from forebay.engine.full import refused
+from forebay.engine.postgres import errors, filling, schema, theirs
 from forebay.engine.postgres.bells import payloads
 from forebay.engine.postgres.borrowed import Borrowed
 from forebay.engine.postgres.database import OPENING, Database
@@ -65,7 +66,9 @@ class Transacting:
         """See `Transacts.publish_in`."""
 
         def publish(tx: Tx) -> list[Receipt]:
-            receipts = self._publishing.publish(tx, messages)
+            receipts = self._publishing.publish(tx, messages, filling.LENT)
+            if (error := refused(receipts, within=True)) is not None:
+                raise error
             isolation = self._ring(tx)
             if isolation not in _PRESENT:
                 self._check_past(tx, messages, isolation)

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -26,11 +27,13 @@ from forebay.engine.redis.times import Times
 from forebay.engine.waiting import drive
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineClosed, EngineError, EngineUnreachable, SchemaTooNew
-from forebay.model.queue import Declared, QueueSpec
+from forebay.model.queue import Declared, Limit, OnFull, QueueSpec, fields_of
 
 _logger = logging.getLogger("forebay.redis")
 
 _BOUNDS = tuple[float, float, float, float, float, float, float, bool]
+#: What such a queue holds at the most, behind that.
+_LIMIT = tuple[float, float, float, OnFull, float]
 #: A queue without bounds, as `declare.lua` has it.
 _NONE: _BOUNDS = (-1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, False)
 #: What the keys look like; a server with a newer one is not touched.
@@ -193,19 +196,36 @@ def _packed(spec: QueueSpec) -> tuple[bytes, bytes]:
     if spec.assumed:
         return b"", b""
     bounds = (spec.ttl, spec.rate, spec.burst, spec.concurrency, spec.key_rate, spec.key_burst, spec.key_concurrency)
-    packed = msgspec.msgpack.encode((*(-1.0 if one is None else float(one) for one in bounds), spec.ordered))
-    return packed, b"" if spec.mild else b"1"
+    told: tuple[object, ...] = (*map(_or_none, bounds), spec.ordered)
+    if (limit := spec.bound) is not None:
+        most = limit.messages, limit.size, limit.age
+        told = (*told, *map(_or_none, most), limit.on_full, limit.patience)
+    return msgspec.msgpack.encode(told), b"" if spec.mild else b"1"
+
+
+def _or_none(value: float | None) -> float:
+    return -1.0 if value is None else float(value)
 
 
 def _unpacked(queue: str, packed: bytes) -> QueueSpec:
     """What a queue was declared as; with its defaults, if that cannot be read."""
     try:
-        *bounds, ordered = msgspec.msgpack.decode(packed, type=_BOUNDS) if packed else _NONE
+        told = msgspec.msgpack.decode(packed, type=list[Any]) if packed else []
+        *bounds, ordered = msgspec.convert(told[: len(_NONE)], _BOUNDS) if told else _NONE
+        limit = _limit(msgspec.convert(told[len(_NONE) :], _LIMIT)) if len(told) > len(_NONE) else Limit()
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        *bounds, ordered = _NONE
+        (*bounds, ordered), limit = _NONE, Limit()
     ttl, rate, burst, slots, key_rate, key_burst, key_slots = (None if one < 0 else one for one in bounds)
     return QueueSpec(
         name=queue, ttl=ttl, rate=rate, burst=burst, concurrency=None if slots is None else int(slots),
         key_rate=key_rate, key_burst=key_burst, key_concurrency=None if key_slots is None else int(key_slots),
-        ordered=ordered,
+        ordered=ordered, **fields_of(limit),
+    )  # fmt: skip
+
+
+def _limit(told: tuple[float, float, float, OnFull, float]) -> Limit:
+    messages, size, age, on_full, patience = told
+    return Limit(
+        messages=None if messages < 0 else int(messages), size=None if size < 0 else int(size),
+        age=None if age < 0 else age, on_full=on_full, patience=patience,
     )  # fmt: skip

@@ -5,21 +5,28 @@ from functools import partial
 from itertools import chain, groupby
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from forebay.engine.contract import Fate, Receipt
+from forebay.engine.full import Filled, child, exempt, refusal
 from forebay.engine.redis import forms
 from forebay.engine.redis.mark import Mark
 from forebay.engine.redis.room import Room
 from forebay.engine.redis.talk import Batch, Call, Reading
+from forebay.flow.limit import Drain, Level
 from forebay.model.errors import EngineFull
 from forebay.model.message import Carried, Message
+from forebay.model.queue import Limit, OnFull
 
 #: Messages of one script: it holds up all others for some milliseconds at the most.
 BITE = 500
 #: Alike messages in a row that are worth a call of their own.
 FEW = 8
 _NOTHING = Carried()
+#: A running task has made it; it has a history.
+CHILD, EXEMPT = 1, 2
+_LEVEL = tuple[float, OnFull, float, int, int, float, int, float, int, float, int]
 _FATES = {"d": Fate.DUPLICATE, "m": Fate.MERGED}
 
 
@@ -74,18 +81,29 @@ class _Receipts:
             return [Receipt(message.id) for message in messages]
         last, answers = answer
         self._mark.see(last)
-        return [_receipt(message.id, answer) for message, answer in zip(messages, answers, strict=True)]
+        return [_receipt(message, answer) for message, answer in zip(messages, answers, strict=True)]
 
 
 def _full(messages: Sequence[Message]) -> list[Receipt]:
     return [Receipt(message.id, Fate.FULL) for message in messages]
 
 
-def _receipt(id_: str, answer: int | bytes) -> Receipt:
+def _receipt(message: Message, answer: int | bytes) -> Receipt:
     if isinstance(answer, int):
-        return Receipt(id_, Fate.DUPLICATE if answer else Fate.ACCEPTED)
+        return Receipt(message.id, Fate.DUPLICATE if answer else Fate.ACCEPTED)
+    if answer.startswith(b"f"):
+        return refusal(message, *_filled(answer[1:]))
     told = forms.text(answer)
     return Receipt(told[1:], _FATES[told[0]])
+
+
+def _filled(told: bytes) -> tuple[Filled, int]:
+    """As `lib/room.lua` tells it; and how many messages in a row there was no room for."""
+    most, on_full, patience, waiting, drained, now, nth, *drain = msgspec.msgpack.decode(told, type=_LEVEL)
+    first, first_n, last, last_n = drain
+    limit = Limit(messages=int(most), on_full=on_full, patience=patience)
+    known = Drain(first, int(first_n), last, int(last_n))
+    return Filled(limit, Level(waiting, drained), known, now), nth
 
 
 def _parts(crowd: Sequence[Sequence[Message]]) -> Iterator[tuple[int, int]]:
@@ -162,12 +180,18 @@ def _packed(form: Message, n: int) -> Iterator[bytes]:
     yield forms.pack(
         (
             n, form.delay, _or_none(form.due), _or_none(form.ttl), form.debounce, _or_none(form.max_wait),
-            past.attempt, past.lost, _or_none(past.created),
+            past.attempt, past.lost, _or_none(past.created), *_flags(form),
         )
     )  # fmt: skip
     yield forms.route(form)
     yield forms.pack(form.headers) if form.headers else b""
     yield forms.pack(past.failure) if past.failure is not None else b""
+
+
+def _flags(form: Message) -> tuple[int, ...]:
+    """What a queue with a limit makes of it; see `lib/room.lua`."""
+    flags = (CHILD if child(form) else 0) | (EXEMPT if exempt(form) else 0)
+    return (flags,) if flags else ()
 
 
 def _or_none(value: float | None) -> float:

@@ -12,7 +12,7 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import replace
 
-from forebay.engine.sqlite import rows
+from forebay.engine.sqlite import filling, rows
 from forebay.engine.sqlite.stirring import ANY, OVER, stir_all
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
@@ -68,16 +68,17 @@ def declare(tx: Transaction, specs: Iterable[QueueSpec]) -> list[Declared]:
 
 def _declare(tx: Transaction, spec: QueueSpec) -> Declared:
     introduce(tx, spec.name)
-    ((ttl, firm, limits),) = tx.rows("select ttl, firm, limits from queue where name = ?", (spec.name,))
+    ((ttl, firm, limits, held),) = tx.rows("select ttl, firm, limits, room from queue where name = ?", (spec.name,))
     known = Split(QueueSpec(name=spec.name)) if limits is None else split(limits)
-    before, now = replace(known.spec, name=spec.name, ttl=ttl), spec.plain()
+    before, now = replace(known.spec, name=spec.name, ttl=ttl, **filling.fields(held)), spec.plain()
     if not spec.holds(firm=bool(firm)):
         return Declared(before, before)
     if (now.ttl, not spec.mild) != (ttl, bool(firm)):
         tx.db.execute(
             "update queue set ttl = ?2, firm = max(firm, ?3) where name = ?1", (spec.name, spec.ttl, not spec.mild)
         )
-    if (bounds := replace(now, ttl=None)) != known.spec:
+    filling.declare(tx, spec.name, held, now.bound)
+    if (bounds := replace(now.unbound(), ttl=None)) != known.spec:
         _change(tx, spec.name, known, replace(known, spec=bounds))
     return Declared(before, now)
 

@@ -1,6 +1,7 @@
 """Accepting messages: operations of the writer's transaction."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain, groupby, islice
 from typing import Any
 
@@ -11,6 +12,7 @@ from forebay.engine.contract import MERGED_FOR, Fate, Receipt
 from forebay.engine.sqlite import limits, rows, stirring
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import ended
+from forebay.engine.sqlite.filling import Filling
 from forebay.engine.sqlite.room import Room
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import QUEUE
@@ -37,16 +39,19 @@ class Publishing:
         receipts = iter(self.publish(tx, list(chain.from_iterable(batches))))
         return [list(islice(receipts, len(batch))) for batch in batches]
 
-    def publish(self, tx: Transaction, messages: Sequence[Message]) -> list[Receipt]:
+    def publish(self, tx: Transaction, messages: Sequence[Message], *, bound: bool = True) -> list[Receipt]:
         """Insert all; a receipt each. Those already known change nothing.
+
+        Args:
+            bound: those that their queues have no room for are refused.
 
         Raises:
             EngineFull: there is no room for them; nothing was changed.
             EngineError: a row of somebody else has used up the numbers of messages.
         """
-        return self._db.room.within(tx, self._insert, messages)
+        return self._db.room.within(tx, self._insert, messages, bound)
 
-    def _insert(self, tx: Transaction, messages: Sequence[Message]) -> list[Receipt]:
+    def _insert(self, tx: Transaction, messages: Sequence[Message], bound: bool) -> list[Receipt]:
         if self._room is not self._db.room:
             self._room, self._known = self._db.room, set()
         if len(messages) == 1:  # as most who enqueue one by one
@@ -55,16 +60,27 @@ class Publishing:
                 self._introduce(tx, one.queue, one.lane)
             if one.meters:
                 limits.tell_apart(tx, one.queue, "named")
-            return [_insert_one(tx, one, _values(one, *_known(tx, one.queue), tx.now))]
+            ttl, told, room = _known(tx, one.queue)
+            form = _values(one, ttl, told, tx.now)
+            if room is not None and bound:
+                return [Filling(tx, one.queue, room).take(one, lambda: _insert_one(tx, one, form))]
+            return [_insert_one(tx, one, form)]
+        return self._insert_many(tx, messages, bound)
+
+    def _insert_many(self, tx: Transaction, messages: Sequence[Message], bound: bool) -> list[Receipt]:
         places = {(message.queue, message.lane) for message in messages}
         for queue, lane in places - self._known:
             self._introduce(tx, queue, lane)
         for queue in {message.queue for message in messages if message.meters}:
             limits.tell_apart(tx, queue, "named")
         known = {queue: _known(tx, queue) for queue, _ in places}
+        filled = {
+            queue: Filling(tx, queue, room) for queue, (_, _, room) in known.items() if room is not None and bound
+        }
         receipts: list[Receipt] = []
         for form, run in groupby(messages, _form):
-            receipts += _insert_alike(tx, list(run), _values(form, *known[form.queue], tx.now))
+            ttl, told, _ = known[form.queue]
+            receipts += _insert_within(tx, list(run), _values(form, ttl, told, tx.now), filled.get(form.queue))
         return receipts
 
     def _introduce(self, tx: Transaction, queue: str, lane: str) -> None:
@@ -74,10 +90,10 @@ class Publishing:
         tx.after.append(lambda: known.add((queue, lane)))
 
 
-def _known(tx: Transaction, queue: str) -> tuple[float | None, Split | None]:
-    """The time to live of a queue's messages, and what it tells apart."""
-    ttl, told = tx.rows("select ttl, limits from queue where name = ?", (queue,))[0]
-    return ttl, None if told is None else limits.split(told)
+def _known(tx: Transaction, queue: str) -> tuple[float | None, Split | None, bytes | None]:
+    """The time to live of a queue's messages, what it tells apart, and what it holds at the most."""
+    ttl, told, room = tx.rows("select ttl, limits, room from queue where name = ?", (queue,))[0]
+    return ttl, None if told is None else limits.split(told), room
 
 
 def _values(message: Message, ttl: float | None, told: Split | None, now: float) -> tuple[Any, ...]:
@@ -112,6 +128,20 @@ def _expires(message: Message, ttl: float | None, created: float) -> float | Non
 def _form(message: Message) -> Message:
     """What a message has in common with others of its batch: all but id and body."""
     return replace(message, id="", body=b"")
+
+
+def _insert_within(
+    tx: Transaction, alike: list[Message], form: tuple[Any, ...], filling: Filling | None
+) -> list[Receipt]:
+    """Messages of one form into a queue that may have a limit: what fits, in order."""
+    if filling is None:
+        return _insert_alike(tx, alike, form)
+    if filling.takes(alike):
+        receipts = _insert_alike(tx, alike, form)
+        for receipt, message in zip(receipts, alike, strict=True):
+            filling.took(receipt, message)
+        return receipts
+    return [filling.take(message, partial(_insert_one, tx, message, form)) for message in alike]
 
 
 def _insert_alike(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]) -> list[Receipt]:

@@ -46,7 +46,7 @@ class Schedules:
         if not tx.db.changes():
             return False
         if messages:
-            self._publisher.publish(tx, messages)
+            self._publisher.publish(tx, messages, bound=False)
         return True
 
     async def drop_schedules(self, names: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ import apsw
 
 from forebay.engine.backend import Completed
 from forebay.engine.contract import Receipt
+from forebay.engine.full import refused
 from forebay.engine.sqlite import theirs
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.errors import translate
@@ -57,7 +58,10 @@ class Transacting:
             declare(tx, [spec for spec in queues if spec.name in wanted])
             # no limit for SQLite: at that it would undo the caller's whole transaction
             place = SimpleNamespace(room=Room(self._db.path, 0), path=self._db.path)
-            return Publishing(cast("Database", place)).publish(tx, messages)
+            receipts = Publishing(cast("Database", place)).publish(tx, messages)
+            if (error := refused(receipts, within=True)) is not None:
+                raise error
+            return receipts
 
         return self._within(connection, publish)
 

@@ -16,6 +16,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{file.stem}" for file in Path(__fi
 from forebay.testing.conformance.ahead import TestAhead
 from forebay.testing.conformance.alone import TestAlone
 from forebay.testing.conformance.audits import TestAudits
+from forebay.testing.conformance.bounded import TestBounded, TestNeverRefused
 from forebay.testing.conformance.cancel import TestCancel
 from forebay.testing.conformance.carried import TestCarried, TestTook
 from forebay.testing.conformance.changes import TestBacklog, TestChanged, TestHead, TestTogether
@@ -58,6 +59,7 @@ __all__ = [
     "TestArrives",
     "TestAudits",
     "TestBacklog",
+    "TestBounded",
     "TestCancel",
     "TestCaps",
     "TestCarried",
@@ -83,6 +85,7 @@ __all__ = [
     "TestMany",
     "TestMessages",
     "TestMeters",
+    "TestNeverRefused",
     "TestOnce",
     "TestOrdered",
     "TestPark",

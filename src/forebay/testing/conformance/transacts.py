@@ -8,8 +8,10 @@ import pytest
 from forebay.engine.backend import Completed, Transacts
 from forebay.engine.contract import Fate, Receipt
 from forebay.model.delivery import Delivery
+from forebay.model.errors import QueueFull
 from forebay.model.message import Carried, Message
 from forebay.model.outcome import Ack, Retry, Settlement
+from forebay.model.queue import QueueSpec
 from forebay.testing.conformance.kit import BOOM, LONG, PROMPT, Begin, Kit, ident
 
 
@@ -48,6 +50,17 @@ class TestTransacts:
             raise Undone
         assert (kit.find("a"), kit.depth("new").published, kit.take(queues=("new",))) == (None, 0, [])
         assert kit.publish("a") == [Receipt(ident("a"))]
+
+    def test_a_full_queue_leaves_the_transaction_as_it_was(self, kit: Kit, begin: Begin) -> None:
+        """What has no room raises at once, and none of the call is in the transaction, which goes on."""
+        kit.run(kit.backend.declare([QueueSpec(name="q", limit=2)]))
+        with begin(kit.backend) as connection:
+            publish_in(kit, connection, "a", queue="other")
+            with pytest.raises(QueueFull, match="the transaction is as it was") as caught:
+                publish_in(kit, connection, "b", "c", "d")
+            assert (caught.value.queue, caught.value.ids) == ("q", (ident("d"),))
+            publish_in(kit, connection, "e", "f")
+        assert (kit.take(queues=("other",)), kit.take()) == (["a"], ["e", "f"])
 
     def test_it_waits_as_it_says(self, kit: Kit, begin: Begin) -> None:
         """Priority, delay, time to live, key and history are those of any message."""

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters place ends merge accept
+--#use base message tell gates lanes meters place ends merge room accept
 -- fire: name, tick, following, newest ('' to keep it), {forms and messages} -> whether it fired.
 -- {ns}:sched  hash  name -> cron, tz, next, last, paused, declared
 local name, tick = ARGV[3], tonumber(ARGV[4])
@@ -11,7 +11,7 @@ if row[5] or row[3] ~= tick or tick > now then
     return 0
 end
 if #ARGV > 6 then -- first, for it is what a server without room refuses
-    accept_all(7)
+    accept_all(7, true)
 else
     even_if_full()
 end

@@ -5,7 +5,7 @@ local function form_of(packed, route, headers, failure)
     local form = {
         route = cmsgpack.unpack(route), packed = route, headers = headers, failure = failure, n = fields[1],
         delay = fields[2], due = fields[3], ttl = fields[4], debounce = fields[5], max_wait = fields[6],
-        attempt = fields[7], lost = fields[8], born = fields[9],
+        attempt = fields[7], lost = fields[8], born = fields[9], flags = fields[10] or 0,
     }
     form.queue, form.lane = form.route[QUEUE], place_of(form.route)
     form.unique = form.route[UNIQUE] and 1 or 0
@@ -24,7 +24,9 @@ end
 -- What messages of this form have in common as of now: when they were born, expire, are due (-1: at once).
 local function timed(form)
     form.created = form.born >= 0 and math.min(form.born, now) or now
-    local ttl = ttl_of(form.queue, form.ttl)
+    local known = call('HMGET', P .. 'q:' .. form.queue, 'ttl', 'most')
+    local ttl = form.ttl >= 0 and form.ttl or tonumber(known[1] or -1)
+    form.most = known[2]
     form.expires = ttl < 0 and -1 or form.created + ttl
     form.at = start(form)
     form.later = form.at > now
@@ -92,10 +94,11 @@ local function write(form, ids, bodies, seq)
 end
 
 -- Messages of one form, ids[first] to ids[last]; `known` by place, and by id what came in with this call. Adds to
--- `answers`; how many came in.
-local function accept(form, ids, bodies, known, first, last, seq, answers)
-    local fresh, theirs, came = {}, {}, 0
+-- `answers`; how many came in. `free`: whatever their queue holds.
+local function accept(form, ids, bodies, known, first, last, seq, answers, free)
+    local fresh, theirs, came, over = {}, {}, 0, 0
     timed(form)
+    local room = room_of(form, free)
     for n = first, last do
         local id, answer = ids[n], 0
         local there = known[n] or known[id]
@@ -104,6 +107,10 @@ local function accept(form, ids, bodies, known, first, last, seq, answers)
             answer = mine and 0 or 1
         elseif form.unique == 1 then
             answer = taken(form, id, bodies[n]) or 0
+        end
+        if room and answer == 0 and not there and came >= room then
+            over = over + 1
+            answer = full(form, came, over)
         end
         known[id] = known[id] or answer == 0
         if answer == 0 and not there then
@@ -123,8 +130,8 @@ local function accept(form, ids, bodies, known, first, last, seq, answers)
 end
 
 -- All messages of a call, from ARGV[at]: forms (packed, route, headers, failure, then `n` pairs of id and body). What came of
--- each, in order: 0 accepted, 1 known, 'd' or 'm' and the id of the one that stands for it.
-local function accept_all(at)
+-- each, in order: 0 accepted, 1 known, 'd' or 'm' and the id of the one that stands for it, 'f' if there is no room and why.
+local function accept_all(at, free)
     local forms, ids, bodies = {}, {}, {}
     while at <= #ARGV do
         local form = form_of(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
@@ -144,7 +151,7 @@ local function accept_all(at)
     local came = 0
     for _, form in ipairs(forms) do
         call('SADD', P .. 'queues', form.queue)
-        came = came + accept(form, ids, bodies, known, form.first, form.last, seq, answers)
+        came = came + accept(form, ids, bodies, known, form.first, form.last, seq, answers, free)
     end
     return last, answers, came
 end

@@ -1,0 +1,84 @@
+"""What is said where a queue has no room: the receipt of each message that is refused, and the error for its producer.
+
+For all engines alike. Counts nothing and decides nothing: `flow.limit` does.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from forebay.engine.contract import Fate, Full, Receipt
+from forebay.flow.limit import Drain, Level, over, places, seen
+from forebay.model.duration import span
+from forebay.model.errors import EngineFull, QueueFull
+from forebay.model.message import PARENT, Message
+from forebay.model.queue import Limit
+
+
+def child(message: Message) -> bool:
+    """Whether a running task has made it."""
+    return message.headers is not None and PARENT in message.headers
+
+
+def exempt(message: Message) -> bool:
+    """Whether it is not new: it has a history, and was accepted before."""
+    return message.carried is not None
+
+
+class Filled(NamedTuple):
+    """A queue with a limit as an engine found it.
+
+    Attributes:
+        level: what waits in it, with those that were accepted before.
+        drain: what was known of how fast it drains.
+        now: when that was.
+    """
+
+    limit: Limit
+    level: Level
+    drain: Drain | None
+    now: float
+
+
+def refusal(message: Message, filled: Filled, nth: int = 1) -> Receipt:
+    """The receipt of the `nth` message in a row that a queue has no room for."""
+    limit, level, drain, now = filled
+    why = over(limit, level, len(message.body), child=child(message))
+    wait = seen(drain, now, level.drained).wait(places(limit, level, nth), now, level.drained)
+    full = Full(message.queue, why, limit.on_full, limit.patience)
+    return Receipt(message.id, Fate.FULL, wait, full)
+
+
+def refused(receipts: Sequence[Receipt], *, within: bool = False) -> EngineFull | None:
+    """The error for receipts of which some are `Fate.FULL`; None if none is.
+
+    Args:
+        within: they were published in a transaction of the caller's own, which is as it was.
+    """
+    missing = [one for one in receipts if one.fate is Fate.FULL]
+    if not missing:
+        return None
+    full = next((one.full for one in missing if one.full is not None), None)
+    error = _engine(missing, len(receipts)) if full is None else _queue(full, missing, len(receipts))
+    error.ids = tuple(receipt.id for receipt in missing)
+    error.retry_after = max((one.retry_after for one in missing if one.retry_after is not None), default=None)
+    if within:
+        error.args = (f"{error}; the transaction is as it was before",)
+    elif error.retry_after is not None and full is not None:
+        error.args = (f"{error}; there may be room in {span(error.retry_after)}",)
+    return error
+
+
+def _engine(missing: Sequence[Receipt], count: int) -> EngineFull:
+    return EngineFull(
+        f"no room for {len(missing)} of {count} messages: the engine is full up to max_size; "
+        "let workers catch up, purge dead letters, or raise max_size"
+    )
+
+
+def _queue(full: Full, missing: Sequence[Receipt], count: int) -> QueueFull:
+    error = QueueFull(
+        f"queue {full.queue} has no room for {len(missing)} of {count} messages ({full.why}): publish them again "
+        "later, start more workers, or raise its limit"
+    )
+    error.queue = full.queue
+    return error

@@ -1,0 +1,61 @@
+"""Queues that hold only so much, on this side: how they are asked, and what is said of what they have no room for.
+
+What waits is counted in SQL (`migrations/0009_room.sql`), in the transaction that publishes.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from forebay.engine.contract import Receipt
+from forebay.engine.full import Filled, refusal
+from forebay.engine.postgres.writer import Tx
+from forebay.flow.limit import Drain, Level
+from forebay.model.message import Message
+from forebay.model.queue import PATIENCE, Limit, fields_of
+
+#: Who publishes: one after another, so that all together stay within a limit; a transaction of the caller's own, which
+#: holds up nobody; or somebody whose messages are not new, and are never refused.
+OURS, LENT, FREE = 0, 1, 2
+#: The fate of one with a unique key for which there is no room.
+FULL = 3
+
+
+def columns(limit: Limit | None) -> tuple[Any, ...]:
+    """What a queue holds at the most, as table `queue` has it."""
+    if limit is None:
+        return None, None, None, None, None
+    return limit.messages, limit.size, limit.age, limit.on_full, limit.patience
+
+
+def fields(row: Sequence[Any]) -> dict[str, Any]:
+    """The same as `QueueSpec` has it."""
+    return fields_of(_limit(*row))
+
+
+def _limit(messages: Any, size: Any, age: Any, on_full: Any, patience: Any) -> Limit:
+    return Limit(
+        messages=messages, size=size, age=age, on_full=on_full or "reject",
+        patience=PATIENCE if patience is None else patience,
+    )  # fmt: skip
+
+
+class Refusals:
+    """The receipts of messages of one transaction for which there was no room."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self._looked: dict[str, Filled] = {}
+        self._n: dict[str, int] = {}
+
+    def refuse(self, message: Message) -> Receipt:
+        """The receipt of one, the next of its queue."""
+        queue = message.queue
+        if queue not in self._looked:
+            self._looked[queue] = self._look(queue)
+        self._n[queue] = self._n.get(queue, 0) + 1
+        return refusal(message, self._looked[queue], self._n[queue])
+
+    def _look(self, queue: str) -> Filled:
+        most, on_full, patience, n, drained, drain, now = self._tx.rows("filled", queue, self._tx.now)[0]
+        known = None if drain is None else Drain(drain[0], int(drain[1]), drain[2], int(drain[3]))
+        return Filled(_limit(most, None, None, on_full, patience), Level(int(n), int(drained)), known, now)

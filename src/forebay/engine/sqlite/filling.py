@@ -1,0 +1,110 @@
+"""Queues that hold only so much: what a queue's limit is, what waits in it, and what becomes of one more message.
+
+Counted are the tallies, which stand in the file and change with each state, so that it takes three of their rows,
+however much waits. All of it is an operation of the writer's transaction: nobody else publishes meanwhile.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from forebay.engine.contract import Fate, Receipt
+from forebay.engine.full import Filled, child, exempt, refusal
+from forebay.engine.sqlite import rows
+from forebay.engine.sqlite.ended import ended
+from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.limit import Drain, Level, over, seen
+from forebay.model.message import Message
+from forebay.model.queue import Limit, fields_of
+
+_logger = logging.getLogger("forebay.sqlite")
+_limit = msgspec.msgpack.Decoder(Limit).decode
+_drain = msgspec.msgpack.Decoder(Drain).decode
+#: What waits, and what has come in since ever.
+_COUNTED = "ready", "scheduled", "published"
+
+
+@lru_cache(256)
+def limit(room: bytes) -> Limit:
+    """From the column `room` of a queue; what cannot be read bounds nothing until the queue is declared again."""
+    try:
+        return _limit(room)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        _logger.warning("the limit of a queue cannot be read, and bounds nothing until it is declared: %s", error)
+        return Limit()
+
+
+def fields(room: bytes | None) -> dict[str, Any]:
+    """The same as `QueueSpec` has it."""
+    return {} if room is None else fields_of(limit(room))
+
+
+def declare(tx: Transaction, queue: str, before: bytes | None, now: Limit | None) -> None:
+    """Write down what a queue holds at the most from now on."""
+    room = None if now is None else rows.pack(now)
+    if room != before:
+        tx.db.execute("update queue set room = ?, drain = null where name = ?", (room, queue))
+
+
+class Filling:
+    """One queue with a limit, while a batch comes in."""
+
+    def __init__(self, tx: Transaction, queue: str, room: bytes) -> None:
+        self._tx, self._queue, self._limit, self._refused = tx, queue, limit(room), 0
+        self._level = self._count()
+        self._drain = self._look(self._level.drained)
+
+    def _count(self) -> Level:
+        found: dict[str, int] = dict(
+            self._tx.rows(
+                "select name, n from tally where queue = ?1 and name in (?2, ?3, ?4)", (self._queue, *_COUNTED)
+            )
+        )
+        ready, scheduled, published = (found.get(name, 0) + self._tx.counts[self._queue, name] for name in _COUNTED)
+        return Level(ready + scheduled, published - ready - scheduled)
+
+    def _look(self, drained: int) -> Drain:
+        packed: bytes | None = self._tx.value("select drain from queue where name = ?", (self._queue,))
+        try:
+            known = None if packed is None else _drain(packed)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            known = None
+        drain = seen(known, self._tx.now, drained)
+        if drain is not known:
+            self._tx.db.execute("update queue set drain = ? where name = ?", (rows.pack(drain), self._queue))
+        return drain
+
+    def takes(self, alike: "list[Message]") -> bool:
+        """Whether there is room for messages of one form, all of them."""
+        size = sum(len(message.body) for message in alike)
+        return exempt(alike[0]) or not over(self._limit, self._level, size, len(alike), child=child(alike[0]))
+
+    def take(self, message: Message, insert: Callable[[], Receipt]) -> Receipt:
+        """One message, or what is said to its producer. `insert` takes it in, or finds out that it is known."""
+        full = not exempt(message) and over(self._limit, self._level, len(message.body), child=child(message))
+        if not full or self._known(message):
+            receipt = insert()
+            self.took(receipt, message)
+            return receipt
+        self._refused += 1
+        return refusal(message, Filled(self._limit, self._level, self._drain, self._tx.now), self._refused)
+
+    def took(self, receipt: Receipt, message: Message) -> None:
+        """It came in, if that is what its receipt says."""
+        if receipt.fate is Fate.ACCEPTED:
+            self._level = self._level.plus(1, len(message.body))
+
+    def _known(self, message: Message) -> bool:
+        """Whether it is no further message: its id is known, or what holds its unique key stands for it."""
+        tx = self._tx
+        if tx.value("select 1 from message where id = ?", (message.id,)) or ended(tx, [message.id]):
+            return True
+        if message.unique is None:
+            return False
+        if message.debounce > 0 and tx.value("select 1 from merged where id = ?", (message.id,)):
+            return True
+        found = tx.rows(rows.sql("holders"), (message.unique, tx.now))
+        return bool(found) and not (message.debounce > 0 and found[0][4] == rows.RUNNING)

@@ -1,0 +1,95 @@
+"""A queue that holds only so much: whether one more may come in, why not, and when there is room again.
+
+Pure. A `Level` is what waits as an engine counts it, in the transaction that publishes. How fast a queue drains follows
+from two such counts: the earlier ones are kept with the queue (`Drain`), so that a producer which has just started
+knows it as well.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from forebay.model.queue import Limit
+
+#: Of a limit, what is kept for messages that running tasks make: this part, and this many at the least.
+SHARE, LEAST = 10, 100
+#: Seconds between two counts that are kept, and how many must have left between them, unless it takes `SLOW` seconds.
+STEP, ENOUGH, SLOW = 2.0, 20, 60.0
+#: Seconds to wait where nothing has left yet, and at the most.
+FIRST, MOST = 1.0, 3600.0
+
+
+class Level(NamedTuple):
+    """What waits in a queue.
+
+    Attributes:
+        n: messages, ready and scheduled.
+        drained: how many have left since ever: published, less those that wait.
+        size: bytes of their bodies; counted only where they are bound.
+        age: seconds that the oldest ready one has waited; likewise.
+    """
+
+    n: int
+    drained: int = 0
+    size: int = 0
+    age: float = 0.0
+
+    def plus(self, n: int, size: int) -> "Level":
+        """With so many more."""
+        return self._replace(n=self.n + n, size=self.size + size)
+
+
+def reserve(most: int) -> int:
+    """How much more than a limit is held, if a running task asks for it: what is done need not be undone."""
+    return max(LEAST, -(-most // SHARE))
+
+
+def over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool = False) -> str:
+    """Why `n` messages of `size` bytes in all may not come in; "" if they may.
+
+    Args:
+        child: running tasks make them.
+    """
+    if (most := limit.messages) is not None and level.n + n > most + (reserve(most) if child else 0):
+        return f"{level.n:,} messages wait, and limit={most:,}"
+    if (most := limit.size) is not None and level.size + size > most + (-(-most // SHARE) if child else 0):
+        return f"{level.n:,} messages wait with {level.size:,} bytes, and limit_bytes={most:,}"
+    if limit.age is not None and level.age > limit.age and not child:
+        return f"the oldest of {level.n:,} messages has waited {level.age:,.0f} s, and limit_age={limit.age:g}"
+    return ""
+
+
+class Drain(msgspec.Struct, frozen=True, array_like=True):
+    """Two counts of how many have left a queue, and when they were taken; the first is the older one."""
+
+    first: float
+    first_n: int
+    last: float
+    last_n: int
+
+    def seen(self, now: float, drained: int) -> "Drain":
+        """After another count; itself, if that is not worth being kept."""
+        if now < self.last or drained < self.last_n:  # the clock was set back, or the counts were begun anew
+            return Drain(now, drained, now, drained)
+        slow = now - self.last >= SLOW
+        if now - self.last < STEP or (drained - self.last_n < ENOUGH and not slow):
+            return self
+        return Drain(self.last, self.last_n, now, drained)
+
+    def wait(self, places: int, now: float, drained: int) -> float:
+        """Seconds until so many have left, if it goes on as it did since the older count."""
+        passed, left = now - self.first, drained - self.first_n
+        if passed <= 0 or left <= 0:
+            return min(MOST, max(FIRST, passed))
+        return min(MOST, max(1, places) * passed / left)
+
+
+def seen(known: Drain | None, now: float, drained: int) -> Drain:
+    """As `Drain.seen`, from the first count on."""
+    return Drain(now, drained, now, drained) if known is None else known.seen(now, drained)
+
+
+def places(limit: Limit, level: Level, nth: int = 1) -> int:
+    """How many have to leave until the `nth` that is refused now may come in."""
+    most = level.n if limit.messages is None else limit.messages
+    return max(0, level.n - most) + nth

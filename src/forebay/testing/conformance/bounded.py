@@ -1,0 +1,204 @@
+"""Queues that hold only so much: what comes in, what is refused, and what is never refused."""
+
+from typing import Any
+
+import pytest
+
+from forebay.engine.contract import Fate, Receipt
+from forebay.model.message import PARENT, Carried, Message
+from forebay.model.outcome import Ack, DeadLetter, Release, Retry
+from forebay.model.queue import QueueSpec
+from forebay.store.records import Choice
+from forebay.testing.conformance.kit import BOOM, Kit, ident, in_threads
+
+
+def limited(kit: Kit, limit: int, queue: str = "q", **more: Any) -> None:
+    """Declare a queue with a limit."""
+    kit.needs("limits")
+    kit.run(kit.backend.declare([QueueSpec(name=queue, limit=limit, **more)]))
+
+
+def fates(receipts: list[Receipt]) -> list[Fate]:
+    """What became of each."""
+    return [receipt.fate for receipt in receipts]
+
+
+class TestBounded:
+    def test_what_fits_is_taken_in_order_and_the_rest_refused(self, kit: Kit) -> None:
+        """Of a batch the first ones come in; each receipt says which, and of those that are refused why and by whom."""
+        limited(kit, 3)
+        receipts = kit.publish("a", "b", "c", "d", "e")
+        assert fates(receipts) == [Fate.ACCEPTED] * 3 + [Fate.FULL] * 2
+        assert [one.id for one in receipts] == [ident(name) for name in "abcde"]
+        assert kit.take() == ["a", "b", "c"]
+        full = receipts[4].full
+        assert full is not None
+        assert (full.queue, full.on_full, full.why) == ("q", "reject", "3 messages wait, and limit=3")
+        assert (receipts[4].retry_after or 0) > 0
+
+    def test_one_by_one_it_is_the_same(self, kit: Kit) -> None:
+        """Whoever publishes one message is refused like whoever brings many."""
+        limited(kit, 2)
+        assert [kit.publish(name)[0].fate for name in "abc"] == [Fate.ACCEPTED] * 2 + [Fate.FULL]
+        assert (kit.depth().ready, kit.depth().published) == (2, 2)
+        assert kit.find("c") is None
+
+    def test_messages_of_several_forms_count_together(self, kit: Kit) -> None:
+        """Scheduled ones, ones with a key or a priority, and those of a lane: all that waits takes a place."""
+        kit.needs("delays", "unique", "priorities")
+        limited(kit, 4)
+        made = [
+            Message(id=ident("a"), queue="q", delay=60.0), Message(id=ident("b"), queue="q", priority=5),
+            Message(id=ident("c"), queue="q", unique="u"), Message(id=ident("d"), queue="q", lane="cpu", key="k"),
+            Message(id=ident("e"), queue="q"), Message(id=ident("f"), queue="other"),
+        ]  # fmt: skip
+        assert fates(kit.run(kit.backend.publish(made))) == [Fate.ACCEPTED] * 4 + [Fate.FULL, Fate.ACCEPTED]
+        assert kit.publish("g", delay=1.0)[0].fate is Fate.FULL
+
+    def test_running_messages_take_no_place(self, kit: Kit) -> None:
+        """What is leased leaves room for another one, before it has ended."""
+        limited(kit, 2)
+        kit.publish("a", "b")
+        kit.lease(1)
+        assert fates(kit.publish("c", "d")) == [Fate.ACCEPTED, Fate.FULL]
+
+    def test_other_queues_have_room(self, kit: Kit) -> None:
+        """A limit is that of its queue alone."""
+        limited(kit, 1)
+        kit.publish("a")
+        assert kit.publish("b", queue="other")[0].fate is Fate.ACCEPTED
+        assert kit.publish("c")[0].fate is Fate.FULL
+
+    def test_a_duplicate_is_one_in_a_full_queue_as_well(self, kit: Kit) -> None:
+        """What was accepted before is answered as ever: whoever publishes again is not told that it was refused."""
+        kit.needs("unique")
+        limited(kit, 2)
+        kit.publish("a")
+        kit.publish("b", unique="u")
+        assert kit.publish("a") == [Receipt(ident("a"), Fate.DUPLICATE)]
+        assert kit.publish("c", unique="u") == [Receipt(ident("b"), Fate.DUPLICATE)]
+        assert fates(kit.publish("c", "a", "d")) == [Fate.FULL, Fate.DUPLICATE, Fate.FULL]
+        (first,) = kit.lease(1)
+        kit.settle(Ack(), first)
+        kit.publish("e")
+        assert kit.publish("a") == [Receipt(ident("a"), Fate.DUPLICATE)]
+
+    def test_newer_arguments_need_no_room(self, kit: Kit) -> None:
+        """A debounced message takes the place of the one that waits."""
+        kit.needs("unique", "delays")
+        limited(kit, 1)
+        kit.publish("a", unique="u", debounce=5.0)
+        assert kit.publish("b", unique="u", debounce=5.0)[0].fate is Fate.MERGED
+        assert kit.publish("c", unique="v", debounce=5.0)[0].fate is Fate.FULL
+
+    def test_a_new_limit_holds_at_once(self, kit: Kit) -> None:
+        """Raised, lowered below what waits, and taken away: what waits stays."""
+        limited(kit, 2)
+        kit.publish("a", "b")
+        limited(kit, 3)
+        assert fates(kit.publish("c", "d")) == [Fate.ACCEPTED, Fate.FULL]
+        limited(kit, 1)
+        assert kit.depth().ready == 3
+        assert kit.publish("d")[0].fate is Fate.FULL
+        kit.declare()
+        assert kit.publish("d")[0].fate is Fate.ACCEPTED
+
+    def test_a_declaration_tells_what_was_before(self, kit: Kit) -> None:
+        """A limit is declared as rates are: the worker that was started last says what holds."""
+        first = QueueSpec(name="q", limit=5, on_full="reject")
+        ((before, now),) = kit.run(kit.backend.declare([first]))
+        assert (before, now) == (QueueSpec(name="q"), first)
+        mild = QueueSpec(name="q", limit=7, on_full="reject", mild=True)
+        ((before, now),) = kit.run(kit.backend.declare([mild]))
+        assert (before, now) == (first, first)
+
+    def test_a_limit_goes_with_rates_and_keys(self, kit: Kit) -> None:
+        """Where keys wait apart, or a rate holds up starts, the queue is counted as a whole."""
+        kit.needs("meters")
+        limited(kit, 4, key_concurrency=1, rate=1000.0, burst=1000.0)
+        for number in range(4):
+            assert kit.publish(f"m{number}", key=f"k{number % 2}")[0].fate is Fate.ACCEPTED
+        assert kit.publish("n", key="k1")[0].fate is Fate.FULL
+        assert len(kit.lease()) == 2
+        assert fates(kit.publish("n", "o", "p", key="k3")) == [Fate.ACCEPTED] * 2 + [Fate.FULL]
+
+    def test_what_is_behind_a_gate_counts(self, kit: Kit) -> None:
+        """A paused queue fills up as well."""
+        limited(kit, 2)
+        kit.close_gate()
+        assert fates(kit.publish("a", "b", "c")) == [Fate.ACCEPTED] * 2 + [Fate.FULL]
+
+    def test_it_says_when_to_come_back(self, kit: Kit) -> None:
+        """Drained steadily, a full queue says when there is room, right within a factor of two, for one and several."""
+        limited(kit, 100)
+        kit.publish(*(f"m{number}" for number in range(100)))
+        for second in range(30):  # five a second
+            kit.settle(Ack(), *kit.lease(5))
+            kit.clock.advance(1.0)
+            kit.publish(*(f"n{second}-{number}" for number in range(5)))
+        one = kit.publish("one")[0].retry_after
+        several = kit.publish(*(f"p{number}" for number in range(50)))[-1].retry_after
+        assert one is not None
+        assert several is not None
+        assert 0.1 <= one <= 0.4
+        assert 5 <= several <= 20
+
+    @pytest.mark.parametrize("side", ["threads", "instances"])
+    def test_many_producers_at_once_do_not_overshoot(self, kit: Kit, side: str) -> None:
+        """The limit holds for all of them together."""
+        limited(kit, 40)
+        kits = [kit.fellow() if side == "threads" else kit.peer() for _ in range(5)]
+
+        def publish(number: int) -> list[Fate]:
+            answers: list[Fate] = []
+            for turn in range(6):
+                answers += fates(kits[number].publish(f"m{number}-{turn}"))
+                answers += fates(kits[number].publish(*(f"n{number}-{turn}-{each}" for each in range(3))))
+            return answers
+
+        answers = in_threads(*(lambda number=number: publish(number) for number in range(5)))
+        assert [fate for share in answers for fate in share].count(Fate.ACCEPTED) == 40
+        assert (kit.depth().ready, kit.depth().published) == (40, 40)
+
+
+class TestNeverRefused:
+    def test_what_comes_back_is_never_refused(self, kit: Kit) -> None:
+        """A retry, a lease that is handed back, a lost worker's message: all wait, over the limit if need be."""
+        limited(kit, 4)
+        kit.publish("a", "b", "c", "d")
+        first, second, third, _ = kit.lease(4)
+        kit.publish("e", "f", "g", "h")
+        kit.settle(Retry(0.0, BOOM), first)
+        kit.settle(Release(), second)
+        kit.settle(Retry(60.0, BOOM), third)
+        kit.recover("w")
+        depth = kit.depth()
+        assert (depth.ready, depth.scheduled, depth.running) == (7, 1, 0)
+        assert kit.publish("i")[0].fate is Fate.FULL
+
+    def test_a_redrive_is_never_refused(self, kit: Kit) -> None:
+        """Dead letters go back into a full queue: they were accepted once."""
+        limited(kit, 1)
+        kit.publish("a")
+        kit.settle(Retry(0.0, BOOM), *kit.lease())
+        kit.settle(DeadLetter("no"), *kit.lease())
+        kit.publish("b")
+        assert kit.run(kit.backend.redrive(Choice())) == 1
+        assert kit.depth().ready == 2
+
+    def test_what_has_a_history_is_never_refused(self, kit: Kit) -> None:
+        """A message that comes from elsewhere was accepted there."""
+        limited(kit, 1)
+        kit.publish("a")
+        assert kit.publish("b", carried=Carried(attempt=1))[0].fate is Fate.ACCEPTED
+
+    def test_a_child_may_use_the_reserve(self, kit: Kit) -> None:
+        """What a running task makes is taken in beyond the limit: 100 more, or a tenth of it."""
+        limited(kit, 2)
+        kit.publish("a", "b")
+        child = {PARENT: ident("x")}
+        called = [f"m{number}" for number in range(102)]
+        receipts = kit.publish(*called, headers=child)
+        assert fates(receipts) == [Fate.ACCEPTED] * 100 + [Fate.FULL] * 2
+        assert kit.publish("c")[0].fate is Fate.FULL
+        assert kit.publish("d", headers={"x": "y"})[0].fate is Fate.FULL

@@ -1,0 +1,60 @@
+"""Whether a queue with a limit takes one more, and when it says that there is room again."""
+
+import pytest
+
+from forebay.flow.limit import FIRST, MOST, Drain, Level, over, places, reserve, seen
+from forebay.model.queue import Limit
+
+TEN = Limit(messages=10)
+
+
+@pytest.mark.parametrize(
+    ("n", "more", "fits"), [(9, 1, True), (10, 1, False), (0, 10, True), (0, 11, False), (12, 1, False)]
+)
+def test_as_many_as_the_limit_says(n, more, fits):
+    assert (over(TEN, Level(n), n=more) == "") is fits
+
+
+def test_what_running_tasks_make_has_a_reserve():
+    assert [reserve(most) for most in (1, 1000, 1001, 10_000)] == [100, 100, 101, 1000]
+    assert over(TEN, Level(109), child=True) == ""
+    assert over(TEN, Level(110), child=True) == "110 messages wait, and limit=10"
+
+
+def drained(rate, seconds, drain=None, start=0.0):
+    """Counted once a second, as publishes do."""
+    for second in range(seconds + 1):
+        drain = seen(drain, start + second, round(rate * (start + second)))
+    return drain
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 7, 100, 20_000])
+@pytest.mark.parametrize("seconds", [10, 61, 300])
+def test_at_a_steady_rate_it_is_right_within_a_factor_of_two(rate, seconds):
+    drain = drained(rate, seconds)
+    for n in (1, 50):
+        assert n / rate / 2 <= drain.wait(n, seconds + 0.5, round(rate * (seconds + 0.5))) <= n / rate * 2
+
+
+def test_a_rate_that_has_changed_is_followed_within_some_seconds():
+    drain = drained(100, 60)
+    slow, left = drain, 6000
+    for second in range(61, 200):
+        left += 5
+        slow = seen(slow, second, left)
+    assert 0.1 <= slow.wait(1, 200, left + 5) <= 0.4
+
+
+def test_where_nothing_leaves_it_waits_ever_longer():
+    drain = Drain(100.0, 7, 100.0, 7)
+    assert [drain.wait(1, now, 7) for now in (100.0, 100.5, 130.0, 1e6)] == [FIRST, FIRST, 30.0, MOST]
+
+
+def test_a_clock_that_was_set_back_begins_anew():
+    drain = Drain(100.0, 50, 110.0, 90)
+    assert drain.seen(50.0, 91) == Drain(50.0, 91, 50.0, 91)
+    assert drain.seen(120.0, 3) == Drain(120.0, 3, 120.0, 3)  # and so does a store that was emptied
+
+
+def test_the_places_that_have_to_be_free_first():
+    assert [places(TEN, Level(n), nth) for n, nth in ((10, 1), (10, 4), (13, 1), (8, 3))] == [1, 4, 4, 3]
