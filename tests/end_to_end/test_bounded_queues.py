@@ -1,4 +1,4 @@
-"""Queues with a limit and real processes: the limit holds for all producers together, whatever becomes of one of them."""
+"""Queues with a limit and real processes: the limit holds for all producers together."""
 
 import subprocess
 import sys

@@ -63,7 +63,9 @@ class Filling:
                 "select name, n from tally where queue = ?1 and name in (?2, ?3, ?4)", (self._queue, *_COUNTED)
             )
         )
-        ready, scheduled, published = (found.get(name, 0) + self._tx.counts[self._queue, name] for name in _COUNTED)
+        ready, scheduled, published = (
+            found.get(name, 0) + self._tx.counts.get((self._queue, name), 0) for name in _COUNTED
+        )
         return Level(ready + scheduled, published - ready - scheduled)
 
     def _look(self, drained: int) -> Drain:
