@@ -142,3 +142,17 @@ def test_the_scheme_postgres_is_the_same_as_postgresql():
     drive(made.publish([Message(id=new_id(), queue="q")]))
     drive(made.close())
     assert postgres.run("select queue from forebay.message") == [("q",)]
+
+
+@pytest.mark.parametrize("queue", QUEUES[:3])
+@pytest.mark.parametrize(("under", "name"), [("null", "nobody"), ("'never was'", "never was")])
+def test_what_runs_under_nobody_is_lost_and_runs_again(engine, queue, under, name):
+    """In an ordered queue it held its key for ever, and all behind it."""
+    stray = publish(engine, queue)
+    postgres.run(f"update forebay.message set state = 2, worker = {under}")
+    behind = publish(engine, queue)
+    assert work(engine) == ([] if queue == "ordered" else [behind])
+    told = drive(engine.recover())
+    assert (list(told.workers), told.returned, told.quarantined) == ([name], 1, 0)
+    assert work(engine) == ([stray, behind] if queue == "ordered" else [stray])
+    assert list(drive(engine.recover()).workers) == []

@@ -3,6 +3,7 @@
 Shared by engines that talk to a server. Knows no server, and sleeps nowhere: it only says for how long.
 """
 
+import math
 import random
 import time
 
@@ -14,6 +15,9 @@ CONNECT, ANSWER = 3.0, 5.0
 SHORT = 1.0
 #: Seconds between two tries: at first, and at the most.
 FIRST, LONGEST = 0.02, 0.5
+#: Seconds after a verb was given up within which the next ones are, too: they have waited behind it, and would wait for
+#: each other, one after the other.
+BEHIND = 0.25
 
 
 class Patience:
@@ -22,6 +26,7 @@ class Patience:
     def __init__(self) -> None:
         self._away: float | None = None
         self._tries = 0
+        self._ended = -math.inf
 
     def begin(self) -> float:
         """A verb begins: until when (monotonic) it may try. Short if others have waited long in vain before it."""
@@ -36,6 +41,15 @@ class Patience:
         self._tries += 1
         return min(LONGEST, FIRST * 2.0 ** min(self._tries, 30)) * random.uniform(0.5, 1.0)
 
+    def given_up(self) -> None:
+        """A verb has tried for long enough."""
+        self._ended = time.monotonic()
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether a verb that begins now need not try: another one was given up a moment ago."""
+        return time.monotonic() - self._ended < BEHIND
+
     def left(self, deadline: float) -> float:
         """Seconds until then."""
         return deadline - time.monotonic()
@@ -47,4 +61,5 @@ class Patience:
 
     def answered(self) -> None:
         """The server answers."""
+        self._ended = -math.inf
         self._away, self._tries = None, 0

@@ -17,6 +17,9 @@ from forebay.model.lifecycle import Move
 from forebay.model.outcome import Lose
 from forebay.model.ruling import EXPIRED, SILENT
 
+#: Who is told as lost where somebody else's row says that a message runs, and under nobody.
+NOBODY = "nobody"
+
 
 class Call:
     """One call of `lease`: a number by which what it took is known, and those before it whose answers were lost.
@@ -110,15 +113,17 @@ class Leasing:
         """Bury workers; what they held goes back, or is quarantined, and so does what runs under no living row."""
         now = tx.time()
         gone = {id_ for (id_,) in tx.rows("bury", list(lost), now)}
-        strays = [id_ for (id_,) in tx.rows("strays")]
+        found = [id_ for (id_,) in tx.rows("strays")]
+        strays = [id_ for id_ in found if id_ is not None]
         tx.topics.update(QUEUE + queue for (queue,) in tx.rows("let_go_lost"))
         returned = quarantined = 0
-        if strays:
+        if found:
             tx.rows("entomb", strays, now)
-            held = [Stands(*row) for row in tx.rows("running", strays)]
+            held = [Stands(*row) for row in tx.rows("running", strays, None in found)]
             moves = [ruling.move for ruling in self._settling.carry_out(tx, [(one, Lose(SILENT)) for one in held])]
             returned, quarantined = moves.count(Move.LOSE), moves.count(Move.QUARANTINE)
-        return Recovered(sorted({*gone, *strays}), returned, quarantined)
+        nobody = [NOBODY] if None in found else []
+        return Recovered(sorted({*gone, *strays, *nobody}), returned, quarantined)
 
 
 def _kind(want: Want) -> Kind:

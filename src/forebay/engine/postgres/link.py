@@ -32,6 +32,7 @@ class Link:
         self._prepare, self._closed = True, False
         self.in_doubt = False
         self._patience = Patience()
+        self._vain: BaseException | None = None
 
     def run(self, act: Callable[[Wire, bool], T], patience: float | None = None, *, again: bool = False) -> T:
         """`act(wire, again)`; with `again`, an earlier attempt of the same may have been committed.
@@ -46,16 +47,21 @@ class Link:
         """
         until = self._patience.begin() if patience is None else time.monotonic() + patience
         self.in_doubt = again
+        if self._vain is not None and self._patience.in_vain and patience is None:
+            raise self._given_up(self._vain)
         while True:
             try:
                 answer = self._try(act, until, self.in_doubt)
                 self._patience.answered()
+                self._vain = None
                 self.in_doubt = False
                 return answer
             except (psycopg.Error, OSError) as error:
                 self.in_doubt = self._judge(error) or self.in_doubt
                 left = self._patience.left(until)
                 if left <= 0 or self._closed or (errors.away(error) and errors.for_good(error)):
+                    self._vain = error
+                    self._patience.given_up()
                     raise self._given_up(error) from error
                 time.sleep(min(left, self._patience.pause()))
 

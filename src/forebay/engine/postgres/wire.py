@@ -18,6 +18,12 @@ from forebay.engine.postgres.address import Address
 RV = TypeVar("RV")
 Row = tuple[Any, ...]
 
+#: So that the server finds out by itself when this host is gone without a word, and keeps no connection for it: as
+#: `address.DEFAULTS` does at this end. Of no effect on a socket of the same host.
+_KEEPALIVES = """
+set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3;
+set tcp_user_timeout = '10s';
+"""
 #: For small steps along indexes: no plan may read a whole table, whatever statistics say by then. Commits wait for the
 #: disk if that is asked for, whatever is usual on this server, and need not if it is not.
 _WRITING = """
@@ -75,9 +81,11 @@ class Wire:
         self.open_end = self.begun = False
         self._db.until = until
         try:
-            self._ours = bool(durability) and self._direct()
-            if self._ours:
-                self.script(_WRITING.format(LOCKS[purpose], SILENT, durability == "full"))
+            direct = self._direct()
+            self._ours = bool(durability) and direct
+            writing = _WRITING.format(LOCKS[purpose], SILENT, durability == "full") if self._ours else ""
+            if direct:
+                self.script(_KEEPALIVES + writing)
         except BaseException:  # whoever tries again makes another
             self._db.close()
             raise

@@ -1,5 +1,5 @@
--- what these workers hold, and how it stands; as owned.sql
+-- what these workers hold ($2: and nobody), and how it stands; as owned.sql
 select m.seq, m.id, m.queue, m.lane, m.state, m.cancel, m.lost, (
     select o.id from forebay.message o where o.once = m.once and o.state <> 2 limit 1
 ), coalesce(m.home, m.lane)
-from forebay.message m where m.state = 2 and m.worker = any ($1::text[]) order by m.seq for update
+from forebay.message m where m.state = 2 and (m.worker = any ($1::text[]) or ($2 and m.worker is null)) order by m.seq for update

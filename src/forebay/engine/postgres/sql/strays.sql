@@ -1,4 +1,4 @@
--- under whom messages run that has no row, or a buried one; a step in the index for each worker
+-- under whom messages run that has no row, or a buried one (null: under nobody); a step in the index for each worker
 with recursive holder (id) as (
     (select worker from forebay.message where state = 2 order by worker limit 1)
     union all
@@ -8,3 +8,5 @@ with recursive holder (id) as (
 select id from holder where id is not null and not exists (
     select from forebay.worker where worker.id = holder.id and worker.state <> 'buried'
 )
+union all
+select null where exists (select from forebay.message where state = 2 and worker is null)
