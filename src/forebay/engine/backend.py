@@ -25,6 +25,7 @@ from forebay.store.contract import (
     Meters,
     Results,
     Schedules,
+    Steering,
     Store,
     Workers,
 )
@@ -220,6 +221,7 @@ class Backend(NamedTuple):
     dead: DeadLetters
     gates: Gates
     meters: Meters
+    steering: Steering
     schedules: Schedules
     workers: Workers
     audits: Audits
@@ -232,11 +234,11 @@ def of_one(
     whole: Whole, checks: Checks | None = None, transacts: Transacts | None = None, moves: Moves | None = None
 ) -> Backend:
     """The backend of an engine that is its own store."""
-    return Backend(whole, whole, whole, whole, whole, whole, whole, whole, whole, checks, transacts, moves)
+    return Backend(whole, whole, whole, whole, whole, whole, whole, whole, whole, whole, checks, transacts, moves)
 
 
 #: What stands in the places of a `Backend` that have verbs.
-ROLES: tuple[type, ...] = (Engine, Results, Inspects, DeadLetters, Gates, Meters, Schedules, Workers, Audits)
+ROLES: tuple[type, ...] = (Engine, Results, Inspects, DeadLetters, Gates, Meters, Steering, Schedules, Workers, Audits)
 
 Verb = Callable[..., Any]
 

@@ -9,6 +9,10 @@ from forebay.model.lifecycle import Move
 from forebay.model.message import Failure
 
 
+#: Seconds that a message waits which was parked in a lane that nobody has closed, and did not say for how long.
+PAUSE = 1.0
+
+
 class Ack(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Done. `result` is MessagePack; the record of the end is kept `keep` seconds, None for as long as others.
 
@@ -42,13 +46,19 @@ class Park(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Wait in `lane` until its gate opens; the attempt does not count.
 
     With `until` (seconds since the epoch, the store's clock) the lane is closed until then, in the same step, by the
-    holder "throttle". In a lane that nobody has closed it waits for `ruling.PAUSE` seconds.
+    holder "throttle". In a lane that nobody has closed it waits for `pause` seconds.
+
+    Attributes:
+        provider: which one has made it wait, "" if none; `down`: because it is, not because it asked to wait.
     """
 
     move: ClassVar[Move] = Move.PARK
     lane: str
     reason: str = ""
     until: float | None = None
+    pause: float = PAUSE
+    provider: str = ""
+    down: bool = False
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False, tag=True):

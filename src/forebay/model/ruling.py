@@ -25,8 +25,6 @@ from forebay.model.outcome import (
 
 #: A message that lost this many workers is quarantined as dead.
 QUARANTINE_AFTER = 3
-#: Seconds that a message waits which was parked in a lane that nobody has closed, and did not say until when.
-PAUSE = 1.0
 
 #: Causes of ends that no outcome has words for.
 SILENT = "its process ended or stopped answering"
@@ -126,8 +124,8 @@ def _wait(outcome: Outcome, standing: Standing, now: float) -> tuple[Move, float
     match outcome:
         case Retry(delay=delay) | Snooze(delay=delay):
             return outcome.move, now + delay
-        case Park(until=until) if not standing.shut:  # its gate may have opened meanwhile: nobody would come to wake it
-            return Move.SNOOZE, until if until is not None and until > now else now + PAUSE
+        case Park(until=until, pause=pause) if not standing.shut:  # its gate may have opened meanwhile: nobody would come to wake it
+            return Move.SNOOZE, until if until is not None and until > now else now + pause
         case Release(delay=delay) if delay > 0:
             return Move.SNOOZE, now + delay
         case _:

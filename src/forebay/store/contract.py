@@ -13,7 +13,7 @@ from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
 from forebay.model.meter import Meter
-from forebay.store.records import AuditLine, Choice, Found, Query, Schedule, WorkerRow
+from forebay.store.records import AuditLine, Choice, Found, Query, Schedule, Steered, WorkerRow
 
 
 class Results(Protocol):
@@ -154,6 +154,23 @@ class Meters(Protocol):
         ...
 
 
+class Steering(Protocol):
+    """Small rows by name that policies are kept in, each changed by whoever has seen it as it is. Their content is not
+    the store's.
+    """
+
+    async def steer(self, rows: Sequence[Steered]) -> list[bool]:
+        """Add or change; False for each whose generation is not that of the one there (0: there is none), unchanged.
+
+        One without a body is removed.
+        """
+        ...
+
+    async def steered(self, names: Sequence[str] | None = None) -> list[Steered]:
+        """Those of these names that there are, or all, by name."""
+        ...
+
+
 class Schedules(Protocol):
     """Cron, fired exactly once per tick by any number of schedulers."""
 
@@ -213,5 +230,5 @@ class Audits(Protocol):
         ...
 
 
-class Store(Results, Inspects, DeadLetters, Gates, Meters, Schedules, Workers, Audits, Protocol):
+class Store(Results, Inspects, DeadLetters, Gates, Meters, Steering, Schedules, Workers, Audits, Protocol):
     """Everything together, as `memory` and `sqlite` have it."""

@@ -83,6 +83,14 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     state: State | None = None
 
 
+class Steered(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a policy. `generation` grows with every change; a change that names an older one is refused."""
+
+    name: str
+    body: bytes
+    generation: int = 0
+
+
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """What is published again and again. `next` and `last` are ticks in seconds since the epoch.
 

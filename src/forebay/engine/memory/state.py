@@ -27,7 +27,7 @@ from forebay.model.lifecycle import LIVE, Move, State, move
 from forebay.model.message import Carried, Message, born, quiet, start
 from forebay.model.queue import Declared, QueueSpec
 from forebay.model.ruling import EXPIRED
-from forebay.store.records import AuditLine, Schedule
+from forebay.store.records import AuditLine, Schedule, Steered
 
 #: Which total of its queue a move adds to.
 TOTALS = {
@@ -88,6 +88,7 @@ class Memory:
         self.gates = Gates()
         self.bounds = Bounds(self.gates)
         self.schedules: dict[str, Schedule] = {}
+        self.steered: dict[str, Steered] = {}
         self.audits: deque[AuditLine] = deque(maxlen=AUDITS)
         self.work, self.ends = Signal(), Signal()
         self._size = 0

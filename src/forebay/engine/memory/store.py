@@ -10,7 +10,7 @@ from forebay.engine.memory.state import Memory
 from forebay.model.gate import Gate
 from forebay.model.message import Message
 from forebay.model.meter import Meter
-from forebay.store.records import AuditLine, Schedule, WorkerRow
+from forebay.store.records import AuditLine, Schedule, Steered, WorkerRow
 
 
 class MemoryStore(Gating):
@@ -51,6 +51,26 @@ class MemoryStore(Gating):
         with self._memory.verb():
             self._memory.bounds.drop(names)
             self._memory.tell_apart()
+
+    async def steer(self, rows: Sequence[Steered]) -> list[bool]:
+        """Add, change or remove those whose generation is that of the one there."""
+        with self._memory.verb():
+            return [self._steer(row) for row in rows]
+
+    def _steer(self, row: Steered) -> bool:
+        there, steered = self._memory.steered.get(row.name), self._memory.steered
+        if row.generation != (0 if there is None else there.generation):
+            return False
+        steered[row.name] = msgspec.structs.replace(row, generation=row.generation + 1)
+        if not row.body:
+            del steered[row.name]
+        return True
+
+    async def steered(self, names: Sequence[str] | None = None) -> list[Steered]:
+        """Those of these names that there are, or all, by name."""
+        with self._memory.verb():
+            steered = self._memory.steered
+            return [steered[name] for name in sorted(steered if names is None else {*names} & {*steered})]
 
     async def put_schedules(self, schedules: Sequence[Schedule]) -> None:
         """Add or change; only a changed cron or time zone moves the next tick."""

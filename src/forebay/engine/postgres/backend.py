@@ -25,6 +25,7 @@ from forebay.engine.postgres.results import Results
 from forebay.engine.postgres.schedules import Schedules
 from forebay.engine.postgres.settling import Settling
 from forebay.engine.postgres.sifting import sifted
+from forebay.engine.postgres.steering import SteeringRows
 from forebay.engine.postgres.topics import CANCEL, QUEUE
 from forebay.engine.postgres.transacting import Transacting
 from forebay.engine.turns import MESSAGES
@@ -176,7 +177,7 @@ class Verbs:
         return await depths(self._db, queues)
 
 
-class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits, Metering):
+class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits, Metering, SteeringRows):
     """One object that is engine and store; its parts share the database and know nothing of one another.
 
     Attributes:
@@ -195,5 +196,6 @@ class Postgres(Verbs, Results, Inspecting, DeadLetters, Gates, Schedules, Audits
         Schedules.__init__(self, database, self._publishing)
         Audits.__init__(self, database)
         Metering.__init__(self, database)
+        SteeringRows.__init__(self, database)
         self.transacts = Transacting(database, self._publishing, settling)
         self.moves = Moving(database)

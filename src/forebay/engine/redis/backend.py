@@ -19,6 +19,7 @@ from forebay.engine.redis.publishing import Publishing
 from forebay.engine.redis.roles import Keeping, Seeing
 from forebay.engine.redis.room import Room
 from forebay.engine.redis.settling import Settling
+from forebay.engine.redis.steering import SteeringRows
 from forebay.engine.redis.talk import Batch, Reading
 from forebay.engine.turns import MESSAGES
 from forebay.model.clock import Clock
@@ -131,7 +132,7 @@ def _upcoming(batch: Batch, queues: Sequence[str]) -> Reading[float]:
     return lambda: max(0.0, float(call.answer)) if call.answer else float("inf")
 
 
-class Redis(Verbs, Seeing, Keeping, Metering):
+class Redis(Verbs, Seeing, Keeping, Metering, SteeringRows):
     """One object that is engine and store; its parts share the connections and know nothing of one another.
 
     Attributes:
@@ -145,4 +146,5 @@ class Redis(Verbs, Seeing, Keeping, Metering):
         Seeing.__init__(self, connections)
         Keeping.__init__(self, connections)
         Metering.__init__(self, connections)
+        SteeringRows.__init__(self, connections)
         self.moves = Moving(connections, self._room)

@@ -22,6 +22,7 @@ from forebay.engine.sqlite.schedules import Schedules
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.sharing import Files
 from forebay.engine.sqlite.sifting import sifted
+from forebay.engine.sqlite.steering import SteeringRows
 from forebay.engine.sqlite.topics import CANCEL, QUEUE
 from forebay.engine.sqlite.transacting import Transacting
 from forebay.engine.turns import MESSAGES
@@ -113,7 +114,7 @@ class Verbs:
         return depths(self._db, queues)
 
 
-class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, MeterRows, Schedules, Audits):
+class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, MeterRows, SteeringRows, Schedules, Audits):
     """One object that is engine and store; its parts share the database and know nothing of one another.
 
     Attributes:
@@ -134,6 +135,7 @@ class Sqlite(Verbs, Results, Inspecting, DeadLetters, Gates, MeterRows, Schedule
         DeadLetters.__init__(self, database)
         Gates.__init__(self, database)
         MeterRows.__init__(self, database)
+        SteeringRows.__init__(self, database)
         Schedules.__init__(self, database, self._publishing)
         Audits.__init__(self, database)
         self.transacts = Transacting(database, settling)

@@ -43,6 +43,7 @@ from forebay.testing.conformance.schedules import TestSchedules, TestSchedulesHe
 from forebay.testing.conformance.sentences import TestSentences
 from forebay.testing.conformance.settle import TestFence, TestSettle
 from forebay.testing.conformance.stage import EngineKit, MakeBackend
+from forebay.testing.conformance.steering import TestClosed, TestSteering
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
 from forebay.testing.conformance.struck import TestStruck
 from forebay.testing.conformance.transacts import TestCompletes, TestTransacts
@@ -65,6 +66,7 @@ __all__ = [
     "TestCarried",
     "TestCauses",
     "TestChanged",
+    "TestClosed",
     "TestCompletes",
     "TestConcurrency",
     "TestDead",
@@ -104,6 +106,7 @@ __all__ = [
     "TestSettle",
     "TestShared",
     "TestSlots",
+    "TestSteering",
     "TestStory",
     "TestStruck",
     "TestTogether",

@@ -2,8 +2,7 @@
 
 import pytest
 
-from forebay.model.outcome import Ack, Park
-from forebay.model.ruling import PAUSE
+from forebay.model.outcome import PAUSE, Ack, Park
 from forebay.testing.conformance.kit import Kit
 
 

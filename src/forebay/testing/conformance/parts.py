@@ -10,7 +10,7 @@ import pytest
 
 from forebay.engine.backend import Whole
 from forebay.engine.contract import Engine
-from forebay.store.contract import Audits, DeadLetters, Gates, Inspects, Meters, Results, Schedules, Workers
+from forebay.store.contract import Audits, DeadLetters, Gates, Inspects, Meters, Results, Schedules, Steering, Workers
 
 
 class Part(NamedTuple):
@@ -41,7 +41,7 @@ PARTS = (
     Part("browsing", "browse", ("cancel", "many", "ahead"), (Inspects,)),
     Part("ledger", "results", ("results", "story", "dead"), (Results, DeadLetters)),
     Part("store", "results", ("gates", "schedules", "audits"), (Gates, Schedules, Workers, Audits)),
-    Part("lanes and meters", "meters", ("lanes", "meters", "changes", "once"), (Meters,)),
+    Part("lanes and meters", "meters", ("lanes", "meters", "changes", "once", "steering"), (Meters, Steering)),
     Part("queues with a limit", "limits", ("bounded",), ()),
     Part("transactions", "transacts", ("transacts",), ()),
     Part("moving", "moves", ("moves",), ()),

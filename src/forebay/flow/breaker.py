@@ -1,0 +1,255 @@
+"""A provider's breaker: from how it stood and what calls have come to, to how it stands now. Pure.
+
+While it is open nothing is asked. Then one probe goes; when that succeeds, more and more at a time, up to what is usual.
+What began before it came to stand as it does says nothing about that: an answer that comes late opens and closes
+nothing.
+"""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from forebay.flow.ramp import first, following, top
+from forebay.model.duration import span
+from forebay.model.provider import Bucket, Call, Provider, Stand, Trip
+
+#: Parts of a window that are counted by themselves.
+PARTS = 10
+#: Seconds that two readings of the store's clock may differ by.
+_SAME = 0.002
+#: Pauses after which they are not doubled any more: longer than any that is allowed.
+_DOUBLED = 30
+
+
+def advance(one: Provider, calls: Sequence[Call], now: float, draw: float, running: int) -> Provider:
+    """How a provider stands after these calls, at `now`.
+
+    Args:
+        draw: a random number in [0, 1), so that pauses of many providers do not end together.
+        running: how many of its messages run.
+    """
+    one = _counted(one, calls, now)
+    fresh = [call for call in calls if call.began >= one.fence - _SAME]
+    match one.stand:
+        case Stand.CLOSED:
+            return _closed(one, fresh, now, draw)
+        case Stand.OPEN:
+            return _open(one, calls, now, running)
+        case Stand.HALF_OPEN:
+            return _half_open(one, fresh, now, draw, running)
+        case Stand.RAMP:
+            return _ramp(one, fresh, now, draw)
+
+
+def opened(one: Provider, now: float, until: float | None, reason: str, actor: str = "") -> Provider:
+    """The same provider, not asked before `until`; None: before somebody closes it."""
+    return replace(
+        one, stand=Stand.OPEN, since=now, fence=now, until=until, reason=reason, actor=actor, trips=one.trips + 1, buckets=(),
+        streak=0, probing=None, level=0, spare=0, burying=False, down=one.down if one.down is not None else now,
+    )  # fmt: skip
+
+
+def closed(one: Provider, now: float) -> Provider:
+    """The same provider, asked as usual."""
+    return replace(
+        one, stand=Stand.CLOSED, since=now, until=None, reason="", actor="", trips=0, buckets=(), streak=0, level=0,
+        spare=0, probing=None, burying=False, down=None, throttled=0.0, throttle="",
+    )  # fmt: skip
+
+
+def probed(one: Provider, now: float, running: int) -> Provider:
+    """The same provider, of which one call may be made to see whether it answers."""
+    return replace(
+        one, stand=Stand.HALF_OPEN, since=now, fence=now, until=None, level=1, spare=running, probing=None, buckets=(), streak=0,
+        actor="", burying=False,
+    )  # fmt: skip
+
+
+def slots(one: Provider, now: float) -> int | None:
+    """How many may ask it at a time."""
+    usual = one.terms.concurrency
+    if one.throttled > now:
+        return 0
+    match one.stand:
+        case Stand.OPEN if one.burying:
+            return top(usual)
+        case Stand.OPEN:
+            return 0
+        case Stand.HALF_OPEN:
+            return one.spare + 1
+        case Stand.RAMP:
+            return one.level if usual is None else min(usual, one.level)
+        case Stand.CLOSED:
+            return usual
+
+
+def next_look(one: Provider, now: float) -> float | None:
+    """When time alone changes something, seconds since the epoch; None if nothing but calls does."""
+    times = [one.throttled] if one.throttled > now else []
+    times += [one.until] if one.stand is Stand.OPEN and one.until is not None else []
+    return min(times, default=None)
+
+
+def overdue(one: Provider, created: float, now: float) -> bool:
+    """Whether a message that was accepted at `created` has waited for it longer than is allowed."""
+    most = one.terms.max_outage
+    return most is not None and one.down is not None and now - max(one.down, created) > most
+
+
+def told(one: Provider, now: float) -> str:
+    """Why nothing, or little, is asked of it, in words; "" if it is asked as usual."""
+    name = f"provider {one.name}"
+    if one.throttled > now:
+        return f"{name} asked to wait, for another {span(one.throttled - now)}: {one.throttle}"
+    because = f": {one.reason}" if one.reason else ""
+    match one.stand:
+        case Stand.OPEN if one.until is None:
+            return f"{name} was opened by {one.actor or 'hand'} {span(now - one.since)} ago{because}"
+        case Stand.OPEN:
+            left = one.until - now if one.until is not None else 0.0
+            when = f"next probe in {span(left)}" if left > 0 else "the next probe is due"
+            return f"{name} is down since {span(now - (one.down or one.since))}, {when}{because}"
+        case Stand.HALF_OPEN:
+            return f"{name} is being probed, one call at a time{because}"
+        case Stand.RAMP:
+            return f"{name} comes back, {one.level} at a time"
+        case Stand.CLOSED:
+            return ""
+
+
+# --- what calls say ---
+
+
+def _counted(one: Provider, calls: Sequence[Call], now: float) -> Provider:
+    """With calls counted, and with what it has said of when it may be asked again."""
+    if not calls:
+        return one
+    failures = sum(call.ok is False for call in calls)
+    throttles = [call for call in calls if call.until is not None and not call.down]
+    last = max(throttles, key=lambda call: call.until or 0.0, default=None)
+    if last is not None and last.until is not None and last.until > max(now, one.throttled):
+        one = replace(one, throttled=last.until, throttle=last.reason)
+    return replace(
+        one, calls=one.calls + len(calls), failures=one.failures + failures, throttles=one.throttles + len(throttles),
+        parks=one.parks + sum(call.parked for call in calls),
+    )  # fmt: skip
+
+
+def _closed(one: Provider, calls: Sequence[Call], now: float, draw: float) -> Provider:
+    streak, down = one.streak, one.down
+    for call in calls:
+        if call.ok is not None:
+            streak = 0 if call.ok else streak + 1
+            down = None if call.ok else (now if down is None else down)
+    one = replace(one, streak=streak, down=down)
+    trip = one.terms.breaker
+    if (asked := _asked(calls)) is not None:
+        return _tripped(one, asked, now, draw)
+    if trip is None:
+        return one
+    one = replace(one, buckets=_filled(one.buckets, calls, trip, now))
+    reason = _why(one, trip)
+    if not reason:
+        return one
+    last = next((call.reason for call in reversed(calls) if call.ok is False and call.reason), "")
+    return _tripped(one, Call(now, False, reason=f"{reason}{'; the last: ' * bool(last)}{last}"), now, draw)
+
+
+def _asked(calls: Sequence[Call]) -> Call | None:
+    """The word of a task that it is down, if there is one; of several the one that waits longest."""
+    return max((call for call in calls if call.down), key=lambda call: call.until or 0.0, default=None)
+
+
+def _filled(buckets: tuple[Bucket, ...], calls: Sequence[Call], trip: Trip, now: float) -> tuple[Bucket, ...]:
+    part = trip.window / PARTS
+    kept = [bucket for bucket in buckets if now - trip.window < bucket.at <= now + part]
+    told = [call for call in calls if call.ok is not None]
+    if told:
+        newest = kept.pop() if kept and now - kept[-1].at < part else Bucket(now)
+        kept.append(
+            Bucket(
+                newest.at,
+                newest.ok + sum(call.ok is True for call in told),
+                newest.failed + sum(call.ok is False for call in told),
+                newest.slow + sum(call.slow for call in told),
+            )
+        )
+    return tuple(kept)
+
+
+def _why(one: Provider, trip: Trip) -> str:
+    """Why it opens; "" if it does not."""
+    failed, slow = sum(part.failed for part in one.buckets), sum(part.slow for part in one.buckets)
+    count = failed + sum(part.ok for part in one.buckets)
+    if count >= trip.min_calls and failed >= trip.failure_ratio * count:
+        return f"{failed} of {count} calls within {span(trip.window)} failed"
+    if one.streak >= trip.min_calls:
+        return f"{one.streak} calls failed one after another"
+    if trip.slow is not None and count >= trip.min_calls and slow >= trip.slow_ratio * count:
+        return f"{slow} of {count} calls within {span(trip.window)} took longer than {span(trip.slow)}"
+    return ""
+
+
+def _tripped(one: Provider, call: Call, now: float, draw: float) -> Provider:
+    """Open, for longer each time that it comes again; never for less than it has asked for itself."""
+    trip = one.terms.breaker or Trip()
+    pause = min(trip.max_open, trip.open_for * 2.0 ** min(one.trips, _DOUBLED)) * (0.9 + 0.2 * draw)
+    return opened(one, now, max(now + pause, call.until or 0.0), call.reason)
+
+
+# --- open, and back ---
+
+
+def _open(one: Provider, calls: Sequence[Call], now: float, running: int) -> Provider:
+    """Until its time has come, and what began before has ended, or had time to."""
+    asked = _asked([call for call in calls if call.until is not None])
+    if one.until is None:
+        return one
+    if asked is not None and asked.until is not None and asked.until > one.until:
+        one = replace(one, until=asked.until, reason=asked.reason)
+    patience = (one.terms.breaker or Trip()).open_for
+    if one.burying or now < one.until or (running and now < one.until + patience):
+        return one
+    return probed(one, now, running)
+
+
+def _half_open(one: Provider, calls: Sequence[Call], now: float, draw: float, running: int) -> Provider:
+    told = [call for call in calls if call.ok is not None]
+    failed = next((call for call in told if _bad(call)), None)
+    if failed is not None:
+        return _tripped(one, replace(failed, reason=failed.reason or "the probe was slow"), now, draw)
+    if told:
+        level = first(one.terms)
+        if level is None:
+            return closed(one, now)
+        return replace(one, stand=Stand.RAMP, since=now, level=level, spare=0, probing=None, streak=0, down=None)
+    out = running > one.spare
+    probing = (now if one.probing is None else one.probing) if out else None
+    patience = (one.terms.breaker or Trip()).probe_timeout
+    if probing is not None and now - probing > patience:
+        return _tripped(one, Call(now, False, reason=f"the probe did not end within {span(patience)}"), now, draw)
+    return replace(one, probing=probing, spare=min(one.spare, running))
+
+
+def _bad(call: Call) -> bool:
+    return call.ok is False or call.slow
+
+
+def _ramp(one: Provider, calls: Sequence[Call], now: float, draw: float) -> Provider:
+    trip = one.terms.breaker or Trip()
+    told = [call for call in calls if call.ok is not None]
+    if (asked := _asked(calls)) is not None:
+        return _tripped(one, asked, now, draw)
+    buckets = _filled(one.buckets, told, trip, now)
+    one = replace(one, buckets=buckets)
+    bad = [call for call in told if _bad(call)]
+    count = sum(part.ok + part.failed for part in buckets)
+    failed = sum(part.failed for part in buckets) + (sum(part.slow for part in buckets) if trip.slow is not None else 0)
+    if bad and failed >= trip.failure_ratio * count:
+        return _tripped(one, replace(bad[-1], reason=bad[-1].reason or "calls were slow again"), now, draw)
+    if sum(part.ok for part in buckets) == 0:
+        return one
+    level = following(one.terms, one.level, now - one.since)
+    if level is None:
+        return closed(one, now)
+    return one if level == one.level else replace(one, level=level, since=now, buckets=())

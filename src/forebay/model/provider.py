@@ -1,0 +1,152 @@
+"""A provider, an outside service that tasks depend on, as data: what is said of it, and how it stands for all workers.
+
+`flow.breaker` judges by it, `provider.steer` keeps it in the store. Times are seconds since the epoch by the store's
+clock, durations seconds.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+#: Who holds the gates of a provider that is not asked at all.
+BREAKER = "breaker"
+#: How the name of its meter begins.
+METER = "provider:"
+#: How the lane of its tasks in processes of their own is named after it.
+APART = ":cpu"
+
+
+class Stand(StrEnum):
+    """How a provider stands: asked as usual, not at all, by one probe at a time, or by a few more at each step."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+    RAMP = "ramp"
+
+
+class Trip(msgspec.Struct, frozen=True, kw_only=True):
+    """When a breaker opens, and for how long; what the options mean stands at `provider.Breaker`."""
+
+    failure_ratio: float = 0.5
+    min_calls: int = 10
+    window: float = 10.0
+    slow: float | None = None
+    slow_ratio: float = 0.5
+    open_for: float = 5.0
+    max_open: float = 60.0
+    probe_timeout: float = 60.0
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of a provider where it is declared.
+
+    Attributes:
+        rate: calls a second that may start; None for no bound. burst: how many of them at once.
+        concurrency: how many may run at a time.
+        breaker: None: none is kept; what meets an outage waits by itself.
+        ramp: seconds in which it comes back to its bound after the first probe that succeeded.
+        max_outage: seconds after which what waits for it is dead; None for never.
+    """
+
+    rate: float | None = None
+    burst: float | None = None
+    concurrency: int | None = None
+    breaker: Trip | None = Trip()
+    ramp: float = 3.0
+    max_outage: float | None = None
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """A lane of a queue in which messages wait for a provider."""
+
+    queue: str
+    lane: str
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """Calls that ended within one part of the window, which began at `at`."""
+
+    at: float
+    ok: int = 0
+    failed: int = 0
+    slow: int = 0
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider stands for all workers.
+
+    Attributes:
+        since: when it came to stand so, or to its present level. fence: calls that began before that say nothing any more.
+        until: when the next probe may go; None: when somebody says so.
+        reason: why, in words.
+        actor: who has opened it by hand; "" if it was the breaker.
+        trips: how often it has opened since it was last asked as usual.
+        level: how many may ask it at a time while it comes back.
+        spare: slots that calls still hold which began before the probe.
+        probing: since when a probe is under way.
+        buckets: what the breaker looks back on. streak: failures since the last success.
+        down: since when there has been no success, if there was a failure since.
+        burying: what has waited longer than `Terms.max_outage` is handed out, to be found dead.
+        throttled: nothing is asked before that, for it has said so. throttle: in which words.
+        calls, failures, parks, throttles: in all.
+    """
+
+    name: str
+    terms: Terms = Terms()
+    places: tuple[Place, ...] = ()
+    stand: Stand = Stand.CLOSED
+    since: float = 0.0
+    fence: float = 0.0
+    until: float | None = None
+    reason: str = ""
+    actor: str = ""
+    trips: int = 0
+    level: int = 0
+    spare: int = 0
+    probing: float | None = None
+    buckets: tuple[Bucket, ...] = ()
+    streak: int = 0
+    down: float | None = None
+    burying: bool = False
+    throttled: float = 0.0
+    throttle: str = ""
+    calls: int = 0
+    failures: int = 0
+    parks: int = 0
+    throttles: int = 0
+
+    def shut(self, now: float) -> bool:
+        """Whether nothing may be asked of it now."""
+        return self.stand is Stand.OPEN or self.throttled > now
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """A call of a provider that has ended.
+
+    Attributes:
+        began: when its message was leased, seconds since the epoch.
+        ok: it answered; False: it did not; None: that says nothing of it.
+        slow: it took longer than its breaker allows.
+        until: it said that nothing may be asked before that time, seconds since the epoch.
+        reason: what it said or did, in words.
+        down: its task said that it is down (`ProviderDown`): no further sample is needed.
+    """
+
+    began: float
+    ok: bool | None
+    slow: bool = False
+    until: float | None = None
+    reason: str = ""
+    down: bool = False
+    parked: bool = False
+
+
+def lane_of(provider: str, *, cpu: bool) -> str:
+    """Where messages of a task wait for it; those for processes of their own apart from the others."""
+    return provider + APART if cpu else provider
+
+
+def meter_of(provider: str) -> str:
+    """The meter that they pass."""
+    return METER + provider
