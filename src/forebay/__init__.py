@@ -3,6 +3,7 @@
 import forebay_command as _command  # first, so that Ctrl-C may come while `python -m forebay` imports the rest
 from forebay.app import Forebay
 from forebay.engine.contract import Depth, LaneDepth
+from forebay.flow.down import ProviderDown
 from forebay.flow.retry import Retry
 from forebay.flow.snooze import Snooze
 from forebay.model.delivery import Delivery
@@ -39,6 +40,7 @@ from forebay.produce.batch import Message
 from forebay.produce.calls import Call, Using
 from forebay.produce.context import Context
 from forebay.produce.handle import Handle
+from forebay.produce.provided import Breaker, ProviderSpec
 from forebay.produce.registry import Registry
 from forebay.produce.task import Task
 from forebay.store.records import Choice, Found, Query
@@ -47,6 +49,7 @@ __all__ = [
     "BadArguments",
     "BadResult",
     "BadSeal",
+    "Breaker",
     "Call",
     "Choice",
     "ConfigError",
@@ -71,6 +74,8 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "PayloadTooLarge",
+    "ProviderDown",
+    "ProviderSpec",
     "Query",
     "QueueFull",
     "QueueSpec",

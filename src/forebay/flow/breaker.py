@@ -1,8 +1,7 @@
 """A provider's breaker: from how it stood and what calls have come to, to how it stands now. Pure.
 
-While it is open nothing is asked. Then one probe goes; when that succeeds, more and more at a time, up to what is usual.
-What began before it came to stand as it does says nothing about that: an answer that comes late opens and closes
-nothing.
+While it is open nothing is asked. Then one probe goes; when that succeeds, more and more at a time, up to what is
+usual. What began before it came to stand as it does says nothing about that: a late answer opens and closes nothing.
 """
 
 from collections.abc import Sequence
@@ -44,8 +43,9 @@ def advance(one: Provider, calls: Sequence[Call], now: float, draw: float, runni
 def opened(one: Provider, now: float, until: float | None, reason: str, actor: str = "") -> Provider:
     """The same provider, not asked before `until`; None: before somebody closes it."""
     return replace(
-        one, stand=Stand.OPEN, since=now, fence=now, until=until, reason=reason, actor=actor, trips=one.trips + 1, buckets=(),
-        streak=0, probing=None, level=0, spare=0, burying=False, down=one.down if one.down is not None else now,
+        one, stand=Stand.OPEN, since=now, fence=now, until=until, reason=reason, actor=actor, trips=one.trips + 1,
+        buckets=(), streak=0, probing=None, level=0, spare=0, burying=False,
+        down=one.down if one.down is not None else now,
     )  # fmt: skip
 
 
@@ -60,8 +60,8 @@ def closed(one: Provider, now: float) -> Provider:
 def probed(one: Provider, now: float, running: int) -> Provider:
     """The same provider, of which one call may be made to see whether it answers."""
     return replace(
-        one, stand=Stand.HALF_OPEN, since=now, fence=now, until=None, level=1, spare=running, probing=None, buckets=(), streak=0,
-        actor="", burying=False,
+        one, stand=Stand.HALF_OPEN, since=now, fence=now, until=None, level=1, spare=running, probing=None, buckets=(),
+        streak=0, actor="", burying=False,
     )  # fmt: skip
 
 
@@ -125,7 +125,8 @@ def _counted(one: Provider, calls: Sequence[Call], now: float) -> Provider:
     if not calls:
         return one
     failures = sum(call.ok is False for call in calls)
-    throttles = [call for call in calls if call.until is not None and not call.down]
+    asked = [call for call in calls if call.until is not None and not call.down]
+    throttles = [call for call in asked if call.ok is None or one.stand is Stand.CLOSED]
     last = max(throttles, key=lambda call: call.until or 0.0, default=None)
     if last is not None and last.until is not None and last.until > max(now, one.throttled):
         one = replace(one, throttled=last.until, throttle=last.reason)
@@ -190,11 +191,15 @@ def _why(one: Provider, trip: Trip) -> str:
     return ""
 
 
-def _tripped(one: Provider, call: Call, now: float, draw: float) -> Provider:
-    """Open, for longer each time that it comes again; never for less than it has asked for itself."""
+def pause(one: Provider, draw: float = 0.0) -> float:
+    """Seconds that it is left alone if it opens now: longer each time that it comes again."""
     trip = one.terms.breaker or Trip()
-    pause = min(trip.max_open, trip.open_for * 2.0 ** min(one.trips, _DOUBLED)) * (0.9 + 0.2 * draw)
-    return opened(one, now, max(now + pause, call.until or 0.0), call.reason)
+    return min(trip.max_open, trip.open_for * 2.0 ** min(one.trips, _DOUBLED)) * (0.9 + 0.2 * draw)
+
+
+def _tripped(one: Provider, call: Call, now: float, draw: float) -> Provider:
+    """Open, for as long as it has asked for itself at the least."""
+    return opened(one, now, max(now + pause(one, draw), call.until or 0.0), call.reason)
 
 
 # --- open, and back ---
@@ -202,13 +207,14 @@ def _tripped(one: Provider, call: Call, now: float, draw: float) -> Provider:
 
 def _open(one: Provider, calls: Sequence[Call], now: float, running: int) -> Provider:
     """Until its time has come, and what began before has ended, or had time to."""
-    asked = _asked([call for call in calls if call.until is not None])
-    if one.until is None:
+    until = one.until
+    if until is None:
         return one
-    if asked is not None and asked.until is not None and asked.until > one.until:
-        one = replace(one, until=asked.until, reason=asked.reason)
+    asked = _asked([call for call in calls if call.until is not None])
+    if asked is not None and asked.until is not None and asked.until > until:
+        one, until = replace(one, until=asked.until, reason=asked.reason), asked.until
     patience = (one.terms.breaker or Trip()).open_for
-    if one.burying or now < one.until or (running and now < one.until + patience):
+    if one.burying or now < until or (running and now < until + patience):
         return one
     return probed(one, now, running)
 

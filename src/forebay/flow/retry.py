@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from forebay.flow.backoff import full_jitter
+from forebay.flow.down import ProviderDown
 from forebay.flow.group import is_group, is_group_kind, leaves
 from forebay.flow.snooze import Snooze
 from forebay.model import errors, outcome
@@ -127,8 +128,8 @@ def _attempts(policy: Retry) -> int:
 def telling(error: BaseException) -> BaseException:
     """The exception that decides: in a group, a request of the task counts more than what failed beside it.
 
-    Of several requests a dead letter wins over a retry, a retry over a snooze; of several of a kind the one that waits
-    longest, so that nothing begins before anybody allowed it.
+    Of several requests a dead letter wins over a provider that is down, that over a retry, a retry over a snooze; of
+    several of a kind the one that waits longest, so that nothing begins before anybody allowed it.
     """
     if not is_group(error):
         return error
@@ -142,6 +143,8 @@ _NO_REQUEST = (0, 0.0)
 def _rank(error: BaseException) -> tuple[int, float]:
     match error:
         case errors.DeadLetter():
+            return 4, 0.0
+        case ProviderDown():
             return 3, 0.0
         case Retry():
             return 2, -1.0 if error.after is None else error.after

@@ -1,6 +1,6 @@
 """Fate as a value: the closed set of ways a delivery can end, and the settlement that carries one to the engine."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -8,7 +8,8 @@ from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import Move
 from forebay.model.message import Failure
 
-
+#: Why a provider makes a message wait: it does not answer; it asked to wait; the task has said that it is down.
+Blame = Literal["", "outage", "throttle", "down"]
 #: Seconds that a message waits which was parked in a lane that nobody has closed, and did not say for how long.
 PAUSE = 1.0
 
@@ -49,7 +50,7 @@ class Park(msgspec.Struct, frozen=True, gc=False, tag=True):
     holder "throttle". In a lane that nobody has closed it waits for `pause` seconds.
 
     Attributes:
-        provider: which one has made it wait, "" if none; `down`: because it is, not because it asked to wait.
+        provider: which one has made it wait, "" if none. blame: for what.
     """
 
     move: ClassVar[Move] = Move.PARK
@@ -58,7 +59,7 @@ class Park(msgspec.Struct, frozen=True, gc=False, tag=True):
     until: float | None = None
     pause: float = PAUSE
     provider: str = ""
-    down: bool = False
+    blame: Blame = ""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False, tag=True):

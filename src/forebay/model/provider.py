@@ -77,8 +77,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """How a provider stands for all workers.
 
     Attributes:
-        since: when it came to stand so, or to its present level. fence: calls that began before that say nothing any more.
-        until: when the next probe may go; None: when somebody says so.
+        since: when it came to stand so, or to its present level. fence: calls that began before that do
+            not count. until: when the next probe may go; None: when somebody says so.
         reason: why, in words.
         actor: who has opened it by hand; "" if it was the breaker.
         trips: how often it has opened since it was last asked as usual.

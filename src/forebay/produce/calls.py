@@ -97,7 +97,7 @@ class Using(Generic[P, T]):
         """
         task, within = self._task, self._within if in_transaction is None else in_transaction
         producer = task.producer
-        messages = producer.messages(task.name, [task.codec.encode(args, kwargs)], self._chosen, task.lane)
+        messages = producer.messages(task.name, [task.codec.encode(args, kwargs)], self._chosen, task.way)
         return told(producer, (await producer.publish(messages, within))[0], task, within=within)
 
     @overload
@@ -162,15 +162,15 @@ async def publish(
     Args:
         within: the caller's own transaction, see `Sends`.
     """
-    producer, lane = task.producer, task.lane
+    producer, way = task.producer, task.way
     values = [call for call in calls if isinstance(call, Call)]
     if any(call.ways for call in values):
         messages = [
-            one for call in calls for one in producer.messages(task.name, [_body(call)], _own(chosen, call), lane)
+            one for call in calls for one in producer.messages(task.name, [_body(call)], _own(chosen, call), way)
         ]
     else:
         bodies = [_body(call) for call in calls] if values else cast("Sequence[bytes]", calls)
-        messages = producer.messages(task.name, bodies, chosen, lane)
+        messages = producer.messages(task.name, bodies, chosen, way)
     receipts = await producer.publish(messages, within)
     return [told(producer, receipt, task, within=within) for receipt in receipts]
 

@@ -13,6 +13,7 @@ from forebay.produce.consumer import Consumer
 from forebay.produce.decorators import Missed, Overlap, PeriodicWays, TaskWays, TickWays
 from forebay.produce.function import is_async, name_of, plain
 from forebay.produce.origin import origin
+from forebay.produce.provided import ProviderSpec
 from forebay.produce.schedule import Planned
 from forebay.produce.task import Task, TaskOptions
 from forebay.produce.ways import Options, Ways, options
@@ -45,6 +46,7 @@ def make_task(function: Callable[..., Any], ways: TaskWays, registry: "Registry"
         cpu=_flag(where, ways, "cpu"),
         at_most_once=_flag(where, ways, "at_most_once"),
         result_ttl=_maybe(where, ways, "result_ttl"),
+        provider=_provider(where, ways.get("provider")),
     )
     _of_use(where, ways, running)
     return Task(function, name, registry, waiting, running)
@@ -175,6 +177,12 @@ def _policy(where: str, retry: Retry | int | None) -> Retry:
 def _maybe(where: str, ways: Mapping[str, Any], what: str) -> float | None:
     value = ways.get(what)
     return None if value is None else seconds(value, f"{where}: {what}")
+
+
+def _provider(where: str, value: object) -> str | None:
+    if value is None or isinstance(value, ProviderSpec):
+        return None if value is None else value.name
+    return check_name(f"{where}: provider", cast("str", value))
 
 
 def _flag(where: str, ways: Mapping[str, Any], what: str) -> bool:

@@ -14,6 +14,7 @@ from forebay.produce.bounds import QueueWays, bounds
 from forebay.produce.context import Context
 from forebay.produce.declare import Timing, make_consumer, make_planned, make_task
 from forebay.produce.decorators import Anything, Decorator, Missed, Overlap, PeriodicWays, TaskWays
+from forebay.produce.provided import ProviderSpec, ProviderWays, declared
 from forebay.produce.task import Task
 
 if TYPE_CHECKING:
@@ -44,6 +45,19 @@ class Declares:
         """
         where = f"queue {check_name('queue', name)}"
         spec = QueueSpec(name=name, ttl=None if ttl is None else seconds(ttl, "ttl"), **bounds(where, ways))
+        self._registry().add(spec)
+        return spec
+
+    def provider(self, name: str, /, **ways: Unpack[ProviderWays]) -> ProviderSpec:
+        """Declare an outside service that tasks depend on: `@app.task(provider="smtp")`. See `ProviderWays`.
+
+        What is known of it is kept in the store, for all tasks, processes and hosts: while it is down nothing is asked
+        of it, what waits for it uses up no attempt, and when it answers again it is asked by and by.
+
+        Raises:
+            ConfigError: an option is not usable, or the provider was declared differently before.
+        """
+        spec = declared(name, ways)
         self._registry().add(spec)
         return spec
 

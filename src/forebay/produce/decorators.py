@@ -6,6 +6,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, Ty
 from forebay.flow.retry import Retry
 from forebay.model.duration import Duration
 from forebay.produce.context import Context
+from forebay.produce.provided import ProviderSpec
 from forebay.produce.task import Task
 
 P = ParamSpec("P")
@@ -30,6 +31,7 @@ class TaskWays(TypedDict, total=False):
         priority: of its messages; higher runs first.
         expires: its messages are not started later than this after acceptance.
         result_ttl: how long its end and result are remembered.
+        provider: the outside service that it depends on, as `app.provider` declares it.
     """
 
     name: str
@@ -42,6 +44,7 @@ class TaskWays(TypedDict, total=False):
     priority: int
     expires: Duration
     result_ttl: Duration
+    provider: str | ProviderSpec
 
 
 class TickWays(TypedDict, total=False):

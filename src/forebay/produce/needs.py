@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from forebay.engine.capabilities import Need
+from forebay.model.errors import ConfigError
 from forebay.model.queue import QueueSpec
 
 if TYPE_CHECKING:
@@ -32,15 +33,30 @@ class Waits(Protocol):
 
 
 def needs_of(declared: "Registry | None") -> Iterator[Need]:
-    """All that is declared up to now; nothing by an app that is gone."""
+    """All that is declared up to now; nothing by an app that is gone.
+
+    Raises:
+        ConfigError: a task names a provider that nobody has declared.
+    """
     if declared is None:
         return
     for task in declared.tasks.values():
         yield from needs_of_waiting(f"task {task.name}", task.waiting)
+        _known(task.name, task.running.provider, declared)
     for spec in declared.queues.values():
         yield from _of_queue(spec)
+    for name in declared.providers:
+        yield Need("meters", f"provider {name}", "app.provider()")
     for name, planned in declared.schedules.items():
         yield from needs_of_waiting(f"schedule {name}", planned.waiting)
+
+
+def _known(task: str, provider: str | None, declared: "Registry") -> None:
+    if provider is not None and provider not in declared.providers:
+        known = f": known are {', '.join(sorted(declared.providers))}" if declared.providers else ""
+        raise ConfigError(
+            f"task {task}: provider {provider!r} is not declared: app.provider({provider!r}) declares it{known}"
+        )
 
 
 def needs_of_waiting(by: str, how: Waits) -> Iterator[Need]:

@@ -7,17 +7,19 @@ from forebay.model.errors import ConfigError
 from forebay.model.queue import QueueSpec
 from forebay.produce.consumer import Consumer
 from forebay.produce.origin import same
+from forebay.produce.provided import ProviderSpec
 from forebay.produce.schedule import Planned
 from forebay.produce.task import Task
 
-Part = QueueSpec | Task[..., Any, Any] | Consumer | Planned
+Part = QueueSpec | ProviderSpec | Task[..., Any, Any] | Consumer | Planned
 
 
 class Parts:
-    """Queues, tasks and schedules by name; consumers by their queue."""
+    """Queues, providers, tasks and schedules by name; consumers by their queue."""
 
     def __init__(self) -> None:
         self.queues: dict[str, QueueSpec] = {}
+        self.providers: dict[str, ProviderSpec] = {}
         self.tasks: dict[str, Task[..., Any, Any]] = {}
         self.consumers: dict[str, Consumer] = {}
         self.schedules: dict[str, Planned] = {}
@@ -26,6 +28,7 @@ class Parts:
     def all(self) -> Iterator[Part]:
         """Everything that was declared, in an order in which it can be put elsewhere."""
         yield from [spec for name, spec in self.queues.items() if name in self._said]
+        yield from list(self.providers.values())
         yield from list(self.tasks.values())
         yield from list(self.consumers.values())
         yield from list(self.schedules.values())
@@ -39,6 +42,8 @@ class Parts:
         match part:
             case QueueSpec():
                 self._check_queue(part)
+            case ProviderSpec():
+                self._check_provider(part)
             case Task():
                 self._check_task(part)
             case Consumer():
@@ -52,6 +57,8 @@ class Parts:
             case QueueSpec():
                 self._said.add(part.name)
                 self.queues[part.name] = part
+            case ProviderSpec():
+                self.providers[part.name] = part
             case Task():
                 self._put_task(part)
             case Consumer():
@@ -76,6 +83,10 @@ class Parts:
     def _check_queue(self, spec: QueueSpec) -> None:
         if spec.name in self._said and self.queues[spec.name] != spec:
             raise ConfigError(f"queue {spec.name!r} is declared twice, differently: declare it in one place")
+
+    def _check_provider(self, spec: ProviderSpec) -> None:
+        if self.providers.get(spec.name, spec) != spec:
+            raise ConfigError(f"provider {spec.name!r} is declared twice, differently: declare it in one place")
 
     def _check_task(self, task: Task[..., Any, Any]) -> None:
         known, name = self.tasks.get(task.name), task.name

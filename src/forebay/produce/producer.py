@@ -25,8 +25,12 @@ from forebay.produce.ways import Options
 from forebay.store.contract import Store
 from forebay.store.records import Found
 
+#: A lane, and the names of meters beside those that its queue has.
+Way = tuple[str, tuple[str, ...]]
+MAIN: Way = ("", ())
 
-def _made(task: str, chosen: Options, lane: str, id_: str, body: bytes) -> Message:
+
+def _made(task: str, chosen: Options, way: Way, id_: str, body: bytes) -> Message:
     """A message; others that are made together with it have all but id and body in common with it."""
     headers = lineage()
     if chosen.headers:
@@ -37,7 +41,8 @@ def _made(task: str, chosen: Options, lane: str, id_: str, body: bytes) -> Messa
         id=id_,
         queue=chosen.queue,
         body=body,
-        lane=lane,
+        lane=way[0],
+        meters=way[1],
         task=task,
         headers=headers,
         key=chosen.key,
@@ -89,8 +94,8 @@ class Producer:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
         self._within = within
 
-    def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, lane: str = "") -> list[Message]:
-        """Messages, not yet published, for a lane of their queue.
+    def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, way: Way = MAIN) -> list[Message]:
+        """Messages, not yet published, for a lane of their queue, with the meters that they have to pass.
 
         Raises:
             PayloadTooLarge: a body is over the limit.
@@ -107,7 +112,7 @@ class Producer:
                 "store the data elsewhere and send its address, or raise payload_limit"
             )
         ids = _ids(chosen, len(bodies))
-        first = _made(task, chosen, lane, ids[0], bodies[0])
+        first = _made(task, chosen, way, ids[0], bodies[0])
         made = [first, *(replace(first, id=id_, body=body) for id_, body in zip(ids[1:], bodies[1:], strict=True))]
         if self.seal is None:
             return made

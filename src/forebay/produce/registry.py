@@ -25,7 +25,7 @@ class Registry(Declares):
     `tasks = Registry()`, then `@tasks.task` and its like as on an app, then `app.include(tasks)`.
 
     Attributes:
-        tasks, schedules, queues: what was declared, by name. consumers: by queue.
+        tasks, schedules, queues, providers: what was declared, by name. consumers: by queue.
         on_start, on_stop, on_failure: the hooks, and the decorators that add one.
     """
 
@@ -33,6 +33,7 @@ class Registry(Declares):
         self._parts = Parts()
         self.tasks, self.schedules = self._parts.tasks, self._parts.schedules
         self.queues, self.consumers = self._parts.queues, self._parts.consumers
+        self.providers = self._parts.providers
         self.on_start, self.on_stop = Hooks("on_start"), Hooks("on_stop")
         self.on_failure = Hooks("on_failure", ("context", "error", "outcome"))
         self._producer: Producer | None = None

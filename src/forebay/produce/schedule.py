@@ -52,8 +52,9 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
         chosen, seal = self.waiting, self.task.producer.seal
         headers = {**(chosen.headers or {}), FIRED_BY: self.name}
         form = Message(
-            id="", queue=chosen.queue, lane=self.task.lane, task=self.task.name, body=self.body, headers=headers,
-            key=chosen.key, priority=chosen.priority, ttl=chosen.expires, unique=chosen.unique,
+            id="", queue=chosen.queue, lane=self.task.way[0], meters=self.task.way[1], task=self.task.name,
+            body=self.body, headers=headers, key=chosen.key, priority=chosen.priority, ttl=chosen.expires,
+            unique=chosen.unique,
         )  # fmt: skip
         if seal is not None:
             form = replace(form, body=seal.close(Part.BODY, form, form.body))

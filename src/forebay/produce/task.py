@@ -16,12 +16,13 @@ from forebay.flow.retry import Retry
 from forebay.flow.snooze import Snooze
 from forebay.model.errors import ConfigError
 from forebay.model.message import CPU
+from forebay.model.provider import lane_of, meter_of
 from forebay.produce.calls import Call, Using
 from forebay.produce.codec import Codec
 from forebay.produce.function import is_async
 from forebay.produce.handle import Handle, named
 from forebay.produce.origin import origin
-from forebay.produce.producer import Producer
+from forebay.produce.producer import MAIN, Producer, Way
 from forebay.produce.ways import Options, Sends, apart, options
 
 P = ParamSpec("P")
@@ -39,6 +40,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
         cpu: run in a process of its own.
         at_most_once: settled before it runs; a crash then loses it instead of running it twice.
         result_ttl: seconds that its end and result are remembered; None for the app's setting.
+        provider: the name of the outside service that it depends on; None for none.
     """
 
     retry: Retry
@@ -47,6 +49,7 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     cpu: bool = False
     at_most_once: bool = False
     result_ttl: float | None = None
+    provider: str | None = None
 
 
 class Home(Protocol):
@@ -59,12 +62,18 @@ class Home(Protocol):
 
 
 class Task(Generic[P, C, T_co]):
-    """A registered function. `C` is what a plain call returns, `T` what the handle's result is."""
+    """A registered function. `C` is what a plain call returns, `T` what the handle's result is.
+
+    Attributes:
+        way: the lane that its messages wait in, apart from others that need not wait for the same, and the meters that
+            they pass beside those of their queue.
+    """
 
     def __init__(self, function: Callable[P, C], name: str, home: Home, waiting: Options, running: TaskOptions) -> None:
         self.function, self.name = function, name
         self._home, self._first = home, self
         self.waiting, self.running = waiting, running
+        self.way = _way(running)
         self.codec = Codec(name, function)
         self.is_async = is_async(function)
         self.origin = origin(function)
@@ -135,11 +144,6 @@ class Task(Generic[P, C, T_co]):
         """Run it here and now, as the plain function it is."""
         return self.function(*args, **kwargs)
 
-    @property
-    def lane(self) -> str:
-        """Where its messages wait in their queue: those for processes apart, so that others need not wait for one."""
-        return CPU if self.running.cpu else ""
-
     def using(self: "Task[P, Any, T | Snooze]", **chosen: Unpack[Sends]) -> Using[P, T]:
         """This task with chosen ways to wait and to be sent; see `Sends`.
 
@@ -206,6 +210,12 @@ class Task(Generic[P, C, T_co]):
     ) -> list[Handle[T]]:
         """`enqueue_many` for asynchronous code."""
         return await self._using.aenqueue_many(calls, in_transaction=in_transaction)
+
+
+def _way(running: TaskOptions) -> Way:
+    if running.provider is None:
+        return (CPU, ()) if running.cpu else MAIN
+    return lane_of(running.provider, cpu=running.cpu), (meter_of(running.provider),)
 
 
 def _itself(task: Task[Any, Any, Any]) -> Task[Any, Any, Any]:

@@ -85,6 +85,7 @@ class Drainer:
         bounds = Bounds.of(app.settings)._replace(unknown_for=0)  # no deploy is under way in a test: it is a mistake
         self._time = StoreTime(app.clock)
         self._executor = Executor(app.registry.tasks, bounds, self._report, self._time)
+        self._executor.providers.specs = app.registry.providers
         self._executor.completes = Completing(lambda: self._name, self._executor.done)
         self._timekeeper = Timekeeper(app.store, self._queues if queues else None)
         self.ended: list[Ended] = []

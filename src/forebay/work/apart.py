@@ -33,7 +33,7 @@ from forebay.model.outcome import DeadLetter, Outcome
 from forebay.produce.task import Task
 from forebay.work import stdio
 from forebay.work.completing import Completing
-from forebay.work.executor import Bounds, Executor, failure_of
+from forebay.work.executor import NONE, Bounds, Executor, failure_of
 from forebay.work.failures import told
 from forebay.work.groups import defaults_in_forks, end_with_group, nothing
 from forebay.work.hearing import name_of_hook, watched
@@ -161,6 +161,7 @@ class _Child:
         """The whole life of one message."""
         try:
             executor = Executor(self._tasks(job), self._bounds, self._progress)
+            executor.providers.specs = NONE if self._app is None else self._app.registry.providers
             executor.time.latest = Heard(job.told, job.at)
             executor.completes = Completing(lambda: job.worker, executor.done, self._completing)
         except BaseException as error:  # noqa: BLE001 - importing the user's module may raise anything

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import islice
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self
 
 from forebay.config import Settings
@@ -26,11 +26,13 @@ from forebay.model.message import Failure
 from forebay.model.outcome import Outcome
 from forebay.model.sealed import OVERHEAD, Part, locked
 from forebay.produce.context import Context
+from forebay.produce.provided import ProviderSpec
 from forebay.produce.seal import Seal
 from forebay.produce.task import Task
 from forebay.work.completing import Completing
 from forebay.work.failures import BAD_ARGUMENTS, BAD_SEAL
 from forebay.work.host import stay
+from forebay.work.providers import Providers
 from forebay.work.run import Run, Stop
 from forebay.work.storetime import StoreTime
 from forebay.work.strangers import Strangers
@@ -43,6 +45,8 @@ _TOLD = 5
 #: What calls the user's code, and is left out at the beginning of a traceback.
 _OURS = ("forebay.work.", "forebay.engine.shield", "asyncio.")
 
+#: No providers.
+NONE: Mapping[str, ProviderSpec] = MappingProxyType({})
 _UNDONE = "it was to be done in a transaction (complete_in), and that was not committed"
 #: What a timeout throws into a task.
 _STRUCK = (asyncio.CancelledError, errors.TimeLimit)
@@ -79,6 +83,7 @@ class Executor:
 
     Attributes:
         completes: what settles a run in a transaction of its own.
+        providers: what is known of them here.
     """
 
     def __init__(
@@ -95,6 +100,7 @@ class Executor:
         self._strangers = Strangers(bounds.unknown_for, self.time.now)
         self._home = os.getpid()
         self.completes = Completing(lambda: worker, self.done)
+        self.providers = Providers(NONE)
 
     def begin(self, delivery: Delivery) -> Run | Outcome:
         """Resolve, check time and size, unseal, decode: a run, or what becomes of it without one."""
@@ -103,6 +109,8 @@ class Executor:
             return self._strangers.fate(delivery)
         if delivery.expires is not None and self.time.now() > delivery.expires:
             return outcome.Expire()
+        if task.running.provider is not None and (held := self.providers.held(task, delivery, self.time.now())):
+            return held
         if len(delivery.body) > self._most:
             return too_large(delivery, self._limit)
         producer, codec = task.producer, task.codec
@@ -207,7 +215,10 @@ class Executor:
                 pass
         delivery = run.delivery
         age = max(0.0, run.time.now() - delivery.created)
-        return fate_of(run.task.running.retry, error, failure_of(error), delivery, age)
+        failure = failure_of(error)
+        return self.providers.judged(run, error, failure) or fate_of(
+            run.task.running.retry, error, failure, delivery, age
+        )
 
 
 @lru_cache(256)

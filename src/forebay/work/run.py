@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from forebay.model.delivery import Delivery
+from forebay.model.verdict import Verdict
 from forebay.produce.context import Context, enter
 from forebay.produce.task import Task
 from forebay.work.frames import clear
@@ -103,11 +104,13 @@ class Run(Job):
         settled: its end was written down before it began (see `at_most_once`), or in a transaction of its own.
         asked: it was to be done in one, and whether that was committed is being asked.
         told: the app's hooks hear of its failure in the process where it ran.
+        verdict: what its failure says about its provider; None before, or without one.
         time: the store's, as it was known when it began.
         apart: it belongs in a process of its own.
     """
 
     settled = told = asked = False
+    verdict: Verdict | None = None
     time: Heard
 
     def __init__(

@@ -104,6 +104,8 @@ class Runs:
         try:
             if run.deadline is not None:
                 self.pools.forget(run)
+            if run.task.running.provider is not None or type(result) is outcome.Park:
+                self._executor.providers.ended(run, result)
             once = run.settled or run.task.running.at_most_once
             failure = self._report(run, result) if once else self._ends.settle(run.delivery, result, run)
             if failure and (heard := self._ends.hear([failure])):

@@ -20,14 +20,15 @@ from forebay.engine.contract import Beat, Want
 from forebay.engine.native import refuse_greenlets
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ConfigError, EngineClosed, EngineError, name_of, text_of
-from forebay.model.message import CPU
 from forebay.model.outcome import Outcome
 from forebay.work.batch import Batch
 from forebay.work.batches import Batches
 from forebay.work.calls import Calls
 from forebay.work.ends import Ends
 from forebay.work.executor import Bounds, Executor
-from forebay.work.feed import NO_CAPS, Begin, Feed
+from forebay.work.feed import Begin, Feed
+from forebay.work.feeds import plan
+from forebay.work.governor import Governor
 from forebay.work.hearing import Hearing, name_of_hook, watched
 from forebay.work.host import born, identity
 from forebay.work.link import Report
@@ -80,6 +81,8 @@ class Worker:
         self._hearing = Hearing(app.registry.on_failure, app.producer)
         self.ends = Ends(app.engine, id_, self._settler, self._hearing, verbose=options.verbose)
         executor = Executor(app.registry.tasks, Bounds.of(settings), self._progress.report, self.time, id_)
+        executor.providers.specs = app.registry.providers
+        self._governor = Governor(app.store, executor.providers, app.registry.tasks, self.queues())
         self._runs = Runs(executor, self.ends, self.idle)
         self._runs.pools = self.pools = Pools(
             executor, options, settings, self._scope,
@@ -96,22 +99,11 @@ class Worker:
         self.orphaned: Callable[[], bool] = bool
 
     def _make_feeds(self) -> tuple[list[Feed], Calls[Batch, None], list[Batches]]:
-        """Queues of raw messages by their consumer, process work by the processes, all else by the slots.
-
-        Process work has queues of its own, or a lane of its own in the others, if the app has any.
-        """
+        """Queues of raw messages by their consumer, all else by feeds."""
         registry, engine, queues = self._app.registry, self._app.engine, self.queues()
         raw = [queue for queue in queues if queue in registry.consumers]
-        kinds = {
-            queue: {t.running.cpu for t in registry.tasks.values() if t.waiting.queue == queue} for queue in queues
-        }
-        apart = [queue for queue in queues if kinds[queue] == {True} and queue not in raw]
-        usual = [queue for queue in queues if queue not in apart and queue not in raw]
-        cpus = self._options.cpu or os.cpu_count() or 1
-        shared = any(task.running.cpu for task in registry.tasks.values())
-        plan = [(usual, self._options.concurrency, {CPU: 0} if shared else NO_CAPS), (apart, cpus, NO_CAPS)]
-        plan += [(usual, cpus, {"": 0})] if shared else []
-        feeds = [Feed(engine, self, names, slots, caps) for names, slots, caps in plan if names]
+        wants = plan(registry.tasks.values(), [queue for queue in queues if queue not in raw], self._options)
+        feeds = [Feed(engine, self, names, slots, caps) for names, slots, caps in wants]
         calls = Calls(max(1, len(raw)), self._scope, Batch.note, _over)
         return feeds, calls, [Batches(engine, self, registry.consumers[q], self._app.producer, calls) for q in raw]
 
@@ -207,8 +199,15 @@ class Worker:
         if self._app.registry.schedules:
             rows = self._app.registry.rows(await self._app.store.now())
             await self._app.store.put_schedules(rows)
+        await self._governor.declare()
         await engine.extend([self._beat("running")])
-        services = self._settler.run(), self._progress.run(), self._listen(poll), self._strays.run()
+        services = (
+            self._settler.run(),
+            self._progress.run(),
+            self._listen(poll),
+            self._strays.run(),
+            self._governor.run(),
+        )
         self._services = [self._loop.create_task(service) for service in services]
         self._tasks = [self._loop.create_task(part.run(poll)) for part in self._parts]
 

@@ -1,4 +1,4 @@
-"""What rows of policies promise, and what a provider's policy asks of meters and gates: no slots is none, everywhere."""
+"""What rows of policies promise, and what a provider's policy asks of meters and gates: no slots is none."""
 
 from forebay.model.meter import Meter
 from forebay.model.outcome import Park

@@ -1,0 +1,165 @@
+"""What `app.provider` takes: its options, checked once, and what a task of it needs to know of it."""
+
+from collections.abc import Callable
+from typing import Any, TypedDict, cast
+
+import msgspec
+
+from forebay.model.duration import Duration, seconds
+from forebay.model.errors import ConfigError
+from forebay.model.options import known_options
+from forebay.model.provider import APART, Terms, Trip
+from forebay.model.queue import check_name
+from forebay.model.verdict import Kind, Verdict
+from forebay.produce.bounds import QueueWays, Rate, bounds
+
+#: What a user's own classification may say; None leaves it to ours.
+Classify = Callable[[BaseException], Kind | Verdict | None]
+_USUAL = Trip()
+_MOST = 1_000_000
+
+
+class Breaker:
+    """When calls of a provider are stopped for a while: `app.provider("smtp", breaker=Breaker(failure_ratio=0.5))`.
+
+    Args:
+        failure_ratio: the part of the calls within `window` that fails, from which on it opens: above 0, up to 1.
+        min_calls: by fewer calls than that nothing is judged. So many failures one after another open it at once.
+        window: how far back it looks.
+        slow: calls that take longer are slow; None: none is. A probe that is slow has failed.
+        slow_ratio: the part of the calls within `window` that is slow, from which on it opens.
+        open_for: how long nothing is asked when it has opened; doubled with each probe that fails.
+        max_open: the longest of these pauses, unless the provider asks for more.
+        probe_timeout: a probe that has not ended by then has failed.
+
+    Raises:
+        ConfigError: a value makes no sense.
+    """
+
+    @known_options("Breaker()")
+    def __init__(
+        self,
+        *,
+        failure_ratio: float = _USUAL.failure_ratio,
+        min_calls: int = _USUAL.min_calls,
+        window: Duration = _USUAL.window,
+        slow: Duration | None = None,
+        slow_ratio: float | None = None,
+        open_for: Duration = _USUAL.open_for,
+        max_open: Duration | None = None,
+        probe_timeout: Duration = _USUAL.probe_timeout,
+    ) -> None:
+        if type(min_calls) is not int or not 1 <= min_calls <= _MOST:
+            raise ConfigError(f"Breaker: min_calls is a number of calls from 1 to {_MOST:,}, not {min_calls!r:.100}")
+        if slow is None and slow_ratio is not None:
+            raise ConfigError(
+                "Breaker: slow_ratio is a part of the slow calls, and none is slow: give it slow= as well"
+            )
+        first = _some("open_for", open_for)
+        longest = max(first, _USUAL.max_open) if max_open is None else _some("max_open", max_open)
+        if longest < first:
+            raise ConfigError(f"Breaker: max_open={longest:g} is shorter than open_for={first:g}")
+        self.trip = Trip(
+            failure_ratio=_ratio("failure_ratio", failure_ratio),
+            min_calls=min_calls,
+            window=_some("window", window),
+            slow=None if slow is None else _some("slow", slow),
+            slow_ratio=_ratio("slow_ratio", _USUAL.slow_ratio if slow_ratio is None else slow_ratio),
+            open_for=first,
+            max_open=longest,
+            probe_timeout=_some("probe_timeout", probe_timeout),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self.trip == other.trip if isinstance(other, Breaker) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.trip)
+
+    def __repr__(self) -> str:
+        return f"Breaker({', '.join(f'{name}={value!r}' for name, value in msgspec.structs.asdict(self.trip).items())})"
+
+
+class ProviderWays(TypedDict, total=False):
+    """Options of `app.provider`.
+
+    Keys:
+        rate: calls that may start, over all workers: "50/s", "100/m", "1000/h", "5/d", or a number a second.
+        burst: how many of them may start at once after a quiet time.
+        concurrency: how many may run at a time, over all workers.
+        breaker: when calls are stopped for a while; `Breaker()` unless given, None for never.
+        ramp: how long it takes, after the first probe that succeeded, until as many are asked as usual; 3 s unless
+            given, 0 for at once.
+        classify: what an exception says about it: called with it, answers a `Kind`, a `Verdict`, or None for what
+            Forebay makes of it.
+        max_outage: what has waited for it longer than that, while it was down, is dead; never unless given.
+    """
+
+    rate: Rate | None
+    burst: float | None
+    concurrency: int | None
+    breaker: Breaker | None
+    ramp: Duration
+    classify: Classify | None
+    max_outage: Duration | None
+
+
+class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider as it was declared."""
+
+    name: str
+    terms: Terms
+    classify: Classify | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def declared(name: str, ways: ProviderWays) -> ProviderSpec:
+    """A provider from its options.
+
+    Raises:
+        ConfigError: one of them makes no sense, or could have no effect beside the others.
+    """
+    where = f"provider {check_name('provider', name)}"
+    if unknown := sorted(set(ways) - set(ProviderWays.__annotations__)):
+        known = ", ".join(["name", *ProviderWays.__annotations__])
+        raise ConfigError(f"{where}: unknown option {', '.join(unknown)}: known are {known}")
+    if name == APART.removeprefix(":"):
+        raise ConfigError(
+            f"{where}: this name is taken, by the lane of tasks in processes of their own: choose another"
+        )
+    breaker: Any = ways.get("breaker", Breaker())
+    if not isinstance(breaker, Breaker | None):
+        raise ConfigError(f"{where}: breaker is a Breaker, or None for none, not {breaker!r:.200}")
+    classify: Any = ways.get("classify")
+    if classify is not None and not callable(classify):
+        raise ConfigError(f"{where}: classify is a function of an exception, not {classify!r:.200}")
+    return ProviderSpec(name=name, terms=_terms(where, ways, breaker), classify=classify)
+
+
+def _terms(where: str, ways: ProviderWays, breaker: Breaker | None) -> Terms:
+    told = {name: ways[name] for name in ("rate", "burst", "concurrency") if name in ways}
+    made = bounds(where, cast("QueueWays", told))
+    outage = ways.get("max_outage")
+    return Terms(
+        rate=made["rate"],
+        burst=made["burst"],
+        concurrency=made["concurrency"],
+        breaker=None if breaker is None else breaker.trip,
+        ramp=seconds(ways.get("ramp", Terms().ramp), f"{where}: ramp"),
+        max_outage=None if outage is None else seconds(outage, f"{where}: max_outage"),
+    )
+
+
+def _some(name: str, value: Duration) -> float:
+    number = seconds(value, f"Breaker: {name}")
+    if number <= 0:
+        raise ConfigError(f"Breaker: {name} is longer than nothing, not {value!r}")
+    return number
+
+
+def _ratio(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise ConfigError(f"Breaker: {name} is a part of the calls, above 0 and up to 1, not {value!r:.100}")
+    return float(value)

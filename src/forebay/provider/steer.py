@@ -1,0 +1,147 @@
+"""How providers stand, in the store: read, decided by `flow.breaker`, written by compare-and-set, and carried out.
+
+No leader: whoever reads a row may decide by it, and of several who do one is first. What a row means for the engine is
+two things: the slots of the provider's meter, which hold in every queue at once, and gates on the lanes that its
+messages are known to wait in, so that they are seen as parked. Whoever finds them otherwise puts them right.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from forebay.flow.breaker import slots
+from forebay.model.errors import EngineError
+from forebay.model.gate import THROTTLE, Gate
+from forebay.model.meter import Meter
+from forebay.model.provider import BREAKER, METER, Place, Provider, Stand, meter_of
+from forebay.store.contract import Store
+from forebay.store.records import Steered
+
+#: From a row as it stands (None: there is none), the time and how many of its messages run, to the row as it is to be.
+Decide = Callable[[Provider | None, float, int], Provider | None]
+#: Readings of a row that others have changed meanwhile, until somebody else is left to decide.
+TRIES = 20
+#: Seconds by which the ends of two gates may differ.
+_SAME = 0.001
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Provider).decode
+
+
+class Seen(NamedTuple):
+    """A provider as it was read.
+
+    Attributes:
+        provider: None if there is no row of it, or none that can be read.
+        generation: of its row; 0 if there is none.
+        meter: as it was just before.
+    """
+
+    provider: Provider | None
+    generation: int
+    meter: Meter
+
+
+async def listed(store: Store) -> list[Provider]:
+    """All that there are, by name."""
+    rows = [row for row in await store.steered() if row.name.startswith(METER)]
+    return [provider for row in rows if (provider := _read(row)) is not None]
+
+
+async def look(store: Store, names: Sequence[str]) -> dict[str, Seen]:
+    """How these stand.
+
+    Meters are read first: who has read an older row has then read an older meter, and changes neither.
+    """
+    keys = {meter_of(name): name for name in names}
+    meters = {meter.name: meter for meter in await store.meters([*keys])}
+    rows = {row.name: row for row in await store.steered([*keys])}
+    return {
+        name: Seen(
+            None if key not in rows else _read(rows[key]),
+            0 if key not in rows else rows[key].generation,
+            meters.get(key, Meter(name=key)),
+        )
+        for key, name in keys.items()
+    }
+
+
+async def change(
+    store: Store, name: str, decide: Decide, seen: Seen | None = None, *, anew: bool = False
+) -> Provider | None:
+    """Change how one stands, and carry it out; what stands then.
+
+    Args:
+        seen: as it was read just now.
+        anew: see `carry_out`.
+
+    Raises:
+        EngineError: others change it all the time.
+    """
+    for _ in range(TRIES):
+        seen = (await look(store, [name]))[name] if seen is None else seen
+        now = await store.now()
+        after = decide(seen.provider, now, seen.meter.running)
+        if after is None:
+            return None
+        row = Steered(name=meter_of(name), body=_pack(after), generation=seen.generation)
+        if after == seen.provider or (await store.steer([row]))[0]:
+            await carry_out(store, after, seen, now, anew=anew)
+            return after
+        seen = None
+    raise EngineError(f"provider {name}: others change it all the time; try again")
+
+
+async def carry_out(store: Store, one: Provider, seen: Seen, now: float, *, anew: bool = False) -> None:
+    """Give its meter the slots and its lanes the gates that it is to have; costs nothing where it has them.
+
+    Args:
+        anew: look at the gates whether or not something has changed.
+    """
+    terms, meter = one.terms, seen.meter
+    put = Meter(name=meter.name, rate=terms.rate, burst=terms.burst, slots=slots(one, now), generation=meter.generation)
+    if not meter.generation or (meter.rate, meter.burst, meter.slots) != (put.rate, put.burst, put.slots):
+        await store.put_meters([put])
+    before = seen.provider
+    if anew or one.shut(now) or before is None or before.shut(now) or before.stand is not one.stand:
+        await _shut(store, one, now)
+
+
+async def _shut(store: Store, one: Provider, now: float) -> None:
+    closed = {(gate.queue, gate.lane, gate.holder): gate for gate in await store.gates() if gate.lane is not None}
+    down = one.stand is Stand.OPEN and not one.burying
+    for place in one.places:
+        until = one.until if one.until is None or one.until > now else now + 1.0
+        await _gate(store, closed.get((place.queue, place.lane, BREAKER)), place, BREAKER, one.reason, down, until)
+        if one.throttled > now:
+            asked = closed.get((place.queue, place.lane, THROTTLE))
+            if asked is None or (asked.until is not None and asked.until < one.throttled - _SAME):
+                await store.close_gate(place.queue, place.lane, one.throttle, THROTTLE, one.throttled)
+
+
+async def _gate(  # noqa: PLR0917
+    store: Store, there: Gate | None, place: Place, holder: str, reason: str, closed: bool, until: float | None
+) -> None:
+    if not closed:
+        if there is not None:
+            await store.open_gate(place.queue, place.lane, holder)
+    elif there is None or there.reason != reason or not _alike(there.until, until):
+        await store.close_gate(place.queue, place.lane, reason, holder, until)
+
+
+def _alike(one: float | None, other: float | None) -> bool:
+    return one == other if one is None or other is None else abs(one - other) < 1.0
+
+
+async def let_go(store: Store, one: Provider) -> None:
+    """Open the gates that it has asked for itself: somebody knows better."""
+    for place in one.places:
+        await store.open_gate(place.queue, place.lane, THROTTLE)
+
+
+def _read(row: Steered) -> Provider | None:
+    try:
+        return _unpack(row.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None  # another edition's; who declares it next writes it anew

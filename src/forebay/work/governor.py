@@ -1,0 +1,138 @@
+"""The governor of a worker: carries what calls have come to into the store, and brings back how providers stand.
+
+Every worker has one, none leads: each reads, decides by the pure functions of `flow`, and writes by compare-and-set.
+An app without providers has nothing to do here. Does not judge calls: that is done where they end (`work.providers`).
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from forebay.flow.breaker import advance, next_look
+from forebay.model.errors import EngineClosed
+from forebay.model.provider import Call, Place, Provider, Stand, Terms
+from forebay.produce.task import Task
+from forebay.provider.steer import Seen, change, look
+from forebay.store.contract import Store
+from forebay.work.providers import Providers
+from forebay.work.trouble import Trouble
+
+_logger = logging.getLogger("forebay.provider")
+#: Seconds between two looks while a provider is not asked as usual, or calls have ended; while all is quiet; and at the
+#: least, however much happens.
+TICK, QUIET, SOONEST = 0.2, 0.5, 0.05
+_AGAIN = 1.0
+#: Seconds between two looks at gates without a reason.
+ANEW = 5.0
+
+
+class Governor:
+    """One per worker.
+
+    Args:
+        queues: those that the worker serves.
+    """
+
+    def __init__(
+        self, store: Store, providers: Providers, tasks: Mapping[str, Task[..., Any, Any]], queues: Sequence[str]
+    ) -> None:
+        self._store, self._providers, self._tasks, self._queues = store, providers, tasks, queues
+        self._wake, self._trouble = asyncio.Event(), Trouble(_logger)
+        providers.urgent, self._anew = self._wake.set, 0.0
+
+    async def declare(self) -> None:
+        """Make the app's providers known, with what is said of them here; how they stand stays as it is."""
+        for name, spec in self._providers.specs.items():
+            terms = partial(_declared, name, spec.terms, self._places(name))
+            one = await change(self._store, name, terms)
+            if one is not None:
+                self._providers.view[name] = one
+
+    def _places(self, name: str) -> tuple[Place, ...]:
+        tasks = [task for task in self._tasks.values() if task.running.provider == name]
+        served = [queue for queue in self._queues if queue not in {task.waiting.queue for task in tasks}]
+        lanes = {task.way[0] for task in tasks}
+        homes = {Place(task.waiting.queue, task.way[0]) for task in tasks}
+        return tuple(sorted(homes | {Place(queue, lane) for queue in served for lane in lanes} if tasks else homes))
+
+    async def run(self) -> None:
+        """Govern until cancelled."""
+        if not self._providers.specs:
+            await asyncio.Event().wait()
+        while True:
+            began = time.monotonic()
+            try:
+                pause = await self._look()
+                self._trouble.over("the look at the providers")
+            except EngineClosed:
+                raise
+            except Exception as error:  # noqa: BLE001 - what is not known now is tried again
+                pause = _AGAIN
+                self._trouble.tell("the look at the providers", error)
+            await self._sleep(max(SOONEST, pause - (time.monotonic() - began)))
+
+    async def _sleep(self, pause: float) -> None:
+        """Until it is time, or something urgent has happened."""
+        await asyncio.sleep(SOONEST)
+        try:
+            async with asyncio.timeout(max(0.0, pause - SOONEST)):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _look(self) -> float:
+        """Bring what has happened here, and see how all stand; seconds until the next look."""
+        self._wake.clear()
+        calls, pauses = self._providers.take(), [QUIET]
+        for name, seen in (await look(self._store, [*self._providers.specs])).items():
+            try:
+                pauses.append(await self._advance(name, seen, calls.get(name, [])))
+            except BaseException:
+                self._providers.calls.setdefault(name, [])[:0] = calls.get(name, [])
+                raise
+        return min(pauses) * random.uniform(0.8, 1.0)
+
+    async def _advance(self, name: str, seen: Seen, calls: list[Call]) -> float:
+        spec = self._providers.specs[name]
+        decide = partial(_advanced, calls, random.random())
+        if seen.provider is None:  # removed, or written by somebody else
+            seen = Seen(Provider(name=name, terms=spec.terms, places=self._places(name)), seen.generation, seen.meter)
+        one = await change(self._store, name, decide, seen, anew=self._due())
+        if one is None:
+            return QUIET
+        self._tell(self._providers.view.get(name), one)
+        self._providers.view[name] = one
+        left = next_look(one, now := await self._store.now())
+        tick = QUIET if one.stand is Stand.CLOSED and not calls else TICK
+        return tick if left is None else min(tick, max(SOONEST, left - now))
+
+    def _due(self) -> bool:
+        """Whether it is time to look for what somebody has begun, and not carried out."""
+        now = time.monotonic()
+        if now < self._anew:
+            return False
+        self._anew = now + ANEW
+        return True
+
+    @staticmethod
+    def _tell(before: Provider | None, after: Provider) -> None:
+        if before is None or before.stand is after.stand:
+            return
+        level = logging.WARNING if after.stand is Stand.OPEN else logging.INFO
+        _logger.log(level, "provider %s: %s%s", after.name, after.stand, after.reason and f": {after.reason}")
+
+
+def _declared(name: str, terms: Terms, places: tuple[Place, ...], one: Provider | None, now: float, _: int) -> Provider:
+    if one is None:
+        return Provider(name=name, terms=terms, places=places, since=now)
+    return replace(one, terms=terms, places=tuple(sorted({*one.places, *places})))
+
+
+def _advanced(calls: list[Call], draw: float, one: Provider | None, now: float, running: int) -> Provider | None:
+    return None if one is None else advance(one, calls, now, draw, running)

@@ -1,0 +1,196 @@
+"""Providers as one worker sees them: what a failure means, what may start, and what calls have come to.
+
+Decides nothing about a provider itself: that is the governor's, who reads and writes how it stands for all workers, and
+puts what it has read here. Without a governor (in a process that only runs one task) nothing is held back.
+"""
+
+import random
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from forebay.flow.breaker import overdue, pause, told
+from forebay.flow.down import ProviderDown
+from forebay.flow.retry import Retry, telling
+from forebay.flow.snooze import Snooze
+from forebay.model import errors, outcome
+from forebay.model.delivery import Delivery
+from forebay.model.duration import span
+from forebay.model.message import Failure
+from forebay.model.outcome import Outcome, Park
+from forebay.model.provider import Call, Provider, Stand, lane_of
+from forebay.model.verdict import Kind, Verdict
+from forebay.produce.provided import ProviderSpec
+from forebay.produce.task import Task
+from forebay.provider.classify import classify
+from forebay.work.run import Run
+
+#: Seconds that a message waits at first, and at the most, which meets an outage that no breaker knows of yet.
+PAUSE, LONGEST = 1.0, 60.0
+#: Seconds that one waits which was leased when its provider was no longer to be asked.
+LATE = 0.5
+#: Calls that are kept for the governor.
+MOST = 20_000
+
+
+class Tells(Protocol):
+    """Whoever is told of calls that matter at once."""
+
+    def __call__(self) -> None: ...
+
+
+def _nobody() -> None:
+    """There is no governor."""
+
+
+class Providers:
+    """Those that one process knows.
+
+    Attributes:
+        view: how they stand, as far as is known.
+        calls: what calls have come to since somebody last took them.
+        places: lanes of queues in which messages of each were seen.
+        urgent: called when something has happened that others should know at once.
+    """
+
+    def __init__(self, specs: Mapping[str, ProviderSpec]) -> None:
+        self.specs = specs
+        self.view: dict[str, Provider] = {}
+        self.calls: dict[str, list[Call]] = {}
+        self.urgent: Tells = _nobody
+
+    # --- before a run ---
+
+    def held(self, task: Task[..., object, object], delivery: Delivery, now: float) -> Outcome | None:
+        """What becomes of a message that was leased, and whose provider is not to be asked now; None if it is."""
+        name = task.running.provider
+        one = self.view.get(name or "")
+        if name is None or one is None or not one.shut(now):
+            return None
+        if one.burying and overdue(one, delivery.created, now):
+            return outcome.DeadLetter(_given_up(one, now))
+        lane, why = lane_of(name, cpu=task.running.cpu), told(one, now)
+        return Park(lane, why, pause=LATE) if delivery.lane != lane else outcome.Release(LATE, why)
+
+    # --- after a run ---
+
+    def judged(self, run: Run, error: BaseException, failure: Failure) -> Outcome | None:
+        """What becomes of a run that has failed because of its provider; None if its retry policy is to say."""
+        one = telling(error)
+        if isinstance(one, ProviderDown):
+            return self._down(run, one, failure)
+        name, running = run.task.running.provider, run.task.running
+        if name is None or name not in self.specs or isinstance(one, errors.DeadLetter | Retry | Snooze):
+            return None
+        run.verdict = verdict = self._verdict(name, error, run)
+        if running.at_most_once or verdict.kind in (Kind.REJECTED, Kind.BUG):
+            return None
+        now = run.time.now()
+        if verdict.kind is Kind.OUTAGE and (dead := self._overdue(name, run, failure, now)):
+            return dead
+        until = None if verdict.retry_after is None else now + verdict.retry_after
+        if verdict.kind is Kind.OUTAGE:
+            until = self._shuts(name, now, until)
+        return self._parked(run, name, f"{failure}", until, "outage" if verdict.kind is Kind.OUTAGE else "throttle")
+
+    def _verdict(self, name: str, error: BaseException, run: Run) -> Verdict:
+        spec, now = self.specs[name], run.time.now()
+        try:
+            said = None if spec.classify is None else spec.classify(error)
+        except Exception:  # noqa: BLE001 - theirs; what the task raised is what counts
+            said = None
+        if isinstance(said, Verdict):
+            return said
+        ours = classify(error, now)
+        return ours if said is None else Verdict(kind=Kind(said), retry_after=ours.retry_after, reason=ours.reason)
+
+    def _down(self, run: Run, error: ProviderDown, failure: Failure) -> Outcome | None:
+        if run.task.running.at_most_once or error.provider not in self.specs:
+            return None
+        now = run.time.now()
+        run.verdict = Verdict(kind=Kind.OUTAGE)
+        if dead := self._overdue(error.provider, run, failure, now):
+            return dead
+        until, cause = error.at(now), error.__cause__ or error.__context__
+        because = f"{errors.name_of(cause)}: {errors.text_of(cause)}" if cause is not None else "its task says so"
+        return self._parked(run, error.provider, because, until, "down")
+
+    def _overdue(self, name: str, run: Run, failure: Failure, now: float) -> Outcome | None:
+        one = self.view.get(name)
+        if one is None or not overdue(one, run.delivery.created, now):
+            return None
+        return outcome.DeadLetter(f"{_given_up(one, now)}; the last: {failure}", failure)
+
+    def _shuts(self, name: str, now: float, until: float | None) -> float | None:
+        """A probe that fails gives its slot back: its lane is shut in the same step, so that no other one goes."""
+        one = self.view.get(name)
+        if one is None or one.stand is not Stand.HALF_OPEN:
+            return until
+        return max(now + pause(one), until or 0.0)
+
+    def _parked(self, run: Run, name: str, why: str, until: float | None, blame: outcome.Blame) -> Park:
+        """Back to its lane; the attempt does not count."""
+        delivery, view = run.delivery, self.view.get(name)
+        parks = max(1, delivery.fence - delivery.attempt + 1)
+        times = "" if parks == 1 else f", put back {parks:,} times"
+        what = "asked to wait" if blame == "throttle" else "is down"
+        reason = f"provider {name} {what}{times}: {why}"[: errors.LONGEST]
+        wait = outcome.PAUSE if view is not None and view.stand is not Stand.CLOSED else _pause(parks)
+        lane = lane_of(name, cpu=run.task.running.cpu)
+        return Park(lane, reason, until, pause=wait, provider=name, blame=blame)
+
+    # --- what calls have come to ---
+
+    def ended(self, run: Run, result: Outcome) -> None:
+        """A run of a task with a provider, or one that has found a provider to be down, has ended."""
+        name = (result.provider if isinstance(result, Park) else "") or run.task.running.provider or ""
+        if name not in self.specs:
+            return
+        trip = self.specs[name].terms.breaker
+        slow = trip is not None and trip.slow is not None and time.monotonic() - run.started > trip.slow
+        call = _call(run, result, slow)
+        calls = self.calls.setdefault(name, [])
+        if len(calls) < MOST:
+            calls.append(call)
+        if self._matters(name, call):
+            self.urgent()
+
+    def _matters(self, name: str, call: Call) -> bool:
+        """Whether others should know at once: it fails, or says when to come again, or is what a probe has come to."""
+        one = self.view.get(name)
+        probes = one is not None and one.stand in (Stand.HALF_OPEN, Stand.RAMP)
+        return call.ok is False or call.until is not None or (call.ok is not None and probes)
+
+    def take(self) -> dict[str, list[Call]]:
+        """The calls since the last time, by provider."""
+        calls, self.calls = self.calls, {}
+        return calls
+
+
+def _call(run: Run, result: Outcome, slow: bool) -> Call:
+    """What a run says about its provider."""
+    park = result if isinstance(result, Park) and result.provider else None
+    ok: bool | None = None
+    if park is not None:  # one that throttles and does not say until when has failed
+        ok = None if park.blame == "throttle" and park.until is not None else False
+    elif isinstance(result, outcome.Ack) or (run.verdict is not None and run.verdict.kind is Kind.REJECTED):
+        ok = True
+    elif run.verdict is not None and run.verdict.kind is Kind.OUTAGE:
+        ok = False
+    return Call(
+        run.time.told, ok, slow=slow and ok is not None, until=None if park is None else park.until,
+        reason="" if park is None else park.reason.partition(": ")[2],
+        down=park is not None and park.blame == "down", parked=park is not None,
+    )  # fmt: skip
+
+
+def _given_up(one: Provider, now: float) -> str:
+    since = span(now - (one.down or now))
+    because = f": {one.reason}" if one.reason else ""
+    most = span(one.terms.max_outage)
+    return f"provider {one.name} has been down for {since}, longer than its max_outage of {most}{because}"
+
+
+def _pause(parks: int) -> float:
+    """Seconds that a message waits by itself: a window that grows with each time, at least half of it."""
+    return min(LONGEST, PAUSE * 2.0 ** min(parks - 1, 10)) * random.uniform(0.5, 1.0)
