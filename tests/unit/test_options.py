@@ -120,6 +120,7 @@ TASK = {
     "priority": (9, lambda task: task.enqueue().find().priority == 9),
     "expires": ("9s", lambda task: round(task.enqueue().find().expires - task.enqueue().find().created) == 9),
     "result_ttl": ("1d", lambda task: task.running.result_ttl == 86400),
+    "provider": ("smtp", lambda task: task.enqueue().find().lane == "smtp"),
 }
 
 
@@ -132,6 +133,7 @@ def test_every_option_of_a_task_has_a_row():
 @pytest.mark.parametrize("name", TASK)
 def test_an_option_of_a_task_has_its_effect(app, name):
     value, shows = TASK[name]
+    app.provider("smtp")
 
     @app.task(**{name: value, **({"timeout": 5} if name == "grace" else {})})
     def work() -> None: ...

@@ -65,6 +65,7 @@ class Task(Generic[P, C, T_co]):
     """A registered function. `C` is what a plain call returns, `T` what the handle's result is.
 
     Attributes:
+        special: it has a provider, or runs at most once, so that there is more to do before it begins and when it ends.
         way: the lane that its messages wait in, apart from others that need not wait for the same, and the meters that
             they pass beside those of their queue.
     """
@@ -73,7 +74,7 @@ class Task(Generic[P, C, T_co]):
         self.function, self.name = function, name
         self._home, self._first = home, self
         self.waiting, self.running = waiting, running
-        self.way = _way(running)
+        self.way, self.special = _way(running), running.at_most_once or running.provider is not None
         self.codec = Codec(name, function)
         self.is_async = is_async(function)
         self.origin = origin(function)

@@ -109,7 +109,7 @@ class Executor:
             return self._strangers.fate(delivery)
         if delivery.expires is not None and self.time.now() > delivery.expires:
             return outcome.Expire()
-        if task.running.provider is not None and (held := self.providers.held(task, delivery, self.time.now())):
+        if task.special and (held := self.providers.held(task, delivery, self.time.now())):
             return held
         if len(delivery.body) > self._most:
             return too_large(delivery, self._limit)

@@ -104,10 +104,8 @@ class Runs:
         try:
             if run.deadline is not None:
                 self.pools.forget(run)
-            if run.task.running.provider is not None or type(result) is outcome.Park:
-                self._executor.providers.ended(run, result)
-            once = run.settled or run.task.running.at_most_once
-            failure = self._report(run, result) if once else self._ends.settle(run.delivery, result, run)
+            special = run.settled or run.task.special or type(result) is outcome.Park
+            failure = self._report(run, result) if special else self._ends.settle(run.delivery, result, run)
             if failure and (heard := self._ends.hear([failure])):
                 heard.add_done_callback(lambda _: run.let_go())
                 free = self._kept(heard, free)
@@ -171,8 +169,12 @@ class Runs:
         self.finish(run, result)
 
     def _report(self, run: Run, result: Outcome) -> Told | None:
-        """Of one that was settled before, or that runs at most once and never began."""
-        return self._ends.ended_once(run, result) if run.settled else None
+        """Of one with a provider, or that was settled before, or that runs at most once and never began."""
+        if run.task.running.provider is not None or isinstance(result, outcome.Park):
+            self._executor.providers.ended(run, result)
+        if run.settled:
+            return self._ends.ended_once(run, result)
+        return None if run.task.running.at_most_once else self._ends.settle(run.delivery, result, run)
 
     def _kept(self, heard: asyncio.Task[None], free: Free) -> Free:
         """Keep the slot until those who care have heard of it."""

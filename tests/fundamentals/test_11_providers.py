@@ -1,0 +1,160 @@
+"""Lesson 11: providers: what an outage of an outside service does to the tasks that depend on it, and what not."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from forebay import Breaker, ConfigError, ProviderDown, Retry, State
+from forebay.model.verdict import Kind
+from forebay.provider.steer import listed
+from fundamentals.lesson import beside_a_worker, until, work
+
+QUICK = Breaker(min_calls=3, open_for=0.2, max_open=0.2)
+
+
+async def stand(app):
+    """How the app's only provider stands."""
+    (one,) = await listed(app.store)
+    return one
+
+
+def test_while_a_provider_is_down_what_waits_for_it_uses_up_no_attempt(app):
+    app.provider("smtp", breaker=QUICK, ramp=0)
+    calls, down = [], True
+
+    @app.task(provider="smtp", retry=1)
+    async def send(to: str) -> str:
+        calls.append(to)
+        if down:
+            raise ConnectionRefusedError("nobody listens there")
+        return f"sent to {to}"
+
+    handles = [send.enqueue(f"{number}@example.com") for number in range(6)]
+
+    async def story():
+        nonlocal down
+        await until(lambda: len(calls) >= 6)
+        down = False
+        return [await handle.aresult(timeout=20) for handle in handles]
+
+    assert beside_a_worker(app, story)[0] == "sent to 0@example.com"
+    assert [handle.find().attempt for handle in handles] == [1] * 6
+
+
+def test_one_that_waits_says_for_whom_and_why(app):
+    app.provider("smtp", breaker=Breaker(min_calls=1, open_for=60))
+
+    @app.task(provider="smtp")
+    async def send() -> None:
+        raise ConnectionRefusedError("nobody listens there")
+
+    handle = send.enqueue()
+
+    async def story():
+        await until(lambda: handle.status() == State.PARKED or "is down" in handle.find().cause)
+        return handle.find()
+
+    found = beside_a_worker(app, story)
+    assert found.attempt == 0
+    assert found.cause == "provider smtp is down: ConnectionRefusedError: nobody listens there"
+
+
+def test_other_tasks_go_on(app):
+    app.provider("smtp", breaker=Breaker(min_calls=1, open_for=60))
+
+    @app.task(provider="smtp")
+    async def send() -> None:
+        raise TimeoutError
+
+    @app.task
+    async def add(a: int, b: int) -> int:
+        return a + b
+
+    waits, sums = send.enqueue(), [add.enqueue(1, number) for number in range(5)]
+    work(app, *sums)
+    assert [one.result() for one in sums] == [1, 2, 3, 4, 5]
+    assert waits.find().finished is None
+
+
+def test_a_request_that_it_refuses_or_a_fault_of_ones_own_fails_as_ever(app):
+    app.provider("api", classify=lambda error: Kind.REJECTED if isinstance(error, LookupError) else None)
+
+    @app.task(provider="api", retry=Retry(max_attempts=2, base=0.01))
+    async def ask(wrong: bool) -> None:
+        raise LookupError("no such user") if wrong else ZeroDivisionError("oh")
+
+    rejected, bug = ask.enqueue(True), ask.enqueue(False)
+    work(app, rejected, bug)
+    assert rejected.find().cause == "failed 2 of 2 attempts: LookupError: no such user"
+    assert bug.find().cause == "failed 2 of 2 attempts: ZeroDivisionError: oh"
+
+
+def test_a_task_may_say_until_when_it_is_not_to_be_asked(app):
+    app.provider("llm")
+
+    @app.task(provider="llm")
+    async def ask() -> None:
+        raise ProviderDown("llm", until=datetime.now(UTC) + timedelta(hours=2))
+
+    handle = ask.enqueue()
+
+    async def story():
+        while (one := await stand(app)).until is None:
+            await asyncio.sleep(0.01)
+        return one
+
+    one = beside_a_worker(app, story)
+    assert 7_100 < one.until - time.time() < 7_201
+    assert (one.stand, handle.find().attempt, handle.find().state) == ("open", 0, State.PARKED)
+
+
+def test_a_provider_bounds_how_many_ask_it_at_a_time_whichever_task_it_is(app):
+    app.provider("api", concurrency=2)
+    running, most = 0, 0
+
+    async def call() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.02)
+        running -= 1
+
+    @app.task(provider="api")
+    async def ask() -> None:
+        await call()
+
+    @app.task(provider="api", queue="other")
+    async def tell() -> None:
+        await call()
+
+    work(app, *[task.enqueue() for task in (ask, tell) for _ in range(4)])
+    assert most == 2
+
+
+@pytest.mark.parametrize(
+    ("ways", "says"),
+    [
+        ({"breaker": 5}, "breaker is a Breaker"),
+        ({"concurrency": 0}, "concurrency is how many may run at a time"),
+        ({"rate": "many"}, "is not a rate"),
+        ({"burst": 5}, "give it rate="),
+        ({"classify": 1}, "classify is a function"),
+        ({"ramp": -1}, "ramp must be a finite number of seconds"),
+        ({"max_outage": "soon"}, "max_outage 'soon' is not a duration"),
+        ({"colour": 1}, "unknown option colour"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_at_once(app, ways, says):
+    with pytest.raises(ConfigError, match=says):
+        app.provider("smtp", **ways)
+
+
+def test_a_task_of_a_provider_that_nobody_has_declared_cannot_be_opened(app):
+    @app.task(provider="smpt")
+    async def send() -> None: ...
+
+    app.provider("smtp")
+    with pytest.raises(ConfigError, match=r"task send: provider 'smpt' is not declared.*known are smtp"):
+        send.enqueue()
