@@ -158,6 +158,8 @@ def ended(app, task):
 def test_an_extreme_option_of_a_task_has_its_effect_or_is_refused_at_once(name):
     def make(value):
         app = Forebay("memory://", clock=ManualClock())
+        if name == "provider" and value is not None:
+            app.provider(value)
         return app, app.task(**{**ways_of(name), name: value})(_takes_nothing)
 
     assert tried(make, lambda made: ended(*made)) == []

@@ -154,7 +154,9 @@ def test_how_long_one_has_waited_counts_from_the_outage_or_from_its_own_beginnin
     assert not overdue(replace(one, terms=Terms()), NOW, NOW + 1e9)
 
 
-@pytest.mark.parametrize(("bound", "levels"), [(1, []), (2, []), (3, [2]), (20, [2, 4, 8, 16]), (None, [2, 4, 8, 16, 32])])
+@pytest.mark.parametrize(
+    ("bound", "levels"), [(1, []), (2, []), (3, [2]), (20, [2, 4, 8, 16]), (None, [2, 4, 8, 16, 32])]
+)
 def test_a_ramp_doubles_up_to_what_is_usual(bound, levels):
     terms, found = Terms(concurrency=bound, ramp=4), []
     level = first(terms)
