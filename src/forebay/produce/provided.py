@@ -1,13 +1,12 @@
 """What `app.provider` takes: its options, checked once, and what a task of it needs to know of it."""
 
 from collections.abc import Callable
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict, Unpack, cast
 
 import msgspec
 
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
-from forebay.model.options import known_options
 from forebay.model.provider import APART, Terms, Trip
 from forebay.model.queue import check_name
 from forebay.model.verdict import Kind, Verdict
@@ -17,6 +16,19 @@ from forebay.produce.bounds import QueueWays, Rate, bounds
 Classify = Callable[[BaseException], Kind | Verdict | None]
 _USUAL = Trip()
 _MOST = 1_000_000
+
+
+class BreakerWays(TypedDict, total=False):
+    """Options of `Breaker`; see there."""
+
+    failure_ratio: float
+    min_calls: int
+    window: Duration
+    slow: Duration | None
+    slow_ratio: float
+    open_for: Duration
+    max_open: Duration
+    probe_timeout: Duration
 
 
 class Breaker:
@@ -36,38 +48,30 @@ class Breaker:
         ConfigError: a value makes no sense.
     """
 
-    @known_options("Breaker()")
-    def __init__(
-        self,
-        *,
-        failure_ratio: float = _USUAL.failure_ratio,
-        min_calls: int = _USUAL.min_calls,
-        window: Duration = _USUAL.window,
-        slow: Duration | None = None,
-        slow_ratio: float | None = None,
-        open_for: Duration = _USUAL.open_for,
-        max_open: Duration | None = None,
-        probe_timeout: Duration = _USUAL.probe_timeout,
-    ) -> None:
-        if type(min_calls) is not int or not 1 <= min_calls <= _MOST:
-            raise ConfigError(f"Breaker: min_calls is a number of calls from 1 to {_MOST:,}, not {min_calls!r:.100}")
-        if slow is None and slow_ratio is not None:
+    def __init__(self, **ways: Unpack[BreakerWays]) -> None:
+        if unknown := sorted(set(ways) - set(BreakerWays.__annotations__)):
+            known = ", ".join(BreakerWays.__annotations__)
+            raise ConfigError(f"Breaker(): unknown option {', '.join(unknown)}: known are {known}")
+        calls, slow = ways.get("min_calls", _USUAL.min_calls), ways.get("slow")
+        if type(calls) is not int or not 1 <= calls <= _MOST:
+            raise ConfigError(f"Breaker: min_calls is a number of calls from 1 to {_MOST:,}, not {calls!r:.100}")
+        if slow is None and "slow_ratio" in ways:
             raise ConfigError(
                 "Breaker: slow_ratio is a part of the slow calls, and none is slow: give it slow= as well"
             )
-        first = _some("open_for", open_for)
-        longest = max(first, _USUAL.max_open) if max_open is None else _some("max_open", max_open)
+        first = _some("open_for", ways.get("open_for", _USUAL.open_for))
+        longest = _some("max_open", ways["max_open"]) if "max_open" in ways else max(first, _USUAL.max_open)
         if longest < first:
             raise ConfigError(f"Breaker: max_open={longest:g} is shorter than open_for={first:g}")
         self.trip = Trip(
-            failure_ratio=_ratio("failure_ratio", failure_ratio),
-            min_calls=min_calls,
-            window=_some("window", window),
+            failure_ratio=_ratio("failure_ratio", ways.get("failure_ratio", _USUAL.failure_ratio)),
+            min_calls=calls,
+            window=_some("window", ways.get("window", _USUAL.window)),
             slow=None if slow is None else _some("slow", slow),
-            slow_ratio=_ratio("slow_ratio", _USUAL.slow_ratio if slow_ratio is None else slow_ratio),
+            slow_ratio=_ratio("slow_ratio", ways.get("slow_ratio", _USUAL.slow_ratio)),
             open_for=first,
             max_open=longest,
-            probe_timeout=_some("probe_timeout", probe_timeout),
+            probe_timeout=_some("probe_timeout", ways.get("probe_timeout", _USUAL.probe_timeout)),
         )
 
     def __eq__(self, other: object) -> bool:
