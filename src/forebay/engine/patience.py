@@ -15,9 +15,6 @@ CONNECT, ANSWER = 3.0, 5.0
 SHORT = 1.0
 #: Seconds between two tries: at first, and at the most.
 FIRST, LONGEST = 0.02, 0.5
-#: Seconds after a verb was given up within which the next ones are, too: they have waited behind it, and would wait for
-#: each other, one after the other.
-BEHIND = 0.25
 
 
 class Patience:
@@ -45,10 +42,12 @@ class Patience:
         """A verb has tried for long enough."""
         self._ended = time.monotonic()
 
-    @property
-    def in_vain(self) -> bool:
-        """Whether a verb that begins now need not try: another one was given up a moment ago."""
-        return time.monotonic() - self._ended < BEHIND
+    def in_vain(self, asked: float) -> bool:
+        """Whether a verb that was asked for then (monotonic) has waited behind one that was given up since.
+
+        It need not try: those who wait for the same server would wait for one another as well.
+        """
+        return asked < self._ended
 
     def left(self, deadline: float) -> float:
         """Seconds until then."""

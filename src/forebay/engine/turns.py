@@ -45,7 +45,7 @@ class Operation(NamedTuple):
     """What one caller asked for; `crowd` if its act answers a list of callers, one argument each.
 
     What is `lazy` may be taken back by a loss of power that follows closely: see `Turns.submit_lazily`. What is `alone`
-    shares its attempt with nothing.
+    shares its attempt with nothing, and says when it was asked for (monotonic).
     """
 
     act: Callable[..., Any]
@@ -53,7 +53,7 @@ class Operation(NamedTuple):
     answer: Answer[Any]
     crowd: bool = False
     lazy: bool = False
-    alone: bool = False
+    alone: float = 0.0
 
 
 class Group(Generic[X]):
@@ -149,7 +149,7 @@ class Turns(ABC, Generic[X]):
     ) -> Awaitable[R]:
         """As `submit`, for what holds up others until its attempt has ended: it is carried out by itself."""
         assert not kwargs
-        return self._submit(operation, args, alone=True)
+        return self._submit(operation, args, alone=time.monotonic())
 
     def tell(self, operation: Callable[..., object], *args: Any) -> None:
         """As `submit`, for one who does not wait, and need not hear what became of it.
@@ -170,7 +170,7 @@ class Turns(ABC, Generic[X]):
         *,
         crowd: bool = False,
         lazy: bool = False,
-        alone: bool = False,
+        alone: float = 0.0,
     ) -> Answer[Any]:
         if self._closed:
             raise _closed()

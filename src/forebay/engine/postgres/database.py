@@ -129,9 +129,9 @@ class Database:
     async def read_text(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """As `read`, with the statement itself."""
         link = self._open_parts()[2]
-        return await self._aside.ask(self._read, link, text, parameters)
+        return await self._aside.ask(self._read, link, text, parameters, time.monotonic())
 
-    def _read(self, link: Link, text: str, parameters: Sequence[Any]) -> list[Row]:
+    def _read(self, link: Link, text: str, parameters: Sequence[Any], asked: float) -> list[Row]:
         def look(wire: Wire, _: bool) -> list[Row]:
             try:
                 return wire.rows(text, parameters)
@@ -139,7 +139,7 @@ class Database:
                 wire.open_end = False  # it may be tried again: nothing happens twice
 
         try:
-            return link.run(look)
+            return link.run(look, asked=asked)
         except Exception as error:
             raise errors.translate(error, self.address.shown) from error
 

@@ -4,6 +4,7 @@ What an act did may have been committed when its connection broke: it is told so
 thread at a time; the deadline holds however the server is silent.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -34,11 +35,19 @@ class Link:
         self._patience = Patience()
         self._vain: BaseException | None = None
 
-    def run(self, act: Callable[[Wire, bool], T], patience: float | None = None, *, again: bool = False) -> T:
+    def run(
+        self,
+        act: Callable[[Wire, bool], T],
+        patience: float | None = None,
+        *,
+        again: bool = False,
+        asked: float = math.inf,
+    ) -> T:
         """`act(wire, again)`; with `again`, an earlier attempt of the same may have been committed.
 
         Args:
             again: that is so from the beginning: an earlier `run` of it was `in_doubt`.
+            asked: when somebody asked for it (monotonic), if it may have waited behind others.
 
         Raises:
             EngineUnreachable: no connection in time (`patience` seconds if given); nothing has happened.
@@ -47,7 +56,7 @@ class Link:
         """
         until = self._patience.begin() if patience is None else time.monotonic() + patience
         self.in_doubt = again
-        if self._vain is not None and self._patience.in_vain and patience is None:
+        if self._vain is not None and self._patience.in_vain(asked):
             raise self._given_up(self._vain)
         while True:
             try:

@@ -4,6 +4,7 @@ What happens after the commit (who waits is told) cannot fail it. Two of these s
 of its own: one for those who publish, one for all else, so that neither waits for the other's disk.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
@@ -133,7 +134,8 @@ class Writer(Turns[Tx]):
         if not again:
             self._in_doubt = ()
         try:
-            tx = self._link.run(lambda wire, again: self._transact(group, wire, again), again=again)
+            asked = group.operations[0].alone or math.inf
+            tx = self._link.run(lambda wire, again: self._transact(group, wire, again), again=again, asked=asked)
         except BaseException:
             if self._link.in_doubt and not again:
                 self._in_doubt = group.operations
