@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test servers conformance histories moving pytest check style lengths layers mypy pyright format docs bench against faults clean
+.PHONY: help run test servers conformance histories moving pytest check style lengths layers mypy pyright format docs bench scenarios against faults clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -67,6 +67,10 @@ docs: $(WORK) ## build the documentation; a warning is an error
 
 bench: $(BENCH) ## benchmarks, peers side by side; ARGS goes to them
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+scenarios: $(BENCH) ## an outage of a provider, on SQLite and PostgreSQL, a verdict a promise; ARGS='--quick' takes 20 s each
+	@$(BIN)/python -m benchmarks.scenarios $(ARGS); sqlite=$$?; tools/services up postgres >/dev/null \
+		&& $(BIN)/python -m benchmarks.scenarios --url "$$(tools/services url postgres)" $(ARGS) && exit $$sqlite
 
 against: $(BENCH) ## benchmarks of this checkout and of another commit, interleaved: make against REV=main ARGS='noop latency'
 	@$(BIN)/python -m benchmarks.against $(or $(REV),HEAD~1) $(ARGS)

@@ -1,0 +1,60 @@
+"""`python -m benchmarks.scenarios [outage]`: play it, print a verdict a promise, leave a plot and the raw figures.
+
+Exits 1 if a promise was not kept.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.scenarios import judge, outage, plot
+from benchmarks.table import lay_out
+
+
+def main() -> None:
+    options = _options()
+    print(lay_out([["machine", ""], *([name, text] for name, text in machine.facts().items())]), flush=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    missed = [verdict for verdict in _outage(options.url, options) if not verdict.kept]
+    print(f"\n{len(missed)} missed; the plot and the raw figures are in {options.out}")
+    sys.exit(1 if missed else 0)
+
+
+def _outage(url: str, options: argparse.Namespace) -> list[judge.Verdict]:
+    scheme = url.partition(":")[0]
+    script = outage.Script(options.before, options.outage, options.after, options.processes)
+    print(
+        f"\noutage, {scheme}: {script.before:g} s before, {script.outage:g} s down, {script.after:g} s after",
+        flush=True,
+    )
+    seen = outage.play(url, script)
+    found = judge.verdicts(seen)
+    for verdict in found:
+        print(f"  {verdict}", flush=True)
+    file = options.out / f"outage-{scheme}"
+    file.with_suffix(".json").write_text(json.dumps({**dataclasses.asdict(seen), "verdicts": [*map(str, found)]}))
+    plot.draw(seen, f"Outage of a provider, on {scheme}", file.with_suffix(".png"))
+    return found
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scenarios", description="Stories that end well.")
+    parser.add_argument("scenario", nargs="?", default="outage", choices=["outage"], help="which (default: outage)")
+    parser.add_argument("--url", default="sqlite", help="the engine's; sqlite for a new file (default)")
+    parser.add_argument("--before", type=float, default=10.0, help="seconds before the outage (default: 10)")
+    parser.add_argument("--outage", type=float, default=60.0, help="seconds of it (default: 60)")
+    parser.add_argument("--after", type=float, default=20.0, help="seconds after it in which is sent (default: 20)")
+    parser.add_argument("--quick", action="store_true", help="3, 9 and 7 seconds: about 20 in all")
+    parser.add_argument("--processes", type=int, default=2, help="worker processes (default: 2)")
+    parser.add_argument("--out", type=Path, default=Path("build/scenarios"), help="where plots and figures go")
+    options = parser.parse_args()
+    if options.quick:
+        options.before, options.outage, options.after = 3.0, 9.0, 7.0
+    return options
+
+
+if __name__ == "__main__":
+    main()
