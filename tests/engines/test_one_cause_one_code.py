@@ -32,6 +32,7 @@ LOOKS = {
     "audit": ["audit"],
     "workers": ["workers"],
     "top": ["top"],
+    "scale": ["scale"],
     "tail": ["tail"],
     "doctor": ["doctor"],
     "healthcheck": ["healthcheck"],
