@@ -1,5 +1,8 @@
 """Queues with a limit and real processes: the limit holds for all producers together."""
 
+import asyncio
+import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,22 +10,26 @@ from pathlib import Path
 import pytest
 
 from engines.servers import postgres, redis
+from fleet import until
 from forebay import Forebay
+from forebay.config import WorkerOptions
+from forebay.work.dev import working
 
-PRODUCERS, EACH, LIMIT = 8, 25, 60
+PRODUCERS, EACH, LIMIT = 5, 25, 60
 
-PROGRAM = """
+HASTY = """
 import sys
+import time
 from pathlib import Path
 from forebay import Forebay, QueueFull
 
 url, namespace, number, gate = sys.argv[1:]
 app = Forebay(url, **({"namespace": namespace} if namespace else {}))
-app.open_by = app.queues()
+app.queues()
 while not Path(gate).exists():
-    pass
+    time.sleep(0.005)
 taken, waits = [], []
-for turn in range(int(EACH)):
+for turn in range(EACH):
     try:
         if turn % 5:
             taken.append(app.publish("mail", number).id)
@@ -32,6 +39,17 @@ for turn in range(int(EACH)):
         waits.append(full.retry_after)
         assert full.queue == "mail" and full.retry_after > 0, full
 print(len(taken), len(waits))
+"""
+
+PATIENT = """
+import sys
+from forebay import Forebay
+
+url, namespace, number = sys.argv[1:]
+app = Forebay(url, **({"namespace": namespace} if namespace else {}))
+for turn in range(EACH):
+    app.publish("mail", [int(number), turn])
+    print(turn, flush=True)
 """
 
 
@@ -48,27 +66,69 @@ def where(request, tmp_path):
             yield settings.url, settings.namespace
 
 
-def app_on(where):
+def app_on(where, limit=LIMIT, **more):
     url, namespace = where
     app = Forebay(url, **({"namespace": namespace} if namespace else {}))
-    app.queue("mail", limit=LIMIT)
+    app.queue("mail", limit=limit, **more)
     return app
 
 
+@contextlib.contextmanager
+def producers(program, folder, n, *arguments):
+    """So many processes of a program, each with its number."""
+    path = folder / "producer.py"
+    path.write_text(program.replace("EACH", str(EACH)))
+    command = [sys.executable, str(path)]
+    first, *rest = arguments
+    running = [
+        subprocess.Popen([*command, *first, str(number), *rest], stdout=subprocess.PIPE, text=True)
+        for number in range(n)
+    ]
+    try:
+        yield running
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate(timeout=30)
+
+
 def test_all_producers_together_stay_within_the_limit(where, tmp_path):
-    program, gate = tmp_path / "producer.py", tmp_path / "gate"
-    program.write_text(PROGRAM.replace("EACH", str(EACH)).replace("app.open_by = app.queues()", "app.queues()"))
+    gate = tmp_path / "gate"
     with app_on(where) as app:
         app.queues()
-        running = [
-            subprocess.Popen(
-                [sys.executable, str(program), *where, str(n), str(gate)], stdout=subprocess.PIPE, text=True
-            )
-            for n in range(PRODUCERS)
-        ]
-        Path(gate).touch()
-        said = [process.communicate(timeout=120)[0].split() for process in running]
-        assert all(process.returncode == 0 for process in running)
+        with producers(HASTY, tmp_path, PRODUCERS, where, str(gate)) as running:
+            Path(gate).touch()
+            said = [process.communicate(timeout=90)[0].split() for process in running]
+            assert [process.returncode for process in running] == [0] * PRODUCERS
         (depth,) = app.queues("mail")
-        assert (depth.ready, depth.published) == (LIMIT, LIMIT)
-        assert sum(int(waits) for _, waits in said) > 0
+    assert (depth.ready, depth.published) == (LIMIT, LIMIT)
+    assert sum(int(waits) for _, waits in said) > 0
+
+
+def test_all_who_wait_get_in_and_one_that_is_killed_leaves_nothing_behind(where, tmp_path):
+    app, got = app_on(where, limit=5, on_full="wait", full_wait=60), []
+
+    @app.consume("mail", batch=3, max_wait=0.01)
+    async def load(messages):
+        got.extend(tuple(one.value) for one in messages)
+
+    with app, producers(PATIENT, tmp_path, 4, where) as running:
+        app.queues()
+        until(lambda: app.queues("mail")[0].ready == 5, "a full queue")
+        *others, victim = running
+        victim.kill()
+        victim.wait(30)
+        said = os.read(victim.stdout.fileno(), 4096).decode().split()
+        asyncio.run(_work(app, others))
+        assert [process.wait() for process in others] == [0, 0, 0]
+    assert sorted(one for one in got if one[0] < 3) == [(n, turn) for n in range(3) for turn in range(EACH)]
+    theirs = [turn for n, turn in got if n == 3]
+    assert theirs == list(range(len(theirs)))
+    assert len(said) <= len(theirs) <= len(said) + 1  # what it was told is in, and at most one more
+
+
+async def _work(app, processes):
+    async with asyncio.timeout(60), working(app, WorkerOptions(queues=("mail",))):
+        while any(process.poll() is None for process in processes) or (await app.aqueues("mail"))[0].ready:
+            assert (await app.aqueues("mail"))[0].ready <= 5
+            await asyncio.sleep(0.005)

@@ -13,6 +13,15 @@ from forebay.model.errors import EngineFull, QueueFull
 from forebay.model.message import PARENT, Message
 from forebay.model.queue import Limit
 
+_NOBODY_WAITS = "nobody waits within a transaction, which would hold up others; "
+#: Before the name of a queue: what is watched by whoever waits for room in it (`Results.watch`).
+ROOM = "room:"
+
+
+def room(queue: str) -> str:
+    """What is watched by whoever waits for room in a queue."""
+    return ROOM + queue
+
 
 def child(message: Message) -> bool:
     """Whether a running task has made it."""
@@ -62,7 +71,8 @@ def refused(receipts: Sequence[Receipt], *, within: bool = False) -> EngineFull 
     error.ids = tuple(receipt.id for receipt in missing)
     error.retry_after = max((one.retry_after for one in missing if one.retry_after is not None), default=None)
     if within:
-        error.args = (f"{error}; the transaction is as it was before",)
+        waits = full is not None and full.on_full == "wait"
+        error.args = (f"{error}; {_NOBODY_WAITS if waits else ''}the transaction is as it was before",)
     elif error.retry_after is not None and full is not None:
         error.args = (f"{error}; there may be room in {span(error.retry_after)}",)
     return error

@@ -4,8 +4,9 @@ import math
 import re
 from typing import TypedDict
 
+from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
-from forebay.model.queue import OnFull
+from forebay.model.queue import PATIENCE, OnFull
 
 #: Messages a second, or text such as "50/s", "100/m", "1000/h", "5/d".
 Rate = float | str
@@ -14,7 +15,7 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _RATE = re.compile(r"\s*(\d+(?:_\d+)*(?:\.\d+)?)\s*/\s*(?:(s|m|h|d)|(sec|second|min|minute|hour|day))\s*")
 #: The largest that an engine counts; and the most messages a second that a rate may say.
 _MOST, _FASTEST = 2**31 - 1, 1e6
-_ON_FULL: tuple[OnFull, ...] = ("reject",)
+_ON_FULL: tuple[OnFull, ...] = ("reject", "wait")
 #: The slowest rate: one in a year.
 _SLOWEST = 1 / (366 * 86_400)
 
@@ -31,7 +32,9 @@ class QueueWays(TypedDict, total=False):
         ordered: messages of one key run one after another, by priority, then in order of acceptance; one that is tried
             again keeps its place, and the others of its key wait for it.
         limit: how many may wait in it, ready or scheduled. Running ones do not count.
-        on_full: what becomes of one more: "reject" raises `QueueFull` at once, and is what happens if you do not say.
+        on_full: what becomes of one more: "reject" raises `QueueFull` at once, and is what happens if you do not say;
+            "wait" waits for room, and raises `QueueFull` if there is none within `full_wait`.
+        full_wait: how long a producer waits for room with "wait"; 30 s if not given.
     """
 
     rate: Rate | None
@@ -43,6 +46,7 @@ class QueueWays(TypedDict, total=False):
     ordered: bool
     limit: int | None
     on_full: OnFull | None
+    full_wait: Duration | None
 
 
 class Bounds(TypedDict):
@@ -57,6 +61,7 @@ class Bounds(TypedDict):
     ordered: bool
     limit: int | None
     on_full: OnFull | None
+    full_wait: float | None
 
 
 def per_second(value: object, what: str) -> float | None:
@@ -101,6 +106,7 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         ordered=ordered,
         limit=_count(f"{where}: limit", ways.get("limit"), "how many messages may wait"),
         on_full=_on_full(where, ways),
+        full_wait=_full_wait(where, ways),
     )
     if made["burst"] is not None and made["rate"] is None:
         raise ConfigError(
@@ -132,6 +138,15 @@ def _on_full(where: str, ways: QueueWays) -> OnFull | None:
     if chosen is not None and not limited:
         raise ConfigError(f"{where}: on_full says what happens at a limit, and there is none: give it limit=")
     return (chosen or "reject") if limited else None
+
+
+def _full_wait(where: str, ways: QueueWays) -> float | None:
+    chosen = ways.get("full_wait")
+    if ways.get("on_full") == "wait":
+        return PATIENCE if chosen is None else seconds(chosen, f"{where}: full_wait")
+    if chosen is not None:
+        raise ConfigError(f'{where}: full_wait is how long a producer waits for room: give it on_full="wait" as well')
+    return None
 
 
 def _slots(what: str, value: object) -> int | None:

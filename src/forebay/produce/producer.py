@@ -8,8 +8,7 @@ from msgspec.structs import replace
 from forebay.config import Settings
 from forebay.engine.backend import Completed
 from forebay.engine.capabilities import Need, require
-from forebay.engine.contract import Engine, Fate, Receipt
-from forebay.engine.full import refused
+from forebay.engine.contract import Engine, Receipt
 from forebay.engine.registry import scheme_of
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ConfigError, OutcomeUnknown, PayloadTooLarge
@@ -18,6 +17,7 @@ from forebay.model.lifecycle import State
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.sealed import DEBOUNCED, Part
+from forebay.produce.admission import Admission
 from forebay.produce.context import lineage
 from forebay.produce.needs import needs_of_waiting
 from forebay.produce.seal import Seal
@@ -93,6 +93,7 @@ class Producer:
     ) -> None:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
         self._within = within
+        self._admission = Admission(engine, store)
 
     def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, way: Way = MAIN) -> list[Message]:
         """Messages, not yet published, for a lane of their queue, with the meters that they have to pass.
@@ -139,13 +140,10 @@ class Producer:
             return await self._publish_in(within, messages)
         await self.engine.open()
         try:
-            receipts = await self.engine.publish(messages) if messages else []
+            return await self._admission.publish(messages) if messages else []
         except OutcomeUnknown as error:
             error.ids = error.ids or tuple(message.id for message in messages)
             raise
-        if any(receipt.fate is Fate.FULL for receipt in receipts) and (full := refused(receipts)) is not None:
-            raise full
-        return receipts
 
     async def _publish_in(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:
         if not messages:

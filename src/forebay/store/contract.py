@@ -28,6 +28,8 @@ class Results(Protocol):
 
         The answer is a mark: take one, look with `find`, and pass the mark as `since` the next time; what happened
         after it is never slept through, whoever else watches. Without `since` it returns at once. May return early.
+
+        `engine.full.room(queue)` is an id as well: a message that waited in that queue, which has a limit, was leased.
         """
         ...
 

@@ -54,7 +54,7 @@ class MemoryEngine:
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Accept messages in order, a receipt each."""
         with self._memory.verb() as now:
-            refused = Counter[str]()
+            refused: dict[str, int] = {}
             return [self._memory.accept(message, now, refused) for message in messages]
 
     async def lease(self, want: Want) -> Leased:

@@ -6,7 +6,7 @@ numbers of its queue change together with its state. Owns the lock that each ver
 
 import math
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -168,7 +168,7 @@ class Memory:
             return None
         return record
 
-    def accept(self, message: Message, now: float, refused: Counter[str] | None = None) -> Receipt:
+    def accept(self, message: Message, now: float, refused: dict[str, int] | None = None) -> Receipt:
         """Take a message in, unless it, or another with its unique key, is here already.
 
         Args:
@@ -320,6 +320,8 @@ class Memory:
     def _leave(self, record: Record) -> None:
         queue = self.queues[record.message.queue]
         queue.count[record.state] -= 1
+        if queue.limit is not None and record.state in WAITING:
+            self._ended = True  # who waits for room waits for ends
         self.expiring.remove(record.id)
         match record.state:
             case State.READY:

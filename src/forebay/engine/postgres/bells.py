@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 
 from forebay.engine import own
+from forebay.engine.full import ROOM
 from forebay.engine.postgres.address import Address
 from forebay.engine.postgres.topics import ENDED, HEARS, WATCH
 from forebay.engine.postgres.wire import Wire
@@ -61,6 +62,7 @@ class Bells:
         self._watched: dict[str, float] = {}
         self._said: dict[str, tuple[float, int]] = {}
         self._any_until = 0.0
+        self.rooms = False  # whether anybody, here or elsewhere, has ever waited for room in a queue
         self._thread = own.start("forebay-bells", self._run)
 
     # --- called from other threads ---
@@ -86,6 +88,7 @@ class Bells:
         Soon at first: an end may have come before those elsewhere had heard that somebody waits for it.
         """
         self.listen()
+        self.rooms = self.rooms or any(id_.startswith(ROOM) for id_ in ids or ())
         now = time.monotonic()
         about = "" if ids is None or len(ids) > WATCHES // 10 else ",".join(ids)
         said, looks = self._said.get(about, (0.0, 0))
@@ -214,6 +217,7 @@ class Bells:
             self._watched = {one: end for one, end in self._watched.items() if end > now}
         if id_ and len(self._watched) < WATCHES:
             self._watched[id_] = now + WATCHED
+            self.rooms = self.rooms or id_.startswith(ROOM)
         else:
             self._any_until = now + WATCHED
 

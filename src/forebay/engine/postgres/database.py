@@ -162,6 +162,11 @@ class Database:
         """Whether somebody may wait for the end of these, here or elsewhere."""
         return self._parts is None or self._parts[3].heeds(ended)
 
+    @property
+    def rooms(self) -> bool:
+        """Whether somebody may wait for room in a queue, here or elsewhere."""
+        return self._parts is not None and self._parts[3].rooms
+
     def watch(self, ids: Sequence[str] | None) -> float:
         """Somebody waits for ends; see `Bells.watch`."""
         return self._open_parts()[3].watch(ids)

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 
 from forebay.engine.contract import Beat, Leased, Recovered, Want
+from forebay.engine.full import room
 from forebay.engine.postgres import rows
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.floors import Floors
@@ -81,6 +82,8 @@ class Leasing:
             self._db.upcoming(due, now)
         self._turn += meta[6]
         deliveries = [rows.delivery(row) for row in taken]
+        if self._db.rooms:
+            tx.ended += {room(one.queue) for one in deliveries}
         plain = [one for one in deliveries if one.queue not in call.bounded] if call.bounded else deliveries
         self._floors.saw(plain, meta[0], meta[5])
         return Leased(deliveries, tuple(stop or ()), news, now)

@@ -5,14 +5,14 @@ however much waits. All of it is an operation of the writer's transaction: nobod
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from forebay.engine.contract import Fate, Receipt
-from forebay.engine.full import Filled, child, exempt, refusal
+from forebay.engine.full import Filled, child, exempt, refusal, room
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.writer import Transaction
@@ -28,32 +28,48 @@ _COUNTED = "ready", "scheduled", "published"
 
 
 @lru_cache(256)
-def limit(room: bytes) -> Limit:
+def limit(held: bytes) -> Limit:
     """From the column `room` of a queue; what cannot be read bounds nothing until the queue is declared again."""
     try:
-        return _limit(room)
+        return _limit(held)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _logger.warning("the limit of a queue cannot be read, and bounds nothing until it is declared: %s", error)
         return Limit()
 
 
-def fields(room: bytes | None) -> dict[str, Any]:
+def fields(held: bytes | None) -> dict[str, Any]:
     """The same as `QueueSpec` has it."""
-    return {} if room is None else fields_of(limit(room))
+    return {} if held is None else fields_of(limit(held))
 
 
 def declare(tx: Transaction, queue: str, before: bytes | None, now: Limit | None) -> None:
     """Write down what a queue holds at the most from now on."""
-    room = None if now is None else rows.pack(now)
-    if room != before:
-        tx.db.execute("update queue set room = ?, drain = null where name = ?", (room, queue))
+    after = None if now is None else rows.pack(now)
+    if after != before:
+        tx.db.execute("update queue set room = ?, drain = null where name = ?", (after, queue))
+
+
+def tell(tx: Transaction, queues: Iterable[str]) -> None:
+    """Messages of these queues were leased: where that leaves room, whoever waits for it is told."""
+    for queue in queues:
+        held: bytes | None = tx.value("select room from queue where name = ?", (queue,))
+        if held is not None and (limit(held).messages is None or _full(tx, queue, limit(held))):
+            tx.topics.add(room(queue))
+
+
+def _full(tx: Transaction, queue: str, most: Limit) -> bool:
+    """Whether it was full before this transaction, whose counts are not written down yet."""
+    found: list[tuple[int]] = tx.rows(
+        "select n from tally where queue = ? and name in ('ready', 'scheduled')", (queue,)
+    )
+    return sum(n for (n,) in found) >= (most.messages or 0)
 
 
 class Filling:
     """One queue with a limit, while a batch comes in."""
 
-    def __init__(self, tx: Transaction, queue: str, room: bytes) -> None:
-        self._tx, self._queue, self._limit, self._refused = tx, queue, limit(room), 0
+    def __init__(self, tx: Transaction, queue: str, held: bytes) -> None:
+        self._tx, self._queue, self._limit, self._refused = tx, queue, limit(held), 0
         self._level = self._count()
         self._drain = self._look(self._level.drained)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from forebay.engine.contract import Beat, Leased, Recovered, Want
-from forebay.engine.sqlite import lanes, limits, rows, slots, stirring
+from forebay.engine.sqlite import filling, lanes, limits, rows, slots, stirring
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.rows import sql
@@ -40,6 +40,7 @@ class Look(NamedTuple):
     stop: int
     due: int
     late: int
+    room: int
     newest: bytes
 
 
@@ -77,6 +78,8 @@ class Leasing:
         caps = dict(want.caps)
         self._were_full, self._full = self._full, set()
         taken = self._take_with_limits(tx, want, caps) if look.limited else self._take(tx, want, caps, look.newest)
+        if look.room:
+            filling.tell(tx, {delivery.queue for delivery in taken})
         if len(taken) == MESSAGES:  # the rest another time: who waits for news has them at once
             tx.topics.update(QUEUE + queue for queue in want.queues)
         return Leased(taken, cancelled, news, tx.now)

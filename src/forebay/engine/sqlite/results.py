@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from forebay.engine.full import ROOM
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stories import seen, story
@@ -31,8 +32,9 @@ class Results:
         )  # beside its end, a live row can only be one that was put back
 
     async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int:
-        """See `store.contract.Results.watch`. Any end wakes, whoever it is about."""
-        await self._db.wait(since if since is not None else NEVER, timeout, [ENDED])
+        """See `store.contract.Results.watch`. Any end wakes, whoever it is about; and who waits for room, that."""
+        topics = [one for one in ids or () if one.startswith(ROOM)] or [ENDED]
+        await self._db.wait(since if since is not None else NEVER, timeout, topics)
         return self._db.signal.version
 
     async def progress(self, delivery: Delivery, value: bytes) -> bool:

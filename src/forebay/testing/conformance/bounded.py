@@ -1,15 +1,18 @@
 """Queues that hold only so much: what comes in, what is refused, and what is never refused."""
 
+import threading
+import time
 from typing import Any
 
 import pytest
 
 from forebay.engine.contract import Fate, Receipt
+from forebay.engine.full import room
 from forebay.model.message import PARENT, Carried, Message
 from forebay.model.outcome import Ack, DeadLetter, Release, Retry
 from forebay.model.queue import QueueSpec
 from forebay.store.records import Choice
-from forebay.testing.conformance.kit import BOOM, Kit, ident, in_threads
+from forebay.testing.conformance.kit import BOOM, PATIENCE, PROMPT, Kit, ident, in_threads
 
 
 def limited(kit: Kit, limit: int, queue: str = "q", **more: Any) -> None:
@@ -202,3 +205,34 @@ class TestNeverRefused:
         assert fates(receipts) == [Fate.ACCEPTED] * 100 + [Fate.FULL] * 2
         assert kit.publish("c")[0].fate is Fate.FULL
         assert kit.publish("d", headers={"x": "y"})[0].fate is Fate.FULL
+
+
+class TestRoom:
+    @pytest.mark.parametrize("side", ["threads", "instances"])
+    def test_who_waits_for_room_is_woken_by_a_lease(self, live: Kit, side: str) -> None:
+        """What has left the line wakes whoever watches for room, long before they would look by themselves."""
+        limited(live, 2)
+        live.publish("a", "b", "c")
+        other = live.fellow() if side == "threads" else live.peer()
+        other.beat()
+
+        def wait() -> float:
+            mark = live.run(live.backend.watch([room("q")], 0.0))
+            assert live.publish("c")[0].fate is Fate.FULL
+            ready.set()
+            started = time.monotonic()
+            while live.publish("c")[0].fate is Fate.FULL and time.monotonic() < started + PATIENCE:
+                live.run(live.backend.watch([room("q")], PATIENCE, mark))
+                mark = live.run(live.backend.watch([room("q")], 0.0))
+            return time.monotonic() - started
+
+        def lease() -> float:
+            ready.wait(PATIENCE)
+            time.sleep(0.3)  # whoever waits waits by then, mostly
+            assert len(other.lease(1)) == 1
+            return 0.0
+
+        ready = threading.Event()
+        waited, _ = in_threads(wait, lease)
+        assert waited < 0.3 + PROMPT
+        assert live.depth().ready == 2

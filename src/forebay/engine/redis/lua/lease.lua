@@ -133,7 +133,10 @@ call('HSET', P .. 'tok', worker, struct.pack('>I8', fence) .. token)
 if call('EXISTS', P .. 'exp') == 1 then
     many('ZREM', P .. 'exp', ids)
 end
+local rooms = {}
 for queue, n in pairs(lot.counts) do
     tally(queue, 'running', n)
+    rooms[#rooms + 1] = 'room:' .. queue -- there is room for who waits for some
 end
+announce(rooms)
 return {text(now), call('HGET', KEYS[1], 'seq') or 0, turn, asked, ids, heads, fetch(P .. 'b', ids), leases, pasts}

@@ -1,0 +1,132 @@
+"""What a producer does with messages that their queue has no room for: it is told, or waits until there is room.
+
+Who waits holds nothing in the store and is woken when something leaves the queue; whoever is cancelled or interrupted
+leaves nothing behind. In one process producers of a queue get in one after another, in the order in which they came.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from forebay.engine.contract import Fate, Full, Receipt
+from forebay.engine.full import refused, room
+from forebay.engine.waiting import Signal
+from forebay.model.message import Message
+
+#: Seconds between two tries, if the way in is contended for: at the least, about, and at the most.
+SOON, POLL = 0.005, 1.0
+
+
+class Publishes(Protocol):
+    """An engine, as far as this goes."""
+
+    async def publish(self, messages: Sequence[Message]) -> list[Receipt]: ...
+
+
+class Watches(Protocol):
+    """A store, as far as this goes."""
+
+    async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int: ...
+
+
+class Line:
+    """The producers of this process that wait for room in one queue; `full` is what it said to the first of them."""
+
+    def __init__(self, full: Full) -> None:
+        self.full = full
+        self._signal, self._waiting = Signal(), dict[object, None]()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def come_first(self, ticket: object, until: float) -> bool:
+        """Stand in line until nobody stands before; False if that took too long."""
+        self._waiting[ticket] = None
+        while next(iter(self._waiting)) is not ticket:
+            seen = self._signal.version
+            if next(iter(self._waiting)) is ticket:
+                break
+            if (left := until - time.monotonic()) <= 0:
+                return False
+            await self._signal.wait(seen, left)
+        return True
+
+    def leave(self, ticket: object) -> None:
+        """Let the next one come."""
+        self._waiting.pop(ticket, None)
+        self._signal.notify()
+
+    async def pause(self, seconds: float) -> None:
+        """Do nothing for a moment, in a thread or on a loop."""
+        await self._signal.wait(self._signal.version, seconds, ())
+
+
+class Admission:
+    """Publishes, and waits where a queue says so."""
+
+    def __init__(self, engine: Publishes, store: Watches) -> None:
+        self._engine, self._store = engine, store
+        self._lines: dict[str, Line] = {}
+
+    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+        """As `Engine.publish`, of messages that may have to wait for room; a receipt each, in the same order.
+
+        Raises:
+            EngineFull: some of them were refused, at once or after they had waited.
+        """
+        receipts = await (self._publish_behind(messages) if self._lines else self._engine.publish(messages))
+        if any(receipt.fate is Fate.FULL for receipt in receipts):
+            receipts = await self._until_in(messages, list(receipts))
+            if (error := refused(receipts)) is not None:
+                raise error
+        return receipts
+
+    async def _publish_behind(self, messages: Sequence[Message]) -> list[Receipt]:
+        """What others of this process wait for already, with its queue, is not tried before they are in."""
+        lines = self._lines
+        answers = {n: _behind(one, lines[one.queue]) for n, one in enumerate(messages) if one.queue in lines}
+        free = [n for n in range(len(messages)) if n not in answers]
+        if free:
+            answers |= zip(free, await self._engine.publish([messages[n] for n in free]), strict=True)
+        return [answers[n] for n in range(len(messages))]
+
+    async def _until_in(self, messages: Sequence[Message], receipts: list[Receipt]) -> list[Receipt]:
+        """Wait for each queue that says so; other refusals stand."""
+        for full in {one.full.queue: one.full for one in receipts if one.full and one.full.on_full == "wait"}.values():
+            line, ticket = self._lines.setdefault(full.queue, Line(full)), object()
+            until = time.monotonic() + full.patience
+            try:
+                if await line.come_first(ticket, until):
+                    await self._get_in(full.queue, until, line, messages, receipts)
+            finally:
+                line.leave(ticket)
+                if not line:
+                    self._lines.pop(full.queue, None)
+        return receipts
+
+    async def _get_in(
+        self, queue: str, until: float, line: Line, messages: Sequence[Message], receipts: list[Receipt]
+    ) -> None:
+        """Try again whenever something has left the queue, and now and then. What is in stays in."""
+        topics = [room(queue)]
+        while left := [n for n, one in enumerate(receipts) if _waits(one, queue)]:
+            mark = await self._store.watch(topics, 0.0)
+            again = await self._engine.publish([messages[n] for n in left])
+            for n, receipt in zip(left, again, strict=True):
+                receipts[n] = receipt
+            rest = until - time.monotonic()
+            if rest <= 0 or not any(_waits(receipt, queue) for receipt in again):
+                return
+            await self._store.watch(topics, min(rest, POLL), mark)
+            await line.pause(min(max(0.0, until - time.monotonic()), SOON * random.random()))
+
+
+def _waits(receipt: Receipt, queue: str) -> bool:
+    """Whether it is worth waiting for room in this queue."""
+    full = receipt.full
+    return receipt.fate is Fate.FULL and full is not None and full.queue == queue and full.on_full == "wait"
+
+
+def _behind(message: Message, line: Line) -> Receipt:
+    return Receipt(message.id, Fate.FULL, None, line.full)
