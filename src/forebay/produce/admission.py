@@ -30,6 +30,15 @@ class Watches(Protocol):
     async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int: ...
 
 
+class Through(Protocol):
+    """What is published through, looked up at each call: tests put others in their places."""
+
+    @property
+    def engine(self) -> Publishes: ...
+    @property
+    def store(self) -> Watches: ...
+
+
 class Line:
     """The producers of this process that wait for room in one queue; `full` is what it said to the first of them."""
 
@@ -65,61 +74,62 @@ class Line:
 class Admission:
     """Publishes, and waits where a queue says so."""
 
-    def __init__(self, engine: Publishes, store: Watches) -> None:
-        self._engine, self._store = engine, store
+    def __init__(self) -> None:
         self._lines: dict[str, Line] = {}
 
-    async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
+    async def publish(self, through: Through, messages: Sequence[Message]) -> list[Receipt]:
         """As `Engine.publish`, of messages that may have to wait for room; a receipt each, in the same order.
 
         Raises:
             EngineFull: some of them were refused, at once or after they had waited.
         """
-        receipts = await (self._publish_behind(messages) if self._lines else self._engine.publish(messages))
+        receipts = await (self._behind(through, messages) if self._lines else through.engine.publish(messages))
         if any(receipt.fate is Fate.FULL for receipt in receipts):
-            receipts = await self._until_in(messages, list(receipts))
+            receipts = await self._until_in(through, messages, list(receipts))
             if (error := refused(receipts)) is not None:
                 raise error
         return receipts
 
-    async def _publish_behind(self, messages: Sequence[Message]) -> list[Receipt]:
+    async def _behind(self, through: Through, messages: Sequence[Message]) -> list[Receipt]:
         """What others of this process wait for already, with its queue, is not tried before they are in."""
         lines = self._lines
         answers = {n: _behind(one, lines[one.queue]) for n, one in enumerate(messages) if one.queue in lines}
         free = [n for n in range(len(messages)) if n not in answers]
         if free:
-            answers |= zip(free, await self._engine.publish([messages[n] for n in free]), strict=True)
+            answers |= zip(free, await through.engine.publish([messages[n] for n in free]), strict=True)
         return [answers[n] for n in range(len(messages))]
 
-    async def _until_in(self, messages: Sequence[Message], receipts: list[Receipt]) -> list[Receipt]:
+    async def _until_in(self, through: Through, messages: Sequence[Message], receipts: list[Receipt]) -> list[Receipt]:
         """Wait for each queue that says so; other refusals stand."""
         for full in {one.full.queue: one.full for one in receipts if one.full and one.full.on_full == "wait"}.values():
             line, ticket = self._lines.setdefault(full.queue, Line(full)), object()
             until = time.monotonic() + full.patience
             try:
                 if await line.come_first(ticket, until):
-                    await self._get_in(full.queue, until, line, messages, receipts)
+                    await _get_in(through, line, until, messages, receipts)
             finally:
                 line.leave(ticket)
                 if not line:
                     self._lines.pop(full.queue, None)
         return receipts
 
-    async def _get_in(
-        self, queue: str, until: float, line: Line, messages: Sequence[Message], receipts: list[Receipt]
-    ) -> None:
-        """Try again whenever something has left the queue, and now and then. What is in stays in."""
-        topics = [room(queue)]
-        while left := [n for n, one in enumerate(receipts) if _waits(one, queue)]:
-            mark = await self._store.watch(topics, 0.0)
-            again = await self._engine.publish([messages[n] for n in left])
-            for n, receipt in zip(left, again, strict=True):
-                receipts[n] = receipt
-            rest = until - time.monotonic()
-            if rest <= 0 or not any(_waits(receipt, queue) for receipt in again):
-                return
-            await self._store.watch(topics, min(rest, POLL), mark)
-            await line.pause(min(max(0.0, until - time.monotonic()), SOON * random.random()))
+
+async def _get_in(
+    through: Through, line: Line, until: float, messages: Sequence[Message], receipts: list[Receipt]
+) -> None:
+    """Try again whenever something has left the queue, and now and then. What is in stays in."""
+    queue = line.full.queue
+    topics = [room(queue)]
+    while left := [n for n, one in enumerate(receipts) if _waits(one, queue)]:
+        mark = await through.store.watch(topics, 0.0)
+        again = await through.engine.publish([messages[n] for n in left])
+        for n, receipt in zip(left, again, strict=True):
+            receipts[n] = receipt
+        rest = until - time.monotonic()
+        if rest <= 0 or not any(_waits(receipt, queue) for receipt in again):
+            return
+        await through.store.watch(topics, min(rest, POLL), mark)
+        await line.pause(min(max(0.0, until - time.monotonic()), SOON * random.random()))
 
 
 def _waits(receipt: Receipt, queue: str) -> bool:

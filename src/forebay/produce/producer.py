@@ -93,7 +93,7 @@ class Producer:
     ) -> None:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
         self._within = within
-        self._admission = Admission(engine, store)
+        self._admission = Admission()
 
     def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, way: Way = MAIN) -> list[Message]:
         """Messages, not yet published, for a lane of their queue, with the meters that they have to pass.
@@ -140,7 +140,7 @@ class Producer:
             return await self._publish_in(within, messages)
         await self.engine.open()
         try:
-            return await self._admission.publish(messages) if messages else []
+            return await self._admission.publish(self, messages) if messages else []
         except OutcomeUnknown as error:
             error.ids = error.ids or tuple(message.id for message in messages)
             raise
