@@ -29,6 +29,7 @@ from forebay.model.errors import (
     SchemaTooOld,
     TaskFailed,
     TimeLimit,
+    TooLate,
     UnknownTask,
     WorkerLost,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "Task",
     "TaskFailed",
     "TimeLimit",
+    "TooLate",
     "UnknownTask",
     "Using",
     "WorkerLost",

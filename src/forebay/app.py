@@ -149,6 +149,8 @@ class Forebay(Declares):
         """Publish many raw messages in one transaction."""
         waits, within = apart(ways)
         chosen = options(Options(queue=check_name("queue", queue)), waits)
+        if chosen.in_time and values:
+            await self.producer.in_time("", chosen, count=len(values))
         messages = self.producer.messages("", [encode_value(value) for value in values], chosen)
         receipts = await self.producer.publish(messages, within)
         return [told(self.producer, receipt, within=within) for receipt in receipts]

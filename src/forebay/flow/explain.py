@@ -12,6 +12,9 @@ from forebay.model.duration import span
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.outcome import NOT_KNOWN, SNOOZED
 
+#: Seconds from which on it is worth a word when something is expected to start.
+SOON = 1.0
+
 
 class Reason(msgspec.Struct, frozen=True):
     """One reason: a word for programs, a sentence, and what to do (empty: nothing)."""
@@ -82,7 +85,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """A message. `attempts` is how many its task has, if that is known; `holder` where its worker runs, if it lives."""
+    """A message. `attempts` is how many its task has, if that is known; `holder` where its worker runs, if it lives.
+
+    `eta` is when it is expected to start, None if nobody knows; `expires` when it is not started any more.
+    """
 
     id: str
     state: State
@@ -99,6 +105,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = ""
     failure: str = ""
     ahead: int = 0
+    eta: float | None = None
+    expires: float | None = None
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,15 +128,17 @@ def explain(subject: Subject, place: Place) -> list[Reason]:
         return [_running(subject, place)]
     hurdles = list(_hurdles(place, subject))
     if subject.state is State.SCHEDULED:
-        return [_scheduled(subject, place.now), *hurdles]
+        return [_scheduled(subject, place.now), *hurdles, *_eta(subject, place.now)]
     if subject.state is State.PARKED:
-        return hurdles or [Reason("parked", f"parked: {subject.cause or 'its lane is closed'}")]
+        parked = hurdles or [Reason("parked", f"parked: {subject.cause or 'its lane is closed'}")]
+        return [*parked, *_line(subject, alone=False), *_eta(subject, place.now)]
     limits = [_limited(limit) for limit in place.limits]
     return [
         *hurdles,
         *limits,
         *([] if hurdles or limits else _busy(place)),
         *_line(subject, alone=not (hurdles or limits)),
+        *([] if hurdles and subject.eta is None else _eta(subject, place.now)),
     ]
 
 
@@ -212,6 +222,24 @@ def _line(subject: Subject, *, alone: bool) -> Iterator[Reason]:
         yield Reason("behind", f"{others} ahead of it, by priority, then by age")
     elif alone:
         yield Reason("next", "next in line: a worker takes it as soon as a slot is free")
+
+
+def _eta(subject: Subject, now: float) -> Iterator[Reason]:
+    """When it is expected to start, unless that is at once."""
+    if subject.eta is None:
+        if subject.ahead:
+            yield Reason(
+                "eta", "when it starts nobody knows: none of its queue has ended yet, to tell how long one takes"
+            )
+        return
+    wait = subject.eta - now
+    if subject.expires is not None and subject.expires < subject.eta:
+        text = f"it is expected to start in {span(wait)}, and expires {span(max(0.0, subject.expires - now))} from now"
+        yield Reason(
+            "late", text, "more workers, or a longer expires=; `using(in_time=True)` refuses such ones at once"
+        )
+    elif wait >= SOON:
+        yield Reason("eta", f"it is expected to start in {span(wait)}")
 
 
 def _scheduled(subject: Subject, now: float) -> Reason:

@@ -87,6 +87,18 @@ class QueueFull(EngineFull):
     queue: str = ""
 
 
+class TooLate(ForebayError):
+    """Not enqueued, as it asked for (`in_time=True`): it would expire before its turn.
+
+    Attributes:
+        eta: when it was expected to start, seconds since the epoch by the engine's clock.
+        wait: seconds until then.
+    """
+
+    eta: float = 0.0
+    wait: float = 0.0
+
+
 class OutcomeUnknown(EngineError):
     """A publish that was not confirmed: it may or may not have been accepted. Publish it again with the same id.
 

@@ -13,6 +13,7 @@ from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
+from forebay.observe.ticket import Recent, Stand
 from forebay.store.contract import Store
 from forebay.store.records import AuditLine, Found, Query, WorkerRow, paused_by
 
@@ -36,12 +37,15 @@ async def why_message(
     names = passes(found.queue, found.lane, found.task, found.key)
     limits = await limited(store, names, now.at) or _in_lane(now, found)
     around = replace(place(now, found.queue, audits, lease=lease, app=app), limits=limits)
-    ahead = await store.ahead(found.id) if found.state is State.READY else 0
+    stand = Stand(engine, store, Recent(), lease)
+    waits = found.state in (State.READY, State.PARKED, State.SCHEDULED)
+    ahead, eta = (await stand.position(found) or 0, await stand.eta(found)) if waits else (0, None)
     holder = next((_server(row, lease) for row in now.alive if row.worker == found.worker), None)
     subject = Subject(
         id=found.id, state=found.state, task=found.task, lane=found.lane, key=found.key, attempt=found.attempt,
         attempts=attempts, due=found.due, started=found.started, finished=found.finished, worker=found.worker,
-        holder=holder, cause=found.cause, failure=str(found.failure or ""), ahead=ahead,
+        holder=holder, cause=found.cause, failure=str(found.failure or ""), ahead=ahead, eta=eta,
+        expires=found.expires,
     )  # fmt: skip
     return explain(subject, around)
 

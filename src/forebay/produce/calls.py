@@ -97,6 +97,8 @@ class Using(Generic[P, T]):
         """
         task, within = self._task, self._within if in_transaction is None else in_transaction
         producer = task.producer
+        if self._chosen.in_time:
+            await producer.in_time(task.name, self._chosen, task.way)
         messages = producer.messages(task.name, [task.codec.encode(args, kwargs)], self._chosen, task.way)
         return told(producer, (await producer.publish(messages, within))[0], task, within=within)
 
@@ -164,6 +166,8 @@ async def publish(
     """
     producer, way = task.producer, task.way
     values = [call for call in calls if isinstance(call, Call)]
+    for one in {id(one): one for one in [chosen, *(_own(chosen, call) for call in values)] if one.in_time}.values():
+        await producer.in_time(task.name, one, way, len(calls))
     if any(call.ways for call in values):
         messages = [
             one for call in calls for one in producer.messages(task.name, [_body(call)], _own(chosen, call), way)

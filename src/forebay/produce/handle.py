@@ -102,6 +102,26 @@ class Handle(Generic[T]):
         """Where it is; see `afind` for the errors."""
         return (await self._find()).state
 
+    async def aposition(self) -> int | None:
+        """How many messages start before it: those that are ready in its line, by priority and age.
+
+        Its line is its queue; where that bounds keys, or the task has a provider, those of its key, or provider. 0 if
+        it is the next one, runs, or has ended; None while it is scheduled, and in no line yet. Up to 10,000 are
+        counted, so that it can be asked in a web request. See `afind` for the errors.
+        """
+        found = await self._find()
+        return await self._producer.stand().position(found)
+
+    async def aeta(self) -> float | None:
+        """When it is expected to start, seconds since the epoch by the engine's clock; when it did, if it has.
+
+        An estimate, from recent run times, how fast the queue moved lately, rates, limits and gates. None if nobody
+        knows: no worker serves its queue, a gate is closed without an end, or none of it has ever ended. See `afind`
+        for the errors.
+        """
+        found = await self._find()
+        return await self._producer.stand().eta(found)
+
     async def aprogress(self) -> Any:
         """The newest value of `Context.progress()`, or None.
 
@@ -165,6 +185,14 @@ class Handle(Generic[T]):
     def status(self) -> State:
         """See `astatus`."""
         return drive(self.astatus())
+
+    def position(self) -> int | None:
+        """See `aposition`."""
+        return drive(self.aposition())
+
+    def eta(self) -> float | None:
+        """See `aeta`."""
+        return drive(self.aeta())
 
     def progress(self) -> Any:
         """See `aprogress`."""

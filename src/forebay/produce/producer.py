@@ -10,13 +10,16 @@ from forebay.engine.backend import Completed
 from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Engine, Receipt
 from forebay.engine.registry import scheme_of
+from forebay.flow.lane import own
 from forebay.model.delivery import Delivery
-from forebay.model.errors import ConfigError, OutcomeUnknown, PayloadTooLarge
+from forebay.model.duration import span
+from forebay.model.errors import ConfigError, OutcomeUnknown, PayloadTooLarge, TooLate
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.sealed import DEBOUNCED, Part
+from forebay.observe.ticket import Recent, Stand
 from forebay.produce.admission import Admission
 from forebay.produce.context import lineage
 from forebay.produce.needs import needs_of_waiting
@@ -94,6 +97,7 @@ class Producer:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
         self._within = within
         self._admission = Admission()
+        self._recent = Recent()
 
     def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, way: Way = MAIN) -> list[Message]:
         """Messages, not yet published, for a lane of their queue, with the meters that they have to pass.
@@ -161,6 +165,34 @@ class Producer:
         self.require(Need("transacts", by, how))
         assert self._within is not None
         return self._within
+
+    async def in_time(self, task: str, chosen: Options, way: Way = MAIN, count: int = 1) -> None:
+        """Whether the last of `count` messages that are published now may start before they expire.
+
+        Raises:
+            TooLate: as far as can be told, it does not.
+        """
+        if chosen.expires is None:
+            return
+        self.require(Need("browse", task or chosen.queue, "in_time="))
+        await self.engine.open()
+        like = Found(
+            id="", queue=chosen.queue, task=task, state=State.READY, priority=chosen.priority, lane=own(*way),
+            key=chosen.key,
+        )  # fmt: skip
+        now, eta = await self.stand().of_new(like, chosen.due, chosen.delay, count)
+        if eta is None or eta <= now + chosen.expires:
+            return
+        error = TooLate(
+            f"{task or chosen.queue}: expected to start in {span(eta - now)}, and expires in {span(chosen.expires)}: "
+            "it is not enqueued; try again later, or raise expires="
+        )
+        error.eta, error.wait = eta, eta - now
+        raise error
+
+    def stand(self) -> Stand:
+        """Where messages stand; the engine has to be open."""
+        return Stand(self.engine, self.store, self._recent, self.settings.lease)
 
     async def find(self, id_: str) -> Found | None:
         """What is known of a message."""

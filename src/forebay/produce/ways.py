@@ -30,6 +30,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     key: str | None = None
     unique: str | None = None
     expires: float | None = None
+    in_time: bool = False
     headers: dict[str, str] | None = None
     debounce: float = 0.0
     max_wait: float | None = None
@@ -46,6 +47,8 @@ class RawWays(TypedDict, total=False):
         key: the tenant or entity it belongs to.
         unique: while a message with this key waits or runs, another enqueue returns a handle of that one.
         expires: after this time since acceptance it is not started any more.
+        in_time: with `expires`: refuse it at once, with `TooLate`, if it is expected to expire before its turn. Where
+            nobody knows when that is, it is taken.
         headers: short strings that travel along.
         debounce: with `unique`: it is due after this time of quiet. While one with that key waits, another takes its
             place, so that the last arguments win; one that runs already is no obstacle.
@@ -59,6 +62,7 @@ class RawWays(TypedDict, total=False):
     key: str
     unique: str
     expires: Duration
+    in_time: bool
     headers: Mapping[str, str]
     debounce: Duration
     max_wait: Duration
@@ -142,6 +146,8 @@ def _checked(chosen: Options) -> Options:
     _check_words(chosen)
     if chosen.debounce or chosen.max_wait is not None:
         _check_debounce(chosen)
+    if chosen.in_time and chosen.expires is None:
+        raise ConfigError("in_time= refuses what would expire before its turn: give it expires= as well")
     if not -(2**31) <= chosen.priority < 2**31:
         raise ConfigError(f"priority {chosen.priority} is out of range: use -2147483648 to 2147483647")
     if chosen.due is not None and not math.isfinite(chosen.due):

@@ -78,7 +78,8 @@ class Inspecting:
     async def ahead(self, id_: str, limit: int = 100_000) -> int:
         """See `store.contract.Inspects.ahead`."""
         await ripen(self._db, self._settling)
-        return int((await self._db.read("ahead", id_, limit))[0][0])
+        found = await self._db.read("ahead", id_, limit, self._db.now())
+        return min(limit, int(found[0][0])) if found else 0
 
     async def cancel(self, ids: Sequence[str]) -> list[State | None]:
         """See `store.contract.Inspects.cancel`."""

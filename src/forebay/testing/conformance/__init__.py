@@ -46,6 +46,7 @@ from forebay.testing.conformance.stage import EngineKit, MakeBackend
 from forebay.testing.conformance.steering import TestClosed, TestSteering
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
 from forebay.testing.conformance.struck import TestStruck
+from forebay.testing.conformance.ticket import TestTicket
 from forebay.testing.conformance.transacts import TestCompletes, TestTransacts
 from forebay.testing.conformance.wait import TestWait, TestWatch
 
@@ -110,6 +111,7 @@ __all__ = [
     "TestSteering",
     "TestStory",
     "TestStruck",
+    "TestTicket",
     "TestTogether",
     "TestTook",
     "TestTransacts",

@@ -38,7 +38,7 @@ PARTS = (
         ),
         (Engine,),
     ),
-    Part("browsing", "browse", ("cancel", "many", "ahead"), (Inspects,)),
+    Part("browsing", "browse", ("cancel", "many", "ahead", "ticket"), (Inspects,)),
     Part("ledger", "results", ("results", "story", "dead"), (Results, DeadLetters)),
     Part("store", "results", ("gates", "schedules", "audits"), (Gates, Schedules, Workers, Audits)),
     Part("lanes and meters", "meters", ("lanes", "meters", "changes", "once", "steering"), (Meters, Steering)),
