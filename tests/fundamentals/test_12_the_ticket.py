@@ -1,4 +1,4 @@
-"""Lesson 12: the ticket. Whoever waits is told how many are ahead and when it starts; what comes too late is refused."""
+"""Lesson 12: the ticket says how many are ahead, and when a message starts; what comes too late is refused."""
 
 import asyncio
 import time
@@ -88,7 +88,9 @@ def test_what_would_expire_before_its_turn_is_refused_if_it_asks_for_that(app):
     async def story():
         send.enqueue_many([(name,) for name in "abcdef"])
         in_time = send.using(expires=60, in_time=True)
-        with pytest.raises(TooLate, match=r"send: expected to start in .*, and expires in 1m: it is not enqueued") as no:
+        with pytest.raises(
+            TooLate, match=r"send: expected to start in .*, and expires in 1m: it is not enqueued"
+        ) as no:
             await in_time.aenqueue("grace")
         assert 240 < no.value.wait < 400
         assert no.value.eta > time.time() + 200

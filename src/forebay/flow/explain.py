@@ -229,7 +229,7 @@ def _eta(subject: Subject, now: float) -> Iterator[Reason]:
     if subject.eta is None:
         if subject.ahead:
             yield Reason(
-                "eta", "when it starts nobody knows: none of its queue has ended yet, to tell how long one takes"
+                "eta", "nobody knows when it starts: nothing of its queue has ended yet, to tell how long one takes"
             )
         return
     wait = subject.eta - now

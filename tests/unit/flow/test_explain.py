@@ -41,10 +41,17 @@ def test_a_pause_says_who_and_why_and_since_when():
 
 
 def test_in_line_it_is_said_how_many_are_ahead_and_whether_the_slots_are_taken():
-    assert told(State.READY, place(server(10)), ahead=1204) == [
+    line = [
         "every worker of queue mail is busy: 10 of 10 slots",
         "1,204 others are ahead of it, by priority, then by age",
     ]
+    assert told(State.READY, place(server(10)), ahead=1204, eta=NOW) == line
+    soon = "it is expected to start in 2m"
+    assert told(State.READY, place(server(10)), ahead=1204, eta=NOW + 120) == [*line, soon]
+    late = "it is expected to start in 2m, and expires 1m from now"
+    assert told(State.READY, place(server(10)), ahead=1204, eta=NOW + 120, expires=NOW + 60) == [*line, late]
+    unknown = "nobody knows when it starts: nothing of its queue has ended yet, to tell how long one takes"
+    assert told(State.READY, place(server(10)), ahead=1204) == [*line, unknown]
     assert told(State.READY, place(server(3))) == ["next in line: a worker takes it as soon as a slot is free"]
 
 

@@ -47,7 +47,9 @@ def test_the_latest_of_all_that_holds_it_up_counts() -> None:
     assert expected(line(3, pace=Pace(10.0), own=[taken])) == 1040.0
 
 
-@pytest.mark.parametrize(("rate", "burst", "nth"), list(itertools.product([0.5, 3.0, 70.0], [None, 1.0, 5.0], [1, 2, 7, 30])))
+@pytest.mark.parametrize(
+    ("rate", "burst", "nth"), list(itertools.product([0.5, 3.0, 70.0], [None, 1.0, 5.0], [1, 2, 7, 30]))
+)
 def test_a_rate_lets_it_start_when_the_meter_itself_would(rate: float, burst: float | None, nth: int) -> None:
     """Tried by asking the meter for one after the other, as soon as it lets one through."""
     meter, now = Meter(name="queue:q", rate=rate, burst=burst, tat=1000.7), 1000.0
@@ -58,7 +60,9 @@ def test_a_rate_lets_it_start_when_the_meter_itself_would(rate: float, burst: fl
             answer = grant(meter, now, 1)
         assert answer.n == 1
         meter = Meter(name="queue:q", rate=rate, burst=burst, tat=answer.tat)
-    assert expected(line(nth - 1, slots=99, free=99, shared=[Meter(name="queue:q", rate=rate, burst=burst, tat=1000.7)])) == pytest.approx(now)
+    assert expected(
+        line(nth - 1, slots=99, free=99, shared=[Meter(name="queue:q", rate=rate, burst=burst, tat=1000.7)])
+    ) == pytest.approx(now)
 
 
 def test_a_pace_is_told_by_what_ended_in_between() -> None:
