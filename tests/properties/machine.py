@@ -335,10 +335,11 @@ class Bounded:
         key_concurrency=st.sampled_from([None, 1, 2]),
         ordered=st.booleans(),
         limit=st.sampled_from([None, None, None, 1, 3, 8]),
+        on_full=st.sampled_from(["reject", "shed_oldest"]),
     )
-    def declare(self, queue, key_concurrency, ordered, limit, **bounds):
+    def declare(self, queue, key_concurrency, ordered, limit, on_full, **bounds):
         slots = None if ordered else key_concurrency
-        bounds |= {} if limit is None else {"limit": limit, "on_full": "reject"}
+        bounds |= {} if limit is None else {"limit": limit, "on_full": on_full}
         self.twins.agree("declare", [QueueSpec(name=queue, ordered=ordered, key_concurrency=slots, **bounds)])
 
     @rule(

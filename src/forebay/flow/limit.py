@@ -39,6 +39,13 @@ class Level(NamedTuple):
         return self._replace(n=self.n + n, size=self.size + size)
 
 
+def surplus(limit: Limit, level: Level) -> int:
+    """How many of the oldest have to go, where newer ones take their places."""
+    if limit.on_full != "shed_oldest" or limit.messages is None:
+        return 0
+    return max(0, level.n - limit.messages)
+
+
 def reserve(most: int) -> int:
     """How much more than a limit is held, if a running task asks for it: what is done need not be undone."""
     return max(LEAST, -(-most // SHARE))
@@ -50,6 +57,8 @@ def over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool =
     Args:
         child: running tasks make them.
     """
+    if limit.on_full == "shed_oldest":
+        return ""
     if (most := limit.messages) is not None and level.n + n > most + (reserve(most) if child else 0):
         return f"{level.n:,} messages wait, and limit={most:,}"
     if (most := limit.size) is not None and level.size + size > most + (-(-most // SHARE) if child else 0):

@@ -30,6 +30,7 @@ QUARANTINE_AFTER = 3
 SILENT = "its process ended or stopped answering"
 EXPIRED = "waited past its time"
 CANCELLED = "cancelled while waiting"
+SHED = "shed for newer ones: its queue was full"
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):

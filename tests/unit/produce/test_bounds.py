@@ -45,6 +45,7 @@ def test_anything_else_is_one_clear_error(rate):
         ({"limit": "many"}, "limit is how many messages may wait"),
         ({"limit": True}, "limit is how many messages may wait"),
         ({"limit": 5, "on_full": "drop"}, "on_full must be 'reject'"),
+        ({"limit": 5, "on_full": "spill"}, "on_full='spill' is not built yet: use 'wait', or catch QueueFull"),
         ({"on_full": "reject"}, "on_full says what happens at a limit, and there is none: give it limit="),
         ({"speed": 1}, "unknown option speed: known are name, ttl, rate"),
     ],

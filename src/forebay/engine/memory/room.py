@@ -1,8 +1,13 @@
 """Queues that hold only so much: whether one more message may come in. What waits is counted where states change."""
 
+from collections.abc import Mapping
+from heapq import nsmallest
+
 from forebay.engine.contract import Receipt
-from forebay.engine.full import Filled, child, exempt, refusal
-from forebay.engine.memory.record import Queue
+from forebay.engine.full import Filled, child, refusal
+from forebay.engine.memory.line import Line
+from forebay.engine.memory.record import Queue, Record
+from forebay.flow import limit as policy
 from forebay.flow.limit import over, seen
 from forebay.model.message import Message
 from forebay.model.queue import Limit
@@ -14,11 +19,18 @@ def refused(queue: Queue, limit: Limit, message: Message, now: float, before: di
     Args:
         before: how many of this call were refused, by queue; counted up here.
     """
-    if exempt(message):
-        return None
     level = queue.level()
     queue.drain = seen(queue.drain, now, level.drained)
     if not over(limit, level, len(message.body), child=child(message)):
         return None
     before[message.queue] = before.get(message.queue, 0) + 1
     return refusal(message, Filled(limit, level, queue.drain, now), before[message.queue])
+
+
+def surplus(queue: Queue, limit: Limit, scheduled: Line, records: Mapping[str, Record]) -> list[Record]:
+    """The oldest that wait, as many as are to go. Looks at all that do, which the reference may."""
+    n = policy.surplus(limit, queue.level())
+    if not n:
+        return []
+    later = (record for id_ in scheduled if (record := records[id_]).message.queue == queue.spec.name)
+    return nsmallest(n, [*queue.records.values(), *later], key=lambda record: record.receipt)

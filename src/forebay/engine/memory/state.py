@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from forebay.config import Settings
 from forebay.engine.contract import MERGED_FOR, Fate, Receipt
+from forebay.engine.full import exempt
 from forebay.engine.memory import room
 from forebay.engine.memory.bounds import Bounds
 from forebay.engine.memory.gates import Gates
@@ -25,8 +26,8 @@ from forebay.flow.lane import own
 from forebay.model.clock import Clock
 from forebay.model.lifecycle import LIVE, Move, State, move
 from forebay.model.message import Carried, Message, born, quiet, start
-from forebay.model.queue import Declared, QueueSpec
-from forebay.model.ruling import EXPIRED
+from forebay.model.queue import Declared, Limit, QueueSpec
+from forebay.model.ruling import EXPIRED, SHED
 from forebay.store.records import AuditLine, Schedule, Steered
 
 #: Which total of its queue a move adds to.
@@ -183,11 +184,18 @@ class Memory:
         if 0 < self.settings.max_size < self._size + len(message.body):
             return Receipt(message.id, Fate.FULL)
         queue = self.queues.get(message.queue)
-        if refused is not None and queue is not None and queue.limit is not None:
-            refusal = room.refused(queue, queue.limit, message, now, refused)
-            if refusal is not None:
-                return refusal
+        if refused is not None and queue is not None and queue.limit is not None and not exempt(message):
+            return self._admit(message, queue, queue.limit, refused, now)
         self._add(message, now)
+        return Receipt(message.id)
+
+    def _admit(self, message: Message, queue: Queue, limit: Limit, refused: dict[str, int], now: float) -> Receipt:
+        """Take a new message into a queue with a limit, if there is room, or it makes some."""
+        if (refusal := room.refused(queue, limit, message, now, refused)) is not None:
+            return refusal
+        self._add(message, now)
+        for old in room.surplus(queue, limit, self.scheduled, self.records):
+            self.shift(old, Move.DISCARD, now, SHED)
         return Receipt(message.id)
 
     def shift(self, record: Record, what: Move, now: float, cause: str = "") -> None:

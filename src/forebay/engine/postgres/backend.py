@@ -65,7 +65,9 @@ class Verbs:
         if not queues:
             return []
         what = f"one of the queues {listed([spec.name for spec in queues])}"
-        told = await self._db.patiently(what, lambda writer: writer.submit(publishing.declare, list(queues)))
+        told = await self._db.patiently(
+            what, lambda writer: writer.submit(publishing.declare, list(queues), self._db.settings.result_ttl)
+        )
         mild = {spec.name: spec.mild for spec in queues if not spec.assumed}
         changed = {one.now.name: one.now for one in told if publishing.bounds(one.now) != publishing.bounds(one.before)}
         for name, now in changed.items():

@@ -94,8 +94,12 @@ class Publishing:
         self._size += sum(ROW + len(message.body) for message in messages)
 
 
-def declare(tx: Tx, queues: Sequence[QueueSpec]) -> list[Declared]:
-    """Add or change queues, as far as each declaration holds, but for their bounds; what became of each."""
+def declare(tx: Tx, queues: Sequence[QueueSpec], keep: float) -> list[Declared]:
+    """Add or change queues, as far as each declaration holds, but for their bounds; what became of each.
+
+    Args:
+        keep: seconds that the end of a message is remembered that its queue has shed.
+    """
     names = sorted({spec.name for spec in queues})
     tx.rows("make_queues", names)
     tx.rows("declare_lanes", names)
@@ -110,7 +114,7 @@ def declare(tx: Tx, queues: Sequence[QueueSpec]) -> list[Declared]:
     }
     new = [(name, *row) for name, row in wanted.items() if known[name][: len(row)] != row]
     if new:  # a row that stays as it is is not locked: this may be a part of a longer transaction
-        tx.rows("declare", *map(list, zip(*new, strict=True)))
+        tx.rows("declare", *map(list, zip(*new, strict=True)), keep)
     now = before | {name: spec.plain() for name, spec in obeyed.items()}
     return [Declared(before[spec.name], now[spec.name]) for spec in queues]
 

@@ -198,7 +198,7 @@ class Transacting:
     def _declare(self, wire: Wire, queues: tuple[QueueSpec, ...]) -> None:
         """In a transaction of our own: in the caller's it would hold up whoever declares them, until that ends."""
         tx = Tx(wire, self._db.sql, self._db.now(), again=False, alone=False)
-        declare(tx, queues)
+        declare(tx, queues, self._db.settings.result_ttl)
         tx.finish()
 
     def _aside(self, act: Callable[[Wire], R]) -> R:

@@ -55,7 +55,7 @@ class Verbs:
     async def declare(self, queues: Sequence[QueueSpec]) -> list[Declared]:
         """See `Engine.declare`."""
         self._server.remember(queues)
-        return await self._server.talk.carry(declare, queues) if queues else []
+        return await self._server.talk.carry(declare, queues, self._server.settings.result_ttl) if queues else []
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""

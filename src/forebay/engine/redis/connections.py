@@ -28,6 +28,7 @@ from forebay.engine.waiting import drive
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineClosed, EngineError, EngineUnreachable, SchemaTooNew
 from forebay.model.queue import Declared, Limit, OnFull, QueueSpec, fields_of
+from forebay.model.ruling import SHED
 
 _logger = logging.getLogger("forebay.redis")
 
@@ -140,7 +141,7 @@ class Connections:
     async def _anew(self) -> None:
         try:
             await self._begin(self.talk)
-            await self.talk.carry(declare, list(self._declared.values()))
+            await self.talk.carry(declare, list(self._declared.values()), self.settings.result_ttl)
         except EngineError as error:
             _logger.warning("%s: its queues could not be declared again: %s", self.address.place, error)
 
@@ -179,9 +180,9 @@ def _now(batch: Batch) -> Reading[float]:
     return lambda: float(call.answer)
 
 
-def declare(batch: Batch, queues: Sequence[QueueSpec]) -> Reading[list[Declared]]:
-    """See `Engine.declare`."""
-    args = [value for spec in queues for value in (spec.name, *_packed(spec))]
+def declare(batch: Batch, queues: Sequence[QueueSpec], keep: float) -> Reading[list[Declared]]:
+    """See `Engine.declare`; `keep` is how many seconds ends are kept."""
+    args = [value for spec in queues for value in (spec.name, *_packed(spec, keep))]
     call = batch.call("declare", *args)
 
     def read() -> list[Declared]:
@@ -191,7 +192,7 @@ def declare(batch: Batch, queues: Sequence[QueueSpec]) -> Reading[list[Declared]
     return read
 
 
-def _packed(spec: QueueSpec) -> tuple[bytes, bytes]:
+def _packed(spec: QueueSpec, keep: float) -> tuple[bytes, bytes]:
     """See `declare.lua`."""
     if spec.assumed:
         return b"", b""
@@ -199,7 +200,7 @@ def _packed(spec: QueueSpec) -> tuple[bytes, bytes]:
     told: tuple[object, ...] = (*map(_or_none, bounds), spec.ordered)
     if (limit := spec.bound) is not None:
         most = limit.messages, limit.size, limit.age
-        told = (*told, *map(_or_none, most), limit.on_full, limit.patience)
+        told = (*told, *map(_or_none, most), limit.on_full, limit.patience, keep, SHED)
     return msgspec.msgpack.encode(told), b"" if spec.mild else b"1"
 
 
@@ -212,7 +213,9 @@ def _unpacked(queue: str, packed: bytes) -> QueueSpec:
     try:
         told = msgspec.msgpack.decode(packed, type=list[Any]) if packed else []
         *bounds, ordered = msgspec.convert(told[: len(_NONE)], _BOUNDS) if told else _NONE
-        limit = _limit(msgspec.convert(told[len(_NONE) :], _LIMIT)) if len(told) > len(_NONE) else Limit()
+        limit = (
+            _limit(msgspec.convert(told[len(_NONE) : len(_NONE) + 5], _LIMIT)) if len(told) > len(_NONE) else Limit()
+        )
     except (msgspec.MsgspecError, UnicodeDecodeError):
         (*bounds, ordered), limit = _NONE, Limit()
     ttl, rate, burst, slots, key_rate, key_burst, key_slots = (None if one < 0 else one for one in bounds)

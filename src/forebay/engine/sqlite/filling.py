@@ -16,7 +16,7 @@ from forebay.engine.full import Filled, child, exempt, refusal, room
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.limit import Drain, Level, over, seen
+from forebay.flow.limit import Drain, Level, over, seen, surplus
 from forebay.model.message import Message
 from forebay.model.queue import Limit, fields_of
 
@@ -69,30 +69,32 @@ class Filling:
     """One queue with a limit, while a batch comes in."""
 
     def __init__(self, tx: Transaction, queue: str, held: bytes) -> None:
-        self._tx, self._queue, self._limit, self._refused = tx, queue, limit(held), 0
+        self.queue = queue
+        self._tx, self._limit, self._refused = tx, limit(held), 0
+        self._new = False  # whether something new came in
         self._level = self._count()
         self._drain = self._look(self._level.drained)
 
     def _count(self) -> Level:
         found: dict[str, int] = dict(
             self._tx.rows(
-                "select name, n from tally where queue = ?1 and name in (?2, ?3, ?4)", (self._queue, *_COUNTED)
+                "select name, n from tally where queue = ?1 and name in (?2, ?3, ?4)", (self.queue, *_COUNTED)
             )
         )
         ready, scheduled, published = (
-            found.get(name, 0) + self._tx.counts.get((self._queue, name), 0) for name in _COUNTED
+            found.get(name, 0) + self._tx.counts.get((self.queue, name), 0) for name in _COUNTED
         )
         return Level(ready + scheduled, published - ready - scheduled)
 
     def _look(self, drained: int) -> Drain:
-        packed: bytes | None = self._tx.value("select drain from queue where name = ?", (self._queue,))
+        packed: bytes | None = self._tx.value("select drain from queue where name = ?", (self.queue,))
         try:
             known = None if packed is None else _drain(packed)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             known = None
         drain = seen(known, self._tx.now, drained)
         if drain is not known:
-            self._tx.db.execute("update queue set drain = ? where name = ?", (rows.pack(drain), self._queue))
+            self._tx.db.execute("update queue set drain = ? where name = ?", (rows.pack(drain), self.queue))
         return drain
 
     def takes(self, alike: "list[Message]") -> bool:
@@ -114,6 +116,11 @@ class Filling:
         """It came in, if that is what its receipt says."""
         if receipt.fate is Fate.ACCEPTED:
             self._level = self._level.plus(1, len(message.body))
+            self._new = self._new or not exempt(message)
+
+    def surplus(self) -> int:
+        """How many of the oldest have to go."""
+        return surplus(self._limit, self._count()) if self._new else 0
 
     def _known(self, message: Message) -> bool:
         """Whether it is no further message: its id is known, or what holds its unique key stands for it."""

@@ -15,6 +15,7 @@ from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.filling import Filling
 from forebay.engine.sqlite.room import Room
 from forebay.engine.sqlite.rows import sql
+from forebay.engine.sqlite.shedding import shed
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.lane import Split, own, place
@@ -63,7 +64,10 @@ class Publishing:
             ttl, told, room = _known(tx, one.queue)
             form = _values(one, ttl, told, tx.now)
             if room is not None and bound:
-                return [Filling(tx, one.queue, room).take(one, lambda: _insert_one(tx, one, form))]
+                filling = Filling(tx, one.queue, room)
+                receipts = [filling.take(one, lambda: _insert_one(tx, one, form))]
+                shed(tx, filling, self._db.settings.result_ttl)
+                return receipts
             return [_insert_one(tx, one, form)]
         return self._insert_many(tx, messages, bound)
 
@@ -81,6 +85,8 @@ class Publishing:
         for form, run in groupby(messages, _form):
             ttl, told, _ = known[form.queue]
             receipts += _insert_within(tx, list(run), _values(form, ttl, told, tx.now), filled.get(form.queue))
+        for filling in filled.values():
+            shed(tx, filling, self._db.settings.result_ttl)
         return receipts
 
     def _introduce(self, tx: Transaction, queue: str, lane: str) -> None:

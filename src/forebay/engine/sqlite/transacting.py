@@ -57,7 +57,7 @@ class Transacting:
             self._fits(tx, messages)
             declare(tx, [spec for spec in queues if spec.name in wanted])
             # no limit for SQLite: at that it would undo the caller's whole transaction
-            place = SimpleNamespace(room=Room(self._db.path, 0), path=self._db.path)
+            place = SimpleNamespace(room=Room(self._db.path, 0), path=self._db.path, settings=self._db.settings)
             receipts = Publishing(cast("Database", place)).publish(tx, messages)
             if (error := refused(receipts, within=True)) is not None:
                 raise error

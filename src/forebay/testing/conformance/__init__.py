@@ -16,7 +16,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{file.stem}" for file in Path(__fi
 from forebay.testing.conformance.ahead import TestAhead
 from forebay.testing.conformance.alone import TestAlone
 from forebay.testing.conformance.audits import TestAudits
-from forebay.testing.conformance.bounded import TestBounded, TestNeverRefused, TestRoom
+from forebay.testing.conformance.bounded import TestBounded, TestNeverRefused, TestRoom, TestShedding
 from forebay.testing.conformance.cancel import TestCancel
 from forebay.testing.conformance.carried import TestCarried, TestTook
 from forebay.testing.conformance.changes import TestBacklog, TestChanged, TestHead, TestTogether
@@ -107,6 +107,7 @@ __all__ = [
     "TestSentences",
     "TestSettle",
     "TestShared",
+    "TestShedding",
     "TestSlots",
     "TestSteering",
     "TestStory",

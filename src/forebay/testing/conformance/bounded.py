@@ -8,9 +8,11 @@ import pytest
 
 from forebay.engine.contract import Fate, Receipt
 from forebay.engine.full import room
+from forebay.model.lifecycle import State
 from forebay.model.message import PARENT, Carried, Message
 from forebay.model.outcome import Ack, DeadLetter, Release, Retry
 from forebay.model.queue import QueueSpec
+from forebay.model.ruling import SHED
 from forebay.store.records import Choice
 from forebay.testing.conformance.kit import BOOM, PATIENCE, PROMPT, Kit, ident, in_threads
 
@@ -236,3 +238,76 @@ class TestRoom:
         waited, _ = in_threads(wait, lease)
         assert waited < 0.3 + PROMPT
         assert live.depth().ready == 2
+
+
+class TestShedding:
+    def test_newer_ones_take_the_places_of_the_oldest(self, kit: Kit) -> None:
+        """All are accepted; the oldest that wait end as discarded, with the cause, and are counted."""
+        kit.needs("browse")
+        limited(kit, 3, on_full="shed_oldest")
+        assert fates(kit.publish("a", "b", "c")) == [Fate.ACCEPTED] * 3
+        assert fates(kit.publish("d", "e")) == [Fate.ACCEPTED] * 2
+        assert (kit.depth().ready, kit.depth().discarded, kit.depth().published) == (3, 2, 5)
+        assert kit.found("a").state is State.DISCARDED
+        assert kit.found("a").cause == SHED
+        assert kit.publish("f")[0].fate is Fate.ACCEPTED
+        assert kit.take() == ["d", "e", "f"]
+
+    def test_a_batch_that_is_larger_than_the_limit_leaves_its_newest(self, kit: Kit) -> None:
+        """As if they had come one by one."""
+        limited(kit, 2, on_full="shed_oldest")
+        assert fates(kit.publish("a", "b", "c", "d", "e")) == [Fate.ACCEPTED] * 5
+        assert (kit.take(), kit.depth().discarded) == (["d", "e"], 3)
+
+    def test_what_runs_stays_and_what_is_scheduled_goes_in_its_turn(self, kit: Kit) -> None:
+        """Oldest is who was accepted first, whenever it is due; running ones are no part of the line."""
+        kit.needs("delays", "browse")
+        limited(kit, 2, on_full="shed_oldest")
+        kit.publish("runs")
+        (runs,) = kit.lease()
+        kit.publish("later", delay=60.0)
+        kit.publish("a")
+        kit.publish("b")
+        assert kit.state("later") is State.DISCARDED
+        assert (kit.depth().ready, kit.depth().scheduled) == (2, 0)
+        assert kit.settle(Ack(), runs) == [True]
+        assert kit.take() == ["a", "b"]
+
+    def test_a_unique_key_is_free_again(self, kit: Kit) -> None:
+        """What was shed holds nothing: its key, or its place in a lane of its own."""
+        kit.needs("unique")
+        limited(kit, 1, on_full="shed_oldest")
+        kit.publish("a", unique="u", key="k")
+        kit.publish("b", key="k")
+        assert kit.publish("c", unique="u", key="k")[0].fate is Fate.ACCEPTED
+        assert kit.take() == ["c"]
+
+    def test_duplicates_shed_nothing(self, kit: Kit) -> None:
+        """Only what is new takes a place."""
+        limited(kit, 2, on_full="shed_oldest")
+        kit.publish("a", "b")
+        assert fates(kit.publish("a", "b")) == [Fate.DUPLICATE] * 2
+        assert kit.take() == ["a", "b"]
+
+    def test_what_is_not_new_sheds_nothing(self, kit: Kit) -> None:
+        """A retry, or one with a history, goes over the limit; the next new message has it drained again."""
+        kit.needs("browse")
+        limited(kit, 2, on_full="shed_oldest")
+        kit.publish("a", "b")
+        (first,) = kit.lease(1)
+        kit.publish("c")
+        kit.settle(Retry(0.0, BOOM), first)
+        kit.publish("d", carried=Carried(attempt=1))
+        assert (kit.depth().ready, kit.depth().discarded) == (4, 0)
+        kit.publish("e")
+        assert (kit.depth().ready, kit.depth().discarded) == (2, 3)
+        assert {kit.state(name) for name in "abc"} == {State.DISCARDED}
+
+    def test_where_keys_wait_apart_as_well(self, kit: Kit) -> None:
+        """The oldest of the whole queue goes, whichever line it stands in."""
+        kit.needs("meters")
+        limited(kit, 3, on_full="shed_oldest", key_concurrency=1)
+        for number in range(5):
+            kit.publish(f"m{number}", key=f"k{number % 2}")
+        assert kit.depth().ready == 3
+        assert sorted(kit.take()) == ["m2", "m3"]

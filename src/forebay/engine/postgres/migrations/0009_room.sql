@@ -2,9 +2,10 @@
 -- that is; messages that come back, are due, or are moved here are never asked.
 --
 -- most: messages that may wait in it, ready or scheduled; null for all that come. on_full, patience: what its producers do
--- beyond that. drain: two counts of how many have left it, each behind its time (flow.limit.Drain).
+-- beyond that; ends of what is shed are kept keep seconds. drain: two counts of how many have left it, each behind its time (flow.limit.Drain).
 alter table forebay.queue add column most bigint, add column most_bytes bigint, add column most_age double precision,
-    add column on_full text, add column patience double precision, add column drain double precision[];
+    add column on_full text, add column patience double precision, add column keep double precision,
+    add column drain double precision[];
 
 drop function forebay.publish(
     text[], bytea[], text, text, text, bigint, double precision, double precision, double precision, text, text, bytea,
@@ -48,10 +49,44 @@ begin
             update forebay.queue one set drain = array[q.drain[3], q.drain[4], t, l.drained] where one.name = queue_;
         end if;
     end if;
+    if q.on_full = 'shed_oldest' then
+        return 9223372036854775807;
+    end if;
     -- flow.limit.reserve, for what running tasks make: they name the one that made it
     return greatest(0, q.most - l.n + case
         when position('\xae666f72656261792d706172656e74'::bytea in headers_) > 0 then greatest(100, (q.most + 9) / 10)
         else 0 end);
+end $$;
+
+-- The oldest that wait in a queue end, as many as there are too many: newer ones have taken their places. What is leased at
+-- this moment is passed over.
+create function forebay.shed(queue_ text, t double precision) returns void language plpgsql as $$
+declare
+    keep_ double precision; n_ bigint;
+begin
+    select q.keep, l.n - q.most into keep_, n_ from forebay.queue q, forebay.level(queue_) l where q.name = queue_;
+    if n_ > 0 then
+        with gone as (
+            delete from forebay.message m using (
+                select o.seq from forebay.message o where o.queue = queue_ and o.state in (0, 1) order by o.seq
+                limit n_ for update skip locked
+            ) as old where m.seq = old.seq returning m.*
+        ), ends as (
+            insert into forebay.ended (
+                id, queue, lane, task, state, priority, attempt, lost, fence, created, due, expires, finished, forget,
+                key, once, cause, headers, failure, progress
+            )
+            select id, queue, coalesce(home, lane), task, 'discarded', priority, attempt, lost, fence, created, due,
+                expires, t, t + keep_, key, once, 'shed for newer ones: its queue was full', headers, failure, progress
+            from gone order by seq
+        ), stirred as (
+            insert into forebay.stir (queue, lane)
+            select distinct gone.queue, gone.lane from gone where gone.home is not null
+        )
+        insert into forebay.delta (queue, lane, scheduled, ready, discarded)
+        select queue, lane, -count(*) filter (where state = 0), -count(*) filter (where state = 1), count(*)
+        from gone group by 1, 2;
+    end if;
 end $$;
 
 -- As `publish`, of one message that asks for nothing special; whether it was accepted, null if its queue has no room.
@@ -62,9 +97,9 @@ create or replace function forebay.publish_one(
 ) returns boolean language plpgsql as $$
 declare
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
-    most_ bigint; life double precision;
+    most_ bigint; life double precision; sheds_ boolean;
 begin
-    select q.ttl, q.most into life, most_ from forebay.queue q where q.name = queue_;
+    select q.ttl, q.most, q.on_full = 'shed_oldest' into life, most_, sheds_ from forebay.queue q where q.name = queue_;
     if most_ is not null and forebay.room(queue_, headers_, 0, t) < 1
         and not exists (select from forebay.message m where m.id = id_)
         and not exists (select from forebay.ended e where e.id = id_)
@@ -92,6 +127,9 @@ begin
         insert into forebay.delta (queue, lane, published, ready) values (queue_, lane_, -1, -1);
         return false;
     end if;
+    if sheds_ then
+        perform forebay.shed(queue_, t);
+    end if;
     return true;
 end $$;
 
@@ -113,9 +151,9 @@ declare
     accepted integer;
     fresh text[];
     known text[];
-    most_ bigint; default_ double precision; room_ bigint; refused text[];
+    most_ bigint; default_ double precision; room_ bigint; refused text[]; sheds_ boolean;
 begin
-    select q.ttl, q.most into default_, most_ from forebay.queue q where q.name = queue_;
+    select q.ttl, q.most, q.on_full = 'shed_oldest' into default_, most_, sheds_ from forebay.queue q where q.name = queue_;
     if not found then
         insert into forebay.queue (name) values (queue_) on conflict do nothing;
     end if;
@@ -165,6 +203,9 @@ begin
     if accepted > 0 then
         insert into forebay.delta (queue, lane, published, ready, scheduled)
         values (queue_, lane_, accepted, case when start <= t then accepted end, case when start > t then accepted end);
+    end if;
+    if sheds_ and accepted > 0 and mode_ <> 2 then
+        perform forebay.shed(queue_, t);
     end if;
     return case when cardinality(refused) > 0 then known || null::text || refused else known end;
 end $$;

@@ -1,6 +1,7 @@
 --#use base message tell gates lanes meters
 -- declare: queue, then packed: ttl, rate, burst, slots, key_rate, key_burst, key_slots (-1 for none), ordered, and of one
--- with a limit: limit, limit_bytes, limit_age (-1 for none), on_full, patience; '' to leave it as it is; '1' if a worker says so at its start, of each -> what held and what holds, packed ('' for nothing), of each.
+-- with a limit: limit, limit_bytes, limit_age (-1 for none), on_full, patience, how long the ends
+-- of those that are shed are kept, and what such an end is; '' to leave it as it is; '1' if a worker says so at its start, of each -> what held and what holds, packed ('' for nothing), of each.
 local NAMES = {'ttl', 'rate', 'burst', 'slots', 'key_rate', 'key_burst', 'key_slots'}
 local anew, told = false, {}
 
@@ -38,9 +39,10 @@ for at = 3, #ARGV, 3 do
                     end
                 end
             end
-            call('HDEL', key, 'most', 'on_full', 'patience', 'drain')
+            call('HDEL', key, 'most', 'on_full', 'patience', 'drain', 'keep', 'tail')
             if spec[9] then
-                call('HSET', key, 'most', text(spec[9]), 'on_full', spec[12], 'patience', text(spec[13]))
+                call('HSET', key, 'most', text(spec[9]), 'on_full', spec[12], 'patience', text(spec[13]), 'keep', text(spec[14]), 'tail',
+                    '\146' .. cmsgpack.pack(spec[15]) .. '\192') -- forms.tail
             end
             call('HSET', key, 'bounds', ARGV[at + 1], 'ordered', spec[8] and '1' or '0')
             if own then

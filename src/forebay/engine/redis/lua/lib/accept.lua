@@ -24,9 +24,9 @@ end
 -- What messages of this form have in common as of now: when they were born, expire, are due (-1: at once).
 local function timed(form)
     form.created = form.born >= 0 and math.min(form.born, now) or now
-    local known = call('HMGET', P .. 'q:' .. form.queue, 'ttl', 'most')
+    local known = call('HMGET', P .. 'q:' .. form.queue, 'ttl', 'most', 'on_full')
     local ttl = form.ttl >= 0 and form.ttl or tonumber(known[1] or -1)
-    form.most = known[2]
+    form.most, form.on_full = known[2], known[3]
     form.expires = ttl < 0 and -1 or form.created + ttl
     form.at = start(form)
     form.later = form.at > now
@@ -151,7 +151,11 @@ local function accept_all(at, free)
     local came = 0
     for _, form in ipairs(forms) do
         call('SADD', P .. 'queues', form.queue)
-        came = came + accept(form, ids, bodies, known, form.first, form.last, seq, answers, free)
+        local fresh = accept(form, ids, bodies, known, form.first, form.last, seq, answers, free)
+        came = came + fresh
+        if form.sheds and fresh > 0 then
+            shed(form.queue)
+        end
     end
     return last, answers, came
 end

@@ -1,5 +1,5 @@
--- room: queues that hold only so much; after `message tell`. In {ns}:q:<queue>: `most` waiting messages, `on_full`,
--- `patience`; `drain`: how fast it was seen to drain, where that is bound.
+-- room: queues that hold only so much; after `message tell place ends`. In {ns}:q:<queue>: `most` waiting messages, `on_full`,
+-- `patience`, of those that shed `keep` and `tail` of their ends; `drain`: how fast it was seen to drain, where that is bound.
 -- What running tasks make may use a reserve: flow.limit.reserve.
 local SHARE, LEAST = 10, 100
 local CHILD, EXEMPT = 1, 2
@@ -38,7 +38,43 @@ local function room_of(form, free)
     if form.flags == CHILD then
         most = most + math.max(LEAST, math.ceil(most / SHARE))
     end
+    if form.on_full == 'shed_oldest' then
+        form.sheds = true
+        return nil
+    end
     return most - form.waiting
+end
+
+-- The oldest that wait end, as many as there are too many: newer ones have taken their places.
+local function shed(queue)
+    local known = call('HMGET', P .. 'q:' .. queue, 'most', 'on_full', 'keep', 'tail')
+    local n = known[2] == 'shed_oldest' and level_of(queue) - tonumber(known[1]) or 0
+    if n <= 0 then
+        return
+    end
+    local seqs, ended = {}, {}
+    for _, key in ipairs({'a:', 'd:'}) do -- by number; what runs is passed over
+        local at, found, ids = 0, 0, nil
+        repeat
+            ids = call('ZRANGE', P .. key .. queue, at, at + n + 99, 'WITHSCORES')
+            for place = 1, #ids, 2 do
+                if found < n and call('HEXISTS', P .. 'run', ids[place]) == 0 then
+                    seqs[#seqs + 1] = {tonumber(ids[place + 1]), ids[place]}
+                    found = found + 1
+                end
+            end
+            at = at + n + 100
+        until found >= n or #ids == 0
+    end
+    table.sort(seqs, function(one, other) return one[1] < other[1] end)
+    for place = 1, math.min(n, #seqs) do
+        local id = seqs[place][2]
+        local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
+        leave(id, m, x)
+        end_live(id, m, x, DISCARDED, '', known[4], tonumber(known[3]))
+        ended[place] = id
+    end
+    announce(ended)
 end
 
 -- The answer to one that its queue has no room for, the `nth` in a row, after `came` of its form that came in.
