@@ -19,13 +19,20 @@ end
 local function expire(limit, tail, keep)
     local ids = call('ZRANGEBYSCORE', P .. 'exp', '-inf', now, 'LIMIT', 0, limit)
     local heads, pasts = fetch(P .. 'm', ids), fetch(P .. 'x', ids)
+    local late = {}
     for n, id in ipairs(ids) do
         call('ZREM', P .. 'exp', id)
         if heads[n] then
-            local m, x = opened(heads[n]), history(pasts[n])
-            leave(id, m, x)
-            end_live(id, m, x, EXPIRED, '', tail, keep)
+            late[#late + 1] = {id, opened(heads[n]), history(pasts[n])}
         end
+    end
+    table.sort(late, function(one, other) -- of those that end at one moment, in the order in which they came
+        local mine, theirs = one[2], other[2]
+        return mine.expires < theirs.expires or (mine.expires == theirs.expires and mine.seq < theirs.seq)
+    end)
+    for _, one in ipairs(late) do
+        leave(one[1], one[2], one[3])
+        end_live(one[1], one[2], one[3], EXPIRED, '', tail, keep)
     end
     announce(ids)
     return #ids
