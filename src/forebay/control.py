@@ -17,6 +17,8 @@ from forebay.flow import cron
 from forebay.model.gate import Gate
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
+from forebay.model.provider import Provider
+from forebay.provider.operate import Act, operate
 from forebay.store.contract import Store
 from forebay.store.records import PAUSE, Choice, Schedule
 
@@ -160,6 +162,12 @@ class Control:
         cron.check_zone(schedule.tz)
         await self._store.put_schedules([schedule])
         await self._note("add schedule", schedule.name, cron=schedule.cron, task=schedule.message.task)
+
+    async def provider(self, name: str, act: Act, reason: str = "", lasts: float | None = None) -> Provider:
+        """Open, close or probe a provider; see `provider.operate`."""
+        one = await operate(self._store, name, act, self._actor, reason, lasts)
+        await self._note(f"{act} provider", name, reason=reason, lasts="" if lasts is None else f"{lasts:g}s")
+        return one
 
     async def _batches(
         self, verb: str, move: _Move, choices: Sequence[Choice], most: int, report: Report | None

@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from forebay import Breaker, ConfigError, ProviderDown, Retry, State
+from forebay.control import Control
 from forebay.model.verdict import Kind
+from forebay.observe.why import why_message
+from forebay.provider.operate import Act
 from forebay.provider.steer import listed
 from fundamentals.lesson import beside_a_worker, until, work
 
@@ -158,3 +161,43 @@ def test_a_task_of_a_provider_that_nobody_has_declared_cannot_be_opened(app):
     app.provider("smtp")
     with pytest.raises(ConfigError, match=r"task send: provider 'smpt' is not declared.*known are smtp"):
         send.enqueue()
+
+
+def test_what_waits_longer_than_an_outage_may_last_is_a_dead_letter_that_says_so(app):
+    app.provider("smtp", breaker=Breaker(min_calls=2, open_for=30), max_outage=0.5)
+
+    @app.task(provider="smtp", retry=1)
+    async def send(number: int) -> None:
+        raise ConnectionRefusedError("nobody listens there")
+
+    handles = [send.enqueue(number) for number in range(30)]
+    work(app, *handles, concurrency=2)
+    found = handles[-1].find()
+    assert (found.state, found.attempt) == (State.DEAD, 1)
+    assert "provider smtp has been down for" in found.cause
+    assert "longer than its max_outage of 500ms: 2 of 2 calls within 10s failed" in found.cause
+
+
+def test_an_operator_opens_closes_and_probes_and_that_is_written_down(app):
+    app.provider("smtp")
+
+    @app.task(provider="smtp")
+    async def send() -> None: ...
+
+    control = Control(app.engine, app.store, "ann@host")
+
+    async def story():
+        await control.provider("smtp", Act.OPEN, "maintenance")
+        handle = await send.aenqueue()
+        await asyncio.sleep(0.7)  # longer than a worker takes to start it
+        waits = handle.find()
+        reasons = await why_message(app.engine, app.store, waits, lease=15, app="app")
+        await control.provider("smtp", Act.PROBE)
+        await handle.aresult(timeout=20)
+        return waits, reasons[0], [(line.verb, line.target) for line in await app.store.audits()]
+
+    waits, reason, audits = beside_a_worker(app, story)
+    assert (waits.state, waits.attempt) == (State.PARKED, 0)
+    assert reason.code == "provider"
+    assert reason.text.startswith("waits for provider smtp was opened by ann@host")
+    assert audits[:2] == [("probe provider", "smtp"), ("open provider", "smtp")]

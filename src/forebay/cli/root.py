@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "purge": ("cancel", "Cancel all waiting messages of a queue."),
     "pause": ("queues", "Stop workers from taking messages from queues."),
     "resume": ("queues", "Let workers take messages from queues again."),
+    "providers": ("providers", "Providers: list, open, close, probe."),
     "schedules": ("schedules", "Schedules: list, add, run, pause, resume, remove."),
     "audit": ("why", "List what operators did: who, what, when."),
     "workers": ("workers", "List worker processes."),

@@ -9,8 +9,13 @@ from shlex import quote
 import msgspec
 
 from forebay.model.duration import span
+from forebay.model.gate import THROTTLE
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.outcome import NOT_KNOWN, SNOOZED
+from forebay.model.provider import BREAKER
+
+#: Who closes the lanes of providers.
+_PROVIDERS = frozenset({BREAKER, THROTTLE})
 
 #: Seconds from which on it is worth a word when something is expected to start.
 SOON = 1.0
@@ -68,6 +73,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         limits: meters that let nothing through now.
+        providers: why those that it waits for are not asked, or not by many, in words, by name.
         app: the app as `-A` names it, for the advice.
         elsewhere: queues that living workers serve.
         stuck: seconds without a proof after which a worker counts as unable to lease.
@@ -77,6 +83,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     gates: Sequence[Closed] = ()
     limits: Sequence[Limit] = ()
+    providers: Sequence[tuple[str, str]] = ()
     servers: Sequence[Server] = ()
     elsewhere: Sequence[str] = ()
     alive: int = 0
@@ -160,7 +167,11 @@ def explain_queue(numbers: Numbers, place: Place) -> list[Reason]:
 
 def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
     """What keeps a queue (or one message of it) from being leased."""
+    for name, why in place.providers:
+        yield Reason("provider", f"waits for {why}", f"`forebay providers close {name}` if you know better")
     for gate in place.gates:
+        if place.providers and gate.lane is not None and gate.by in _PROVIDERS:
+            continue  # it has just been told
         if subject is None or _holds(gate, subject):
             yield _closed(gate, place)
     if place.servers:

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from forebay.engine.contract import Depth, Engine
+from forebay.flow.breaker import told
 from forebay.flow.explain import Closed, Limit, Numbers, Place, Reason, Server, Subject, explain, explain_queue
 from forebay.flow.grant import why
 from forebay.flow.lane import parts, passes, shown
 from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
+from forebay.model.provider import Provider, lane_of
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
 from forebay.observe.ticket import Recent, Stand
+from forebay.provider.steer import listed
 from forebay.store.contract import Store
 from forebay.store.records import AuditLine, Found, Query, WorkerRow, paused_by
 
@@ -36,7 +39,8 @@ async def why_message(
     now, audits = await take(engine, store), await store.audits(_AUDITS)
     names = passes(found.queue, found.lane, found.task, found.key)
     limits = await limited(store, names, now.at) or _in_lane(now, found)
-    around = replace(place(now, found.queue, audits, lease=lease, app=app), limits=limits)
+    held = await held_by(store, found.queue, now.at, found.lane)
+    around = replace(place(now, found.queue, audits, lease=lease, app=app), limits=limits, providers=held)
     stand = Stand(engine, store, Recent(), lease)
     waits = found.state in (State.READY, State.PARKED, State.SCHEDULED)
     ahead, eta = (await stand.position(found) or 0, await stand.eta(found)) if waits else (0, None)
@@ -58,8 +62,21 @@ async def why_queue(engine: Engine, store: Store, depth: Depth, *, lease: float,
     limits += [
         Limit(of=shown(lane.lane), why=lane.why) for lane in depth.lanes if lane.lane and lane.ready and lane.why
     ][:_LANES]
-    around = replace(place(now, depth.queue, audits, lease=lease, app=app), limits=limits)
+    held = await held_by(store, depth.queue, now.at) if depth.ready or depth.parked or depth.scheduled else []
+    around = replace(place(now, depth.queue, audits, lease=lease, app=app), limits=limits, providers=held)
     return explain_queue(numbers(depth, causes), around)
+
+
+async def held_by(store: Store, queue: str, now: float, lane: str | None = None) -> list[tuple[str, str]]:
+    """Providers that are not asked as usual, and whose messages wait in this queue, or in this lane of it; why so."""
+    found = [one for one in await listed(store) if told(one, now)]
+    own = {one.name: {lane_of(one.name, cpu=False), lane_of(one.name, cpu=True)} for one in found}
+    mine = [one for one in found if lane in own[one.name] or (lane is None and queue in _queues(one))]
+    return [(one.name, told(one, now)) for one in mine]
+
+
+def _queues(one: Provider) -> set[str]:
+    return {place.queue for place in one.places}
 
 
 async def limited(store: Store, names: Sequence[str], now: float) -> list[Limit]:

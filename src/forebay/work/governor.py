@@ -14,12 +14,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from forebay.flow.breaker import advance, next_look
+from forebay.flow.breaker import advance, next_look, overdue
 from forebay.model.errors import EngineClosed
+from forebay.model.lifecycle import State
 from forebay.model.provider import Call, Place, Provider, Stand, Terms
 from forebay.produce.task import Task
 from forebay.provider.steer import Seen, change, look
 from forebay.store.contract import Store
+from forebay.store.records import Query
 from forebay.work.providers import Providers
 from forebay.work.trouble import Trouble
 
@@ -30,6 +32,8 @@ TICK, QUIET, SOONEST = 0.2, 0.5, 0.05
 _AGAIN = 1.0
 #: Seconds between two looks at gates without a reason.
 ANEW = 5.0
+#: Seconds between two looks for what waits too long, at the most.
+BURY = 10.0
 
 
 class Governor:
@@ -45,6 +49,7 @@ class Governor:
         self._store, self._providers, self._tasks, self._queues = store, providers, tasks, queues
         self._wake, self._trouble = asyncio.Event(), Trouble(_logger)
         providers.urgent, self._anew = self._wake.set, 0.0
+        self._buried: dict[str, float] = {}
 
     async def declare(self) -> None:
         """Make the app's providers known, with what is said of them here; how they stand stays as it is."""
@@ -100,7 +105,7 @@ class Governor:
 
     async def _advance(self, name: str, seen: Seen, calls: list[Call]) -> float:
         spec = self._providers.specs[name]
-        decide = partial(_advanced, calls, random.random())
+        decide = partial(_advanced, calls, random.random(), await self._buries(name, seen.provider))
         if seen.provider is None:  # removed, or written by somebody else
             seen = Seen(Provider(name=name, terms=spec.terms, places=self._places(name)), seen.generation, seen.meter)
         one = await change(self._store, name, decide, seen, anew=self._due())
@@ -111,6 +116,25 @@ class Governor:
         left = next_look(one, now := await self._store.now())
         tick = QUIET if one.stand is Stand.CLOSED and not calls else TICK
         return tick if left is None else min(tick, max(SOONEST, left - now))
+
+    async def _buries(self, name: str, one: Provider | None) -> bool:
+        """Whether something waits for it longer than is allowed; asked now and then."""
+        if one is None or one.terms.max_outage is None or one.down is None or one.stand is not Stand.OPEN:
+            return False
+        now = time.monotonic()
+        if not one.burying and now < self._buried.get(name, 0.0):
+            return False
+        self._buried[name] = now + max(TICK, min(BURY, one.terms.max_outage / 10))
+        return overdue(one, await self._oldest(name), await self._store.now())
+
+    async def _oldest(self, name: str) -> float:
+        """When the oldest message was accepted that waits for a provider; infinite if none does."""
+        created = float("inf")
+        for task in [task for task in self._tasks.values() if task.running.provider == name]:
+            for state in (State.PARKED, State.READY):
+                query = Query(queue=task.waiting.queue, task=task.name, state=state, limit=1)
+                created = min([created, *(found.created or created for found in await self._store.messages(query))])
+        return created
 
     def _due(self) -> bool:
         """Whether it is time to look for what somebody has begun, and not carried out."""
@@ -134,5 +158,10 @@ def _declared(name: str, terms: Terms, places: tuple[Place, ...], one: Provider 
     return replace(one, terms=terms, places=tuple(sorted({*one.places, *places})))
 
 
-def _advanced(calls: list[Call], draw: float, one: Provider | None, now: float, running: int) -> Provider | None:
-    return None if one is None else advance(one, calls, now, draw, running)
+def _advanced(  # noqa: PLR0917
+    calls: list[Call], draw: float, buries: bool, one: Provider | None, now: float, running: int
+) -> Provider | None:
+    if one is None:
+        return None
+    after = advance(one, calls, now, draw, running)
+    return replace(after, burying=buries and after.stand is Stand.OPEN)
