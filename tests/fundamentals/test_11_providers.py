@@ -175,7 +175,7 @@ def test_what_waits_longer_than_an_outage_may_last_is_a_dead_letter_that_says_so
     found = handles[-1].find()
     assert (found.state, found.attempt) == (State.DEAD, 1)
     assert "provider smtp has been down for" in found.cause
-    assert "longer than its max_outage of 500ms: 2 of 2 calls within 10s failed" in found.cause
+    assert "longer than its max_outage of 500ms" in found.cause
 
 
 def test_an_operator_opens_closes_and_probes_and_that_is_written_down(app):
@@ -199,5 +199,5 @@ def test_an_operator_opens_closes_and_probes_and_that_is_written_down(app):
     waits, reason, audits = beside_a_worker(app, story)
     assert (waits.state, waits.attempt) == (State.PARKED, 0)
     assert reason.code == "provider"
-    assert reason.text.startswith("waits for provider smtp was opened by ann@host")
+    assert reason.text.startswith("waits, because provider smtp was opened by ann@host")
     assert audits[:2] == [("probe provider", "smtp"), ("open provider", "smtp")]

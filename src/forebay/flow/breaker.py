@@ -103,18 +103,25 @@ def told(one: Provider, now: float) -> str:
         return f"{name} asked to wait, for another {span(one.throttled - now)}: {one.throttle}"
     because = f": {one.reason}" if one.reason else ""
     match one.stand:
-        case Stand.OPEN if one.until is None:
-            return f"{name} was opened by {one.actor or 'hand'} {span(now - one.since)} ago{because}"
         case Stand.OPEN:
-            left = one.until - now if one.until is not None else 0.0
-            when = f"next probe in {span(left)}" if left > 0 else "the next probe is due"
-            return f"{name} is down since {span(now - (one.down or one.since))}, {when}{because}"
+            who = f"was opened by {one.actor} {span(now - one.since)} ago" if one.actor else _down(one, now)
+            return f"{name} {who}{_next(one, now)}{because}"
         case Stand.HALF_OPEN:
             return f"{name} is being probed, one call at a time{because}"
         case Stand.RAMP:
             return f"{name} comes back, {one.level} at a time"
         case Stand.CLOSED:
             return ""
+
+
+def _down(one: Provider, now: float) -> str:
+    return f"has been down for {span(now - (one.down if one.down is not None else one.since))}"
+
+
+def _next(one: Provider, now: float) -> str:
+    if one.until is None:
+        return ", until somebody closes it"
+    return f", next probe in {span(one.until - now)}" if one.until > now else ", the next probe is due"
 
 
 # --- what calls say ---

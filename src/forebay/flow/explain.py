@@ -168,7 +168,7 @@ def explain_queue(numbers: Numbers, place: Place) -> list[Reason]:
 def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
     """What keeps a queue (or one message of it) from being leased."""
     for name, why in place.providers:
-        yield Reason("provider", f"waits for {why}", f"`forebay providers close {name}` if you know better")
+        yield Reason("provider", f"waits, because {why}", f"`forebay providers close {name}` if you know better")
     for gate in place.gates:
         if place.providers and gate.lane is not None and gate.by in _PROVIDERS:
             continue  # it has just been told

@@ -130,12 +130,10 @@ class Providers:
 
     def _parked(self, run: Run, name: str, why: str, until: float | None, blame: outcome.Blame) -> Park:
         """Back to its lane; the attempt does not count."""
-        delivery, view = run.delivery, self.view.get(name)
-        parks = max(1, delivery.fence - delivery.attempt + 1)
-        times = "" if parks == 1 else f", put back {parks:,} times"
+        view, now = self.view.get(name), run.time.now()
         what = "asked to wait" if blame == "throttle" else "is down"
-        reason = f"provider {name} {what}{times}: {why}"[: errors.LONGEST]
-        wait = outcome.PAUSE if view is not None and view.stand is not Stand.CLOSED else _pause(parks)
+        reason = f"provider {name} {what}: {why}"[: errors.LONGEST]
+        wait = outcome.PAUSE if view is not None and view.stand is not Stand.CLOSED else _pause(view, now)
         lane = lane_of(name, cpu=run.task.running.cpu)
         return Park(lane, reason, until, pause=wait, provider=name, blame=blame)
 
@@ -191,6 +189,7 @@ def _given_up(one: Provider, now: float) -> str:
     return f"provider {one.name} has been down for {since}, longer than its max_outage of {most}{because}"
 
 
-def _pause(parks: int) -> float:
-    """Seconds that a message waits by itself: a window that grows with each time, at least half of it."""
-    return min(LONGEST, PAUSE * 2.0 ** min(parks - 1, 10)) * random.uniform(0.5, 1.0)
+def _pause(one: Provider | None, now: float) -> float:
+    """Seconds that a message waits by itself: the longer nothing has answered, the longer; up to half less, by chance."""
+    down = 0.0 if one is None or one.down is None else max(0.0, now - one.down)
+    return min(LONGEST, max(PAUSE, down / 2)) * random.uniform(0.5, 1.0)
