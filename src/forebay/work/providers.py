@@ -22,7 +22,6 @@ from forebay.model.provider import Call, Provider, Stand, lane_of
 from forebay.model.verdict import Kind, Verdict
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.task import Task
-from forebay.provider.classify import classify
 from forebay.work.run import Run
 
 #: Seconds that a message waits at first, and at the most, which meets an outage that no breaker knows of yet.
@@ -94,6 +93,8 @@ class Providers:
         return self._parked(run, name, f"{failure}", until, "outage" if verdict.kind is Kind.OUTAGE else "throttle")
 
     def _verdict(self, name: str, error: BaseException, run: Run) -> Verdict:
+        from forebay.provider.classify import classify  # when something has failed, and not at each start
+
         spec, now = self.specs[name], run.time.now()
         try:
             said = None if spec.classify is None else spec.classify(error)
@@ -190,6 +191,6 @@ def _given_up(one: Provider, now: float) -> str:
 
 
 def _pause(one: Provider | None, now: float) -> float:
-    """Seconds that a message waits by itself: the longer nothing has answered, the longer; up to half less, by chance."""
+    """Seconds that a message waits by itself: the longer nothing has answered, the longer; by chance half of it."""
     down = 0.0 if one is None or one.down is None else max(0.0, now - one.down)
     return min(LONGEST, max(PAUSE, down / 2)) * random.uniform(0.5, 1.0)

@@ -25,7 +25,7 @@ GIVEN = {
     "purge": ["q", "--yes"], "dead redrive": ["--all", "--yes"], "dead purge": ["--all", "--yes"],
     "dead show": ["nothing"], "pause": ["q"], "resume": ["q"], "result": ["nothing"], "backup": ["copy.db"],
     "cancel": ["nothing"], "schedules run": ["n"], "schedules pause": ["n"], "schedules resume": ["n"],
-    "schedules remove": ["n"], "completion": ["bash"],
+    "schedules remove": ["n"], "providers open": ["n"], "completion": ["bash"],
 }  # fmt: skip
 #: These would do work of their own, or go on for as long as they are told: only what is given to them is tried.
 APART = {"demo", "bench", "init", "dev", "worker", "tail", "top"}
