@@ -1,7 +1,8 @@
 """Queues in numbers: tallies by lane, what gates hold, the age of the oldest, and what lanes wait for."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from heapq import nsmallest
+from typing import NamedTuple
 
 from forebay.engine.contract import Depth, LaneDepth
 from forebay.engine.gating import gate_of
@@ -13,6 +14,8 @@ from forebay.flow.lane import parts, passes, shut
 from forebay.model.gate import Gate
 from forebay.model.meter import Meter
 
+#: What is counted of a queue as a whole, in the order of `depth.sql`.
+COUNTED = tuple(name for name in TALLIES if name not in ("ready", "running", "seconds"))
 #: Lanes that are told of one queue.
 LANES = 100
 #: Ready messages of a queue that tells something apart which are few enough to be looked at one by one.
@@ -30,12 +33,21 @@ async def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
     asked = None if queues is None else list(queues)
     about = {row[0]: _About(*row) for row in await db.read("depth_about", asked, now)}
     lanes: dict[str, list[_Lane]] = {}
-    for row in await db.read("depth", asked, now):
-        lanes.setdefault(row[0], []).append(_Lane(row))
+    totals: dict[str, _Totals] = {}
+    for queue, lane, ready, running, closed, counts, seconds in await db.read("depth", asked, now):
+        if lane is None:
+            numbers = {name: max(0, n or 0) for name, n in zip(COUNTED, counts, strict=True)}
+            totals[queue] = _Totals({**numbers, "running": running}, seconds or 0.0)
+        else:
+            lanes.setdefault(queue, []).append(_Lane(lane, ready, running, closed))
     look = _Look(db, now)
     names = sorted(queues if queues is not None else about)
     sides = {name: await look.sides(about.get(name, _About(name)), lanes.get(name, [])) for name in names}
-    return [await look.depth(about.get(name, _About(name)), lanes.get(name, []), sides[name]) for name in names]
+    none = _Totals(dict.fromkeys((*COUNTED, "running"), 0), 0.0)
+    return [
+        await look.depth(about.get(name, _About(name)), totals.get(name, none), lanes.get(name, []), sides[name])
+        for name in names
+    ]
 
 
 class _About(NamedTuple):
@@ -56,16 +68,20 @@ class _Side(NamedTuple):
     since: float | None
 
 
-class _Lane:
-    """The tallies of one lane."""
+class _Lane(NamedTuple):
+    """The tallies of one lane that has some, and whether it is closed."""
 
-    def __init__(self, row: Sequence[Any]) -> None:
-        self.queue, self.lane, self.shut = row[0], row[1], row[-1]
-        self.numbers: dict[str, Any] = {name: number or 0 for name, number in zip(TALLIES, row[2:-1], strict=True)}
+    lane: str
+    ready: int
+    running: int
+    shut: bool
 
-    def standing(self, name: str) -> int:
-        """A number that is never below zero, whatever somebody wrote into the tables."""
-        return max(0, int(self.numbers[name]))
+
+class _Totals(NamedTuple):
+    """The tallies of a queue, but for what is ready."""
+
+    numbers: dict[str, int]
+    seconds: float
 
 
 class _Look:
@@ -76,33 +92,35 @@ class _Look:
 
     async def sides(self, about: _About, lanes: Sequence[_Lane]) -> list[_Side]:
         """What is ready in a queue, by lane, and what of it gates hold."""
-        held = [lane for lane in lanes if lane.standing("ready")]
+        held = [lane for lane in lanes if lane.ready]
         if not held:
             return []
-        if about.bounded and sum(lane.standing("ready") for lane in held) <= FEW:
+        if about.bounded and sum(lane.ready for lane in held) <= FEW:
             return [_Side(*row) for row in await self._db.read("depth_apart", about.queue, self._now)]
-        since = await self._since(about, [lane.lane for lane in held])
-        gates = await self._gates(about.queue) if about.bounded else []
-        return [
-            _Side(
-                one.lane, one.shut or _is_shut(one.queue, one.lane, gates), one.standing("ready"), since.get(one.lane)
-            )
-            for one in held
-        ]
+        if not about.bounded:
+            names = [lane.lane for lane in held]
+            since = {lane: at for _, lane, at in await self._db.read("oldest", [about.queue] * len(names), names)}
+            return [_Side(one.lane, one.shut, one.ready, since.get(one.lane)) for one in held]
+        return await self._of_many(about.queue, held)
 
-    async def _since(self, about: _About, lanes: Sequence[str]) -> dict[str, float]:
-        if about.bounded:
-            return dict(await self._db.read("depth_since", about.queue, lanes))
-        return {lane: at for _, lane, at in await self._db.read("oldest", [about.queue] * len(lanes), lanes)}
+    async def _of_many(self, queue: str, held: Sequence[_Lane]) -> list[_Side]:
+        """Likewise, of many lanes; the oldest on each side of the gates is told with the first of that side."""
+        gates = await self._gates(queue)
+        shut = [one.shut or (bool(gates) and _is_shut(queue, one.lane, gates)) for one in held]
+        sides: list[_Side] = []
+        for closed in (False, True):
+            some = [one for one, so in zip(held, shut, strict=True) if so is closed]
+            if some:
+                ((since,),) = await self._db.read("depth_since", queue, [one.lane for one in some])
+                sides += [_Side(one.lane, closed, one.ready, since if one is some[0] else None) for one in some]
+        return sides
 
     async def _gates(self, queue: str) -> list[Gate]:
         found = [gate_of(row) for row in await self._db.read("gates", self._now)]
         return [one for one in found if one.queue in ("", queue)]
 
-    async def depth(self, about: _About, lanes: Sequence[_Lane], sides: Sequence[_Side]) -> Depth:
+    async def depth(self, about: _About, totals: _Totals, lanes: Sequence[_Lane], sides: Sequence[_Side]) -> Depth:
         """The numbers of one queue."""
-        sums: dict[str, Any] = {tally: sum(lane.numbers[tally] for lane in lanes) for tally in TALLIES}
-        numbers = {tally: max(0, int(n)) for tally, n in sums.items() if tally not in ("ready", "seconds")}
         ready, parked = ([side for side in sides if side.shut is held] for held in (False, True))
         return Depth(
             queue=about.queue,
@@ -112,8 +130,8 @@ class _Look:
             held=self._age(parked),
             paused=about.paused,
             lanes=await self._lanes(about, lanes, sides),
-            seconds=float(sums["seconds"]),
-            **numbers,
+            seconds=totals.seconds,
+            **totals.numbers,
         )
 
     def _age(self, sides: Iterable[_Side]) -> float:
@@ -121,11 +139,12 @@ class _Look:
 
     async def _lanes(self, about: _About, lanes: Sequence[_Lane], sides: Sequence[_Side]) -> tuple[LaneDepth, ...]:
         """The deepest of those that are not just the main one."""
-        running = {lane.lane: n for lane in lanes if (n := lane.standing("running"))}
+        running = {lane.lane: lane.running for lane in lanes if lane.running}
         ready: dict[str, dict[bool, int]] = {}
         for side in sides:
             ready.setdefault(side.lane, {})[side.shut] = side.n
-        names = sorted({*ready, *running} - {""}, key=lambda lane: (-sum(ready.get(lane, {}).values()), lane))[:LANES]
+        depth = {lane: -sum(by_side.values()) for lane, by_side in ready.items()}
+        names = nsmallest(LANES, {*ready, *running} - {""}, key=lambda lane: (depth.get(lane, 0), lane))
         waits = await self._waits(about, [name for name in names if name in ready]) if about.bounded else {}
         found = [self._lane(name, ready.get(name, {}), running.get(name, 0), waits.get(name)) for name in names]
         if about.bounded and sides:
