@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from forebay import Breaker, ConfigError, ProviderDown, Retry, State
+from forebay import BadArguments, Breaker, ConfigError, ProviderDown, Retry, State
 from forebay.control import Control
 from forebay.model.verdict import Kind
 from forebay.observe.why import why_message
@@ -201,3 +201,75 @@ def test_an_operator_opens_closes_and_probes_and_that_is_written_down(app):
     assert reason.code == "provider"
     assert reason.text.startswith("waits, because provider smtp was opened by ann@host")
     assert audits[:2] == [("probe provider", "smtp"), ("open provider", "smtp")]
+
+
+def test_a_key_that_is_to_wait_waits_alone(app):
+    app.provider("llm")
+    asked = []
+
+    class TooMany(Exception):
+        status_code = 429
+        headers = {"retry-after": "3600"}  # noqa: RUF012 - as a client has it
+
+    @app.task(provider="llm", provider_key="account")
+    async def ask(prompt: str, account: str = "main") -> str:
+        asked.append(account)
+        if account == "used up":
+            raise TooMany
+        return prompt
+
+    used_up = ask.enqueue_many([(f"{number}", "used up") for number in range(5)])
+
+    async def story():
+        await until(lambda: "used up" in asked)
+        await until(lambda: used_up[-1].find().state == State.PARKED)
+        others = [ask.enqueue("hello"), ask.enqueue("hello", account="second")]
+        return [await one.aresult(timeout=20) for one in others]
+
+    assert beside_a_worker(app, story, concurrency=1) == ["hello", "hello"]
+    assert asked == ["used up", "main", "second"]
+    assert {one.find().attempt for one in used_up} == {0}
+
+
+def test_a_call_costs_what_its_arguments_say(app):
+    app.provider("llm", rate="100/s", burst=100)
+    began = []
+
+    @app.task(provider="llm", cost=lambda prompt, **_: len(prompt))
+    async def ask(prompt: str, loud: bool = False) -> None:
+        began.append(time.monotonic())
+
+    work(app, *ask.enqueue_many([("x" * 60,), ("y" * 60,), ("z" * 60, {"loud": True})]))
+    assert began[1] - began[0] < 0.15  # 100 may come at once, and who comes waits only for what came before it
+    assert began[2] - began[0] >= 0.15  # 120 of the first two, less 100, at 100 a second
+
+
+@pytest.mark.parametrize(
+    ("ways", "says"),
+    [
+        ({"provider_key": "account"}, "give it provider="),
+        ({"provider": "llm", "provider_key": "nope"}, "is one of its parameters"),
+        ({"provider": "llm", "provider_key": "account", "cpu": True}, "no effect beside cpu=True"),
+        ({"cost": -1}, "cost is a number from 0"),
+        ({"cost": "much"}, "cost is a number from 0"),
+        ({"provider": 5}, "provider name '5' is not allowed"),
+    ],
+)
+def test_so_are_options_of_a_task_that_mean_nothing(app, ways, says):
+    app.provider("llm")
+
+    def ask(account: str) -> None: ...
+
+    with pytest.raises(ConfigError, match=says):
+        app.task(**ways)(ask)
+
+
+def test_a_cost_that_is_no_number_is_refused_before_anything_is_written(app):
+    app.provider("llm")
+
+    @app.task(provider="llm", cost=lambda text: text, provider_key="text")
+    async def ask(text: str) -> None: ...
+
+    with pytest.raises(BadArguments, match="it is a number from 0"):
+        ask.enqueue("x")
+    assert app.messages() == []

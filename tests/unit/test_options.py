@@ -120,13 +120,16 @@ TASK = {
     "priority": (9, lambda task: task.enqueue().find().priority == 9),
     "expires": ("9s", lambda task: round(task.enqueue().find().expires - task.enqueue().find().created) == 9),
     "result_ttl": ("1d", lambda task: task.running.result_ttl == 86400),
+    "cost": (7, lambda task: task.messages([task.codec.encode((), {})], task.waiting)[0].cost == 7),
     "provider": ("smtp", lambda task: task.enqueue().find().lane == "smtp"),
 }
 
 
 def test_every_option_of_a_task_has_a_row():
-    assert set(TASK) == set(TaskWays.__annotations__)
-    assert set(PeriodicWays.__annotations__) == set(TASK) | {"key", "unique", "headers"}
+    assert set(TASK) | {"provider_key"} == set(
+        TaskWays.__annotations__
+    )  # which needs a parameter, and is tried elsewhere
+    assert set(PeriodicWays.__annotations__) == set(TASK) | {"provider_key"} | {"key", "unique", "headers"}
     assert set(TickWays.__annotations__) <= set(PeriodicWays.__annotations__)
 
 

@@ -14,6 +14,8 @@ BREAKER = "breaker"
 METER = "provider:"
 #: How the lane of its tasks in processes of their own is named after it.
 APART = ":cpu"
+#: What stands between the name of a provider and that of one of its keys; in no name.
+_KEYED = "~"
 
 
 class Stand(StrEnum):
@@ -145,6 +147,16 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 def lane_of(provider: str, *, cpu: bool) -> str:
     """Where messages of a task wait for it; those for processes of their own apart from the others."""
     return provider + APART if cpu else provider
+
+
+def keyed(lane: str, key: str) -> str:
+    """The lane of one key of a provider: it alone is shut when that key is to wait."""
+    return f"{lane}{_KEYED}{key}"
+
+
+def unkeyed(lane: str) -> str:
+    """The lane without its key."""
+    return lane.partition(_KEYED)[0]
 
 
 def meter_of(provider: str) -> str:

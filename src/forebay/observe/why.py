@@ -13,7 +13,7 @@ from forebay.flow.lane import parts, passes, shown
 from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
-from forebay.model.provider import Provider, lane_of
+from forebay.model.provider import Provider, lane_of, unkeyed
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
 from forebay.observe.ticket import Recent, Stand
 from forebay.provider.steer import listed
@@ -71,7 +71,11 @@ async def held_by(store: Store, queue: str, now: float, lane: str | None = None)
     """Providers that are not asked as usual, and whose messages wait in this queue, or in this lane of it; why so."""
     found = [one for one in await listed(store) if told(one, now)]
     own = {one.name: {lane_of(one.name, cpu=False), lane_of(one.name, cpu=True)} for one in found}
-    mine = [one for one in found if lane in own[one.name] or (lane is None and queue in _queues(one))]
+    mine = [
+        one
+        for one in found
+        if (lane is not None and unkeyed(lane) in own[one.name]) or (lane is None and queue in _queues(one))
+    ]
     return [(one.name, told(one, now)) for one in mine]
 
 

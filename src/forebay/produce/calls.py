@@ -99,7 +99,7 @@ class Using(Generic[P, T]):
         producer = task.producer
         if self._chosen.in_time:
             await producer.in_time(task.name, self._chosen, task.way)
-        messages = producer.messages(task.name, [task.codec.encode(args, kwargs)], self._chosen, task.way)
+        messages = task.messages([task.codec.encode(args, kwargs)], self._chosen)
         return told(producer, (await producer.publish(messages, within))[0], task, within=within)
 
     @overload
@@ -169,12 +169,10 @@ async def publish(
     for one in {id(one): one for one in [chosen, *(_own(chosen, call) for call in values)] if one.in_time}.values():
         await producer.in_time(task.name, one, way, len(calls))
     if any(call.ways for call in values):
-        messages = [
-            one for call in calls for one in producer.messages(task.name, [_body(call)], _own(chosen, call), way)
-        ]
+        messages = [one for call in calls for one in task.messages([_body(call)], _own(chosen, call))]
     else:
         bodies = [_body(call) for call in calls] if values else cast("Sequence[bytes]", calls)
-        messages = producer.messages(task.name, bodies, chosen, way)
+        messages = task.messages(bodies, chosen)
     receipts = await producer.publish(messages, within)
     return [told(producer, receipt, task, within=within) for receipt in receipts]
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from forebay.produce.registry import Registry
 
 DEFAULT_QUEUE = "default"
+#: The most that a call may cost.
+MOST_COST = 1e12
 #: The most messages that one batch may have: each is leased, and settled, in one transaction.
 MOST = 10_000
 
@@ -47,6 +49,8 @@ def make_task(function: Callable[..., Any], ways: TaskWays, registry: "Registry"
         at_most_once=_flag(where, ways, "at_most_once"),
         result_ttl=_maybe(where, ways, "result_ttl"),
         provider=_provider(where, ways.get("provider")),
+        provider_key=_provider_key(where, ways, function),
+        cost=_cost(where, ways),
     )
     _of_use(where, ways, running)
     return Task(function, name, registry, waiting, running)
@@ -183,6 +187,34 @@ def _provider(where: str, value: object) -> str | None:
     if value is None or isinstance(value, ProviderSpec):
         return None if value is None else value.name
     return check_name(f"{where}: provider", cast("str", value))
+
+
+def _provider_key(where: str, ways: Mapping[str, Any], function: Callable[..., Any]) -> str | None:
+    name = ways.get("provider_key")
+    if name is None:
+        return None
+    if ways.get("provider") is None:
+        raise ConfigError(f"{where}: provider_key names an account of its provider, and it has none: give it provider=")
+    if ways.get("cpu"):
+        raise ConfigError(f"{where}: provider_key has no effect beside cpu=True: leave out one of them")
+    parameters = inspect.signature(function).parameters
+    if name not in parameters or parameters[name].kind in (
+        inspect.Parameter.VAR_POSITIONAL,
+        inspect.Parameter.VAR_KEYWORD,
+    ):
+        raise ConfigError(
+            f"{where}: provider_key is one of its parameters ({', '.join(parameters)}), not {name!r:.100}"
+        )
+    return cast("str", name)
+
+
+def _cost(where: str, ways: Mapping[str, Any]) -> Any:
+    cost = ways.get("cost")
+    if cost is None or callable(cost):
+        return cost
+    if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost <= MOST_COST:
+        raise ConfigError(f"{where}: cost is a number from 0, or a function of the call's arguments, not {cost!r:.100}")
+    return float(cost)
 
 
 def _flag(where: str, ways: Mapping[str, Any], what: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, Ty
 from forebay.flow.retry import Retry
 from forebay.model.duration import Duration
 from forebay.produce.context import Context
+from forebay.produce.pricing import Cost
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.task import Task
 
@@ -32,6 +33,10 @@ class TaskWays(TypedDict, total=False):
         expires: its messages are not started later than this after acceptance.
         result_ttl: how long its end and result are remembered.
         provider: the outside service that it depends on, as `app.provider` declares it.
+        provider_key: the parameter that names the account with which it is asked: if that is to wait, only what uses it
+            waits.
+        cost: what a call takes from the rate of its provider and of its queue: a number, or a function of the call's
+            arguments; 1 unless given.
     """
 
     name: str
@@ -45,6 +50,8 @@ class TaskWays(TypedDict, total=False):
     expires: Duration
     result_ttl: Duration
     provider: str | ProviderSpec
+    provider_key: str
+    cost: Cost
 
 
 class TickWays(TypedDict, total=False):

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from forebay.flow import cron as crons
 from forebay.model.message import Message
 from forebay.model.sealed import FIRED_BY, Part
+from forebay.produce.pricing import priced
 from forebay.produce.task import Task
 from forebay.produce.ways import Options
 from forebay.store.records import Schedule
@@ -56,6 +57,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
             body=self.body, headers=headers, key=chosen.key, priority=chosen.priority, ttl=chosen.expires,
             unique=chosen.unique,
         )  # fmt: skip
+        if self.task.running.priced:
+            (form,) = priced(self.task, [form], [self.body])
         if seal is not None:
             form = replace(form, body=seal.close(Part.BODY, form, form.body))
         return Schedule(

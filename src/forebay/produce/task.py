@@ -15,13 +15,14 @@ import msgspec
 from forebay.flow.retry import Retry
 from forebay.flow.snooze import Snooze
 from forebay.model.errors import ConfigError
-from forebay.model.message import CPU
+from forebay.model.message import CPU, Message
 from forebay.model.provider import lane_of, meter_of
 from forebay.produce.calls import Call, Using
 from forebay.produce.codec import Codec
 from forebay.produce.function import is_async
 from forebay.produce.handle import Handle, named
 from forebay.produce.origin import origin
+from forebay.produce.pricing import Cost, priced
 from forebay.produce.producer import MAIN, Producer, Way
 from forebay.produce.ways import Options, Sends, apart, options
 
@@ -41,6 +42,8 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
         at_most_once: settled before it runs; a crash then loses it instead of running it twice.
         result_ttl: seconds that its end and result are remembered; None for the app's setting.
         provider: the name of the outside service that it depends on; None for none.
+        provider_key: the parameter that names the account or key with which it is asked.
+        cost: what a call takes from rates: a number, or a function of its arguments.
     """
 
     retry: Retry
@@ -50,6 +53,13 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True):
     at_most_once: bool = False
     result_ttl: float | None = None
     provider: str | None = None
+    provider_key: str | None = None
+    cost: Cost | None = None
+
+    @property
+    def priced(self) -> bool:
+        """Whether its arguments say more than what it is called with."""
+        return self.cost is not None or self.provider_key is not None
 
 
 class Home(Protocol):
@@ -144,6 +154,11 @@ class Task(Generic[P, C, T_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
         """Run it here and now, as the plain function it is."""
         return self.function(*args, **kwargs)
+
+    def messages(self, bodies: Sequence[bytes], chosen: Options) -> list[Message]:
+        """Messages of these calls, not yet published; see `Producer.messages`."""
+        made = self.producer.messages(self.name, bodies, chosen, self.way)
+        return priced(self, made, bodies) if self.running.priced else made
 
     def using(self: "Task[P, Any, T | Snooze]", **chosen: Unpack[Sends]) -> Using[P, T]:
         """This task with chosen ways to wait and to be sent; see `Sends`.

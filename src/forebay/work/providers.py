@@ -18,7 +18,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.duration import span
 from forebay.model.message import Failure
 from forebay.model.outcome import Outcome, Park
-from forebay.model.provider import Call, Provider, Stand, lane_of
+from forebay.model.provider import Call, Provider, Stand, lane_of, unkeyed
 from forebay.model.verdict import Kind, Verdict
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.task import Task
@@ -26,6 +26,8 @@ from forebay.work.run import Run
 
 #: Seconds that a message waits at first, and at the most, which meets an outage that no breaker knows of yet.
 PAUSE, LONGEST = 1.0, 60.0
+#: Seconds that a key waits which is to wait, and was not told for how long.
+KEY_PAUSE = 5.0
 #: Seconds that one waits which was leased when its provider was no longer to be asked.
 LATE = 0.5
 #: Calls that are kept for the governor.
@@ -68,7 +70,7 @@ class Providers:
             return None
         if one.burying and overdue(one, delivery.created, now):
             return outcome.DeadLetter(_given_up(one, now))
-        lane, why = lane_of(name, cpu=task.running.cpu), told(one, now)
+        lane, why = _lane(name, task, delivery), told(one, now)
         return Park(lane, why, pause=LATE) if delivery.lane != lane else outcome.Release(LATE, why)
 
     # --- after a run ---
@@ -131,11 +133,13 @@ class Providers:
 
     def _parked(self, run: Run, name: str, why: str, until: float | None, blame: outcome.Blame) -> Park:
         """Back to its lane; the attempt does not count."""
-        view, now = self.view.get(name), run.time.now()
+        delivery, view, now = run.delivery, self.view.get(name), run.time.now()
         what = "asked to wait" if blame == "throttle" else "is down"
         reason = f"provider {name} {what}: {why}"[: errors.LONGEST]
         wait = outcome.PAUSE if view is not None and view.stand is not Stand.CLOSED else _pause(view, now)
-        lane = lane_of(name, cpu=run.task.running.cpu)
+        lane = _lane(name, run.task, delivery)
+        if blame == "throttle" and until is None and unkeyed(lane) != lane:
+            until = now + KEY_PAUSE  # no breaker looks after a key
         return Park(lane, reason, until, pause=wait, provider=name, blame=blame)
 
     # --- what calls have come to ---
@@ -166,10 +170,18 @@ class Providers:
         return calls
 
 
+def _lane(name: str, task: Task[..., object, object], delivery: Delivery) -> str:
+    """Where a message waits for a provider: in the lane of its key, if it has one."""
+    lane = lane_of(name, cpu=task.running.cpu)
+    return delivery.lane if unkeyed(delivery.lane) == lane else lane
+
+
 def _call(run: Run, result: Outcome, slow: bool) -> Call:
     """What a run says about its provider."""
     park = result if isinstance(result, Park) and result.provider else None
     ok: bool | None = None
+    if park is not None and park.blame == "throttle" and unkeyed(park.lane) != park.lane:
+        return Call(run.time.told, None, parked=True)  # that is about a key, and says nothing about the others
     if park is not None:  # one that throttles and does not say until when has failed
         ok = None if park.blame == "throttle" and park.until is not None else False
     elif isinstance(result, outcome.Ack) or (run.verdict is not None and run.verdict.kind is Kind.REJECTED):

@@ -1,0 +1,73 @@
+"""What a call costs, and which key of its provider it uses: read from its arguments when it is enqueued."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from inspect import BoundArguments, Parameter
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from forebay.model.errors import BadArguments
+from forebay.model.message import Message
+from forebay.model.provider import keyed
+
+if TYPE_CHECKING:
+    from forebay.produce.task import Task
+
+#: What a call takes from a rate: a number, or a function of its arguments that answers one.
+Cost = float | Callable[..., float]
+_PLAIN = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+#: The largest that an engine counts.
+_MOST = 1e12
+
+
+def priced(task: "Task[Any, Any, Any]", messages: Sequence[Message], bodies: Sequence[bytes]) -> list[Message]:
+    """These messages of a task, with what their arguments say of their cost and key.
+
+    Raises:
+        BadArguments: the cost is no number, or there is no key.
+    """
+    return [_priced(task, message, body) for message, body in zip(messages, bodies, strict=True)]
+
+
+def _priced(task: "Task[Any, Any, Any]", message: Message, body: bytes) -> Message:
+    args, kwargs = task.codec.decode(body)
+    bound = task.codec.given.bind(*args, **kwargs)
+    bound.apply_defaults()
+    cost, key = task.running.cost, task.running.provider_key
+    if cost is not None:
+        message = replace(message, cost=_number(task.name, _asked(cost, bound) if callable(cost) else cost))
+    if key is not None:
+        message = replace(message, lane=keyed(message.lane, _slug(task.name, bound.arguments[key])))
+    return message
+
+
+def _asked(cost: Callable[..., float], bound: BoundArguments) -> float:
+    """What a function says of a call; it is given all arguments by name that have one: `lambda prompt, **_: …`."""
+    kinds = {name: parameter.kind for name, parameter in bound.signature.parameters.items()}
+    if Parameter.VAR_POSITIONAL in kinds.values():
+        return cost(*bound.args, **bound.kwargs)
+    named = {name: value for name, value in bound.arguments.items() if kinds[name] is not Parameter.POSITIONAL_ONLY}
+    more: dict[str, Any] = {}
+    for name in [name for name in named if kinds[name] is Parameter.VAR_KEYWORD]:
+        more = named.pop(name)
+    return cost(
+        *[value for name, value in bound.arguments.items() if kinds[name] is Parameter.POSITIONAL_ONLY], **named, **more
+    )
+
+
+def _number(task: str, said: object) -> float:
+    fits = isinstance(said, int | float) and not isinstance(said, bool) and math.isfinite(said) and 0 <= said <= _MOST
+    if not fits:
+        raise BadArguments(f"task {task}: cost= answered {said!r:.100}: it is a number from 0 to {_MOST:,.0f}")
+    return float(said)  # type: ignore[arg-type]
+
+
+def _slug(task: str, key: object) -> str:
+    """A key as a part of a lane's name; one that is long, or odd, or may be a secret, by its hash."""
+    text = str(key)
+    if key is None or not text:
+        raise BadArguments(f"task {task}: the argument that is its provider_key is {key!r}: it names an account or key")
+    return text if _PLAIN.fullmatch(text) else blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
