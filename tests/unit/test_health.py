@@ -52,6 +52,14 @@ def test_a_served_queue_is_well():
     assert {one.check for one in findings} == {"workers", "queues", "schedules", "dead", "clock"}
 
 
+def test_a_queue_that_is_full_is_a_warning_that_says_since_when():
+    full = Depth(queue="q", ready=8, scheduled=2, age=1.0, limit=10, full=NOW - 200)
+    findings = found(full, workers=(worker("q"),), schedules=(schedule(NOW + 9),))
+    assert troubles(findings) == {"limit": Level.WARN}
+    (one,) = [one for one in findings if one.check == "limit"]
+    assert one.text == "queue q has been full for 3m 20s: 10 wait, limit=10"
+
+
 def test_no_worker_is_a_failure_only_if_something_waits():
     assert troubles(found(Depth(queue="q"))) == {"workers": Level.WARN}
     for waits in ("ready", "scheduled", "parked"):

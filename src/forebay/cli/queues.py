@@ -36,6 +36,7 @@ def columns() -> list[Column[Line]]:
             Column(name, partial(_number, name.lower()), right=True, drop=drop, hide="0" if name == "PARKED" else None)
             for name, drop in numbers
         ),
+        Column("LIMIT", lambda line: _fill(line.depth), right=True, drop=1, hide="-"),
         Column("WHY", lambda line: line.why, flex=True, least=12, hide="", wrap=True),
     ]
 
@@ -44,6 +45,13 @@ def _number(name: str, line: Line) -> str:
     if name == "age":
         return span(line.depth.age) if line.depth.ready else "-"
     return f"{getattr(line.depth, name):,}"
+
+
+def _fill(depth: Depth) -> str:
+    """How much of its limit is used."""
+    if depth.limit is None:
+        return "-"
+    return f"{(depth.ready + depth.scheduled + depth.parked) / depth.limit:.0%} of {depth.limit:,}"
 
 
 EMPTY = "no queues yet: the first enqueue makes one"
@@ -70,7 +78,8 @@ def _why(depth: Depth, gates: Sequence[Gate], now: float) -> str:
     """Who paused it, when, and why."""
     closed = [gate for gate in gates if gate.lane is None and gate.queue in ("", depth.queue)]
     held = [gate for gate in closed if gate.queue or depth.parked]
-    return "; ".join([*(paused(gate, now) for gate in held), *bounded(depth)])
+    full = [f"full for {span(now - depth.full)}"] if depth.full else []
+    return "; ".join([*(paused(gate, now) for gate in held), *full, *bounded(depth)])
 
 
 def bounded(depth: Depth) -> list[str]:

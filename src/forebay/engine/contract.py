@@ -154,6 +154,8 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
         lanes: those that are special, at most 100: the main one if its queue has a rate or slots and something waits in
             it, then all others, the deepest first.
         seconds: run time of all settled attempts together.
+        limit: how many messages may wait in it (ready, parked and scheduled ones); None for all that come.
+        full: since when publishes have found it full, seconds since the epoch; 0.0 if they do not.
 
     The totals count ends since the queue was made; a difference of two readings is a rate.
     """
@@ -169,6 +171,8 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool = False
     lanes: Sequence[LaneDepth] = ()
     seconds: float = 0.0
+    limit: int | None = None
+    full: float = 0.0
     published: int = 0
     done: int = 0
     retried: int = 0

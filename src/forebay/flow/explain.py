@@ -117,13 +117,19 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
-    """A queue in numbers; `causes` says of how many scheduled ones it is known why they went back."""
+    """A queue in numbers; `causes` says of how many scheduled ones it is known why they went back.
+
+    Attributes:
+        limit, full: how many may wait, and since when that has been so, seconds since the epoch; 0.0 if it is not.
+    """
 
     ready: int = 0
     scheduled: int = 0
     running: int = 0
     parked: int = 0
     age: float = 0.0
+    limit: int | None = None
+    full: float = 0.0
     causes: Sequence[tuple[str, int]] = ()
 
 
@@ -157,6 +163,8 @@ def explain_queue(numbers: Numbers, place: Place) -> list[Reason]:
         reasons = [*_hurdles(place), *(_limited(limit) for limit in place.limits if numbers.ready), *reasons]
     if not reasons and numbers.ready:
         reasons = [*_busy(place), Reason("ready", f"{_many(numbers.ready)} ready, the oldest for {span(numbers.age)}")]
+    if numbers.full:
+        reasons.append(_full(numbers, place))
     if not waiting:
         runs = f"; {_many(numbers.running)} running" if numbers.running else ""
         reasons.append(Reason("empty", f"nothing waits on queue {place.queue}{runs}"))
@@ -187,6 +195,16 @@ def _holds(gate: Closed, subject: Subject) -> bool:
     about = (gate.lane, gate.task, gate.key)
     return all(
         mine is None or mine == its for mine, its in zip(about, (subject.lane, subject.task, subject.key), strict=True)
+    )
+
+
+def _full(numbers: Numbers, place: Place) -> Reason:
+    waiting = numbers.ready + numbers.scheduled + numbers.parked
+    return Reason(
+        "full",
+        f"full for {span(place.now - numbers.full)}: {_many(waiting)} waiting, and limit={numbers.limit:,}; producers "
+        "are refused, wait, or shed the oldest, as on_full= says",
+        "let workers catch up, start more of them, or raise limit= and start a worker of that program",
     )
 
 

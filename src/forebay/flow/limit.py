@@ -8,6 +8,7 @@ knows it as well.
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from forebay.model.queue import Limit
 
@@ -15,6 +16,8 @@ from forebay.model.queue import Limit
 SHARE, LEAST = 10, 100
 #: Seconds between two counts that are kept, and how many must have left between them, unless it takes `SLOW` seconds.
 STEP, ENOUGH, SLOW = 2.0, 20, 60.0
+#: A queue is full until it has been drained to this part of its limit.
+EASED = 0.9
 #: Seconds to wait where nothing has left yet, and at the most.
 FIRST, MOST = 1.0, 3600.0
 
@@ -57,8 +60,10 @@ def over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool =
     Args:
         child: running tasks make them.
     """
-    if limit.on_full == "shed_oldest":
-        return ""
+    return "" if limit.on_full == "shed_oldest" else _over(limit, level, size, n, child=child)
+
+
+def _over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool = False) -> str:
     if (most := limit.messages) is not None and level.n + n > most + (reserve(most) if child else 0):
         return f"{level.n:,} messages wait, and limit={most:,}"
     if (most := limit.size) is not None and level.size + size > most + (-(-most // SHARE) if child else 0):
@@ -69,21 +74,26 @@ def over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool =
 
 
 class Drain(msgspec.Struct, frozen=True, array_like=True):
-    """Two counts of how many have left a queue, and when they were taken; the first is the older one."""
+    """Two counts of how many have left a queue, and when they were taken; the first is the older one.
+
+    Attributes:
+        full: since when publishes have found it full; 0.0 if they do not.
+    """
 
     first: float
     first_n: int
     last: float
     last_n: int
+    full: float = 0.0
 
     def seen(self, now: float, drained: int) -> "Drain":
         """After another count; itself, if that is not worth being kept."""
         if now < self.last or drained < self.last_n:  # the clock was set back, or the counts were begun anew
-            return Drain(now, drained, now, drained)
+            return Drain(now, drained, now, drained, self.full)
         slow = now - self.last >= SLOW
         if now - self.last < STEP or (drained - self.last_n < ENOUGH and not slow):
             return self
-        return Drain(self.last, self.last_n, now, drained)
+        return Drain(self.last, self.last_n, now, drained, self.full)
 
     def wait(self, places: int, now: float, drained: int) -> float:
         """Seconds until so many have left, if it goes on as it did since the older count."""
@@ -96,6 +106,23 @@ class Drain(msgspec.Struct, frozen=True, array_like=True):
 def seen(known: Drain | None, now: float, drained: int) -> Drain:
     """As `Drain.seen`, from the first count on."""
     return Drain(now, drained, now, drained) if known is None else known.seen(now, drained)
+
+
+def noted(known: Drain | None, limit: Limit, level: Level, now: float) -> Drain:
+    """What is kept with a queue once a publish has seen how much waits; the very same if nothing is other."""
+    drain = seen(known, now, level.drained)
+    full = (drain.full or now) if _over(limit, level) else 0.0 if eased(limit, level.n) else drain.full
+    return drain if full == drain.full else replace(drain, full=full)
+
+
+def full_since(limit: Limit, drain: Drain | None, n: int) -> float:
+    """Since when a queue in which `n` messages wait has been full, seconds since the epoch; 0.0 if it is not."""
+    return 0.0 if drain is None or eased(limit, n) else drain.full
+
+
+def eased(limit: Limit, n: int) -> bool:
+    """Whether it is not full any more, and has been drained a little besides."""
+    return limit.messages is None or n < limit.messages * EASED
 
 
 def places(limit: Limit, level: Level, nth: int = 1) -> int:

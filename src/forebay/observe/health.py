@@ -158,6 +158,18 @@ def _dead(now: Snapshot) -> Iterator[Finding]:
         yield fine("dead", "no dead letters")
 
 
+def _limits(now: Snapshot) -> Iterator[Finding]:
+    for depth in now.queues:
+        if depth.full and depth.limit is not None:
+            waiting = depth.ready + depth.scheduled + depth.parked
+            yield warn(
+                "limit",
+                f"queue {depth.queue} has been full for {span(now.at - depth.full)}: {waiting:,} wait, "
+                f"limit={depth.limit:,}",
+                f"`forebay why {quote(depth.queue)}` says what holds it up; start more workers, or raise its limit",
+            )
+
+
 def under_way(routes: Sequence[Route]) -> Iterator[Finding]:
     """What has left for another store, and may not have come there."""
     for route in routes:
@@ -185,4 +197,4 @@ def _clock(now: Snapshot, created: Sequence[float]) -> Iterator[Finding]:
         yield fine("clock", "nothing happened in the future")
 
 
-_CHECKS: Sequence[Callable[[Snapshot], Iterator[Finding]]] = (_unserved, _backlog, _gates, _schedules, _dead)
+_CHECKS: Sequence[Callable[[Snapshot], Iterator[Finding]]] = (_unserved, _backlog, _limits, _gates, _schedules, _dead)

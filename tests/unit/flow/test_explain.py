@@ -99,6 +99,13 @@ def test_an_end_says_how_it_ended_and_a_dead_letter_what_to_do():
     assert reason.advice == "`forebay dead redrive x` to run it again"
 
 
+def test_a_full_queue_says_since_when():
+    reasons = explain_queue(Numbers(ready=9, scheduled=1, limit=10, full=NOW - 65), place(server()))
+    (full,) = [reason for reason in reasons if reason.code == "full"]
+    assert full.text.startswith("full for 1m 5s: 10 messages waiting, and limit=10")
+    assert "start more of them" in full.advice
+
+
 def test_a_queue_says_what_holds_it_up_or_that_nothing_waits():
     def queue(around: Place, **counts: object) -> list[str]:
         return [reason.text for reason in explain_queue(Numbers(**counts), around)]  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from forebay.engine.memory.record import Queue, Record, Worker
 from forebay.engine.memory.state import BURIED, SWEEP, WAITING, Memory
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import renamed
+from forebay.flow.limit import full_since
 from forebay.model.errors import LeaseLost
 from forebay.model.lifecycle import Move, State
 from forebay.model.message import Message
@@ -247,6 +248,8 @@ class MemoryEngine:
             paused=self._memory.gates.is_paused(name),
             lanes=self._lane_depths(queue, held, now),
             seconds=queue.seconds,
+            limit=queue.spec.limit,
+            full=0.0 if queue.limit is None else full_since(queue.limit, queue.drain, queue.level().n),
             **numbers,
         )
 

@@ -8,7 +8,7 @@ from forebay.engine.full import Filled, child, refusal
 from forebay.engine.memory.line import Line
 from forebay.engine.memory.record import Queue, Record
 from forebay.flow import limit as policy
-from forebay.flow.limit import over, seen
+from forebay.flow.limit import noted, over
 from forebay.model.message import Message
 from forebay.model.queue import Limit
 
@@ -20,7 +20,7 @@ def refused(queue: Queue, limit: Limit, message: Message, now: float, before: di
         before: how many of this call were refused, by queue; counted up here.
     """
     level = queue.level()
-    queue.drain = seen(queue.drain, now, level.drained)
+    queue.drain = noted(queue.drain, limit, level, now)
     if not over(limit, level, len(message.body), child=child(message)):
         return None
     before[message.queue] = before.get(message.queue, 0) + 1

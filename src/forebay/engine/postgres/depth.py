@@ -11,8 +11,10 @@ from forebay.engine.postgres.metering import meter
 from forebay.engine.postgres.writer import TALLIES
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import parts, passes, shut
+from forebay.flow.limit import eased
 from forebay.model.gate import Gate
 from forebay.model.meter import Meter
+from forebay.model.queue import Limit
 
 #: What is counted of a queue as a whole, in the order of `depth.sql`.
 COUNTED = tuple(name for name in TALLIES if name not in ("ready", "running", "seconds"))
@@ -51,12 +53,14 @@ async def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
 
 
 class _About(NamedTuple):
-    """A queue: whether all of it is closed, whether it tells something apart, whether its keys are in order."""
+    """A queue: whether all of it is closed, it tells something apart, its keys are in order; its limit, and if full."""
 
     queue: str
     paused: bool = False
     bounded: bool = False
     ordered: bool = False
+    most: int | None = None
+    full: float | None = None
 
 
 class _Side(NamedTuple):
@@ -122,6 +126,7 @@ class _Look:
     async def depth(self, about: _About, totals: _Totals, lanes: Sequence[_Lane], sides: Sequence[_Side]) -> Depth:
         """The numbers of one queue."""
         ready, parked = ([side for side in sides if side.shut is held] for held in (False, True))
+        waiting = sum(side.n for side in sides) + totals.numbers["scheduled"]
         return Depth(
             queue=about.queue,
             ready=sum(side.n for side in ready),
@@ -131,6 +136,8 @@ class _Look:
             paused=about.paused,
             lanes=await self._lanes(about, lanes, sides),
             seconds=totals.seconds,
+            limit=about.most,
+            full=0.0 if eased(Limit(messages=about.most), waiting) else about.full or 0.0,
             **totals.numbers,
         )
 

@@ -3,14 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from forebay.engine.contract import Depth, LaneDepth
 from forebay.engine.redis import forms
 from forebay.engine.redis.leasing import SWEEP
 from forebay.engine.redis.meters import meter_of
 from forebay.engine.redis.talk import Batch, Reading
 from forebay.flow.grant import grant, why
+from forebay.flow.limit import eased
 from forebay.model.meter import Meter
+from forebay.model.queue import Limit
 
+#: Where `lib/room.lua` keeps since when a queue has been full.
+FULL = 4
 _COUNTS = frozenset(
     {"scheduled", "running", "dead", "published", "done", "retried", "died", "cancelled", "expired", "discarded"}
 )
@@ -31,10 +37,13 @@ def _depth(now: float, name: bytes, cells: Sequence[bytes], *more: Any) -> Depth
     ready, parked, oldest, held, paused, lanes = more
     numbers = dict(zip(map(forms.text, cells[::2]), cells[1::2], strict=True))
     counts: dict[str, Any] = {field: max(0, int(n)) for field, n in numbers.items() if field in _COUNTS}
+    limit = Limit(messages=int(float(numbers["most"])) if "most" in numbers else None)
+    drain = msgspec.msgpack.decode(numbers["drain"], type=list[float]) if "drain" in numbers else []
+    full = drain[FULL] if len(drain) > FULL and not eased(limit, ready + parked + counts.get("scheduled", 0)) else 0.0
     return Depth(
         queue=forms.text(name), ready=ready, parked=parked, age=_age(now, oldest), held=_age(now, held),
         paused=bool(paused), seconds=float(numbers.get("seconds", 0.0)),
-        lanes=tuple(_lane(now, *lane) for lane in lanes), **counts,
+        lanes=tuple(_lane(now, *lane) for lane in lanes), limit=limit.messages, full=full, **counts,
     )  # fmt: skip
 
 

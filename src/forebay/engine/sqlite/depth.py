@@ -9,19 +9,21 @@ from typing import Any, NamedTuple
 
 from forebay.engine.contract import Depth, LaneDepth
 from forebay.engine.gating import what_of
-from forebay.engine.sqlite import limits, rows
+from forebay.engine.sqlite import filling, limits, rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.gates import SHUT, all_closed
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import OVER
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import Split, key_lane, parts, shut
+from forebay.flow.limit import full_since
 from forebay.model.gate import Gate
+from forebay.model.queue import Limit
 
 #: Ready messages that are few enough to be looked at one by one, and lanes that are told of a queue.
 FEW, LANES = 20_000, 100
 
-_FIELDS = frozenset(Depth.__struct_fields__) - {"queue", "age", "held", "paused", "lanes", "seconds"}
+_FIELDS = frozenset(Depth.__struct_fields__) - {"queue", "age", "held", "paused", "lanes", "seconds", "limit", "full"}
 _SINCE = "case when due is null then created else due end"
 _ONE_BY_ONE = f"select {SHUT} as shut, count(*), min({_SINCE}) from message where state = 1 and queue = ? group by 1"  # noqa: S608
 #: Where keys are in order, those behind one that is held are held as well.
@@ -67,6 +69,8 @@ class _Look:
         self._db, self._now = db, db.clock.now()
         self._gates = all_closed(db)
         self._told = {name: limits.split(blob) for name, blob in db.read(sql("limited"))}
+        held = db.read("select cast(name as blob), room, drain from queue indexed by queue_room where room is not null")
+        self._held = {rows.text(name): (filling.limit(room), filling.drain_of(drain)) for name, room, drain in held}
         self._fresh: dict[str, dict[str, float]] = {}
         self._back: dict[str, float] = {}
         if ready:
@@ -82,8 +86,11 @@ class _Look:
         paused = any(gate.lane is None and gate.task is None and gate.key is None for gate in gates)
         lanes = self._rows(queue)
         ready, parked = self._sides(queue, fields.pop("ready", 0), gates, lanes, paused=paused)
+        limit, drain = self._held.get(queue, (Limit(), None))
+        waiting = ready.n + parked.n + fields.get("scheduled", 0)
         return Depth(
             queue=queue, ready=ready.n, parked=parked.n, age=self._age(ready), held=self._age(parked), paused=paused,
+            limit=limit.messages, full=full_since(limit, drain, waiting),
             lanes=self._lanes(queue, lanes, gates, ready.n + parked.n), seconds=tally.get("micros", 0) / 1e6, **fields,
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ from forebay.engine.full import Filled, child, exempt, refusal, room
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.limit import Drain, Level, over, seen, surplus
+from forebay.flow.limit import Drain, Level, noted, over, surplus
 from forebay.model.message import Message
 from forebay.model.queue import Limit, fields_of
 
@@ -40,6 +40,14 @@ def limit(held: bytes) -> Limit:
 def fields(held: bytes | None) -> dict[str, Any]:
     """The same as `QueueSpec` has it."""
     return {} if held is None else fields_of(limit(held))
+
+
+def drain_of(packed: bytes | None) -> Drain | None:
+    """From the column `drain` of a queue."""
+    try:
+        return None if packed is None else _drain(packed)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def declare(tx: Transaction, queue: str, before: bytes | None, now: Limit | None) -> None:
@@ -73,7 +81,7 @@ class Filling:
         self._tx, self._limit, self._refused = tx, limit(held), 0
         self._new = False  # whether something new came in
         self._level = self._count()
-        self._drain = self._look(self._level.drained)
+        self._drain = self._look()
 
     def _count(self) -> Level:
         found: dict[str, int] = dict(
@@ -86,13 +94,10 @@ class Filling:
         )
         return Level(ready + scheduled, published - ready - scheduled)
 
-    def _look(self, drained: int) -> Drain:
+    def _look(self) -> Drain:
         packed: bytes | None = self._tx.value("select drain from queue where name = ?", (self.queue,))
-        try:
-            known = None if packed is None else _drain(packed)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            known = None
-        drain = seen(known, self._tx.now, drained)
+        known = drain_of(packed)
+        drain = noted(known, self._limit, self._level, self._tx.now)
         if drain is not known:
             self._tx.db.execute("update queue set drain = ? where name = ?", (rows.pack(drain), self.queue))
         return drain

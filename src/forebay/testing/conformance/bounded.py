@@ -148,6 +148,29 @@ class TestBounded:
         assert 0.1 <= one <= 0.4
         assert 5 <= several <= 20
 
+    def test_its_depth_says_since_when_it_has_been_full(self, kit: Kit) -> None:
+        """From the first publish that found it so until it has been drained a little."""
+        limited(kit, 20)
+        assert (kit.depth().limit, kit.depth().full) == (20, 0.0)
+        kit.publish(*(f"m{number}" for number in range(20)))
+        kit.clock.advance(5.0)
+        kit.publish("n")
+        began = kit.clock.now()
+        kit.clock.advance(60.0)
+        kit.publish("o")
+        assert kit.depth().full == pytest.approx(began)
+        kit.lease(1)
+        kit.publish("p")
+        assert kit.depth().full == pytest.approx(began)
+        kit.lease(10)
+        assert kit.depth().full == 0.0
+        kit.publish("q")
+        kit.publish(*(f"o{number}" for number in range(9)))
+        kit.publish("r")
+        assert kit.depth().full == pytest.approx(kit.clock.now())
+        kit.declare()
+        assert (kit.depth().limit, kit.depth().full) == (None, 0.0)
+
     @pytest.mark.parametrize("side", ["threads", "instances"])
     def test_many_producers_at_once_do_not_overshoot(self, kit: Kit, side: str) -> None:
         """The limit holds for all of them together."""

@@ -2,7 +2,8 @@
 -- that is; messages that come back, are due, or are moved here are never asked.
 --
 -- most: messages that may wait in it, ready or scheduled; null for all that come. on_full, patience: what its producers do
--- beyond that; ends of what is shed are kept keep seconds. drain: two counts of how many have left it, each behind its time (flow.limit.Drain).
+-- beyond that; ends of what is shed are kept keep seconds. drain: two counts of how many have left it, each behind its time, and since
+-- when it has been full (flow.limit.Drain).
 alter table forebay.queue add column most bigint, add column most_bytes bigint, add column most_age double precision,
     add column on_full text, add column patience double precision, add column keep double precision,
     add column drain double precision[];
@@ -33,7 +34,7 @@ $$;
 create function forebay.room(queue_ text, headers_ bytea, mode_ integer, t double precision) returns bigint
 language plpgsql as $$
 declare
-    q forebay.queue; l record;
+    q forebay.queue; l record; seen double precision[];
 begin
     if mode_ = 2 then
         return 9223372036854775807;
@@ -42,11 +43,17 @@ begin
     end if;
     select * into q from forebay.queue one where one.name = queue_;
     select * into l from forebay.level(queue_);
-    if mode_ = 0 then  -- flow.limit.Drain.seen
-        if q.drain is null or t < q.drain[3] or l.drained < q.drain[4] then
-            update forebay.queue one set drain = array[t, l.drained, t, l.drained] where one.name = queue_;
-        elsif t - q.drain[3] >= 2 and (l.drained - q.drain[4] >= 20 or t - q.drain[3] >= 60) then
-            update forebay.queue one set drain = array[q.drain[3], q.drain[4], t, l.drained] where one.name = queue_;
+    if mode_ = 0 then  -- flow.limit.noted
+        seen := coalesce(q.drain, array[t, l.drained, t, l.drained, 0]);
+        if t < seen[3] or l.drained < seen[4] then
+            seen := array[t, l.drained, t, l.drained, seen[5]];
+        elsif t - seen[3] >= 2 and (l.drained - seen[4] >= 20 or t - seen[3] >= 60) then
+            seen := array[seen[3], seen[4], t, l.drained, seen[5]];
+        end if;
+        seen[5] := case when l.n >= q.most then coalesce(nullif(seen[5], 0), t) when l.n < q.most * 0.9 then 0
+            else seen[5] end;
+        if seen is distinct from q.drain then
+            update forebay.queue one set drain = seen where one.name = queue_;
         end if;
     end if;
     if q.on_full = 'shed_oldest' then

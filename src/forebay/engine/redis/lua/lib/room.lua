@@ -4,20 +4,27 @@
 local SHARE, LEAST = 10, 100
 local CHILD, EXEMPT = 1, 2
 
--- flow.limit.Drain.seen
-local function seen(queue, drained)
+-- flow.limit.noted
+local function noted(queue, drained, waiting, most)
     local packed = call('HGET', P .. 'q:' .. queue, 'drain')
-    local drain = packed and cmsgpack.unpack(packed) or {now + 1, 0, now + 1, 0}
-    local passed, left = now - drain[3], drained - drain[4]
+    local drain = packed and cmsgpack.unpack(packed) or {now + 1, 0, now + 1, 0, 0}
+    local passed, left, full = now - drain[3], drained - drain[4], drain[5]
+    local after = drain
     if passed < 0 or left < 0 then
-        drain = {now, drained, now, drained}
-    elseif passed < 2 or (left < 20 and passed < 60) then
-        return drain
-    else
-        drain = {drain[3], drain[4], now, drained}
+        after = {now, drained, now, drained, full}
+    elseif passed >= 2 and (left >= 20 or passed >= 60) then
+        after = {drain[3], drain[4], now, drained, full}
     end
-    call('HSET', P .. 'q:' .. queue, 'drain', cmsgpack.pack(drain))
-    return drain
+    if waiting >= most then
+        full = full > 0 and full or now
+    elseif waiting < most * 0.9 then
+        full = 0
+    end
+    if after ~= drain or full ~= drain[5] then
+        after[5] = full
+        call('HSET', P .. 'q:' .. queue, 'drain', cmsgpack.pack(after))
+    end
+    return after
 end
 
 -- What waits in a queue, and how many have left it since ever.
@@ -34,7 +41,7 @@ local function room_of(form, free)
     end
     local most = tonumber(form.most)
     form.waiting, form.drained = level_of(form.queue)
-    form.drain = seen(form.queue, form.drained)
+    form.drain = noted(form.queue, form.drained, form.waiting, most)
     if form.flags == CHILD then
         most = most + math.max(LEAST, math.ceil(most / SHARE))
     end
