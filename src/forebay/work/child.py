@@ -18,6 +18,7 @@ import msgspec
 
 from forebay.app import Forebay
 from forebay.config import Settings, WorkerOptions, masked
+from forebay.engine.outage import LOGGER as OUTAGES
 from forebay.engine.registry import absolute
 from forebay.engine.waiting import call_in, drive
 from forebay.model.errors import ConfigError, EngineError, ForebayError, SchemaTooNew
@@ -263,6 +264,7 @@ def main() -> NoReturn:
     link, options = Link(int(fd)), msgspec.json.decode(blob, type=WorkerOptions)
     log, code, orphaned = Log(options), DONE, False
     stdio.show_at_once()
+    logging.getLogger(OUTAGES).setLevel(logging.ERROR)  # its supervisor tells of them: once, however many children
     try:
         loop = new_loop(options)
         asyncio.set_event_loop(loop)  # for code that asks for it where it is imported

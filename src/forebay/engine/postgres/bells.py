@@ -19,6 +19,8 @@ import psycopg
 
 from forebay.engine import own
 from forebay.engine.full import ROOM
+from forebay.engine.outage import Outage
+from forebay.engine.postgres import errors
 from forebay.engine.postgres.address import Address
 from forebay.engine.postgres.topics import ENDED, HEARS, WATCH
 from forebay.engine.postgres.wire import Wire
@@ -50,8 +52,8 @@ class Bells:
     Who calls may be struck at any step, and takes no lock here.
     """
 
-    def __init__(self, address: Address, signal: Signal) -> None:
-        self._address, self._signal = address, signal
+    def __init__(self, address: Address, signal: Signal, outage: Outage) -> None:
+        self._address, self._signal, self._outage = address, signal, outage
         self._calls: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._wake, self._woken = socket.socketpair()
         for end in (self._wake, self._woken):
@@ -134,8 +136,10 @@ class Bells:
             try:
                 wire = Wire(self._address, "news", time.monotonic() + ANSWER, prepare=False)
                 pause = _PAUSE
+                self._outage.back()
                 self._serve(wire)
-            except (psycopg.Error, OSError):
+            except (psycopg.Error, OSError) as error:
+                self._outage.lost(errors.said(error), None if wire is None else wire.made)
                 time.sleep(0 if self._closed else pause)  # who waits looks by itself until this works again
                 pause = min(2 * pause, _LONGEST)
             finally:

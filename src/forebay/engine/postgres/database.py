@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from forebay.config import Settings
 from forebay.engine.aside import Aside
+from forebay.engine.outage import Outage
 from forebay.engine.patience import DEADLINE
 from forebay.engine.postgres import errors, schema
 from forebay.engine.postgres.address import address
@@ -64,12 +65,13 @@ class Database:
             raise errors.translate(error, self.address.shown) from error
         finally:
             link.close()
-        bells = Bells(self.address, self.signal)
+        outage, durability = Outage(self.address.shown), self.settings.durability
+        bells = Bells(self.address, self.signal, outage)
         publisher, patient, worker = (
-            Writer(Link(self.address, purpose, durability=self.settings.durability), self.sql, bells, self.now)
+            Writer(Link(self.address, purpose, durability=durability, outage=outage), self.sql, bells, self.now)
             for purpose in ("publisher", "publisher", "worker")
         )
-        self._parts = publisher, worker, Link(self.address, "reader"), bells, patient
+        self._parts = publisher, worker, Link(self.address, "reader", outage=outage), bells, patient
 
     def close(self) -> None:
         """Finish what was accepted, then let go. Called aside."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import psycopg
 
+from forebay.engine.outage import Outage
 from forebay.engine.patience import Patience
 from forebay.engine.postgres import errors
 from forebay.engine.postgres.address import Address
@@ -23,17 +24,21 @@ T = TypeVar("T")
 class Link:
     """One connection at a time, made when it is needed.
 
+    Args:
+        outage: where it is told that the server is lost, or back.
+
     Attributes:
         in_doubt: the last `run` failed, and what it was to do may have been committed all the same.
     """
 
-    def __init__(self, address: Address, purpose: str, *, durability: str = "") -> None:
+    def __init__(self, address: Address, purpose: str, *, durability: str = "", outage: Outage | None = None) -> None:
         self._address, self._purpose, self._durability = address, purpose, durability
         self._wire: Wire | None = None
         self._prepare, self._closed = True, False
         self.in_doubt = False
         self._patience = Patience()
         self._vain: BaseException | None = None
+        self._outage = Outage(address.shown) if outage is None else outage
 
     def run(
         self,
@@ -63,10 +68,15 @@ class Link:
                 answer = self._try(act, until, self.in_doubt)
                 self._patience.answered()
                 self._vain = None
+                if self._outage.on:
+                    self._outage.back()
                 self.in_doubt = False
                 return answer
             except (psycopg.Error, OSError) as error:
+                made = None if self._wire is None else self._wire.made
                 self.in_doubt = self._judge(error) or self.in_doubt
+                if errors.away(error):
+                    self._outage.lost(errors.said(error), made)
                 left = self._patience.left(until)
                 if left <= 0 or self._closed or (errors.away(error) and errors.for_good(error)):
                     self._vain = error

@@ -60,6 +60,7 @@ class Wire:
 
     Attributes:
         open_end: something was sent that the server may have committed, and it has not answered.
+        made: when it was begun to be made (monotonic).
 
     Args:
         until: the first deadline, see `within`.
@@ -69,6 +70,7 @@ class Wire:
     def __init__(
         self, address: Address, purpose: str, until: float, *, prepare: bool = True, durability: str = ""
     ) -> None:
+        self.made = time.monotonic()
         self._db = _Connection.connect(
             address.conninfo,
             autocommit=True,

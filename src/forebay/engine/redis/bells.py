@@ -5,7 +5,6 @@ an id (`lua/lib/place.lua`, `lua/lib/ends.lua`). What may have been missed while
 of everything.
 """
 
-import logging
 import threading
 import time
 from typing import Any
@@ -13,11 +12,10 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from forebay.engine import own
+from forebay.engine.outage import Outage
 from forebay.engine.patience import ANSWER, Patience
 from forebay.engine.redis.address import Address, Wire
 from forebay.engine.waiting import Signal
-
-_logger = logging.getLogger("forebay.redis")
 
 #: What waiters for cancellations wait for; no queue has this name.
 CANCEL = ""
@@ -28,8 +26,8 @@ SILENCE = 5.0
 class Bells:
     """Signals `work` by queue, and `ends` by id."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, address: Address, outage: Outage) -> None:
+        self._address, self._outage = address, outage
         self.work, self.ends = Signal(), Signal()
         self._channels = {address.tag + "news": self._news, address.tag + "ended": self._ended}
         self._closed, self._listens = threading.Event(), threading.Event()
@@ -70,13 +68,12 @@ class Bells:
     def _run(self) -> None:
         patience = Patience()
         while not self._closed.is_set():
-            connection = self._address.connection()
+            connection, made = self._address.connection(), time.monotonic()
             try:
                 connection.connect()
                 self._listen(connection, patience)
             except (RedisError, OSError, ValueError) as error:
-                if self._listens.is_set():
-                    _logger.info("%s: the connection for news broke, and is made again: %s", self._address.place, error)
+                self._outage.lost(error, made if self._listens.is_set() else None)
                 self._listens.clear()
                 self._closed.wait(patience.pause())
             finally:
@@ -98,6 +95,7 @@ class Bells:
         kind, channel, payload = [*said, b"", b"", b""][:3]
         if kind == b"subscribe":
             patience.answered()
+            self._outage.back()
             if payload == len(self._channels):
                 self._listens.set()
                 self.work.notify()

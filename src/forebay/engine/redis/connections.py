@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from forebay.config import Settings
 from forebay.engine.aside import Aside
+from forebay.engine.outage import Outage
 from forebay.engine.patience import DEADLINE, LONGEST
 from forebay.engine.redis.address import Address
 from forebay.engine.redis.bells import Bells
@@ -47,7 +48,8 @@ class Connections:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings, self.clock = settings, clock
         self.address = Address(settings)
-        self.bells, self.times, self.mark = Bells(self.address), Times(clock), Mark(self.address.place)
+        self.outage = Outage(self.address.place)
+        self.bells, self.times, self.mark = Bells(self.address, self.outage), Times(clock), Mark(self.address.place)
         self.mark.again = self._set_up_again
         self.aside = Aside()
         self._guard = threading.RLock()
@@ -68,7 +70,7 @@ class Connections:
                 return
             said = _asked(self.address)
             refuse_evicting(self.address.place, said)
-            talk = Talk(self.address, self.clock, lambda: self.bells.work.version)
+            talk = Talk(self.address, self.clock, lambda: self.bells.work.version, self.outage)
             try:
                 drive(self._begin(talk))
             except BaseException:
@@ -106,7 +108,7 @@ class Connections:
         if self._looker is None:
             with self._guard:
                 if self._looker is None and self.talk:
-                    self._looker = Talk(self.address, self.clock)
+                    self._looker = Talk(self.address, self.clock, outage=self.outage)
         return self._looker  # type: ignore[return-value]
 
     def remember(self, queues: Sequence[QueueSpec]) -> None:

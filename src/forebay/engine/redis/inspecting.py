@@ -135,7 +135,9 @@ class Inspecting:
 
 def _tidied(batch: Batch, talk: Talk, limit: int, keep: float) -> Reading[int]:
     """Ends go before their time if memory is short: new messages would be refused because of them."""
-    share = FORGOTTEN if is_short(talk.ask("INFO", "memory")) else 0.0
+    memory = talk.ask("INFO", "memory")
+    talk.policy.look(memory)
+    share = FORGOTTEN if is_short(memory) else 0.0
     call = batch.call("tidy", limit, _EXPIRED, keep, share)
     return lambda: int(call.answer)
 

@@ -6,6 +6,7 @@ the connection is thrown away whole; the next batch makes a new one.
 """
 
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -41,6 +42,12 @@ class Link:
         self._socket: socket.socket | None = None
         self._reader: Any = None
         self._at: tuple[str, int] | None = None
+        self._made: float | None = None
+
+    @property
+    def made(self) -> float | None:
+        """When the present connection was begun to be made (monotonic); None if there is none."""
+        return None if self._socket is None else self._made
 
     @property
     def up(self) -> bool:
@@ -91,7 +98,7 @@ class Link:
         return answers
 
     def _connect(self) -> None:
-        connection = self._address.connection(self._at)
+        connection, self._made = self._address.connection(self._at), time.monotonic()
         try:
             connection.connect()
             self._connection, self._socket = connection, self._address.socket_of(connection)

@@ -13,10 +13,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from redis.exceptions import ResponseError
 
 from forebay.engine import quiet
+from forebay.engine.outage import Outage
 from forebay.engine.patience import Patience
 from forebay.engine.redis.address import Address
 from forebay.engine.redis.errors import PASSING, is_final, refused, unreachable, word
 from forebay.engine.redis.link import Broken, Link
+from forebay.engine.redis.policy import Policy
 from forebay.engine.redis.scripts import scripts
 from forebay.engine.turns import Group, Operation, Turns
 from forebay.model.clock import Clock, SystemClock
@@ -89,14 +91,19 @@ class Talk(Turns[Batch]):
 
     Args:
         news: how far the news has come, asked before each batch.
+        outage: where it is told that the server is lost, or back.
     """
 
-    def __init__(self, address: Address, clock: Clock, news: Callable[[], int] = int) -> None:
+    def __init__(
+        self, address: Address, clock: Clock, news: Callable[[], int] = int, outage: Outage | None = None
+    ) -> None:
         self._address, self._clock, self._news = address, clock, news
         self._link, self._patience = Link(address), Patience()
+        self._outage = Outage(address.place) if outage is None else outage
         self._leaving = threading.Event()
         self._doubtful: list[tuple[Any, int]] = []  # what the main thread asked for, and `Call.since` then
         self._since = 1
+        self.policy = Policy(address.place)
         super().__init__(address.place)
 
     def at_once(self) -> bool:
@@ -192,23 +199,29 @@ class Talk(Turns[Batch]):
         """Until each call has its reply."""
         deadline, left = self._patience.begin(), list(calls)
         while left:
-            cause: BaseException
-            try:
-                replies = self._link.exchange([self._command(call) for call in left])
-            except Broken as broken:
-                cause = broken.cause
-                for call in left:
-                    call.sent = call.sent or broken.sent
-            else:
-                left, passing = self._sorted(left, replies)
-                if passing is None:
-                    self._patience.answered()
-                    continue
-                cause = passing
-            if not self._try_again(cause, deadline):
+            left, cause = self._once(left)
+            if cause is not None and not self._try_again(cause, deadline):
                 for call in left:
                     call.reply = self._given_up(call, cause)
                 return
+
+    def _once(self, calls: list[Call]) -> tuple[list[Call], BaseException | None]:
+        """Those that have no reply after one exchange, and what is in the way; None if they go on at once."""
+        made = self._link.made
+        try:
+            replies = self._link.exchange([self._command(call) for call in calls])
+        except Broken as broken:
+            if not is_final(broken.cause):
+                self._outage.lost(broken.cause, made)
+            for call in calls:
+                call.sent = call.sent or broken.sent
+            return calls, broken.cause
+        left, passing = self._sorted(calls, replies)
+        if passing is None:
+            self._patience.answered()
+            if self._outage.on:
+                self._outage.back()
+        return left, passing
 
     def _command(self, call: Call) -> tuple[Any, ...]:
         now = "" if isinstance(self._clock, SystemClock) else repr(self._clock.now())
