@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Sequence
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from forebay.engine.contract import Fate, Full, Receipt
 from forebay.engine.full import refused, room
@@ -16,6 +17,8 @@ from forebay.model.message import Message
 
 #: Seconds between two tries, if the way in is contended for: at the least, about, and at the most.
 SOON, POLL = 0.005, 1.0
+#: Messages that are tried at once, at the least; and twice as many as got in the last time.
+FEW = 50
 
 
 class Publishes(Protocol):
@@ -39,17 +42,22 @@ class Through(Protocol):
     def store(self) -> Watches: ...
 
 
+class Ticket:
+    """A place in a line, for as long as its holder is there."""
+
+
 class Line:
     """The producers of this process that wait for room in one queue; `full` is what it said to the first of them."""
 
     def __init__(self, full: Full) -> None:
         self.full = full
-        self._signal, self._waiting = Signal(), dict[object, None]()
+        self._signal = Signal()
+        self._waiting = WeakKeyDictionary[Ticket, None]()  # who was struck while it left is not waited for
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    async def come_first(self, ticket: object, until: float) -> bool:
+    async def come_first(self, ticket: "Ticket", until: float) -> bool:
         """Stand in line until nobody stands before; False if that took too long."""
         self._waiting[ticket] = None
         while next(iter(self._waiting)) is not ticket:
@@ -58,10 +66,10 @@ class Line:
                 break
             if (left := until - time.monotonic()) <= 0:
                 return False
-            await self._signal.wait(seen, left)
+            await self._signal.wait(seen, min(left, POLL))
         return True
 
-    def leave(self, ticket: object) -> None:
+    def leave(self, ticket: "Ticket") -> None:
         """Let the next one come."""
         self._waiting.pop(ticket, None)
         self._signal.notify()
@@ -102,7 +110,7 @@ class Admission:
     async def _until_in(self, through: Through, messages: Sequence[Message], receipts: list[Receipt]) -> list[Receipt]:
         """Wait for each queue that says so; other refusals stand."""
         for full in {one.full.queue: one.full for one in receipts if one.full and one.full.on_full == "wait"}.values():
-            line, ticket = self._lines.setdefault(full.queue, Line(full)), object()
+            line, ticket = self._lines.setdefault(full.queue, Line(full)), Ticket()
             until = time.monotonic() + full.patience
             try:
                 if await line.come_first(ticket, until):
@@ -119,15 +127,19 @@ async def _get_in(
 ) -> None:
     """Try again whenever something has left the queue, and now and then. What is in stays in."""
     queue = line.full.queue
-    topics = [room(queue)]
+    topics, bite = [room(queue)], FEW
     while left := [n for n, one in enumerate(receipts) if _waits(one, queue)]:
         mark = await through.store.watch(topics, 0.0)
-        again = await through.engine.publish([messages[n] for n in left])
-        for n, receipt in zip(left, again, strict=True):
+        some = left[:bite]
+        again = await through.engine.publish([messages[n] for n in some])
+        for n, receipt in zip(some, again, strict=True):
             receipts[n] = receipt
+        bite = max(FEW, 2 * sum(receipt.fate is not Fate.FULL for receipt in again))
         rest = until - time.monotonic()
-        if rest <= 0 or not any(_waits(receipt, queue) for receipt in again):
+        if rest <= 0:
             return
+        if not any(_waits(receipt, queue) for receipt in again):
+            continue  # all of these are in, or are not waited for
         await through.store.watch(topics, min(rest, POLL), mark)
         await line.pause(min(max(0.0, until - time.monotonic()), SOON * random.random()))
 

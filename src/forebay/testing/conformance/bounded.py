@@ -13,7 +13,7 @@ from forebay.model.message import PARENT, Carried, Message
 from forebay.model.outcome import Ack, DeadLetter, Release, Retry
 from forebay.model.queue import QueueSpec
 from forebay.model.ruling import SHED
-from forebay.store.records import Choice
+from forebay.store.records import Choice, Schedule
 from forebay.testing.conformance.kit import BOOM, PATIENCE, PROMPT, Kit, ident, in_threads
 
 
@@ -213,6 +213,17 @@ class TestNeverRefused:
         kit.publish("b")
         assert kit.run(kit.backend.redrive(Choice())) == 1
         assert kit.depth().ready == 2
+
+    def test_a_tick_of_a_schedule_is_never_refused(self, kit: Kit) -> None:
+        """Time goes on whether there is room or not: no tick is lost."""
+        limited(kit, 1)
+        kit.publish("a")
+        now = kit.clock.now()
+        form = Message(id="", queue="q", task="tidy")
+        planned = Schedule(name="tidy", cron="* * * * *", tz="UTC", message=form, next=now)
+        kit.run(kit.backend.put_schedules([planned]))
+        fired = kit.run(kit.backend.fire("tidy", now, now + 60, [Message(id=ident("b"), queue="q")]))
+        assert (fired, kit.depth().ready) == (True, 2)
 
     def test_what_has_a_history_is_never_refused(self, kit: Kit) -> None:
         """A message that comes from elsewhere was accepted there."""
