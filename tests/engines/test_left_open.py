@@ -17,6 +17,7 @@ from forebay.testing import drain
 from forebay.work import completing, dev
 
 ONCE = Retry(max_attempts=2, base=0.01, cap=0.02)
+OPTIONS = WorkerOptions(app="x:y", drain=0.5)
 #: Left open by the tasks, as by a module that keeps its connection.
 KEPT = []
 
@@ -63,11 +64,11 @@ def leaves_open(app, begin):
     return ship
 
 
-def run_until(app, condition, patience=20):
+def run_until(app, condition, options=OPTIONS, patience=20):
     """A worker in this process, until it holds; how long it took to leave after that."""
 
     async def work():
-        async with app, dev.working(app, WorkerOptions(app="x:y", drain=0.5)):
+        async with app, dev.working(app, options):
             end = time.monotonic() + patience
             while not await asyncio.to_thread(condition):
                 assert time.monotonic() < end, "it never came"
@@ -152,3 +153,36 @@ def test_drain_says_so_at_once(kind, tmp_path):
         with app:
             (depth,) = app.queues("one")
             assert (depth.ready, depth.running) == (1, 0)
+
+
+CPU = """
+import os, psycopg
+from forebay import Context, Forebay, Retry
+app, KEPT = Forebay(), []
+@app.task(name="ship", cpu=True, retry=Retry(max_attempts=2, base=0.01, cap=0.02))
+def ship(ctx: Context) -> int:
+    if ctx.attempt == 2:
+        return os.getpid()
+    KEPT.append(db := psycopg.connect(os.environ["FOREBAY_URL"]))
+    db.execute("create temporary table pid as select 1")
+    ctx.complete_in(db, 1)
+    return 1
+"""
+
+
+def test_the_process_of_a_cpu_task_that_left_it_open_ends(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(completing, "LEFT_OPEN", 0.2)
+    settings = postgres.empty()
+    (tmp_path / "ships_apart.py").write_text(CPU)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("FOREBAY_URL", settings.url)
+    monkeypatch.setenv("FOREBAY_NAMESPACE", settings.namespace)
+    import ships_apart
+
+    handle = ships_apart.ship.enqueue()
+    run_until(
+        ships_apart.app, lambda: handle.status() == "done", WorkerOptions(app="ships_apart:app", cpu=1, drain=0.5)
+    )
+    assert handle.result(1) > 1
+    assert "the process that it ran in ends" in caplog.text

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
 from typing import Protocol
 
 import msgspec
@@ -33,6 +34,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Reply).decode
 #: A process that has ended its pipe gets so long to end itself.
 _END = 0.5
+#: Messages done in transactions here that are remembered.
+_WITHIN = 100
 #: Seconds that one gets to start and to import the app, if the task that waits for it has a timeout.
 START = 30.0
 
@@ -69,6 +72,8 @@ class Cell:
 
     Attributes:
         run: what runs in it.
+        within: messages that were to be done here in transactions of their own, the last ones.
+        spent: it is to leave once it is idle.
         gone: its process has ended, and is buried.
 
     Raises:
@@ -79,6 +84,7 @@ class Cell:
     def __init__(self, pool: Pool, options: WorkerOptions, settings: Settings) -> None:
         self._pool = pool
         self.run: Run | None = None
+        self.within, self.spent = deque[str](maxlen=_WITHIN), False
         self._why = ""
         self.gone = asyncio.Event()
         self._closed = False
@@ -218,6 +224,7 @@ class Cell:
             self._pool.timed(run)
         elif reply.completing:
             run.context.completing = True
+            self.within.append(run.delivery.id)
         elif reply.progress is not None:
             self._pool.progressed(run, reply.progress)
 

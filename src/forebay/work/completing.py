@@ -37,6 +37,9 @@ class Completing:
         worker: tells its id.
         done: the end of a run of a message with a result; see `Executor.done`.
         begun: called before a message is done in a transaction.
+
+    Attributes:
+        retire: ends the process of a `cpu=True` task that has left its transaction open, by the message's id.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Completing:
     ) -> None:
         self._worker, self._done, self._begun = worker, done, begun
         self._patience = LEFT_OPEN
+        self.retire: Callable[[str], bool] = _nowhere
 
     @property
     def worker(self) -> str:
@@ -104,6 +108,9 @@ class Completing:
         except Exception as error:  # noqa: BLE001 - of a driver of theirs
             trouble.tell(f"the open transaction of {what}", error, advice=f"it is tried again every {_LONGEST:g} s")
             return False
+        if not undone and self.retire(context.delivery.id):
+            _logger.error("%s: it has ended, and its transaction was left open: the process that it ran in ends", what)
+            return True
         if undone:
             _logger.error(
                 "%s: it has ended, and its transaction was left open: undone, and the attempt has failed", what
@@ -113,6 +120,11 @@ class Completing:
                 what, "it has ended, and its transaction is open on a connection that is not known here: end it"
             )
         return undone
+
+
+def _nowhere(_: str) -> bool:
+    """It did not run in a process of its own."""
+    return False
 
 
 def _within(context: Context) -> Within:

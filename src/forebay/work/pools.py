@@ -47,6 +47,7 @@ class Pools:
         self._processes = Processes(
             executor, options, settings, done, watch=self._deadlines.watch, progressed=progressed
         )
+        executor.completes.retire = self._processes.retire
 
     def start(self, run: Run) -> None:
         """Run it as soon as there is room.

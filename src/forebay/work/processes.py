@@ -77,6 +77,16 @@ class Processes:
             if cell.run is run:
                 cell.kill()
 
+    def retire(self, id_: str) -> bool:
+        """End the process in which a message left its transaction open, once it is idle; false if it is not known."""
+        for cell in [cell for cell in self._all if id_ in cell.within]:
+            cell.spent = True
+            if cell in self._idle:
+                self._idle.remove(cell)
+                self._let_go(cell)
+            return True
+        return False
+
     def dump(self) -> None:
         """Have all of them write where they stand to standard error."""
         for cell in self._all:
@@ -157,12 +167,15 @@ class Processes:
 
     def freed(self, cell: Cell) -> None:
         """A cell is idle."""
-        if self._options.max_memory and cell.memory() > self._options.max_memory:
-            cell.dismiss()
-            self._loop.call_later(_FAREWELL, cell.kill)
+        if cell.spent or (self._options.max_memory and cell.memory() > self._options.max_memory):
+            self._let_go(cell)
         else:
             self._idle.append(cell)
         self._next()
+
+    def _let_go(self, cell: Cell) -> None:
+        cell.dismiss()
+        self._loop.call_later(_FAREWELL, cell.kill)
 
     def died(self, cell: Cell, run: Run | None, how: str) -> None:
         """A cell ended; its run, if any, was told to stop, or took it down."""
