@@ -19,13 +19,14 @@ def main() -> None:
     print(lay_out([["machine", ""], *([name, text] for name, text in machine.facts().items())]), flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     missed = [verdict for verdict in _outage(options.url, options) if not verdict.kept]
-    print(f"\n{len(missed)} missed; the plot and the raw figures are in {options.out}")
+    print(f"\n{len(missed)} missed; the plot, the raw figures and the worker's log are in {options.out}")
     sys.exit(1 if missed else 0)
 
 
 def _outage(url: str, options: argparse.Namespace) -> list[judge.Verdict]:
     scheme = url.partition(":")[0]
-    script = outage.Script(options.before, options.outage, options.after, options.processes)
+    file = options.out / f"outage-{scheme}"
+    script = outage.Script(options.before, options.outage, options.after, options.processes, file.with_suffix(".log"))
     print(
         f"\noutage, {scheme}: {script.before:g} s before, {script.outage:g} s down, {script.after:g} s after",
         flush=True,
@@ -34,7 +35,6 @@ def _outage(url: str, options: argparse.Namespace) -> list[judge.Verdict]:
     found = judge.verdicts(seen)
     for verdict in found:
         print(f"  {verdict}", flush=True)
-    file = options.out / f"outage-{scheme}"
     file.with_suffix(".json").write_text(json.dumps({**dataclasses.asdict(seen), "verdicts": [*map(str, found)]}))
     plot.draw(seen, f"Outage of a provider, on {scheme}", file.with_suffix(".png"))
     return found

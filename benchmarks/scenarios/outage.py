@@ -48,12 +48,14 @@ class Script:
     Attributes:
         before, outage, after: seconds that the provider works, fails and works again while messages are sent.
         processes: of the worker.
+        log: where its log is kept.
     """
 
     before: float
     outage: float
     after: float
     processes: int
+    log: Path
 
 
 def play(url: str, script: Script) -> Seen:
@@ -73,7 +75,7 @@ def play(url: str, script: Script) -> Seen:
                 "SCENARIO_DONE": f"{folder}/done",
             }
             try:
-                with _worker(folder, script.processes) as worker:
+                with _worker(script) as worker:
                     return _story(folder, port, worker, script)
             finally:
                 forget(url, NAMESPACE)
@@ -95,9 +97,9 @@ def _story(folder: Path, port: int, worker: Worker, script: Script) -> Seen:
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
-            _alive(worker, folder)
+            _alive(worker, script)
             time.sleep(0.1)
-        _await_end(folder, seen, worker)
+        _await_end(folder, seen, worker, script)
         seen.calls = [tuple(call) for call in _ask(port, "log") if call[0] >= begin]
         seen.done = _done(folder, begin)
         _uncalled(seen)
@@ -155,11 +157,11 @@ def _uncalled(seen: Seen) -> None:
         seen.rewritten.append((at, len(set(changed) - called)))
 
 
-def _await_end(folder: Path, seen: Seen, worker: Worker) -> None:
+def _await_end(folder: Path, seen: Seen, worker: Worker, script: Script) -> None:
     """Until all is done, or nothing more gets done."""
     count, since = 0, time.monotonic()
     while (found := len(_done(folder, seen.begin))) < len(seen.sent) and time.monotonic() - since < PATIENCE:
-        _alive(worker, folder)
+        _alive(worker, script)
         if found > count:
             count, since = found, time.monotonic()
         time.sleep(0.2)
@@ -188,10 +190,10 @@ def _service() -> Iterator[int]:
 
 
 @contextmanager
-def _worker(folder: Path, processes: int) -> Iterator[Worker]:
+def _worker(script: Script) -> Iterator[Worker]:
     command = [sys.executable, "-m", "forebay", "worker", "-A", "benchmarks.apps.outage_app:app"]
-    command += ["-Q", "work", "-c", SLOTS, "-p", str(processes), "--drain", "2s"]
-    with (folder / "worker.log").open("wb") as log:
+    command += ["-Q", "work", "-c", SLOTS, "-p", str(script.processes), "--drain", "2s"]
+    with script.log.open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         try:
             yield process
@@ -200,9 +202,9 @@ def _worker(folder: Path, processes: int) -> Iterator[Worker]:
             process.wait(PATIENCE)
 
 
-def _alive(worker: Worker, folder: Path) -> None:
+def _alive(worker: Worker, script: Script) -> None:
     if worker.poll() is not None:
-        raise Broken(f"the worker has ended: {(folder / 'worker.log').read_text()[-2000:]}")
+        raise Broken(f"the worker has ended: {script.log.read_text()[-2000:]}")
 
 
 def _until(true: Callable[[], bool], otherwise: str) -> None:
