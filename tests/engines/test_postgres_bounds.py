@@ -16,7 +16,7 @@ from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.message import Failure, Message
 from forebay.model.meter import Meter
-from forebay.model.outcome import Ack, Retry, Settlement
+from forebay.model.outcome import Ack, Park, Retry, Settlement
 from forebay.model.queue import QueueSpec
 
 PATIENCE = 60.0
@@ -138,3 +138,32 @@ def test_a_program_that_is_frozen_in_a_transaction_holds_up_no_lease_from_a_boun
             text = f"select id from \"{postgres.NAMESPACE}\".lease('frozen', array['q'], 5, alone_ => false)"
             assert frozen.execute(text).fetchall() == [(None,)]
             assert len(drive(engine.lease(Want("w", ["q"], 10))).deliveries) == 5
+
+
+def test_a_slot_that_comes_back_with_its_lane_shut_goes_to_nobody_who_had_looked_before():
+    """A provider that says when it may be asked again is asked by nobody before, also not by a lease under way."""
+    settings = postgres.empty(durability="normal")
+    with opened(settings) as engine, opened(settings) as other:
+        drive(engine.put_meters([Meter(name="provider:p", slots=1)]))
+        drive(engine.publish([Message(id=f"{n:032x}", queue="q", lane="p", meters=("provider:p",)) for n in range(2)]))
+        drive(engine.extend([Beat(worker=name, lease=1e9) for name in ("w", "late")]))
+        leased = drive(engine.lease(Want("w", ["q"], 5)))
+        (first,) = leased.deliveries
+        late = []
+        thread = threading.Thread(target=lambda: late.append(drive(other.lease(Want("late", ["q"], 5)))))
+        with postgres.connect() as db:  # it has looked at the gates when it comes here, and counts what runs after that
+            db.execute(f'lock table "{postgres.NAMESPACE}".refund in access exclusive mode')
+            thread.start()
+            until = time.monotonic() + PATIENCE
+            while not postgres.run(
+                "select 1 from pg_locks where not granted and relation = 'forebay.refund'::regclass"
+            ):
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            outcome = Park("p", "429", until=leased.now + 60)
+            assert drive(engine.settle("w", [Settlement(first, outcome, took=1.0)])) == [True]
+        thread.join(PATIENCE)
+        assert [one.deliveries for one in late] == [[]]
+        assert [one.running for one in drive(engine.meters(["provider:p"]))] == [0]
+        drive(engine.open_gate("q", "p", "throttle"))
+        assert len(drive(engine.lease(Want("late", ["q"], 5))).deliveries) == 1
