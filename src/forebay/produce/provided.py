@@ -139,11 +139,11 @@ def declared(name: str, ways: ProviderWays) -> ProviderSpec:
     classify: Any = ways.get("classify")
     if classify is not None and not callable(classify):
         raise ConfigError(f"{where}: classify is a function of an exception, not {classify!r:.200}")
-    return ProviderSpec(name=name, terms=_terms(where, ways, breaker), classify=classify)
+    return ProviderSpec(name=name, terms=_terms(where, ways, breaker), classify=cast("Classify | None", classify))
 
 
 def _terms(where: str, ways: ProviderWays, breaker: Breaker | None) -> Terms:
-    told = {name: ways[name] for name in ("rate", "burst", "concurrency") if name in ways}
+    told = {name: value for name, value in ways.items() if name in ("rate", "burst", "concurrency")}
     made = bounds(where, cast("QueueWays", told))
     outage = ways.get("max_outage")
     return Terms(

@@ -95,12 +95,15 @@ class Governor:
         """Bring what has happened here, and see how all stand; seconds until the next look."""
         self._wake.clear()
         calls, pauses = self._providers.take(), [QUIET]
+        waiters, self._providers.waiters = self._providers.waiters, []
         for name, seen in (await look(self._store, [*self._providers.specs])).items():
             try:
                 pauses.append(await self._advance(name, seen, calls.get(name, [])))
             except BaseException:
                 self._providers.calls.setdefault(name, [])[:0] = calls.get(name, [])
                 raise
+        for word in waiters:
+            word.set()
         return min(pauses) * random.uniform(0.8, 1.0)
 
     async def _advance(self, name: str, seen: Seen, calls: list[Call]) -> float:

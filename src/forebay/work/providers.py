@@ -4,6 +4,7 @@ Decides nothing about a provider itself: that is the governor's, who reads and w
 puts what it has read here. Without a governor (in a process that only runs one task) nothing is held back.
 """
 
+import asyncio
 import random
 import time
 from collections.abc import Mapping
@@ -52,6 +53,7 @@ class Providers:
         calls: what calls have come to since somebody last took them.
         places: lanes of queues in which messages of each were seen.
         urgent: called when something has happened that others should know at once.
+        waiters: set when the calls up to now have been written down.
     """
 
     def __init__(self, specs: Mapping[str, ProviderSpec]) -> None:
@@ -59,6 +61,7 @@ class Providers:
         self.view: dict[str, Provider] = {}
         self.calls: dict[str, list[Call]] = {}
         self.urgent: Tells = _nobody
+        self.waiters: list[asyncio.Event] = []
 
     # --- before a run ---
 
@@ -144,8 +147,22 @@ class Providers:
 
     # --- what calls have come to ---
 
+    def probed(self, run: Run, result: Outcome) -> asyncio.Event | None:
+        """Set when others know of a probe that has failed; None if it is none, or nobody would tell them."""
+        park = result if isinstance(result, Park) and result.blame in ("outage", "down") else None
+        one = None if park is None else self.view.get(park.provider)
+        if one is None or one.stand is not Stand.HALF_OPEN or self.urgent is _nobody:
+            return None
+        word = asyncio.Event()
+        self.waiters.append(word)
+        self.ended(run, result)
+        return word
+
     def ended(self, run: Run, result: Outcome) -> None:
         """A run of a task with a provider, or one that has found a provider to be down, has ended."""
+        if run.called:
+            return
+        run.called = True
         name = (result.provider if isinstance(result, Park) else "") or run.task.running.provider or ""
         if name not in self.specs:
             return

@@ -23,6 +23,8 @@ from forebay.work.run import AGAIN, Run, Stop
 _logger = logging.getLogger("forebay.worker")
 #: What lacks when nothing more can be started.
 _MEANS = (RuntimeError, OSError, MemoryError)
+#: Seconds that what a probe has come to may take to be known.
+_WORD = 2.0
 #: Gives a slot back.
 Free = Callable[[], None]
 
@@ -93,9 +95,7 @@ class Runs:
 
     def finish(self, run: Run, result: Outcome) -> None:
         """A run has ended: report it, and give its slot back. Only the first end of a run counts."""
-        if run.context.completing and not run.asked and run in self._runs:
-            run.asked = run.finished = True
-            self._spawn(self._ask(run, result))
+        if (run.context.completing or run.task.special) and not run.asked and self._waits(run, result):
             return
         free = self._runs.pop(run, None)
         if free is None:
@@ -118,6 +118,18 @@ class Runs:
             free()
             if not self._runs:
                 self._idle()
+
+    def _waits(self, run: Run, result: Outcome) -> bool:
+        """Whether something has to be known first; then it ends once more when it is."""
+        if run not in self._runs:
+            return False
+        if run.context.completing:
+            run.asked = run.finished = True
+            self._spawn(self._ask(run, result))
+        elif (word := self._executor.providers.probed(run, result)) is not None:
+            run.asked = run.finished = True
+            self._spawn(self._tell(run, result, word))
+        return run.asked
 
     def revoke(self, ids: Collection[str]) -> None:
         """Stop these, if they run here."""
@@ -153,6 +165,13 @@ class Runs:
                 self._put_off(run, error)
         else:
             self.finish(run, outcome.Release())
+
+    async def _tell(self, run: Run, result: Outcome, word: asyncio.Event) -> None:
+        """It was a probe, and has failed: its slot is free for others when they know."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_WORD):
+                await word.wait()
+        self.finish(run, result)
 
     async def _ask(self, run: Run, result: Outcome) -> None:
         """It was to be done in a transaction of its own: settled if that was committed, or as any other."""
