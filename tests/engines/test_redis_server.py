@@ -1,5 +1,6 @@
 """A Redis that is killed, frozen, full, emptied, or set up so that it loses messages: what is promised then."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -313,3 +314,24 @@ def test_when_memory_is_short_what_has_ended_goes_before_its_time(server):
     assert drive(backend.find(["m0"])) == [None]
     assert drive(backend.depth(["q"]))[0].ready == 100
     drive(backend.close())
+
+
+def test_what_is_asked_at_once_is_no_loss_in_whatever_order_it_is_answered(server, caplog):
+    """A publish to a queue that orders keys is sent a second time, after the lease beside it: its number is higher."""
+    engine = build(server.settings(), SystemClock())
+    drive(engine.open())
+    drive(engine.extend([Beat(worker="w", lease=60)]))
+    drive(engine.declare([QueueSpec(name="q", ordered=True)]))
+
+    async def together():
+        for number in range(20):
+            message = Message(id=f"m{number}", queue="q", key="k")
+            await asyncio.gather(engine.publish([message]), engine.lease(Want("w", ["q"], 1)), engine.depth())
+
+    asyncio.run(together())
+    assert "has lost messages" not in caplog.text
+    with server.client() as client:
+        client.flushall()
+    drive(engine.publish([Message(id="after", queue="q", key="k")]))
+    assert "has lost messages" in caplog.text
+    drive(engine.close())

@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from forebay.model.message import CPU
+from forebay.model.provider import APART, meter_of, unkeyed
 from forebay.model.queue import QueueSpec
 
 _METER, _TASK, _KEY = "|meter:", "|task:", "|key:"
@@ -72,6 +74,11 @@ class Parts(NamedTuple):
 def own(lane: str, meters: Iterable[str]) -> str:
     """What of a message's lane does not depend on its queue: where it was put, and the meters that it names."""
     return lane + "".join(f"{_METER}{name}" for name in meters)
+
+
+def told(lane: str) -> str:
+    """What `own` is of a message of which its lane alone is told: a lane is a provider's, and passes its meter."""
+    return own(lane, [meter_of(unkeyed(lane).removesuffix(APART))] if lane not in ("", CPU) else [])
 
 
 def renamed(mine: str, lane: str) -> str:

@@ -139,7 +139,7 @@ def _fits(lane: str, mine: str, task: str, key: str | None) -> bool:
     if its.task not in (None, task) or its.key not in (None, key):
         return False
     alone = its.key is not None and not its.lane and not its.meters and its.task is None  # the line of an ordered key
-    return alone or (its.lane == whose.lane and its.meters == whose.meters)
+    return alone or (its.lane == whose.lane and its.meters in (whose.meters, ()))
 
 
 def waiting(lanes: Sequence[Lane], ready: int, name: str) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from forebay.engine.contract import Depth
 from forebay.flow import ticket
-from forebay.flow.lane import parts, passes, shut
+from forebay.flow.lane import parts, passes, shut, told
 from forebay.flow.ticket import WINDOW, Line, Pace, Reading
 from forebay.model.lifecycle import FINAL, State
 from forebay.observe.snapshot import Reads, patience, proof_age
@@ -74,10 +74,11 @@ class Stand:
         queue = found.queue
         (depth,) = await self._engine.depth([queue])
         now, servers = await self._store.now(), await self._serving(queue)
-        lane = ticket.lane_of(depth.lanes, found.lane, found.task, found.key)
+        mine = told(found.lane)
+        lane = ticket.lane_of(depth.lanes, mine, found.task, found.key)
         ready = depth.ready + depth.parked
         before = (ticket.waiting(depth.lanes, ready, lane) if ahead is None else ahead) + more
-        names = passes(queue, found.lane, found.task, found.key)
+        names = passes(queue, mine, found.task, found.key)
         meters = await self._store.meters(names)
         slots = sum(one.concurrency for one in servers)
         line = Line(

@@ -10,7 +10,6 @@ from forebay.engine.backend import Completed
 from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Engine, Receipt
 from forebay.engine.registry import scheme_of
-from forebay.flow.lane import own
 from forebay.model.delivery import Delivery
 from forebay.model.duration import span
 from forebay.model.errors import ConfigError, OutcomeUnknown, PayloadTooLarge, TooLate
@@ -177,7 +176,7 @@ class Producer:
         self.require(Need("browse", task or chosen.queue, "in_time="))
         await self.engine.open()
         like = Found(
-            id="", queue=chosen.queue, task=task, state=State.READY, priority=chosen.priority, lane=own(*way),
+            id="", queue=chosen.queue, task=task, state=State.READY, priority=chosen.priority, lane=way[0],
             key=chosen.key,
         )  # fmt: skip
         now, eta = await self.stand().of_new(like, chosen.due, chosen.delay, count)

@@ -43,14 +43,16 @@ class Leasing:
             "lease", want.worker, os.urandom(8), limit, self._turn, VISITS, SWEEP, forms.pack(dict(want.caps)),
             _EXPIRED, self._keep, *queues,
         )  # fmt: skip
-        return lambda: self._leased(want, batch.news, call)
+        known = self._mark.known
+        return lambda: self._leased(want, (batch.news, known), call)
 
-    def _leased(self, want: Want, news: int, call: Call) -> Leased:
+    def _leased(self, want: Want, before: tuple[int, int], call: Call) -> Leased:
         reply = call.answer
         if reply == 0:
             raise LeaseLost(f"worker {want.worker} has no lease: it never beat, or was declared lost")
         now, seq, turn, asked, *columns = reply
-        self._mark.see(int(seq))
+        news, known = before
+        self._mark.see(int(seq), known)
         self._times.see(float(now))
         self._turn = max(self._turn, int(turn)) % 2**40
         return Leased(self._routes.deliveries(columns), [forms.text(one) for one in asked], news, float(now))

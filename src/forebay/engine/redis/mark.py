@@ -20,10 +20,22 @@ class Mark:
         self._born, self._seq, self.highest = "", 0, 0
         self.again: Callable[[], object] = lambda: None
 
-    def see(self, seq: int) -> None:
-        """A number that the server gave, or has reached."""
+    @property
+    def known(self) -> int:
+        """The number that the server had reached when it was heard of last."""
+        return self._seq
+
+    def see(self, seq: int, known: int | None = None) -> None:
+        """A number that the server gave, or has reached.
+
+        Args:
+            known: what was known before it was asked, if others were asked at the same time: their answers may be read
+                first, and be of a later moment.
+        """
         if seq >= self._seq:
             self._seq = self.highest = seq
+            return
+        if known is not None and seq >= known:
             return
         with self._lock:
             before, self._seq, self._born = self._seq, seq, ""

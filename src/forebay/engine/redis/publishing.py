@@ -52,7 +52,7 @@ class _Receipts:
     """The receipts of some calls, read once."""
 
     def __init__(self, mark: Mark, calls: Sequence[tuple[Call, Sequence[Message]]]) -> None:
-        self._mark, self._calls = mark, calls
+        self._mark, self._calls, self._known = mark, calls, mark.known
         self._made: list[Receipt] | None = None
         self._full: EngineFull | None = None
 
@@ -77,10 +77,10 @@ class _Receipts:
             self._full = error
             return _full(messages)
         if isinstance(answer, int):
-            self._mark.see(answer)
+            self._mark.see(answer, self._known)
             return [Receipt(message.id) for message in messages]
         last, answers = answer
-        self._mark.see(last)
+        self._mark.see(last, self._known)
         return [_receipt(message, answer) for message, answer in zip(messages, answers, strict=True)]
 
 

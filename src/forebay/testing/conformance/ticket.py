@@ -1,6 +1,7 @@
 """What a ticket promises: how many are ahead, and when one is expected to start, told alike by every engine."""
 
 from forebay.model.lifecycle import State
+from forebay.model.meter import Meter
 from forebay.model.outcome import Ack, Park
 from forebay.observe.ticket import Recent, Stand
 from forebay.testing.conformance.kit import LONG, Kit
@@ -146,3 +147,17 @@ class TestTicket:
         kit.publish("b1", key="b")
         assert [position(kit, name) for name in ("a1", "a2", "a3", "b1")] == [0, 1, 2, 0]
         assert [wait(kit, name) for name in ("a1", "a2", "a3", "b1")] == [0.0, 10.0, 20.0, 0.0]
+
+    def test_a_provider_is_waited_for_by_all_that_need_it(self, kit: Kit) -> None:
+        """Its rate and slots bound its own lane; what needs it not goes by."""
+        kit.needs("meters")
+        kit.run(kit.backend.put_meters([Meter(name="provider:smtp", slots=1), Meter(name="provider:llm", rate=0.1)]))
+        serve(kit, slots=100)
+        teach(kit, 5.0)
+        kit.publish("a", "b", "c", lane="smtp", meters=("provider:smtp",))
+        kit.publish("x", "y", "z", lane="llm", meters=("provider:llm",))
+        kit.publish("plain")
+        assert [position(kit, name) for name in ("a", "b", "c", "x", "y", "plain")] == [0, 1, 2, 0, 1, 0]
+        waits = [wait(kit, name) for name in ("a", "b", "c", "plain")]
+        assert waits == [0.0, 5.0, 10.0, 0.0]
+        assert [wait(kit, name) for name in ("x", "y", "z")] == [0.0, 9.9, 19.9]
