@@ -76,7 +76,7 @@ def own(lane: str, meters: Iterable[str]) -> str:
     return lane + "".join(f"{_METER}{name}" for name in meters)
 
 
-def told(lane: str) -> str:
+def owned(lane: str) -> str:
     """What `own` is of a message of which its lane alone is told: a lane is a provider's, and passes its meter."""
     return own(lane, [meter_of(unkeyed(lane).removesuffix(APART))] if lane not in ("", CPU) else [])
 

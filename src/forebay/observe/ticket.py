@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from forebay.engine.contract import Depth
 from forebay.flow import ticket
-from forebay.flow.lane import parts, passes, shut, told
+from forebay.flow.lane import owned, parts, passes, shut
 from forebay.flow.ticket import WINDOW, Line, Pace, Reading
 from forebay.model.lifecycle import FINAL, State
 from forebay.observe.snapshot import Reads, patience, proof_age
@@ -74,7 +74,7 @@ class Stand:
         queue = found.queue
         (depth,) = await self._engine.depth([queue])
         now, servers = await self._store.now(), await self._serving(queue)
-        mine = told(found.lane)
+        mine = owned(found.lane)
         lane = ticket.lane_of(depth.lanes, mine, found.task, found.key)
         ready = depth.ready + depth.parked
         before = (ticket.waiting(depth.lanes, ready, lane) if ahead is None else ahead) + more

@@ -9,7 +9,7 @@ from forebay.engine.contract import Depth, Engine
 from forebay.flow.breaker import told
 from forebay.flow.explain import Closed, Limit, Numbers, Place, Reason, Server, Subject, explain, explain_queue
 from forebay.flow.grant import why
-from forebay.flow.lane import parts, passes, shown, told
+from forebay.flow.lane import owned, parts, passes, shown
 from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
@@ -37,7 +37,7 @@ async def why_message(
         attempts: how many its task has, if that is known.
     """
     now, audits = await take(engine, store), await store.audits(_AUDITS)
-    names = passes(found.queue, told(found.lane), found.task, found.key)
+    names = passes(found.queue, owned(found.lane), found.task, found.key)
     limits = await limited(store, names, now.at) or _in_lane(now, found)
     held = await held_by(store, found.queue, now.at, found.lane)
     around = replace(place(now, found.queue, audits, lease=lease, app=app), limits=limits, providers=held)
