@@ -200,9 +200,10 @@ def _holds(gate: Closed, subject: Subject) -> bool:
 
 def _full(numbers: Numbers, place: Place) -> Reason:
     waiting = numbers.ready + numbers.scheduled + numbers.parked
+    limit = "" if numbers.limit is None else f", and limit={numbers.limit:,}"
     return Reason(
         "full",
-        f"full for {span(place.now - numbers.full)}: {_many(waiting)} waiting, and limit={numbers.limit:,}; producers "
+        f"full for {span(place.now - numbers.full)}: {_many(waiting)} waiting{limit}; producers "
         "are refused, wait, or shed the oldest, as on_full= says",
         "let workers catch up, start more of them, or raise limit= and start a worker of that program",
     )

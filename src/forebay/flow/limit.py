@@ -111,18 +111,25 @@ def seen(known: Drain | None, now: float, drained: int) -> Drain:
 def noted(known: Drain | None, limit: Limit, level: Level, now: float) -> Drain:
     """What is kept with a queue once a publish has seen how much waits; the very same if nothing is other."""
     drain = seen(known, now, level.drained)
-    full = (drain.full or now) if _over(limit, level) else 0.0 if eased(limit, level.n) else drain.full
+    full = (drain.full or now) if _over(limit, level) else 0.0 if eased(limit, level.n, level.age) else drain.full
     return drain if full == drain.full else replace(drain, full=full)
 
 
-def full_since(limit: Limit, drain: Drain | None, n: int) -> float:
-    """Since when a queue in which `n` messages wait has been full, seconds since the epoch; 0.0 if it is not."""
-    return 0.0 if drain is None or eased(limit, n) else drain.full
+def full_since(limit: Limit, full: float, n: int, age: float) -> float:
+    """Since when a queue has been full, seconds since the epoch; 0.0 if it is not.
+
+    Args:
+        full: `Drain.full`, as the last publish has left it.
+        n: messages that wait in it now. age: how long the oldest ready one has.
+    """
+    return 0.0 if eased(limit, n, age) else full
 
 
-def eased(limit: Limit, n: int) -> bool:
+def eased(limit: Limit, n: int, age: float) -> bool:
     """Whether it is not full any more, and has been drained a little besides."""
-    return limit.messages is None or n < limit.messages * EASED
+    many = limit.messages is not None and n >= limit.messages * EASED
+    old = limit.age is not None and age > limit.age * EASED
+    return not many and not old
 
 
 def places(limit: Limit, level: Level, nth: int = 1) -> int:

@@ -160,12 +160,12 @@ def _dead(now: Snapshot) -> Iterator[Finding]:
 
 def _limits(now: Snapshot) -> Iterator[Finding]:
     for depth in now.queues:
-        if depth.full and depth.limit is not None:
+        if depth.full:
             waiting = depth.ready + depth.scheduled + depth.parked
             yield warn(
                 "limit",
                 f"queue {depth.queue} has been full for {span(now.at - depth.full)}: {waiting:,} wait, "
-                f"limit={depth.limit:,}",
+                + ("the oldest for too long" if depth.limit is None else f"limit={depth.limit:,}"),
                 f"`forebay why {quote(depth.queue)}` says what holds it up; start more workers, or raise its limit",
             )
 

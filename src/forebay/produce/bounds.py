@@ -32,6 +32,7 @@ class QueueWays(TypedDict, total=False):
         ordered: messages of one key run one after another, by priority, then in order of acceptance; one that is tried
             again keeps its place, and the others of its key wait for it.
         limit: how many may wait in it, ready or scheduled. Running ones do not count.
+        limit_age: nothing more is taken in while the oldest ready one has waited longer than this.
         on_full: what becomes of one more: "reject" raises `QueueFull` at once, and is what happens if you do not say;
             "wait" waits for room, and raises `QueueFull` if there is none within `full_wait`; "shed_oldest" takes it
             in, and ends the oldest that wait as discarded.
@@ -46,6 +47,7 @@ class QueueWays(TypedDict, total=False):
     key_concurrency: int | None
     ordered: bool
     limit: int | None
+    limit_age: Duration | None
     on_full: OnFull | None
     full_wait: Duration | None
 
@@ -61,6 +63,7 @@ class Bounds(TypedDict):
     key_concurrency: int | None
     ordered: bool
     limit: int | None
+    limit_age: float | None
     on_full: OnFull | None
     full_wait: float | None
 
@@ -91,6 +94,8 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
     Raises:
         ConfigError: one of them is not usable, or could have no effect beside the others.
     """
+    if "limit_bytes" in ways:
+        raise ConfigError(f"{where}: limit_bytes is not built yet: use limit=, and payload_limit for the size of each")
     if unknown := sorted(set(ways) - set(QueueWays.__annotations__)):
         known = ", ".join(["name", "ttl", *QueueWays.__annotations__])
         raise ConfigError(f"{where}: unknown option {', '.join(unknown)}: known are {known}")
@@ -106,6 +111,7 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         key_concurrency=_slots(f"{where}: key_concurrency", ways.get("key_concurrency")),
         ordered=ordered,
         limit=_count(f"{where}: limit", ways.get("limit"), "how many messages may wait"),
+        limit_age=_age(where, ways.get("limit_age")),
         on_full=_on_full(where, ways),
         full_wait=_full_wait(where, ways),
     )
@@ -139,10 +145,25 @@ def _on_full(where: str, ways: QueueWays) -> OnFull | None:
     if chosen is not None and chosen not in _ON_FULL:
         known = " or ".join(repr(name) for name in _ON_FULL)
         raise ConfigError(f"{where}: on_full must be {known}, not {chosen!r:.50}")
-    limited = ways.get("limit") is not None
+    limited = ways.get("limit") is not None or ways.get("limit_age") is not None
+    if chosen == "shed_oldest" and ways.get("limit_age") is not None:
+        raise ConfigError(
+            f"{where}: shed_oldest keeps a number of messages, and limit_age is a time: use ttl= for that"
+        )
     if chosen is not None and not limited:
-        raise ConfigError(f"{where}: on_full says what happens at a limit, and there is none: give it limit=")
+        raise ConfigError(
+            f"{where}: on_full says what happens at a limit, and there is none: give it limit= or limit_age="
+        )
     return (chosen or "reject") if limited else None
+
+
+def _age(where: str, value: Duration | None) -> float | None:
+    if value is None:
+        return None
+    age = seconds(value, f"{where}: limit_age")
+    if not age:
+        raise ConfigError(f"{where}: limit_age must be more than 0: with that nothing would be taken in")
+    return age
 
 
 def _full_wait(where: str, ways: QueueWays) -> float | None:

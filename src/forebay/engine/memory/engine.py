@@ -249,9 +249,16 @@ class MemoryEngine:
             lanes=self._lane_depths(queue, held, now),
             seconds=queue.seconds,
             limit=queue.spec.limit,
-            full=0.0 if queue.limit is None else full_since(queue.limit, queue.drain, queue.level().n),
+            full=self._full(queue, now),
             **numbers,
         )
+
+    @staticmethod
+    def _full(queue: Queue, now: float) -> float:
+        if queue.limit is None or queue.drain is None:
+            return 0.0
+        level = queue.level(now)
+        return full_since(queue.limit, queue.drain.full, level.n, level.age)
 
     def _shut(self, queue: Queue) -> list[Record]:
         """What is ready but for a gate: its own, or that of the first of its key, where keys are in order."""

@@ -143,10 +143,11 @@ class Queue:
     limit: Limit | None = None
     drain: Drain | None = None
 
-    def level(self) -> Level:
+    def level(self, now: float) -> Level:
         """What waits in it."""
-        waiting = self.count[State.READY] + self.count[State.SCHEDULED]
-        return Level(waiting, self.total["published"] - waiting)
+        waiting, oldest = self.count[State.READY] + self.count[State.SCHEDULED], self.ages.first()
+        age = 0.0 if oldest is None else max(0.0, now - oldest[0][0])
+        return Level(waiting, self.total["published"] - waiting, age=age)
 
     def add(self, record: Record, place: str) -> None:
         """Let a ready message wait in a lane: what has started, then high priority, then in order of acceptance."""

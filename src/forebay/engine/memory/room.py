@@ -19,7 +19,7 @@ def refused(queue: Queue, limit: Limit, message: Message, now: float, before: di
     Args:
         before: how many of this call were refused, by queue; counted up here.
     """
-    level = queue.level()
+    level = queue.level(now)
     queue.drain = noted(queue.drain, limit, level, now)
     if not over(limit, level, len(message.body), child=child(message)):
         return None
@@ -29,7 +29,7 @@ def refused(queue: Queue, limit: Limit, message: Message, now: float, before: di
 
 def surplus(queue: Queue, limit: Limit, scheduled: Line, records: Mapping[str, Record]) -> list[Record]:
     """The oldest that wait, as many as are to go. Looks at all that do, which the reference may."""
-    n = policy.surplus(limit, queue.level())
+    n = policy.surplus(limit, queue.level(0.0))
     if not n:
         return []
     later = (record for id_ in scheduled if (record := records[id_]).message.queue == queue.spec.name)

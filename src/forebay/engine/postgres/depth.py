@@ -11,7 +11,7 @@ from forebay.engine.postgres.metering import meter
 from forebay.engine.postgres.writer import TALLIES
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import parts, passes, shut
-from forebay.flow.limit import eased
+from forebay.flow.limit import full_since
 from forebay.model.gate import Gate
 from forebay.model.meter import Meter
 from forebay.model.queue import Limit
@@ -60,6 +60,7 @@ class _About(NamedTuple):
     bounded: bool = False
     ordered: bool = False
     most: int | None = None
+    most_age: float | None = None
     full: float | None = None
 
 
@@ -137,7 +138,9 @@ class _Look:
             lanes=await self._lanes(about, lanes, sides),
             seconds=totals.seconds,
             limit=about.most,
-            full=0.0 if eased(Limit(messages=about.most), waiting) else about.full or 0.0,
+            full=full_since(
+                Limit(messages=about.most, age=about.most_age), about.full or 0.0, waiting, self._age(sides)
+            ),
             **totals.numbers,
         )
 

@@ -56,6 +56,8 @@ class Refusals:
         return refusal(message, self._looked[queue], self._n[queue])
 
     def _look(self, queue: str) -> Filled:
-        most, on_full, patience, n, drained, drain, now = self._tx.rows("filled", queue, self._tx.now)[0]
+        most, most_age, on_full, patience, n, drained, drain, now, age = self._tx.rows("filled", queue, self._tx.now)[0]
         known = None if drain is None else Drain(drain[0], int(drain[1]), drain[2], int(drain[3]))
-        return Filled(_limit(most, None, None, on_full, patience), Level(int(n), int(drained)), known, now)
+        return Filled(
+            _limit(most, None, most_age, on_full, patience), Level(int(n), int(drained), age=age or 0.0), known, now
+        )

@@ -26,7 +26,7 @@ FEW = 8
 _NOTHING = Carried()
 #: A running task has made it; it has a history.
 CHILD, EXEMPT = 1, 2
-_LEVEL = tuple[float, OnFull, float, int, int, float, int, float, int, float, int]
+_LEVEL = tuple[float, float, float, OnFull, float, int, int, float, int, float, int, float, int]
 _FATES = {"d": Fate.DUPLICATE, "m": Fate.MERGED}
 
 
@@ -99,11 +99,16 @@ def _receipt(message: Message, answer: int | bytes) -> Receipt:
 
 def _filled(told: bytes) -> tuple[Filled, int]:
     """As `lib/room.lua` tells it; and how many messages in a row there was no room for."""
-    most, on_full, patience, waiting, drained, now, nth, *drain = msgspec.msgpack.decode(told, type=_LEVEL)
+    most, most_age, age, on_full, patience, waiting, drained, now, nth, *drain = msgspec.msgpack.decode(
+        told, type=_LEVEL
+    )
     first, first_n, last, last_n = drain
-    limit = Limit(messages=int(most), on_full=on_full, patience=patience)
+    limit = Limit(
+        messages=int(most) if most >= 0 else None, age=most_age if most_age >= 0 else None, on_full=on_full,
+        patience=patience,
+    )  # fmt: skip
     known = Drain(first, int(first_n), last, int(last_n))
-    return Filled(limit, Level(waiting, drained), known, now), nth
+    return Filled(limit, Level(waiting, drained, age=age), known, now), nth
 
 
 def _parts(crowd: Sequence[Sequence[Message]]) -> Iterator[tuple[int, int]]:

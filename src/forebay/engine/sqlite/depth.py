@@ -87,10 +87,10 @@ class _Look:
         lanes = self._rows(queue)
         ready, parked = self._sides(queue, fields.pop("ready", 0), gates, lanes, paused=paused)
         limit, drain = self._held.get(queue, (Limit(), None))
-        waiting = ready.n + parked.n + fields.get("scheduled", 0)
+        waiting, age = ready.n + parked.n + fields.get("scheduled", 0), max(self._age(ready), self._age(parked))
         return Depth(
             queue=queue, ready=ready.n, parked=parked.n, age=self._age(ready), held=self._age(parked), paused=paused,
-            limit=limit.messages, full=full_since(limit, drain, waiting),
+            limit=limit.messages, full=0.0 if drain is None else full_since(limit, drain.full, waiting, age),
             lanes=self._lanes(queue, lanes, gates, ready.n + parked.n), seconds=tally.get("micros", 0) / 1e6, **fields,
         )  # fmt: skip
 

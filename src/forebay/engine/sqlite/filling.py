@@ -23,6 +23,8 @@ from forebay.model.queue import Limit, fields_of
 _logger = logging.getLogger("forebay.sqlite")
 _limit = msgspec.msgpack.Decoder(Limit).decode
 _drain = msgspec.msgpack.Decoder(Drain).decode
+#: Since when the first is due that no lease has looked at since.
+_DUE = "select due from message indexed by message_due where state = 0 and due <= ? and queue = ? order by due limit 1"
 #: What waits, and what has come in since ever.
 _COUNTED = "ready", "scheduled", "published"
 
@@ -92,7 +94,17 @@ class Filling:
         ready, scheduled, published = (
             found.get(name, 0) + self._tx.counts.get((self.queue, name), 0) for name in _COUNTED
         )
-        return Level(ready + scheduled, published - ready - scheduled)
+        return Level(ready + scheduled, published - ready - scheduled, age=self._age())
+
+    def _age(self) -> float:
+        """How long the oldest ready one has waited, where that is bound."""
+        if self._limit.age is None:
+            return 0.0
+        named = (rows.many([self.queue]),)
+        found = [*self._tx.rows(rows.sql("oldest"), named), *self._tx.rows(rows.sql("oldest_back"), named)]
+        found += self._tx.rows(_DUE, (self._tx.now, self.queue))
+        since = [row[-1] for row in found if row[-1] is not None]
+        return max(0.0, self._tx.now - min(since, default=self._tx.now))
 
     def _look(self) -> Drain:
         packed: bytes | None = self._tx.value("select drain from queue where name = ?", (self.queue,))

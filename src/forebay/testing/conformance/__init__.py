@@ -16,7 +16,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{file.stem}" for file in Path(__fi
 from forebay.testing.conformance.ahead import TestAhead
 from forebay.testing.conformance.alone import TestAlone
 from forebay.testing.conformance.audits import TestAudits
-from forebay.testing.conformance.bounded import TestBounded, TestNeverRefused, TestRoom, TestShedding
+from forebay.testing.conformance.bounded import TestAge, TestBounded, TestNeverRefused, TestRoom, TestShedding
 from forebay.testing.conformance.cancel import TestCancel
 from forebay.testing.conformance.carried import TestCarried, TestTook
 from forebay.testing.conformance.changes import TestBacklog, TestChanged, TestHead, TestTogether
@@ -56,6 +56,7 @@ __all__ = [
     "ForgetWorker",
     "Kit",
     "MakeBackend",
+    "TestAge",
     "TestAhead",
     "TestAlone",
     "TestArrives",

@@ -189,6 +189,52 @@ class TestBounded:
         assert (kit.depth().ready, kit.depth().published) == (40, 40)
 
 
+class TestAge:
+    def test_while_the_oldest_has_waited_too_long_nothing_is_taken_in(self, kit: Kit) -> None:
+        """However few there are; and once a worker has it, there is room."""
+        kit.run(kit.backend.declare([QueueSpec(name="q", limit_age=60.0)]))
+        kit.publish("a")
+        kit.clock.advance(30.0)
+        assert kit.publish("b")[0].fate is Fate.ACCEPTED
+        kit.clock.advance(31.0)
+        (refused,) = kit.publish("c")
+        assert refused.fate is Fate.FULL
+        assert refused.full is not None
+        assert refused.full.why == "the oldest of 2 messages has waited 61 s, and limit_age=60"
+        assert kit.depth().full == pytest.approx(kit.clock.now())
+        assert fates(kit.publish("d", "e", headers={PARENT: ident("x")})) == [Fate.ACCEPTED] * 2
+        assert kit.lease(1)[0].id == ident("a")
+        assert fates(kit.publish("c", "f")) == [Fate.ACCEPTED] * 2
+        assert kit.depth().full == 0.0
+
+    def test_what_came_back_and_what_is_behind_a_gate_counts_and_what_is_scheduled_does_not(self, kit: Kit) -> None:
+        """Its age is since it was ready."""
+        kit.needs("delays")
+        kit.run(kit.backend.declare([QueueSpec(name="q", limit_age=60.0)]))
+        kit.publish("a", delay=100.0)
+        kit.clock.advance(90.0)
+        assert kit.publish("b")[0].fate is Fate.ACCEPTED
+        (delivery,) = kit.lease()
+        kit.settle(Retry(0.0, BOOM), delivery)
+        kit.close_gate()
+        kit.clock.advance(59.0)
+        assert kit.publish("c")[0].fate is Fate.ACCEPTED
+        kit.clock.advance(2.0)
+        assert kit.publish("d")[0].fate is Fate.FULL
+
+    def test_both_limits_hold(self, kit: Kit) -> None:
+        """Whichever is reached first, in whichever lane and priority the oldest is."""
+        kit.needs("priorities", "meters")
+        kit.run(kit.backend.declare([QueueSpec(name="q", limit=3, limit_age=60.0, key_concurrency=1)]))
+        kit.publish("a", priority=-5, lane="cpu", key="k")
+        assert [kit.publish(name, key=name)[0].fate for name in "bcd"] == [Fate.ACCEPTED] * 2 + [Fate.FULL]
+        assert sorted(kit.take(2, caps={"cpu": 0})) == ["b", "c"]
+        kit.clock.advance(61.0)
+        assert kit.publish("e")[0].fate is Fate.FULL
+        kit.take()
+        assert kit.publish("e")[0].fate is Fate.ACCEPTED
+
+
 class TestNeverRefused:
     def test_what_comes_back_is_never_refused(self, kit: Kit) -> None:
         """A retry, a lease that is handed back, a lost worker's message: all wait, over the limit if need be."""

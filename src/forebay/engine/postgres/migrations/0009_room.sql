@@ -1,7 +1,8 @@
 -- Queues that hold only so much. What waits is counted from the tallies and what has moved since (0001), however much
 -- that is; messages that come back, are due, or are moved here are never asked.
 --
--- most: messages that may wait in it, ready or scheduled; null for all that come. on_full, patience: what its producers do
+-- most: messages that may wait in it, ready or scheduled; most_age: seconds that the oldest ready one may have waited; null
+-- for no bound. on_full, patience: what its producers do
 -- beyond that; ends of what is shed are kept keep seconds. drain: two counts of how many have left it, each behind its time, and since
 -- when it has been full (flow.limit.Drain).
 alter table forebay.queue add column most bigint, add column most_bytes bigint, add column most_age double precision,
@@ -28,13 +29,42 @@ create function forebay.level(queue_ text, out n bigint, out drained bigint) lan
     ) as c
 $$;
 
+-- How long the oldest ready message of a queue has waited: of those that are due and have not been looked at since, of
+-- those that come back, and of those that wait for the first time the first of each lane and priority.
+create function forebay.age(queue_ text, t double precision) returns double precision language sql stable as $$
+    select greatest(0, t - coalesce(least(
+        (
+            select o.due from forebay.message o where o.state = 0 and o.due <= t and o.queue = queue_ order by o.due limit 1
+        ), (
+            select min(m.since) from (
+                select distinct l.lane from forebay.lane l where l.queue = queue_
+                union select a.lane from forebay.apart a where a.queue = queue_
+            ) as l cross join lateral (
+                select coalesce(o.due, o.created) as since from forebay.message o
+                where o.state = 1 and o.back and o.queue = queue_ and o.lane = l.lane
+                order by coalesce(o.due, o.created) limit 1
+            ) as m
+        ), (
+            select min(m.created) from (
+                select l.lane, l.priority from forebay.lane l where l.queue = queue_
+                union select a.lane, p.priority from forebay.apart a, forebay.lane p
+                where a.queue = queue_ and p.queue = queue_
+            ) as l cross join lateral (
+                select o.created from forebay.message o
+                where o.state = 1 and not o.back and o.queue = queue_ and o.lane = l.lane and o.priority = l.priority
+                order by o.seq limit 1
+            ) as m
+        )
+    ), t))
+$$;
+
 -- How many more messages a queue with a limit may take in. mode_: 0, who publishes has a lock of the queue until its
 -- transaction ends, so that all together stay within the limit; 1, in a transaction of the user's own nobody is held up,
 -- and what others have not committed is not seen; 2, they are not new, and come in whatever waits.
 create function forebay.room(queue_ text, headers_ bytea, mode_ integer, t double precision) returns bigint
 language plpgsql as $$
 declare
-    q forebay.queue; l record; seen double precision[];
+    q forebay.queue; l record; seen double precision[]; age_ double precision := 0;
 begin
     if mode_ = 2 then
         return 9223372036854775807;
@@ -43,6 +73,9 @@ begin
     end if;
     select * into q from forebay.queue one where one.name = queue_;
     select * into l from forebay.level(queue_);
+    if q.most_age is not null then
+        age_ := forebay.age(queue_, t);
+    end if;
     if mode_ = 0 then  -- flow.limit.noted
         seen := coalesce(q.drain, array[t, l.drained, t, l.drained, 0]);
         if t < seen[3] or l.drained < seen[4] then
@@ -50,8 +83,10 @@ begin
         elsif t - seen[3] >= 2 and (l.drained - seen[4] >= 20 or t - seen[3] >= 60) then
             seen := array[seen[3], seen[4], t, l.drained, seen[5]];
         end if;
-        seen[5] := case when l.n >= q.most then coalesce(nullif(seen[5], 0), t) when l.n < q.most * 0.9 then 0
-            else seen[5] end;
+        seen[5] := case
+            when l.n >= q.most or age_ > q.most_age then coalesce(nullif(seen[5], 0), t)
+            when coalesce(l.n >= q.most * 0.9, false) or coalesce(age_ > q.most_age * 0.9, false) then seen[5]
+            else 0 end;
         if seen is distinct from q.drain then
             update forebay.queue one set drain = seen where one.name = queue_;
         end if;
@@ -60,9 +95,13 @@ begin
         return 9223372036854775807;
     end if;
     -- flow.limit.reserve, for what running tasks make: they name the one that made it
-    return greatest(0, q.most - l.n + case
-        when position('\xae666f72656261792d706172656e74'::bytea in headers_) > 0 then greatest(100, (q.most + 9) / 10)
-        else 0 end);
+    if position('\xae666f72656261792d706172656e74'::bytea in headers_) > 0 then
+        return case when q.most is null then 9223372036854775807
+            else greatest(0, q.most + greatest(100, (q.most + 9) / 10) - l.n) end;
+    elsif age_ > q.most_age then
+        return 0;
+    end if;
+    return case when q.most is null then 9223372036854775807 else greatest(0, q.most - l.n) end;
 end $$;
 
 -- The oldest that wait in a queue end, as many as there are too many: newer ones have taken their places. What is leased at
@@ -104,10 +143,10 @@ create or replace function forebay.publish_one(
 ) returns boolean language plpgsql as $$
 declare
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
-    most_ bigint; life double precision; sheds_ boolean;
+    bound_ boolean; life double precision; sheds_ boolean;
 begin
-    select q.ttl, q.most, q.on_full = 'shed_oldest' into life, most_, sheds_ from forebay.queue q where q.name = queue_;
-    if most_ is not null and forebay.room(queue_, headers_, 0, t) < 1
+    select q.ttl, q.on_full is not null, q.on_full = 'shed_oldest' into life, bound_, sheds_ from forebay.queue q where q.name = queue_;
+    if bound_ and forebay.room(queue_, headers_, 0, t) < 1
         and not exists (select from forebay.message m where m.id = id_)
         and not exists (select from forebay.ended e where e.id = id_)
     then
@@ -158,14 +197,14 @@ declare
     accepted integer;
     fresh text[];
     known text[];
-    most_ bigint; default_ double precision; room_ bigint; refused text[]; sheds_ boolean;
+    bound_ boolean; default_ double precision; room_ bigint; refused text[]; sheds_ boolean;
 begin
-    select q.ttl, q.most, q.on_full = 'shed_oldest' into default_, most_, sheds_ from forebay.queue q where q.name = queue_;
+    select q.ttl, q.on_full is not null, q.on_full = 'shed_oldest' into default_, bound_, sheds_ from forebay.queue q where q.name = queue_;
     if not found then
         insert into forebay.queue (name) values (queue_) on conflict do nothing;
     end if;
     life := coalesce(ttl_, default_);
-    if most_ is not null then
+    if bound_ then
         room_ := forebay.room(queue_, headers_, mode_, t);
         if room_ < cardinality(ids) then  -- what is known takes no room
             refused := (array(

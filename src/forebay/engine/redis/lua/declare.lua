@@ -39,9 +39,9 @@ for at = 3, #ARGV, 3 do
                     end
                 end
             end
-            call('HDEL', key, 'most', 'on_full', 'patience', 'drain', 'keep', 'tail')
+            call('HDEL', key, 'most', 'on_full', 'patience', 'drain', 'keep', 'tail', 'most_age')
             if spec[9] then
-                call('HSET', key, 'most', text(spec[9]), 'on_full', spec[12], 'patience', text(spec[13]), 'keep', text(spec[14]), 'tail',
+                call('HSET', key, 'most', text(spec[9]), 'most_age', text(spec[11]), 'on_full', spec[12], 'patience', text(spec[13]), 'keep', text(spec[14]), 'tail',
                     '\146' .. cmsgpack.pack(spec[15]) .. '\192') -- forms.tail
             end
             call('HSET', key, 'bounds', ARGV[at + 1], 'ordered', spec[8] and '1' or '0')

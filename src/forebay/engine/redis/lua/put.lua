@@ -5,7 +5,7 @@
 local queue, lane, score, ttl = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local n = (#ARGV - 8) / 2
 local tally = P .. 'q:' .. queue
-local known = call('HMGET', tally, 'ttl', 'bound', 'most')
+local known = call('HMGET', tally, 'ttl', 'bound', 'on_full')
 if known[2] or known[3] or call('EXISTS', P .. 'ag', P .. 'mt') > 0 then
     return 0 -- something is told apart there: `publish` does that
 end

@@ -24,9 +24,9 @@ end
 -- What messages of this form have in common as of now: when they were born, expire, are due (-1: at once).
 local function timed(form)
     form.created = form.born >= 0 and math.min(form.born, now) or now
-    local known = call('HMGET', P .. 'q:' .. form.queue, 'ttl', 'most', 'on_full')
+    local known = call('HMGET', P .. 'q:' .. form.queue, 'ttl', 'most', 'on_full', 'most_age')
     local ttl = form.ttl >= 0 and form.ttl or tonumber(known[1] or -1)
-    form.most, form.on_full = known[2], known[3]
+    form.most, form.on_full, form.most_age = tonumber(known[2] or -1), known[3], tonumber(known[4] or -1)
     form.expires = ttl < 0 and -1 or form.created + ttl
     form.at = start(form)
     form.later = form.at > now

@@ -1,11 +1,12 @@
--- room: queues that hold only so much; after `message tell place ends`. In {ns}:q:<queue>: `most` waiting messages, `on_full`,
+-- room: queues that hold only so much; after `message tell place ends`. In {ns}:q:<queue>: `most` waiting messages, `most_age`
+-- of the oldest ready one (-1: any), `on_full`,
 -- `patience`, of those that shed `keep` and `tail` of their ends; `drain`: how fast it was seen to drain, where that is bound.
 -- What running tasks make may use a reserve: flow.limit.reserve.
 local SHARE, LEAST = 10, 100
 local CHILD, EXEMPT = 1, 2
 
 -- flow.limit.noted
-local function noted(queue, drained, waiting, most)
+local function noted(queue, drained, waiting, most, age, most_age)
     local packed = call('HGET', P .. 'q:' .. queue, 'drain')
     local drain = packed and cmsgpack.unpack(packed) or {now + 1, 0, now + 1, 0, 0}
     local passed, left, full = now - drain[3], drained - drain[4], drain[5]
@@ -15,9 +16,9 @@ local function noted(queue, drained, waiting, most)
     elseif passed >= 2 and (left >= 20 or passed >= 60) then
         after = {drain[3], drain[4], now, drained, full}
     end
-    if waiting >= most then
+    if waiting >= most or age > most_age then
         full = full > 0 and full or now
-    elseif waiting < most * 0.9 then
+    elseif waiting < most * 0.9 and age <= most_age * 0.9 then
         full = 0
     end
     if after ~= drain or full ~= drain[5] then
@@ -34,22 +35,48 @@ local function level_of(queue)
     return waiting, tonumber(numbers[2] or 0) - waiting
 end
 
+-- How long the oldest ready message of a queue has waited: of those that came back, of those that are due and have not been
+-- looked at since (the first hundred of all queues), and of those that never had to wait.
+local function age_of(queue)
+    local first = tonumber(call('ZRANGE', P .. 'bk:' .. queue, 0, 0, 'WITHSCORES')[2] or now)
+    local due = call('ZRANGEBYSCORE', P .. 'due', '-inf', text(now), 'LIMIT', 0, 100)
+    for n, head in ipairs(fetch(P .. 'm', due)) do
+        if head and opened(head).route[QUEUE] == queue then
+            first = math.min(first, tonumber(call('ZSCORE', P .. 'due', due[n])))
+        end
+    end
+    local at = 0
+    repeat
+        local ids = call('ZRANGE', P .. 'a:' .. queue, at, at + 99)
+        local heads, leases = fetch(P .. 'm', ids), fetch(P .. 'run', ids)
+        for n in ipairs(ids) do
+            if not leases[n] then
+                local _, _, created = struct.unpack(HEAD, heads[n])
+                return now - math.min(first, created)
+            end
+        end
+        at = at + 100
+    until #ids == 0
+    return now - first
+end
+
 -- How many messages of a form may come in, nil for all of them.
 local function room_of(form, free)
-    if free or not form.most or form.flags >= EXEMPT then
+    if free or not form.on_full or form.flags >= EXEMPT then
         return nil
     end
-    local most = tonumber(form.most)
+    local most = form.most < 0 and math.huge or form.most
+    local most_age = form.most_age < 0 and math.huge or form.most_age
     form.waiting, form.drained = level_of(form.queue)
-    form.drain = noted(form.queue, form.drained, form.waiting, most)
-    if form.flags == CHILD then
-        most = most + math.max(LEAST, math.ceil(most / SHARE))
-    end
+    form.age = form.most_age < 0 and 0 or age_of(form.queue)
+    form.drain = noted(form.queue, form.drained, form.waiting, most, form.age, most_age)
     if form.on_full == 'shed_oldest' then
         form.sheds = true
         return nil
+    elseif form.flags == CHILD then
+        return most + math.max(LEAST, math.ceil(form.most / SHARE)) - form.waiting
     end
-    return most - form.waiting
+    return form.age > most_age and 0 or most - form.waiting
 end
 
 -- The oldest that wait end, as many as there are too many: newer ones have taken their places.
@@ -86,9 +113,9 @@ end
 
 -- The answer to one that its queue has no room for, the `nth` in a row, after `came` of its form that came in.
 local function full(form, came, nth)
-    local known = call('HMGET', P .. 'q:' .. form.queue, 'most', 'on_full', 'patience')
+    local patience = tonumber(call('HGET', P .. 'q:' .. form.queue, 'patience') or 0)
     return 'f' .. cmsgpack.pack({
-        tonumber(known[1]), known[2] or 'reject', tonumber(known[3] or 0), form.waiting + came, form.drained, now, nth,
+        form.most, form.most_age, form.age, form.on_full, patience, form.waiting + came, form.drained, now, nth,
         form.drain[1], form.drain[2], form.drain[3], form.drain[4],
     })
 end
