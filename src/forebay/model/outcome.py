@@ -151,8 +151,9 @@ def describe(outcome: Outcome) -> str:
         case Retry(delay, failure):
             why = f": {failure.message}" if failure.type == ASKED else f" after {failure}"
             return f"retry in {delay:.1f} s{why}"
-        case Snooze(delay, reason):
-            return reason or f"{SNOOZED} {delay:.1f} s"
+        case Snooze() | Park():
+            usual = f"{SNOOZED} {outcome.delay:.1f} s" if isinstance(outcome, Snooze) else str(outcome.move)
+            return outcome.reason or usual
         case Release(delay, reason) if reason:
             return f"handed back, for {delay:.1f} s: {reason}"
         case DeadLetter(text) | Discard(text) | Cancel(text) | Lose(text):

@@ -26,8 +26,7 @@ from forebay.work.providers import Providers
 from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.provider")
-#: Seconds between two looks while a provider is not asked as usual, or calls have ended; while all is quiet; and at the
-#: least, however much happens.
+#: Seconds between two looks while a provider is not asked as usual; while it is; and at the least, whatever happens.
 TICK, QUIET, SOONEST = 0.2, 0.5, 0.05
 _AGAIN = 1.0
 #: Seconds between two looks at gates without a reason.
@@ -117,7 +116,7 @@ class Governor:
         self._tell(self._providers.view.get(name), one)
         self._providers.view[name] = one
         left = next_look(one, now := await self._store.now())
-        tick = QUIET if one.stand is Stand.CLOSED and not calls else TICK
+        tick = QUIET if one.stand is Stand.CLOSED else TICK  # a call that fails wakes it before that
         return tick if left is None else min(tick, max(SOONEST, left - now))
 
     async def _buries(self, name: str, one: Provider | None) -> bool:
