@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
-from forebay.flow.breaker import overdue, pause, told
+from forebay.flow.breaker import overdue, pause, probed, told
 from forebay.flow.down import ProviderDown
 from forebay.flow.retry import Retry, telling
 from forebay.flow.snooze import Snooze
@@ -70,6 +70,9 @@ class Providers:
         name = task.running.provider
         one = self.view.get(name or "")
         if name is None or one is None or not one.shut(now):
+            return None
+        if _moved_on(one, now):
+            self.view[name] = probed(one, now, 0)
             return None
         if one.burying and overdue(one, delivery.created, now):
             return outcome.DeadLetter(_given_up(one, now))
@@ -210,6 +213,15 @@ def _call(run: Run, result: Outcome, slow: bool) -> Call:
         reason="" if park is None else park.reason.partition(": ")[2],
         down=park is not None and park.blame == "down", parked=park is not None,
     )  # fmt: skip
+
+
+def _moved_on(one: Provider, now: float) -> bool:
+    """Whether somebody else must have let the probe go: this is an older look, and of an open one none is handed out.
+
+    To put the message back would rewrite it for nothing, and give its slot to the next one, and so on.
+    """
+    over = one.stand is Stand.OPEN and one.until is not None and one.until <= now
+    return over and not one.burying and one.throttled <= now
 
 
 def _given_up(one: Provider, now: float) -> str:
