@@ -43,7 +43,7 @@ def results() -> dict[str, object]:
 
 #: Decorators give back what they were given; the rest holds an app together.
 INTERNAL = {f"{name}.{part}" for name in ("Forebay", "Registry") for part in ("task", "periodic", "consume")} | {
-    "Registry.producer", "Registry.rows", "Task.producer",
+    "Registry.producer", "Registry.rows", "Task.messages", "Task.producer",
 }  # fmt: skip
 
 
