@@ -273,3 +273,69 @@ def test_a_cost_that_is_no_number_is_refused_before_anything_is_written(app):
     with pytest.raises(BadArguments, match="it is a number from 0"):
         ask.enqueue("x")
     assert app.messages() == []
+
+
+def test_when_it_is_gone_for_long_its_fallback_runs_what_waits_for_it(app):
+    app.provider("llm", fallback="ask_other", fallback_after=60)
+    asked = []
+
+    @app.task(provider="llm")
+    async def ask(prompt: str) -> str:
+        asked.append(prompt)
+        raise ProviderDown("llm", retry_after="2h")
+
+    @app.task
+    async def ask_other(prompt: str) -> str:
+        return f"another model: {prompt}"
+
+    handles = [ask.enqueue(f"{number}") for number in range(4)]
+    work(app, *handles, concurrency=1)
+    assert asked == ["0"]
+    assert sorted(handle.result() for handle in handles) == [f"another model: {number}" for number in range(4)]
+    assert {handle.find().attempt for handle in handles} == {1}
+
+
+def test_for_a_short_while_it_is_waited_for(app):
+    app.provider("llm", fallback="ask_other", fallback_after=60)
+    asked = []
+
+    @app.task(provider="llm")
+    async def ask() -> str:
+        asked.append(1)
+        if len(asked) == 1:
+            raise ProviderDown("llm", retry_after=0.3)
+        return "the model itself"
+
+    @app.task
+    async def ask_other() -> str:
+        return "another model"
+
+    handle = ask.enqueue()
+    work(app, handle)
+    assert handle.result() == "the model itself"
+
+
+@pytest.mark.parametrize(
+    ("ways", "says"),
+    [
+        ({"fallback_after": 60}, "give it fallback="),
+        ({"fallback": 5}, "fallback is a task"),
+        ({"fallback": "nobody"}, "its fallback 'nobody' is no task of this app"),
+        ({"fallback": "ask"}, "its fallback 'ask' depends on it as well"),
+        ({"fallback": "count"}, "its fallback 'count' runs in a process of its own"),
+    ],
+)
+def test_a_fallback_that_could_not_run_is_refused(app, ways, says):
+    def declare() -> None:
+        app.provider("llm", **ways)
+
+        @app.task(provider="llm")
+        async def ask() -> None: ...
+
+        @app.task(cpu=True)
+        def count() -> None: ...
+
+        ask.enqueue()
+
+    with pytest.raises(ConfigError, match=says):
+        declare()

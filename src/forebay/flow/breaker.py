@@ -68,19 +68,15 @@ def probed(one: Provider, now: float, running: int) -> Provider:
 def slots(one: Provider, now: float) -> int | None:
     """How many may ask it at a time."""
     usual = one.terms.concurrency
-    if one.throttled > now:
-        return 0
-    match one.stand:
-        case Stand.OPEN if one.burying:
-            return top(usual)
-        case Stand.OPEN:
-            return 0
-        case Stand.HALF_OPEN:
-            return one.spare + 1
-        case Stand.RAMP:
-            return one.level if usual is None else min(usual, one.level)
-        case Stand.CLOSED:
-            return usual
+    if one.diverted:
+        return usual
+    if one.shut(now):
+        return top(usual) if one.burying and one.throttled <= now else 0
+    if one.stand is Stand.HALF_OPEN:
+        return one.spare + 1
+    if one.stand is Stand.RAMP:
+        return one.level if usual is None else min(usual, one.level)
+    return usual
 
 
 def next_look(one: Provider, now: float) -> float | None:
@@ -88,6 +84,15 @@ def next_look(one: Provider, now: float) -> float | None:
     times = [one.throttled] if one.throttled > now else []
     times += [one.until] if one.stand is Stand.OPEN and one.until is not None else []
     return min(times, default=None)
+
+
+def away(one: Provider, now: float) -> bool:
+    """Whether it is not to be asked for so long that its work may go elsewhere."""
+    after = one.terms.fallback_after
+    if after is None:
+        return False
+    shut = one.stand is Stand.OPEN and (one.until is None or one.until - now > after)
+    return shut or one.throttled - now > after
 
 
 def overdue(one: Provider, created: float, now: float) -> bool:
@@ -98,14 +103,14 @@ def overdue(one: Provider, created: float, now: float) -> bool:
 
 def told(one: Provider, now: float) -> str:
     """Why nothing, or little, is asked of it, in words; "" if it is asked as usual."""
-    name = f"provider {one.name}"
+    name, elsewhere = f"provider {one.name}", "; its fallback runs what waits" if one.diverted else ""
     if one.throttled > now:
-        return f"{name} asked to wait, for another {span(one.throttled - now)}: {one.throttle}"
+        return f"{name} asked to wait, for another {span(one.throttled - now)}: {one.throttle}{elsewhere}"
     because = f": {one.reason}" if one.reason else ""
     match one.stand:
         case Stand.OPEN:
             who = f"was opened by {one.actor} {span(now - one.since)} ago" if one.actor else _down(one, now)
-            return f"{name} {who}{_next(one, now)}{because}"
+            return f"{name} {who}{_next(one, now)}{because}{elsewhere}"
         case Stand.HALF_OPEN:
             return f"{name} is being probed, one call at a time{because}"
         case Stand.RAMP:

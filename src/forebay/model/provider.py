@@ -49,6 +49,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         breaker: None: none is kept; what meets an outage waits by itself.
         ramp: seconds in which it comes back to its bound after the first probe that succeeded.
         max_outage: seconds after which what waits for it is dead; None for never.
+        fallback_after: its work goes elsewhere when it is not to be asked for longer than so many seconds; None: never.
     """
 
     rate: float | None = None
@@ -57,6 +58,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     breaker: Trip | None = Trip()
     ramp: float = 3.0
     max_outage: float | None = None
+    fallback_after: float | None = None
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
@@ -90,6 +92,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         buckets: what the breaker looks back on. streak: failures since the last success.
         down: since when there has been no success, if there was a failure since.
         burying: what has waited longer than `Terms.max_outage` is handed out, to be found dead.
+        diverted: what waits for it is handed out, for its fallback to run it.
         throttled: nothing is asked before that, for it has said so. throttle: in which words.
         calls, failures, parks, throttles: in all.
     """
@@ -111,6 +114,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     streak: int = 0
     down: float | None = None
     burying: bool = False
+    diverted: bool = False
     throttled: float = 0.0
     throttle: str = ""
     calls: int = 0

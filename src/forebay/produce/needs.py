@@ -47,8 +47,21 @@ def needs_of(declared: "Registry | None") -> Iterator[Need]:
         yield from _of_queue(spec)
     for name in declared.providers:
         yield Need("meters", f"provider {name}", "app.provider()")
+        _replaced(name, declared)
     for name, planned in declared.schedules.items():
         yield from needs_of_waiting(f"schedule {name}", planned.waiting)
+
+
+def _replaced(name: str, declared: "Registry") -> None:
+    fallback = declared.providers[name].fallback
+    if fallback is None:
+        return
+    task = declared.tasks.get(fallback)
+    if task is None:
+        raise ConfigError(f"provider {name}: its fallback {fallback!r} is no task of this app")
+    if task.running.provider == name or task.running.cpu:
+        why = "depends on it as well" if task.running.provider == name else "runs in a process of its own (cpu=True)"
+        raise ConfigError(f"provider {name}: its fallback {fallback!r} {why}: name another task")
 
 
 def _known(task: str, provider: str | None, declared: "Registry") -> None:

@@ -1,7 +1,7 @@
 """What `app.provider` takes: its options, checked once, and what a task of it needs to know of it."""
 
 from collections.abc import Callable
-from typing import Any, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 import msgspec
 
@@ -12,10 +12,15 @@ from forebay.model.queue import check_name
 from forebay.model.verdict import Kind, Verdict
 from forebay.produce.bounds import QueueWays, Rate, bounds
 
+if TYPE_CHECKING:
+    from forebay.produce.task import Task
+
 #: What a user's own classification may say; None leaves it to ours.
 Classify = Callable[[BaseException], Kind | Verdict | None]
 _USUAL = Trip()
 _MOST = 1_000_000
+#: Seconds beyond which its fallback is run rather than that it is waited for.
+FALLBACK_AFTER = 60.0
 
 
 class BreakerWays(TypedDict, total=False):
@@ -97,6 +102,9 @@ class ProviderWays(TypedDict, total=False):
         classify: what an exception says about it: called with it, answers a `Kind`, a `Verdict`, or None for what
             Forebay makes of it.
         max_outage: what has waited for it longer than that, while it was down, is dead; never unless given.
+        fallback: a task, or its name, that is run instead, with the same arguments, while it is not to be asked for
+            longer than `fallback_after`.
+        fallback_after: see there; 60 s unless given.
     """
 
     rate: Rate | None
@@ -106,6 +114,8 @@ class ProviderWays(TypedDict, total=False):
     ramp: Duration
     classify: Classify | None
     max_outage: Duration | None
+    fallback: "str | Task[Any, Any, Any] | None"
+    fallback_after: Duration
 
 
 class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +124,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     terms: Terms
     classify: Classify | None = None
+    fallback: str | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -139,7 +150,18 @@ def declared(name: str, ways: ProviderWays) -> ProviderSpec:
     classify: Any = ways.get("classify")
     if classify is not None and not callable(classify):
         raise ConfigError(f"{where}: classify is a function of an exception, not {classify!r:.200}")
-    return ProviderSpec(name=name, terms=_terms(where, ways, breaker), classify=cast("Classify | None", classify))
+    terms, fallback = _terms(where, ways, breaker), _fallback(where, ways)
+    return ProviderSpec(name=name, terms=terms, classify=cast("Classify | None", classify), fallback=fallback)
+
+
+def _fallback(where: str, ways: ProviderWays) -> str | None:
+    fallback: Any = ways.get("fallback")
+    if fallback is None and "fallback_after" in ways:
+        raise ConfigError(f"{where}: fallback_after is when its fallback is run, and it has none: give it fallback=")
+    name = fallback if fallback is None or isinstance(fallback, str) else getattr(fallback, "name", None)
+    if fallback is not None and not isinstance(name, str):
+        raise ConfigError(f"{where}: fallback is a task, or the name of one, not {fallback!r:.100}")
+    return name
 
 
 def _terms(where: str, ways: ProviderWays, breaker: Breaker | None) -> Terms:
@@ -153,7 +175,12 @@ def _terms(where: str, ways: ProviderWays, breaker: Breaker | None) -> Terms:
         breaker=None if breaker is None else breaker.trip,
         ramp=seconds(ways.get("ramp", Terms().ramp), f"{where}: ramp"),
         max_outage=None if outage is None else seconds(outage, f"{where}: max_outage"),
+        fallback_after=None if ways.get("fallback") is None else _after(where, ways),
     )
+
+
+def _after(where: str, ways: ProviderWays) -> float:
+    return seconds(ways.get("fallback_after", FALLBACK_AFTER), f"{where}: fallback_after")
 
 
 def _some(name: str, value: Duration) -> float:

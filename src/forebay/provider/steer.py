@@ -110,11 +110,14 @@ async def carry_out(store: Store, one: Provider, seen: Seen, now: float, *, anew
 
 async def _shut(store: Store, one: Provider, now: float) -> None:
     closed = {(gate.queue, gate.lane, gate.holder): gate for gate in await store.gates() if gate.lane is not None}
-    down = one.stand is Stand.OPEN and not one.burying
+    down = one.stand is Stand.OPEN and not (one.burying or one.diverted)
     for place in one.places:
         until = one.until if one.until is None or one.until > now else now + 1.0
         await _gate(store, closed.get((place.queue, place.lane, BREAKER)), place, BREAKER, one.reason, down, until)
-        if one.throttled > now:
+        if one.diverted:
+            asked = closed.get((place.queue, place.lane, THROTTLE))
+            await _gate(store, asked, place, THROTTLE, one.throttle, False, None)
+        elif one.throttled > now:
             asked = closed.get((place.queue, place.lane, THROTTLE))
             if asked is None or (asked.until is not None and asked.until < one.throttled - _SAME):
                 await store.close_gate(place.queue, place.lane, one.throttle, THROTTLE, one.throttled)

@@ -109,8 +109,11 @@ class Executor:
             return self._strangers.fate(delivery)
         if delivery.expires is not None and self.time.now() > delivery.expires:
             return outcome.Expire()
-        if task.special and (held := self.providers.held(task, delivery, self.time.now())):
-            return held
+        if task.special:
+            admitted = self._admitted(task, delivery)
+            if not isinstance(admitted, Task):
+                return admitted
+            task = admitted
         if len(delivery.body) > self._most:
             return too_large(delivery, self._limit)
         producer, codec = task.producer, task.codec
@@ -126,6 +129,12 @@ class Executor:
         run = Run(delivery, task, args, kwargs, context)
         run.time = self.time.latest
         return run
+
+    def _admitted(self, task: Task[..., Any, Any], delivery: Delivery) -> Task[..., Any, Any] | Outcome:
+        """The task to run, now that its provider stands as it does; or what becomes of the message without one."""
+        now = self.time.now()
+        other = self.providers.instead(task, self._tasks, now)
+        return other or self.providers.held(task, delivery, now) or task
 
     def keep(self, task: Task[..., Any, Any]) -> float:
         """Seconds that the ends of a task are remembered."""

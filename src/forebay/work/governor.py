@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from forebay.flow.breaker import advance, next_look, overdue
+from forebay.flow.breaker import advance, away, next_look, overdue
 from forebay.model.errors import EngineClosed
 from forebay.model.lifecycle import State
 from forebay.model.provider import Call, Place, Provider, Stand, Terms
@@ -107,7 +107,9 @@ class Governor:
 
     async def _advance(self, name: str, seen: Seen, calls: list[Call]) -> float:
         spec = self._providers.specs[name]
-        decide = partial(_advanced, calls, random.random(), await self._buries(name, seen.provider))
+        decide = partial(
+            _advanced, calls, random.random(), (await self._buries(name, seen.provider), self._diverts(name))
+        )
         if seen.provider is None:  # removed, or written by somebody else
             seen = Seen(Provider(name=name, terms=spec.terms, places=self._places(name)), seen.generation, seen.meter)
         one = await change(self._store, name, decide, seen, anew=self._due())
@@ -118,6 +120,12 @@ class Governor:
         left = next_look(one, now := await self._store.now())
         tick = QUIET if one.stand is Stand.CLOSED else TICK  # a call that fails wakes it before that
         return tick if left is None else min(tick, max(SOONEST, left - now))
+
+    def _diverts(self, name: str) -> bool:
+        """Whether its fallback could run what waits for it."""
+        task = self._tasks.get(self._providers.specs[name].fallback or "")
+        theirs = None if task is None else self._providers.view.get(task.running.provider or "")
+        return task is not None and (theirs is None or theirs.stand is Stand.CLOSED)
 
     async def _buries(self, name: str, one: Provider | None) -> bool:
         """Whether something waits for it longer than is allowed; asked now and then."""
@@ -161,9 +169,9 @@ def _declared(name: str, terms: Terms, places: tuple[Place, ...], one: Provider 
 
 
 def _advanced(  # noqa: PLR0917
-    calls: list[Call], draw: float, buries: bool, one: Provider | None, now: float, running: int
+    calls: list[Call], draw: float, may: tuple[bool, bool], one: Provider | None, now: float, running: int
 ) -> Provider | None:
     if one is None:
         return None
-    after = advance(one, calls, now, draw, running)
-    return replace(after, burying=buries and after.stand is Stand.OPEN)
+    after, (buries, diverts) = advance(one, calls, now, draw, running), may
+    return replace(after, burying=buries and after.stand is Stand.OPEN, diverted=diverts and away(after, now))

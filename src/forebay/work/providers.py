@@ -8,7 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from forebay.flow.breaker import overdue, pause, probed, told
 from forebay.flow.down import ProviderDown
@@ -78,6 +78,18 @@ class Providers:
             return outcome.DeadLetter(_given_up(one, now))
         lane, why = _lane(name, task, delivery), told(one, now)
         return Park(lane, why, pause=LATE) if delivery.lane != lane else outcome.Release(LATE, why)
+
+    def instead(
+        self, task: Task[..., Any, Any], tasks: Mapping[str, Task[..., Any, Any]], now: float
+    ) -> Task[..., Any, Any] | None:
+        """The task that is run in the place of this one, whose provider is not to be asked for long; None if none."""
+        name = task.running.provider or ""
+        one, spec = self.view.get(name), self.specs.get(name)
+        if one is None or spec is None or spec.fallback is None or not (one.diverted and one.shut(now)):
+            return None
+        other = tasks.get(spec.fallback)
+        theirs = None if other is None else self.view.get(other.running.provider or "")
+        return None if theirs is not None and theirs.shut(now) else other
 
     # --- after a run ---
 
