@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 
+import psycopg
 import pytest
 
 from engines.servers import own_redis, postgres
 from engines.servers.found import needed
 from forebay import Forebay
 from forebay.cli.root import COMMANDS, main
+from forebay.engine.postgres.errors import unreachable
 from forebay.model.errors import EngineRefused, EngineUnreachable
 
 UNREACHABLE = 3
@@ -129,3 +131,26 @@ def test_a_program_can_tell_one_that_refuses_from_one_that_does_not_answer(urls)
         assert isinstance(caught.value, EngineRefused) == (cause != "redis-gone"), cause
         assert str(caught.value).endswith(caught.value.advice), cause
         assert caught.value.advice, cause
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ('FATAL:  password authentication failed for user "ann"', "correct the user and the password in the URL"),
+        ("fe_sendauth: no password supplied", "correct the user and the password in the URL"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.7"', "pg_hba.conf"),
+        ('FATAL:  Peer authentication failed for user "ann"', "pg_hba.conf"),
+        ('FATAL:  permission denied for database "shop"', "needs rights"),
+        ("FATAL:  sorry, too many clients already", "max_connections"),
+        ("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute", "max_connections"),
+        ("server does not support SSL, but SSL was required", "sslmode=disable"),
+        ("SSL error: certificate verify failed", "sslrootcert"),
+        ("FATAL:  the database system is starting up", "wait until"),
+        ("session is read-only", "primary"),
+        ("connection timeout expired", "firewall"),
+    ],
+)
+def test_what_postgresql_says_has_advice_that_fits(said, advice):
+    error = unreachable("postgresql://h/shop", psycopg.OperationalError(said))
+    assert advice in error.advice
+    assert str(error).endswith(error.advice)

@@ -58,6 +58,8 @@ def word(error: BaseException) -> str:
 def unreachable(place: str, error: BaseException | None, *, unknown: bool = False) -> EngineError:
     """Nobody answered in time; `unknown` if a publish may have been carried out all the same."""
     why, advice = _meaning(error)
+    if advice == _NO_ANSWER[1] and place.startswith("rediss:"):
+        advice += "; if it has no TLS, write redis://"
     said = f"{why} ({_said(error)})" if error is not None else why
     if unknown:
         return _caused(OutcomeUnknown(f"{place}: {said}: publish again with the same id, which is taken once"), error)
