@@ -24,6 +24,7 @@ LOOKS = {
     "result": ["result", "some-id"],
     "cancel": ["cancel", "some-id"],
     "queues": ["queues"],
+    "providers": ["providers"],
     "messages": ["messages"],
     "dead": ["dead", "list"],
     "why": ["why", "q"],
