@@ -5,17 +5,20 @@ outermost that says something. Never raises, and never says a time that makes no
 """
 
 import errno
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from forebay.flow.group import is_group, leaves
 from forebay.model import errors
-from forebay.model.errors import name_of
+from forebay.model.duration import seconds
+from forebay.model.errors import name_of, text_of
 from forebay.model.verdict import Kind, Verdict
 from forebay.provider import answers
 from forebay.provider.shapes import is_a, is_pythons_own, kinds, names, peek
 
+_logger = logging.getLogger("forebay.provider")
 #: Exceptions looked at: of a group, and of one chain of causes. More say nothing new.
 _MOST_LEAVES = 1_000
 _MOST_LINKS = 50
@@ -101,6 +104,33 @@ def classify(error: BaseException, now: float) -> Verdict:
         return _of(error, now, 0) or Verdict(Kind.BUG, None, name_of(error))
     except BaseException:  # noqa: BLE001 - an exception of theirs may do anything when it is looked at
         return Verdict(Kind.BUG, None, "an exception that cannot be looked at")
+
+
+def verdict(name: str, own: Callable[[BaseException], object] | None, error: BaseException, now: float) -> Verdict:
+    """What a failure says, where the app may have a word of its own in it.
+
+    Args:
+        name: of the provider, for the log.
+        own: the app's `classify=`. What it says counts; `None`, or what is no answer, leaves it to `classify` here.
+    """
+    ours = classify(error, now)
+    try:
+        said = None if own is None else own(error)
+        return ours if said is None else _own(said, ours)
+    except Exception as broken:  # noqa: BLE001 - theirs; what the task raised is what counts
+        _logger.warning(
+            "provider %s: its classify= has no answer to %s (%s: %s): it is to return 'outage', 'throttle', "
+            "'rejected', 'bug', a Verdict, or None for what Forebay makes of it, which is %s",
+            *(name, name_of(error), name_of(broken), text_of(broken), ours.kind),
+        )
+        return ours
+
+
+def _own(said: Any, ours: Verdict) -> Verdict:
+    if not isinstance(said, Verdict):
+        return Verdict(Kind(said), ours.retry_after, ours.reason)
+    wait = None if said.retry_after is None else seconds(said.retry_after, "retry_after")
+    return Verdict(Kind(said.kind), wait, said.reason)
 
 
 def _of(error: BaseException, now: float, depth: int) -> Verdict | None:

@@ -113,17 +113,9 @@ class Providers:
         return self._parked(run, name, f"{failure}", until, "outage" if verdict.kind is Kind.OUTAGE else "throttle")
 
     def _verdict(self, name: str, error: BaseException, run: Run) -> Verdict:
-        from forebay.provider.classify import classify  # when something has failed, and not at each start
+        from forebay.provider.classify import verdict  # when something has failed, and not at each start
 
-        spec, now = self.specs[name], run.time.now()
-        try:
-            said = None if spec.classify is None else spec.classify(error)
-        except Exception:  # noqa: BLE001 - theirs; what the task raised is what counts
-            said = None
-        if isinstance(said, Verdict):
-            return said
-        ours = classify(error, now)
-        return ours if said is None else Verdict(kind=Kind(said), retry_after=ours.retry_after, reason=ours.reason)
+        return verdict(name, self.specs[name].classify, error, run.time.now())
 
     def _down(self, run: Run, error: ProviderDown, failure: Failure) -> Outcome | None:
         if run.task.running.at_most_once or error.provider not in self.specs:

@@ -18,7 +18,7 @@ import pytest
 from forebay import ResultTimeout, Retry
 from forebay.model.errors import EngineUnreachable, TimeLimit
 from forebay.model.verdict import Kind, Verdict
-from forebay.provider.classify import classify
+from forebay.provider.classify import classify, verdict
 from forebay.provider.waits import LONGEST
 
 NOW = 1_777_636_800.0  # 2026-05-01T12:00:00Z
@@ -369,3 +369,29 @@ def test_a_wait_that_makes_no_sense_is_none(value):
 @pytest.mark.parametrize("value", ["31536000", "Sat, 01 May 2027 12:00:00 GMT", "9" * 40])
 def test_a_wait_of_a_year_is_one_of_a_day(value):
     assert classify(http(503, retry_after=value), NOW).retry_after == LONGEST
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (None, Verdict(OUTAGE, 5.0, "answered 503")),
+        ("rejected", Verdict(REJECTED, 5.0, "answered 503")),
+        (BUG, Verdict(BUG, 5.0, "answered 503")),
+        (Verdict(THROTTLE, 7.0, "busy"), Verdict(THROTTLE, 7.0, "busy")),
+    ],
+)
+def test_an_app_may_say_itself_what_a_failure_means(said, expected):
+    assert verdict("p", lambda _: said, http(503, retry_after="5"), NOW) == expected
+
+
+@pytest.mark.parametrize(
+    "said", ["nonsense", 5, True, [], Verdict("never"), Verdict(THROTTLE, -1.0), Verdict(OUTAGE, float("nan"))]
+)
+def test_what_is_no_answer_of_an_app_is_logged_and_left_to_us(said, caplog):
+    assert verdict("p", lambda _: said, http(503, retry_after="5"), NOW).kind is OUTAGE
+    assert "provider p: its classify= has no answer to" in caplog.text
+
+
+def test_a_classification_that_fails_is_logged_and_left_to_us(caplog):
+    assert verdict("p", lambda _: 1 / 0, http(404), NOW).kind is REJECTED
+    assert "ZeroDivisionError: division by zero" in caplog.text
