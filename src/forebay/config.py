@@ -37,6 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         poll: seconds between looks when no wake-up comes; the safety net under listening.
         migrate: bring an older schema up to date when opening.
         max_size: bytes at which the engine refuses new messages while it still settles old ones; 0 for no limit.
+        outbox: the file that takes what a queue with `on_full="spill"` has no room for; "" for one in the current
+            folder that is named after the engine.
+        outbox_size: bytes that it may have.
         compression: "zstd" compresses payloads; beside encryption it has to be "zstd-then-encrypt", for lengths tell.
         compress_from: bytes from which a payload is compressed.
         signing_keys: names of the keys that sign payloads; written `NAME:SECRET`, and the secrets are not kept here.
@@ -55,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     poll: Annotated[float, msgspec.Meta(ge=0.001, le=1e6)] = 1.0
     migrate: bool = True
     max_size: Annotated[int, msgspec.Meta(ge=0, le=2**46)] = 0
+    outbox: str = ""
+    outbox_size: Annotated[int, msgspec.Meta(ge=100_000, le=2**46)] = 2**30
     compression: Literal["", "zstd", "zstd-then-encrypt"] = ""
     compress_from: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 1024
     signing_keys: tuple[str, ...] = ()
@@ -75,6 +80,8 @@ class Given(TypedDict, total=False):
     poll: Duration
     migrate: bool
     max_size: int
+    outbox: str
+    outbox_size: int
     compression: Literal["", "zstd", "zstd-then-encrypt"]
     compress_from: int
     signing_keys: str | Sequence[str]

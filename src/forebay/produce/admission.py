@@ -40,6 +40,14 @@ class Through(Protocol):
     def engine(self) -> Publishes: ...
     @property
     def store(self) -> Watches: ...
+    async def outbox(self) -> "Spills": ...
+
+
+class Spills(Protocol):
+    """Takes what queues have no room for; see `produce.outbox`."""
+
+    def holds(self, queue: str) -> bool: ...
+    async def take(self, messages: Sequence[Message]) -> list[Receipt]: ...
 
 
 class Ticket:
@@ -84,6 +92,7 @@ class Admission:
 
     def __init__(self) -> None:
         self._lines: dict[str, Line] = {}
+        self.outbox: Spills | None = None  # once something is in it
 
     async def publish(self, through: Through, messages: Sequence[Message]) -> list[Receipt]:
         """As `Engine.publish`, of messages that may have to wait for room; a receipt each, in the same order.
@@ -91,9 +100,15 @@ class Admission:
         Raises:
             EngineFull: some of them were refused, at once or after they had waited.
         """
+        if self.outbox is not None and any(self.outbox.holds(one.queue) for one in messages):
+            return await self._publish_behind(through, messages, self.outbox)
+        return await self._publish(through, messages)
+
+    async def _publish(self, through: Through, messages: Sequence[Message]) -> list[Receipt]:
         receipts = await (self._behind(through, messages) if self._lines else through.engine.publish(messages))
         if any(receipt.fate is Fate.FULL for receipt in receipts):
             receipts = await self._until_in(through, messages, list(receipts))
+            receipts = await self._spilled(through, messages, receipts)
             if (error := refused(receipts)) is not None:
                 raise error
         return receipts
@@ -106,6 +121,27 @@ class Admission:
         if free:
             answers |= zip(free, await through.engine.publish([messages[n] for n in free]), strict=True)
         return [answers[n] for n in range(len(messages))]
+
+    async def _publish_behind(self, through: Through, messages: Sequence[Message], outbox: Spills) -> list[Receipt]:
+        """What stands behind others of its queue in the outbox goes there as well, so that it overtakes nobody."""
+        behind = [n for n, one in enumerate(messages) if one.unique is None and outbox.holds(one.queue)]
+        others = sorted({*range(len(messages))} - {*behind})
+        answers: dict[int, Receipt] = {}
+        if behind:
+            answers |= zip(behind, await outbox.take([messages[n] for n in behind]), strict=True)
+        if others:
+            answers |= zip(others, await self._publish(through, [messages[n] for n in others]), strict=True)
+        return [answers[n] for n in range(len(messages))]
+
+    async def _spilled(self, through: Through, messages: Sequence[Message], receipts: list[Receipt]) -> list[Receipt]:
+        """What goes to the outbox, where the queue says so; one with a unique key does not, for it may be none."""
+        refused = [n for n, one in enumerate(receipts) if one.full is not None and one.full.on_full == "spill"]
+        if wanted := [n for n in refused if messages[n].unique is None]:
+            self.outbox = await through.outbox()
+            taken = await self.outbox.take([messages[n] for n in wanted])
+            for n, receipt in zip(wanted, taken, strict=True):
+                receipts[n] = receipt
+        return receipts
 
     async def _until_in(self, through: Through, messages: Sequence[Message], receipts: list[Receipt]) -> list[Receipt]:
         """Wait for each queue that says so; other refusals stand."""

@@ -15,7 +15,7 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _RATE = re.compile(r"\s*(\d+(?:_\d+)*(?:\.\d+)?)\s*/\s*(?:(s|m|h|d)|(sec|second|min|minute|hour|day))\s*")
 #: The largest that an engine counts; and the most messages a second that a rate may say.
 _MOST, _FASTEST = 2**31 - 1, 1e6
-_ON_FULL: tuple[OnFull, ...] = ("reject", "wait", "shed_oldest")
+_ON_FULL: tuple[OnFull, ...] = ("reject", "wait", "shed_oldest", "spill")
 #: The slowest rate: one in a year.
 _SLOWEST = 1 / (366 * 86_400)
 
@@ -35,7 +35,8 @@ class QueueWays(TypedDict, total=False):
         limit_age: nothing more is taken in while the oldest ready one has waited longer than this.
         on_full: what becomes of one more: "reject" raises `QueueFull` at once, and is what happens if you do not say;
             "wait" waits for room, and raises `QueueFull` if there is none within `full_wait`; "shed_oldest" takes it
-            in, and ends the oldest that wait as discarded.
+            in, and ends the oldest that wait as discarded; "spill" puts it into a file beside the app
+            (`Settings.outbox`), from which it is brought to the queue, in order, as there is room.
         full_wait: how long a producer waits for room with "wait"; 30 s if not given.
     """
 
@@ -138,10 +139,6 @@ def _count(what: str, value: object, means: str) -> int | None:
 
 def _on_full(where: str, ways: QueueWays) -> OnFull | None:
     chosen = ways.get("on_full")
-    if chosen == "spill":
-        raise ConfigError(
-            f"{where}: on_full='spill' is not built yet: use 'wait', or catch QueueFull and keep what it names in ids"
-        )
     if chosen is not None and chosen not in _ON_FULL:
         known = " or ".join(repr(name) for name in _ON_FULL)
         raise ConfigError(f"{where}: on_full must be {known}, not {chosen!r:.50}")

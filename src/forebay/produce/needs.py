@@ -88,6 +88,8 @@ def _of_queue(spec: QueueSpec) -> Iterator[Need]:
     for name in _METERED:
         if value := getattr(spec, name):
             yield Need("meters", f"queue {spec.name}", f"{name}={value}")
+    if spec.on_full == "spill":
+        yield Need("durable", f"queue {spec.name}", "on_full='spill'")
     for name in _LIMITS:
         if value := getattr(spec, name):
             yield Need("limits", f"queue {spec.name}", f"{name}={value}")

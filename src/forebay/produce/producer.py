@@ -1,5 +1,6 @@
 """Publishing: builds messages, checks their size, and hands them to the engine. Opens the engine on first use."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from forebay.observe.ticket import Recent, Stand
 from forebay.produce.admission import Admission
 from forebay.produce.context import lineage
 from forebay.produce.needs import needs_of_waiting
+from forebay.produce.outbox import Outbox, path_of
 from forebay.produce.seal import Seal
 from forebay.produce.ways import Options
 from forebay.store.contract import Store
@@ -96,6 +98,7 @@ class Producer:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
         self._within = within
         self._admission = Admission()
+        self._looked = False  # whether something was left in the outbox when this began
         self._recent = Recent()
 
     def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, way: Way = MAIN) -> list[Message]:
@@ -143,10 +146,26 @@ class Producer:
             return await self._publish_in(within, messages)
         await self.engine.open()
         try:
+            if not self._looked:
+                await self._look_into_outbox()
             return await self._admission.publish(self, messages) if messages else []
         except OutcomeUnknown as error:
             error.ids = error.ids or tuple(message.id for message in messages)
             raise
+
+    async def outbox(self) -> Outbox:
+        """What takes messages for which queues have no room, where these say so."""
+        made: Outbox | None = self.__dict__.get("_outbox")
+        if made is None or made.pid != os.getpid():  # forked: its thread stayed with the parent
+            made = self.__dict__["_outbox"] = Outbox(self.settings, self)
+        return made
+
+    async def _look_into_outbox(self) -> None:
+        """Have what an earlier process has left there brought where it belongs."""
+        self._looked = True
+        if path_of(self.settings).exists():
+            self._admission.outbox = outbox = await self.outbox()
+            await outbox.begin()
 
     async def _publish_in(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:
         if not messages:

@@ -45,7 +45,6 @@ def test_anything_else_is_one_clear_error(rate):
         ({"limit": "many"}, "limit is how many messages may wait"),
         ({"limit": True}, "limit is how many messages may wait"),
         ({"limit": 5, "on_full": "drop"}, "on_full must be 'reject'"),
-        ({"limit": 5, "on_full": "spill"}, "on_full='spill' is not built yet: use 'wait', or catch QueueFull"),
         ({"limit_age": 0}, "limit_age must be more than 0"),
         ({"limit_age": 60, "limit": 5, "on_full": "shed_oldest"}, "shed_oldest keeps a number of messages"),
         ({"limit_bytes": 5}, "limit_bytes is not built yet: use limit="),

@@ -1,0 +1,115 @@
+"""The outbox of a queue that spills: what has no room waits in a file, and gets in by itself, in order, each once."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from forebay import ConfigError, Forebay, QueueFull
+from forebay.engine.contract import Beat, Want
+from forebay.engine.waiting import drive
+from forebay.model.outcome import Ack, Settlement
+from forebay.produce.codec import decode_value
+
+LONG = 30.0
+
+
+def make(folder, **more):
+    app = Forebay(f"sqlite:///{folder}/q.db", durability="normal", outbox=f"{folder}/outbox.db", **more)
+    app.queue("mail", limit=3, on_full="spill")
+    return app
+
+
+def until(condition):
+    end = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def work(app, n):
+    """The values of the next `n` messages, done one by one."""
+    got, end = [], time.monotonic() + LONG
+    drive(app.engine.extend([Beat(worker="w", lease=1e9)]))
+    while len(got) < n:
+        assert time.monotonic() < end, got
+        for delivery in drive(app.engine.lease(Want("w", ["mail"], 1))).deliveries:
+            got.append(decode_value(delivery.body))
+            drive(app.engine.settle("w", [Settlement(delivery, Ack())]))
+        time.sleep(0.002)
+    return got
+
+
+def test_what_has_no_room_is_taken_and_gets_in_in_order(tmp_path):
+    with make(tmp_path) as app:
+        handles = [*app.publish_many("mail", list(range(8))), app.publish("mail", 8), app.publish("mail", 9)]
+        assert len({handle.id for handle in handles}) == 10
+        assert app.queues("mail")[0].ready == 3
+        assert work(app, 10) == list(range(10))
+        until(lambda: not app.producer._admission.outbox.holds("mail"))
+        app.publish("mail", 10)
+        assert work(app, 1) == [10]
+        assert app.queues("mail")[0].published == 11
+
+
+def test_what_a_process_has_left_is_brought_by_the_next_one(tmp_path):
+    with make(tmp_path) as app:
+        app.publish_many("mail", list(range(6)))
+    with make(tmp_path) as app:
+        app.publish("mail", 6)
+        assert work(app, 7) == list(range(7))
+
+
+KILLED = """
+import sys, time
+from forebay import Forebay
+folder, number = sys.argv[1], int(sys.argv[2])
+app = Forebay(f"sqlite:///{folder}/q.db", durability="normal", outbox=f"{folder}/outbox.db")
+app.queue("mail", limit=3, on_full="spill")
+while True:
+    app.publish("mail", number)
+    print(number, flush=True)
+    number += 1
+    time.sleep(0.01)
+"""
+
+
+def test_processes_that_are_killed_lose_nothing_and_double_nothing(tmp_path):
+    got, told = [], []
+    with make(tmp_path) as app:
+        app.queues()
+        for turn in range(3):
+            command = [sys.executable, "-c", KILLED, str(tmp_path), str(1000 * turn)]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            got += work(app, 20)  # what is brought meanwhile is cut off somewhere
+            process.kill()
+            told += map(int, process.communicate(timeout=LONG)[0].split())
+        app.publish("mail", 9999)
+        end = time.monotonic() + LONG
+        while 9999 not in got and time.monotonic() < end:
+            got += work(app, 1)
+    assert set(told) <= set(got), "all that was told is there"
+    assert got == sorted(set(got)), "each once, and in order"
+    assert len(got) <= len(told) + 3 + 1, "and of what was not told one of each process at the most"
+
+
+def test_a_full_outbox_refuses(tmp_path):
+    app = make(tmp_path, outbox_size=300_000)
+    with app, pytest.raises(QueueFull, match="neither has the outbox"):  # noqa: PT012 - one of them will be too much
+        for _ in range(100):
+            app.publish("mail", "x" * 50_000)
+
+
+def test_one_with_a_unique_key_is_refused(tmp_path):
+    with make(tmp_path) as app:
+        app.publish_many("mail", [1, 2, 3])
+        with pytest.raises(QueueFull):
+            app.publish("mail", 4, unique="u")
+
+
+def test_an_engine_that_forgets_has_no_outbox():
+    app = Forebay("memory://")
+    app.queue("mail", limit=3, on_full="spill")
+    with pytest.raises(ConfigError, match="durable"):
+        app.publish("mail", 1)
