@@ -7,7 +7,7 @@ leaves nothing behind. In one process producers of a queue get in one after anot
 import random
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from forebay.engine.contract import Fate, Full, Receipt
@@ -93,6 +93,8 @@ class Admission:
     def __init__(self) -> None:
         self._lines: dict[str, Line] = {}
         self.outbox: Spills | None = None  # once something is in it
+        self.made: Any = None  # the outbox that was made, and the settings by which somebody looked for one
+        self.looked: object = None
 
     async def publish(self, through: Through, messages: Sequence[Message]) -> list[Receipt]:
         """As `Engine.publish`, of messages that may have to wait for room; a receipt each, in the same order.

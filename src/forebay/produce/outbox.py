@@ -27,7 +27,6 @@ from forebay.engine.backend import Whole
 from forebay.engine.contract import Beat, Fate, Receipt, Want
 from forebay.engine.full import room
 from forebay.engine.registry import build
-from forebay.engine.sqlite.address import url_of
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import EngineClosed, EngineError, EngineFull, LeaseLost, QueueFull
@@ -49,6 +48,14 @@ def path_of(settings: Settings) -> Path:
     return Path(settings.outbox or f"forebay-outbox-{_mark(settings)}.db")
 
 
+def is_there(settings: Settings) -> bool:
+    """Whether an app has left something there, or may have."""
+    try:
+        return path_of(settings).exists()
+    except OSError:  # no file can have that name: who spills is told
+        return False
+
+
 def _mark(settings: Settings) -> str:
     """What tells the engine of these settings from others."""
     told = f"{settings.url}\n{settings.namespace}"
@@ -66,15 +73,17 @@ class Outbox:
         through: what its messages are brought through, as long as that is there.
 
     Attributes:
-        pid: the process that it was opened in.
+        pid: the process that it was opened in. settings: those of its app.
     """
 
     def __init__(self, settings: Settings, through: Through) -> None:
+        from forebay.engine.sqlite.address import url_of  # few need SQLite, beside another engine
+
         self._path, self._mark = path_of(settings), _mark(settings) + "."
         url = url_of(self._path.absolute())
         made = Settings(url=url, durability=settings.durability, max_size=settings.outbox_size)
         self._engine: Whole = build(made, SystemClock())
-        self._through = ref(through)
+        self.settings, self._through = settings, ref(through)
         self._aside, self._guard = Aside(), threading.Lock()
         self._taken: dict[str, int] = {}  # queues that may have something in it: how often it was given to them
         self._runs = self._opened = False

@@ -23,7 +23,7 @@ from forebay.observe.ticket import Recent, Stand
 from forebay.produce.admission import Admission
 from forebay.produce.context import lineage
 from forebay.produce.needs import needs_of_waiting
-from forebay.produce.outbox import Outbox, path_of
+from forebay.produce.outbox import Outbox, is_there
 from forebay.produce.seal import Seal
 from forebay.produce.ways import Options
 from forebay.store.contract import Store
@@ -98,7 +98,6 @@ class Producer:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
         self._within = within
         self._admission = Admission()
-        self._looked = False  # whether something was left in the outbox when this began
         self._recent = Recent()
 
     def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, way: Way = MAIN) -> list[Message]:
@@ -146,7 +145,7 @@ class Producer:
             return await self._publish_in(within, messages)
         await self.engine.open()
         try:
-            if not self._looked:
+            if self._admission.looked is not self.settings:
                 await self._look_into_outbox()
             return await self._admission.publish(self, messages) if messages else []
         except OutcomeUnknown as error:
@@ -155,17 +154,18 @@ class Producer:
 
     async def outbox(self) -> Outbox:
         """What takes messages for which queues have no room, where these say so."""
-        made: Outbox | None = self.__dict__.get("_outbox")
-        if made is None or made.pid != os.getpid():  # forked: its thread stayed with the parent
-            made = self.__dict__["_outbox"] = Outbox(self.settings, self)
+        made: Outbox | None = self._admission.made
+        if made is None or made.pid != os.getpid() or made.settings is not self.settings:  # forked, or bound anew
+            made = self._admission.made = Outbox(self.settings, self)
         return made
 
     async def _look_into_outbox(self) -> None:
         """Have what an earlier process has left there brought where it belongs."""
-        self._looked = True
-        if path_of(self.settings).exists():
-            self._admission.outbox = outbox = await self.outbox()
+        self._admission.looked, self._admission.outbox = self.settings, None
+        if is_there(self.settings):
+            outbox = await self.outbox()
             await outbox.begin()
+            self._admission.outbox = outbox
 
     async def _publish_in(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:
         if not messages:
