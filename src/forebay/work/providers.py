@@ -31,6 +31,8 @@ PAUSE, LONGEST = 1.0, 60.0
 KEY_PAUSE = 5.0
 #: Seconds that one waits which was leased when its provider was no longer to be asked.
 LATE = 0.5
+#: Outages that one message may meet while its provider answers others; how many such messages are remembered.
+ALONE, MOST_MET = 10, 1_000
 #: Calls that are kept for the governor.
 MOST = 20_000
 
@@ -61,6 +63,7 @@ class Providers:
         self.view: dict[str, Provider] = {}
         self.calls: dict[str, list[Call]] = {}
         self.urgent: Tells = _nobody
+        self._met: dict[str, int] = {}
         self.waiters: list[asyncio.Event] = []
 
     # --- before a run ---
@@ -109,8 +112,23 @@ class Providers:
             return dead
         until = None if verdict.retry_after is None else now + verdict.retry_after
         if verdict.kind is Kind.OUTAGE:
+            if self._alone(name, run.delivery.id):
+                return None
             until = self._shuts(name, now, until)
         return self._parked(run, name, f"{failure}", until, "outage" if verdict.kind is Kind.OUTAGE else "throttle")
+
+    def _alone(self, name: str, message: str) -> bool:
+        """Whether only this message fails, again and again, while the provider answers others: then its attempts count.
+
+        A request that a service cannot digest looks like an outage, and would be asked for ever.
+        """
+        one = self.view.get(name)
+        if one is None or one.stand is not Stand.CLOSED or one.down is not None:
+            return False
+        times = self._met[message] = self._met.pop(message, 0) + 1  # the newest is the last
+        if len(self._met) > MOST_MET:
+            self._met.pop(next(iter(self._met)))
+        return times > ALONE
 
     def _verdict(self, name: str, error: BaseException, run: Run) -> Verdict:
         from forebay.provider.classify import verdict  # when something has failed, and not at each start

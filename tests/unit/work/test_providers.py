@@ -3,11 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from forebay import Forebay
+from forebay import Context, Forebay
 from forebay.model.delivery import Delivery
-from forebay.model.outcome import Release
+from forebay.model.message import Failure
+from forebay.model.outcome import Park, Release
 from forebay.model.provider import Provider, Stand
-from forebay.work.providers import Providers
+from forebay.work.providers import ALONE, Providers
+from forebay.work.run import Run
+from forebay.work.storetime import Heard, steady
 
 NOW = 1_000.0
 CLOSED = Provider(name="smtp")
@@ -49,3 +52,30 @@ def test_one_that_is_handed_out_when_the_pause_is_over_is_the_probe_that_others_
 
 def test_one_that_is_handed_out_to_be_found_dead_is_no_probe():
     assert isinstance(held(replace(OPEN, burying=True, until=NOW)), Release)
+
+
+class Failing(Exception):
+    status = 500
+
+
+def outcomes(seen, times, message="a"):
+    """What becomes of a message that fails so often while its provider is seen like this."""
+    providers, send = looking(seen)
+    failure, found = Failure("Failing", "500"), []
+    for fence in range(1, times + 1):
+        delivery = Delivery(1, message, "default", "send", b"", fence, 1, lane="smtp")
+        run = Run(delivery, send, (), {}, Context(delivery))
+        run.time = Heard(NOW, steady())
+        found.append(providers.judged(run, Failing(), failure))
+    return found
+
+
+def test_a_message_that_alone_meets_an_outage_again_and_again_has_its_attempts_counted():
+    found = outcomes(CLOSED, ALONE + 2)
+    assert all(isinstance(one, Park) for one in found[:ALONE])
+    assert found[ALONE:] == [None, None]
+
+
+@pytest.mark.parametrize("seen", [replace(CLOSED, down=NOW - 1), replace(OPEN, stand=Stand.HALF_OPEN)])
+def test_one_that_meets_an_outage_of_all_has_not(seen):
+    assert all(isinstance(one, Park) for one in outcomes(seen, ALONE + 2))
