@@ -61,7 +61,11 @@ class Inspects(Protocol):
         ...
 
     async def ahead(self, id_: str, limit: int = 100_000) -> int:
-        """How many ready messages of its lane are leased before a ready one, counted up to `limit`; 0 for others."""
+        """How many ready messages of its lane are leased before a ready one, counted up to `limit`; 0 for others.
+
+        Parked ones stand in line as ready ones do. Where what its queue tells apart has changed since it was published,
+        its lane may be the one from before, until a lease has sorted it. The cost is that of counting so many.
+        """
         ...
 
     async def cancel(self, ids: Sequence[str]) -> list[State | None]:

@@ -7,8 +7,10 @@ from typing import Any
 from forebay.config import Settings
 from forebay.engine.backend import Whole
 from forebay.engine.registry import build
+from forebay.engine.waiting import drive
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineUnreachable
+from forebay.work.aside import aside
 from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.supervisor")
@@ -32,7 +34,7 @@ async def opened(settings: Settings, clock: Clock, rest: Callable[[float], Corou
     while True:
         backend = build(settings, clock)
         try:
-            await backend.open()
+            await aside(drive, backend.open())  # it may wait for a lock or a server; signals are heard meanwhile
         except EngineUnreachable as error:
             trouble.tell(name, error, advice=f"a worker had it open, so this is tried every {_AGAIN:g} s")
         else:
