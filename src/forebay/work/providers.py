@@ -173,10 +173,13 @@ class Providers:
     # --- what calls have come to ---
 
     def probed(self, run: Run, result: Outcome) -> asyncio.Event | None:
-        """Set when others know of a probe that has failed; None if it is none, or nobody would tell them."""
+        """Set when others know of a call that failed because of its provider; None if it did not, or nobody tells them.
+
+        Of any such call, whatever is known of its provider here: it may have been the probe, and that is not known yet.
+        """
         park = result if isinstance(result, Park) and result.blame in ("outage", "down") else None
         one = None if park is None else self.view.get(park.provider)
-        if one is None or one.stand is not Stand.HALF_OPEN or self.urgent is _nobody:
+        if one is None or self.urgent is _nobody:
             return None
         word = asyncio.Event()
         self.waiters.append(word)

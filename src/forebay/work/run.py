@@ -102,8 +102,8 @@ class Run(Job):
 
     Attributes:
         settled: its end was written down before it began (see `at_most_once`), or in a transaction of its own.
-        asked: it was to be done in one, and whether that was committed is being asked; or it was a probe that has
-            failed, and others are being told.
+        asked: it was to be done in one, and whether that was committed is being asked; or it has failed because
+            of its provider, and others are being told.
         called: what it has come to is known as a call of its provider.
         told: the app's hooks hear of its failure in the process where it ran.
         verdict: what its failure says about its provider; None before, or without one.

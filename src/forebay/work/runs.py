@@ -23,7 +23,7 @@ from forebay.work.run import AGAIN, Run, Stop
 _logger = logging.getLogger("forebay.worker")
 #: What lacks when nothing more can be started.
 _MEANS = (RuntimeError, OSError, MemoryError)
-#: Seconds that what a probe has come to may take to be known.
+#: Seconds that what a call has come to may take to be known.
 _WORD = 2.0
 #: Gives a slot back.
 Free = Callable[[], None]
@@ -167,7 +167,7 @@ class Runs:
             self.finish(run, outcome.Release())
 
     async def _tell(self, run: Run, result: Outcome, word: asyncio.Event) -> None:
-        """It was a probe, and has failed: its slot is free for others when they know."""
+        """It has failed because of its provider: its slot is free for others when they know."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_WORD):
                 await word.wait()
