@@ -18,8 +18,10 @@ SHARE, LEAST = 10, 100
 STEP, ENOUGH, SLOW = 2.0, 20, 60.0
 #: A queue is full until it has been drained to this part of its limit.
 EASED = 0.9
-#: Seconds to wait where nothing has left yet, and at the most.
-FIRST, MOST = 1.0, 3600.0
+#: How many must have left since the newer count to judge by that alone.
+FEW = 10
+#: Seconds to wait where nothing has left yet, at the least and at the most; and at the most where something has.
+FIRST, STUCK, MOST = 1.0, 60.0, 3600.0
 
 
 class Level(NamedTuple):
@@ -96,11 +98,16 @@ class Drain(msgspec.Struct, frozen=True, array_like=True):
         return Drain(self.last, self.last_n, now, drained, self.full)
 
     def wait(self, places: int, now: float, drained: int) -> float:
-        """Seconds until so many have left, if it goes on as it did since the older count."""
+        """Seconds until so many have left, if it goes on as it did lately.
+
+        Since the older count; or since the newer one if it has gone faster since then, for it may have stood still.
+        """
         passed, left = now - self.first, drained - self.first_n
         if passed <= 0 or left <= 0:
-            return min(MOST, max(FIRST, passed))
-        return min(MOST, max(1, places) * passed / left)
+            return min(STUCK, max(FIRST, passed))
+        lately, more = now - self.last, drained - self.last_n
+        pace = passed / left if more < FEW or lately <= 0 else min(passed / left, lately / more)
+        return min(MOST, max(1, places) * pace)
 
 
 def seen(known: Drain | None, now: float, drained: int) -> Drain:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forebay.flow.limit import FIRST, MOST, Drain, Level, over, places, reserve, seen
+from forebay.flow.limit import FIRST, STUCK, Drain, Level, over, places, reserve, seen
 from forebay.model.queue import Limit
 
 TEN = Limit(messages=10)
@@ -47,7 +47,13 @@ def test_a_rate_that_has_changed_is_followed_within_some_seconds():
 
 def test_where_nothing_leaves_it_waits_ever_longer():
     drain = Drain(100.0, 7, 100.0, 7)
-    assert [drain.wait(1, now, 7) for now in (100.0, 100.5, 130.0, 1e6)] == [FIRST, FIRST, 30.0, MOST]
+    assert [drain.wait(1, now, 7) for now in (100.0, 100.5, 130.0, 1e6)] == [FIRST, FIRST, 30.0, STUCK]
+
+
+def test_where_it_stood_still_before_the_newest_count_tells():
+    night = Drain(0.0, 100, 10.0, 200)
+    assert night.wait(1, 30_000.0, 200) > 60
+    assert 0.1 <= night.seen(30_000.0, 220).wait(1, 30_002.0, 240) <= 0.2
 
 
 def test_a_clock_that_was_set_back_begins_anew():
