@@ -113,7 +113,7 @@ _VIEWS: dict[type, Callable[[Any], Any]] = {
     Delivery: _delivery,
     Leased: _leased,
     Recovered: lambda recovered: {**_fields(recovered), "workers": set(recovered.workers)},
-    Depth: lambda depth: {**_fields(depth, "lanes"), "age": round(depth.age, 3), "held": round(depth.held, 3)},
+    Depth: lambda depth: {**_fields(depth, "lanes", "full"), "age": round(depth.age, 3), "held": round(depth.held, 3)},
     Meter: lambda meter: _fields(meter, "tat"),  # one that is over may be forgotten
     WorkerRow: lambda row: {**_fields(row, "host"), "queues": tuple(row.queues), "left": round(row.left, 3)},
 }
