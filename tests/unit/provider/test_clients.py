@@ -22,7 +22,7 @@ from forebay.provider.classify import classify
 
 NOW = 1_777_636_800.0  # 2026-05-01T12:00:00Z
 OUTAGE, THROTTLE, REJECTED, BUG = Kind.OUTAGE, Kind.THROTTLE, Kind.REJECTED, Kind.BUG
-WAIT = 0.3  # seconds that clients wait for an answer
+PATIENT, HASTY = 30.0, 0.3  # seconds that clients wait for an answer that comes, and for one that does not
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -54,7 +54,7 @@ class Http(socketserver.StreamRequestHandler):
         while self.rfile.readline().strip():
             pass
         if path == "hang":
-            self.server.over.wait(10)
+            self.server.over.wait(PATIENT)
         elif path == "cut":
             self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf")
         elif path == "reset":
@@ -79,28 +79,28 @@ def closed():
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/200"
 
 
-def by_httpx(url):
-    with httpx.Client(timeout=WAIT, trust_env=False) as client:
+def by_httpx(url, wait=PATIENT):
+    with httpx.Client(timeout=wait, trust_env=False) as client:
         client.get(url).raise_for_status()
 
 
-def by_httpx_async(url):
+def by_httpx_async(url, wait=PATIENT):
     async def get():
-        async with httpx.AsyncClient(timeout=WAIT, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=wait, trust_env=False) as client:
             (await client.get(url)).raise_for_status()
 
     asyncio.run(get())
 
 
-def by_requests(url):
+def by_requests(url, wait=PATIENT):
     with requests.Session() as session:
         session.trust_env = False
-        session.get(url, timeout=WAIT).raise_for_status()
+        session.get(url, timeout=wait).raise_for_status()
 
 
-def by_aiohttp(url):
+def by_aiohttp(url, wait=PATIENT):
     async def get():
-        timeout = aiohttp.ClientTimeout(total=WAIT)
+        timeout = aiohttp.ClientTimeout(total=wait)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
             session.get(url, raise_for_status=True) as response,
@@ -110,23 +110,23 @@ def by_aiohttp(url):
     asyncio.run(get())
 
 
-def by_urllib3(url):
-    with urllib3.PoolManager(retries=urllib3.Retry(1, status_forcelist=range(400, 600)), timeout=WAIT) as pool:
+def by_urllib3(url, wait=PATIENT):
+    with urllib3.PoolManager(retries=urllib3.Retry(1, status_forcelist=range(400, 600)), timeout=wait) as pool:
         pool.request("GET", url)
 
 
-def by_urllib(url):
+def by_urllib(url, wait=PATIENT):
     try:
-        with urllib.request.urlopen(url, timeout=WAIT) as response:
+        with urllib.request.urlopen(url, timeout=wait) as response:
             response.read()
     except urllib.error.HTTPError as answer:
         answer.close()  # it is the response, too, and holds a socket
         raise
 
 
-def by_http_client(url):
+def by_http_client(url, wait=PATIENT):
     address, path = url.removeprefix("http://").split("/")
-    connection = http.client.HTTPConnection(address, timeout=WAIT)
+    connection = http.client.HTTPConnection(address, timeout=wait)
     try:
         connection.request("GET", f"/{path}")
         connection.getresponse().read()
@@ -134,10 +134,10 @@ def by_http_client(url):
         connection.close()
 
 
-def by_streams(url):
+def by_streams(url, wait=PATIENT):
     async def get():
         host, port = url.removeprefix("http://").split("/")[0].split(":")
-        async with asyncio.timeout(WAIT):
+        async with asyncio.timeout(wait):
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(f"GET /{url.rpartition('/')[2]} HTTP/1.1\r\n\r\n".encode())
             try:
@@ -153,9 +153,9 @@ WITH_STATUS = [pytest.param(client, id=client.__name__) for client in CLIENTS]
 ALL = [*WITH_STATUS, *(pytest.param(client, id=client.__name__) for client in (by_http_client, by_streams))]
 
 
-def verdict(client, url):
+def verdict(client, url, **options):
     with pytest.raises(Exception) as raised:
-        client(url)
+        client(url, **options)
     return classify(raised.value, NOW)
 
 
@@ -190,7 +190,7 @@ def test_a_refused_connection_is_an_outage(client, closed):
 
 @pytest.mark.parametrize("client", ALL)
 def test_no_answer_in_time_is_an_outage(client, server):
-    assert verdict(client, f"{server}/hang").kind is OUTAGE
+    assert verdict(client, f"{server}/hang", wait=HASTY).kind is OUTAGE
 
 
 @pytest.mark.parametrize("client", ALL)
@@ -214,7 +214,7 @@ def test_a_name_that_cannot_be_resolved_is_an_outage(client, monkeypatch):
 
 @pytest.mark.parametrize("client", [by_httpx, by_requests, by_urllib3, by_urllib])
 def test_a_server_that_speaks_no_tls_is_an_outage(client, server):
-    assert verdict(client, server.replace("http:", "https:") + "/200").kind is OUTAGE
+    assert verdict(client, server.replace("http:", "https:") + "/200", wait=HASTY).kind is OUTAGE
 
 
 @pytest.mark.parametrize("client", [by_httpx, by_requests, by_aiohttp, by_urllib3, by_urllib])
@@ -224,13 +224,13 @@ def test_an_address_that_is_none_is_a_bug(client):
 
 def test_a_bare_socket_and_a_bare_tls_handshake_are_told(server):
     port = int(server.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=HASTY) as plain:
         plain.sendall(b"GET /hang HTTP/1.1\r\n\r\n")
         with pytest.raises(TimeoutError) as late:
             plain.recv(1)
     assert classify(late.value, NOW).kind is OUTAGE
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=WAIT) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=HASTY) as plain,
         pytest.raises(OSError) as broken,  # an SSLError, or a reset
     ):
         ssl.create_default_context().wrap_socket(plain, server_hostname="x")
@@ -289,7 +289,7 @@ def mail():
 )
 def test_smtplib_is_told(recipients, kind, mail):
     def send(_):
-        with smtplib.SMTP("127.0.0.1", mail, timeout=5) as client:
+        with smtplib.SMTP("127.0.0.1", mail, timeout=PATIENT) as client:
             client.sendmail("a@b.c", recipients, "Subject: x\r\n\r\n")
 
     assert verdict(send, "").kind is kind
@@ -297,7 +297,7 @@ def test_smtplib_is_told(recipients, kind, mail):
 
 def test_smtplib_with_wrong_credentials_is_refused(mail):
     def send(_):
-        with smtplib.SMTP("127.0.0.1", mail, timeout=5) as client:
+        with smtplib.SMTP("127.0.0.1", mail, timeout=PATIENT) as client:
             client.login("user", "wrong")
 
     assert verdict(send, "").kind is REJECTED
