@@ -4,6 +4,7 @@ No engine and no process: the pure functions, a row that is changed by compare-a
 runs. Each seed is another story; a failure names it.
 """
 
+import os
 import random
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from forebay.flow.breaker import advance, pause, slots
 from forebay.model.provider import Call, Provider, Stand, Terms, Trip
 
+#: Stories of each block; FOREBAY_PROPERTIES=1000 plays so many of each.
+SEEDS = int(os.environ.get("FOREBAY_PROPERTIES", "") or 40)
 STEP, OPEN_FOR, MAX_OPEN, RAMP, BOUND = 0.05, 2.0, 8.0, 2.0, 16
 TERMS = Terms(concurrency=BOUND, breaker=Trip(open_for=OPEN_FOR, max_open=MAX_OPEN, probe_timeout=10.0), ramp=RAMP)
 
@@ -89,7 +92,7 @@ class Fleet:
 
 @pytest.mark.parametrize("block", range(4))
 def test_it_is_left_alone_while_it_is_down_and_asked_by_and_by_when_it_is_back(block):
-    for seed in range(block * 40, block * 40 + 40):
+    for seed in range(block * SEEDS, block * SEEDS + SEEDS):
         fleet = Fleet(seed)
         start, back = fleet.down
         fleet.run(back + MAX_OPEN * 1.1 + OPEN_FOR + RAMP + 6.0)
