@@ -84,9 +84,10 @@ WAYS = {
     "queue": ("other", lambda d, _: d.queue == "other"),
     "debounce": (61, lambda _, app: app.clock.now() >= app.begun + 61),
     "max_wait": (61, lambda _, app: app.clock.now() >= app.begun + 61),
+    "in_time": (True, lambda d, _: d.expires == d.created + 77),  # what comes in time; what does not is tried elsewhere
 }
 #: What a way needs beside it.
-BESIDE = {"debounce": {"unique": "u"}, "max_wait": {"unique": "u", "debounce": 61}}
+BESIDE = {"debounce": {"unique": "u"}, "max_wait": {"unique": "u", "debounce": 61}, "in_time": {"expires": 77}}
 
 
 def test_every_way_to_wait_has_a_row():
