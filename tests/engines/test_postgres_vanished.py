@@ -22,7 +22,7 @@ from forebay.model.message import Message
 from forebay.model.meter import Meter
 from forebay.model.outcome import Ack, Settlement
 from forebay.model.queue import QueueSpec
-from forebay.store.records import Choice, Query, Schedule
+from forebay.store.records import Choice, Query, Schedule, Steered
 
 #: Seconds that a verb tries here, and that a connection is tried; and that both may take together, on a busy host.
 DEADLINE, CONNECT, BOUND = 1.0, 2, 8.0
@@ -41,6 +41,7 @@ def calls(delivery):
         "open_gate": ["q"], "drop_meters": [["x"]], "meters": [], "put_meters": [[Meter(name="x")]],
         "drop_schedules": [["s"]], "fire": ["s", 1.0, 2.0, []], "now": [], "pause_schedule": ["s", True],
         "put_schedules": [[ONE]], "schedules": [], "workers": [], "audits": [], "note": ["a", "v", "t"],
+        "steer": [[Steered(name="s", body=b"")]], "steered": [],
     }  # fmt: skip
 
 
