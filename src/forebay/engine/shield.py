@@ -5,7 +5,7 @@ thread is in ours: until it leaves it, or comes to a place where it only waits. 
 
 Each decision here reads the mark and acts on it between two points at which CPython may change threads: a call of
 Python code, the end of a call of C code, a jump backwards. That is what makes it exact without a lock, which a strike
-could leave locked.
+could leave locked. What is struck at one of these points is raised there, or (CPython 3.13) at the next one.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _LOCKING = frozenset({"acquire", "release", "_acquireLock", "_releaseLock", "han
 
 
 class _Nothing(BaseException):
-    """Raised and caught at once: see `Mark._take_back`."""
+    """Raised and caught at once: see `Mark._quieten`."""
 
 
 _NOTHING_TO_RAISE = ctypes.py_object(_Nothing)
@@ -70,15 +70,13 @@ class Mark:
             self._depth = 1
             if self._struck:
                 self._struck = False
-                self._take_back()
+                _raise_in(self._thread, None)  # what has not arrived does not; at a call of Python code it still would
+                self._quieten()
 
-    def _take_back(self) -> None:
-        """What was raised from outside and has not arrived does not.
-
-        CPython 3.11 goes on believing that something is to be raised until something is: its checks stay on the slow
+    def _quieten(self) -> None:
+        """CPython 3.11 goes on believing that something is to be raised until something is: its checks stay on the slow
         way, and a debugger or a measure of coverage makes the whole process hang at its next call. So something is.
         """
-        _raise_in(self._thread, None)
         if sys.version_info < (3, 12):
             with contextlib.suppress(_Nothing):
                 _raise_in(ctypes.c_ulong(self.thread), _NOTHING_TO_RAISE)
@@ -105,6 +103,8 @@ class Mark:
         raise kind
 
     def __enter__(self) -> None:
+        if self._struck:
+            _arrive()
         self._depth += 1
 
     def __exit__(self, *_: object) -> None:
@@ -118,6 +118,13 @@ class Mark:
         if self.pending is not None:
             kind, self.pending = self.pending, None
             raise kind
+
+
+def _arrive() -> None:
+    """A call of Python code: what was raised from outside arrives here at the latest, and not behind the next step.
+
+    CPython 3.13 raises it one point later than where the thread was when it was struck.
+    """
 
 
 def shield() -> AbstractContextManager[object]:

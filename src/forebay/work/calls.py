@@ -82,7 +82,9 @@ class Calls(Generic[J, R]):
                 raise  # nobody raised it: the loop is gone, and this coroutine goes with it
             error = raised
         job.finished = True
-        self._done(job, self._judge(job, value, error))
+        judgement = self._judge(job, value, error)
+        value = error = None  # a frame that the error went through may lead here, and would lead back to it (3.13)
+        self._done(job, judgement)
 
     def _cancel(self, job: J, task: asyncio.Task[None], _: Stop) -> None:
         task.cancel()
