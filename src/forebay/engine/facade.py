@@ -20,6 +20,7 @@ from forebay.engine.capabilities import Capabilities
 from forebay.engine.contract import Beat, Depth, Engine, Leased, Receipt, Recovered, Want
 from forebay.engine.declaring import Note, tell
 from forebay.engine.measured import Watch
+from forebay.engine.shield import strikable
 from forebay.engine.waiting import drive
 from forebay.engine.within import Within
 from forebay.model.errors import EngineError
@@ -152,8 +153,12 @@ class Facade:
         await self._aside.ask(self._shut)
 
     def drop(self) -> None:
-        """Close it, for an app that was dropped; a thread of our own that happens to collect it does not wait."""
-        if not own.inside():
+        """Close it, for an app that was dropped.
+
+        A thread of our own, or of a task, that happens to collect it does not wait: nor is a timeout raised at the end of
+        that, where nobody would hear of it.
+        """
+        if not own.inside() and not strikable():
             drive(self.close())
         elif not self._foreign:
             self._aside.tell(self._shut)

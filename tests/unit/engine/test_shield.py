@@ -1,12 +1,15 @@
 """Raising in a thread from outside: it arrives, in the user's code alone, and never in what comes after."""
 
+import gc
 import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 
+from forebay import Forebay
 from forebay.engine.shield import Mark, check, shield
 
 
@@ -149,6 +152,7 @@ def test_a_signal_handler_raises_in_the_users_code_and_waits_for_the_end_of_ours
 
 STRUCK_TOO_LATE_THEN_TRACED = """
 import ctypes, sys, threading
+from forebay import Forebay
 from forebay.engine.shield import Mark
 
 waiting = threading.Event()
@@ -166,3 +170,23 @@ elsewhere.is_alive()
 def test_after_a_strike_that_came_too_late_a_debugger_or_a_measure_of_coverage_still_works():
     """On Python 3.11 the process would hang at the first call that is traced."""
     subprocess.run([sys.executable, "-c", STRUCK_TOO_LATE_THEN_TRACED], check=True, timeout=60)
+
+
+def test_a_strike_is_not_lost_in_an_app_that_is_collected_at_that_moment(monkeypatch):
+    """What is raised in a finalizer nobody hears of: it waits until the thread is in the user's code again."""
+    lost = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+
+    def drops():
+        app = Forebay("memory://")
+        app.publish("q", 1)
+        del app
+        gc.collect()
+
+    struck = Struck(drops)
+    for _ in range(100):
+        struck.strike()
+        time.sleep(0.003)
+    struck.end()
+    assert struck.arrived > 0
+    assert [one for one in lost if isinstance(one.object, weakref.finalize)] == []
