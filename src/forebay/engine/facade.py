@@ -155,8 +155,8 @@ class Facade:
     def drop(self) -> None:
         """Close it, for an app that was dropped.
 
-        A thread of our own, or of a task, that happens to collect it does not wait: nor is a timeout raised at the end of
-        that, where nobody would hear of it.
+        A thread of our own, or of a task, that happens to collect it does not wait: nor is a timeout raised at the end
+        of that, where nobody would hear of it.
         """
         if not own.inside() and not strikable():
             drive(self.close())
