@@ -15,8 +15,8 @@ from forebay.flow.scale import Scale
 from forebay.observe.scale import bounds, wanted
 from forebay.observe.snapshot import take
 
-#: Seconds that two readings are apart at the least.
-_LEAST = 0.1
+#: Seconds that two readings are apart at the least, and at the most.
+_LEAST, _MOST = 0.1, 3600.0
 
 
 @click.command(cls=Command)
@@ -28,7 +28,9 @@ _LEAST = 0.1
     show_default=True,
     help="Seconds within which what waits is to be started.",
 )
-@click.option("--over", type=SECONDS, default="1s", show_default=True, help="How long to watch what comes in.")
+@click.option(
+    "--over", type=SECONDS, default="1s", show_default=True, help="How long to watch what comes in; 1h at most."
+)
 @click.option("--value", is_flag=True, help="Print the number of slots wanted by all of them, and nothing else.")
 def scale(names: tuple[str, ...], target: float, over: float, value: bool) -> None:
     """Say how many slots queues want: for what comes in, and for what waits to be started in time.
@@ -37,6 +39,9 @@ def scale(names: tuple[str, ...], target: float, over: float, value: bool) -> No
     """
     if target <= 0:
         raise click.UsageError("--target is a time to start what waits in: more than 0 seconds")
+
+    if over > _MOST:
+        raise click.UsageError("--over is how long this command takes: 1h at most")
 
     async def work(app: Forebay) -> list[Scale]:
         before = await take(app.engine, app.store)

@@ -28,7 +28,7 @@ GIVEN = {
     "schedules remove": ["n"], "providers open": ["n"], "completion": ["bash"],
 }  # fmt: skip
 #: These would do work of their own, or go on for as long as they are told: only what is given to them is tried.
-APART = {"demo", "bench", "init", "dev", "worker", "tail", "top"}
+APART = {"demo", "bench", "init", "dev", "worker", "tail", "top", "scale"}
 #: Common to all; which app and which file is for other tests.
 COMMON = {"app", "url", "output", "debug", "help"}
 

@@ -20,4 +20,5 @@ def test_waiting_work_wants_slots_and_what_is_paused_none(shell):
 def test_what_cannot_be_asked_is_refused(shell):
     shell.enqueue("nap", "0")
     assert "more than 0 seconds" in shell("scale", "--target", "0", code=2).complaint
+    assert "1h at most" in shell("scale", "--over", "2h", code=2).complaint
     assert "no queue 'nope'" in shell("scale", "nope", code=2).complaint
