@@ -192,6 +192,7 @@ class TestBounded:
 class TestAge:
     def test_while_the_oldest_has_waited_too_long_nothing_is_taken_in(self, kit: Kit) -> None:
         """However few there are; and once a worker has it, there is room."""
+        kit.needs("limits")
         kit.run(kit.backend.declare([QueueSpec(name="q", limit_age=60.0)]))
         kit.publish("a")
         kit.clock.advance(30.0)

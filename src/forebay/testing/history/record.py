@@ -28,7 +28,7 @@ class Recorder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._pid, self._fd = 0, -1
+        self._open = 0, -1
         # pids of two containers may be equal; where the numbers of calls begin tells their processes apart
         self._calls = itertools.count(int.from_bytes(os.urandom(5)) << 20)
 
@@ -54,12 +54,14 @@ class Recorder:
         self.write(events.Ended, id=delivery.id, fence=delivery.fence)
 
     def _file(self) -> int:
-        if self._pid != os.getpid():  # also after a fork: the parent's file is the parent's
-            self._pid = os.getpid()
+        pid, fd = self._open  # together: another thread may be on its way to open one, too
+        if pid != os.getpid():  # also after a fork: the parent's file is the parent's
+            pid = os.getpid()
             self.folder.mkdir(parents=True, exist_ok=True)
-            path = self.folder / f"{self._pid}-{time.monotonic_ns()}.jsonl"
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        return self._fd
+            path = self.folder / f"{pid}-{time.monotonic_ns()}.jsonl"
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._open = pid, fd
+        return fd
 
 
 def digest(body: bytes) -> str:

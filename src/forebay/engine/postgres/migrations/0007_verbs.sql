@@ -175,11 +175,11 @@ begin
         select moved.queue, moved.lane, -count(*), count(*) from moved group by 1, 2;
     end if;
     if exists (select from forebay.message m where m.expires <= t and m.state in (0, 1)) then
-        with gone as (
-            delete from forebay.message m using (
-                select o.seq from forebay.message o where o.expires <= t and o.state in (0, 1) order by o.expires
-                limit limit_ for update skip locked
-            ) as old where m.seq = old.seq returning m.*
+        with old as materialized (
+            select o.seq from forebay.message o where o.expires <= t and o.state in (0, 1) order by o.expires
+            limit limit_ for update skip locked
+        ), gone as (
+            delete from forebay.message m using old where m.seq = old.seq returning m.*
         ), ends as (
             insert into forebay.ended (
                 id, queue, lane, task, state, priority, attempt, lost, fence, created, due, expires, finished, forget,

@@ -112,11 +112,11 @@ declare
 begin
     select q.keep, l.n - q.most into keep_, n_ from forebay.queue q, forebay.level(queue_) l where q.name = queue_;
     if n_ > 0 then
-        with gone as (
-            delete from forebay.message m using (
-                select o.seq from forebay.message o where o.queue = queue_ and o.state in (0, 1) order by o.seq
-                limit n_ for update skip locked
-            ) as old where m.seq = old.seq returning m.*
+        with old as materialized (  -- once: a join might ask it again, and it would name the next ones
+            select o.seq from forebay.message o where o.queue = queue_ and o.state in (0, 1) order by o.seq
+            limit n_ for update skip locked
+        ), gone as (
+            delete from forebay.message m using old where m.seq = old.seq returning m.*
         ), ends as (
             insert into forebay.ended (
                 id, queue, lane, task, state, priority, attempt, lost, fence, created, due, expires, finished, forget,
