@@ -41,3 +41,20 @@ def test_callers_in_other_languages_are_refused_as_well(app):
         last = [db.execute(f"select {name}.publish_one('{n}', '', 'mail')").fetchone()[0] for n in ("4", "7")]
         assert last == [False, None], "known, and no room"
     assert app.queues("mail")[0].ready == 5
+
+
+def test_however_the_planner_joins_only_what_is_too_much_makes_room():
+    """What is chosen with a limit is chosen once: a join that asked again would be given the next ones."""
+    settings = postgres.empty()
+    app = Forebay(settings.url, namespace=settings.namespace)
+    app.queue("mail", limit=3, on_full="shed_oldest")
+    with app:
+        app.queues()
+        with postgres.connect() as db:
+            for way in ("hashjoin", "mergejoin", "material"):
+                db.execute(f"set enable_{way} = off")
+            db.execute(f'analyze "{postgres.NAMESPACE}".message')
+            for number in range(8):
+                db.execute(f"select \"{postgres.NAMESPACE}\".publish_one('{number}', '', 'mail')")
+        (mail,) = app.queues("mail")
+        assert (mail.ready, mail.discarded) == (3, 5)
