@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from forebay import BadArguments, Breaker, ConfigError, ProviderDown, Retry, State
+from forebay import BadArguments, Breaker, ConfigError, Forebay, ProviderDown, Retry, State
 from forebay.control import Control
 from forebay.model.verdict import Kind
 from forebay.observe.why import why_message
@@ -339,3 +339,20 @@ def test_a_fallback_that_could_not_run_is_refused(app, ways, says):
 
     with pytest.raises(ConfigError, match=says):
         declare()
+
+
+def test_a_provider_that_nobody_has_declared_is_told_and_the_attempts_count(caplog):
+    app = Forebay("memory://")
+    app.provider("smtp")
+
+    @app.task(retry=Retry(max_attempts=2, base=0, cap=0))
+    def send() -> None:
+        raise ProviderDown("smpt")
+
+    with app:
+        handle = send.enqueue()
+        work(app, handle)
+        assert (handle.status(), handle.find().attempt) == ("dead", 2)
+    told = [line for line in caplog.messages if "no such provider is declared (known are smtp)" in line]
+    assert len(told) == 1
+    assert "app.provider('smpt')" in told[0]

@@ -5,6 +5,7 @@ puts what it has read here. Without a governor (in a process that only runs one 
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Mapping
@@ -37,6 +38,11 @@ ALONE, MOST_MET = 10, 1_000
 MOST = 20_000
 
 
+#: Unknown names that are told.
+_NAMES = 100
+_logger = logging.getLogger("forebay.provider")
+
+
 class Tells(Protocol):
     """Whoever is told of calls that matter at once."""
 
@@ -64,6 +70,7 @@ class Providers:
         self.calls: dict[str, list[Call]] = {}
         self.urgent: Tells = _nobody
         self._met: dict[str, int] = {}
+        self._unknown: set[str] = set()
         self.waiters: list[asyncio.Event] = []
 
     # --- before a run ---
@@ -136,7 +143,10 @@ class Providers:
         return verdict(name, self.specs[name].classify, error, run.time.now())
 
     def _down(self, run: Run, error: ProviderDown, failure: Failure) -> Outcome | None:
-        if run.task.running.at_most_once or error.provider not in self.specs:
+        if error.provider not in self.specs:
+            self._tell_unknown(run.task.name, error.provider)
+            return None
+        if run.task.running.at_most_once:
             return None
         now = run.time.now()
         run.verdict = Verdict(kind=Kind.OUTAGE)
@@ -145,6 +155,15 @@ class Providers:
         until, cause = error.at(now), error.__cause__ or error.__context__
         because = f"{errors.name_of(cause)}: {errors.text_of(cause)}" if cause is not None else "its task says so"
         return self._parked(run, error.provider, because, until, "down")
+
+    def _tell_unknown(self, task: str, name: str) -> None:
+        """A slip of the pen: the attempt counts, so that nothing is tried for ever; told once for each name."""
+        if name in self._unknown or len(self._unknown) >= _NAMES:
+            return
+        self._unknown.add(name)
+        known = ", ".join(sorted(self.specs)) or "none"
+        text = "task %s: ProviderDown(%r), but no such provider is declared (known are %s): its attempts count; %s"
+        _logger.warning(text, task, name, known, f"declare it with app.provider({name!r}), or correct the name")
 
     def _overdue(self, name: str, run: Run, failure: Failure, now: float) -> Outcome | None:
         one = self.view.get(name)
