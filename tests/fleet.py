@@ -162,7 +162,7 @@ class Fleet:
 
     def everybody(self) -> set[int]:
         """All its processes, told by the environment that they inherited: its supervisor, its workers, and theirs."""
-        mark = f"FOREBAY_URL={self._place.url}".encode()
+        mark = f"FOREBAY_TEST_NOTES={self._place.notes}".encode()  # fleets of other tests may share a server
         return {pid for pid in pids() if pid != os.getpid() and mark in environment_of(pid)}
 
     def signal(self, number: int) -> None:

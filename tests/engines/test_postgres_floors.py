@@ -42,6 +42,16 @@ def pass_on(engine, times):
         drive(engine.settle("w", [Settlement(delivery, Ack(keep=0)) for delivery in leased]))
 
 
+def floor_after_passing(engine):
+    """The floor of the queue, once it is known: whatever else runs on this server may hold it back for a while."""
+    for _ in range(2_000):
+        pass_on(engine, 1)
+        if known := engine._leasing._floors.known(["q"]):
+            (floor,) = known.values()
+            return floor
+    raise AssertionError("no floor follows")
+
+
 def test_a_floor_follows_when_all_have_ended_that_may_bring_a_lower_number(at_once):
     made = Floors()
     made.saw([took(7), took(9)], begun=100, ended=90)
@@ -94,15 +104,13 @@ def test_what_comes_back_is_leased_though_its_number_is_low(engine, at_once):
     drive(engine.publish([Message(id="old", queue="q")]))
     drive(engine.extend([Beat(worker="lost", lease=1e6)]))
     assert len(drive(engine.lease(Want("lost", ["q"], 1))).deliveries) == 1
-    pass_on(engine, 6)
-    assert engine._leasing._floors.known(["q"])
+    assert floor_after_passing(engine)
     drive(engine.recover(["lost"]))
     assert [delivery.id for delivery in drive(engine.lease(Want("w", ["q"], 10))).deliveries] == ["old"]
 
 
 def test_floors_are_found_anew_now_and_then(engine, at_once, monkeypatch):
-    pass_on(engine, 6)
-    (floor,) = engine._leasing._floors.known(["q"]).values()
+    floor = floor_after_passing(engine)
     postgres.run(
         "insert into forebay.message (seq, id, queue, state, created, body) overriding system value "
         "values (%s, 'behind', 'q', 1, %s, '')",

@@ -1,6 +1,7 @@
 """T10: the power goes at a random input or output; the next start finds all that was promised, and nothing else."""
 
 import random
+import re
 import subprocess
 import sys
 
@@ -54,12 +55,11 @@ def test_the_command_prints_its_seeds_and_the_way_to_repeat_a_violation_and_fail
     assert clean.returncode == 0, clean.stdout + clean.stderr
     assert "SEEDS=1..2 ENGINE=sqlite DURABILITY=full" in clean.stdout
     broken = subprocess.run(
-        [*command, "--seeds", "2", "--skip", "log"], capture_output=True, text=True, timeout=60, check=False
+        [*command, "--seeds", "12", "--skip", "log"], capture_output=True, text=True, timeout=60, check=False
     )
-    assert broken.returncode == 1
-    assert (
-        "again: python -m forebay.testing.powerloss --start 1 --seeds 1 --durability full --skip log" in broken.stdout
-    )
+    assert broken.returncode == 1  # how a torn log reads depends on salts that SQLite draws: some seed shows it
+    again = r"again: python -m forebay.testing.powerloss --start \d+ --seeds 1 --durability full --skip log"
+    assert re.search(again, broken.stdout), broken.stdout
 
 
 def test_what_was_synced_always_survives_and_what_was_not_may_be_torn_at_sectors():
