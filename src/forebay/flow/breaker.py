@@ -37,7 +37,7 @@ def advance(one: Provider, calls: Sequence[Call], now: float, draw: float, runni
         case Stand.HALF_OPEN:
             return _half_open(one, fresh, now, draw, running)
         case Stand.RAMP:
-            return _ramp(one, fresh, now, draw)
+            return _ramp(one, fresh, now, draw, running)
 
 
 def opened(one: Provider, now: float, until: float | None, reason: str, actor: str = "") -> Provider:
@@ -253,7 +253,7 @@ def _bad(call: Call) -> bool:
     return call.ok is False or call.slow
 
 
-def _ramp(one: Provider, calls: Sequence[Call], now: float, draw: float) -> Provider:
+def _ramp(one: Provider, calls: Sequence[Call], now: float, draw: float, running: int) -> Provider:
     trip = one.terms.breaker or Trip()
     told = [call for call in calls if call.ok is not None]
     if (asked := _asked(calls)) is not None:
@@ -266,8 +266,14 @@ def _ramp(one: Provider, calls: Sequence[Call], now: float, draw: float) -> Prov
     if bad and failed >= trip.failure_ratio * count:
         return _tripped(one, replace(bad[-1], reason=bad[-1].reason or "calls were slow again"), now, draw)
     if sum(part.ok for part in buckets) == 0:
-        return one
+        return closed(one, now) if _idle(one, now, running) else one
     level = following(one.terms, one.level, now - one.since)
     if level is None:
         return closed(one, now)
     return one if level == one.level else replace(one, level=level, since=now, buckets=())
+
+
+def _idle(one: Provider, now: float, running: int) -> bool:
+    """Whether nobody has anything to ask of it any more: its last answers were good, and a ramp would never end."""
+    patience = one.terms.ramp + (one.terms.breaker or Trip()).window
+    return not running and now - max(one.since, one.throttled) > patience

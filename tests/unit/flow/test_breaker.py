@@ -97,7 +97,7 @@ def test_when_the_probe_succeeds_it_comes_back_by_steps():
     one = went(one, calls(ok=1, began=now), now)
     while one.stand is Stand.RAMP:
         levels.append(slots(one, now))
-        assert went(one, [], now + 100).level == one.level  # nothing has answered in this step
+        assert went(one, [], now + 100, running=1).level == one.level  # nothing has answered in this step
         now += one.terms.ramp / 4 + 0.001
         one = went(one, calls(ok=1, began=now), now)
     assert (levels, one.stand, one.down, slots(one, now)) == ([2, 4, 8, 16], Stand.CLOSED, None, 20)
@@ -152,6 +152,17 @@ def test_how_long_one_has_waited_counts_from_the_outage_or_from_its_own_beginnin
     assert overdue(one, NOW - 999, NOW + 61)
     assert not overdue(one, NOW + 30, NOW + 61)
     assert not overdue(replace(one, terms=Terms()), NOW, NOW + 1e9)
+
+
+def test_a_ramp_that_nobody_asks_in_ends_with_time():
+    one = went(probed(opened(SMTP, NOW, NOW, "503"), NOW, 0), calls(ok=1), NOW + 1)
+    assert one.stand is Stand.RAMP
+    end = NOW + 1 + SMTP.terms.ramp + SMTP.terms.breaker.window
+    assert went(one, [], end).stand is Stand.RAMP
+    assert went(one, [], end + 0.1, running=1).stand is Stand.RAMP
+    assert went(replace(one, throttled=end), [], end + 0.1).stand is Stand.RAMP
+    assert went(one, calls(failed=1, began=end), end + 0.1).stand is Stand.OPEN
+    assert went(one, [], end + 0.1).stand is Stand.CLOSED
 
 
 @pytest.mark.parametrize(
