@@ -27,6 +27,15 @@ def path(tmp_path):
     return tmp_path / "q.db"
 
 
+@pytest.fixture
+def hurried():
+    """Threads that take turns at nearly every step."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
 def app(path, **ways):
     return Forebay(f"sqlite:///{path}", **ways)
 
@@ -205,6 +214,32 @@ def test_apps_that_open_and_close_one_file_in_many_threads_lose_nothing(path):
     assert descriptors(path) == 0
     with app(path) as one:
         assert ready(one) == 60
+
+
+def test_of_files_that_are_closed_in_many_threads_each_descriptor_is_closed_once(tmp_path, monkeypatch, hurried):
+    """A second time it might be the number of another file, whose locks would go with it."""
+    close_one, wrong = os.close, []
+
+    def watched(fd):
+        try:
+            close_one(fd)
+        except OSError:
+            wrong.append(fd)
+            raise
+
+    def use(number):
+        for round_ in range(5):
+            with app(tmp_path / f"{number}-{round_}.db"):
+                pass
+
+    monkeypatch.setattr(os, "close", watched)
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert descriptors(tmp_path) == 0
 
 
 @linux

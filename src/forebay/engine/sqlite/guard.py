@@ -68,6 +68,7 @@ class Guard:
         self._shm = self.log = -1
         found = os.fstat(self._db)
         self.key = Key(found.st_dev, found.st_ino)
+        _all.begin(self.key)
 
     def header(self) -> bytes:
         """The first bytes of the database, as they are on the disk."""
@@ -146,40 +147,75 @@ class Guard:
         """Close the descriptors; later, if somebody here still has the file open by our SQLite."""
         with self._turn:
             self.release()
-            _parked.append(self)
-            sweep()
-
-    def close_if_unused(self) -> bool:
-        """Close the descriptors if that costs nobody a lock; whether it was so."""
-        if connections(self.key):
-            return False
-        self.forget()
-        return True
+            _all.end(self)
 
     def forget(self) -> None:
-        """Close the descriptors whoever uses the file: in a forked child, which has no locks to lose."""
+        """Close the descriptors whoever uses the file: in a forked child, which has no locks to lose.
+
+        Each once, whatever happens: its number may be another file's by then.
+        """
         self.sure = False
-        for fd in (self._db, self._shm, self.log):
-            if fd >= 0:
-                os.close(fd)
+        had = (self._db, self._shm, self.log)
         self._db = self._shm = self.log = -1
+        for fd in had:
+            if fd >= 0:
+                with contextlib.suppress(OSError):  # somebody else has closed it under us
+                    os.close(fd)
 
 
-_parked: list[Guard] = []  # for the whole process, as its locks are: guards that are done, and cannot be closed yet
+class _All:
+    """The guards of this process, as locks belong to the process: which files they hold, and which of them are done.
+
+    Several threads may open and close files at the same time, and each that closes one looks after all of them. What
+    ends may do so in the middle of anything (an app that is collected), and waits for nobody.
+    """
+
+    def __init__(self) -> None:
+        self._holding: list[Key] = []
+        self._parked: list[Guard] = []
+        self._turn, self._again = threading.Lock(), False
+
+    def begin(self, key: Key) -> None:
+        """From now on no descriptor of this file is closed: SQLite is about to open it."""
+        with self._turn:
+            self._holding.append(key)
+
+    def end(self, guard: Guard) -> None:
+        """It is done: its descriptors are closed when that costs nobody a lock."""
+        self._parked.append(guard)
+        self._holding.remove(guard.key)
+        self.sweep()
+
+    def sweep(self, patience: float = 0.0) -> None:
+        """Close what can be closed by now; if somebody else is at it for longer than `patience`, they look once more."""
+        self._again = True
+        while self._again and self._turn.acquire(timeout=patience):
+            try:
+                self._again = False
+                self._close_what_is_done()
+            finally:
+                self._turn.release()
+
+    def _close_what_is_done(self) -> None:
+        for one in list(self._parked):
+            if one.key not in self._holding and not connections(one.key):
+                self._parked.remove(one)
+                one.forget()
+
+    def forget(self) -> None:
+        """In a forked child, where no other thread is, and which has no locks to lose."""
+        self._turn, self._holding = threading.Lock(), []
+        while self._parked:
+            self._parked.pop().forget()
+
+
+_all = _All()
+forget_parked = _all.forget
 
 
 def sweep() -> None:
     """Close what is done and can be closed by now."""
-    for one in list(_parked):
-        if one.close_if_unused():
-            with contextlib.suppress(ValueError):
-                _parked.remove(one)
-
-
-def forget_parked() -> None:
-    """In a forked child, which has no locks to lose."""
-    while _parked:
-        _parked.pop().forget()
+    _all.sweep(_PATIENCE)
 
 
 def connections(key: Key) -> int:
