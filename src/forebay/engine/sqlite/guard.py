@@ -187,7 +187,7 @@ class _All:
         self.sweep()
 
     def sweep(self, patience: float = 0.0) -> None:
-        """Close what can be closed by now; if somebody else is at it for longer than `patience`, they look once more."""
+        """Close what can be closed by now; if somebody is at it for longer than `patience`, they look once more."""
         self._again = True
         while self._again and self._turn.acquire(timeout=patience):
             try:
