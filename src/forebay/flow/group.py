@@ -8,8 +8,8 @@ _within: Any = _GROUP.exceptions.__get__
 
 
 def is_group(error: BaseException) -> bool:
-    """Whether others are in it."""
-    return isinstance(error, _GROUP)
+    """Whether others are in it. By its type: `isinstance` may ask the exception itself, which may answer anything."""
+    return issubclass(type(error), _GROUP)
 
 
 def is_group_kind(kind: type) -> bool:

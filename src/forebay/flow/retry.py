@@ -178,7 +178,7 @@ def decide(  # noqa: PLR0917 - what happened, then when, then chance: each call 
     """
     error = telling(error)
     if isinstance(error, errors.DeadLetter):
-        return DeadLetter(failure.message, failure)
+        return DeadLetter(failure.message or f"{failure.type}, without a reason", failure)
     if isinstance(error, Snooze):
         return outcome.Snooze(error.delay)
     rule = policy.for_error(error)

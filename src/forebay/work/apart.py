@@ -33,12 +33,13 @@ from forebay.model.outcome import DeadLetter, Outcome
 from forebay.produce.task import Task
 from forebay.work import stdio
 from forebay.work.completing import Completing
-from forebay.work.executor import NONE, Bounds, Executor, failure_of
+from forebay.work.executor import NONE, Bounds, Executor
 from forebay.work.failures import told
 from forebay.work.groups import defaults_in_forks, end_with_group, nothing
 from forebay.work.hearing import name_of_hook, watched
 from forebay.work.log import Log
 from forebay.work.progress import encoded
+from forebay.work.raised import failure_of
 from forebay.work.run import Run, Stop
 from forebay.work.storetime import Heard
 
@@ -212,7 +213,7 @@ class _Child:
         self._run = run
         try:
             value = scope.run(run.call, self._mark.expose)
-            if hasattr(value, "__await__"):
+            if hasattr(type(value), "__await__"):
                 value = self._mark.expose(self._runner.run, self._await(value), context=scope)
         except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
             return None, error
@@ -269,7 +270,7 @@ class _Child:
 
     def _do(self, hook: Callable[..., Any], *args: Any) -> None:
         value = self._scope.run(hook, *args)
-        if hasattr(value, "__await__"):
+        if hasattr(type(value), "__await__"):
             self._runner.run(_result(value), context=self._scope)
 
     def _hook(self, hook: Callable[..., Any], *args: Any) -> None:

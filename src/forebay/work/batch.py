@@ -14,9 +14,10 @@ from forebay.produce.batch import Message, received
 from forebay.produce.consumer import Consumer
 from forebay.produce.context import enter_batch
 from forebay.produce.producer import Producer
-from forebay.work.executor import failure_of, fate_of, misfit, too_large, without_us
+from forebay.work.executor import fate_of, misfit, too_large
 from forebay.work.failures import BAD_SEAL
 from forebay.work.host import stay
+from forebay.work.raised import failure_of, looked_at, without_us
 from forebay.work.run import Job, Stop
 from forebay.work.storetime import Heard
 
@@ -58,7 +59,7 @@ class Batch(Job):
     def note(self, value: Any, error: BaseException | None) -> None:
         """How the call ended."""
         stay(self._home)
-        self.error = value if isinstance(value, Snooze) else error and without_us(error)
+        self.error = value if issubclass(type(value), Snooze) else error if error is None else without_us(error)
 
     def revoke(self, ids: Collection[str]) -> frozenset[str]:
         """Somebody wants these stopped. The call is stopped once that is so of all its messages; which were news."""
@@ -118,6 +119,9 @@ def fates(
     """
     if error is None:
         return [(delivery, outcome.Ack(None, keep)) for delivery in batch]
-    failure = failure_of(error)
-    ages = {delivery.id: max(0.0, now - delivery.created) for delivery in batch}
-    return [(d, fate_of(consumer.retry, error, failure, d, ages[d.id])) for d in batch]
+
+    def judged(error: BaseException) -> list[tuple[Delivery, Outcome]]:
+        failure = failure_of(error)
+        return [(d, fate_of(consumer.retry, error, failure, d, max(0.0, now - d.created))) for d in batch]
+
+    return looked_at(error, judged)

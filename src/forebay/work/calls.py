@@ -78,7 +78,7 @@ class Calls(Generic[J, R]):
         try:
             value = await (job.call() if awaitable is None else awaitable)
         except BaseException as raised:
-            if isinstance(raised, GeneratorExit) and not self._loop.is_running():
+            if issubclass(type(raised), GeneratorExit) and not self._loop.is_running():
                 raise  # nobody raised it: the loop is gone, and this coroutine goes with it
             error = raised
         job.finished = True
@@ -94,7 +94,7 @@ class Calls(Generic[J, R]):
     def _call(self, job: J, expose: Expose) -> Any:
         scope = self._scope.copy()
         value = scope.run(job.call, expose)
-        return _Unfinished(value, scope) if value is not None and hasattr(value, "__await__") else value
+        return _Unfinished(value, scope) if value is not None and hasattr(type(value), "__await__") else value
 
     def _judge_thread(self, job: J, value: Any, error: BaseException | None) -> R | _Unfinished:
         if type(value) is _Unfinished:

@@ -8,11 +8,9 @@ import asyncio
 import logging
 import os
 import random
-import traceback
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from itertools import islice
-from types import MappingProxyType, TracebackType
+from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from forebay.config import Settings
@@ -21,7 +19,6 @@ from forebay.flow.retry import Retry, decide, telling
 from forebay.flow.snooze import Snooze, put_off
 from forebay.model import errors, outcome
 from forebay.model.delivery import Delivery
-from forebay.model.errors import encodable
 from forebay.model.message import Failure
 from forebay.model.outcome import Outcome
 from forebay.model.sealed import OVERHEAD, Part, locked
@@ -33,18 +30,12 @@ from forebay.work.completing import Completing
 from forebay.work.failures import BAD_ARGUMENTS, BAD_SEAL
 from forebay.work.host import stay
 from forebay.work.providers import Providers
+from forebay.work.raised import because, failure_of, looked_at, trace_of, without_us
 from forebay.work.run import Run, Stop
 from forebay.work.storetime import StoreTime
 from forebay.work.strangers import Strangers
 
 _logger = logging.getLogger("forebay.worker")
-#: Characters of a stored traceback, whose end tells most, and of the name of an exception.
-_TRACE, _NAME = 16_000, 200
-#: Exceptions of a group that its failure names.
-_TOLD = 5
-#: What calls the user's code, and is left out at the beginning of a traceback.
-_OURS = ("forebay.work.", "forebay.engine.shield", "asyncio.")
-
 #: No providers.
 NONE: Mapping[str, ProviderSpec] = MappingProxyType({})
 _UNDONE = "it was to be done in a transaction (complete_in), and that was not committed"
@@ -144,7 +135,7 @@ class Executor:
         """The task returned."""
         if os.getpid() != self._home:
             stay(self._home)
-        if isinstance(value, Snooze):
+        if issubclass(type(value), Snooze):
             return put_off(value.delay, run.delivery.fence)
         if run.context.completing:
             return self._completed(run, value)
@@ -206,7 +197,7 @@ class Executor:
     def judge(self, run: Run, value: Any, error: BaseException | None) -> Outcome:
         """What becomes of a run that has returned a value, or raised; something, whatever goes wrong here."""
         try:
-            return self.ended(run, value) if error is None else self.failed(run, error)
+            return self.ended(run, value) if error is None else looked_at(error, partial(self.failed, run))
         except BaseException as flaw:  # noqa: BLE001 - no memory, say; a run without an outcome would keep its slot
             return outcome.Lose(f"its outcome could not be told: {errors.name_of(flaw)}: {errors.text_of(flaw)}")
 
@@ -258,52 +249,6 @@ def _time_is_up(run: Run, struck: BaseException) -> errors.TimeLimit:
     if is_group(struck):
         error.__cause__ = struck
     return error.with_traceback(trace_of(struck))
-
-
-def without_us(error: BaseException) -> BaseException:
-    """Its traceback begins where the user's code does."""
-    trace = trace_of(error)
-    while trace is not None and trace.tb_next and str(trace.tb_frame.f_globals.get("__name__")).startswith(_OURS):
-        trace = trace.tb_next
-    return BaseException.with_traceback(error, trace)
-
-
-def trace_of(error: BaseException) -> TracebackType | None:
-    """Its traceback, whatever a class of theirs makes of the name."""
-    trace: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(error)
-    return trace
-
-
-def failure_of(error: BaseException) -> Failure:
-    """An exception as data, whatever it does when printed; a group in the words of the one that decides in it."""
-    one = telling(error)
-    try:
-        trace = "".join(traceback.format_exception(error))
-    except BaseException as broken:  # noqa: BLE001 - their __str__ may do anything
-        trace = f"(its traceback cannot be made: {errors.name_of(broken)})"
-    return Failure(errors.name_of(one)[:_NAME], _words(one), encodable(trace[-_TRACE:]))
-
-
-def because(error: BaseException) -> str:
-    """What made a task raise it, if that was an exception."""
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is None or isinstance(cause, Retry | Snooze):
-        return ""
-    text = errors.text_of(cause)
-    name = errors.name_of(cause)
-    return f"{name}: {text}" if text else name
-
-
-def _words(error: BaseException) -> str:
-    """What it says; of a group, what the first of its exceptions say too, for its own text only counts them."""
-    if isinstance(error, Retry):
-        why = because(error)
-        return f"asked to be tried again, because of {why}" if why else "asked to be tried again"
-    text = errors.text_of(error)
-    if not is_group(error):
-        return text
-    within = "; ".join(f"{errors.name_of(leaf)}: {errors.text_of(leaf)}" for leaf in islice(leaves(error), _TOLD))
-    return f"{text}: {within}"[: errors.LONGEST]
 
 
 def too_large(delivery: Delivery, limit: int) -> outcome.DeadLetter:

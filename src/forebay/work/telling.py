@@ -12,7 +12,7 @@ from forebay.model import outcome
 from forebay.model.delivery import Delivery
 from forebay.model.outcome import Outcome
 from forebay.model.ruling import QUARANTINE_AFTER
-from forebay.work.executor import trace_of
+from forebay.work.raised import trace_of
 from forebay.work.run import Job
 
 logger = logging.getLogger("forebay.worker")

@@ -120,6 +120,29 @@ class Placeless(Exception):
     __module__ = property(lambda _: 1 / 0)  # type: ignore[assignment]
 
 
+class Asked(Exception):
+    def __getattribute__(self, name: str) -> object:
+        raise RuntimeError(f"no {name} for you")
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("neither true nor false")
+
+
+class Lying(Exception):
+    __class__ = property(lambda _: DeadLetter)  # type: ignore[assignment]
+
+
+class Causeless(Exception):
+    __cause__ = property(lambda _: 1 / 0)  # type: ignore[assignment]
+    __notes__ = __traceback__ = __context__ = __cause__  # type: ignore[assignment]
+
+
+def after_asked() -> Exception:
+    error = ValueError("while that was handled")
+    error.__context__ = Asked()
+    return error
+
+
 def deep_chain() -> Exception:
     error: Exception = ValueError("the first")
     for n in range(5_000):
@@ -147,6 +170,11 @@ ERRORS = {
     "unspoken": Unspoken,
     "placeless": Placeless,
     "unspoken-group": lambda: ExceptionGroup("several", [Unspoken("one"), Placeless("two")]),
+    "asked": Asked,
+    "asked-before": after_asked,
+    "asked-group": lambda: ExceptionGroup("several", [ValueError("one"), Asked(), ExceptionGroup("more", [Lying()])]),
+    "lying": Lying,
+    "causeless": Causeless,
     "chain": deep_chain,
     "group": lambda: BaseExceptionGroup("several", [KeyboardInterrupt(), ValueError("one")]),
     "dead-letter": lambda: DeadLetter("half of a \ud83d face"),
@@ -223,6 +251,7 @@ RESULTS = {
     "circular": circular,
     "large": lambda: "x" * 2_000_000,
     "class": lambda: Struct,
+    "asked": Asked,
 }
 
 

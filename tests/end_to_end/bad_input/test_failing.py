@@ -22,6 +22,7 @@ def worker_lives(shared):
 
 KINDS = ["silent", "exiting", "long", "surrogates", "nul", "unpicklable", "base", "interrupt", "exit", "generator",
          "stop", "async-stop", "cancelled", "nameless", "unspoken", "placeless", "unspoken-group", "chain",
+         "asked", "asked-before", "asked-group", "lying", "causeless",
          "group", "dead-letter", "long-dead-letter",
          "silent-dead-letter"]  # fmt: skip
 

@@ -52,6 +52,12 @@ def test_a_rule_may_change_the_backoff_alone():
     assert fate(Retry(7, rules={OSError: Retry(base=60)}), OSError()) == Again(30.0, BOOM)
 
 
+def test_a_dead_letter_without_a_reason_has_a_cause_all_the_same():
+    silent = Failure("forebay.DeadLetter", "", "")
+    made = decide(Retry(), errors.DeadLetter(), silent, 1, 0.0, 0.5)
+    assert made == DeadLetter("forebay.DeadLetter, without a reason", silent)
+
+
 def test_no_try_begins_after_max_age():
     policy = Retry(100, base=10, max_age=60)
     assert fate(policy, age=54.9, draw=0.5) == Again(5.0, BOOM)
