@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test servers conformance histories moving pytest check style lengths layers mypy pyright format docs bench scenarios against faults clean
+.PHONY: help run test servers conformance histories moving pytest check style lengths layers mypy pyright format docs bench bench-redis bench-postgres scenarios against faults clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -11,11 +11,12 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN     := $(VENV)/.ready-to-run
 WORK    := $(VENV)/.ready-to-work
 BENCH   := $(VENV)/.ready-to-bench
+PEERS   := $(VENV)/.ready-to-bench-servers
 # Tests wait for processes as much as they work, so there are more of them than cores.
 JOBS    ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 run: $(RUN) ## run the demo on this machine's own standard library
 	@$(BIN)/forebay demo $(ARGS)
@@ -68,6 +69,13 @@ docs: $(WORK) ## build the documentation; a warning is an error
 bench: $(BENCH) ## benchmarks, peers side by side; ARGS goes to them
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+bench-redis: $(PEERS) ## benchmarks on Redis beside its task queues; writes the tables into the docs; a quarter of an hour
+	@$(BIN)/python -m benchmarks --engine redis --page docs/reference/benchmarks.md $(ARGS)
+
+bench-postgres: $(PEERS) ## benchmarks on PostgreSQL beside its task queues; writes the tables into the docs; a quarter of an hour
+	@tools/services up postgres >/dev/null
+	@$(BIN)/python -m benchmarks --engine postgres --page docs/reference/benchmarks.md $(ARGS)
+
 scenarios: $(BENCH) ## an outage of a provider, on SQLite and PostgreSQL, a verdict a promise; ARGS='--quick' takes 20 s each
 	@$(BIN)/python -m benchmarks.scenarios $(ARGS); sqlite=$$?; tools/services up postgres >/dev/null \
 		&& $(BIN)/python -m benchmarks.scenarios --url "$$(tools/services url postgres)" $(ARGS) && exit $$sqlite
@@ -97,4 +105,11 @@ $(WORK): $(VENV)/.made pyproject.toml
 
 $(BENCH): $(RUN) $(wildcard benchmarks/requirements.txt)
 	@if [ -f benchmarks/requirements.txt ]; then $(INSTALL) -r benchmarks/requirements.txt; fi
+	@touch $@
+
+$(PEERS): $(RUN) benchmarks/requirements-peers.txt
+	@echo "installing the peers into $(VENV)/peers ..."
+	@$(BIN)/python -m venv --clear $(VENV)/peers
+	@$(VENV)/peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-peers.txt
+	@$(INSTALL) -e '.[cli,redis,postgres]'
 	@touch $@

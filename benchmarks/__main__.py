@@ -7,20 +7,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import goals, machine, table
+from benchmarks import aims, goals, machine, page, table
 from benchmarks.contender import Contender
 from benchmarks.figure import Scale
 from benchmarks.figures import FIGURES
 from benchmarks.peers import CONTENDERS
 from benchmarks.runner import Outcome, run
 
-FAMILIES = tuple(dict.fromkeys(contender.family for contender in CONTENDERS))
+#: Rounds unless --rounds says otherwise: a run takes about a quarter of an hour.
+ROUNDS = {"sqlite": 3, "redis": 2, "postgres": 2}
 
 
 def main() -> None:
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that workers, Redis and folders are cleared away
-    contenders = _present([contender for contender in CONTENDERS if contender.family in options.only])
+    there = CONTENDERS[options.engine]
+    contenders = _present([contender for contender in there if contender.family in options.only])
     print(machine.head(contenders), flush=True)
     scale = Scale(quick=options.quick)
     outcomes: list[Outcome] = []
@@ -28,11 +30,16 @@ def main() -> None:
         outcome = run(FIGURES[name], contenders, options.rounds, scale, _say)
         outcomes.append(outcome)
         _print_figure(outcome)
+    judges = {"sqlite": goals.verdicts, "redis": aims.redis, "postgres": aims.postgres}
     medians = {outcome.figure.name: outcome.medians() for outcome in outcomes}
-    judged = list(goals.verdicts(medians)) if "forebay" in options.only else []
+    judged = list(judges[options.engine](medians)) if "forebay" in options.only else []
     if judged:
         print("\n" + table.goals_table(judged))
     print(f"\nMedian of {options.rounds} interleaved round(s){', --quick: read ratios only' if options.quick else ''}.")
+    if options.page:
+        page.write(
+            options.page, options.engine, page.part(options.engine, options.rounds, contenders, outcomes, judged)
+        )
     if options.json:
         options.json.write_text(_as_json(contenders, outcomes, judged))
 
@@ -40,23 +47,29 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Forebay and its peers, side by side.")
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"some of {', '.join(FIGURES)} (default: all)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds, each with every contender (default: 3)")
+    parser.add_argument(
+        "--engine", choices=list(CONTENDERS), default="sqlite", help="where messages are (default: sqlite)"
+    )
+    parser.add_argument("--rounds", type=int, help="rounds, each with every contender (default: 3, or 2 on a server)")
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="write the tables into that page, between its markers"
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: to see that it runs, not to quote")
-    parser.add_argument("--only", type=_families, default=FAMILIES, help=f"some of {','.join(FAMILIES)}")
+    parser.add_argument("--only", help="contenders, such as forebay,huey (default: all that the engine has)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples, medians and verdicts there too")
     options = parser.parse_args()
+    options.rounds = ROUNDS[options.engine] if options.rounds is None else options.rounds
+    families = tuple(dict.fromkeys(contender.family for contender in CONTENDERS[options.engine]))
+    options.only = tuple(options.only.split(",")) if options.only else families
+    if strangers := sorted(set(options.only) - set(families)):
+        parser.error(f"no such contender: {', '.join(strangers)} (there are {', '.join(families)})")
     unknown = sorted(set(options.figures) - set(FIGURES))
     if unknown or options.rounds < 1:
         parser.error(f"no such figure: {', '.join(unknown)}" if unknown else "--rounds must be 1 or more")
-    options.figures = options.figures or list(FIGURES)
+    options.figures = options.figures or [
+        name for name in FIGURES if any(name in contender.figures for contender in CONTENDERS[options.engine])
+    ]
     return options
-
-
-def _families(text: str) -> tuple[str, ...]:
-    chosen = tuple(text.split(","))
-    if unknown := sorted(set(chosen) - set(FAMILIES)):
-        raise argparse.ArgumentTypeError(f"no such contender: {', '.join(unknown)} (there are {', '.join(FAMILIES)})")
-    return chosen
 
 
 def _present(contenders: Sequence[Contender]) -> list[Contender]:

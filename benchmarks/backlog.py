@@ -7,6 +7,7 @@ publishes as many, which keeps the backlog.
 
 import asyncio
 import json
+import os
 import random
 import statistics
 import sys
@@ -102,7 +103,9 @@ class Place:
 
 
 async def open_place(folder: Path, shape: str) -> Place:
-    engine = build(Settings(url=f"sqlite:///{folder}/{shape}.db"), SystemClock())
+    server = os.environ.get("BENCH_URL")  # one for all shapes, each in a namespace of its own
+    own = Settings(url=f"sqlite:///{folder}/{shape}.db")
+    engine = build(Settings(url=server, namespace=f"bench_{shape}") if server else own, SystemClock())
     await engine.open()
     count, make = SHAPES[shape]
     place = Place(engine, make, tuple(f"q{n}" for n in range(1000)) if shape == "queues" else ("q",))

@@ -3,13 +3,21 @@
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 Command = list[str]
+#: The interpreter of the environment that holds the peers on Redis and PostgreSQL; `make bench-redis` makes it.
+PEERS = Path(__file__).resolve().parents[1] / ".venv" / "peers" / "bin" / "python"
 
 
 def python_module(*arguments: str) -> Command:
     """The command line that runs `python -m …` with this very interpreter."""
     return [sys.executable, "-m", *arguments]
+
+
+def peer_program(name: str, *arguments: str) -> Command:
+    """The command line of a program of the environment of the peers."""
+    return [str(PEERS.parent / name), *arguments]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +33,13 @@ class Contender:
     workers: Callable[[int, int | None], list[Command]]  # processes, concurrency (None: its own) -> commands
     figures: frozenset[str]  # the figures this row takes part in
     noops: int  # backlog of the no-op figure, so that a run takes a few seconds
+    bulk: int = 0  # messages of the bulk figure, where the usual number would take too long
     naps: int = 0  # the same for sleeping tasks
     tasks: Mapping[str, str] = field(default_factory=dict)  # role in a figure -> task, where they differ
     environment: Mapping[str, str] = field(default_factory=dict)
-    redis: bool = False  # needs a private Redis server
+    server: str = ""  # what it needs: "redis" (keeps nothing), "redis aof", "postgres"
+    python: str = sys.executable  # what runs its producer
+    prepares: bool = False  # whether its app has a `prepare` that makes tables and the like
 
     def task(self, role: str) -> str:
         """The task of the app module that plays a role in a figure."""

@@ -4,12 +4,12 @@ import os
 import platform
 import sqlite3
 import subprocess
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterable, Sequence
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-from benchmarks import redis
-from benchmarks.contender import Contender
+from benchmarks import postgres, redis
+from benchmarks.contender import PEERS, Contender
 from benchmarks.room import base, filesystem
 from benchmarks.table import lay_out
 
@@ -32,9 +32,13 @@ def versions(contenders: Sequence[Contender]) -> dict[str, str]:
     """Every package that takes part, the SQLites below them, and Redis."""
     names = sorted({package for contender in contenders for package in contender.packages})
     found = {name: _version(name) for name in names}
-    found["SQLite of Python"] = sqlite3.sqlite_version
-    if any(contender.redis for contender in contenders):
+    servers = {contender.server for contender in contenders}
+    if "" in servers:
+        found["SQLite of Python"] = sqlite3.sqlite_version
+    if servers & {"redis", "redis aof"}:
         found["redis-server"] = _redis_version()
+    if "postgres" in servers:
+        found["PostgreSQL"] = postgres.version()
     return found
 
 
@@ -42,8 +46,12 @@ def missing(contender: Contender) -> str | None:
     """Why a contender cannot take part, or None if it can."""
     absent = [name for name in contender.packages[:1] if _version(name) == "not installed"]
     if absent:
-        return f"{absent[0]} is not installed; `pip install -r benchmarks/requirements.txt` brings the peers"
-    return redis.MISSING if contender.redis and redis.PROGRAM is None else None
+        return (
+            f"{absent[0]} is not installed; `make bench`, `make bench-redis` and `make bench-postgres` bring the peers"
+        )
+    if contender.server == "postgres" and not postgres.url():
+        return "PostgreSQL does not run; `tools/services up postgres` starts it"
+    return redis.MISSING if contender.server.startswith("redis") and redis.PROGRAM is None else None
 
 
 def head(contenders: Sequence[Contender]) -> str:
@@ -63,10 +71,14 @@ def head(contenders: Sequence[Contender]) -> str:
 
 
 def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
+    """Here, or in the environment of the peers; where both have it, both are told."""
+    theirs = [str(path) for path in (PEERS.parents[1] / "lib").glob("python*/site-packages")]
+    found = [one.version for path in (None, theirs) for one in _distributions(package, path)]
+    return " and ".join(dict.fromkeys(found)) or "not installed"
+
+
+def _distributions(package: str, path: list[str] | None) -> Iterable[Distribution]:
+    return distributions(name=package) if path is None else distributions(name=package, path=path) if path else ()
 
 
 def _redis_version() -> str:

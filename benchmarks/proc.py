@@ -4,14 +4,15 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from benchmarks.contender import Contender, python_module
-from benchmarks.room import ROOT, Room
+from benchmarks.contender import Contender
+from benchmarks.room import ROOT, Room, open_room
 
 PROC = Path("/proc")
 NOT_KNOWN = float("nan")
@@ -59,6 +60,15 @@ class Fleet:
 
 
 @contextmanager
+def stage(contender: Contender) -> Iterator[Room]:
+    """An empty room in which a contender has what it needs before its first worker starts."""
+    with open_room(contender) as room:
+        if contender.prepares:
+            produce(contender, room, "prepare")
+        yield room
+
+
+@contextmanager
 def workers(contender: Contender, room: Room, processes: int = 1, concurrency: int | None = None) -> Iterator[Fleet]:
     """Run a contender's worker for the length of a block."""
     log = room.folder / "worker.log"
@@ -75,13 +85,16 @@ def workers(contender: Contender, room: Room, processes: int = 1, concurrency: i
 
 def produce(contender: Contender, room: Room, action: str, *arguments: object, **environment: str) -> dict[str, float]:
     """Run one action of benchmarks.produce in a process of its own and return what it measured."""
-    return ask(room, "benchmarks.produce", contender.app, action, *arguments, **environment)
+    words = contender.app, action, *arguments
+    return ask(room, "benchmarks.produce", *words, python=contender.python, **environment)
 
 
-def ask(room: Room, module: str, *arguments: object, **environment: str) -> dict[str, float]:
+def ask(
+    room: Room, module: str, *arguments: object, python: str = sys.executable, **environment: str
+) -> dict[str, float]:
     """Run a module in a process of its own and return the figures that it prints."""
     done = subprocess.run(
-        python_module(module, *map(str, arguments)), cwd=ROOT, env={**room.environment, **environment},
+        [python, "-m", module, *map(str, arguments)], cwd=ROOT, env={**room.environment, **environment},
         capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     if done.returncode != 0:

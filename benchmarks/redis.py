@@ -1,6 +1,7 @@
 """A Redis server of our own: loopback only, a random free port, its files in the room, ended by its own process handle.
 
-It keeps nothing on disk (`save ""`, `appendonly no`), the quickest setting there is for the contenders that use it.
+It keeps nothing on disk (`save ""`, `appendonly no`), the quickest setting there is, or appends to its file and syncs
+it once a second, as a server of messages should.
 """
 
 import shutil
@@ -14,21 +15,17 @@ from pathlib import Path
 PROGRAM = shutil.which("redis-server")
 MISSING = "redis-server is not installed; `apt-get install redis-server` (or `brew install redis`) brings it"
 DURABILITY = "none (Redis without persistence)"
+APPENDS = "appendonly, synced each second"
 
 
 @contextmanager
-def none() -> Iterator[int]:
-    """Stand in for `server` where a contender needs none."""
-    yield 0
-
-
-@contextmanager
-def server(folder: Path) -> Iterator[int]:
+def server(folder: Path, *, appends: bool = False) -> Iterator[int]:
     """Run a Redis server and yield its port."""
     if PROGRAM is None:
         raise FileNotFoundError(MISSING)
     port = _free_port()
-    options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "no"]
+    keeping = ["--appendonly", "yes", "--appendfsync", "everysec"] if appends else ["--appendonly", "no"]
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", *keeping]
     with (folder / "redis.log").open("wb") as log:
         process = subprocess.Popen([PROGRAM, *options], stdout=log, stderr=log)
     try:

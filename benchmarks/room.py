@@ -1,4 +1,4 @@
-"""A fresh place for each measurement: a folder on a real disk, the environment of its processes, Redis where needed."""
+"""A fresh place for each measurement: a folder on a real disk, the environment of its processes, a server if needed."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import redis
+from benchmarks import postgres, redis
 from benchmarks.contender import Contender
 from benchmarks.meter import Marks
 
@@ -37,10 +37,24 @@ def open_room(contender: Contender) -> Iterator[Room]:
     }
     try:
         marks = Marks(folder)
-        with redis.server(folder) if contender.redis else redis.none() as port:
-            yield Room(folder, {**environment, "BENCH_REDIS_PORT": str(port)}, marks)
+        with _server(contender.server, folder) as more:
+            yield Room(folder, {**environment, **more}, marks)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _server(kind: str, folder: Path) -> Iterator[dict[str, str]]:
+    """What a contender's processes have to know of a server that is its alone."""
+    if kind.startswith("redis"):
+        with redis.server(folder, appends=kind == "redis aof") as port:
+            url = f"redis://127.0.0.1:{port}/0"
+            yield {"BENCH_REDIS_PORT": str(port), "BENCH_URL": url, "RQ_REDIS_URL": url, "FOREBAY_URL": url}
+    elif kind == "postgres":
+        with postgres.database() as url:
+            yield {"BENCH_URL": url, "FOREBAY_URL": url}
+    else:
+        yield {}
 
 
 def base() -> Path:

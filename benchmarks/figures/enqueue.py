@@ -6,15 +6,14 @@ Each way runs in a fresh process and, the bulk calls apart, for a fixed time.  N
 
 from benchmarks.contender import Contender
 from benchmarks.figure import Column, Figure, Sample, Scale
-from benchmarks.proc import produce
-from benchmarks.room import open_room
+from benchmarks.proc import produce, stage
 
 BULK = 100_000
 
 
 def measure(contender: Contender, scale: Scale) -> Sample:
     seconds = scale.seconds(1.5)
-    bulk = scale.of(BULK)
+    bulk = scale.of(contender.bulk or BULK)
     ways: dict[str, tuple[object, ...]] = {
         "one": ("one", "noop", seconds),
         "threads": ("threads", "noop", seconds),
@@ -24,7 +23,7 @@ def measure(contender: Contender, scale: Scale) -> Sample:
     }
     sample = {}
     for way, action in ways.items():
-        with open_room(contender) as room:
+        with stage(contender) as room:
             sample[way] = produce(contender, room, *map(str, action)).get("per_second", float("nan"))
     return sample
 

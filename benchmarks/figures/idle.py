@@ -7,12 +7,11 @@ import time
 
 from benchmarks.contender import Contender
 from benchmarks.figure import Column, Figure, Sample, Scale
-from benchmarks.proc import await_ready, workers
-from benchmarks.room import open_room
+from benchmarks.proc import await_ready, stage, workers
 
 
 def measure(contender: Contender, scale: Scale) -> Sample:
-    with open_room(contender) as room, workers(contender, room) as fleet:
+    with stage(contender) as room, workers(contender, room) as fleet:
         await_ready(contender, room, fleet)
         time.sleep(2)
         start, cpu = time.monotonic(), fleet.cpu_seconds()

@@ -6,17 +6,16 @@ The worker has run a message before, and the first second of messages is warm-up
 
 from benchmarks.contender import Contender
 from benchmarks.figure import Column, Figure, Sample, Scale
-from benchmarks.proc import await_marks, await_ready, produce, workers
-from benchmarks.room import open_room
+from benchmarks.proc import await_marks, await_ready, produce, stage, workers
 
 RATE = 100
 MESSAGES = 500
 
 
 def measure(contender: Contender, scale: Scale) -> Sample:
-    with open_room(contender) as room, workers(contender, room) as fleet:
+    with stage(contender) as room, workers(contender, room) as fleet:
         await_ready(contender, room, fleet)
-        count = scale.of(MESSAGES, at_least=100)
+        count = scale.of(MESSAGES // 2 if contender.server else MESSAGES, at_least=100)
         producer = produce(contender, room, "paced", contender.task("lag"), count, RATE)
         for _ in await_marks(room, fleet, 1 + count):
             pass
@@ -32,7 +31,7 @@ def percentiles(lags: list[int]) -> Sample:
 FIGURE = Figure(
     "latency",
     "Enqueue to start, ms, at 100 messages/s from another process",
-    f"{MESSAGES} messages after a second of warm-up; one clock for both processes",
+    f"{MESSAGES} messages ({MESSAGES // 2} on a server) after a second of warm-up; one clock for both processes",
     (
         Column("p50", "p50", 2),
         Column("p95", "p95", 2),

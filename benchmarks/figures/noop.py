@@ -9,8 +9,8 @@ from functools import partial
 
 from benchmarks.contender import Contender
 from benchmarks.figure import Column, Figure, Sample, Scale
-from benchmarks.proc import await_marks, produce, workers
-from benchmarks.room import Room, open_room
+from benchmarks.proc import await_marks, produce, stage, workers
+from benchmarks.room import Room
 
 WARM_UP = 0.1
 COLUMNS = (
@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def measure(contender: Contender, scale: Scale, processes: int) -> Sample:
-    with open_room(contender) as room:
+    with stage(contender) as room:
         count = scale.of(contender.noops, at_least=200)
         produce(contender, room, "fill", contender.task("noop"), count, BENCH_FILLING="yes")
         return drain(contender, room, count, processes)

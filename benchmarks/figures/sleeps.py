@@ -3,14 +3,13 @@
 from benchmarks.contender import Contender
 from benchmarks.figure import Column, Figure, Sample, Scale
 from benchmarks.figures.noop import drain
-from benchmarks.proc import produce
-from benchmarks.room import open_room
+from benchmarks.proc import produce, stage
 
 CONCURRENCY = 1_000
 
 
 def measure(contender: Contender, scale: Scale) -> Sample:
-    with open_room(contender) as room:
+    with stage(contender) as room:
         count = scale.of(contender.naps, at_least=2_000)
         produce(contender, room, "fill", "nap", count, BENCH_FILLING="yes")
         return drain(contender, room, count, concurrency=CONCURRENCY)

@@ -24,7 +24,7 @@ def celery(name: str, setting: str, figures: frozenset[str], noops: int, *option
         workers=workers,
         figures=figures,
         noops=noops,
-        redis=True,
+        server="redis",
     )
 
 
