@@ -108,7 +108,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 )
 @click.help_option("-h", "--help")
 def cli() -> None:
-    """Forebay: background jobs and message queues on one SQLite file.
+    """Forebay: background jobs and message queues on a SQLite file, PostgreSQL or Redis.
 
     Options given before the command may also stand after it. Exit codes: 0 ok, 1 failure, 2 usage, 3 engine
     unreachable, 4 unhealthy.
