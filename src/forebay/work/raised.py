@@ -45,9 +45,15 @@ def _instead_of(error: BaseException, broken: BaseException) -> BaseException:
 def without_us(error: BaseException) -> BaseException:
     """Its traceback begins where the user's code does."""
     trace = trace_of(error)
-    while trace is not None and trace.tb_next and str(trace.tb_frame.f_globals.get("__name__")).startswith(_OURS):
+    while trace is not None and trace.tb_next and _module(trace).startswith(_OURS):
         trace = trace.tb_next
     return BaseException.with_traceback(error, trace)
+
+
+def _module(trace: TracebackType) -> str:
+    """Whose code it was in: of a program that was started as a module, too, which is called __main__."""
+    known = trace.tb_frame.f_globals
+    return str(getattr(known.get("__spec__"), "name", None) or known.get("__name__"))
 
 
 def trace_of(error: BaseException) -> TracebackType | None:

@@ -39,6 +39,13 @@ def test_any_exception_is_a_dead_letter_with_its_cause_wherever_the_task_runs(sh
         assert len(found.failure.traceback) <= 20_000, (kind, name)
 
 
+@pytest.mark.parametrize("task", ["fail", "fail_in_thread", "fail_in_process"])
+def test_a_traceback_begins_where_the_users_code_does(shared, task):
+    found = shared.death(getattr(shared.crew, task).enqueue("nul"))
+    first = found.failure.traceback.splitlines()[1]
+    assert f'{shared.crew.__file__}", line' in first, found.failure.traceback
+
+
 def test_any_exception_of_a_consumer_is_a_dead_letter_or_hands_the_batch_back(shared):
     for kind in [kind for kind in KINDS if kind != "cancelled"]:
         found = shared.death(shared.crew.app.publish("bad-clicks", kind))
