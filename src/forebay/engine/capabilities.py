@@ -29,6 +29,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         cancel: waiting messages can be cancelled, running ones asked to stop.
         results: ends and results are kept by itself; without that it needs a store beside it.
         meters: rates and slots of queues, tasks and keys.
+        fair: queues whose keys share the workers by run time.
         limits: queues that hold only so much.
         namespaces: several apps may share one URL, each in a namespace of its own.
         partitioned: order and parallelism come from partitions of a log.
@@ -48,6 +49,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     cancel: bool = True
     results: bool = True
     meters: bool = True
+    fair: bool = False
     limits: bool = True
     namespaces: bool = False
     partitioned: bool = False
@@ -58,8 +60,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 #: The engines of this house, by the scheme of their URL.
 HOUSE: Mapping[str, Capabilities] = MappingProxyType(
     {
-        "memory": Capabilities(durable=False, shared=False),
-        "sqlite": Capabilities(durable=True, shared=True, transacts=True, moves=True),
+        "memory": Capabilities(durable=False, shared=False, fair=True),
+        "sqlite": Capabilities(durable=True, shared=True, fair=True, transacts=True, moves=True),
         "postgresql": Capabilities(
             durable=True, shared=True, steady=False, namespaces=True, transacts=True, moves=True
         ),

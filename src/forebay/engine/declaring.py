@@ -46,14 +46,16 @@ async def _audit(note: Note | None, queue: str, told: str) -> None:
 
 def changes(one: Declared) -> str:
     """What is other than before: "concurrency 6 → 2, rate none → 50/s"; "" if nothing."""
-    names = [name for name in QueueSpec.__struct_fields__ if name not in ("name", "assumed", "mild", "fair")]
+    names = [name for name in QueueSpec.__struct_fields__ if name not in ("name", "assumed", "mild")]
     pairs = [(name, getattr(one.before, name), getattr(one.now, name)) for name in names]
     return ", ".join(f"{name} {_said(name, old)} → {_said(name, new)}" for name, old, new in pairs if old != new)
 
 
-def _said(name: str, value: float | str | None) -> str:
+def _said(name: str, value: float | str | tuple[tuple[str, float], ...] | None) -> str:
     if value is None:
         return "none"
+    if isinstance(value, tuple):
+        return ", ".join(f"{key} {weight:g}" for key, weight in value) or "none"
     if isinstance(value, str):
         return value
     if name.startswith("limit") and name != "limit_age":

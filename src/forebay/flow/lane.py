@@ -37,6 +37,11 @@ class Split(msgspec.Struct, frozen=True):
     @property
     def by_key(self) -> bool:
         """Whether each key waits by itself."""
+        return self.spec.fair or self.keyed
+
+    @property
+    def keyed(self) -> bool:
+        """Whether each key has a meter of its own."""
         spec = self.spec
         return spec.ordered or spec.key_rate is not None or spec.key_concurrency is not None
 
@@ -59,7 +64,7 @@ class Split(msgspec.Struct, frozen=True):
     @property
     def counted(self) -> bool:
         """Whether it matters in which lane something runs, and not only that it does."""
-        return bool(self.key_slots is not None or self.tasks or self.keys or self.named)
+        return bool(self.spec.fair or self.key_slots is not None or self.tasks or self.keys or self.named)
 
 
 class Parts(NamedTuple):
@@ -89,11 +94,12 @@ def renamed(mine: str, lane: str) -> str:
 def place(mine: str, task: str, key: str | None, split: Split) -> str:
     """The lane that a message waits in; `mine` from `own`.
 
-    In an ordered queue all of one key are one line, whatever lane or task they are of.
+    In an ordered queue all of one key are one line, whatever lane or task they are of. In a fair one, what has no key
+    waits with its task.
     """
     if key is not None and split.spec.ordered:
         return f"{_KEY}{key}"
-    if task in split.tasks:
+    if task in split.tasks or (key is None and split.spec.fair):
         mine += f"{_TASK}{task}"
     if key is not None and (split.by_key or key in split.keys):
         mine += f"{_KEY}{key}"

@@ -69,7 +69,8 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
         concurrency: how many may run at a time, over all workers.
         key_rate, key_burst, key_concurrency: likewise, of each key.
         ordered: messages of one key run one after another, in order of acceptance; a retry keeps its place.
-        fair: keys share the queue by run time.
+        fair: keys share the workers by run time, and messages without a key by their task; see `flow.fair`.
+        weights: keys that get more or less of it than others, which get 1.
         limit: messages that may wait in it; limit_bytes: bytes of their bodies; limit_age: seconds that the oldest
             ready one may have waited before nothing more is taken in.
         on_full: what becomes of one more then; "reject", if that is not said.
@@ -89,6 +90,7 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
     key_concurrency: int | None = None
     ordered: bool = False
     fair: bool = False
+    weights: tuple[tuple[str, float], ...] = ()
     limit: int | None = None
     limit_bytes: int | None = None
     limit_age: float | None = None

@@ -2,10 +2,12 @@
 
 import math
 import re
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import TypedDict, cast
 
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
+from forebay.model.message import MAX_KEY
 from forebay.model.queue import PATIENCE, OnFull
 
 #: Messages a second, or text such as "50/s", "100/m", "1000/h", "5/d".
@@ -16,6 +18,8 @@ _RATE = re.compile(r"\s*(\d+(?:_\d+)*(?:\.\d+)?)\s*/\s*(?:(s|m|h|d)|(sec|second|
 #: The largest that an engine counts; and the most messages a second that a rate may say.
 _MOST, _FASTEST = 2**31 - 1, 1e6
 _ON_FULL: tuple[OnFull, ...] = ("reject", "wait", "shed_oldest", "spill")
+#: Keys that may have a weight, and the least that it may be; the most is as many times 1.
+_MOST_WEIGHTS, _LIGHT = 10_000, 0.001
 #: The slowest rate: one in a year.
 _SLOWEST = 1 / (366 * 86_400)
 
@@ -31,6 +35,9 @@ class QueueWays(TypedDict, total=False):
         key_rate, key_burst, key_concurrency: likewise, of each key by itself; messages without a key are not bound.
         ordered: messages of one key run one after another, by priority, then in order of acceptance; one that is tried
             again keeps its place, and the others of its key wait for it.
+        fair: keys share the workers by run time, whoever sends more; messages without a key do so by their task. One
+            that is alone has nearly all workers, beside others its share, and slow ones leave room for the others.
+        weights: with fair, keys that get more or less than others: {"gold": 3} gets three times as much.
         limit: how many may wait in it, ready or scheduled. Running ones do not count.
         limit_age: nothing more is taken in while the oldest ready one has waited longer than this.
         on_full: what becomes of one more: "reject" raises `QueueFull` at once, and is what happens if you do not say;
@@ -47,6 +54,8 @@ class QueueWays(TypedDict, total=False):
     key_burst: float | None
     key_concurrency: int | None
     ordered: bool
+    fair: bool
+    weights: Mapping[str, float] | None
     limit: int | None
     limit_age: Duration | None
     on_full: OnFull | None
@@ -63,6 +72,8 @@ class Bounds(TypedDict):
     key_burst: float | None
     key_concurrency: int | None
     ordered: bool
+    fair: bool
+    weights: tuple[tuple[str, float], ...]
     limit: int | None
     limit_age: float | None
     on_full: OnFull | None
@@ -100,9 +111,7 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
     if unknown := sorted(set(ways) - set(QueueWays.__annotations__)):
         known = ", ".join(["name", "ttl", *QueueWays.__annotations__])
         raise ConfigError(f"{where}: unknown option {', '.join(unknown)}: known are {known}")
-    ordered = ways.get("ordered", False)
-    if type(ordered) is not bool:
-        raise ConfigError(f"{where}: ordered must be True or False, not {ordered!r}")
+    ordered = _switch(where, "ordered", ways.get("ordered", False))
     made = Bounds(
         rate=per_second(ways.get("rate"), f"{where}: rate"),
         burst=_burst(f"{where}: burst", ways.get("burst")),
@@ -111,6 +120,8 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         key_burst=_burst(f"{where}: key_burst", ways.get("key_burst")),
         key_concurrency=_slots(f"{where}: key_concurrency", ways.get("key_concurrency")),
         ordered=ordered,
+        fair=_switch(where, "fair", ways.get("fair", False)),
+        weights=_weights(where, ways),
         limit=_count(f"{where}: limit", ways.get("limit"), "how many messages may wait"),
         limit_age=_age(where, ways.get("limit_age")),
         on_full=_on_full(where, ways),
@@ -127,6 +138,36 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
             f"{where}: ordered runs one message of a key at a time: leave out key_concurrency= or ordered=True"
         )
     return made
+
+
+def _switch(where: str, name: str, value: object) -> bool:
+    if type(value) is not bool:
+        raise ConfigError(f"{where}: {name} must be True or False, not {value!r}")
+    return value
+
+
+def _weights(where: str, ways: QueueWays) -> tuple[tuple[str, float], ...]:
+    given: object = ways.get("weights")
+    if given is None:
+        return ()
+    if not ways.get("fair"):
+        raise ConfigError(f"{where}: weights say how keys share the workers: give it fair=True as well")
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: weights is a dict from keys to numbers, such as {{'gold': 3}}, not {given!r:.50}")
+    pairs = cast("Mapping[object, object]", given)
+    if len(pairs) > _MOST_WEIGHTS:
+        raise ConfigError(f"{where}: weights may name {_MOST_WEIGHTS:,} keys at the most, not {len(pairs):,}")
+    return tuple(sorted(_weight(where, key, value) for key, value in pairs.items()))
+
+
+def _weight(where: str, key: object, value: object) -> tuple[str, float]:
+    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY:
+        raise ConfigError(f"{where}: weights go by key, a str of 1 to {MAX_KEY} characters, not {key!r:.50}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _LIGHT <= value <= 1 / _LIGHT:
+        raise ConfigError(
+            f"{where}: the weight of {key!r:.50} is a number from {_LIGHT:g} to {1 / _LIGHT:g}, not {value!r:.50}"
+        )
+    return key, float(value)
 
 
 def _count(what: str, value: object, means: str) -> int | None:

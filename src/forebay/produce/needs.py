@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from forebay.produce.registry import Registry
 
 #: Options of a queue that are meters.
-_METERED = ("rate", "burst", "concurrency", "key_rate", "key_burst", "key_concurrency", "ordered", "fair")
+_METERED = ("rate", "burst", "concurrency", "key_rate", "key_burst", "key_concurrency", "ordered")
 #: Options of a queue that say how much it holds.
 _LIMITS = ("limit", "limit_bytes", "limit_age")
 
@@ -88,6 +88,8 @@ def _of_queue(spec: QueueSpec) -> Iterator[Need]:
     for name in _METERED:
         if value := getattr(spec, name):
             yield Need("meters", f"queue {spec.name}", f"{name}={value}")
+    if spec.fair:
+        yield Need("fair", f"queue {spec.name}", "fair=True")
     if spec.on_full == "spill":
         yield Need("durable", f"queue {spec.name}", "on_full='spill'")
     for name in _LIMITS:

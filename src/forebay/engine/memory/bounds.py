@@ -44,7 +44,7 @@ class Bounds:
         message = record.message
         names = passes(message.queue, record.own, message.task, message.key)
         found = [self._now(self.meters[name]) for name in names if name in self.meters]
-        if message.key is not None and Split(queue.spec).by_key:
+        if message.key is not None and Split(queue.spec).keyed:
             found.append(self.of_key(queue, message.key))
         return found
 
@@ -148,6 +148,6 @@ class Bounds:
             return self._now(meter)
         kind, _, rest = name.partition(":")
         queue, _, key = rest.partition(":")
-        if kind == "key" and queue in queues and Split(queues[queue].spec).by_key:
+        if kind == "key" and queue in queues and Split(queues[queue].spec).keyed:
             return replace(self.of_key(queues[queue], key), name=name)
         return None

@@ -116,7 +116,7 @@ class MemoryEngine:
 
     def _share_out(self, want: Want, now: float) -> list[Record]:
         """Each lane gives its share first, so that a long one starves nobody; then what is left over."""
-        lanes, caps = self._lanes(want), dict(want.caps)
+        lanes, caps = self._lanes(want), dict(want.caps)  # a fair queue is one of them, and shares out by itself
         if not lanes:
             return []
         start = self._turn % len(lanes)
@@ -125,19 +125,47 @@ class MemoryEngine:
         for share in (-(-want.limit // len(lanes)), want.limit):
             for queue, place in lanes[start:] + lanes[:start]:
                 limit = min(share, want.limit - len(taken))
+                if place is None:
+                    taken += self._share_fairly(queue, want.worker, limit, caps, now)
+                    continue
                 while limit > 0 and (record := self._head(queue, place, caps, now)) is not None:
-                    record.worker, record.started = want.worker, now
-                    record.attempt += 1
-                    record.fence += 1
-                    self._memory.shift(record, Move.LEASE, now)
-                    taken.append(record)
+                    taken.append(self._start(record, want.worker, now))
                     limit -= 1
         return taken
 
-    def _lanes(self, want: Want) -> list[tuple[Queue, str]]:
+    def _start(self, record: Record, worker: str, now: float) -> Record:
+        record.worker, record.started = worker, now
+        record.attempt += 1
+        record.fence += 1
+        self._memory.shift(record, Move.LEASE, now)
+        return record
+
+    def _share_fairly(self, queue: Queue, worker: str, limit: int, caps: dict[str, int], now: float) -> list[Record]:
+        """Of a fair queue, by turns: who has used less is first."""
+        taken: list[Record] = []
+        if queue.shares is None:
+            return taken
+
+        def start(lane: str) -> bool:
+            record = self._head(queue, lane, caps, now)
+            taken.extend([] if record is None else [self._start(record, worker, now)])
+            return record is not None
+
+        queue.shares.share_out(limit, self._slots(queue.spec.name), now, start)
+        return taken
+
+    def _slots(self, queue: str) -> int:
+        """Of all workers that serve a queue; 0 if they do not say."""
+        alive = [one for name, one in self._memory.workers.items() if self._memory.worker(name) is not None]
+        return sum(one.beat.concurrency for one in alive if queue in one.beat.queues)
+
+    def _lanes(self, want: Want) -> list[tuple[Queue, str | None]]:
         known = [name for name in dict.fromkeys(want.queues) if name in self._memory.queues]
         queues = [self._memory.queues[name] for name in known]
-        return [(queue, place) for queue in queues for place in queue.lines]
+        places: list[tuple[Queue, str | None]] = []
+        for queue in queues:
+            places += [(queue, place) for place in queue.lines] if queue.shares is None else [(queue, None)]
+        return places
 
     def _head(self, queue: Queue, place: str, caps: dict[str, int], now: float) -> Record | None:
         """The first message of a lane, if it may start now: then it counts for caps and meters."""
@@ -175,19 +203,25 @@ class MemoryEngine:
         record = worker.holds.get(delivery.id)
         if record is None or (record.receipt, record.fence) != (delivery.receipt, delivery.fence):
             if (ended := worker.slots.pop((delivery.id, delivery.fence), None)) is not None:
-                self._free(ended)
+                self._free(ended, settlement.took)
             return False
         if settlement.took > 0:
             self._memory.queues[record.message.queue].seconds += settlement.took
         if settlement.unspent:
             self._memory.bounds.give_back(record, self._memory.queues[record.message.queue], now)
-        self._carry_out(record, outcome, now)
-        if isinstance(outcome, Ack) and outcome.holds:
+        holds = isinstance(outcome, Ack) and outcome.holds
+        if not holds:
+            self._memory.leave(record, settlement.took)
+        self._carry_out(record, outcome, now, left=True)
+        if holds:
             self._memory.bounds.count(record, 1)
             worker.slots[record.id, record.fence] = record
         return True
 
-    def _carry_out(self, record: Record, outcome: Outcome, now: float) -> Move:
+    def _carry_out(self, record: Record, outcome: Outcome, now: float, *, left: bool = False) -> Move:
+        """What becomes of it; `left`: its turn was counted already."""
+        if not left:
+            self._memory.leave(record)
         if isinstance(outcome, Park) and outcome.until is not None and outcome.until > now:
             self._memory.gates.throttle(record.message.queue, outcome.lane, outcome.reason, outcome.until, now)
         ruling = rule(outcome, self._standing(record, outcome), now)
@@ -218,8 +252,9 @@ class MemoryEngine:
             shut=isinstance(outcome, Park) and not memory.gates.is_open(message.queue, outcome.lane),
         )
 
-    def _free(self, record: Record) -> None:
+    def _free(self, record: Record, took: float = 0.0) -> None:
         """One that was done before it ran has ended: its slots are free."""
+        self._memory.leave(record, took)
         self._memory.bounds.count(record, -1)
         self._memory.stirred.add(record.message.queue)
 

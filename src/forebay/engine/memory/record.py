@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from forebay.engine.contract import Beat
+from forebay.engine.memory.fair import Shares
 from forebay.engine.memory.line import Line
 from forebay.flow.lane import Split, parts
 from forebay.flow.limit import Drain, Level
@@ -127,6 +128,7 @@ class Queue:
         firm: a worker has declared it.
         held: by key, messages that wait for a time and let nobody of their key pass, while the queue is ordered.
         seconds: run time of all settled attempts.
+        shares: who has had how much of it, while it is fair.
         limit: what it holds at the most. drain: how fast it was seen to drain, where that is bound.
     """
 
@@ -140,6 +142,7 @@ class Queue:
     total: Counter[str] = field(default_factory=Counter[str])
     seconds: float = 0.0
     firm: bool = False
+    shares: Shares | None = None
     limit: Limit | None = None
     drain: Drain | None = None
 
@@ -152,7 +155,11 @@ class Queue:
     def add(self, record: Record, place: str) -> None:
         """Let a ready message wait in a lane: what has started, then high priority, then in order of acceptance."""
         record.place = place
-        line = self.lines.setdefault(place, Line())
+        if place not in self.lines:
+            self.lines[place] = Line()
+            if self.shares is not None:
+                self.shares.wait(place)
+        line = self.lines[place]
         first = record.first and self.spec.ordered
         line.add(record.id, (-math.inf if first else -record.message.priority, record.receipt))
         self.ages.add(record.id, (record.since, record.receipt))
@@ -165,6 +172,19 @@ class Queue:
         del self.records[record.id]
         if not self.lines[record.place]:
             del self.lines[record.place]
+            if self.shares is not None:
+                self.shares.gone(record.place)
+
+    def share(self, now: float) -> None:
+        """Whether it is fair, and by which weights, may be new."""
+        if self.spec.fair and self.shares is not None:
+            self.shares.weigh(self.spec)
+        elif self.spec.fair:
+            self.shares = Shares(self.spec, now)
+            for lane in self.lines:
+                self.shares.wait(lane)
+        else:
+            self.shares = None
 
     def sort(self, place: Callable[[Record], str]) -> None:
         """Let all that is ready wait where `place` says."""

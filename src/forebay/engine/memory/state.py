@@ -47,6 +47,9 @@ _NOTHING = Carried()
 #: Messages that one lease expires on its way.
 SWEEP = 1_000
 
+#: Seconds that no run takes; what says so is not counted.
+LONGEST = 1e9
+
 #: States in which a message may be cancelled, or expire, at once.
 WAITING = LIVE - {State.RUNNING}
 
@@ -145,6 +148,7 @@ class Memory:
             queue.spec, queue.firm = spec.plain(), queue.firm or not spec.mild
             queue.limit = queue.spec.bound
             self.bounds.declare(before, queue.spec, now)
+            queue.share(now)
             self.tell_apart(spec.name)
         return Declared(before, queue.spec)
 
@@ -212,6 +216,11 @@ class Memory:
         if after not in LIVE:
             self._end(record, now)
         self._enter(record)
+
+    def leave(self, record: Record, took: float = 0.0) -> None:
+        """A message runs no more, for so many seconds as it ran: where keys share by that, it counts."""
+        if (shares := self.queues[record.message.queue].shares) is not None:
+            shares.leave(record.place, [took] if 0 < took < LONGEST else [])
 
     def rename(self, record: Record, own: str) -> None:
         """Put a message that waits into another lane."""

@@ -14,6 +14,7 @@ from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.gates import SHUT, all_closed
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import OVER
+from forebay.flow.fair import SLOWLY
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import Split, key_lane, parts, shut
 from forebay.flow.limit import full_since
@@ -160,7 +161,9 @@ class _Look:
             return f"the first of it is of {' '.join(thing.split(':', 1))}, which is closed"
         if kind == "meter":
             return self._at(thing)
-        if key is None or not told.by_key:
+        if kind == "slow":
+            return SLOWLY
+        if key is None or not told.keyed:
             return ""
         mine = by_name.get(key_lane(key))
         text = why(limits.key_meter("", told, mine.running, mine.tat), self._now) if mine else ""

@@ -21,6 +21,7 @@ from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import ANY, OVER, stir
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.fair import Account
 from forebay.flow.grant import Grant, grant, set_back, through
 from forebay.flow.lane import Split, key_lane, parts, place, shut
 from forebay.model.gate import Gate
@@ -41,11 +42,12 @@ PAGES = 20
 class Lane:
     """One lane as a lease looks at it; `go` and `waits` are what it leaves behind."""
 
-    __slots__ = ("derived", "gathered", "go", "n", "name", "running", "taken", "tat", "touched", "waits")
+    __slots__ = ("account", "derived", "gathered", "go", "n", "name", "running", "taken", "tat", "touched", "waits")
 
-    def __init__(self, name: str, n: int, go: float | None, tat: float | None, *more: int) -> None:
+    def __init__(self, name: str, n: int, go: float | None, tat: float | None, *more: Any) -> None:
         self.name, self.n, self.go, self.tat = name, n, go, tat
-        self.running, self.gathered = more
+        self.running, self.gathered, turn, *had = more
+        self.account = Account(turn or 0.0, *had)  # in a fair queue
         self.taken, self.touched = 0, False
         self.waits: str | None = None
         self.derived = "|" in name  # it is there only while it holds something
@@ -53,6 +55,10 @@ class Lane:
     def say(self, go: float | None, waits: str | None = None) -> None:
         """When it may be looked at again (None: not before something happens), and what it waits for."""
         self.go, self.waits, self.touched = go, waits, True
+
+    def say_any(self, now: float) -> None:
+        """It may be looked at, behind those that wait for it already; in a fair queue where its turn is."""
+        self.say((self.account.turn or now) + ANY)
 
     def give(self, n: int) -> None:
         """`n` messages leave it."""
@@ -78,7 +84,7 @@ class Turn:
         self._moved, self._bite = False, LOOKS * BITE
         self._gone: list[str] = []
         self._first: dict[str, Head] = {}  # what goes before all others of its lane: it has started before
-        bare = told.by_key and not (told.tasks or told.keys or told.named or told.metered)
+        bare = told.keyed and not told.spec.fair and not (told.tasks or told.keys or told.named or told.metered)
         self._quick = bare and not self._gates and not caps
         self.again: float | None = None
 
@@ -107,6 +113,8 @@ class Turn:
         return found
 
     def _lease(self, worker: str, chosen: Sequence[int]) -> list[tuple[Any, ...]]:
+        if not chosen:
+            return []
         found = self._tx.rows(sql("lease_rows"), (worker, self._tx.now, apsw.carray(array("q", chosen))))
         return without_ended(self._tx, self._queue, found)
 
@@ -228,7 +236,7 @@ class Turn:
             if lane.derived and gate is not None:
                 lane.say(None, f"gate:{what_of(gate)}")
             elif lane.derived:  # where another worker may have more of it, it stands behind the others
-                lane.say(self._tx.now + ANY)
+                lane.say_any(self._tx.now)
             return []
         n = self._through(lane, here[: min(most, cap)])
         if own in self._caps:
@@ -238,7 +246,7 @@ class Turn:
     def _recount(self, lane: Lane) -> None:
         """Nothing in it may start, whatever was counted: all that is left there is too late, and about to end."""
         lane.give(lane.n - self._tx.value(sql("count_lane"), (self._queue, lane.name)))
-        lane.say(self._tx.now + ANY)
+        lane.say_any(self._tx.now)
         if lane.n <= 0:
             self._empty(lane)
 
@@ -285,7 +293,7 @@ class Turn:
         """When a lane may go again that still holds something."""
         now = self._tx.now
         if refused is None or refused.name == f"queue:{self._queue}":
-            lane.say(now + ANY)
+            lane.say_any(now)
             return
         again = grant(refused, now, 1, head.cost).again
         if again is not None:
@@ -325,7 +333,7 @@ class Turn:
         stir(self._tx, self._queue, lanes)
         for name in lanes.keys() & self._seen.keys():
             self._seen[name].n += lanes[name]
-            self._seen[name].say(self._tx.now + ANY)
+            self._seen[name].say_any(self._tx.now)
         self._moved = True
         self._tx.topics.add(QUEUE + self._queue)  # more of them may stand in front, and they are elsewhere to be had
         return True
@@ -340,7 +348,7 @@ class Turn:
             self._remember(lane)
             if not lane.derived:
                 stir(self._tx, self._queue, {lane.name: -lane.taken} if lane.taken else {})
-            elif lane.n <= 0 and not lane.running and (lane.tat or 0.0) <= self._tx.now:
+            elif lane.n <= 0 and not lane.running and not lane.account.busy and (lane.tat or 0.0) <= self._tx.now:
                 gone.append(lane.name)
             else:
                 values = (lane.go, lane.waits, lane.tat, lane.running, lane.gathered)

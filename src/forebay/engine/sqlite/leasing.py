@@ -11,6 +11,7 @@ from forebay.engine.contract import Beat, Leased, Recovered, Want
 from forebay.engine.sqlite import filling, lanes, limits, rows, slots, stirring
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import without_ended
+from forebay.engine.sqlite.fair import FairTurn
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling, Stands
 from forebay.engine.sqlite.sifting import NOTHING, sifted
@@ -110,13 +111,13 @@ class Leasing:
 
     def _take_limited(self, tx: Transaction, want: Want, told: Split, caps: dict[str, int]) -> list[Delivery]:
         (queue,) = want.queues
-        turn = lanes.Turn(tx, queue, told, caps)
+        turn = (FairTurn if told.spec.fair else lanes.Turn)(tx, queue, told, caps)
         found = turn.take(want.worker, want.limit, self._turn)
         self._later.pop(queue, None)
         if turn.again is not None:
             self._later[queue] = turn.again
         tx.moved(queue, "ready", "running", len(found))
-        return _delivered(found)
+        return [rows.delivery(row) for row in found] if told.spec.fair else _delivered(found)
 
     def later(self, queues: Sequence[str]) -> float | None:
         """When the meter of one of these queues, which held up a lease, lets more through."""

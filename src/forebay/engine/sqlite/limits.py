@@ -6,13 +6,13 @@ A change writes no message. Where the lanes are others from now on, leases move 
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import msgspec
 from msgspec.structs import replace
 
-from forebay.engine.sqlite import filling, rows
+from forebay.engine.sqlite import filling, rows, shares
 from forebay.engine.sqlite.stirring import ANY, OVER, stir_all
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
@@ -145,6 +145,7 @@ def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
     key = Meter(name="", rate=after.spec.key_rate, burst=after.spec.key_burst)
     latest = tx.now + (1 / key.rate if key.rate else 0.0)
     tx.db.execute("update lane set tat = min(tat, ?2) where queue = ?1 and tat > ?2", (queue, latest))
+    shares.change(tx, before.spec, after.spec)
     stir_all(tx, queue)
     tx.topics.add(QUEUE + queue)
     recount(tx)
@@ -166,6 +167,20 @@ def recount(tx: Transaction) -> None:
     After a change of what is bound; and now and then, for somebody else may have removed rows that had slots.
     """
     known, meters, lanes = limited(tx), Counter[str](), Counter[tuple[str, str]]()
+    busy = Counter[tuple[str, str]]()  # lanes of fair queues
+    for queue, mine, task, key in (*_settled(tx, known), *tx.rows("select queue, mine, task, key from slot")):
+        meters.update(passes(queue, mine, task, key))
+        if (told := known.get(queue)) is None:
+            continue
+        if key is not None and told.key_slots is not None:
+            lanes[queue, key_lane(key)] += 1
+        busy[queue, place(mine, task, key, told)] += told.spec.fair
+    shares.recount(tx, busy)
+    _count(tx, meters, lanes)
+
+
+def _settled(tx: Transaction, known: Mapping[str, Split]) -> list[tuple[str, str, str, str | None]]:
+    """What runs, in the lanes where it is now: queue, own lane, task and key of each."""
     running = tx.rows(
         "select seq, queue, lane, task, key, coalesce(home, lane) from message indexed by message_running "
         "where state = 2"
@@ -177,13 +192,10 @@ def recount(tx: Transaction) -> None:
             tx.db.execute(
                 "update message set lane = ?, home = ? where seq = ?", (now, None if now == mine else mine, seq)
             )
-        meters.update(passes(queue, mine, task, key))
-        if told is not None and key is not None and told.key_slots is not None:
-            lanes[queue, key_lane(key)] += 1
-    for queue, mine, task, key in tx.rows("select queue, mine, task, key from slot"):
-        meters.update(passes(queue, mine, task, key))
-        if queue in known and key is not None and known[queue].key_slots is not None:
-            lanes[queue, key_lane(key)] += 1
+    return [(queue, mine, task, key) for _, queue, _, task, key, mine in running]
+
+
+def _count(tx: Transaction, meters: Counter[str], lanes: Counter[tuple[str, str]]) -> None:
     off = [(meters[name], name) for name, n in tx.rows("select name, running from meter") if meters[name] != n]
     tx.db.executemany("update meter set running = ? where name = ?", off)
     there = {(queue, lane): n for queue, lane, n in tx.rows("select queue, lane, running from lane where running <> 0")}
@@ -192,8 +204,11 @@ def recount(tx: Transaction) -> None:
     for queue, lane in apart:
         tx.db.execute(rows.sql("forget_lanes"), (queue, rows.many([lane]), tx.now))
     if off or apart:
-        tx.db.execute("update lane set go = ?, waits = null where waits >= 'key:' and waits < 'key;'", (tx.now + ANY,))
-        tx.topics.update(QUEUE + queue for queue in known)
+        tx.db.execute(
+            "update lane set go = coalesce(turn - 1e10, ?), waits = null where waits >= 'key:' and waits < 'key;'",
+            (tx.now + ANY,),
+        )
+        tx.topics.update(QUEUE + queue for queue in limited(tx))
 
 
 def charged(tx: Transaction) -> float:
@@ -210,7 +225,10 @@ def set_back(tx: Transaction, back: float) -> None:
     """The clock was set back by so many seconds: what meters remember, and what waits for them, lies too late."""
     tx.db.execute("update meter set tat = tat - ?1 where tat > ?2", (back, tx.now))
     tx.db.execute("update lane set tat = tat - ?1 where tat > ?2", (back, tx.now))
-    tx.db.execute("update lane set go = ?1 where go > ?2 and go < ?3 and n > 0", (tx.now + ANY, tx.now, OVER / 2))
+    tx.db.execute(
+        "update lane set go = coalesce(turn - 1e10, ?1) where go > ?2 and go < ?3 and n > 0",
+        (tx.now + ANY, tx.now, OVER / 2),
+    )
     tx.db.execute("update lane set go = go - ?1 where go > ?2", (back, OVER / 2))
     charge(tx)
 

@@ -37,7 +37,7 @@ class MeterRows:
         kind, _, rest = name.partition(":")
         queue, _, key = rest.partition(":")
         told = self._db.read("select limits from queue where name = ? and limits is not null", (queue,))
-        if kind != "key" or not told or not (split := limits.split(told[0][0])).by_key:
+        if kind != "key" or not told or not (split := limits.split(told[0][0])).keyed:
             return None
         lane = self._db.read("select running, tat from lane where queue = ? and lane = ?", (queue, key_lane(key)))
         running, tat = lane[0] if lane else (0, None)
@@ -76,4 +76,4 @@ def _drop(tx: Transaction, names: Sequence[str]) -> None:
 def _tell(tx: Transaction) -> None:
     """What waits by what the meters were before is looked at anew, wherever it is."""
     tx.topics.update(QUEUE + queue for queue in limits.queues(tx))
-    tx.db.execute("update lane set go = ? where go > ? and n > 0", (tx.now + ANY, tx.now))
+    tx.db.execute("update lane set go = coalesce(turn - 1e10, ?) where go > ? and n > 0", (tx.now + ANY, tx.now))

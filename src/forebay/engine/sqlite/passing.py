@@ -64,7 +64,7 @@ class Meters:
         """All that this message has to pass."""
         known = names(self._queue, self._told, head.mine, head.task, head.key)
         meters = [meter for name in known if (meter := self.named(name)) is not None]
-        if head.key is not None and self._told.by_key:
+        if head.key is not None and self._told.keyed:
             meters.append(self.key(head.key))
         return meters
 

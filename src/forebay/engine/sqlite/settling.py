@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import apsw
 
-from forebay.engine.sqlite import limits, rows, slots, stirring
+from forebay.engine.sqlite import limits, rows, shares, slots, stirring
 from forebay.engine.sqlite.gates import throttle
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import ENDED, QUEUE
@@ -72,11 +72,13 @@ class Settling:
         stands, bounds = Stands(*found[0]), told.get(delivery.queue)
         if bounds is not None and settlement.unspent:
             slots.give_back(tx, delivery, bounds, (stands.lane, stands.mine))
-        self.carry_out(tx, (delivery.receipt, delivery.queue), fate, stands, told)
+        self.carry_out(tx, (delivery.receipt, delivery.queue), fate, stands, told, took=settlement.took)
         return True
 
-    def carry_out(self, tx: Transaction, row: tuple[int, str], fate: Outcome, stands: Stands, bounds: Told) -> Ruling:
-        """What becomes of a running message; `row` is its number and its queue."""
+    def carry_out(
+        self, tx: Transaction, row: tuple[int, str], fate: Outcome, stands: Stands, bounds: Told, *, took: float = 0.0
+    ) -> Ruling:
+        """What becomes of a running message; `row` is its number and its queue, `took` how long it ran."""
         (seq, queue), shut = row, False
         if isinstance(fate, Park):
             if fate.until is not None and fate.until > tx.now:
@@ -84,7 +86,8 @@ class Settling:
             shut = bool(tx.value(sql("shut"), (queue, fate.lane, tx.now)))
         told = bounds.get(queue)
         if told is not None:
-            stirring.free(tx, queue, told, {(stands.mine, stands.task, stands.key): 1})
+            kind = stands.task, stands.key
+            shares.free(tx, queue, told, {(stands.mine, *kind): 1}, {kind: _some([took])})
         ruling = rule(fate, Standing(bool(stands.asked), stands.lost, stands.newer or "", shut), tx.now)
         if ruling.state is State.DEAD:
             self._bury(tx, seq, queue, ruling)
@@ -145,7 +148,7 @@ class Settling:
             for queue, times in _ran(tx, settlements).items():
                 tx.moved(queue, "running", "done", len(times))
             for queue, kinds in left.items():
-                stirring.free(tx, queue, told[queue], kinds)
+                shares.free(tx, queue, told[queue], kinds, _times(settlements, queue) if told[queue].spec.fair else {})
         return complete
 
     def _ack_one(self, tx: Transaction, worker: str, ack: Settlement, bounds: Told) -> bool:
@@ -163,7 +166,7 @@ class Settling:
         if cast("Ack", ack.outcome).holds:
             tx.db.execute(sql("keep_slot"), (delivery.receipt, delivery.fence, worker, delivery.queue, *kind))
         elif (told := bounds.get(delivery.queue)) is not None:
-            stirring.free(tx, delivery.queue, told, {kind: 1})
+            shares.free(tx, delivery.queue, told, {kind: 1}, {kind[1:]: _some([ack.took])})
         return True
 
     def _remember(
@@ -207,7 +210,21 @@ def _ran(tx: Transaction, settlements: Sequence[Settlement]) -> dict[str, list[f
     for one in settlements:
         times[one.delivery.queue].append(one.took)
     for queue, some in times.items():
-        tx.count(queue, "micros", round(sum([took for took in some if 0 < took < _LONGEST]) * 1e6))
+        tx.count(queue, "micros", round(sum(_some(some)) * 1e6))
+    return times
+
+
+def _some(times: Sequence[float]) -> list[float]:
+    """Run times that are some."""
+    return [took for took in times if 0 < took < _LONGEST]
+
+
+def _times(settlements: Sequence[Settlement], queue: str) -> dict[tuple[str, str | None], list[float]]:
+    """Run times of one queue by task and key."""
+    times = defaultdict[tuple[str, str | None], list[float]](list)
+    for one in settlements:
+        if one.delivery.queue == queue:
+            times[one.delivery.task, one.delivery.key] += _some([one.took])
     return times
 
 

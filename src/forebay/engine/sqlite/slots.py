@@ -5,7 +5,8 @@ from typing import cast
 
 from forebay.engine.sqlite import limits
 from forebay.engine.sqlite.rows import sql
-from forebay.engine.sqlite.stirring import Left, free, names, nudge
+from forebay.engine.sqlite.shares import free
+from forebay.engine.sqlite.stirring import Left, names, nudge
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.grant import given_back
 from forebay.flow.lane import Split, key_lane

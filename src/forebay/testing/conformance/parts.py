@@ -42,6 +42,7 @@ PARTS = (
     Part("ledger", "results", ("results", "story", "dead"), (Results, DeadLetters)),
     Part("store", "results", ("gates", "schedules", "audits"), (Gates, Schedules, Workers, Audits)),
     Part("lanes and meters", "meters", ("lanes", "meters", "changes", "once", "steering"), (Meters, Steering)),
+    Part("fair queues", "fair", ("fair",), ()),
     Part("queues with a limit", "limits", ("bounded",), ()),
     Part("transactions", "transacts", ("transacts",), ()),
     Part("moving", "moves", ("moves",), ()),
