@@ -23,6 +23,8 @@ from forebay.model.outcome import Ack, Lose, Outcome, Park, Settlement
 from forebay.model.queue import Declared, QueueSpec
 from forebay.model.ruling import EXPIRED, SILENT, Standing, rule
 
+#: Seconds that no run takes; what says so is not counted.
+LONGEST = 1e9
 #: Lanes that are told of a queue.
 LANES = 100
 
@@ -211,7 +213,7 @@ class MemoryEngine:
             self._memory.bounds.give_back(record, self._memory.queues[record.message.queue], now)
         holds = isinstance(outcome, Ack) and outcome.holds
         if not holds:
-            self._memory.leave(record, settlement.took)
+            self._leave(record, settlement.took)
         self._carry_out(record, outcome, now, left=True)
         if holds:
             self._memory.bounds.count(record, 1)
@@ -221,7 +223,7 @@ class MemoryEngine:
     def _carry_out(self, record: Record, outcome: Outcome, now: float, *, left: bool = False) -> Move:
         """What becomes of it; `left`: its turn was counted already."""
         if not left:
-            self._memory.leave(record)
+            self._leave(record)
         if isinstance(outcome, Park) and outcome.until is not None and outcome.until > now:
             self._memory.gates.throttle(record.message.queue, outcome.lane, outcome.reason, outcome.until, now)
         ruling = rule(outcome, self._standing(record, outcome), now)
@@ -252,9 +254,14 @@ class MemoryEngine:
             shut=isinstance(outcome, Park) and not memory.gates.is_open(message.queue, outcome.lane),
         )
 
+    def _leave(self, record: Record, took: float = 0.0) -> None:
+        """It runs no more, and ran for `took` seconds: where keys share by that, it counts."""
+        if (shares := self._memory.queues[record.message.queue].shares) is not None:
+            shares.leave(record.place, [took] if 0 < took < LONGEST else [])
+
     def _free(self, record: Record, took: float = 0.0) -> None:
         """One that was done before it ran has ended: its slots are free."""
-        self._memory.leave(record, took)
+        self._leave(record, took)
         self._memory.bounds.count(record, -1)
         self._memory.stirred.add(record.message.queue)
 

@@ -47,9 +47,6 @@ _NOTHING = Carried()
 #: Messages that one lease expires on its way.
 SWEEP = 1_000
 
-#: Seconds that no run takes; what says so is not counted.
-LONGEST = 1e9
-
 #: States in which a message may be cancelled, or expire, at once.
 WAITING = LIVE - {State.RUNNING}
 
@@ -216,11 +213,6 @@ class Memory:
         if after not in LIVE:
             self._end(record, now)
         self._enter(record)
-
-    def leave(self, record: Record, took: float = 0.0) -> None:
-        """A message runs no more, for so many seconds as it ran: where keys share by that, it counts."""
-        if (shares := self.queues[record.message.queue].shares) is not None:
-            shares.leave(record.place, [took] if 0 < took < LONGEST else [])
 
     def rename(self, record: Record, own: str) -> None:
         """Put a message that waits into another lane."""
