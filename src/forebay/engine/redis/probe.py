@@ -1,4 +1,7 @@
-"""Asking a server about itself, over a connection of its own that is closed again."""
+"""Asking a server about itself, over a connection of its own that is closed again.
+
+In a cluster that is the node on which the namespace lives, whichever one the URL names.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,9 +9,11 @@ from typing import Any
 from redis.exceptions import RedisError, ResponseError
 
 from forebay.engine.redis.address import Address, Wire
-from forebay.engine.redis.errors import is_final, refused, unreachable
+from forebay.engine.redis.errors import is_final, node, refused, unreachable, word
 from forebay.engine.redis.server import Said, parse_info
 
+#: Nodes that are asked one after the other, as each says that the next one has the namespace.
+MOVES = 4
 _CONFIG = ("appendfsync", "save", "maxmemory-policy")
 
 
@@ -34,15 +39,26 @@ def talk(address: Address, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     Raises:
         EngineUnreachable: the server does not answer, or does not let us in.
     """
-    connection = address.connection()
     try:
-        connection.connect()
-        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-        return [_answer(connection) for _ in commands]
+        at: tuple[str, int] | None = None
+        for _ in range(MOVES):
+            moved, *replies = _talk(address, at, [("EXISTS", address.tag + "meta"), *commands])
+            at = node(str(moved)) if word(moved) in ("MOVED", "ASK") else None
+            if at is None:
+                break
     except (RedisError, OSError) as error:
         if is_final(error):
             raise refused(address.place, error) from error
         raise unreachable(address.place, error) from error
+    return replies
+
+
+def _talk(address: Address, at: tuple[str, int] | None, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    connection = address.connection(at)
+    try:
+        connection.connect()
+        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        return [_answer(connection) for _ in commands]
     finally:
         connection.disconnect()
 
