@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scenarios [outage]`: play it, print a verdict a promise, leave a plot and the raw figures.
+"""`python -m benchmarks.scenarios [outage] [noisy]`: play them, print a verdict a promise, leave plots and raw figures.
 
 Exits 1 if a promise was not kept.
 """
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.scenarios import judge, outage, plot
+from benchmarks.scenarios import judge, noisy, outage, plot
 from benchmarks.table import lay_out
 
 
@@ -18,8 +18,10 @@ def main() -> None:
     options = _options()
     print(lay_out([["machine", ""], *([name, text] for name, text in machine.facts().items())]), flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
-    missed = [verdict for verdict in _outage(options.url, options) if not verdict.kept]
-    print(f"\n{len(missed)} missed; the plot, the raw figures and the worker's log are in {options.out}")
+    plays = {"outage": _outage, "noisy": _noisy}
+    found = [verdict for name in options.scenario or plays for verdict in plays[name](options.url, options)]
+    missed = [verdict for verdict in found if not verdict.kept]
+    print(f"\n{len(missed)} missed; the plots, the raw figures and the worker's log are in {options.out}")
     sys.exit(1 if missed else 0)
 
 
@@ -40,19 +42,35 @@ def _outage(url: str, options: argparse.Namespace) -> list[judge.Verdict]:
     return found
 
 
+def _noisy(url: str, options: argparse.Namespace) -> list[judge.Verdict]:
+    scheme = url.partition(":")[0]
+    file = options.out / f"noisy-{scheme}"
+    script = noisy.Script(options.each, options.processes, file.with_suffix(".log"))
+    print(f"\nnoisy tenant, {scheme}: two figures, {script.seconds:g} s alone and beside", flush=True)
+    seen = noisy.play(url, script)
+    found = list(noisy.verdicts(seen))
+    for verdict in found:
+        print(f"  {verdict}", flush=True)
+    raw = {"waits": [*map(dataclasses.asdict, seen)], "verdicts": [*map(str, found)]}
+    file.with_suffix(".json").write_text(json.dumps(raw))
+    noisy.draw(seen, f"A noisy tenant, on {scheme}", file.with_suffix(".png"))
+    return found
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scenarios", description="Stories that end well.")
-    parser.add_argument("scenario", nargs="?", default="outage", choices=["outage"], help="which (default: outage)")
+    parser.add_argument("scenario", nargs="*", choices=["outage", "noisy", []], help="which (default: all)")
     parser.add_argument("--url", default="sqlite", help="the engine's; sqlite for a new file (default)")
     parser.add_argument("--before", type=float, default=10.0, help="seconds before the outage (default: 10)")
     parser.add_argument("--outage", type=float, default=60.0, help="seconds of it (default: 60)")
     parser.add_argument("--after", type=float, default=20.0, help="seconds after it in which is sent (default: 20)")
-    parser.add_argument("--quick", action="store_true", help="3, 9 and 7 seconds: about 20 in all")
+    parser.add_argument("--each", type=float, default=20.0, help="seconds of each run of noisy (default: 20)")
+    parser.add_argument("--quick", action="store_true", help="3, 9 and 7 seconds, and 5 for each of noisy: 45 in all")
     parser.add_argument("--processes", type=int, default=2, help="worker processes (default: 2)")
     parser.add_argument("--out", type=Path, default=Path("build/scenarios"), help="where plots and figures go")
     options = parser.parse_args()
     if options.quick:
-        options.before, options.outage, options.after = 3.0, 9.0, 7.0
+        options.before, options.outage, options.after, options.each = 3.0, 9.0, 7.0, 5.0
     return options
 
 

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks.room import ROOT, base
 from benchmarks.scenarios.judge import UNRELATED, Done, Seen
 from benchmarks.scenarios.rows import Look, forget, looks_at
+from benchmarks.scenarios.stage import PATIENCE, Worker, alive, environment, until, worker
 from benchmarks.scenarios.terms import CALLING
 from benchmarks.scenarios.terms import UNRELATED as UNRELATED_RATE
 
@@ -28,17 +29,11 @@ from benchmarks.scenarios.terms import UNRELATED as UNRELATED_RATE
 WAKES = 3.0
 #: Messages a second, by task.
 RATES = {"charge": CALLING, "notify": CALLING, UNRELATED: UNRELATED_RATE}
-#: Seconds between two batches of the producer, between two looks at rows, and for starting and stopping processes.
-STEP, LOOK, PATIENCE = 0.05, 1.0, 30.0
+#: Seconds between two batches of the producer, and between two looks at rows.
+STEP, LOOK = 0.05, 1.0
 SLOTS = "64"
 #: Nobody else uses it on a server.
 NAMESPACE = f"outage_{os.getpid()}"
-
-Worker = subprocess.Popen[bytes]
-
-
-class Broken(Exception):
-    """The scenario could not be played; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +62,15 @@ def play(url: str, script: Script) -> Seen:
     with tempfile.TemporaryDirectory(prefix="forebay-scenario-", dir=base()) as name:
         folder = Path(name)
         with _service() as port:
-            os.environ |= {
-                "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-                "FOREBAY_URL": url if "://" in url else f"sqlite:///{folder}/outage.db",
-                **({"FOREBAY_NAMESPACE": NAMESPACE} if "://" in url else {}),
-                "SCENARIO_SERVICE": f"{port}",
-                "SCENARIO_DONE": f"{folder}/done",
-            }
+            os.environ |= environment(url, NAMESPACE, folder) | {"SCENARIO_SERVICE": f"{port}"}
             try:
-                with _worker(script) as worker:
-                    return _story(folder, port, worker, script)
+                with worker("benchmarks.apps.outage_app:app", SLOTS, script.processes, script.log) as process:
+                    return _story(folder, port, process, script)
             finally:
                 forget(url, NAMESPACE)
 
 
-def _story(folder: Path, port: int, worker: Worker, script: Script) -> Seen:
+def _story(folder: Path, port: int, process: Worker, script: Script) -> Seen:
     from benchmarks.apps import outage_app
 
     with outage_app.app:
@@ -97,9 +86,9 @@ def _story(folder: Path, port: int, worker: Worker, script: Script) -> Seen:
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
-            _alive(worker, script)
+            alive(process, script.log)
             time.sleep(0.1)
-        _await_end(folder, seen, worker, script)
+        _await_end(folder, seen, process, script)
         seen.calls = [tuple(call) for call in _ask(port, "log") if call[0] >= begin]
         seen.done = _done(folder, begin)
         _uncalled(seen)
@@ -117,7 +106,7 @@ def _warm(outage_app: Any, folder: Path) -> None:
     """Wait until the worker has done one message of each task."""
     for task in RATES:
         getattr(outage_app, task).using(id=f"{task}-warm").enqueue()
-    _until(lambda: len(_done(folder, 0.0)) >= len(RATES), "the worker does not begin")
+    until(lambda: len(_done(folder, 0.0)) >= len(RATES), "the worker does not begin")
 
 
 def _send(outage_app: Any, seen: Seen) -> None:
@@ -157,11 +146,11 @@ def _uncalled(seen: Seen) -> None:
         seen.rewritten.append((at, len(set(changed) - called)))
 
 
-def _await_end(folder: Path, seen: Seen, worker: Worker, script: Script) -> None:
+def _await_end(folder: Path, seen: Seen, process: Worker, script: Script) -> None:
     """Until all is done, or nothing more gets done."""
     count, since = 0, time.monotonic()
     while (found := len(_done(folder, seen.begin))) < len(seen.sent) and time.monotonic() - since < PATIENCE:
-        _alive(worker, script)
+        alive(process, script.log)
         if found > count:
             count, since = found, time.monotonic()
         time.sleep(0.2)
@@ -187,32 +176,6 @@ def _service() -> Iterator[int]:
             yield int(process.stdout.readline())
         finally:
             process.terminate()
-
-
-@contextmanager
-def _worker(script: Script) -> Iterator[Worker]:
-    command = [sys.executable, "-m", "forebay", "worker", "-A", "benchmarks.apps.outage_app:app"]
-    command += ["-Q", "work", "-c", SLOTS, "-p", str(script.processes), "--drain", "2s"]
-    with script.log.open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
-
-
-def _alive(worker: Worker, script: Script) -> None:
-    if worker.poll() is not None:
-        raise Broken(f"the worker has ended: {script.log.read_text()[-2000:]}")
-
-
-def _until(true: Callable[[], bool], otherwise: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        if time.monotonic() > end:
-            raise Broken(otherwise)
-        time.sleep(0.05)
 
 
 def _ask(port: int, path: str, plan: Sequence[Any] | None = None) -> Any:

@@ -147,7 +147,7 @@ def _switch(where: str, name: str, value: object) -> bool:
 
 
 def _weights(where: str, ways: QueueWays) -> tuple[tuple[str, float], ...]:
-    given: object = ways.get("weights")
+    given = cast("object", ways.get("weights"))
     if given is None:
         return ()
     if not ways.get("fair"):
