@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.scenarios import judge, noisy, outage, plot
 from benchmarks.table import lay_out
+from forebay.engine.capabilities import HOUSE
 
 
 def main() -> None:
@@ -44,6 +45,9 @@ def _outage(url: str, options: argparse.Namespace) -> list[judge.Verdict]:
 
 def _noisy(url: str, options: argparse.Namespace) -> list[judge.Verdict]:
     scheme = url.partition(":")[0]
+    if not HOUSE[scheme].fair:
+        print(f"\nnoisy tenant: {scheme} has no fair queues", flush=True)
+        return []
     file = options.out / f"noisy-{scheme}"
     script = noisy.Script(options.each, options.processes, file.with_suffix(".log"))
     print(f"\nnoisy tenant, {scheme}: two figures, {script.seconds:g} s alone and beside", flush=True)
