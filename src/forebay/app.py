@@ -62,7 +62,7 @@ class Forebay(Declares):
         scheme, has = scheme_of(self.settings), parts.engine.capabilities
         self.engine = Facade(
             parts.engine,
-            lambda: list(queues.values()),
+            lambda: [spec.unmarked() for spec in queues.values()],
             lambda: require(scheme, has, needs_of(declared())),
             note=lambda verb, target, detail: parts.audits.note(whoami(), verb, target, detail),
             transacts=parts.transacts,

@@ -35,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         result_ttl: seconds that the end of a message (and its result) is remembered, unless its task says otherwise.
         unknown_for: seconds that a message waits whose task no worker knows (a deploy is under way), until it is dead.
         poll: seconds between looks when no wake-up comes; the safety net under listening.
+        pressure: workers hold back tasks that feed a queue which is full; see `app.queue(limit=, mark=)`.
         migrate: bring an older schema up to date when opening.
         max_size: bytes at which the engine refuses new messages while it still settles old ones; 0 for no limit.
         outbox: the file that takes what a queue with `on_full="spill"` has no room for; "" for one in the current
@@ -56,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     result_ttl: float = 3600.0
     unknown_for: Annotated[float, msgspec.Meta(ge=0)] = 3600.0
     poll: Annotated[float, msgspec.Meta(ge=0.001, le=1e6)] = 1.0
+    pressure: bool = True
     migrate: bool = True
     max_size: Annotated[int, msgspec.Meta(ge=0, le=2**46)] = 0
     outbox: str = ""
@@ -78,6 +80,7 @@ class Given(TypedDict, total=False):
     result_ttl: Duration
     unknown_for: Duration
     poll: Duration
+    pressure: bool
     migrate: bool
     max_size: int
     outbox: str

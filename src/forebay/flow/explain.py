@@ -13,6 +13,7 @@ from forebay.model.gate import THROTTLE
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.outcome import NOT_KNOWN, SNOOZED
 from forebay.model.provider import BREAKER
+from forebay.model.topology import PRESSURE
 
 #: Who closes the lanes of providers.
 _PROVIDERS = frozenset({BREAKER, THROTTLE})
@@ -214,6 +215,8 @@ def _limited(limit: Limit) -> Reason:
 
 
 def _closed(gate: Closed, place: Place) -> Reason:
+    if gate.by == PRESSURE:
+        return _pressed(gate, place)
     about = f"task {gate.task}" if gate.task is not None else f"key {gate.key}" if gate.key is not None else ""
     what = f"{about} has been paused" if about else f"queue {place.queue} has been paused"
     if gate.lane is not None:
@@ -224,6 +227,12 @@ def _closed(gate: Closed, place: Place) -> Reason:
     command = gate.resume or (f"forebay resume {quote(place.queue)}" if gate.whole else "")
     advice = f"`{command}` when it may go on" if command else ""
     return Reason("paused" if gate.lane is None else "parked", text, advice)
+
+
+def _pressed(gate: Closed, place: Place) -> Reason:
+    what = f"task {gate.task}" if gate.task is not None else f"queue {place.queue}"
+    text = f"{what} has been held by pressure: {gate.reason}; for {span(max(0.0, place.now - gate.since))}"
+    return Reason("pressure", text, "it goes on by itself: `forebay why` of that queue says what holds it up")
 
 
 def _unable(place: Place) -> Iterator[Reason]:

@@ -20,6 +20,8 @@ STEP, ENOUGH, SLOW = 2.0, 20, 60.0
 EASED = 0.9
 #: How many must have left since the newer count to judge by that alone.
 FEW = 10
+#: How many times as many as have left since the newer count should have, until it has certainly become slower.
+SLOWER = 4
 #: Seconds to wait where nothing has left yet, at the least and at the most; and at the most where something has.
 FIRST, STUCK, MOST = 1.0, 60.0, 3600.0
 
@@ -100,13 +102,18 @@ class Drain(msgspec.Struct, frozen=True, array_like=True):
     def wait(self, places: int, now: float, drained: int) -> float:
         """Seconds until so many have left, if it goes on as it did lately.
 
-        Since the older count; or since the newer one if it has gone faster since then, for it may have stood still.
+        Since the older count; or since the newer one if it has gone faster since then, for it may have stood still, or
+        if it has gone so much slower that it is no chance.
         """
         passed, left = now - self.first, drained - self.first_n
         if passed <= 0 or left <= 0:
             return min(STUCK, max(FIRST, passed))
         lately, more = now - self.last, drained - self.last_n
-        pace = passed / left if more < FEW or lately <= 0 else min(passed / left, lately / more)
+        pace = passed / left
+        if more >= FEW and lately > 0:
+            pace = min(pace, lately / more)
+        if lately > SLOWER * (more + 1) * pace:
+            pace = max(pace, lately / more if more else min(STUCK, lately))
         return min(MOST, max(1, places) * pace)
 
 

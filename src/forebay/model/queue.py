@@ -75,6 +75,8 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
             ready one may have waited before nothing more is taken in.
         on_full: what becomes of one more then; "reject", if that is not said.
         full_wait: seconds that a producer waits for room with "wait"; `PATIENCE`, if that is not said.
+        mark, mark_age: messages that wait, seconds that the oldest has waited, from which on tasks that feed it are
+            held; the governors keep them (`work.pressure`), engines do not.
         assumed: nobody has declared it, somebody merely uses it: what was declared elsewhere stands.
         mild: declared by who only enqueues, or by a process in the place of another: it holds until a worker has
             declared the queue at its start, and changes nothing from then on.
@@ -96,6 +98,8 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
     limit_age: float | None = None
     on_full: OnFull | None = None
     full_wait: float | None = None
+    mark: int | None = None
+    mark_age: float | None = None
     assumed: bool = False
     mild: bool = False
 
@@ -116,6 +120,10 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
     def unbound(self) -> Self:
         """It, with room for all that comes."""
         return replace(self, limit=None, limit_bytes=None, limit_age=None, on_full=None, full_wait=None)
+
+    def unmarked(self) -> Self:
+        """What of it an engine keeps."""
+        return self if self.mark is None and self.mark_age is None else replace(self, mark=None, mark_age=None)
 
     def plain(self) -> Self:
         """What it says of the queue, whoever says it."""

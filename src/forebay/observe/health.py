@@ -11,6 +11,7 @@ from forebay.engine.contract import Depth
 from forebay.model.duration import EVER, span
 from forebay.model.finding import Finding, fail, fine, warn
 from forebay.model.outcome import NOT_KNOWN
+from forebay.model.topology import PRESSURE
 from forebay.observe.snapshot import Snapshot, patience, proof_age
 from forebay.store.records import Route, WorkerRow
 
@@ -133,6 +134,8 @@ def _gates(now: Snapshot) -> Iterator[Finding]:
         place = gate.named()
         why = f": {gate.reason}" if gate.reason else ""
         advice = f"`{gate.resumed()}` when it may go on" if gate.lane is None else ""
+        if gate.holder == PRESSURE:
+            advice = "it goes on by itself: `forebay why` of that queue says what holds it up"
         yield warn("paused", f"{place}, for {span(max(0.0, now.at - gate.since))}, by {gate.holder}{why}", advice)
 
 

@@ -45,6 +45,9 @@ class QueueWays(TypedDict, total=False):
             in, and ends the oldest that wait as discarded; "spill" puts it into a file beside the app
             (`Settings.outbox`), from which it is brought to the queue, in order, as there is room.
         full_wait: how long a producer waits for room with "wait"; 30 s if not given.
+        mark: when so many wait, tasks whose messages are put into this queue are not started until fewer do. A queue
+            with a limit has its limit for that.
+        mark_age: likewise, when the oldest has waited that long.
     """
 
     rate: Rate | None
@@ -60,6 +63,8 @@ class QueueWays(TypedDict, total=False):
     limit_age: Duration | None
     on_full: OnFull | None
     full_wait: Duration | None
+    mark: int | None
+    mark_age: Duration | None
 
 
 class Bounds(TypedDict):
@@ -78,6 +83,8 @@ class Bounds(TypedDict):
     limit_age: float | None
     on_full: OnFull | None
     full_wait: float | None
+    mark: int | None
+    mark_age: float | None
 
 
 def per_second(value: object, what: str) -> float | None:
@@ -123,9 +130,11 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         fair=_switch(where, "fair", ways.get("fair", False)),
         weights=_weights(where, ways),
         limit=_count(f"{where}: limit", ways.get("limit"), "how many messages may wait"),
-        limit_age=_age(where, ways.get("limit_age")),
+        limit_age=_age(f"{where}: limit_age", ways.get("limit_age"), "with that nothing would be taken in"),
         on_full=_on_full(where, ways),
         full_wait=_full_wait(where, ways),
+        mark=_count(f"{where}: mark", ways.get("mark"), "how many wait until whoever feeds it is held"),
+        mark_age=_age(f"{where}: mark_age", ways.get("mark_age"), "with that whoever feeds it would always be held"),
     )
     if made["burst"] is not None and made["rate"] is None:
         raise ConfigError(
@@ -195,12 +204,12 @@ def _on_full(where: str, ways: QueueWays) -> OnFull | None:
     return (chosen or "reject") if limited else None
 
 
-def _age(where: str, value: Duration | None) -> float | None:
+def _age(what: str, value: Duration | None, otherwise: str) -> float | None:
     if value is None:
         return None
-    age = seconds(value, f"{where}: limit_age")
+    age = seconds(value, what)
     if not age:
-        raise ConfigError(f"{where}: limit_age must be more than 0: with that nothing would be taken in")
+        raise ConfigError(f"{what} must be more than 0: {otherwise}")
     return age
 
 

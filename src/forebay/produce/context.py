@@ -11,6 +11,7 @@ from forebay.engine.waiting import drive
 from forebay.model import message
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ForebayError
+from forebay.model.message import Message
 
 if TYPE_CHECKING:
     from forebay.flow.snooze import Snooze
@@ -43,6 +44,10 @@ class Completes(Protocol):
     async def complete(self, context: "Context", connection: Any, value: Any) -> None:
         """See `Context.complete_in`."""
         ...
+
+
+#: Told of what a running task publishes.
+Feeds = Callable[["Context", Sequence[Message]], None]
 
 
 class About:
@@ -98,7 +103,7 @@ class Context(About):
     In a consumer of raw messages it is that of the first message of the batch, which stands for all of them.
     """
 
-    __slots__ = ("_completes", "_report", "began", "completing", "consumer", "ends", "given", "producer")
+    __slots__ = ("_completes", "_report", "began", "completing", "consumer", "ends", "feeds", "given", "producer")
 
     def __init__(
         self,
@@ -115,6 +120,7 @@ class Context(About):
         self.ends = None if timeout is None else self.began + timeout
         self._report, self._completes = report, completes
         self.completing, self.given = False, None
+        self.feeds: Feeds | None = None
 
     @staticmethod
     def current() -> "Context":
@@ -202,10 +208,12 @@ enter: Callable[[Context], contextvars.Token[_Running]] = _current.set
 
 
 def enter_batch(
-    batch: Sequence[Delivery], consumer: str, producer: "Producer | None" = None
+    batch: Sequence[Delivery], consumer: str, producer: "Producer | None" = None, feeds: Feeds | None = None
 ) -> contextvars.Token[_Running]:
     """Make a batch the origin of what its consumer enqueues: the first message stands for all. Undone by `leave`."""
-    return _current.set(Context(batch[0], producer=producer, consumer=consumer))
+    context = Context(batch[0], producer=producer, consumer=consumer)
+    context.feeds = feeds
+    return _current.set(context)
 
 
 def leave(token: contextvars.Token[_Running]) -> None:
@@ -217,6 +225,13 @@ def running_producer() -> "Producer | None":
     """What the app that runs the present task, or batch, sends through; None outside of both."""
     running = _current.get()
     return None if running is None else running.producer
+
+
+def feeds(producer: "Producer", messages: Sequence[Message]) -> None:
+    """These are about to be published: whoever gathers which task publishes where is told, if one runs here."""
+    running = _current.get()
+    if running is not None and running.feeds is not None and running.producer is producer:
+        running.feeds(running, messages)
 
 
 def lineage() -> dict[str, str] | None:

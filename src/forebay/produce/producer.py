@@ -21,7 +21,7 @@ from forebay.model.outcome import Settlement
 from forebay.model.sealed import DEBOUNCED, Part
 from forebay.observe.ticket import Recent, Stand
 from forebay.produce.admission import Admission
-from forebay.produce.context import lineage
+from forebay.produce.context import feeds, lineage
 from forebay.produce.needs import needs_of_waiting
 from forebay.produce.outbox import Outbox, is_there
 from forebay.produce.seal import Seal
@@ -141,6 +141,7 @@ class Producer:
             EngineFull: the engine has no room for some of them; `QueueFull`: a queue has none.
             OutcomeUnknown: it was not confirmed; which messages it may have accepted is in it.
         """
+        feeds(self, messages)
         if within is not None:
             return await self._publish_in(within, messages)
         await self.engine.open()

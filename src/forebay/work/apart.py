@@ -30,11 +30,13 @@ from forebay.locate import locate
 from forebay.model.delivery import Delivery
 from forebay.model.errors import TimeLimit
 from forebay.model.outcome import DeadLetter, Outcome
+from forebay.model.topology import Edge
 from forebay.produce.task import Task
 from forebay.work import stdio
 from forebay.work.completing import Completing
 from forebay.work.executor import NONE, Bounds, Executor
 from forebay.work.failures import told
+from forebay.work.feeding import Feeding
 from forebay.work.groups import defaults_in_forks, end_with_group, nothing
 from forebay.work.hearing import name_of_hook, watched
 from forebay.work.log import Log
@@ -85,6 +87,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         started: the task starts.
         completing: it is about to be done in a transaction of its own.
         told: with an outcome: the hooks hear of it here; until they have it is not `free` for another task.
+        fed: with an outcome: which queues it has published into.
     """
 
     outcome: Outcome | None = None
@@ -93,6 +96,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     completing: bool = False
     told: bool = False
     free: bool = False
+    fed: tuple[Edge, ...] = ()
 
 
 _logger = logging.getLogger("forebay.worker")
@@ -164,6 +168,7 @@ class _Child:
             executor = Executor(self._tasks(job), self._bounds, self._progress)
             executor.providers.specs = NONE if self._app is None else self._app.registry.providers
             executor.time.latest = Heard(job.told, job.at)
+            executor.feeding = Feeding()
             executor.completes = Completing(lambda: job.worker, executor.done, self._completing)
         except BaseException as error:  # noqa: BLE001 - importing the user's module may raise anything
             self._send(Reply(outcome=DeadLetter(f"task {job.task!r} cannot be loaded", failure_of(error))))
@@ -176,7 +181,7 @@ class _Child:
         result = executor.judge(run, *self._call(run))
         failure = told(run.delivery, result, run.error, once=run.task.running.at_most_once)
         hooks = [] if self._app is None or failure is None else list(self._app.registry.on_failure)
-        self._send(Reply(outcome=result, told=bool(hooks)))
+        self._send(Reply(outcome=result, told=bool(hooks), fed=tuple(executor.feeding.take())))
         for hook in hooks:
             self._hook(hook, run.context, *(failure or ())[1:])
         failure = None

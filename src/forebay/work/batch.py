@@ -12,7 +12,7 @@ from forebay.model.outcome import Outcome
 from forebay.model.sealed import OVERHEAD
 from forebay.produce.batch import Message, received
 from forebay.produce.consumer import Consumer
-from forebay.produce.context import enter_batch
+from forebay.produce.context import Feeds, enter_batch
 from forebay.produce.producer import Producer
 from forebay.work.executor import fate_of, misfit, too_large
 from forebay.work.failures import BAD_SEAL
@@ -48,10 +48,11 @@ class Batch(Job):
         self.share = len(messages)
         self.revoked: frozenset[str] = frozenset()
         self._home = os.getpid()
+        self.feeds: Feeds | None = None
 
     def call(self, expose: Callable[..., Any] | None = None) -> Any:
         """See `Job`."""
-        enter_batch(self.deliveries, self.consumer.name, self._producer)
+        enter_batch(self.deliveries, self.consumer.name, self._producer, self.feeds)
         if expose is None:
             return self.consumer.function(self.messages)
         return expose(self.consumer.function, self.messages)

@@ -163,7 +163,7 @@ class Batches:
             return
         self._room.clear()
         self._called = Batch(self._consumer, self._producer, good, messages, self._over)
-        self._called.time = self._host.time.latest
+        self._called.time, self._called.feeds = self._host.time.latest, self._host.feeding
         try:
             self._calls.start(self._called)
         except (RuntimeError, OSError, MemoryError) as error:  # no thread, no memory: later, or somewhere else

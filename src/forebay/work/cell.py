@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Collection
 from typing import Protocol
 
 import msgspec
@@ -22,6 +23,7 @@ from forebay.config import Settings, WorkerOptions
 from forebay.engine.native import pipe, shut_down, simple_queue
 from forebay.engine.waiting import call_in
 from forebay.model.outcome import Outcome
+from forebay.model.topology import Edge
 from forebay.work.apart import STRIKE, Job, Reply, Start
 from forebay.work.executor import Bounds
 from forebay.work.groups import kill_group
@@ -49,6 +51,10 @@ class Pool(Protocol):
 
     def progressed(self, run: Run, blob: bytes) -> None:
         """A run reports progress."""
+        ...
+
+    def fed(self, edges: Collection[Edge]) -> None:
+        """A run has published into these queues."""
         ...
 
     def finished(self, run: Run, result: Outcome) -> None:
@@ -209,6 +215,7 @@ class Cell:
         if reply.outcome is not None:
             if (run := self._take()) is not None:
                 run.told = reply.told
+                self._pool.fed(reply.fed)
                 self._pool.finished(run, reply.outcome)
                 if not reply.told:
                     self._pool.freed(self)

@@ -28,6 +28,7 @@ from forebay.produce.seal import Seal
 from forebay.produce.task import Task
 from forebay.work.completing import Completing
 from forebay.work.failures import BAD_ARGUMENTS, BAD_SEAL
+from forebay.work.feeding import Feeding
 from forebay.work.host import stay
 from forebay.work.providers import Providers
 from forebay.work.raised import because, failure_of, looked_at, trace_of, without_us
@@ -75,6 +76,7 @@ class Executor:
     Attributes:
         completes: what settles a run in a transaction of its own.
         providers: what is known of them here.
+        feeding: gathers which queues its tasks publish into; None: nobody does.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Executor:
         self._home = os.getpid()
         self.completes = Completing(lambda: worker, self.done)
         self.providers = Providers(NONE)
+        self.feeding: Feeding | None = None
 
     def begin(self, delivery: Delivery) -> Run | Outcome:
         """Resolve, check time and size, unseal, decode: a run, or what becomes of it without one."""
@@ -115,6 +118,7 @@ class Executor:
         except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
             return _unusable(delivery, seal, error)
         context = Context(delivery, task.running.timeout, self._report, producer, completes=self.completes)
+        context.feeds = self.feeding
         if codec.context is not None:
             args, kwargs = codec.inject(args, kwargs, context)
         run = Run(delivery, task, args, kwargs, context)

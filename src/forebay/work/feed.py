@@ -18,6 +18,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineClosed, EngineError, SchemaTooNew, text_of
 from forebay.model.outcome import Cancel
 from forebay.work.ends import Ends
+from forebay.work.feeding import Feeding
 from forebay.work.run import Stop
 from forebay.work.storetime import StoreTime
 from forebay.work.trouble import Trouble
@@ -40,6 +41,7 @@ class Host(Protocol):
 
     Attributes:
         missed: told of a lease that failed, and may have taken something.
+        feeding: gathers which queues tasks publish into; None: nobody does.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Host(Protocol):
     begin: Begin
     time: StoreTime
     missed: Callable[[], object]
+    feeding: Feeding | None
 
     def idle(self) -> None:
         """Something that ran has ended."""

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -33,6 +33,18 @@ _AGAIN = 1.0
 ANEW = 5.0
 #: Seconds between two looks for what waits too long, at the most.
 BURY = 10.0
+
+
+class Governs(Protocol):
+    """Sees how things stand in the store, and does what follows from that."""
+
+    async def declare(self) -> None:
+        """Keep in the store what the app says of it."""
+        ...
+
+    async def run(self) -> None:
+        """Govern until cancelled."""
+        ...
 
 
 class Governor:

@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from forebay.config import Settings, WorkerOptions
@@ -19,6 +19,7 @@ from forebay.flow.weight import too_heavy
 from forebay.model.delivery import Delivery
 from forebay.model.errors import text_of
 from forebay.model.outcome import Lose, Outcome, Release
+from forebay.model.topology import Edge
 from forebay.work.cell import Cell
 from forebay.work.executor import Executor
 from forebay.work.run import AGAIN, Run, Stop
@@ -160,6 +161,11 @@ class Processes:
     def progressed(self, run: Run, blob: bytes) -> None:
         """A run reports progress."""
         self._progressed(run.delivery, blob)
+
+    def fed(self, edges: Collection[Edge]) -> None:
+        """A run has published into these queues."""
+        if edges and self._executor.feeding is not None:
+            self._executor.feeding.merge(edges)
 
     def finished(self, run: Run, result: Outcome) -> None:
         """A cell sent an outcome."""

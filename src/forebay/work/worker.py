@@ -27,12 +27,14 @@ from forebay.work.calls import Calls
 from forebay.work.ends import Ends
 from forebay.work.executor import Bounds, Executor
 from forebay.work.feed import Begin, Feed
+from forebay.work.feeding import Feeding
 from forebay.work.feeds import plan
-from forebay.work.governor import Governor
+from forebay.work.governor import Governor, Governs
 from forebay.work.hearing import Hearing, name_of_hook, watched
 from forebay.work.host import born, identity
 from forebay.work.link import Report
 from forebay.work.pools import Pools
+from forebay.work.pressure import Pressure
 from forebay.work.progress import Progress
 from forebay.work.run import Run, Stop
 from forebay.work.runs import Runs
@@ -65,7 +67,7 @@ class Worker:
         announce: told of the hook of its start or end that it is in, and of "" after it.
         orphaned: whether whoever it works for has ended; it takes nothing new then.
         begin, pools, ends: where messages begin, where they run, and where ends are told.
-        time: the store's, as far as it is known here.
+        time: the store's, as far as it is known here. feeding: which queues its tasks publish into.
     """
 
     def __init__(
@@ -82,7 +84,9 @@ class Worker:
         self.ends = Ends(app.engine, id_, self._settler, self._hearing, verbose=options.verbose)
         executor = Executor(app.registry.tasks, Bounds.of(settings), self._progress.report, self.time, id_)
         executor.providers.specs = app.registry.providers
+        self.feeding = executor.feeding = Feeding() if settings.pressure else None
         self._governor = Governor(app.store, executor.providers, app.registry.tasks, self.queues())
+        self._pressure = Pressure(app, self.feeding) if self.feeding is not None else None
         self._runs = Runs(executor, self.ends, self.idle)
         self._runs.pools = self.pools = Pools(
             executor, options, settings, self._scope,
@@ -199,15 +203,12 @@ class Worker:
         if self._app.registry.schedules:
             rows = self._app.registry.rows(await self._app.store.now())
             await self._app.store.put_schedules(rows)
-        await self._governor.declare()
+        governors: list[Governs] = [self._governor, *([self._pressure] if self._pressure is not None else [])]
+        for governor in governors:
+            await governor.declare()
         await engine.extend([self._beat("running")])
-        services = (
-            self._settler.run(),
-            self._progress.run(),
-            self._listen(poll),
-            self._strays.run(),
-            self._governor.run(),
-        )
+        ours = self._settler.run(), self._progress.run(), self._listen(poll), self._strays.run()
+        services = [*ours, *(governor.run() for governor in governors)]
         self._services = [self._loop.create_task(service) for service in services]
         self._tasks = [self._loop.create_task(part.run(poll)) for part in self._parts]
 
