@@ -5,12 +5,14 @@ At a rate it fills by and by, each stage before it drains as evenly as the last 
 when there is room.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from forebay.flow.pressure import Fed
+from forebay.flow.pressure import Fed, Level
 
 #: How a row begins in which it is kept how fast a task may go.
 ROW = "pace:"
@@ -24,6 +26,9 @@ SAME = 0.1
 #: Seconds between two steps when a queue is down again: at each the rate is doubled; and how many, until there is none.
 STEP, STEPS = 1.0, 5
 
+#: How many have to leave a queue, and in how many seconds at the least and at the most, to know how fast it drains.
+ENOUGH, SOON, LONG = 30, 1.0, 60.0
+
 #: A queue, and a task of it.
 Who = tuple[str, str]
 
@@ -34,14 +39,12 @@ class Pace(msgspec.Struct, frozen=True):
     Attributes:
         since: when that was said. queue: which one drains like that.
         eased: how often it was doubled since that queue is down again.
-        meter: the generation of the meter that says it.
     """
 
     rate: float
     since: float
     queue: str
     eased: int = 0
-    meter: int = 0
 
 
 def paces(fed: Sequence[Fed], drains: Mapping[str, float], before: Mapping[Who, Pace], now: float) -> dict[Who, Pace]:
@@ -89,3 +92,54 @@ def _eased(pace: Pace, now: float) -> Pace | None:
     if pace.eased >= STEPS:
         return None
     return replace(pace, rate=pace.rate * 2, since=now, eased=pace.eased + 1)
+
+
+class _Look(NamedTuple):
+    """When a queue was looked at, how many had left it, and for how long, and how many left, while something waited."""
+
+    at: float
+    drained: int
+    waiting: int
+    busy: float = 0.0
+    left: int = 0
+
+
+class Drains:
+    """How fast queues drain while something waits in them, from what was seen of them.
+
+    What leaves a queue that runs dry says how fast it is fed. To feed it as fast as that would starve it more and more.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, deque[_Look]] = {}
+
+    def see(self, levels: Mapping[str, Level], now: float) -> dict[str, float]:
+        """Messages a second that leave each queue, where that is known."""
+        self._seen = {queue: self._seen.get(queue, deque(maxlen=400)) for queue in levels}
+        for queue, level in levels.items():
+            seen = self._seen[queue]
+            if seen and (now < seen[-1].at or level.drained < seen[-1].drained):
+                seen.clear()
+            seen.append(_looked(seen[-1] if seen else None, level, now))
+        rates = {queue: _rate(seen) for queue, seen in self._seen.items()}
+        return {queue: rate for queue, rate in rates.items() if rate is not None}
+
+
+def _looked(before: _Look | None, level: Level, now: float) -> _Look:
+    if before is None or not (before.waiting and level.waiting):
+        was = before or _Look(now, 0, 0)
+        return _Look(now, level.drained, level.waiting, was.busy, was.left)
+    busy, left = before.busy + now - before.at, before.left + level.drained - before.drained
+    return _Look(now, level.drained, level.waiting, busy, left)
+
+
+def _rate(seen: deque[_Look]) -> float | None:
+    last = seen[-1]
+    busy, left = 0.0, 0
+    for look in reversed(seen):
+        if last.at - look.at > LONG:
+            break
+        busy, left = last.busy - look.busy, last.left - look.left
+        if busy >= SOON and left >= ENOUGH:
+            break
+    return left / busy if busy >= SOON else None

@@ -3,56 +3,23 @@
 A meter of that name that somebody else has put stays as it is: then gates alone hold the task.
 """
 
-from collections import deque
 from collections.abc import Mapping
 
 import msgspec
-from msgspec.structs import replace
 
 from forebay.flow.pace import ROW, Pace, Who
-from forebay.flow.pressure import Level
 from forebay.model.meter import Meter
 from forebay.store.contract import Store
 from forebay.store.records import Steered
 
-#: How many have to leave a queue, and in how many seconds at the least and at the most, to know how fast it drains.
-ENOUGH, SOON, LONG = 10, 1.0, 60.0
+#: Slots by which a meter is known to be of pressure, for meters have no holders as gates have. It bounds nothing.
+MINE = 1_999_999_999
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Pace).decode
 
 #: Paces as they were read, each with the generation of its row.
 Paces = dict[Who, tuple[Pace, int]]
-
-
-class Drains:
-    """How fast queues drain, from what was seen of them here."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, deque[tuple[float, int]]] = {}
-
-    def see(self, levels: Mapping[str, Level], now: float) -> dict[str, float]:
-        """Messages a second that leave each queue, where that is known."""
-        self._seen = {queue: self._seen.get(queue, deque(maxlen=400)) for queue in levels}
-        for queue, level in levels.items():
-            seen = self._seen[queue]
-            if seen and (now < seen[-1][0] or level.drained < seen[-1][1]):
-                seen.clear()
-            seen.append((now, level.drained))
-        found = {queue: _rate(seen) for queue, seen in self._seen.items()}
-        return {queue: rate for queue, rate in found.items() if rate is not None}
-
-
-def _rate(seen: deque[tuple[float, int]]) -> float | None:
-    now, drained = seen[-1]
-    passed, left = 0.0, 0
-    for at, n in reversed(seen):
-        if now - at > LONG:
-            break
-        passed, left = now - at, drained - n
-        if passed >= SOON and left >= ENOUGH:
-            break
-    return left / passed if passed >= SOON else None
 
 
 def paces_of(rows: list[Steered]) -> Paces:
@@ -75,24 +42,22 @@ async def carry_out(store: Store, before: Paces, after: Mapping[Who, Pace]) -> N
         return
     meters = {meter.name: meter for meter in await store.meters([_meter(who) for who in changed])}
     for who in changed:
-        meter = meters.get(_meter(who), Meter(name=_meter(who)))
-        old, row = before.get(who, (None, 0))
-        ours = not meter.generation or (old is not None and meter.generation in (old.meter, old.meter - 1))
-        await _carry_out(store, who, after.get(who) if ours else None, (row, meter if ours else None))
+        meter, row = meters.get(_meter(who)), before[who][1] if who in before else 0
+        if meter is not None and meter.slots != MINE:
+            await _let_go(store, who, row, None)
+        elif (pace := after.get(who)) is None:
+            await _let_go(store, who, row, meter)
+        elif (await store.steer([_row(who, pace, row)]))[0]:
+            generation = 0 if meter is None else meter.generation
+            await store.put_meters([Meter(name=_meter(who), rate=pace.rate, slots=MINE, generation=generation)])
 
 
-async def _carry_out(store: Store, who: Who, pace: Pace | None, seen: tuple[int, Meter | None]) -> None:
-    """One, by whoever is first to change its row. The meter is changed after it: it may be one change behind."""
-    row, meter = seen
-    if pace is None:
-        if row and (await store.steer([_row(who, None, row)]))[0] and meter is not None and meter.generation:
-            await store.drop_meters([meter.name])
-        return
-    assert meter is not None
-    pace = replace(pace, meter=meter.generation + 1)
-    put = Meter(name=meter.name, rate=pace.rate, generation=meter.generation)
-    if (await store.steer([_row(who, pace, row)]))[0] and not (await store.put_meters([put]))[0]:
-        await store.steer([_row(who, None, row + 1)])  # somebody else has put one meanwhile
+async def _let_go(store: Store, who: Who, row: int, meter: Meter | None) -> None:
+    """No meter, then no row: whoever dies in between leaves no meter that nobody knows of."""
+    if meter is not None:
+        await store.drop_meters([meter.name])
+    if row:
+        await store.steer([_row(who, None, row)])
 
 
 def _row(who: Who, pace: Pace | None, generation: int) -> Steered:

@@ -28,7 +28,7 @@ from forebay.store.contract import Store
 from forebay.store.records import Steered
 from forebay.work import pacing
 from forebay.work.feeding import Feeding
-from forebay.work.pacing import Drains, paces_of
+from forebay.work.pacing import paces_of
 from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.pressure")
@@ -91,7 +91,7 @@ class Pressure:
         self._wake, self._trouble = asyncio.Event(), Trouble(_logger)
         loop = asyncio.get_running_loop()
         feeding.wake = partial(call_in, loop, self._wake.set)
-        self._slots, self._drains = dict[str, int](), Drains()
+        self._slots, self._drains = dict[str, int](), pace.Drains()
         self._workers, self._asked, self._holding = 1, 0.0, False
 
     async def declare(self) -> None:
