@@ -214,6 +214,23 @@ class Pressure:
         return TICK * crowd if fills else QUIET * crowd if known else IDLE
 
 
+class NoPressure:
+    """In the place of one where it is switched off: lets go of what others have held, when the worker starts."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def declare(self) -> None:
+        """Nobody is held any more, unless there are other workers that hold them."""
+        await pacing.let_go(self._store)
+        for gate in [gate for gate in await self._store.gates() if gate.holder == PRESSURE]:
+            await self._store.open_gate(gate.queue, gate.lane, PRESSURE, task=gate.task, key=gate.key)
+
+    async def run(self) -> None:
+        """Do nothing until cancelled."""
+        await asyncio.Event().wait()
+
+
 def rows_of(found: Sequence[Steered]) -> dict[str, Row]:
     """Those of queues that others feed."""
     known = {row.name.removeprefix(ROW): (_read(row), row.generation) for row in found if row.name.startswith(ROW)}

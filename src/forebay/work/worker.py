@@ -34,7 +34,7 @@ from forebay.work.hearing import Hearing, name_of_hook, watched
 from forebay.work.host import born, identity
 from forebay.work.link import Report
 from forebay.work.pools import Pools
-from forebay.work.pressure import Pressure
+from forebay.work.pressure import NoPressure, Pressure
 from forebay.work.progress import Progress
 from forebay.work.run import Run, Stop
 from forebay.work.runs import Runs
@@ -86,7 +86,7 @@ class Worker:
         executor.providers.specs = app.registry.providers
         self.feeding = executor.feeding = Feeding() if settings.pressure else None
         self._governor = Governor(app.store, executor.providers, app.registry.tasks, self.queues())
-        self._pressure = Pressure(app, self.feeding) if self.feeding is not None else None
+        self._pressure: Governs = NoPressure(app.store) if self.feeding is None else Pressure(app, self.feeding)
         self._runs = Runs(executor, self.ends, self.idle)
         self._runs.pools = self.pools = Pools(
             executor, options, settings, self._scope,
@@ -203,12 +203,11 @@ class Worker:
         if self._app.registry.schedules:
             rows = self._app.registry.rows(await self._app.store.now())
             await self._app.store.put_schedules(rows)
-        governors: list[Governs] = [self._governor, *([self._pressure] if self._pressure is not None else [])]
-        for governor in governors:
-            await governor.declare()
+        await self._governor.declare()
+        await self._pressure.declare()
         await engine.extend([self._beat("running")])
-        ours = self._settler.run(), self._progress.run(), self._listen(poll), self._strays.run()
-        services = [*ours, *(governor.run() for governor in governors)]
+        governors = self._governor.run(), self._pressure.run()
+        services = self._settler.run(), self._progress.run(), self._listen(poll), self._strays.run(), *governors
         self._services = [self._loop.create_task(service) for service in services]
         self._tasks = [self._loop.create_task(part.run(poll)) for part in self._parts]
 
