@@ -15,6 +15,7 @@ from forebay.cli.table import Column, Table
 from forebay.cli.workers import table as worker_table
 from forebay.engine.contract import Depth
 from forebay.model.plain import printable
+from forebay.model.topology import PRESSURE
 from forebay.observe.snapshot import Rates, Snapshot, rates
 from forebay.store.records import WorkerRow
 
@@ -34,6 +35,12 @@ class Row(msgspec.Struct, frozen=True):
     depth: Depth
     rates: Rates | None
     workers: int
+    held: bool = False  # by pressure, or some task of it
+
+    @property
+    def state(self) -> str:
+        """What it is in a word."""
+        return "held" if self.held else "paused" if self.depth.paused else "open"
 
     @property
     def load(self) -> float:
@@ -45,7 +52,7 @@ class Row(msgspec.Struct, frozen=True):
 _QUEUES: Table[Row] = Table(
     [
         Column("QUEUE", lambda r: r.depth.queue, flex=True, least=8),
-        Column("STATE", lambda r: "paused" if r.depth.paused else "open"),
+        Column("STATE", lambda r: r.state),
         Column("READY", lambda r: f"{r.depth.ready:,}", right=True),
         Column("AGE", lambda r: span(r.depth.age) if r.depth.ready else "-", right=True),
         Column("RUNNING", lambda r: f"{r.depth.running:,}", right=True),
@@ -76,7 +83,11 @@ class Screen:
             before: the reading before, for the rates; None at first.
         """
         known = {} if before is None else rates(before, now)
-        rows = [Row(depth, known.get(depth.queue), len(now.serving(depth.queue))) for depth in now.queues]
+        held = {gate.queue for gate in now.gates if gate.holder == PRESSURE}
+        rows = [
+            Row(depth, known.get(depth.queue), len(now.serving(depth.queue)), depth.queue in held)
+            for depth in now.queues
+        ]
         if before is not None:
             self._came.append(sum(one.published for one in known.values()))
             self._done.append(sum(one.done for one in known.values()))

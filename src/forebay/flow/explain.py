@@ -8,6 +8,7 @@ from shlex import quote
 
 import msgspec
 
+from forebay.flow.grant import shown
 from forebay.model.duration import span
 from forebay.model.gate import THROTTLE
 from forebay.model.lifecycle import FINAL, State
@@ -75,6 +76,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         limits: meters that let nothing through now.
         providers: why those that it waits for are not asked, or not by many, in words, by name.
+        paced: tasks that feed a queue which was over its mark: how many may start in a second, and which queue.
         app: the app as `-A` names it, for the advice.
         elsewhere: queues that living workers serve.
         stuck: seconds without a proof after which a worker counts as unable to lease.
@@ -85,6 +87,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     gates: Sequence[Closed] = ()
     limits: Sequence[Limit] = ()
     providers: Sequence[tuple[str, str]] = ()
+    paced: Sequence[tuple[str, float, str]] = ()
     servers: Sequence[Server] = ()
     elsewhere: Sequence[str] = ()
     alive: int = 0
@@ -183,6 +186,10 @@ def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
             continue  # it has just been told
         if subject is None or _holds(gate, subject):
             yield _closed(gate, place)
+    for task, pace, queue in place.paced:
+        if subject is None or subject.task == task:
+            text = f"task {task} has been slowed by pressure to {shown(pace)}: queue {queue}, which it feeds, was full"
+            yield Reason("pressure", text, f"it goes on as queue {queue} does: `forebay why {quote(queue)}`")
     if place.servers:
         yield from _unable(place)
         return

@@ -7,7 +7,7 @@ when there is room.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -45,6 +45,35 @@ class Pace(msgspec.Struct, frozen=True):
     since: float
     queue: str
     eased: int = 0
+
+
+#: Paces as they were read, each with the generation of its row.
+Paces = dict[Who, tuple[Pace, int]]
+_unpack = msgspec.msgpack.Decoder(Pace).decode
+
+
+class Row(Protocol):
+    """A row of a policy, as `store.records.Steered` has it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def generation(self) -> int: ...
+
+
+def paces_of(rows: Sequence[Row]) -> Paces:
+    """Those that stand in rows."""
+    found = Paces()
+    for row in rows:
+        if row.name.startswith(ROW):
+            queue, _, task = row.name.removeprefix(ROW).partition(":")
+            try:
+                found[queue, task] = _unpack(row.body), row.generation
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue  # another edition's
+    return found
 
 
 def paces(fed: Sequence[Fed], drains: Mapping[str, float], before: Mapping[Who, Pace], now: float) -> dict[Who, Pace]:

@@ -10,6 +10,7 @@ from forebay.flow.breaker import told
 from forebay.flow.explain import Closed, Limit, Numbers, Place, Reason, Server, Subject, explain, explain_queue
 from forebay.flow.grant import why
 from forebay.flow.lane import owned, parts, passes, shown
+from forebay.flow.pace import paces_of
 from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
@@ -41,6 +42,7 @@ async def why_message(
     limits = await limited(store, names, now.at) or _in_lane(now, found)
     held = await held_by(store, found.queue, now.at, found.lane)
     around = replace(place(now, found.queue, audits, lease=lease, app=app), limits=limits, providers=held)
+    around = replace(around, paced=await paced(store, found.queue))
     stand = Stand(engine, store, Recent(), lease)
     waits = found.state in (State.READY, State.PARKED, State.SCHEDULED)
     ahead, eta = (await stand.position(found) or 0, await stand.eta(found)) if waits else (0, None)
@@ -64,6 +66,7 @@ async def why_queue(engine: Engine, store: Store, depth: Depth, *, lease: float,
     ][:_LANES]
     held = await held_by(store, depth.queue, now.at) if depth.ready or depth.parked or depth.scheduled else []
     around = replace(place(now, depth.queue, audits, lease=lease, app=app), limits=limits, providers=held)
+    around = replace(around, paced=await paced(store, depth.queue))
     return explain_queue(numbers(depth, causes), around)
 
 
@@ -77,6 +80,12 @@ async def held_by(store: Store, queue: str, now: float, lane: str | None = None)
         if (lane is not None and unkeyed(lane) in own[one.name]) or (lane is None and queue in _queues(one))
     ]
     return [(one.name, told(one, now)) for one in mine]
+
+
+async def paced(store: Store, queue: str) -> list[tuple[str, float, str]]:
+    """Tasks of a queue that go no faster than a queue drains which they feed: at which rate, and which one it is."""
+    found = paces_of(await store.steered())
+    return [(task, one.rate, one.queue) for (source, task), (one, _) in sorted(found.items()) if source == queue]
 
 
 def _queues(one: Provider) -> set[str]:

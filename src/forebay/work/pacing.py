@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from forebay.flow.pace import ROW, Pace, Who
+from forebay.flow.pace import ROW, Pace, Paces, Who, paces_of
 from forebay.model.meter import Meter
 from forebay.store.contract import Store
 from forebay.store.records import Steered
@@ -16,23 +16,6 @@ from forebay.store.records import Steered
 MINE = 1_999_999_999
 
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(Pace).decode
-
-#: Paces as they were read, each with the generation of its row.
-Paces = dict[Who, tuple[Pace, int]]
-
-
-def paces_of(rows: list[Steered]) -> Paces:
-    """Those that stand in rows."""
-    found = Paces()
-    for row in rows:
-        if row.name.startswith(ROW):
-            queue, _, task = row.name.removeprefix(ROW).partition(":")
-            try:
-                found[queue, task] = _unpack(row.body), row.generation
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                continue  # another edition's
-    return found
 
 
 async def carry_out(store: Store, before: Paces, after: Mapping[Who, Pace]) -> None:

@@ -28,7 +28,6 @@ from forebay.store.contract import Store
 from forebay.store.records import Steered
 from forebay.work import pacing
 from forebay.work.feeding import Feeding
-from forebay.work.pacing import paces_of
 from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.pressure")
@@ -129,7 +128,7 @@ class Pressure:
         self._wake.clear()
         self._used |= dict.fromkeys(self._feeding.take())
         found = await self._store.steered()
-        rows, paces, now = rows_of(found), paces_of(found), await self._store.now()
+        rows, paces, now = rows_of(found), pace.paces_of(found), await self._store.now()
         for edge in self._used:
             row = rows.get(edge.target, Row(None, Stage(queue=edge.target), 0))
             rows[edge.target] = row._replace(after=used(row.after, edge, now))
