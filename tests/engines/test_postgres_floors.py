@@ -1,6 +1,7 @@
 """A lease begins where nothing is left behind, so that an old snapshot costs nothing; what is behind is found."""
 
 import time
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -73,6 +74,24 @@ def test_it_waits_a_moment_for_those_who_have_a_number_and_have_not_begun():
     for begun in range(100, 110):
         made.saw([took(begun)], begun=begun, ended=begun)
     assert made.known(["q"]) == {}
+
+
+def test_now_and_then_a_lease_begins_at_the_front_until_nothing_is_left_there(at_once, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(floors, "time", SimpleNamespace(monotonic=lambda: now))
+    made = Floors()
+    for number, begun in ((9, 100), (10, 101), (11, 102), (12, 103)):
+        made.known(["q"])
+        made.saw([took(number)], begun=begun, ended=begun)
+    assert made.known(["q"]) == {"q 0 ": 10}
+    now = floors.FORGET + 1.0
+    assert made.known(["q"]) == {}
+    made.saw([took(4), took(13)], begun=104, ended=104)
+    assert made.known(["other"]) == {}
+    assert made.known(["q"]) == {}, "more may be there"
+    made.saw([took(14)], begun=105, ended=105)
+    (floor,) = made.known(["q"]).values()
+    assert floor >= 10, "it need not be found anew"
 
 
 def test_what_a_long_transaction_brings_is_leased_though_all_after_it_was(engine, at_once):
