@@ -24,6 +24,7 @@ from forebay.produce.looking import Which, asked
 from forebay.produce.needs import needs_of
 from forebay.produce.producer import Producer
 from forebay.produce.registry import Registry
+from forebay.produce.rules import Rules
 from forebay.produce.seal import make_seal
 from forebay.produce.task import Task
 from forebay.produce.ways import Options, RawSends, apart, options
@@ -45,6 +46,7 @@ class Forebay(Declares):
     Attributes:
         on_start, on_stop: decorators of functions, plain or async, that each worker process calls when it starts, and
             when it ends.
+        rules: what operators have done with messages without a deploy.
         on_failure: of functions of (context, error, outcome) that it calls after each attempt that failed.
 
     Raises:
@@ -71,6 +73,7 @@ class Forebay(Declares):
         self.producer = Producer(
             self.engine, self.store, self.settings, make_seal(self.settings, keys), self.engine.within
         )
+        self.rules = Rules(self.engine, self.store, self.producer.seal)
         registry.bind(self.producer)
         self.on_start, self.on_stop, self.on_failure = registry.on_start, registry.on_stop, registry.on_failure
         # A task may outlive its app and go on to send: the engine, which knows neither, closes when the producer goes.

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import msgspec
 
+from forebay import rules
 from forebay.engine.contract import Engine
 from forebay.engine.full import refused
 from forebay.flow import cron
@@ -18,6 +19,7 @@ from forebay.model.gate import Gate
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.provider import Provider
+from forebay.model.rule import Rule
 from forebay.provider.operate import Act, operate
 from forebay.store.contract import Store
 from forebay.store.records import PAUSE, Choice, Schedule
@@ -169,6 +171,20 @@ class Control:
         await self._note(f"{act} provider", name, reason=reason, lasts="" if lasts is None else f"{lasts:g}s")
         return one
 
+    async def add_rule(self, rule: Rule, lasts: float | None = None) -> Rule:
+        """Add a rule, for `lasts` seconds if that is given; as it stands. See `rules.add` for the errors."""
+        queues = [depth.queue for depth in await self._engine.depth()]
+        added = await rules.add(self._store, msgspec.structs.replace(rule, by=self._actor), lasts, queues)
+        await self._note("add rule", added.name, **_terms(added), lasts="" if lasts is None else f"{lasts:g}s")
+        return added
+
+    async def remove_rule(self, name: str) -> Rule | None:
+        """Remove a rule, and let go on what it held up; as it was, None if there is none of that name."""
+        found = await rules.remove(self._store, name)
+        if found is not None:
+            await self._note("remove rule", name, met=found.met)
+        return found
+
     async def _batches(
         self, verb: str, move: _Move, choices: Sequence[Choice], most: int, report: Report | None
     ) -> int:
@@ -213,3 +229,9 @@ class Control:
             words,
             extra={"actor": self._actor, "verb": verb, "target": target},
         )
+
+
+def _terms(rule: Rule) -> dict[str, object]:
+    """What the audit says of a rule."""
+    names = ("do", "queue", "task", "key", "where", "to", "rate", "concurrency", "reason")
+    return {name: value for name in names if (value := getattr(rule, name)) not in (None, "")}

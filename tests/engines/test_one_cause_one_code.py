@@ -25,6 +25,7 @@ LOOKS = {
     "cancel": ["cancel", "some-id"],
     "queues": ["queues"],
     "providers": ["providers"],
+    "rules": ["rules"],
     "messages": ["messages"],
     "dead": ["dead", "list"],
     "why": ["why", "q"],

@@ -6,9 +6,9 @@ import pytest
 
 from forebay.model.errors import IllegalMove
 from forebay.model.lifecycle import FINAL, LIVE, REFUNDS, TABLE, Move, State, mermaid, move
-from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Lose, Park, Release, Retry, Snooze
+from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Lose, Park, Release, Reroute, Retry, Snooze
 
-OUTCOMES = (Ack, Retry, Snooze, Park, DeadLetter, Discard, Cancel, Expire, Release, Lose)
+OUTCOMES = (Ack, Retry, Snooze, Park, Reroute, DeadLetter, Discard, Cancel, Expire, Release, Lose)
 PUBLISHED = {State.READY, State.SCHEDULED}
 
 
@@ -74,7 +74,7 @@ def test_a_pair_of_the_table_leads_where_it_says(pair, end):
 
 
 def test_the_attempt_is_handed_back_where_the_handler_was_not_at_fault():
-    assert {Move.SNOOZE, Move.PARK, Move.RELEASE} == REFUNDS
+    assert {Move.SNOOZE, Move.PARK, Move.RELEASE, Move.REROUTE} == REFUNDS
     assert all((State.RUNNING, what) in TABLE for what in REFUNDS)
 
 

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pause": ("queues", "Stop workers from taking messages from queues."),
     "resume": ("queues", "Let workers take messages from queues again."),
     "providers": ("providers", "Providers: list, open, close, probe."),
+    "rules": ("rules", "Rules: pause, throttle, reroute or drop messages without a deploy."),
     "schedules": ("schedules", "Schedules: list, add, run, pause, resume, remove."),
     "audit": ("why", "List what operators did: who, what, when."),
     "workers": ("workers", "List worker processes."),

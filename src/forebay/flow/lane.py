@@ -13,6 +13,8 @@ import msgspec
 from forebay.model.message import CPU
 from forebay.model.provider import APART, meter_of, unkeyed
 from forebay.model.queue import QueueSpec
+from forebay.model.rule import METER as RULES
+from forebay.model.rule import rule_of
 
 _METER, _TASK, _KEY = "|meter:", "|task:", "|key:"
 
@@ -82,13 +84,23 @@ def own(lane: str, meters: Iterable[str]) -> str:
 
 
 def owned(lane: str) -> str:
-    """What `own` is of a message of which its lane alone is told: a lane is a provider's, and passes its meter."""
+    """What `own` is of a message of which its lane alone is told: a provider's and a rule's pass the meter of that."""
+    if (rule := rule_of(lane)) is not None:
+        return own(lane, [f"{RULES}{rule}"])
     return own(lane, [meter_of(unkeyed(lane).removesuffix(APART))] if lane not in ("", CPU) else [])
 
 
 def renamed(mine: str, lane: str) -> str:
-    """What a message's own lane is when it is put into another one."""
-    return own(lane, parts(mine).meters)
+    """What a message's own lane is when it is put into another one, whose name may tell meters (`own`) that it passes
+    from then on: as long as it is not put elsewhere, if they are a rule's.
+    """
+    told, kept = parts(lane), [name for name in parts(mine).meters if not name.startswith(RULES)]
+    return own(told.lane, dict.fromkeys([*told.meters, *kept]))
+
+
+def rerouted(mine: str) -> str:
+    """What a message's own lane is in another queue: the same, unless a rule had put it where it was."""
+    return renamed(mine, "") if rule_of(parts(mine).lane) is not None else mine
 
 
 def place(mine: str, task: str, key: str | None, split: Split) -> str:

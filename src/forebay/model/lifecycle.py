@@ -35,6 +35,7 @@ class Move(StrEnum):
     UNPARK = "unpark"
     DEAD_LETTER = "dead-letter"
     RELEASE = "release"
+    REROUTE = "reroute"
     LOSE = "lose"
     QUARANTINE = "quarantine"
     CANCEL = "cancel"
@@ -68,6 +69,7 @@ TABLE: dict[tuple[State, Move], State] = {
     (_S.RUNNING, _M.PARK): _S.PARKED,
     (_S.RUNNING, _M.DEAD_LETTER): _S.DEAD,
     (_S.RUNNING, _M.RELEASE): _S.READY,
+    (_S.RUNNING, _M.REROUTE): _S.READY,
     (_S.RUNNING, _M.LOSE): _S.READY,
     (_S.RUNNING, _M.QUARANTINE): _S.DEAD,
     (_S.RUNNING, _M.CANCEL): _S.CANCELLED,
@@ -82,7 +84,7 @@ LIVE = frozenset({State.SCHEDULED, State.READY, State.RUNNING, State.PARKED})
 #: States in which a message has ended; exactly one of them is its fate.
 FINAL = frozenset(State) - LIVE
 #: Moves that hand the attempt back: the handler was not at fault, so the attempt does not count.
-REFUNDS = frozenset({Move.SNOOZE, Move.PARK, Move.RELEASE})
+REFUNDS = frozenset({Move.SNOOZE, Move.PARK, Move.RELEASE, Move.REROUTE})
 
 
 def move(state: State, what: Move) -> State:

@@ -62,6 +62,21 @@ class Park(msgspec.Struct, frozen=True, gc=False, tag=True):
     blame: Blame = ""
 
 
+class Reroute(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Go on in another queue, as the same message with its history; the attempt does not count.
+
+    It takes no room that it would have to be given: what is not new is never refused.
+
+    Attributes:
+        headers: those that it has from now on.
+    """
+
+    move: ClassVar[Move] = Move.REROUTE
+    queue: str
+    reason: str = ""
+    headers: dict[str, str] | None = None
+
+
 class DeadLetter(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Failed for good; kept with its story until somebody redrives or purges it."""
 
@@ -126,7 +141,7 @@ class Lose(msgspec.Struct, frozen=True, gc=False, tag=True):
     cause: str
 
 
-Outcome = Ack | Retry | Snooze | Park | DeadLetter | Discard | Cancel | Expire | Release | Lose
+Outcome = Ack | Retry | Snooze | Park | Reroute | DeadLetter | Discard | Cancel | Expire | Release | Lose
 
 
 class Settlement(msgspec.Struct, frozen=True, gc=False):
@@ -140,7 +155,7 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     def unspent(self) -> bool:
         """Whether nothing has started: then the rates that it passed get back what it took from them."""
         ended = self.took <= 0 and isinstance(self.outcome, DeadLetter | Cancel)
-        return ended or isinstance(self.outcome, Release | Expire)
+        return ended or isinstance(self.outcome, Release | Reroute | Expire)
 
 
 def describe(outcome: Outcome) -> str:
@@ -151,12 +166,21 @@ def describe(outcome: Outcome) -> str:
         case Retry(delay, failure):
             why = f": {failure.message}" if failure.type == ASKED else f" after {failure}"
             return f"retry in {delay:.1f} s{why}"
-        case Snooze() | Park():
-            usual = f"{SNOOZED} {outcome.delay:.1f} s" if isinstance(outcome, Snooze) else str(outcome.move)
-            return outcome.reason or usual
+        case Snooze() | Park() | Reroute():
+            return outcome.reason or _usual(outcome)
         case Release(delay, reason) if reason:
             return f"handed back, for {delay:.1f} s: {reason}"
         case DeadLetter(text) | Discard(text) | Cancel(text) | Lose(text):
             return f"{outcome.move}: {text}"
+        case _:
+            return str(outcome.move)
+
+
+def _usual(outcome: Snooze | Park | Reroute) -> str:
+    match outcome:
+        case Snooze(delay):
+            return f"{SNOOZED} {delay:.1f} s"
+        case Reroute(queue):
+            return f"goes to queue {queue}"
         case _:
             return str(outcome.move)

@@ -4,6 +4,8 @@ Every engine writes down what this says, so that causes, refunds, losses and wha
 Does not say who may settle, and knows no storage.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from forebay.model import lifecycle
@@ -19,6 +21,7 @@ from forebay.model.outcome import (
     Outcome,
     Park,
     Release,
+    Reroute,
     Retry,
     Snooze,
 )
@@ -57,6 +60,7 @@ class Ruling(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         refund: attempts handed back. lost: workers lost under it by now.
         due: when it is due, seconds since the epoch; None to leave that as it is. lane: where it waits; None likewise.
         cause: why it waits or ended. failure: the newest; None to keep the one before.
+        queue: where it goes on, with which headers; None to stay where it is.
         known: False if nobody knew its task, None if nobody looked.
     """
 
@@ -69,6 +73,7 @@ class Ruling(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     cause: str = ""
     failure: Failure | None = None
     known: bool | None = True
+    queue: tuple[str, Mapping[str, str] | None] | None = None
 
 
 def rule(outcome: Outcome, standing: Standing, now: float) -> Ruling:
@@ -87,9 +92,10 @@ def rule(outcome: Outcome, standing: Standing, now: float) -> Ruling:
         lost=lost,
         due=due,
         lane=outcome.lane if isinstance(outcome, Park) else None,
-        cause=outcome.reason if isinstance(outcome, Park | Release | Snooze) else "",
+        cause=outcome.reason if isinstance(outcome, Park | Release | Reroute | Snooze) else "",
+        queue=(outcome.queue, outcome.headers) if isinstance(outcome, Reroute) else None,
         failure=outcome.failure if isinstance(outcome, Retry) else None,
-        known=(False if outcome.unknown else None) if isinstance(outcome, Release) else _ran(outcome),
+        known=_known(outcome),
     )
 
 
@@ -135,5 +141,7 @@ def _wait(outcome: Outcome, standing: Standing, now: float) -> tuple[Move, float
             return outcome.move, None
 
 
-def _ran(outcome: Outcome) -> bool | None:
+def _known(outcome: Outcome) -> bool | None:
+    if isinstance(outcome, Release):
+        return False if outcome.unknown else None
     return None if isinstance(outcome, Lose) else True

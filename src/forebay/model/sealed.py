@@ -21,6 +21,8 @@ _MARK = 0xC1
 FIRED_BY = "forebay-schedule"
 #: Header of a debounced message: its unique key. Whichever of them waits takes the body of the newest.
 DEBOUNCED = "forebay-debounced"
+#: Header of one that went to another queue: the queues that it was in before, the first of them first, by commas.
+REROUTED = "forebay-rerouted"
 #: The most bytes that a seal adds.
 OVERHEAD = 3 + 32 + 32
 _pack = msgspec.msgpack.Encoder().encode
@@ -76,12 +78,14 @@ def envelope(part: Part, how: Kind, key: str, message: Addressed) -> bytes:
 
     The body of a message that a schedule fired is bound to the schedule: whoever fires it has no key to seal each tick.
     That of a debounced one is bound to its unique key, for it takes the place of another message.
-    What else the body comes with is bound to it too; a result outlives all that.
+    What else the body comes with is bound to it too; a result outlives all that. Of one that went to another queue, all
+    is bound to the queue that it was enqueued to: who reroutes it has no key either.
     """
-    place = [1, how.value, key, part, message.queue, message.task]
+    headers = dict(message.headers or {})
+    queue = headers.pop(REROUTED, message.queue).partition(",")[0]
+    place = [1, how.value, key, part, queue, message.task]
     if part is not Part.BODY:
         return _pack([*place, message.id])
-    headers = message.headers or {}
     if DEBOUNCED in headers:
         return _pack([*place, f"debounced:{headers[DEBOUNCED]}", None, sorted(headers.items())])
     id_ = f"schedule:{headers[FIRED_BY]}" if FIRED_BY in headers else message.id

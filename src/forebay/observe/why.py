@@ -15,6 +15,7 @@ from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
 from forebay.model.provider import Provider, lane_of, unkeyed
+from forebay.model.rule import HOLDER
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
 from forebay.observe.ticket import Recent, Stand
 from forebay.provider.steer import listed
@@ -151,8 +152,15 @@ def _closed(gate: Gate, audits: Sequence[AuditLine]) -> Closed:
     operators = gate.holder == OPERATOR and gate.lane is None
     return Closed(
         lane=gate.lane, by=paused_by(gate, audits), reason=gate.reason,
-        since=gate.since, until=gate.until, task=gate.task, key=gate.key, resume=gate.resumed() if operators else "",
+        since=gate.since, until=gate.until, task=gate.task, key=gate.key,
+        resume=gate.resumed() if operators else _removed(gate.holder),
     )  # fmt: skip
+
+
+def _removed(holder: str) -> str:
+    """The command that takes back the rule that holds a gate; "" if none does."""
+    name = holder.removeprefix(HOLDER)
+    return f"forebay rules remove {name}" if name != holder else ""
 
 
 def _server(row: WorkerRow, lease: float) -> Server:

@@ -36,6 +36,7 @@ from forebay.work.batch import fates, unpacked
 from forebay.work.completing import Completing
 from forebay.work.executor import Bounds, Executor
 from forebay.work.failures import Told, told
+from forebay.work.rules import Keeper
 from forebay.work.run import Run
 from forebay.work.storetime import StoreTime
 from forebay.work.timekeeper import Timekeeper
@@ -86,6 +87,7 @@ class Drainer:
         self._time = StoreTime(app.clock)
         self._executor = Executor(app.registry.tasks, bounds, self._report, self._time)
         self._executor.providers.specs = app.registry.providers
+        self._rules = Keeper(app.store, self._executor.rules, self._queues, app.producer.seal)
         self._executor.completes = Completing(lambda: self._name, self._executor.done)
         self._timekeeper = Timekeeper(app.store, self._queues if queues else None)
         self.ended: list[Ended] = []
@@ -195,6 +197,7 @@ class Drainer:
         """The next thing that is due, queue by queue."""
         await self._live()
         await self._timekeeper.fire_due()
+        await self._rules.look()
         for queue in self._queues:
             consumer = self._app.registry.consumers.get(queue)
             want = Want(self._name, (queue,), 1 if consumer is None else consumer.batch)
@@ -205,7 +208,11 @@ class Drainer:
         return None
 
     def _batch(self, consumer: Consumer, deliveries: Sequence[Delivery]) -> Job:
-        good, messages, bad = unpacked(deliveries, self._app.producer)
+        rules = self._executor.rules
+        ruled = [(one, fate) for one in deliveries if rules.concern(one) and (fate := rules.fate(one)) is not None]
+        left = [one for one in deliveries if one not in [one for one, _ in ruled]]
+        good, messages, bad = unpacked(left, self._app.producer)
+        bad += ruled
 
         def judge(value: Any, error: BaseException | None) -> Sequence[tuple[Delivery, Outcome]]:
             failure = value if isinstance(value, Snooze) else error

@@ -135,9 +135,10 @@ class Batches:
             self._answered(leased)
             if leased.cancelled:
                 self._host.revoke(leased.cancelled)
-            if leased.deliveries and not self._waiting:
+            deliveries = [delivery for delivery in leased.deliveries if not self._host.ruled(delivery)]
+            if deliveries and not self._waiting:
                 self._full = self._trip + consumer.max_wait
-            self._waiting += leased.deliveries
+            self._waiting += deliveries
             if len(self._waiting) < consumer.batch:
                 left = self._full - time.monotonic() if self._waiting else poll
                 await self._engine.wait(queues, max(0.0, min(poll, left)), self._news)

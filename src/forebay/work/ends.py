@@ -23,8 +23,8 @@ _ONCE = "at_most_once: it was settled before it ran, and is not run again"
 _WITHIN = "it is done all the same: the transaction that it was done in (complete_in) had been committed"
 
 
-#: Ends without news.
-_QUIET = (outcome.Ack, outcome.Park)
+#: Ends without news; what a rule has done is told by `rules list`, with how often.
+_QUIET = (outcome.Ack, outcome.Park, outcome.Reroute, outcome.Discard)
 #: Of a message that is put off again and again, the beginnings whose end is told.
 _TOLD = frozenset(10**power for power in range(9))
 #: Unknown names that are remembered as told.

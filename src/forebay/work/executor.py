@@ -32,6 +32,7 @@ from forebay.work.feeding import Feeding
 from forebay.work.host import stay
 from forebay.work.providers import Providers
 from forebay.work.raised import because, failure_of, looked_at, trace_of, without_us
+from forebay.work.rules import Rules
 from forebay.work.run import Run, Stop
 from forebay.work.storetime import StoreTime
 from forebay.work.strangers import Strangers
@@ -77,6 +78,7 @@ class Executor:
         completes: what settles a run in a transaction of its own.
         providers: what is known of them here.
         feeding: gathers which queues its tasks publish into; None: nobody does.
+        rules: likewise.
     """
 
     def __init__(
@@ -95,9 +97,14 @@ class Executor:
         self.completes = Completing(lambda: worker, self.done)
         self.providers = Providers(NONE)
         self.feeding: Feeding | None = None
+        self.rules = Rules(tasks, self.time.now)
 
     def begin(self, delivery: Delivery) -> Run | Outcome:
-        """Resolve, check time and size, unseal, decode: a run, or what becomes of it without one."""
+        """Ask the rules, resolve, check time and size, unseal, decode: a run, or what becomes of it without one."""
+        fate = self.rules.fate(delivery) if self.rules.concern(delivery) else None
+        return self._begin(delivery) if fate is None else fate
+
+    def _begin(self, delivery: Delivery) -> Run | Outcome:
         task = self._tasks.get(delivery.task)
         if task is None:
             return self._strangers.fate(delivery)

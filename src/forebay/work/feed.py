@@ -42,11 +42,13 @@ class Host(Protocol):
     Attributes:
         missed: told of a lease that failed, and may have taken something.
         feeding: gathers which queues tasks publish into; None: nobody does.
+        ruled: whether a rule has something else done with a message than to run it: that is done then.
     """
 
     id: str
     ends: Ends
     begin: Begin
+    ruled: Callable[[Delivery], bool]
     time: StoreTime
     missed: Callable[[], object]
     feeding: Feeding | None

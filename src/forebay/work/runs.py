@@ -93,6 +93,13 @@ class Runs:
         except _MEANS as error:
             self._put_off(run, error)
 
+    def ruled(self, delivery: Delivery) -> bool:
+        """Whether a rule has something else done with a message than to run it: then that is its end here."""
+        fate = self._executor.rules.fate(delivery) if self._executor.rules.concern(delivery) else None
+        if fate is not None:
+            self._ends.hear([self._ends.settle(delivery, fate)])
+        return fate is not None
+
     def finish(self, run: Run, result: Outcome) -> None:
         """A run has ended: report it, and give its slot back. Only the first end of a run counts."""
         if (run.context.completing or run.task.special) and not run.asked and self._waits(run, result):

@@ -36,6 +36,7 @@ from forebay.work.link import Report
 from forebay.work.pools import Pools
 from forebay.work.pressure import NoPressure, Pressure
 from forebay.work.progress import Progress
+from forebay.work.rules import Keeper
 from forebay.work.run import Run, Stop
 from forebay.work.runs import Runs
 from forebay.work.settler import Settler
@@ -66,7 +67,7 @@ class Worker:
     Attributes:
         announce: told of the hook of its start or end that it is in, and of "" after it.
         orphaned: whether whoever it works for has ended; it takes nothing new then.
-        begin, pools, ends: where messages begin, where they run, and where ends are told.
+        begin, ruled, pools, ends: where messages begin, are judged, run, and where ends are told.
         time: the store's, as far as it is known here. feeding: which queues its tasks publish into.
     """
 
@@ -85,14 +86,18 @@ class Worker:
         executor = Executor(app.registry.tasks, Bounds.of(settings), self._progress.report, self.time, id_)
         executor.providers.specs = app.registry.providers
         self.feeding = executor.feeding = Feeding() if settings.pressure else None
-        self._governor = Governor(app.store, executor.providers, app.registry.tasks, self.queues())
-        self._pressure: Governs = NoPressure(app.store) if self.feeding is None else Pressure(app, self.feeding)
+        self._governors: tuple[Governs, ...] = (
+            Governor(app.store, executor.providers, app.registry.tasks, self.queues()),
+            NoPressure(app.store) if self.feeding is None else Pressure(app, self.feeding),
+            Keeper(app.store, executor.rules, self.queues(), app.producer.seal),
+        )
         self._runs = Runs(executor, self.ends, self.idle)
         self._runs.pools = self.pools = Pools(
             executor, options, settings, self._scope,
             done=self._runs.finish, stuck=stuck or _no_help, progressed=self._progress.newest,
         )  # fmt: skip
         self.begin: Begin = self._runs.begin
+        self.ruled: Callable[[Delivery], bool] = self._runs.ruled
         self._feeds, self._calls, self._batches = self._make_feeds()
         self._strays = Strays(app.engine, app.store, id_, self._known, lambda: any(p.asking for p in self._parts))
         self.missed: Callable[[], object] = self._strays.missed
@@ -203,10 +208,10 @@ class Worker:
         if self._app.registry.schedules:
             rows = self._app.registry.rows(await self._app.store.now())
             await self._app.store.put_schedules(rows)
-        await self._governor.declare()
-        await self._pressure.declare()
+        for one in self._governors:
+            await one.declare()
         await engine.extend([self._beat("running")])
-        governors = self._governor.run(), self._pressure.run()
+        governors = [one.run() for one in self._governors]
         services = self._settler.run(), self._progress.run(), self._listen(poll), self._strays.run(), *governors
         self._services = [self._loop.create_task(service) for service in services]
         self._tasks = [self._loop.create_task(part.run(poll)) for part in self._parts]

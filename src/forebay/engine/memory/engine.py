@@ -236,6 +236,9 @@ class MemoryEngine:
         if isinstance(outcome, Ack):
             record.result = outcome.result
         queue = self._memory.queues[record.message.queue]
+        if ruling.queue is not None:
+            self._memory.reroute(record, *ruling.queue, ruling.cause, now)
+            return ruling.move
         record.first = ruling.state in WAITING and queue.spec.ordered and record.message.key is not None
         self._memory.shift(record, ruling.move, now, ruling.cause)
         self._memory.rename(record, own)

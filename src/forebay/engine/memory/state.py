@@ -7,7 +7,7 @@ numbers of its queue change together with its state. Owns the lock that each ver
 import math
 import threading
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 
@@ -22,7 +22,7 @@ from forebay.engine.memory.gates import Gates
 from forebay.engine.memory.line import Line
 from forebay.engine.memory.record import Queue, Record, Worker
 from forebay.engine.waiting import Signal
-from forebay.flow.lane import own
+from forebay.flow.lane import own, rerouted
 from forebay.model.clock import Clock
 from forebay.model.lifecycle import LIVE, Move, State, move
 from forebay.model.message import Carried, Message, born, quiet, start
@@ -212,6 +212,16 @@ class Memory:
             self.queues[record.message.queue].total[TOTALS[what]] += 1
         if after not in LIVE:
             self._end(record, now)
+        self._enter(record)
+
+    def reroute(self, record: Record, queue: str, headers: Mapping[str, str] | None, cause: str, now: float) -> None:
+        """Put a message that runs into another queue, where it waits."""
+        record.first = False
+        self.shift(record, Move.REROUTE, now, cause)
+        self._leave(record)
+        record.message = replace(record.message, queue=queue, headers=None if headers is None else dict(headers))
+        record.own = rerouted(record.own)
+        self.queue(queue).total["published"] += 1
         self._enter(record)
 
     def rename(self, record: Record, own: str) -> None:

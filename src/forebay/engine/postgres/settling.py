@@ -1,12 +1,12 @@
 """Ends: what becomes of messages. The usual batch, all acks, is one call; else `model.ruling` says what is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from forebay.engine.postgres import rows
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
-from forebay.flow.lane import renamed
+from forebay.flow.lane import parts, renamed, rerouted
 from forebay.model import lifecycle
 from forebay.model.delivery import Delivery
 from forebay.model.gate import THROTTLE
@@ -139,7 +139,10 @@ class Settling:
     def write(self, tx: Tx, rulings: Sequence[tuple[Stands, Ruling]]) -> None:
         """Write down what was ruled about messages that are locked."""
         ends = [(stands, ruling) for stands, ruling in rulings if ruling.state in lifecycle.FINAL]
-        waits = [(stands, ruling) for stands, ruling in rulings if ruling.state not in lifecycle.FINAL]
+        waits = [pair for pair in rulings if pair[1].state not in lifecycle.FINAL and pair[1].queue is None]
+        for stands, ruling in rulings:
+            if ruling.queue is not None:
+                _reroute(tx, stands, ruling, *ruling.queue)
         if ends:
             self._end(tx, ends)
         if waits:
@@ -193,6 +196,20 @@ def _mixed(settlements: Sequence[Settlement]) -> bool:
     return receipts != sorted(receipts)
 
 
+def _reroute(tx: Tx, stands: Stands, ruling: Ruling, queue: str, headers: Mapping[str, str] | None) -> None:
+    """Into another queue, where it waits."""
+    mine = rerouted(stands.mine)
+    tx.rows("make_queues", [queue])
+    if parts(mine).meters:
+        tx.rows("mind", queue, tx.time())
+    values = (queue, mine, ruling.refund, rows.clean(ruling.cause) or None, rows.pack_or_none(headers))
+    tx.count(stands.place, "running", -1)
+    for lane, _ in tx.rows("reroute", stands.seq, *values):
+        tx.count((queue, lane), "ready")
+        tx.count((queue, lane), "published")
+    tx.topics.update((QUEUE + stands.queue, QUEUE + queue))
+
+
 def _again(tx: Tx, waits: Sequence[tuple[Stands, Ruling]]) -> None:
     """Back to waiting: later, in a lane, or at its old place."""
     values: list[tuple[Any, ...]] = []
@@ -222,6 +239,8 @@ def _closed(tx: Tx, outcomes: Sequence[tuple[Stands, Outcome]]) -> set[tuple[str
     for stands, fate in outcomes:
         if isinstance(fate, Park) and fate.until is not None and fate.until > now:
             tx.rows("throttle", stands.queue, fate.lane, THROTTLE, rows.clean(fate.reason), now, fate.until)
+    for queue in sorted({one.queue for one, fate in outcomes if isinstance(fate, Park) and parts(fate.lane).meters}):
+        tx.rows("mind", queue, now)
     tx.rows("make_lanes", [seq for seq, _ in parked], [lane for _, lane in parked])
     return {(queue, what) for queue, what in tx.rows("shut", queues, now)}
 

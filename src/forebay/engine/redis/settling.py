@@ -134,13 +134,19 @@ class Settling:
                 int(standing.asked), standing.lost, standing.newer, int(standing.shut) if park else -1,
                 outcome.until if isinstance(outcome, Park) and outcome.until is not None else -1.0,
                 case.settlement.unspent, isinstance(outcome, Ack) and outcome.holds, keep is not None,
+                ruling.queue is not None and ruling.queue[0],
             )
         )  # fmt: skip
         failure = b"" if ruling.failure is None else forms.pack(ruling.failure)
         return (
             delivery.id, forms.fence(delivery.fence), packed, failure,
-            forms.tail(ruling.cause) if ruling.state in FINAL else b"",
+            forms.tail(ruling.cause) if ruling.state in FINAL else _headers(ruling),
         )  # fmt: skip
+
+
+def _headers(ruling: Ruling) -> bytes:
+    """Of one that goes on in another queue."""
+    return forms.pack(ruling.queue[1]) if ruling.queue is not None and ruling.queue[1] else b""
 
 
 def _parts(settlement: Settlement) -> tuple[Any, Outcome, float]:

@@ -12,7 +12,7 @@ from forebay.engine.sqlite.gates import throttle
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.topics import ENDED, QUEUE
 from forebay.engine.sqlite.writer import Transaction, outlasts
-from forebay.flow.lane import Split, own, parts, place
+from forebay.flow.lane import Split, parts, place, renamed, rerouted
 from forebay.model import lifecycle
 from forebay.model.lifecycle import Move, State
 from forebay.model.outcome import Ack, Outcome, Park, Settlement
@@ -85,12 +85,17 @@ class Settling:
                 throttle(tx, queue, fate.lane, fate.reason, fate.until)
             shut = bool(tx.value(sql("shut"), (queue, fate.lane, tx.now)))
         told = bounds.get(queue)
+        if isinstance(fate, Park) and parts(fate.lane).meters and not (told and told.named):
+            limits.tell_apart(tx, queue, "named")
+            told = limits.of_queue(tx, queue)
         if told is not None:
             kind = stands.task, stands.key
             shares.free(tx, queue, told, {(stands.mine, *kind): 1}, {kind: _some([took])})
         ruling = rule(fate, Standing(bool(stands.asked), stands.lost, stands.newer or "", shut), tx.now)
         if ruling.state is State.DEAD:
             self._bury(tx, seq, queue, ruling)
+        elif ruling.queue is not None:
+            _reroute(tx, seq, (queue, ruling.queue[0]), ruling, stands)
         elif ruling.state in lifecycle.FINAL:
             self.end(tx, seq, queue, State.RUNNING, ruling)
         else:
@@ -245,12 +250,41 @@ def _left(tx: Transaction, leases: "array[int]", told: Mapping[str, Split]) -> d
 
 def _home(stands: Stands, ruling: Ruling, told: Split | None) -> tuple[str, str | None, int | None]:
     """In which lane one that goes back waits, what it was put into, where that says less, and if others wait for it."""
-    mine = stands.mine if ruling.lane is None else own(ruling.lane, parts(stands.mine).meters)
+    mine = stands.mine if ruling.lane is None else renamed(stands.mine, ruling.lane)
     if told is None:
         return mine, None, None
     lane = place(mine, stands.task, stands.key, told)
     first = told.spec.ordered and stands.key is not None
     return lane, None if lane == mine else mine, 1 if first else None
+
+
+def _reroute(tx: Transaction, seq: int, way: tuple[str, str], ruling: Ruling, stands: Stands) -> None:
+    """Into another queue, from one to the other, where it waits."""
+    before, queue = way
+    mine, headers = rerouted(stands.mine), None if ruling.queue is None else ruling.queue[1]
+    limits.introduce(tx, queue)
+    tx.db.execute(
+        "insert into lane (queue, lane, go) values (?, ?, 0) on conflict do nothing", (queue, parts(mine).lane)
+    )
+    if parts(mine).meters:
+        limits.tell_apart(tx, queue, "named")
+    told = limits.of_queue(tx, queue)
+    lane = mine if told is None else place(mine, stands.task, stands.key, told)
+    values = (
+        queue,
+        lane,
+        None if lane == mine else mine,
+        ruling.refund,
+        ruling.cause or None,
+        rows.pack_or_none(headers),
+    )
+    tx.db.execute(sql("reroute"), (seq, *values))
+    tx.moved(before, "running", "rerouted")
+    tx.count(queue, "published")
+    tx.count(queue, "ready")
+    if lane:
+        stirring.stir(tx, queue, {lane: 1})
+    tx.topics.update((QUEUE + before, QUEUE + queue))
 
 
 def _again(tx: Transaction, seq: int, queue: str, ruling: Ruling, where: tuple[str, str | None, int | None]) -> None:

@@ -39,6 +39,7 @@ from forebay.testing.conformance.once import TestOnce
 from forebay.testing.conformance.processes import TestDurable, TestShared
 from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUnique
 from forebay.testing.conformance.recover import TestRecover
+from forebay.testing.conformance.rerouted import TestReroutes
 from forebay.testing.conformance.results import TestFind, TestMessages, TestProgress, TestRetention
 from forebay.testing.conformance.schedules import TestSchedules, TestSchedulesHeld
 from forebay.testing.conformance.sentences import TestSentences
@@ -102,6 +103,7 @@ __all__ = [
     "TestRecover",
     "TestRefunds",
     "TestRelease",
+    "TestReroutes",
     "TestRetention",
     "TestRoom",
     "TestRotation",

@@ -41,7 +41,9 @@ PARTS = (
     Part("browsing", "browse", ("cancel", "many", "ahead", "ticket"), (Inspects,)),
     Part("ledger", "results", ("results", "story", "dead"), (Results, DeadLetters)),
     Part("store", "results", ("gates", "schedules", "audits"), (Gates, Schedules, Workers, Audits)),
-    Part("lanes and meters", "meters", ("lanes", "meters", "changes", "once", "steering"), (Meters, Steering)),
+    Part(
+        "lanes and meters", "meters", ("lanes", "meters", "changes", "once", "steering", "rerouted"), (Meters, Steering)
+    ),
     Part("fair queues", "fair", ("fair",), ()),
     Part("queues with a limit", "limits", ("bounded",), ()),
     Part("transactions", "transacts", ("transacts",), ()),

@@ -1,7 +1,12 @@
 """What rows of policies promise, and what a provider's policy asks of meters and gates: no slots is none."""
 
+from typing import Any
+
+import pytest
+
+from forebay.flow.lane import own
 from forebay.model.meter import Meter
-from forebay.model.outcome import Park
+from forebay.model.outcome import Ack, Park
 from forebay.store.records import Steered
 from forebay.testing.conformance.kit import Kit
 
@@ -59,3 +64,28 @@ class TestClosed:
         assert kit.take() == []
         kit.advance(0.2)
         assert kit.take() == ["a"]
+
+    @pytest.mark.parametrize("meters", [(), ("provider:smtp",)])
+    @pytest.mark.parametrize("spec", [{}, {"concurrency": 10}, {"ordered": True}])
+    def test_a_lane_may_name_a_meter_that_what_is_parked_in_it_passes_from_then_on(
+        self, kit: Kit, meters: tuple[str, ...], spec: dict[str, Any]
+    ) -> None:
+        """Beside those that it names itself, however often it is put there; its lane is the name without meters."""
+        kit.declare(**spec)
+        kit.publish("a", "b", "c", lane="smtp", meters=meters)
+        if meters:
+            kit.run(kit.backend.put_meters([Meter(name="provider:smtp", slots=2)]))
+        kit.run(kit.backend.put_meters([Meter(name="rule:slow", slots=1)]))
+        for _ in range(4):
+            for delivery in kit.lease():
+                kit.settle(Park(own("rule.slow", ["rule:slow"]), "slow", pause=0.0), delivery)
+        (first,) = kit.lease()
+        assert (first.lane, first.attempt) == ("rule.slow", 1)
+        assert kit.lease() == []
+        assert kit.settle(Ack(), first) == [True]
+        (second,) = kit.lease()
+        named = kit.run(kit.backend.meters([*meters, "rule:slow"]))
+        assert {meter.name: meter.running for meter in named} == dict.fromkeys([*meters, "rule:slow"], 1)
+        kit.run(kit.backend.drop_meters(["rule:slow"]))
+        assert len(kit.lease()) == 1
+        assert kit.settle(Ack(), second) == [True]

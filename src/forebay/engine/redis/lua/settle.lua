@@ -6,7 +6,8 @@
 -- is), cause, known (1, 0, -1: nobody looked), total to add to, seconds to keep it, run time, and as it was thought to
 -- stand: asked, lost, newer, shut (-1: not looked at, no lane is named); until when the lane
 -- is closed for all (-1: it is not); whether nothing of it has started, whether it keeps its slots,
--- and whether it is kept longer or shorter than is usual.
+-- and whether it is kept longer or shorter than is usual; the queue in which it goes on (false: in its own):
+-- then the tail is its headers.
 local worker = ARGV[3]
 local answers = {}
 local alive = ARGV[4] == '1' or lives(worker)
@@ -30,6 +31,20 @@ local function standing(id, m, x, lane)
         shut = is_shut(closed(), m.route[QUEUE], lane) and 1 or 0
     end
     return call('SISMEMBER', P .. 'ask:' .. worker, id), x[LOST], newer, shut
+end
+
+-- On in another queue, as the same message, behind what waits there.
+local function reroute(id, m, x, queue, headers)
+    local before = m.route[QUEUE]
+    call('ZREM', P .. 'a:' .. before, id)
+    call('ZREM', P .. 'd:' .. before, id)
+    m.route[QUEUE], m.headers = queue, headers
+    put_into(id, m, x, string.sub(lane_of(m, x), 1, 5) == 'rule.' and '' or lane_of(m, x))
+    rewrite(id, m)
+    call('SADD', P .. 'queues', queue)
+    call('ZADD', P .. (x[DUE] < 0 and 'a:' or 'd:') .. queue, m.seq, id)
+    tally(queue, 'published', 1)
+    stir(before)
 end
 
 local function write_down(id, m, x, lease, ruling, failure, tail)
@@ -64,14 +79,20 @@ local function write_down(id, m, x, lease, ruling, failure, tail)
         announce({id})
         return
     end
-    x[MOVED] = ruling[5] or x[MOVED]
+    if ruling[5] then
+        put_into(id, m, x, ruling[5])
+    end
     if ruling[8] ~= '' then
         tally(queue, ruling[8], 1)
     end
     if m.expires >= 0 then
         call('ZADD', P .. 'exp', m.expires, id)
     end
-    hold(id, m)
+    if ruling[19] then
+        reroute(id, m, x, ruling[19], tail)
+    else
+        hold(id, m)
+    end
     if state == 'scheduled' then
         enter_scheduled(id, m, x, ruling[4])
     else

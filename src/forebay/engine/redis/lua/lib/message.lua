@@ -26,6 +26,46 @@ local function sealed(m)
     return struct.pack(HEAD, m.unique, m.seq, m.created, m.expires, m.size) .. m.packed .. m.headers
 end
 
+-- What it is by has changed: its head is written anew. A table keeps no nil, so each part is packed by itself.
+local function rewrite(id, m)
+    local route, n = m.route, (m.route[METERS] or m.route[COST]) and 8 or 6
+    local packed = {string.char(0x90 + n)}
+    for at = 1, n do
+        if at == METERS then
+            packed[#packed + 1] = string.char(0x90 + #(route[at] or {}))
+            for _, name in ipairs(route[at] or {}) do
+                packed[#packed + 1] = cmsgpack.pack(name)
+            end
+        elseif at == COST then
+            packed[#packed + 1] = cmsgpack.pack(route[at] or 1)
+        else
+            packed[#packed + 1] = route[at] == nil and '\192' or cmsgpack.pack(route[at])
+        end
+    end
+    m.packed = table.concat(packed)
+    m.size = #m.packed
+    call('HSET', P .. 'm', id, sealed(m))
+end
+
+-- It is put into another lane, whose name may tell meters that it passes from then on: `flow.lane.renamed`.
+local function put_into(id, m, x, name)
+    local lane, told = string.match(name, '^([^|]*)(.*)$')
+    local meters, known, before = {}, {}, m.route[METERS] or {}
+    x[MOVED] = lane
+    for one in string.gmatch(told, '|meter:([^|]+)') do
+        meters[#meters + 1], known[one] = one, true
+    end
+    for _, one in ipairs(before) do
+        if not known[one] and string.sub(one, 1, 5) ~= 'rule:' then
+            meters[#meters + 1] = one
+        end
+    end
+    if table.concat(meters, '|') ~= table.concat(before, '|') and #meters < 16 then
+        m.route[METERS] = meters
+        rewrite(id, m)
+    end
+end
+
 local function history(blob)
     return blob and cmsgpack.unpack(blob) or {0, 0, -1, 0, -1, '', false}
 end

@@ -1,0 +1,73 @@
+"""`forebay rules`: tried out, added, listed, removed; and what cannot be carried out is refused with what to write."""
+
+import pytest
+
+from end_to_end.cli.shell import eventually
+
+
+def test_a_rule_is_tried_out_added_told_by_why_and_removed(shell):
+    about = ("--where", 'args.name ~ "^J"', "--task", "greet")
+    for name in ("Joe", "Jim", "Ann"):
+        shell.enqueue("greet", name)
+    said = shell("rules", "add", *about, "--do", "drop", "--dry-run").out
+    assert "it would match 2 of 3 waiting messages" in said
+    (preview,) = shell("rules", "add", *about, "--do", "drop", "--dry-run", "-o", "json").json
+    assert (preview["matched"], preview["looked"], len(preview["ids"])) == (2, 3, 2)
+    assert shell("rules", "-o", "json").json == []
+    added = ("rules", "add", *about, "--do", "pause", "--for", "1h", "--reason", "bounces", "--name", "j")
+    assert "j: pause, for 1h; take it back with `forebay rules remove j`" in shell(*added).out
+    with shell.worker():
+        eventually(lambda: shell("queues", "default", "-o", "json").json[0]["parked"] == 2)
+        (held, *_) = shell("messages", "--state", "parked", "-o", "json").json
+        why = shell("why", held["id"]).out
+        assert "by rule j: bounces" in why
+        assert "forebay rules remove j" in why
+        eventually(lambda: shell("rules", "list", "-o", "json").json[0]["met"] == 2)
+        assert 'task greet, args.name ~ "^J"' in shell("rules").out
+        assert "j: removed" in shell("rules", "remove", "j").out
+        eventually(lambda: shell("queues", "default", "-o", "json").json[0]["done"] == 3)
+    assert [(line["verb"], line["target"]) for line in shell("audit", "-o", "json").json] == [
+        ("remove rule", "j"),
+        ("add rule", "j"),
+    ]
+    assert "no rule 'j': there is none yet" in shell("rules", "remove", "j", code=2).complaint
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--do", "drop"], "would be about every message: name a queue, a task, a key or a condition"),
+        (["--do", "drop", "--where", "args.to = 1"], "write == to compare, at character 9"),
+        (["--do", "drop", "--where", 'args.to ~ "("'], "pattern: a ( without its )"),
+        (["--do", "drop", "--where", "args.to"], "expected a comparison"),
+        (["--do", "drop", "--queue", "a b"], "queue name 'a b' is not allowed"),
+        (["--do", "drop", "--queue", "q", "--name", "a b"], "rule name 'a b' is not allowed"),
+        (["--do", "drop", "--queue", "q", "--name", ""], "rule name '' is not allowed"),
+        (["--do", "drop", "--task", ""], "a task's name is not empty"),
+        (["--do", "drop", "--key", ""], "a key has 1 to 512 characters"),
+        (["--do", "drop", "--queue", "q", "--to", "r"], "say where to"),
+        (["--do", "drop", "--queue", "q", "--rate", "5/s"], "say how fast"),
+        (["--do", "reroute", "--queue", "q"], "say where to: `--do reroute --to QUEUE`"),
+        (["--do", "reroute", "--queue", "q", "--to", "q"], "to itself changes nothing"),
+        (["--do", "throttle", "--queue", "q"], "say how fast: `--do throttle --rate 5/s`"),
+        (["--do", "throttle", "--queue", "q", "--rate", "fast"], "'fast' is not a rate"),
+        (["--do", "throttle", "--queue", "q", "--rate", "0"], "is not a rate"),
+        (["--do", "throttle", "--queue", "q", "--concurrency", "0"], "to have none run, use pause"),
+        (["--do", "pause", "--queue", "q", "--for", "0"], "--for is a time from now"),
+        (["--do", "pause", "--queue", "q", "--for", "soon"], "is not a duration"),
+        (["--do", "explode", "--queue", "q"], "is not one of 'pause', 'drop', 'reroute', 'throttle'"),
+        (["--queue", "q"], "--do"),
+    ],
+)
+def test_a_rule_that_cannot_be_carried_out_is_refused_with_what_to_write(
+    capsys, monkeypatch, tmp_path, words, complaint
+):
+    from forebay.cli.root import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FOREBAY_URL", f"sqlite:///{tmp_path}/none.db")
+    assert main(["rules", "add", *words]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert len(said.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
