@@ -62,15 +62,49 @@ class Paused(msgspec.Struct, frozen=True):
         return Gate(self.queue, task=self.task, key=self.key).audited()
 
 
-class Control:
-    """The verbs of one operator.
+class Acts:
+    """What operators do is written down in the audit.
 
     Args:
-        actor: who acts, as it shall stand in the audit.
+        actor: who acts, as it shall stand there.
     """
 
     def __init__(self, engine: Engine, store: Store, actor: str) -> None:
         self._engine, self._store, self._actor = engine, store, actor
+
+    async def _note(self, verb: str, target: str, **detail: object) -> None:
+        words = " ".join(f"{name}={value}" for name, value in detail.items() if value != "")
+        await self._store.note(self._actor, verb, target, words)
+        _audit.info(
+            "%s: %s %s %s",
+            self._actor,
+            verb,
+            target,
+            words,
+            extra={"actor": self._actor, "verb": verb, "target": target},
+        )
+
+
+class RuleControl(Acts):
+    """Rules without a deploy."""
+
+    async def add(self, rule: Rule, lasts: float | None = None) -> Rule:
+        """Add a rule, for `lasts` seconds if that is given; as it stands. See `rules.add` for the errors."""
+        queues = [depth.queue for depth in await self._engine.depth()]
+        added = await rules.add(self._store, msgspec.structs.replace(rule, by=self._actor), lasts, queues)
+        await self._note("add rule", added.name, **_terms(added), lasts="" if lasts is None else f"{lasts:g}s")
+        return added
+
+    async def remove(self, name: str) -> Rule | None:
+        """Remove a rule, and let go on what it held up; as it was, None if there is none of that name."""
+        found = await rules.remove(self._store, name)
+        if found is not None:
+            await self._note("remove rule", name, met=found.met)
+        return found
+
+
+class Control(Acts):
+    """The verbs of one operator."""
 
     async def pause(self, what: Paused, reason: str = "") -> None:
         """Stop leases of this; what runs goes on, what waits keeps waiting."""
@@ -171,20 +205,6 @@ class Control:
         await self._note(f"{act} provider", name, reason=reason, lasts="" if lasts is None else f"{lasts:g}s")
         return one
 
-    async def add_rule(self, rule: Rule, lasts: float | None = None) -> Rule:
-        """Add a rule, for `lasts` seconds if that is given; as it stands. See `rules.add` for the errors."""
-        queues = [depth.queue for depth in await self._engine.depth()]
-        added = await rules.add(self._store, msgspec.structs.replace(rule, by=self._actor), lasts, queues)
-        await self._note("add rule", added.name, **_terms(added), lasts="" if lasts is None else f"{lasts:g}s")
-        return added
-
-    async def remove_rule(self, name: str) -> Rule | None:
-        """Remove a rule, and let go on what it held up; as it was, None if there is none of that name."""
-        found = await rules.remove(self._store, name)
-        if found is not None:
-            await self._note("remove rule", name, met=found.met)
-        return found
-
     async def _batches(
         self, verb: str, move: _Move, choices: Sequence[Choice], most: int, report: Report | None
     ) -> int:
@@ -217,18 +237,6 @@ class Control:
             yield moved
             if moved == 0 and ids is None:
                 break
-
-    async def _note(self, verb: str, target: str, **detail: object) -> None:
-        words = " ".join(f"{name}={value}" for name, value in detail.items() if value != "")
-        await self._store.note(self._actor, verb, target, words)
-        _audit.info(
-            "%s: %s %s %s",
-            self._actor,
-            verb,
-            target,
-            words,
-            extra={"actor": self._actor, "verb": verb, "target": target},
-        )
 
 
 def _terms(rule: Rule) -> dict[str, object]:

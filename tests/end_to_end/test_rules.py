@@ -9,7 +9,7 @@ import pytest
 from engines.servers import postgres, redis
 from forebay import Forebay, State, TaskFailed
 from forebay.config import WorkerOptions
-from forebay.control import Control
+from forebay.control import RuleControl
 from forebay.observe.why import why_message
 from forebay.work.dev import working
 
@@ -214,9 +214,9 @@ def test_two_of_one_name_are_refused_and_an_operator_sees_who_did_what(where):
             with pytest.raises(Exception, match="there is a rule x already"):
                 await app.rules.aadd("pause", task="send", name="x")
             added = [await app.rules.aadd("drop", task="send") for _ in range(2)]
-            control = Control(app.engine, app.store, "ann@desk")
-            await control.remove_rule("x")
-            assert await control.remove_rule("x") is None
+            control = RuleControl(app.engine, app.store, "ann@desk")
+            await control.remove("x")
+            assert await control.remove("x") is None
             return [rule.name for rule in added], [(one.actor, one.verb) for one in await app.store.audits(1)]
 
     assert asyncio.run(story()) == (["drop-1", "drop-2"], [("ann@desk", "remove rule")])

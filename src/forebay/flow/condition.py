@@ -303,10 +303,10 @@ def _kind(value: object) -> type | None:
 
 
 def _named(value: object) -> str:
-    kinds: Mapping[type | None, str] = {bool: "true or false", float: "a number", str: "a text"}
-    return kinds.get(_kind(value)) or {type(None): "null", list: "a list", dict: "a map"}.get(
-        type(value), "no such value"
-    )
+    kind = _kind(value)
+    if kind is not None:
+        return "true or false" if kind is bool else "a number" if kind is float else "a text"
+    return "null" if value is None else "a list" if isinstance(value, list) else "a map"
 
 
 def _not(answer: Answer) -> Answer:

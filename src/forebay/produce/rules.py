@@ -7,7 +7,7 @@ from typing import TypedDict, Unpack
 
 import msgspec
 
-from forebay.control import Control, whoami
+from forebay.control import RuleControl, whoami
 from forebay.engine.facade import Facade
 from forebay.engine.waiting import drive
 from forebay.flow.rule import judge, ready
@@ -146,7 +146,7 @@ class Rules:
         """
         rule, left = made(do, ways), time_of(lasts)
         await self._engine.open()
-        return await self._control().add_rule(rule, left)
+        return await self._control().add(rule, left)
 
     def add(self, do: str, *, lasts: Duration | None = None, **ways: Unpack[RuleWays]) -> Rule:
         """`aadd` for synchronous code."""
@@ -175,11 +175,11 @@ class Rules:
     async def aremove(self, name: str) -> bool:
         """Remove a rule, and let go on what it held up; False if there is none of that name."""
         await self._engine.open()
-        return await self._control().remove_rule(name) is not None
+        return await self._control().remove(name) is not None
 
     def remove(self, name: str) -> bool:
         """`aremove` for synchronous code."""
         return drive(self.aremove(name))
 
-    def _control(self) -> Control:
-        return Control(self._engine, self._store, whoami())
+    def _control(self) -> RuleControl:
+        return RuleControl(self._engine, self._store, whoami())

@@ -3,7 +3,6 @@
 Nothing of the app's own is called: a body is looked at as plain MessagePack, with the keys of this app if it is sealed.
 """
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -68,12 +67,8 @@ class Sight:
             body = message.body if self._seal is None else self._seal.open(Part.BODY, message, message.body)
             if self._seal is None and (why := locked(body)) is not None:
                 return Unknown(f"its body is sealed ({why})")
-            return _shaped(_decode(body))
+            return _decode(body)
         except BadSeal as error:
             return Unknown(f"its body cannot be opened: {error}")
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError):
             return Unknown("its body cannot be read")
-
-
-def _shaped(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value

@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from forebay.engine.capabilities import HOUSE, Capabilities
 from forebay.engine.contract import Beat, Depth, LaneDepth, Leased, Receipt, Recovered, Want
 from forebay.engine.memory.record import Queue, Record, Worker
 from forebay.engine.memory.state import BURIED, SWEEP, WAITING, Memory
 from forebay.flow.grant import grant, why
-from forebay.flow.lane import renamed
+from forebay.flow.lane import renamed, rerouted
 from forebay.flow.limit import full_since
 from forebay.model.errors import LeaseLost
 from forebay.model.lifecycle import Move, State
@@ -237,7 +239,11 @@ class MemoryEngine:
             record.result = outcome.result
         queue = self._memory.queues[record.message.queue]
         if ruling.queue is not None:
-            self._memory.reroute(record, *ruling.queue, ruling.cause, now)
+            record.first = False
+            self._memory.shift(record, ruling.move, now, ruling.cause)
+            name, headers = ruling.queue
+            message = replace(record.message, queue=name, headers=None if headers is None else dict(headers))
+            self._memory.rename(record, rerouted(record.own), message)
             return ruling.move
         record.first = ruling.state in WAITING and queue.spec.ordered and record.message.key is not None
         self._memory.shift(record, ruling.move, now, ruling.cause)

@@ -7,7 +7,7 @@ numbers of its queue change together with its state. Owns the lock that each ver
 import math
 import threading
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import count
 
@@ -22,7 +22,7 @@ from forebay.engine.memory.gates import Gates
 from forebay.engine.memory.line import Line
 from forebay.engine.memory.record import Queue, Record, Worker
 from forebay.engine.waiting import Signal
-from forebay.flow.lane import own, rerouted
+from forebay.flow.lane import own
 from forebay.model.clock import Clock
 from forebay.model.lifecycle import LIVE, Move, State, move
 from forebay.model.message import Carried, Message, born, quiet, start
@@ -214,22 +214,16 @@ class Memory:
             self._end(record, now)
         self._enter(record)
 
-    def reroute(self, record: Record, queue: str, headers: Mapping[str, str] | None, cause: str, now: float) -> None:
-        """Put a message that runs into another queue, where it waits."""
-        record.first = False
-        self.shift(record, Move.REROUTE, now, cause)
+    def rename(self, record: Record, own: str, message: Message | None = None) -> None:
+        """Put a message that waits into another lane; with `message`, which it is from now on, into another queue."""
+        if own == record.own and message is None:
+            return
         self._leave(record)
-        record.message = replace(record.message, queue=queue, headers=None if headers is None else dict(headers))
-        record.own = rerouted(record.own)
-        self.queue(queue).total["published"] += 1
+        if message is not None:
+            record.message = message
+            self.queue(message.queue).total["published"] += 1
+        record.own = own
         self._enter(record)
-
-    def rename(self, record: Record, own: str) -> None:
-        """Put a message that waits into another lane."""
-        if own != record.own:
-            self._leave(record)
-            record.own = own
-            self._enter(record)
 
     def hold_unique(self, record: Record) -> None:
         """Let no other message with its unique key in, from here to its end."""
