@@ -129,12 +129,24 @@ async def remove(store: Store, name: str) -> Rule | None:
 
 
 async def tidy(store: Store, found: Sequence[Row], now: float) -> None:
-    """Take away what is over, and the gates of rules that are not there any more: who had not heard closed them."""
+    """Take away what is over, and the gates of rules that are not there any more: who had not heard closed them.
+
+    Gates are read first: of one that is there then, the row is as well, for it was written before; whether or not it
+    can be read here.
+    """
     await _forget(store, [row for row in found if row.rule.over(now)])
-    names = {row.rule.holder for row in found if not row.rule.over(now)}
-    for gate in await store.gates():
-        if gate.holder.startswith(HOLDER) and gate.holder not in names:
+    gates = [gate for gate in await store.gates() if gate.holder.startswith(HOLDER)]
+    there = {row.name.removeprefix(ROW) for row in await store.steered() if row.name.startswith(ROW)} if gates else ()
+    for gate in gates:
+        if gate.holder.removeprefix(HOLDER) not in there:
             await _open(store, gate)
+
+
+async def let_go(store: Store, gone: Sequence[Rule]) -> None:
+    """Drop the meters of rules that are not there any more, which somebody who had not heard may have put anew."""
+    slowed = [rule.meter for rule in gone if rule.do is Do.THROTTLE]
+    if slowed:
+        await store.drop_meters(slowed)
 
 
 async def _forget(store: Store, found: Sequence[Row]) -> bool:
@@ -144,9 +156,7 @@ async def _forget(store: Store, found: Sequence[Row]) -> bool:
     for gate in await store.gates() if gone else ():
         if gate.holder in holders:
             await _open(store, gate)
-    slowed = [row.rule.meter for row in gone if row.rule.do is Do.THROTTLE]
-    if slowed:
-        await store.drop_meters(slowed)
+    await let_go(store, [row.rule for row in gone])
     return len(gone) == len(found)
 
 

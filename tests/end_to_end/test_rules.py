@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from engines.servers import postgres, redis
 from forebay import Forebay, State, TaskFailed
 from forebay.config import WorkerOptions
-from forebay.control import RuleControl
+from forebay.control import RuleControl, whoami
 from forebay.observe.why import why_message
 from forebay.work.dev import working
 
-#: Seconds within which a rule is to be followed; and that a slow machine may take until anything is seen.
-SOON, PATIENCE = 2.0, 30.0
+#: Seconds within which a rule is to be followed; that a machine may be slow beside; and until anything is seen.
+SOON, SLOW, PATIENCE = 2.0, 8.0, 30.0
+WORKERS = 2
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "redis"])
@@ -82,16 +84,28 @@ async def found(app, handle):
     return one
 
 
-async def followed(app, send):
+async def known(caplog, n):
+    return (
+        sum(
+            record.getMessage().removesuffix(": bounces").removesuffix(": a bug in n").endswith(f", by {whoami()}")
+            for record in caplog.records
+        )
+        >= n
+    )
+
+
+async def followed(app, send, caplog):
     """Rules of each kind, added two seconds before what they are about."""
     add = app.rules.aadd
-    await add("pause", queue="mail", where='args.to ~ "@pause"', lasts="1h", reason="bounces", name="hold")
+    await add("pause", queue="mail", where='args.to ~ "@pause"', lasts="1h", name="hold", reason="bounces")
     await add("drop", queue="mail", where="args.n > 2", name="lose", reason="a bug in n")
     await add("drop", queue="clicks", where='body.page == "/bad"', name="lose-clicks")
     await add("throttle", queue="mail", where='args.to ~ "@slow"', rate="10/s", name="slow")
     await add("reroute", task="send", where='args.to ~ "@aside"', to="aside", name="move")
     await add("drop", queue="mail", where='args.nowhere == "a"', name="unread")
-    await asyncio.sleep(SOON)
+    began = time.monotonic()
+    await until(lambda: known(caplog, WORKERS * 6))
+    assert time.monotonic() - began < SOON + SLOW
     held = await send.aenqueue_many([(f"{n}@pause",) for n in range(6)])
     drop = await send.aenqueue("drop@y.com", n=3)
     slow = await send.aenqueue_many([(f"{n}@slow",) for n in range(12)])
@@ -112,9 +126,11 @@ def test_each_kind_is_followed_by_every_worker_and_leaves_what_it_says(where, ca
     the same message elsewhere. One that cannot be judged: as if it was not there, told once.
     """
 
+    caplog.set_level(logging.INFO, logger="forebay.rules")
+
     async def story():
         async with fleet(where) as (app, send, ran):
-            held, drop, move = await followed(app, send)
+            held, drop, move = await followed(app, send, caplog)
             states = {(one.state, one.attempt, one.cause) for one in [await found(app, handle) for handle in held]}
             assert states == {(State.PARKED, 0, "rule hold: bounces")}
             reason = (await why_message(app.engine, app.store, await found(app, held[0]), lease=15, app="m:app"))[0]

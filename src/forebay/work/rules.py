@@ -25,7 +25,7 @@ from forebay.produce.pricing import priced
 from forebay.produce.seal import Seal
 from forebay.produce.sight import Sight
 from forebay.produce.task import Task
-from forebay.rules import Row, carry_out, counted, rows, tidy
+from forebay.rules import Row, carry_out, counted, let_go, rows, tidy
 from forebay.store.contract import Store
 from forebay.work.trouble import Trouble
 
@@ -144,7 +144,6 @@ class Keeper:
         self._store, self._rules, self._queues = store, rules, queues
         rules.seal = seal
         self._trouble, self._anew = Trouble(_logger), 0.0
-        self._generations: dict[str, int] = {}
         self._ready: dict[str, Ready] = {}
 
     async def declare(self) -> None:
@@ -176,7 +175,9 @@ class Keeper:
         self._rules.urgent.clear()
         self._rules.kept = True
         found = await rows(self._store)
-        self._take(found)
+        if gone := self._take(found):
+            self._anew = 0.0  # one that was just removed may have been carried out here once more
+            await let_go(self._store, gone)
         now = await self._store.now() if found else 0.0
         if any(row.rule.over(now) for row in found) or time.monotonic() >= self._anew:
             self._anew = time.monotonic() + ANEW
@@ -186,8 +187,8 @@ class Keeper:
             await carry_out(self._store, live, self._queues)
         await self._count()
 
-    def _take(self, found: list[Row]) -> None:
-        """Judge by these from now on; a condition is read once."""
+    def _take(self, found: list[Row]) -> list[Rule]:
+        """Judge by these from now on; a condition is read once. Those that are there no more."""
         before, self._ready = self._ready, {}
         for rule, _ in found:
             known = before.get(rule.name)
@@ -198,6 +199,7 @@ class Keeper:
                 self._trouble.tell(f"rule {rule.name}", error, advice="it is not carried out by this worker")
         self._tell(before)
         self._rules.known = ordered([*self._ready.values()])
+        return [one.rule for name, one in before.items() if name not in self._ready]
 
     def _tell(self, before: Mapping[str, Ready]) -> None:
         for name in self._ready.keys() - before.keys():

@@ -41,7 +41,10 @@ class TestReroutes:
         assert kit.take(queues=["r"]) == ["a", "b"]
         assert kit.listed(queue="q") == []
 
-    @pytest.mark.parametrize("spec", [{"concurrency": 1}, {"ordered": True}, {"key_concurrency": 1}, {"limit": 1}])
+    @pytest.mark.parametrize(
+        "spec",
+        [{"concurrency": 1}, {"ordered": True}, {"key_concurrency": 1}, {"fair": True, "concurrency": 1}, {"limit": 1}],
+    )
     def test_the_queue_that_it_comes_to_has_its_own_rules(self, kit: Kit, spec: dict[str, Any]) -> None:
         """Its slots, its order of keys; and what is not new is never refused."""
         kit.declare(queue="r", **spec)
@@ -60,7 +63,9 @@ class TestReroutes:
             assert kit.settle(Ack(), one) == [True]
             taken = kit.lease(queues=["r"])
 
-    @pytest.mark.parametrize("spec", [{"concurrency": 1}, {"ordered": True}, {"key_concurrency": 1}])
+    @pytest.mark.parametrize(
+        "spec", [{"concurrency": 1}, {"ordered": True}, {"key_concurrency": 1}, {"fair": True, "concurrency": 1}]
+    )
     def test_the_queue_that_it_leaves_goes_on(self, kit: Kit, spec: dict[str, Any]) -> None:
         """Its slot is free, and so is its place in the order of its key."""
         kit.declare(**spec)
