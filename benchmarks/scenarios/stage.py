@@ -31,10 +31,10 @@ def environment(url: str, namespace: str, folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def worker(app: str, slots: str, processes: int, log: Path) -> Iterator[Worker]:
-    """A worker of the queue "work", ended at the end."""
+def worker(app: str, slots: str, processes: int, log: Path, queues: str = "work") -> Iterator[Worker]:
+    """A worker of these queues, ended at the end."""
     command = [sys.executable, "-m", "forebay", "worker", "-A", app]
-    command += ["-Q", "work", "-c", slots, "-p", str(processes), "--drain", "2s"]
+    command += ["-Q", queues, "-c", slots, "-p", str(processes), "--drain", "2s"]
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
         try:
