@@ -15,6 +15,8 @@ from forebay.work.trouble import Trouble
 _logger = logging.getLogger("forebay.supervisor")
 #: Seconds between looks, and looks in a row that must find nothing: what is due just now may still become ready.
 LOOK, LOOKS = 0.25, 2
+#: Likewise, while something is parked: what was held for a queue that was full goes on a moment after that is not.
+PARKED = 8
 
 
 def spent(depths: Sequence[Depth]) -> bool:
@@ -28,11 +30,13 @@ async def until_spent(engine: Engine, queues: Sequence[str]) -> None:
     Raises:
         EngineClosed: for good.
     """
-    found, trouble = 0, Trouble(_logger)
-    while found < LOOKS:
+    found, enough, trouble = 0, LOOKS, Trouble(_logger)
+    while found < enough:
         await asyncio.sleep(LOOK)
         try:
-            found = found + 1 if spent(await engine.depth(queues)) else 0
+            depths = await engine.depth(queues)
+            found = found + 1 if spent(depths) else 0
+            enough = PARKED if any(depth.parked for depth in depths) else LOOKS
             trouble.over("looking for the end of the burst")
         except EngineClosed:
             raise

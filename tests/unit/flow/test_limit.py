@@ -45,6 +45,14 @@ def test_a_rate_that_has_changed_is_followed_within_some_seconds():
     assert 0.1 <= slow.wait(1, 200, left + 5) <= 0.4
 
 
+def test_a_queue_that_is_suddenly_much_slower_is_known_within_seconds():
+    drain = drained(100, 60)
+    for second, left in ((61, 6001), (62, 6002), (63, 6003)):
+        drain = seen(drain, second, left)
+    assert 0.4 <= drain.wait(1, 64.0, 6004) <= 2.0
+    assert drain.wait(1, 64.0, drain.last_n) >= 2.0  # and where nothing leaves any more
+
+
 def test_where_nothing_leaves_it_waits_ever_longer():
     drain = Drain(100.0, 7, 100.0, 7)
     assert [drain.wait(1, now, 7) for now in (100.0, 100.5, 130.0, 1e6)] == [FIRST, FIRST, 30.0, STUCK]
