@@ -89,8 +89,12 @@ class Forebay(Declares):
         raise ConfigError("an app cannot be copied or pickled: make one in each process, or import it there")
 
     async def open(self) -> Self:
-        """Open the engine. Producing opens it by itself; a worker and the command line do too."""
+        """Open the engine, and have what an earlier process left in the outbox brought to its queues.
+
+        Producing opens it by itself; a worker and the command line do too.
+        """
         await self.engine.open()
+        await self.producer.begin()
         return self
 
     async def close(self) -> None:
@@ -106,8 +110,7 @@ class Forebay(Declares):
         await self.close()
 
     def __enter__(self) -> Self:
-        drive(self.engine.open())
-        return self
+        return drive(self.open())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -148,11 +148,13 @@ def with_app(
 
     async def run() -> T:
         try:
-            await app.open()
+            await app.engine.open()  # whoever looks has nothing to do with what others left in the outbox
         except SchemaTooOld as error:
             raise SchemaTooOld(f"{error}, or start the workers of this version; nothing was changed") from error
-        async with app:
+        try:
             return await work(app)
+        finally:
+            await app.close()
 
     return asyncio.run(run())
 

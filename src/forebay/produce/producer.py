@@ -1,5 +1,6 @@
 """Publishing: builds messages, checks their size, and hands them to the engine. Opens the engine on first use."""
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from forebay.engine.contract import Engine, Receipt
 from forebay.engine.registry import scheme_of
 from forebay.model.delivery import Delivery
 from forebay.model.duration import span
-from forebay.model.errors import ConfigError, OutcomeUnknown, PayloadTooLarge, TooLate
+from forebay.model.errors import ConfigError, ForebayError, OutcomeUnknown, PayloadTooLarge, TooLate
 from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
@@ -28,6 +29,8 @@ from forebay.produce.seal import Seal
 from forebay.produce.ways import Options
 from forebay.store.contract import Store
 from forebay.store.records import Found
+
+_logger = logging.getLogger("forebay.outbox")
 
 #: A lane, and the names of meters beside those that its queue has.
 Way = tuple[str, tuple[str, ...]]
@@ -153,6 +156,14 @@ class Producer:
             error.ids = error.ids or tuple(message.id for message in messages)
             raise
 
+    async def begin(self) -> None:
+        """With the engine open: see to what an earlier process has left in the outbox, before anything is published."""
+        try:
+            if self._admission.looked is not self.settings:
+                await self._look_into_outbox()
+        except ForebayError as error:  # whoever publishes meets it again; others have nothing to do with it
+            _logger.warning("what is left in the outbox cannot be brought to its queues: %s", error)
+
     async def outbox(self) -> Outbox:
         """What takes messages for which queues have no room, where these say so."""
         made: Outbox | None = self._admission.made
@@ -162,11 +173,11 @@ class Producer:
 
     async def _look_into_outbox(self) -> None:
         """Have what an earlier process has left there brought where it belongs."""
-        self._admission.looked, self._admission.outbox = self.settings, None
+        found: Outbox | None = None
         if is_there(self.settings):
-            outbox = await self.outbox()
-            await outbox.begin()
-            self._admission.outbox = outbox
+            found = await self.outbox()
+            await found.begin()
+        self._admission.looked, self._admission.outbox = self.settings, found
 
     async def _publish_in(self, connection: Any, messages: Sequence[Message]) -> list[Receipt]:
         if not messages:

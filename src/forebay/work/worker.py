@@ -200,6 +200,7 @@ class Worker:
         for queue in set(self._options.queues) - set(self._app.registry.queues):
             _logger.warning("queue %s: no task of this app is declared for it; served for what is sent there", queue)
         await engine.open()
+        await self._app.producer.begin()
         for hook in self._app.registry.on_start:
             await self._call_first(hook)
         prepared()

@@ -1,12 +1,15 @@
 """The outbox of a queue that spills: what has no room waits in a file, and gets in by itself, in order, each once."""
 
+import contextlib
 import subprocess
 import sys
 import time
 
+import apsw
 import pytest
 
-from forebay import ConfigError, Forebay, QueueFull
+from forebay import ConfigError, Forebay, ForebayError, QueueFull
+from forebay.cli import main
 from forebay.engine.contract import Beat, Want
 from forebay.engine.waiting import drive
 from forebay.model.outcome import Ack, Settlement
@@ -41,6 +44,12 @@ def work(app, n):
     return got
 
 
+def left(folder):
+    """Messages in the outbox."""
+    with contextlib.closing(apsw.Connection(f"{folder}/outbox.db")) as db:
+        return db.execute("select count(*) from message").get
+
+
 def test_what_has_no_room_is_taken_and_gets_in_in_order(tmp_path):
     with make(tmp_path) as app:
         handles = [*app.publish_many("mail", list(range(8))), app.publish("mail", 8), app.publish("mail", 9)]
@@ -73,6 +82,25 @@ while True:
     number += 1
     time.sleep(0.01)
 """
+
+
+def test_what_was_left_is_brought_by_whoever_opens_the_app_and_commands_that_look_leave_it_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("FOREBAY_OUTBOX", f"{tmp_path}/outbox.db")
+    with make(tmp_path) as app:
+        app.publish_many("mail", list(range(6)))
+    assert main(["--url", f"sqlite:///{tmp_path}/q.db", "queues"]) == 0
+    assert left(tmp_path) == 3
+    with make(tmp_path) as app:
+        assert work(app, 6) == list(range(6))
+
+
+def test_an_outbox_that_cannot_be_opened_keeps_nobody_from_opening_the_app(tmp_path, caplog):
+    (tmp_path / "outbox.db").write_bytes(b"this is no database" * 1000)
+    with make(tmp_path) as app:
+        assert app.queues("mail")[0].ready == 0
+        assert "what is left in the outbox cannot be brought to its queues" in caplog.text
+        with pytest.raises(ForebayError, match="outbox"):
+            app.publish("mail", 1)
 
 
 def test_processes_that_are_killed_lose_nothing_and_double_nothing(tmp_path):
