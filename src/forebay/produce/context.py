@@ -46,6 +46,14 @@ class Completes(Protocol):
         ...
 
 
+class Tells(Protocol):
+    """The store's time, as a worker knows it."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+
 #: Told of what a running task publishes.
 Feeds = Callable[["Context", Sequence[Message]], None]
 
@@ -103,7 +111,9 @@ class Context(About):
     In a consumer of raw messages it is that of the first message of the batch, which stands for all of them.
     """
 
-    __slots__ = ("_completes", "_report", "began", "completing", "consumer", "ends", "feeds", "given", "producer")
+    __slots__ = (
+        "_completes", "_report", "began", "completing", "consumer", "ends", "feeds", "given", "producer", "time",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -121,6 +131,7 @@ class Context(About):
         self._report, self._completes = report, completes
         self.completing, self.given = False, None
         self.feeds: Feeds | None = None
+        self.time: Tells | None = None
 
     @staticmethod
     def current() -> "Context":
@@ -143,6 +154,12 @@ class Context(About):
     def deadline(self) -> float | None:
         """Seconds left until `timeout=` strikes; None without one. Below 0 it has struck."""
         return None if self.ends is None else self.ends - time.monotonic()
+
+    @property
+    def expires_in(self) -> float | None:
+        """Seconds left until the message's `expires=` has passed, by the store's clock; None without one."""
+        late = self.delivery.expires
+        return None if late is None or self.time is None else late - self.time.now()
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:

@@ -30,7 +30,7 @@ class TaskWays(TypedDict, total=False):
         cpu: run in a process of its own (for work that holds the interpreter).
         at_most_once: settle before running: a crash loses it instead of running it twice.
         priority: of its messages; higher runs first.
-        expires: its messages are not started later than this after acceptance.
+        expires: its messages are not started later than this after acceptance; "parent": see `RawWays`.
         result_ttl: how long its end and result are remembered.
         provider: the outside service that it depends on, as `app.provider` declares it.
         provider_key: the parameter that names the account with which it is asked: if that is to wait, only what uses it

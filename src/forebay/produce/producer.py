@@ -22,11 +22,11 @@ from forebay.model.outcome import Settlement
 from forebay.model.sealed import DEBOUNCED, Part
 from forebay.observe.ticket import Recent, Stand
 from forebay.produce.admission import Admission
-from forebay.produce.context import feeds, lineage
+from forebay.produce.context import feeds, lineage, running
 from forebay.produce.needs import needs_of_waiting
 from forebay.produce.outbox import Outbox, is_there
 from forebay.produce.seal import Seal
-from forebay.produce.ways import Options
+from forebay.produce.ways import AS_PARENT, Options
 from forebay.store.contract import Store
 from forebay.store.records import Found
 
@@ -35,6 +35,15 @@ _logger = logging.getLogger("forebay.outbox")
 #: A lane, and the names of meters beside those that its queue has.
 Way = tuple[str, tuple[str, ...]]
 MAIN: Way = ("", ())
+
+
+def _left(expires: float | None) -> float | None:
+    """Seconds until a message expires; of one that ends with its parent, as many as that one has."""
+    if expires != AS_PARENT:
+        return expires
+    context = running()
+    left = None if context is None else context.expires_in
+    return None if left is None else max(0.0, left)
 
 
 def _made(task: str, chosen: Options, way: Way, id_: str, body: bytes) -> Message:
@@ -56,7 +65,7 @@ def _made(task: str, chosen: Options, way: Way, id_: str, body: bytes) -> Messag
         priority=chosen.priority,
         delay=chosen.delay,
         due=chosen.due,
-        ttl=chosen.expires,
+        ttl=_left(chosen.expires),
         unique=chosen.unique,
         debounce=chosen.debounce,
         max_wait=chosen.max_wait,
@@ -202,7 +211,8 @@ class Producer:
         Raises:
             TooLate: as far as can be told, it does not.
         """
-        if chosen.expires is None:
+        expires = _left(chosen.expires)
+        if expires is None:
             return
         self.require(Need("browse", task or chosen.queue, "in_time="))
         await self.engine.open()
@@ -211,10 +221,10 @@ class Producer:
             key=chosen.key,
         )  # fmt: skip
         now, eta = await self.stand().of_new(like, chosen.due, chosen.delay, count)
-        if eta is None or eta <= now + chosen.expires:
+        if eta is None or eta <= now + expires:
             return
         error = TooLate(
-            f"{task or chosen.queue}: expected to start in {span(eta - now)}, and expires in {span(chosen.expires)}: "
+            f"{task or chosen.queue}: expected to start in {span(eta - now)}, and expires in {span(expires)}: "
             "it is not enqueued; try again later, or raise expires="
         )
         error.eta, error.wait = eta, eta - now

@@ -10,7 +10,7 @@ from forebay.model.message import Message
 from forebay.model.sealed import FIRED_BY, Part
 from forebay.produce.pricing import priced
 from forebay.produce.task import Task
-from forebay.produce.ways import Options
+from forebay.produce.ways import AS_PARENT, Options
 from forebay.store.records import Schedule
 
 
@@ -51,10 +51,11 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
             ConfigError: the time zone is not known here, or there is no such tick.
         """
         chosen, seal = self.waiting, self.task.producer.seal
+        ttl = None if chosen.expires == AS_PARENT else chosen.expires  # a tick has no parent
         headers = {**(chosen.headers or {}), FIRED_BY: self.name}
         form = Message(
             id="", queue=chosen.queue, lane=self.task.way[0], meters=self.task.way[1], task=self.task.name,
-            body=self.body, headers=headers, key=chosen.key, priority=chosen.priority, ttl=chosen.expires,
+            body=self.body, headers=headers, key=chosen.key, priority=chosen.priority, ttl=ttl,
             unique=chosen.unique,
         )  # fmt: skip
         if self.task.running.priced:

@@ -15,12 +15,14 @@ from forebay.model.queue import check_name
 
 #: Characters of a key or `unique`, and of all headers of a message together with these two.
 _MAX_WORDS = 16_384
+#: What `expires=` says to end with the message of the task that sends; and how it stands in `Options`.
+PARENT, AS_PARENT = "parent", -1.0
 #: How the names of our own headers begin.
 _OURS = "forebay-"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one message is to wait; see `Task.using`. `due` is seconds since the epoch."""
+    """How one message is to wait; see `Task.using`. `due` is seconds since the epoch, `expires` may be `AS_PARENT`."""
 
     queue: str
     id: str | None = None
@@ -46,7 +48,8 @@ class RawWays(TypedDict, total=False):
         priority: higher runs first; 0 unless given.
         key: the tenant or entity it belongs to.
         unique: while a message with this key waits or runs, another enqueue returns a handle of that one.
-        expires: after this time since acceptance it is not started any more.
+        expires: after this time since acceptance it is not started any more. "parent": in a task, when the message of
+            the task would not be any more; of one that does not expire, and elsewhere, as if it was left out.
         in_time: with `expires`: refuse it at once, with `TooLate`, if it is expected to expire before its turn. Where
             nobody knows when that is, it is taken.
         headers: short strings that travel along.
@@ -117,7 +120,9 @@ def options(base: Options, chosen: RawWays, where: str = "using()") -> Options:
     """
     values: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     for name in ("delay", "expires", "debounce", "max_wait"):
-        if name in values:
+        if name == "expires" and values.get(name) == PARENT:
+            values[name] = AS_PARENT
+        elif name in values:
             values[name] = seconds(values[name], name)
     if isinstance(due := values.get("due"), datetime):
         values["due"] = _moment(due)

@@ -129,7 +129,7 @@ class Executor:
         if codec.context is not None:
             args, kwargs = codec.inject(args, kwargs, context)
         run = Run(delivery, task, args, kwargs, context)
-        run.time = self.time.latest
+        run.time = context.time = self.time.latest
         return run
 
     def _admitted(self, task: Task[..., Any, Any], delivery: Delivery) -> Task[..., Any, Any] | Outcome:

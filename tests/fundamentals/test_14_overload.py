@@ -1,0 +1,76 @@
+"""Lesson 14: overload: nobody works for an answer that nobody waits for any more."""
+
+import time
+
+import pytest
+
+from forebay import Context, Forebay, State
+from forebay.testing import drain
+
+
+@pytest.fixture
+def app():
+    return Forebay("memory://")
+
+
+def test_what_a_task_enqueues_may_end_with_the_message_that_it_works_for(app):
+    left = []
+
+    @app.task(expires="parent")
+    def child() -> None: ...
+
+    @app.task
+    def other() -> None: ...
+
+    @app.task
+    def parent(context: Context) -> list[str]:
+        left.append(context.expires_in)
+        own = (
+            child.enqueue(),
+            other.using(expires="parent").enqueue(),
+            child.using(expires=5).enqueue(),
+            other.enqueue(),
+        )
+        return [handle.id for handle in own]
+
+    handle = parent.using(expires=60).enqueue()
+    drain(app, limit=10)
+    ends = [app.handle(id_).find().expires for id_ in handle.result()]
+    assert 59 < left[0] <= 60
+    assert ends[0] == pytest.approx(handle.find().expires, abs=1)
+    assert ends[1] == pytest.approx(handle.find().expires, abs=1)
+    assert ends[2] == pytest.approx(time.time() + 5, abs=2)
+    assert ends[3] is None
+
+
+def test_without_a_parent_that_expires_it_is_as_if_it_was_left_out(app):
+    @app.task(expires="parent")
+    def child() -> None: ...
+
+    @app.task
+    def parent(context: Context) -> tuple[str, float | None]:
+        return child.enqueue().id, context.expires_in
+
+    first, second = child.enqueue(), parent.enqueue()
+    drain(app)
+    made, left = second.result()
+    assert (first.find().expires, app.handle(made).find().expires, left) == (None, None, None)
+
+
+def test_a_child_that_comes_too_late_is_not_run(app):
+    ran = []
+
+    @app.task(expires="parent")
+    def child() -> None:
+        ran.append("child")
+
+    @app.task
+    def parent(context: Context) -> str:
+        while context.expires_in > 0:
+            time.sleep(0.01)
+        return child.enqueue().id
+
+    handle = parent.using(expires=0.2).enqueue()
+    drain(app)
+    assert app.handle(handle.result()).status() == State.EXPIRED
+    assert ran == []
