@@ -35,14 +35,14 @@ def test_a_meter_lets_as_many_start_in_sql_as_in_python(sql, meter, cost, want):
     assert (tat, again) == pytest.approx((answer.tat, answer.again), abs=1e-9)
 
 
-TOLD = "('q', %s, %s, null, null, null, %s::text[], %s::text[])::forebay.told"
+TOLD = "('q', %s, %s, null, null, null, %s::text[], %s::text[], %s)::forebay.told"
 
 
 @generated
-@given(message=rules.messages, split=rules.splits)
+@given(message=rules.messages, split=rules.fair_splits)
 def test_a_message_waits_in_sql_where_it_does_in_python(sql, message, split):
     lane, task, key, meters = message
-    told = split.by_key, split.spec.ordered, list(split.tasks), list(split.keys)
+    told = split.by_key, split.spec.ordered, list(split.tasks), list(split.keys), split.spec.fair
     (found,) = sql(f"select forebay.place(%s, %s, %s, {TOLD})", own(lane, meters), task, key, *told)
     assert found == place(own(lane, meters), task, key, split)
 

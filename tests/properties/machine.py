@@ -387,9 +387,15 @@ class Crowded:
     def publish_among_many(self, called, **fields):
         self.publish(called, **fields)
 
-    @rule(told=st.sampled_from([{}, {"ordered": True}, {"key_concurrency": 1}, {"key_rate": 0.1}, {"concurrency": 2}]))
+    @rule(
+        told=st.sampled_from([
+            {}, {"ordered": True}, {"key_concurrency": 1}, {"key_rate": 0.1}, {"concurrency": 2}, {"fair": True},
+            {"fair": True, "key_concurrency": 1},
+        ])
+    )  # fmt: skip
     def tell_apart(self, told):
-        self.twins.agree("declare", [QueueSpec(name="q", **told)])
+        if "fair" not in told or self.twins.system.capabilities.fair:
+            self.twins.agree("declare", [QueueSpec(name="q", **told)])
 
     @rule(about=st.sampled_from([{"task": "a"}, {"key": "t1"}]), opened=st.booleans())
     def pause_or_resume(self, about, opened):

@@ -24,9 +24,11 @@ meters = st.builds(
 messages = st.tuples(
     NAMES, NAMES, st.none() | NAMES, st.lists(st.sampled_from(["provider:smtp", "m"]), max_size=2, unique=True)
 )
-splits = st.builds(
-    Split,
-    spec=st.builds(QueueSpec, name=st.just("q"), ordered=st.booleans(), key_rate=RATES),
-    tasks=st.lists(NAMES, max_size=2, unique=True).map(tuple),
-    keys=st.lists(NAMES, max_size=2, unique=True).map(tuple),
-)
+SPECS = {"name": st.just("q"), "ordered": st.booleans(), "key_rate": RATES}
+APART = {
+    "tasks": st.lists(NAMES, max_size=2, unique=True).map(tuple),
+    "keys": st.lists(NAMES, max_size=2, unique=True).map(tuple),
+}
+splits = st.builds(Split, spec=st.builds(QueueSpec, **SPECS), **APART)
+#: With fair queues, for engines that have them.
+fair_splits = st.builds(Split, spec=st.builds(QueueSpec, **SPECS, fair=st.booleans()), **APART)

@@ -63,7 +63,7 @@ HOUSE: Mapping[str, Capabilities] = MappingProxyType(
         "memory": Capabilities(durable=False, shared=False, fair=True),
         "sqlite": Capabilities(durable=True, shared=True, fair=True, transacts=True, moves=True),
         "postgresql": Capabilities(
-            durable=True, shared=True, steady=False, namespaces=True, transacts=True, moves=True
+            durable=True, shared=True, steady=False, fair=True, namespaces=True, transacts=True, moves=True
         ),
         "redis": Capabilities(durable=True, shared=True, steady=False, namespaces=True, moves=True),
     }

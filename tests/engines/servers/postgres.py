@@ -33,7 +33,7 @@ def run(text, values=()):
 
 _TABLES = (
     *("message", "ended", "delta", "tally", "queue", "lane", "closed", "worker", "schedule", "merged", "audit"),
-    *("passage", "mark", "route", "bound", "meter", "apart", "stir", "lasting", "refund", "steering"),
+    *("passage", "mark", "route", "bound", "meter", "apart", "stir", "lasting", "refund", "steering", "fair", "ran"),
 )
 
 

@@ -18,6 +18,8 @@ from forebay.model.lifecycle import Move
 from forebay.model.outcome import Lose
 from forebay.model.ruling import EXPIRED, SILENT
 
+#: Workers of which it is remembered what they have told of themselves.
+WORKERS = 1_000
 #: Who is told as lost where somebody else's row says that a message runs, and under nobody.
 NOBODY = "nobody"
 
@@ -53,6 +55,7 @@ class Leasing:
         self._db, self._settling = database, settling
         self._turn, self._floors = 0, Floors()
         self._lost: dict[Kind, list[int]] = {}
+        self._serving: dict[str, tuple[tuple[str, ...], int]] = {}  # by worker, as the store was told
 
     def lease(self, tx: Tx, want: Want, call: Call) -> Leased:
         """Up to `want.limit` deliveries, in rotation over the open lanes of the wanted queues.
@@ -105,11 +108,18 @@ class Leasing:
 
     def extend(self, tx: Tx, beats: Sequence[Beat]) -> list[bool]:
         """Renew each row, or register it."""
-        run = tx.only if len(beats) == 1 else tx.rows
+        serving = {beat.worker: (tuple(beat.queues), beat.concurrency) for beat in beats}
+        told = all(self._serving.get(worker) == one for worker, one in serving.items())
+        run = tx.only if len(beats) == 1 and told else tx.rows
         renewed: dict[int, bool] = {}
         for place, beat in sorted(enumerate(beats), key=lambda item: item[1].worker):  # in one order for all
             values = beat.worker, beat.lease, beat.state, rows.pack(beat), beat.pid, beat.host, tx.now
             renewed[place] = bool(run("beat", *values)[0][0])
+            if not told:
+                tx.rows("serves", beat.worker, list(beat.queues), beat.concurrency)
+        self._serving |= serving
+        while len(self._serving) > WORKERS:
+            del self._serving[next(iter(self._serving))]
         return [renewed[place] for place in range(len(beats))]
 
     def recover(self, tx: Tx, lost: Sequence[str]) -> Recovered:

@@ -1,5 +1,6 @@
 """Accepting messages. What several callers bring at the same time goes to the server together, alike ones as arrays."""
 
+import json
 import time
 from collections.abc import Container, Iterator, Sequence
 from itertools import chain, groupby, islice
@@ -128,15 +129,17 @@ def bind(tx: Tx, spec: QueueSpec, mild: bool) -> None:
 def bounds(spec: QueueSpec) -> tuple[Any, ...]:
     """What it bounds, as table `bound` has it."""
     keys = spec.key_rate, spec.key_burst, spec.key_concurrency
-    return spec.rate, spec.burst, spec.concurrency, *keys, spec.ordered
+    weights = json.dumps(dict(spec.weights)) if spec.weights else None
+    return spec.rate, spec.burst, spec.concurrency, *keys, spec.ordered, spec.fair, weights
 
 
 def _spec(name: str, ttl: float | None, bound: Sequence[Any]) -> QueueSpec:
     limit = filling.fields(bound[:5])
-    rate, burst, slots, key_rate, key_burst, key_slots, ordered = bound[5:]
+    rate, burst, slots, key_rate, key_burst, key_slots, ordered, fair, told = bound[5:]
+    weights = tuple(sorted(json.loads(told).items())) if told else ()
     return QueueSpec(
         name=name, ttl=ttl, rate=rate, burst=burst, concurrency=slots, key_rate=key_rate, key_burst=key_burst,
-        key_concurrency=key_slots, ordered=ordered, **limit,
+        key_concurrency=key_slots, ordered=ordered, fair=fair, weights=weights, **limit,
     )  # fmt: skip
 
 

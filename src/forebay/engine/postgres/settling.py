@@ -116,6 +116,8 @@ class Settling:
         chosen = [(found[one.delivery.receipt], one) for one in others if one.delivery.receipt in found]
         if unspent := [stands.seq for stands, one in chosen if one.unspent]:
             tx.rows("refund", unspent)
+        if bounded := [(stands.seq, max(0.0, one.took)) for stands, one in chosen if stands.queue in self.bounded]:
+            tx.rows("ran", *map(list, zip(*bounded, strict=True)))
         self.carry_out(tx, [(stands, one.outcome) for stands, one in chosen])
         for stands, one in chosen:
             tx.count(stands.place, "seconds", max(0.0, one.took))
