@@ -187,7 +187,8 @@ def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
         if subject is None or _holds(gate, subject):
             yield _closed(gate, place)
     for task, pace, queue in place.paced:
-        if subject is None or subject.task == task:
+        held = any(gate.by == PRESSURE and gate.task == task for gate in place.gates)
+        if not held and (subject is None or subject.task == task):
             text = f"task {task} has been slowed by pressure to {shown(pace)}: queue {queue}, which it feeds, was full"
             yield Reason("pressure", text, f"it goes on as queue {queue} does: `forebay why {quote(queue)}`")
     if place.servers:

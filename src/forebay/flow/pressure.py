@@ -84,8 +84,9 @@ def marks(limit: int | None, mark: Mark, slots: int) -> Marks | None:
     Args:
         slots: how many may be at work that feed it: what these have begun still comes in.
     """
-    most = min((n for n in (limit, mark.messages) if n is not None), default=None)
-    if mark.sheds or (most is None and mark.age is None):
+    limits = (None if mark.sheds else limit), mark.messages
+    most = min((n for n in limits if n is not None), default=None)
+    if most is None and mark.age is None:
         return None
     if most is None:
         return Marks(None, 0, 0, mark.age)

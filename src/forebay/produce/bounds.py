@@ -136,6 +136,15 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         mark=_count(f"{where}: mark", ways.get("mark"), "how many wait until whoever feeds it is held"),
         mark_age=_age(f"{where}: mark_age", ways.get("mark_age"), "with that whoever feeds it would always be held"),
     )
+    for name, mark, limit in (
+        ("mark", made["mark"], made["limit"]),
+        ("mark_age", made["mark_age"], made["limit_age"]),
+    ):
+        if mark is not None and limit is not None and mark > limit:
+            raise ConfigError(
+                f"{where}: {name} is where those who feed it are held, and from {name.replace('mark', 'limit')}= on "
+                "they are held anyway: make it smaller, or leave it out"
+            )
     if made["burst"] is not None and made["rate"] is None:
         raise ConfigError(
             f"{where}: burst is how many may start at once within a rate, and there is none: give it rate="

@@ -1,6 +1,7 @@
 """Why something waits: each hurdle has its sentence, the one that weighs most comes first, and says what to do."""
 
 import pytest
+from msgspec.structs import replace
 
 from forebay.flow.explain import Closed, Numbers, Place, Server, Subject, explain, explain_queue
 from forebay.model.lifecycle import State
@@ -116,3 +117,16 @@ def test_a_queue_says_what_holds_it_up_or_that_nothing_waits():
     assert queue(place(server()), scheduled=3) == ["3 messages scheduled for later"]
     unknown = ("no worker here knows task 'x'", 4)
     assert queue(place(server()), scheduled=4, causes=(unknown,)) == [f"4 messages handed back: {unknown[0]}"]
+
+
+def test_whoever_is_held_or_slowed_by_pressure_is_told_once():
+    gate = Closed(
+        lane=None, by="pressure", reason="queue d is at 100 of 100, fed by task third", since=NOW - 3.0, until=NOW + 7.0,
+        task="third",
+    )  # fmt: skip
+    slow = (("third", 10.0, "d"), ("other", 5.0, "d"))
+    reasons = explain_queue(Numbers(parked=5), replace(place(gates=(gate,)), paced=slow))
+    assert [(reason.code, reason.text) for reason in reasons if reason.code == "pressure"] == [
+        ("pressure", "task third has been held by pressure: queue d is at 100 of 100, fed by task third; for 3s"),
+        ("pressure", "task other has been slowed by pressure to 5/s: queue d, which it feeds, was full"),
+    ]

@@ -129,6 +129,9 @@ def test_a_mark_of_age_holds_while_the_oldest_waits_too_long():
 
 def test_a_queue_that_sheds_takes_all_and_holds_nobody():
     assert held([stage("d", feed("c"), mark=Mark(sheds=True))], {"d": full()}) == []
+    assert held([stage("d", feed("c"), mark=Mark(messages=50, sheds=True))], {"d": full()}) == [
+        ("c", "tc")
+    ]  # asked for
 
 
 def test_a_queue_without_a_mark_passes_on_what_holds_its_tasks():

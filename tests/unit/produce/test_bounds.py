@@ -52,6 +52,15 @@ def test_anything_else_is_one_clear_error(rate):
             {"on_full": "reject"},
             "on_full says what happens at a limit, and there is none: give it limit= or limit_age=",
         ),
+        ({"mark": 0}, "mark is how many wait until whoever feeds it is held: a whole number from 1"),
+        ({"mark": 1.5}, "mark is how many wait"),
+        ({"mark_age": 0}, "mark_age must be more than 0"),
+        ({"mark_age": "soon"}, "mark_age 'soon' is not a duration"),
+        (
+            {"mark": 11, "limit": 10},
+            "mark is where those who feed it are held, and from limit= on they are held anyway",
+        ),
+        ({"mark_age": 61, "limit_age": 60}, "from limit_age= on they are held anyway"),
         ({"speed": 1}, "unknown option speed: known are name, ttl, rate"),
     ],
 )
