@@ -120,10 +120,8 @@ def test_a_queue_says_what_holds_it_up_or_that_nothing_waits():
 
 
 def test_whoever_is_held_or_slowed_by_pressure_is_told_once():
-    gate = Closed(
-        lane=None, by="pressure", reason="queue d is at 100 of 100, fed by task third", since=NOW - 3.0, until=NOW + 7.0,
-        task="third",
-    )  # fmt: skip
+    why = "queue d is at 100 of 100, fed by task third"
+    gate = Closed(lane=None, by="pressure", reason=why, since=NOW - 3.0, until=NOW + 7.0, task="third")
     slow = (("third", 10.0, "d"), ("other", 5.0, "d"))
     reasons = explain_queue(Numbers(parked=5), replace(place(gates=(gate,)), paced=slow))
     assert [(reason.code, reason.text) for reason in reasons if reason.code == "pressure"] == [
