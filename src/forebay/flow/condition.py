@@ -13,7 +13,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from forebay.flow.pattern import BadPattern, Pattern, TooCostly
 from forebay.model.errors import ConfigError
@@ -242,12 +242,12 @@ class _Path(NamedTuple):
         return value
 
     def _step(self, value: Any, step: str | int) -> Any:
-        if isinstance(value, Mapping) and isinstance(step, int) and self.root in ("args", "kwargs"):
-            value = list(value.values())  # arguments travel by name, in the order of the signature
-        fits = str if isinstance(value, Mapping) else int
+        if isinstance(value, dict) and isinstance(step, int) and self.root in ("args", "kwargs"):
+            value = [*cast("dict[str, Any]", value).values()]  # arguments travel by name, in the order of the signature
+        fits = str if isinstance(value, dict) else int
         try:
-            if isinstance(value, Mapping | list) and isinstance(step, fits):
-                return value[step]  # type: ignore[index]
+            if isinstance(value, dict | list) and type(step) is fits:
+                return cast("Any", value)[step]
         except (KeyError, IndexError):
             pass
         raise Unknown(f"it has no {self}")
