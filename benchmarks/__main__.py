@@ -35,11 +35,10 @@ def main() -> None:
     judged = list(judges[options.engine](medians)) if "forebay" in options.only else []
     if judged:
         print("\n" + table.goals_table(judged))
-    print(f"\nMedian of {options.rounds} interleaved round(s){', --quick: read ratios only' if options.quick else ''}.")
+    rounds = f"{options.rounds} interleaved round(s){', a tenth of the work each (--quick)' if options.quick else ''}"
+    print(f"\nMedian of {rounds}.")
     if options.page:
-        page.write(
-            options.page, options.engine, page.part(options.engine, options.rounds, contenders, outcomes, judged)
-        )
+        page.write(options.page, options.engine, page.part(options.engine, rounds, contenders, outcomes, judged))
     if options.json:
         options.json.write_text(_as_json(contenders, outcomes, judged))
 

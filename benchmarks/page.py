@@ -31,7 +31,7 @@ def write(page: Path, engine: str, part: str) -> None:
 
 
 def part(
-    engine: str, rounds: int, contenders: Sequence[Contender], outcomes: Sequence[Outcome], judged: Sequence[Verdict]
+    engine: str, rounds: str, contenders: Sequence[Contender], outcomes: Sequence[Outcome], judged: Sequence[Verdict]
 ) -> str:
     """All of it as Markdown."""
     facts = machine.facts()
@@ -39,7 +39,7 @@ def part(
     where = f"{facts['cores']} cores of {facts['cpu']}, {facts['memory']}, {facts['system']}, {facts['python']}"
     where += f"; load before the run {facts['load before the run']}"
     lines = [
-        f"Medians of {rounds} interleaved round(s) on {NAMES[engine]}; {where}.",
+        f"Medians of {rounds} on {NAMES[engine]}; {where}.",
         versions + ".",
         _table([["", "set-up", "promise"], *([c.name, c.setting, c.durability] for c in contenders)]),
     ]

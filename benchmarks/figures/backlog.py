@@ -34,8 +34,7 @@ COLUMNS = (
 def measure(contender: Contender, scale: Scale) -> Sample:
     with open_room(contender) as room:
         shapes = ("1k", "10k", "queues") if scale.quick else (*SHAPES, *MORE)
-        if contender.server:
-            shapes = tuple(shape for shape in shapes if shape in ON_A_SERVER)
+        shapes = ON_A_SERVER if contender.server else shapes
         return ask(room, "benchmarks.backlog", room.folder, scale.of(ROUNDS, at_least=100), *shapes)
 
 

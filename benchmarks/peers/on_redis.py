@@ -42,7 +42,7 @@ def forebay(name: str, setting: str, server: str, promise: str, *drivers: str, *
         **{
             "name": name, "family": "forebay", "setting": setting, "durability": promise, "server": server,
             "packages": ("forebay", *drivers, "msgspec", "uvloop"), "app": "forebay_app", "workers": workers,
-            "noops": 100_000, **more,
+            "noops": 200_000, **more,
         }
     )  # fmt: skip
 
