@@ -22,11 +22,11 @@ def measure(contender: Contender, scale: Scale) -> Sample:
 FIGURE = Figure(
     "snapshot",
     f"PostgreSQL under a snapshot that is held for {HELD:g} s at {RATE:,} messages/s",
-    "cycles of publish, lease and settle of 100; the server's own numbers over the time it is held",
+    "cycles of publish, lease and settle of 100, in turn with a database without; the server's own numbers",
     (
-        Column("ratio", "throughput at its end, x before", 2),
-        Column("free", "msg/s before"),
-        Column("held", "at its end"),
+        Column("ratio", "throughput at its end, x without", 2),
+        Column("free", "msg/s without"),
+        Column("held", "with"),
         Column("dead", "dead rows, thousands", 1),
         Column("wal", "WAL bytes/message"),
         Column("commits", "commits/message", 3),
