@@ -42,7 +42,7 @@ from forebay.work.hearing import name_of_hook, watched
 from forebay.work.log import Log
 from forebay.work.progress import encoded
 from forebay.work.raised import failure_of
-from forebay.work.run import Run, Stop
+from forebay.work.run import Run, Stop, to_await
 from forebay.work.storetime import Heard
 
 
@@ -218,7 +218,7 @@ class _Child:
         self._run = run
         try:
             value = scope.run(run.call, self._mark.expose)
-            if hasattr(type(value), "__await__"):
+            if to_await(value):
                 value = self._mark.expose(self._runner.run, self._await(value), context=scope)
         except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
             return None, error
@@ -275,7 +275,7 @@ class _Child:
 
     def _do(self, hook: Callable[..., Any], *args: Any) -> None:
         value = self._scope.run(hook, *args)
-        if hasattr(type(value), "__await__"):
+        if to_await(value):
             self._runner.run(_result(value), context=self._scope)
 
     def _hook(self, hook: Callable[..., Any], *args: Any) -> None:

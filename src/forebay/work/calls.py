@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from forebay.engine.waiting import call_in
-from forebay.work.run import Job, Stop
+from forebay.work.run import Job, Stop, to_await
 from forebay.work.threads import Expose, Threads
 
 J = TypeVar("J", bound=Job)
@@ -94,7 +94,7 @@ class Calls(Generic[J, R]):
     def _call(self, job: J, expose: Expose) -> Any:
         scope = self._scope.copy()
         value = scope.run(job.call, expose)
-        return _Unfinished(value, scope) if value is not None and hasattr(type(value), "__await__") else value
+        return _Unfinished(value, scope) if value is not None and to_await(value) else value
 
     def _judge_thread(self, job: J, value: Any, error: BaseException | None) -> R | _Unfinished:
         if type(value) is _Unfinished:

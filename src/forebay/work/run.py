@@ -135,3 +135,8 @@ class Run(Job):
         if expose is None:
             return self.task.function(*self.args, **self.kwargs)
         return expose(self.task.function, *self.args, **self.kwargs)
+
+
+def to_await(value: object) -> bool:
+    """Whether what the user's code has returned is to be awaited; by its type, for itself it may answer anything."""
+    return hasattr(type(value), "__await__")

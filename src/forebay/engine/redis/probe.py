@@ -39,6 +39,7 @@ def talk(address: Address, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     Raises:
         EngineUnreachable: the server does not answer, or does not let us in.
     """
+    replies: list[Any] = []
     try:
         at: tuple[str, int] | None = None
         for _ in range(MOVES):
