@@ -1,6 +1,6 @@
 """Ends: what becomes of messages. The usual batch, all acks, is one call; else `model.ruling` says what is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 from forebay.engine.postgres import rows
@@ -142,9 +142,8 @@ class Settling:
         """Write down what was ruled about messages that are locked."""
         ends = [(stands, ruling) for stands, ruling in rulings if ruling.state in lifecycle.FINAL]
         waits = [pair for pair in rulings if pair[1].state not in lifecycle.FINAL and pair[1].queue is None]
-        for stands, ruling in rulings:
-            if ruling.queue is not None:
-                _reroute(tx, stands, ruling, *ruling.queue)
+        if moves := [pair for pair in rulings if pair[1].queue is not None]:
+            _reroute(tx, moves)
         if ends:
             self._end(tx, ends)
         if waits:
@@ -198,18 +197,22 @@ def _mixed(settlements: Sequence[Settlement]) -> bool:
     return receipts != sorted(receipts)
 
 
-def _reroute(tx: Tx, stands: Stands, ruling: Ruling, queue: str, headers: Mapping[str, str] | None) -> None:
-    """Into another queue, where it waits."""
-    mine = rerouted(stands.mine)
-    tx.rows("make_queues", [queue])
-    if parts(mine).meters:
+def _reroute(tx: Tx, moves: Sequence[tuple[Stands, Ruling]]) -> None:
+    """Into other queues, where they wait."""
+    values: list[tuple[Any, ...]] = []
+    for stands, ruling in moves:
+        assert ruling.queue is not None
+        queue, headers = ruling.queue
+        cause = rows.clean(ruling.cause) or None
+        values.append((stands.seq, queue, rerouted(stands.mine), ruling.refund, cause, rows.pack_or_none(headers)))
+        tx.count(stands.place, "running", -1)
+        tx.topics.update((QUEUE + stands.queue, QUEUE + queue))
+    tx.rows("make_queues", sorted({queue for _, queue, *_ in values}))
+    for queue in sorted({queue for _, queue, lane, *_ in values if parts(lane).meters}):
         tx.rows("mind", queue, tx.time())
-    values = (queue, mine, ruling.refund, rows.clean(ruling.cause) or None, rows.pack_or_none(headers))
-    tx.count(stands.place, "running", -1)
-    for lane, _ in tx.rows("reroute", stands.seq, *values):
-        tx.count((queue, lane), "ready")
-        tx.count((queue, lane), "published")
-    tx.topics.update((QUEUE + stands.queue, QUEUE + queue))
+    for queue, lane, n in tx.rows("reroute", *map(list, zip(*values, strict=True))):
+        tx.count((queue, lane), "ready", n)
+        tx.count((queue, lane), "published", n)
 
 
 def _again(tx: Tx, waits: Sequence[tuple[Stands, Ruling]]) -> None:

@@ -1,11 +1,14 @@
--- a running message goes on in the queue $2: lane of its own, attempts handed back, cause, headers; where it is now
-with one as (
+-- running messages go on in other queues: queue, lane of their own, attempts handed back, cause, headers; where they are
+with moved as (
     update forebay.message m set
-        queue = $2, lane = $3, home = null, holds = null, state = 1, back = true, due = coalesce(m.due, m.created),
-        attempt = m.attempt - $4::int, cause = $5, headers = $6::bytea, worker = null, leased = null, visit = null,
+        queue = a.queue, lane = a.lane, home = null, holds = null, state = 1, back = true, due = coalesce(m.due, m.created),
+        attempt = m.attempt - a.refund, cause = a.cause, headers = a.headers, worker = null, leased = null, visit = null,
         cancel = false, unknown = null
-    where m.seq = $1 returning m.queue, m.lane, m.priority
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::text[], $6::bytea[])
+        as a (seq, queue, lane, refund, cause, headers)
+    where m.seq = a.seq returning m.queue, m.lane, m.priority
 ), known as (
-    insert into forebay.lane (queue, lane, priority) select queue, lane, priority from one on conflict do nothing
+    insert into forebay.lane (queue, lane, priority) select distinct queue, lane, priority from moved order by 1, 2, 3
+    on conflict do nothing
 )
-select lane, priority from one
+select queue, lane, count(*) from moved group by 1, 2
