@@ -10,7 +10,8 @@ import pytest
 from engines.servers import own_redis
 from engines.servers.certificates import Authority
 from forebay import Forebay
-from forebay.model.errors import EngineRefused, EngineUnreachable
+from forebay.engine.redis.errors import unreachable
+from forebay.model.errors import ConfigError, EngineRefused, EngineUnreachable
 from forebay.testing.faults.ground import NotHere
 from forebay.testing.faults.servers import Postgres
 
@@ -94,6 +95,31 @@ def test_redis_with_the_right_authority_and_name(redis, authorities):
 def test_redis_with_a_certificate_that_proves_nothing(redis, authorities, host, signed_by, advice):
     trusted = "" if signed_by is None else f"?ssl_ca_certs={authorities[signed_by].file}"
     assert advice in refusal(f"rediss://{host}:{redis}/0{trusted}")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("ssl_ca_certs=/no/such.pem", "there is no /no/such.pem"),
+        ("ssl_certfile=/no/such.crt", "there is no /no/such.crt"),
+        ("ssl_cert_reqs=perhaps", "none of required, optional, none"),
+    ],
+)
+def test_redis_with_options_that_cannot_work(options, said):
+    with pytest.raises(ConfigError, match=said):
+        Forebay(f"rediss://{HOST}/0?{options}").queues()
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("certificate verify failed: certificate has expired (_ssl.c:1016)", "renewed"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "redis://"),
+        ("EOF occurred in violation of protocol (_ssl.c:2427)", "ssl_certfile=FILE"),
+    ],
+)
+def test_what_goes_wrong_with_tls_has_advice_that_fits(said, advice):
+    assert advice in unreachable("rediss://h/0", OSError(said)).advice
 
 
 def test_redis_without_verification_is_what_the_url_says(redis):

@@ -8,6 +8,7 @@ import logging
 import re
 import socket
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
@@ -26,7 +27,10 @@ NAMESPACE = "forebay"
 _FORM = "redis://user:password@host:6379/0, rediss:// with TLS, or unix:///path/to/socket"
 _SCHEMES = {"redis": "redis", "valkey": "redis", "rediss": "rediss", "valkeys": "rediss", "unix": "unix"}
 #: What may stand behind the `?`.
-_OPTIONS = frozenset({"ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
+_FILES = frozenset({"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
+_OPTIONS = _FILES | {"ssl_cert_reqs"}
+#: Whether a server's certificate is verified.
+_VERIFY = "required", "optional", "none"
 _client: Any = client  # of its types, `Wire` has those that matter here
 _CLASSES = {"redis": "Connection", "rediss": "SSLConnection", "unix": "UnixDomainSocketConnection"}
 
@@ -81,11 +85,21 @@ class Address:
         except ValueError as error:
             raise ConfigError(f"{self.place}: {error}: write {_FORM}") from None
         kwargs = {name: value for name, value in parsed.items() if name != "connection_class"}
+        self._look_at_files(kwargs)
         if kwargs.get("ssl_cert_reqs", "required") != "required":
             _logger.warning("%s: the server's certificate is not verified: anybody may answer in its stead", self.place)
         if self._kind == "rediss":
             kwargs.setdefault("ssl_check_hostname", kwargs.get("ssl_cert_reqs", "required") == "required")
         return kwargs
+
+    def _look_at_files(self, kwargs: Mapping[str, Any]) -> None:
+        """What the client would tell as a server that does not answer."""
+        verify = kwargs.get("ssl_cert_reqs", "required")
+        if verify not in _VERIFY:
+            raise ConfigError(f"{self.place}: ssl_cert_reqs={verify!r} is none of {', '.join(_VERIFY)}")
+        for name in sorted(_FILES & kwargs.keys()):
+            if not Path(kwargs[name]).exists():
+                raise ConfigError(f"{self.place}: {name}: there is no {kwargs[name]}: correct it in the URL")
 
     def socket_of(self, connection: Wire) -> socket.socket:
         """The socket of a connection that is made; from then on it is the caller's."""
