@@ -64,6 +64,14 @@ def test_a_queue_with_a_rate_needs_meters():
     assert "has no meters: queue mail asks for meters (rate=50.0)" in refused(app)
 
 
+def test_a_fair_queue_is_refused_where_nothing_shares():
+    app = app_without("fair")
+    app.queue("reports", fair=True)
+    text = refused(app)
+    assert "has no fair: queue reports asks for fair (fair=True)" in text
+    assert all(f"{name}://" in text for name, has in HOUSE.items() if has.fair)
+
+
 def test_what_was_declared_after_the_opening_is_found_at_the_next_use():
     app = app_without("priorities")
     with app:

@@ -41,6 +41,14 @@ def test_anything_else_is_one_clear_error(rate):
         ({"key_burst": 5}, "key_burst goes with a rate of each key"),
         ({"ordered": 1}, "ordered must be True or False"),
         ({"ordered": True, "key_concurrency": 2}, "ordered runs one message of a key at a time"),
+        ({"fair": "yes"}, "fair must be True or False"),
+        ({"weights": {"a": 2}}, "weights say how keys share the workers: give it fair=True as well"),
+        ({"fair": True, "weights": ["a"]}, "weights is a dict from keys to numbers"),
+        ({"fair": True, "weights": {"": 2}}, "weights go by key, a str of 1 to 512 characters"),
+        ({"fair": True, "weights": {7: 2}}, "weights go by key"),
+        ({"fair": True, "weights": {"a": 0}}, "the weight of 'a' is a number from 0.001 to 1000, not 0"),
+        ({"fair": True, "weights": {"a": math.nan}}, "the weight of 'a' is a number"),
+        ({"fair": True, "weights": {"a": True}}, "the weight of 'a' is a number"),
         ({"limit": 0}, "limit is how many messages may wait: a whole number from 1 to 2,147,483,647, not 0"),
         ({"limit": "many"}, "limit is how many messages may wait"),
         ({"limit": True}, "limit is how many messages may wait"),
@@ -67,6 +75,13 @@ def test_anything_else_is_one_clear_error(rate):
 def test_what_makes_no_sense_is_refused_at_once(ways, said):
     with pytest.raises(ConfigError, match=said):
         Forebay("memory://").queue("mail", **ways)
+
+
+def test_weights_are_kept_in_one_order_whoever_writes_them():
+    one, other = ({"b": 2, "a": 0.5}, {"a": 0.5, "b": 2.0})
+    specs = [Forebay("memory://").queue("mail", fair=True, weights=weights) for weights in (one, other)]
+    assert specs[0] == specs[1]
+    assert specs[0].weights == (("a", 0.5), ("b", 2.0))
 
 
 def test_what_is_declared_is_obeyed_by_whoever_leases(tmp_path):
