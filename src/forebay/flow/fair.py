@@ -118,6 +118,18 @@ def slots_of(told: int, running: Iterable[Account], asked: int) -> int:
     return told if told > 0 else sum(one.busy for one in running) + asked
 
 
+def at_once(asked: int, slots: int, held: int, running: Iterable[Account]) -> int:
+    """Of what a worker asks for, what it may have: nothing ahead of its free slots, unless all that runs is short.
+
+    Else what it holds would wait for its own long runs, while other workers are free.
+
+    Args:
+        slots: of this worker; 0 if it does not say. held: messages that it has already.
+    """
+    short = all(one.mean is not None and one.mean < SHORT for one in running)
+    return asked if slots <= 0 or short else max(0, min(asked, slots - held))
+
+
 class Round:
     """One lease from a fair queue: whose turn it is, one message after another.
 

@@ -5,7 +5,20 @@ from itertools import pairwise
 
 import pytest
 
-from forebay.flow.fair import GUESS, LATELY, Account, Common, Round, begun, ended, is_slow, joined, slots_of, usual
+from forebay.flow.fair import (
+    GUESS,
+    LATELY,
+    Account,
+    Common,
+    Round,
+    at_once,
+    begun,
+    ended,
+    is_slow,
+    joined,
+    slots_of,
+    usual,
+)
 from properties.fair_queue import Simulated, p99, tenants
 
 SEEDS = 1_000
@@ -123,6 +136,14 @@ def test_a_clock_that_was_set_keeps_no_slot_for_ever():
         for _ in range(4):
             assert turns.next() == "|key:a"
             turns.give("|key:a", more=True)
+
+
+def test_a_worker_gets_nothing_ahead_of_its_slots_unless_all_that_runs_is_short():
+    short, long, new = Account(busy=1, mean=0.005), Account(busy=1, mean=0.5), Account(busy=1)
+    assert at_once(10, 8, 6, [short, short]) == 10
+    assert at_once(10, 8, 6, [short, long]) == at_once(10, 8, 6, [new]) == 2
+    assert at_once(10, 8, 9, [long]) == 0
+    assert at_once(10, 0, 9, [long]) == 10, "it does not say how many it has"
 
 
 def test_slots_that_nobody_tells_are_those_that_must_be_there():

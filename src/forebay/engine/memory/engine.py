@@ -155,6 +155,8 @@ class MemoryEngine:
             taken.extend([] if record is None else [self._start(record, worker, now)])
             return record is not None
 
+        holder = self._memory.workers[worker]
+        limit = queue.shares.at_once(limit, holder.beat.concurrency, len(holder.holds))
         queue.shares.share_out(limit, self._slots(queue.spec.name), now, start)
         return taken
 

@@ -7,7 +7,20 @@ from collections.abc import Callable, Sequence
 from itertools import count, islice
 
 from forebay.engine.memory.line import Line
-from forebay.flow.fair import LATELY, PAGES, SPARE, Account, Common, Round, ended, joined, slots_of, usual, weight
+from forebay.flow.fair import (
+    LATELY,
+    PAGES,
+    SPARE,
+    Account,
+    Common,
+    Round,
+    at_once,
+    ended,
+    joined,
+    slots_of,
+    usual,
+    weight,
+)
 from forebay.model.queue import QueueSpec
 
 #: Idle lanes that are looked at in one go for what may be forgotten.
@@ -46,6 +59,10 @@ class Shares:
         self._line.remove(lane)
         self._waiting.pop(lane, None)
         self._rest(lane)
+
+    def at_once(self, asked: int, slots: int, held: int) -> int:
+        """How many a worker with so many slots, that holds so many, may have of those that it asks for."""
+        return at_once(asked, slots, held, self._of(self._busy).values())
 
     def share_out(self, limit: int, slots: int, now: float, start: Callable[[str], bool]) -> None:
         """Start up to `limit` messages by turns; `start` says whether one of a lane could."""

@@ -16,7 +16,7 @@ from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.shares import columns, common
 from forebay.engine.sqlite.stirring import ANY
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.fair import Account, Round, is_slow, slots_of
+from forebay.flow.fair import Account, Round, at_once, is_slow, slots_of
 
 #: What slow lanes wait for.
 ROOM = "slow:"
@@ -42,18 +42,25 @@ class FairTurn(Turn):
         found = self._tx.rows(sql("fair_busy"), (self._queue,))
         self._running = {lane: Account(*account) for lane, *account in found}
         self._weights = dict(self._told.spec.weights)
-        self._said = _slots(self._tx, self._queue)
+        self._serving = _serving(self._tx, self._queue)
         if self._tx.value("select 1 from lane where queue = ? and waits = ? limit 1", (self._queue, ROOM)):
             room = min(self._round({}, 0).room, WAKE)
             self._tx.db.execute(sql("wake_lanes"), (self._queue, ROOM, self._tx.now + ANY, room))
 
+    def _slots_of(self, worker: str) -> int:
+        return self._serving.get(worker, 0)
+
     def _round(self, waiting: Mapping[str, Account], asked: int) -> Round:
-        slots = slots_of(self._said, self._running.values(), asked)
+        slots = slots_of(sum(self._serving.values()), self._running.values(), asked)
         return Round(self._weights, self._common, self._tx.now, slots, running=self._running, waiting=waiting)
 
     def _choose(self, worker: str, limit: int, first: int) -> list[tuple[Any, ...]]:
         """By turns, and in their order; `first` says nothing here."""
         del first
+        held = self._tx.value(sql("fair_held"), (worker,))
+        limit = at_once(limit, self._slots_of(worker), held, self._running.values())
+        if not limit:
+            return []
         found: list[tuple[Any, ...]] = []
         for page in self._pages(limit + SPARE):
             for lane in [lane for lane in page if not lane.derived]:  # nothing belongs there: its turn comes elsewhere
@@ -112,13 +119,15 @@ class FairTurn(Turn):
             self._tx.db.execute("update fair set clock = ?, recent = ? where queue = ?", told)
 
 
-def _slots(tx: Transaction, queue: str) -> int:
-    """Of the workers that serve a queue; 0 if they do not say."""
-    slots = 0
-    for (detail,) in tx.rows("select detail from worker where until > ? and state <> 'buried'", (tx.mono,)):
+def _serving(tx: Transaction, queue: str) -> dict[str, int]:
+    """Slots of the workers that serve a queue, as far as they say."""
+    serving: dict[str, int] = {}
+    found = tx.rows("select cast(id as blob), detail from worker where until > ? and state <> 'buried'", (tx.mono,))
+    for name, detail in found:
         try:
             one = _serves(detail)
         except rows.FOREIGN:
             continue
-        slots += one.concurrency if queue in one.queues else 0
-    return slots
+        if queue in one.queues:
+            serving[rows.text(name)] = one.concurrency
+    return serving

@@ -110,6 +110,22 @@ class TestFair:
         kit.advance(61)
         assert shared.fill() == {"noisy": 8}
 
+    def test_a_worker_gets_nothing_ahead_of_its_slots_while_long_runs_take_them(self, kit: Kit) -> None:
+        """It would wait there, while another worker is free; where all are short, it may have some ahead."""
+        shared = Shared(kit, slots=4)
+        kit.beat("other", queues=["q"], concurrency=4)
+        shared.publish("long", 100)
+        shared.work(2, long=0.5)
+        assert shared.fill() == {"long": 4}
+        kit.publish("next", key="quiet")
+        assert kit.take(3) == []
+        assert kit.take(1, worker="other") == ["next"]
+        for _ in range(12):
+            shared.end(0.001)
+            shared.fill()
+        kit.settle(Ack(), *kit.run(kit.backend.held("other")), worker="other", took=0.001)
+        assert len(kit.take(2)) == 2
+
     def test_slow_keys_leave_room_together(self, kit: Kit) -> None:
         """However many they are; and it ends when they are fast again."""
         shared = Shared(kit)
