@@ -8,7 +8,6 @@ from shlex import quote
 
 import msgspec
 
-from forebay.flow.grant import shown
 from forebay.model.duration import span
 from forebay.model.gate import THROTTLE
 from forebay.model.lifecycle import FINAL, State
@@ -189,7 +188,7 @@ def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
     for task, pace, queue in place.paced:
         held = any(gate.by == PRESSURE and gate.task == task for gate in place.gates)
         if not held and (subject is None or subject.task == task):
-            text = f"task {task} has been slowed by pressure to {shown(pace)}: queue {queue}, which it feeds, was full"
+            text = f"task {task} has been slowed by pressure to {pace:.3g}/s: queue {queue}, which it feeds, was full"
             yield Reason("pressure", text, f"it goes on as queue {queue} does: `forebay why {quote(queue)}`")
     if place.servers:
         yield from _unable(place)
