@@ -167,7 +167,7 @@ create or replace function forebay.ack(
 ) returns bigint[] language plpgsql as $$
 declare
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
-    done_ bigint[];
+    done_ bigint[]; ran_ forebay.ran[];
 begin
     perform from forebay.worker w where w.id = worker_ and w.until > t and w.state <> 'buried';
     if not found then
@@ -191,11 +191,12 @@ begin
     ), told as (
         insert into forebay.delta (queue, lane, running, done, seconds)
         select g.queue, g.lane, -count(*), count(*), sum(g.took) from gone g group by 1, 2
-    ), ran as (
-        insert into forebay.ran (queue, lane, took, charged)
-        select g.queue, g.lane, g.took, g.charged from gone g where g.charged is not null
     )
-    select array_agg(g.seq) into done_ from gone g;
+    select array_agg(g.seq), array_agg((g.queue, g.lane, g.took, g.charged)::forebay.ran) filter (where g.charged is not null)
+    into done_, ran_ from gone g;
+    if ran_ is not null then
+        insert into forebay.ran select r.* from unnest(ran_) as r;
+    end if;
     return coalesce(done_, '{}');
 end $$;
 
