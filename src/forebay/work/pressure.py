@@ -32,7 +32,7 @@ from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.pressure")
 #: Seconds between two looks: while a queue is filling or over its mark; else; where nothing can be. And at the least.
-TICK, QUIET, IDLE, SOONEST = 0.2, 1.0, 5.0, 0.05
+TICK, QUIET, IDLE, SOONEST = 0.2, 1.0, 5.0, 0.02
 #: Seconds after which a gate opens by itself, unless it is closed again; and those left when it is.
 DEADLINE, RENEW = 10.0, 5.0
 #: Workers that may look as often as that; more of them look less often. Seconds between two looks at who they are.
@@ -136,7 +136,7 @@ class Pressure:
         stages = [row.after for row in rows.values() if row.after.feeds]
         gates = await self._gates() if self._holding or any(stage.over for stage in stages) else []
         levels = await self._levels(stages)
-        judged = judge(stages, levels, now)
+        judged = judge(stages, pace.under_way(stages, levels, paces), now)
         for stage in stages:
             rows[stage.queue] = rows[stage.queue]._replace(after=judged_of(stage, judged, levels, now))
         if all_written := await self._write(rows):
