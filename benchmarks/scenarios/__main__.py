@@ -95,7 +95,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.quick:
         options.before, options.outage, options.after, options.each = 3.0, 9.0, 7.0, 5.0
-        options.quiet, options.slow, options.recovery = 3.0, 25.0, 12.0
+        options.quiet, options.slow, options.recovery = 3.0, 30.0, 12.0
     return options
 
 

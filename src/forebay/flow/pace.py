@@ -32,7 +32,7 @@ STEP, STEPS = 1.0, 5
 ENOUGH, SOON, LONG = 30, 1.0, 60.0
 
 #: Seconds of work at a pace that may be under way when a gate closes.
-AHEAD = 0.25
+AHEAD = 0.5
 
 #: A queue, and a task of it.
 Who = tuple[str, str]
