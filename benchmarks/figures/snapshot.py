@@ -22,7 +22,7 @@ def measure(contender: Contender, scale: Scale) -> Sample:
 FIGURE = Figure(
     "snapshot",
     f"PostgreSQL under a snapshot that is held at {RATE:,} messages/s",
-    f"held for {HELD:g} s (--quick: a quarter); cycles of publish, lease and settle of 100, in turn with a free database",
+    f"held for {HELD:g} s (--quick: a quarter); cycles of publish, lease, settle of 100, in turn with a free database",
     (
         Column("ratio", "throughput at its end, x without", 2),
         Column("free", "msg/s without"),
