@@ -14,7 +14,7 @@ from forebay.model.delivery import Delivery
 
 #: Seconds between a lease and the look at who was at it then: all that was taken since is passed. And until a lease
 #: begins at the front.
-LAG, FORGET = 0.25, 30.0
+LAG, FORGET = 0.5, 30.0
 #: Lines that are remembered.
 MOST = 10_000
 
