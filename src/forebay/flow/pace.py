@@ -5,7 +5,6 @@ At a rate it fills by and by, each stage before it drains as evenly as the last 
 when there is room.
 """
 
-import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -14,7 +13,6 @@ import msgspec
 from msgspec.structs import replace
 
 from forebay.flow.pressure import Fed, Level
-from forebay.model.topology import Stage
 
 #: How a row begins in which it is kept how fast a task may go.
 ROW = "pace:"
@@ -30,9 +28,6 @@ STEP, STEPS = 1.0, 5
 
 #: How many have to leave a queue, and in how many seconds at the least and at the most, to know how fast it drains.
 ENOUGH, SOON, LONG = 30, 1.0, 60.0
-
-#: Seconds of work at a pace that may be under way when a gate closes.
-AHEAD = 0.5
 
 #: A queue, and a task of it.
 Who = tuple[str, str]
@@ -110,19 +105,6 @@ def _spare(one: Fed) -> float:
     bound = one.bound
     middle = (bound.low + (bound.high or 0)) / 2
     return min(FAST, max(SLOW, 1.0 + GAIN * (middle - one.waiting) / max(1, bound.most)))
-
-
-def under_way(stages: Sequence[Stage], levels: Mapping[str, Level], before: Paces) -> dict[str, Level]:
-    """The same levels, with fewer slots where all who feed others go at a pace: they have less under way."""
-    known, rates = dict(levels), dict[str, float]()
-    feeds = {(feed.source, feed.task, feed.consumer) for stage in stages for feed in stage.feeds}
-    for source, task, consumer in feeds:
-        rate = before[source, task][0].rate if not consumer and (source, task) in before else math.inf
-        rates[source] = rates.get(source, 0.0) + rate
-    for source, rate in rates.items():
-        if source in known and rate * AHEAD < known[source].slots:
-            known[source] = known[source]._replace(slots=math.ceil(rate * AHEAD))
-    return known
 
 
 def _kept(before: Pace | None, rate: float, queue: str, now: float) -> Pace:

@@ -136,7 +136,7 @@ class Pressure:
         stages = [row.after for row in rows.values() if row.after.feeds]
         gates = await self._gates() if self._holding or any(stage.over for stage in stages) else []
         levels = await self._levels(stages)
-        judged = judge(stages, pace.under_way(stages, levels, paces), now)
+        judged = judge(stages, levels, now)
         for stage in stages:
             rows[stage.queue] = rows[stage.queue]._replace(after=judged_of(stage, judged, levels, now))
         if all_written := await self._write(rows):

@@ -13,7 +13,7 @@ from itertools import pairwise
 import pytest
 
 from forebay.flow.limit import reserve
-from forebay.flow.pace import Drains, paces, under_way
+from forebay.flow.pace import Drains, paces
 from forebay.flow.pressure import Level, judge
 from forebay.model.topology import Feed, Stage
 
@@ -100,9 +100,7 @@ class Net:
             queue: Level(n, 0, 0.0, self.drained[queue], self.limits[queue], self.slots[queue])
             for queue, n in self.waiting.items()
         }
-        stages = [stage for stage in self.stages.values() if stage.feeds]
-        known = under_way(stages, levels, {who: (pace, 1) for who, pace in self.rates.items()})
-        judged = judge(stages, known, self.now)
+        judged = judge([stage for stage in self.stages.values() if stage.feeds], levels, self.now)
         for queue, stage in self.stages.items():
             self.stages[queue] = Stage(queue=queue, feeds=stage.feeds, over=judged.over.get(queue))
         self.closed = {hold.queue: self.now + 10.0 for hold in judged.holds}
