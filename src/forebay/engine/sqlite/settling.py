@@ -58,9 +58,14 @@ class Settling:
             acks = _plain_acks(settlements)
             if acks and self._ack_all(tx, worker, settlements, acks, told):
                 return [True] * len(settlements)
-        return [self._settle_one(tx, worker, settlement, told) for settlement in settlements]
+        eased = set[str]()
+        done = [self._settle_one(tx, worker, settlement, told, eased) for settlement in settlements]
+        for queue in eased:
+            stirring.stir_all(tx, queue)
+        return done
 
-    def _settle_one(self, tx: Transaction, worker: str, settlement: Settlement, told: Told) -> bool:
+    def _settle_one(self, tx: Transaction, worker: str, settlement: Settlement, told: Told, eased: set[str]) -> bool:
+        """Whether it was carried out. `eased`: queues whose lanes may go earlier by it than was written down."""
         delivery, fate = settlement.delivery, settlement.outcome
         if isinstance(fate, Ack):
             return self._ack_one(tx, worker, settlement, told)
@@ -71,7 +76,8 @@ class Settling:
         _ran(tx, [settlement])
         stands, bounds = Stands(*found[0]), told.get(delivery.queue)
         if bounds is not None and settlement.unspent:
-            slots.give_back(tx, delivery, bounds, (stands.lane, stands.mine))
+            given = slots.give_back(tx, delivery, bounds, (stands.lane, stands.mine))
+            eased.update(told if given - {delivery.queue} else given)
         self.carry_out(tx, (delivery.receipt, delivery.queue), fate, stands, told, took=settlement.took)
         return True
 

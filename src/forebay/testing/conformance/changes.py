@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from forebay.model.meter import Meter
 from forebay.model.outcome import Ack, Outcome, Park, Release, Retry, Snooze
 from forebay.testing.conformance.kit import BOOM, Kit, names
 
@@ -52,6 +53,32 @@ class TestTogether:
             first = kit.lease()
             assert (len(first), kit.take(), kit.depth().ready) == (1, [], left - 1)
             kit.settle(Ack(), *first)
+
+    @pytest.mark.parametrize("bound", [{"rate": 0.01, "burst": 1}, {"key_rate": 0.01, "key_burst": 1}], ids=_option)
+    def test_what_did_not_start_gives_its_rate_back_to_whatever_lane_waits_for_it(
+        self, kit: Kit, bound: dict[str, Any]
+    ) -> None:
+        """Not to its own alone, and at once."""
+        kit.declare(**bound)
+        self._given_back(kit)
+
+    def test_the_rate_of_a_task_is_given_back_likewise(self, kit: Kit) -> None:
+        """It is told apart by the meter that has its name."""
+        kit.run(kit.backend.put_meters([Meter(name="task:q:t", rate=0.01)]))
+        self._given_back(kit)
+
+    @staticmethod
+    def _given_back(kit: Kit) -> None:
+        lanes = ["", "", "cpu", "cpu"]
+        for number, lane in enumerate(lanes):
+            kit.publish(f"m{number}", key="k", lane=lane, task="t")
+        left = len(lanes)
+        while left:
+            (one,) = kit.lease()
+            assert kit.take() == []
+            kit.settle(Release(1e6, "not here"), one)
+            left -= 1
+        assert kit.take() == []
 
     def test_a_rate_of_a_key_counts_all_of_its_lanes(self, kit: Kit) -> None:
         """One a second, wherever they wait."""

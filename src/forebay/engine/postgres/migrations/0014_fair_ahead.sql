@@ -50,8 +50,7 @@ begin
         ), of_key as (
             select '|key:' || gone.key as lane, sum(gone.cost) as cost from gone where gone.key is not null group by 1
         ), keys as (
-            update forebay.apart a set tat = greatest(a.tat - k.cost / told.key_rate, least(a.tat, t)),
-                go = case when a.go > 0 then t - 1e10 else a.go end
+            update forebay.apart a set tat = greatest(a.tat - k.cost / told.key_rate, least(a.tat, t))
             from of_key k where told.key_rate <> 0 and a.queue = queue_ and a.lane = k.lane
         ), of_meter as (
             select n.name, sum(gone.cost) as cost from gone, lateral (
@@ -63,6 +62,7 @@ begin
         )
         update forebay.meter m set tat = greatest(m.tat - o.cost / m.rate, least(m.tat, t))
         from of_meter o where m.name = o.name and m.rate <> 0;
+        update forebay.apart a set go = t - 1e10 where a.queue = queue_ and a.go > 0;  -- whatever lane waits for its time
     end if;
     if told.fair then
         perform forebay.count_ran(told, t);

@@ -47,6 +47,8 @@ local function reroute(id, m, x, queue, headers)
     stir(before)
 end
 
+local eased = {} -- queues whose rates have something back: whatever lane waits for them is looked at again
+
 local function write_down(id, m, x, lease, ruling, failure, tail)
     local state, queue = ruling[1], m.route[QUEUE]
     call('HDEL', P .. 'run', id)
@@ -59,6 +61,7 @@ local function write_down(id, m, x, lease, ruling, failure, tail)
     end
     if ruling[16] then
         give_back(m.route, x[MOVED])
+        eased[queue] = true
     end
     x[ATTEMPT] = select(3, struct.unpack(RUN, lease)) - ruling[2]
     x[LOST] = ruling[3]
@@ -138,5 +141,10 @@ for at = 5, #ARGV, 5 do
         end
     end
     answers[#answers + 1] = answer
+end
+for queue in pairs(eased) do
+    if split_of(queue) then
+        wake_all(queue)
+    end
 end
 return answers
