@@ -12,6 +12,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 import msgspec
@@ -28,7 +29,7 @@ from forebay.work.aside import aside
 from forebay.work.groups import defaults_in_forks, end_with_session
 from forebay.work.host import rss
 from forebay.work.leave import leave
-from forebay.work.link import AT_ONCE, Broken, Hello, Leaving, Link, Stuck, Within, broken
+from forebay.work.link import AT_ONCE, Broken, Buried, Hello, Known, Leaving, Link, Stuck, Within, broken
 from forebay.work.log import Log
 from forebay.work.loop import located, new_loop
 from forebay.work.parts import watch_threads
@@ -206,7 +207,12 @@ class Child:
 
         A thread, because a task may block the loop.
         """
-        self._link.listen(lambda buried: call_in(loop, worker.ends.buried, buried.delivery, buried.outcome))
+
+        def heard(one: Buried) -> None:
+            known = partial(self._link.send, Known(id=one.delivery.id, fence=one.delivery.fence))
+            call_in(loop, worker.ends.buried, one.delivery, one.outcome, known)
+
+        self._link.listen(heard)
         call_in(loop, self._hurry)
         if self._orphaned.wait(self._app.settings.lease / 2):
             threading.Event().wait(FAREWELL)

@@ -6,7 +6,7 @@ Every attempt that ends in this process, or that its parent has settled for it, 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from forebay.engine.contract import Engine
 from forebay.model import outcome
@@ -120,9 +120,17 @@ class Ends:
         heard = [one for one in failures if one is not None]
         return self._hearing.tell(heard) if heard else None
 
-    def buried(self, delivery: Delivery, result: Outcome) -> None:
-        """One that ran in another process, which is gone: its end has been settled and logged by whoever buried it."""
-        self.hear([self._heard(delivery, result)])
+    def buried(self, delivery: Delivery, result: Outcome, known: Callable[[], object]) -> None:
+        """One that ran in another process, which is gone: its end has been settled and logged by whoever buried it.
+
+        Args:
+            known: called when the hooks have heard of it.
+        """
+        heard = self.hear([self._heard(delivery, result)])
+        if heard is None:
+            known()
+        else:
+            heard.add_done_callback(lambda task: None if task.cancelled() else known())
 
     def _heard(self, delivery: Delivery, result: Outcome, job: Job | None = None, *, once: bool = False) -> Told | None:
         """What the app's hooks are to be told of an end; None if they are not, or have heard where it ran."""

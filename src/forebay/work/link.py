@@ -129,7 +129,14 @@ class Buried(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     outcome: Outcome
 
 
-Line = Hello | Within | Report | Stuck | Leaving | Broken | Buried
+class Known(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The hooks have heard of an attempt that the parent told of; had I ended before, it would be told elsewhere."""
+
+    id: str
+    fence: int
+
+
+Line = Hello | Within | Report | Stuck | Leaving | Broken | Buried | Known
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Line).decode

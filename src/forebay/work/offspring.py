@@ -21,7 +21,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.ids import new_id
 from forebay.model.outcome import Lose, Outcome, Release, Settlement
 from forebay.work.groups import end_session
-from forebay.work.link import AT_ONCE, LINE, Broken, Hello, Line, Report, Within, encoded, parse
+from forebay.work.link import AT_ONCE, LINE, Broken, Buried, Hello, Known, Line, Report, Within, encoded, parse
 from forebay.work.python import interpreter
 from forebay.work.run import ISOLATE_AFTER
 from forebay.work.trouble import Trouble
@@ -45,6 +45,8 @@ class Offspring:
         verdict: outcomes of messages for which it was killed; all others that it held are handed back. None: it ended
             without a word, so what it held was lost.
         cause: why it was ended, for what it ran; see `lose`.
+        tidings: what it was told for the app's hooks, which have not heard of it yet, by message and
+            fence, and which telling of it that was.
         cost: how many messages lost their worker by its end.
         code: its exit code, once it has ended; below 0 the signal that ended it.
     """
@@ -61,6 +63,7 @@ class Offspring:
         self.verdict: Mapping[str, Outcome] | None = None
         self.cause = ""
         self.hung = self.cost = self.code = 0
+        self.tidings: dict[tuple[str, int], tuple[Buried, int]] = {}
         self._trouble = Trouble(_logger)
         self._writer: asyncio.StreamWriter | None = None
 
@@ -193,6 +196,8 @@ class Offspring:
                     self.left.set()
             case Within(hook=hook):
                 self.hook = hook
+            case Known(id=id_, fence=fence):
+                self.tidings.pop((id_, fence), None)
             case Broken():
                 self.broken = line
             case _:

@@ -342,6 +342,7 @@ class Supervisor:
 
     async def _bury(self, child: Offspring) -> None:
         """Settle what it could not, and make the rest ready again, at once."""
+        self._tidings.again(child)
         if self._backend is not None:
             if child.code not in (0, -signal.SIGTERM, -signal.SIGHUP):
                 _logger.warning("worker %s (process %d) ended with %s", child.id, child.pid, sayings.end(child.code))

@@ -7,8 +7,9 @@ from typing import Any, cast
 from forebay.engine.contract import Beat
 from forebay.model.delivery import Delivery
 from forebay.model.outcome import Lose, Release
-from forebay.work.link import Leaving, Report, encoded
+from forebay.work.link import Buried, Known, Leaving, Report, encoded
 from forebay.work.offspring import Offspring
+from forebay.work.tidings import TELLS, Tidings
 
 
 def beat() -> Beat:
@@ -61,3 +62,49 @@ def test_one_that_ends_with_something_unread_is_heard_to_its_last_word_and_over(
         return [line async for line in born.hear(ours)]
 
     assert asyncio.run(story()) in ([Leaving()], [])  # what was on its way may be lost
+
+
+class Listener(Offspring):
+    """A child that hears, and writes down what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__("w", cast("asyncio.subprocess.Process", type("P", (), {"returncode": None, "pid": 0})()))
+        self.told: list[tuple[str, int]] = []
+        self._note(Report(beat=beat()))
+
+    def say(self, line: object) -> bool:
+        assert isinstance(line, Buried)
+        self.told.append((line.delivery.id, line.delivery.fence))
+        return True
+
+
+def lost(id_: str, fence: int = 1) -> Delivery:
+    return Delivery(receipt=1, id=id_, queue="q", task="t", body=b"", fence=fence, attempt=1)
+
+
+def test_what_a_child_was_told_and_has_not_passed_on_is_told_to_the_next_one_first() -> None:
+    living = [Listener()]
+    tidings = Tidings(lambda: living)
+    for id_ in ("a", "b", "c"):
+        tidings.ended(lost(id_), Lose("gone"))
+    first, living[:] = living[0], [Listener()]
+    first._note(Known(id="b", fence=1))
+    first.told.clear()
+    tidings.again(first)
+    tidings.ended(lost("d"), Lose("gone"))
+    assert (first.told, living[0].told) == ([], [("a", 1), ("c", 1), ("d", 1)])
+
+
+def test_what_ends_each_child_that_is_told_of_it_is_told_a_few_times_and_then_counted(caplog: Any) -> None:
+    living = [Listener()]
+    tidings = Tidings(lambda: living)
+    tidings.welcome(hooks=True)
+    tidings.ended(lost("a"), Lose("gone"))
+    times = 0
+    while living[0].told:
+        times += 1
+        ended, living[:] = living[0], [Listener()]
+        tidings.again(ended)
+    tidings.close()
+    assert times == TELLS
+    assert "on_failure was not called for 1 failed attempts" in caplog.text
