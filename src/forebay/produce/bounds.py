@@ -118,7 +118,6 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
     if unknown := sorted(set(ways) - set(QueueWays.__annotations__)):
         known = ", ".join(["name", "ttl", *QueueWays.__annotations__])
         raise ConfigError(f"{where}: unknown option {', '.join(unknown)}: known are {known}")
-    ordered = _switch(where, "ordered", ways.get("ordered", False))
     made = Bounds(
         rate=per_second(ways.get("rate"), f"{where}: rate"),
         burst=_burst(f"{where}: burst", ways.get("burst")),
@@ -126,7 +125,7 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         key_rate=per_second(ways.get("key_rate"), f"{where}: key_rate"),
         key_burst=_burst(f"{where}: key_burst", ways.get("key_burst")),
         key_concurrency=_slots(f"{where}: key_concurrency", ways.get("key_concurrency")),
-        ordered=ordered,
+        ordered=_switch(where, "ordered", ways.get("ordered", False)),
         fair=_switch(where, "fair", ways.get("fair", False)),
         weights=_weights(where, ways),
         limit=_count(f"{where}: limit", ways.get("limit"), "how many messages may wait"),
@@ -136,6 +135,12 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         mark=_count(f"{where}: mark", ways.get("mark"), "how many wait until whoever feeds it is held"),
         mark_age=_age(f"{where}: mark_age", ways.get("mark_age"), "with that whoever feeds it would always be held"),
     )
+    _check_together(where, made)
+    return made
+
+
+def _check_together(where: str, made: Bounds) -> None:
+    """Raises ConfigError for what could have no effect beside the others."""
     for name, mark, limit in (
         ("mark", made["mark"], made["limit"]),
         ("mark_age", made["mark_age"], made["limit_age"]),
@@ -151,11 +156,10 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         )
     if made["key_burst"] is not None and made["key_rate"] is None:
         raise ConfigError(f"{where}: key_burst goes with a rate of each key, and there is none: give it key_rate=")
-    if ordered and made["key_concurrency"] not in (None, 1):
+    if made["ordered"] and made["key_concurrency"] not in (None, 1):
         raise ConfigError(
             f"{where}: ordered runs one message of a key at a time: leave out key_concurrency= or ordered=True"
         )
-    return made
 
 
 def _switch(where: str, name: str, value: object) -> bool:
