@@ -148,20 +148,18 @@ class Writer(Turns[Transaction]):
 
     def attempt(self, group: Group[Transaction]) -> None:
         """See `Turns.attempt`."""
-        transaction: Transaction | None = None
-        try:
-            with self._turn:
-                if self._doubtful:
-                    self._work_off()
-                lazy, before = group.lazy, self._db.total_changes()
-                self._turn.sync(not lazy)
-                transaction = self._transact(group)
+        with self._turn:
+            if self._doubtful:
+                self._work_off()
+            lazy, before = group.lazy, self._db.total_changes()
+            self._turn.sync(not lazy)
+            transaction = self._transact(group)
+            try:
                 self._make_last(transaction, lazy=lazy, changed=self._db.total_changes() != before)
                 group.commit()
-                self.afterwards("the mark beside it", self._turn.committed, transaction.counts, transaction.mono)
-        finally:
-            if transaction is not None:
-                self._tell(transaction)
+            finally:
+                self._tell(transaction)  # at once: until others have woken up, the lock is free
+            self.afterwards("the mark beside it", self._turn.committed, transaction.counts, transaction.mono)
 
     def _transact(self, group: Group[Transaction]) -> Transaction:
         """One transaction, committed; on any error everything in it is undone."""
