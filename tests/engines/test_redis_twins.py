@@ -11,6 +11,7 @@ from forebay.flow.grant import given_back, grant
 from forebay.flow.lane import Split, own, place
 from forebay.model.meter import Meter
 from forebay.model.queue import QueueSpec
+from properties import rules
 from properties.bounds import generated
 
 NAMES = st.sampled_from(["a", "b", "smtp", "x:y", ""])
@@ -64,6 +65,22 @@ def test_a_meter_lets_one_through_in_lua_when_it_does_in_python(lua, cost, **fie
         assert float(after) == pytest.approx(answer.tat, abs=1e-9)
     if not answer.n:
         assert (float(go) if go else None) == pytest.approx(answer.again, abs=1e-9)
+
+
+ASK_BUDGET = """
+local a = cmsgpack.unpack(ARGV[3])
+local tat, go = grant({name = a[1], rate = a[2], burst = a[3], running = 0, tat = a[4]}, a[5])
+return {tat and text(tat) or '', go and text(go) or ''}
+"""
+
+
+@generated
+@given(meter=rules.budgets, cost=rules.COSTS)
+def test_a_budget_lets_one_through_in_lua_when_it_does_in_python(lua, meter, cost):
+    after, go = lua(ASK_BUDGET, msgspec.msgpack.encode([meter.name, meter.rate, meter.burst, meter.tat, cost]))
+    answer = grant(meter, rules.NOW, 1, cost)
+    assert bool(after) == bool(answer.n)
+    assert float(after or go) == pytest.approx(answer.tat if answer.n else answer.again, abs=1e-6)
 
 
 GIVEN_BACK = """

@@ -20,6 +20,13 @@ meters = st.builds(
     running=st.integers(0, 4),
     tat=st.sampled_from([0.0, 1000.0, NOW, 1000.6, 1001.0, 5000.0]) | st.floats(999, 1002),
 )
+#: Budgets of a minute, in a window that began at 960.
+budgets = st.builds(
+    lambda calls, amount, tat: Meter(name=f"provider:p/{calls}60", rate=amount / 60, burst=amount, tat=tat),
+    st.sampled_from(["", "calls/"]),
+    st.sampled_from([1.0, 2.0, 7.5, 100.0]),
+    st.sampled_from([0.0, 960.0, 990.0, 1000.0, 1020.0, 5000.0]) | st.floats(900, 1100),
+)
 #: Lane, task, key and meters of a message.
 messages = st.tuples(
     NAMES, NAMES, st.none() | NAMES, st.lists(st.sampled_from(["provider:smtp", "m"]), max_size=2, unique=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from forebay.model.budget import Budget, Window, begun, window_of
 from forebay.model.duration import span
 from forebay.model.meter import Meter
 
@@ -46,7 +47,21 @@ def grant(meter: Meter, now: float, want: int, cost: float = 1.0) -> Grant:
     """Of `want` messages of `cost` each, how many may start at `now`.
 
     Whoever comes waits for what came before it, whatever it costs itself; its own cost is waited for by the next.
+    A budget is such a meter, for which time goes on only when its next window begins: then there is all of it again.
     """
+    window = window_of(meter.name)
+    return _grant(meter, now, want, cost) if window is None else _of_window(window, meter, now, want, cost)
+
+
+def _of_window(window: Window, meter: Meter, now: float, want: int, cost: float) -> Grant:
+    at = begun(window, now)
+    found = _grant(meter, at, want, 1.0 if window.calls else cost)
+    if found.again is None or found.again <= at + _SAME:
+        return Grant(found.n, found.tat, now)
+    return Grant(found.n, found.tat, at + math.ceil((found.again - at) / window.seconds) * window.seconds)
+
+
+def _grant(meter: Meter, now: float, want: int, cost: float) -> Grant:
     free = want if meter.slots is None else max(0, min(want, meter.slots - meter.running))
     step, ahead = cost / meter.rate if meter.rate else 0.0, tolerance(meter)
     first = max(meter.tat, now)
@@ -61,7 +76,53 @@ def grant(meter: Meter, now: float, want: int, cost: float = 1.0) -> Grant:
 
 def given_back(meter: Meter, now: float, cost: float = 1.0) -> float:
     """Its `Meter.tat` once a message of this cost that it had let through has not started after all."""
+    if (window := window_of(meter.name)) is not None:
+        now, cost = begun(window, now), 1.0 if window.calls else cost
     return max(meter.tat - cost / meter.rate, min(meter.tat, now)) if meter.rate else meter.tat
+
+
+def charged(meter: Meter, now: float, cost: float) -> float:
+    """Its `Meter.tat` once what it has let through has cost that much more than it was taken to cost, or less."""
+    window = window_of(meter.name)
+    if not meter.rate or (window is not None and window.calls):
+        return meter.tat
+    if cost < 0:
+        return given_back(meter, now, -cost)
+    return max(meter.tat, now if window is None else begun(window, now)) + cost / meter.rate
+
+
+def changed(tat: float, before: Meter | None, after: Meter, now: float) -> float:
+    """A meter's `Meter.tat` once it bounds something else.
+
+    A rate that was raised holds at once: nothing is paid for further ahead than one step of it. Of a budget so much is
+    spent as was before.
+    """
+    window = window_of(after.name)
+    if window is None:
+        return min(tat, now + (1 / after.rate if after.rate else 0.0))
+    if before is None or not before.burst or not after.burst:
+        return tat
+    at = begun(window, now)
+    return at + max(0.0, tat - at) * before.burst / after.burst
+
+
+def spent(meter: Meter, now: float) -> float:
+    """How much of a budget is spent in the present window; 0.0 of any other meter."""
+    window = window_of(meter.name)
+    if window is None or meter.burst is None:
+        return 0.0
+    return max(0.0, meter.tat - begun(window, now)) * meter.burst / window.seconds
+
+
+def opens(meter: Meter, begin: float, nth: int) -> float:
+    """When the rate of a meter lets the `nth` message from `begin` on through, each of a cost of 1."""
+    window = window_of(meter.name)
+    if not meter.rate:
+        return begin
+    if window is None:
+        return max(begin, max(meter.tat, begin) + (nth - 1) / meter.rate - tolerance(meter))
+    later = msgspec.structs.replace(meter, tat=max(meter.tat, begun(window, begin)) + (nth - 1) / meter.rate)
+    return max(begin, grant(later, begin, 0).again or begin)
 
 
 def set_back(latest: float, now: float) -> float:
@@ -106,6 +167,9 @@ def why(meter: Meter, now: float, cost: float = 1.0) -> str:
         return ""
     if answer.again is None:
         return f"{min(meter.running, meter.slots or 0)} of {meter.slots} slots taken"
+    if (window := window_of(meter.name)) is not None:
+        budget = Budget(window.seconds, meter.burst or 0.0, window.calls)
+        return f"its budget of {budget} is used up; the next one begins in {span(answer.again - now)}"
     return f"rate {shown(meter.rate or 0.0)}, next in {span(max(0.0, answer.again - now))}"
 
 

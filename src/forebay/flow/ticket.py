@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from forebay.flow.grant import tolerance
+from forebay.flow.grant import opens
 from forebay.flow.lane import parts
 from forebay.model.meter import Meter
 
@@ -102,9 +102,7 @@ def _of_slots(later: int, slots: int, seconds: float | None, begin: float) -> fl
 
 def _of_meter(meter: Meter, nth: int, seconds: float | None, begin: float) -> float | None:
     """When a meter lets the `nth` from now on through."""
-    by_rate = begin
-    if meter.rate:
-        by_rate = max(begin, max(meter.tat, begin) + (nth - 1) / meter.rate - tolerance(meter))
+    by_rate = opens(meter, begin, nth)
     if meter.slots is None:
         return by_rate
     by_slots = _of_slots(nth - max(0, meter.slots - meter.running), max(1, meter.slots), seconds, begin)

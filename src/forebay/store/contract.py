@@ -159,6 +159,13 @@ class Meters(Protocol):
         """Remove them: nothing has to pass them any more."""
         ...
 
+    async def charge_meter(self, name: str, cost: float) -> None:
+        """What has passed this meter has cost that much more than it was taken to cost, or less if it is below 0.
+
+        The budgets beside it are charged too (`model.budget`), but for those that count messages.
+        """
+        ...
+
 
 class Steering(Protocol):
     """Small rows by name that policies are kept in, each changed by whoever has seen it as it is. Their content is not

@@ -10,6 +10,7 @@ from forebay.engine.aside import Aside, carried_out_aside
 from forebay.engine.backend import Backend, of_one
 from forebay.engine.memory.engine import MemoryEngine
 from forebay.engine.memory.messages import MemoryMessages
+from forebay.engine.memory.metering import MemoryMeters
 from forebay.engine.memory.state import Memory
 from forebay.engine.memory.store import MemoryStore
 from forebay.model.clock import Clock
@@ -20,7 +21,7 @@ LINGER = 1.0
 
 
 @carried_out_aside(but=("open", "close", "wait", "watch"))
-class MemoryBackend(MemoryEngine, MemoryMessages, MemoryStore):
+class MemoryBackend(MemoryEngine, MemoryMessages, MemoryMeters, MemoryStore):
     """The three groups of verbs over one state; they share no method and override nothing."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -28,6 +29,7 @@ class MemoryBackend(MemoryEngine, MemoryMessages, MemoryStore):
         memory = Memory(settings, clock)
         MemoryEngine.__init__(self, memory)
         MemoryMessages.__init__(self, memory)
+        MemoryMeters.__init__(self, memory)
         MemoryStore.__init__(self, memory)
 
 

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from forebay.engine.memory.gates import Gates
 from forebay.engine.memory.record import Queue, Record
-from forebay.flow.grant import given_back, grant, set_back, through, why
+from forebay.flow.grant import changed, charged, given_back, grant, set_back, through, why
 from forebay.flow.lane import Split, passes, place
+from forebay.model.budget import window_of
 from forebay.model.meter import Meter
 from forebay.model.queue import QueueSpec
 
@@ -19,6 +20,7 @@ class Bounds:
     def __init__(self, gates: Gates) -> None:
         self._gates = gates
         self.meters: dict[str, Meter] = {}
+        self._beside: dict[str, list[str]] = {}  # budgets, by the meter beside which they stand
         self._running: Counter[str] = Counter()
         self._paid: dict[str, float] = {}  # Meter.tat, by name
         self._latest = 0.0  # when a rate let something through
@@ -43,7 +45,8 @@ class Bounds:
         """All meters that a message has to pass, as they are now."""
         message = record.message
         names = passes(message.queue, record.own, message.task, message.key)
-        found = [self._now(self.meters[name]) for name in names if name in self.meters]
+        there = [name for name in names if name in self.meters]
+        found = [self._now(self.meters[name]) for one in there for name in (one, *self._beside.get(one, ()))]
         if message.key is not None and Split(queue.spec).keyed:
             found.append(self.of_key(queue, message.key))
         return found
@@ -123,19 +126,31 @@ class Bounds:
         return put
 
     def _put(self, meter: Meter, now: float) -> None:
+        before, window = self.meters.get(meter.name), window_of(meter.name)
         self.meters[meter.name] = replace(meter, generation=meter.generation + 1, running=0, tat=0.0)
-        self._lower(meter.name, meter.rate, now)
+        if meter.name in self._paid:
+            self._paid[meter.name] = changed(self._paid[meter.name], before, meter, now)
+        if window is not None and before is None:
+            self._beside.setdefault(window.beside, []).append(meter.name)
 
     def drop(self, names: Sequence[str]) -> None:
         """Remove meters, and what they remember."""
         for name in names:
-            self.meters.pop(name, None)
+            there, window = self.meters.pop(name, None), window_of(name)
             self._paid.pop(name, None)
+            if there is not None and window is not None:
+                self._beside[window.beside].remove(name)
 
     def _lower(self, name: str, rate: float | None, now: float) -> None:
         """Nothing is paid for further ahead than one step of the present rate."""
         if name in self._paid:
             self._paid[name] = min(self._paid[name], now + (1 / rate if rate else 0.0))
+
+    def charge(self, name: str, cost: float, now: float) -> None:
+        """What has passed it has cost that much more, or less."""
+        for one in (name, *self._beside.get(name, ())):
+            if (meter := self.meters.get(one)) is not None and meter.rate is not None:
+                self._paid[one] = charged(self._now(meter), now, cost)
 
     def find(self, names: Sequence[str] | None, queues: Mapping[str, Queue]) -> list[Meter]:
         """Meters by name: those that were put or declared, or that a queue has for a key."""

@@ -9,7 +9,6 @@ from forebay.engine.gating import Gating
 from forebay.engine.memory.state import Memory
 from forebay.model.gate import Gate
 from forebay.model.message import Message
-from forebay.model.meter import Meter
 from forebay.store.records import AuditLine, Schedule, Steered, WorkerRow
 
 
@@ -33,24 +32,6 @@ class MemoryStore(Gating):
         """The closed ones, by queue, lane (whole queues first) and holder."""
         with self._memory.verb():
             return self._memory.gates.closed()
-
-    async def put_meters(self, meters: Sequence[Meter]) -> list[bool]:
-        """Add or change those whose generation is that of the one there."""
-        with self._memory.verb() as now:
-            put = self._memory.bounds.put(meters, now)
-            self._memory.tell_apart()
-            return put
-
-    async def meters(self, names: Sequence[str] | None = None) -> list[Meter]:
-        """Those of these names that there are, or all, by name."""
-        with self._memory.verb():
-            return self._memory.bounds.find(names, self._memory.queues)
-
-    async def drop_meters(self, names: Sequence[str]) -> None:
-        """Remove them."""
-        with self._memory.verb():
-            self._memory.bounds.drop(names)
-            self._memory.tell_apart()
 
     async def steer(self, rows: Sequence[Steered]) -> list[bool]:
         """Add, change or remove those whose generation is that of the one there."""

@@ -12,6 +12,7 @@ from forebay.engine.postgres.writer import TALLIES
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import parts, passes, shut
 from forebay.flow.limit import full_since
+from forebay.model.budget import payer
 from forebay.model.gate import Gate
 from forebay.model.meter import Meter
 from forebay.model.queue import Limit
@@ -191,7 +192,7 @@ class _Look:
         if about.ordered:
             held = dict(await self._db.read("depth_held", about.queue, lanes))
         return {
-            lane: _Waits([found[name] for name in several if name in found], held.get(lane))
+            lane: _Waits([one for name, one in found.items() if payer(name) in several], held.get(lane))
             for lane, several in names.items()
         }
 

@@ -22,12 +22,23 @@ class Metering:
     async def meters(self, names: Sequence[str] | None = None) -> list[Meter]:
         """See `store.contract.Meters.meters`."""
         found = await self._db.read("meters", None if names is None else sorted(set(names)), self._db.now())
-        return sorted([meter(row) for row in found], key=lambda one: one.name)
+        told = [meter(row) for row in found]
+        return sorted([one for one in told if names is None or one.name in names], key=lambda one: one.name)
 
     async def drop_meters(self, names: Sequence[str]) -> None:
         """See `store.contract.Meters.drop_meters`."""
         for name in names:
             await self._db.worker.submit_alone(_drop, name)
+
+    async def charge_meter(self, name: str, cost: float) -> None:
+        """See `Meters.charge_meter`."""
+        await self._db.worker.submit_alone(_charge, (name, cost))
+
+
+def _charge(tx: Tx, told: tuple[str, float]) -> None:
+    tx.only("charge_meter", *told, tx.now)
+    if told[1] < 0:
+        _tell(tx)
 
 
 def meter(row: Sequence[Any]) -> Meter:

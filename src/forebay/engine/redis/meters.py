@@ -31,6 +31,15 @@ class Metering:
         if names:
             await self._server.talk.carry(_drop, names)
 
+    async def charge_meter(self, name: str, cost: float) -> None:
+        """See `Meters.charge_meter`."""
+        await self._server.talk.carry(_charge, name, cost)
+
+
+def _charge(batch: Batch, name: str, cost: float) -> Reading[Any]:
+    call = batch.call("charge_meter", name, cost)
+    return lambda: call.answer
+
 
 def _put(batch: Batch, meters: Sequence[Meter]) -> Reading[list[bool]]:
     args: list[Any] = []

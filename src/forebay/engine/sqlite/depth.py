@@ -155,14 +155,18 @@ class _Look:
 
     def _why(self, lane: _Row, by_name: Mapping[str, _Row], told: Split) -> str:
         """What keeps a lane that no gate holds; one that waits for a gate or a meter said so of its first message."""
-        key = parts(lane.lane).key
         kind, _, thing = (lane.waits or "").partition(":")
         if kind == "gate":
             return f"the first of it is of {' '.join(thing.split(':', 1))}, which is closed"
-        if kind == "meter":
-            return self._at(thing)
         if kind == "slow":
             return SLOWLY
+        told_of = [thing] if kind == "meter" else parts(lane.lane).meters
+        text = next((text for name in told_of if (text := self._at(name))), "")
+        return text if text or kind == "meter" else self._why_key(lane, by_name, told)
+
+    def _why_key(self, lane: _Row, by_name: Mapping[str, _Row], told: Split) -> str:
+        """What the meter of its key says."""
+        key = parts(lane.lane).key
         if key is None or not told.keyed:
             return ""
         mine = by_name.get(key_lane(key))
@@ -172,8 +176,10 @@ class _Look:
         return text
 
     def _at(self, name: str) -> str:
-        found = self._db.read(sql("meter"), (name,))
-        return why(limits.meter(found[0]), self._now) if found else ""
+        """What a meter says, or a budget beside it."""
+        found = self._db.read("select name from meter where name > ?1 || '/' and name < ?1 || '0'", (name,))
+        rows = [row for one in (name, *(one for (one,) in found)) for row in self._db.read(sql("meter"), (one,))]
+        return next((text for row in rows if (text := why(limits.meter(row), self._now))), "")
 
 
 def _is_shut(queue: str, lane: str, gates: Sequence[Gate]) -> bool:

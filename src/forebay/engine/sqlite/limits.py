@@ -16,8 +16,10 @@ from forebay.engine.sqlite import filling, rows, shares
 from forebay.engine.sqlite.stirring import ANY, OVER, stir_all
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.grant import changed
 from forebay.flow.lane import Split, key_lane, parts, passes, place
 from forebay.model.meter import Meter
+from forebay.model.provider import METER
 from forebay.model.queue import Declared, QueueSpec
 
 _logger = logging.getLogger("forebay.sqlite")
@@ -151,14 +153,22 @@ def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
     recount(tx)
 
 
-def put(tx: Transaction, meter: Meter) -> None:
-    """Bounds of a meter; what it has let through stays counted, and a rate that was raised holds at once."""
-    latest = tx.now + (1 / meter.rate if meter.rate else 0.0)
+def put(tx: Transaction, one: Meter) -> None:
+    """Bounds of a meter; what it has let through stays counted (`flow.grant.changed`)."""
+    before = next((meter(row) for row in tx.rows(rows.sql("meter"), (one.name,))), None)
+    tat = 0.0 if before is None else changed(before.tat, before, one, tx.now)
     tx.db.execute(
         "insert into meter (name, rate, burst, slots, generation, running, tat) values (?1, ?2, ?3, ?4, 1, 0, 0) "
-        "on conflict do update set rate = ?2, burst = ?3, slots = ?4, generation = generation + 1, tat = min(tat, ?5)",
-        (meter.name, meter.rate, meter.burst, meter.slots, latest),
+        "on conflict do update set rate = ?2, burst = ?3, slots = ?4, generation = generation + 1, tat = ?5",
+        (one.name, one.rate, one.burst, one.slots, tat),
     )
+
+
+def beside(tx: Transaction, name: str) -> list[str]:
+    """The budgets that stand beside a meter (`model.budget`)."""
+    if not name.startswith(METER):
+        return []
+    return [one for (one,) in tx.rows("select name from meter where name > ?1 || '/' and name < ?1 || '0'", (name,))]
 
 
 def recount(tx: Transaction) -> None:

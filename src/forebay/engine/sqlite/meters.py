@@ -8,6 +8,7 @@ from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import ANY
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.grant import charged
 from forebay.flow.lane import key_lane
 from forebay.model.meter import Meter
 
@@ -46,6 +47,20 @@ class MeterRows:
     async def drop_meters(self, names: Sequence[str]) -> None:
         """See `store.contract.Meters.drop_meters`."""
         await self._db.writer.submit(_drop, names)
+
+    async def charge_meter(self, name: str, cost: float) -> None:
+        """See `store.contract.Meters.charge_meter`."""
+        await self._db.writer.submit(_charge, (name, cost))
+
+
+def _charge(tx: Transaction, told: tuple[str, float]) -> None:
+    name, cost = told
+    for one in (name, *limits.beside(tx, name)):
+        for row in tx.rows(sql("meter"), (one,)):
+            tat = charged(limits.meter(row), tx.now, cost)
+            tx.db.execute("update meter set tat = ? where name = ?", (tat, one))
+    if cost < 0:
+        _tell(tx)
 
 
 def _put(tx: Transaction, meters: Sequence[Meter]) -> list[bool]:

@@ -1,6 +1,6 @@
 """The meters that a lease meets, and what it takes from them. Those that a queue has for each key are in its lanes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -10,6 +10,7 @@ from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import names
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.lane import Split, key_lane
+from forebay.model.budget import window_of
 from forebay.model.meter import Meter
 
 
@@ -35,6 +36,7 @@ class Meters:
         self._tx, self._queue, self._told = tx, queue, told
         self.kept: dict[str, tuple[int, float | None]] = {}  # what lanes say of the meter of their key
         self._named: dict[str, Meter | None] = {}
+        self._beside: dict[str, list[str]] = {}
         self._each: dict[str, Meter] = {}
         self._charged: set[str] = set()
         self.paid: set[str] = set()  # keys whose meters have let something through
@@ -60,10 +62,21 @@ class Meters:
             self._named[name] = limits.meter(found[0]) if found else None
         return self._named[name]
 
+    def _there(self, name: str) -> Iterator[Meter]:
+        """The meter of that name, if there is one, and the budgets beside it."""
+        if (meter := self.named(name)) is None:
+            return
+        yield meter
+        if name not in self._beside:
+            self._beside[name] = limits.beside(self._tx, name)
+        for budget in self._beside[name]:
+            if (meter := self.named(budget)) is not None:
+                yield meter
+
     def passed(self, head: Head) -> list[Meter]:
         """All that this message has to pass."""
         known = names(self._queue, self._told, head.mine, head.task, head.key)
-        meters = [meter for name in known if (meter := self.named(name)) is not None]
+        meters = [meter for name in known for meter in self._there(name)]
         if head.key is not None and self._told.keyed:
             meters.append(self.key(head.key))
         return meters
@@ -100,5 +113,5 @@ class Meters:
     def write_down(self) -> None:
         """Those with a name; a key's is kept in the lane of that key (`lanes.Turn`)."""
         charged = [meter for name in self._charged if (meter := self._named[name]) is not None]
-        values = [(meter.running, meter.tat, meter.name) for meter in charged]
+        values = [(0 if window_of(meter.name) else meter.running, meter.tat, meter.name) for meter in charged]
         self._tx.db.executemany("update meter set running = ?, tat = ? where name = ?", values)

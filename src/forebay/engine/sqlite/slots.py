@@ -10,6 +10,7 @@ from forebay.engine.sqlite.stirring import Left, names, nudge
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.grant import given_back
 from forebay.flow.lane import Split, key_lane, parts
+from forebay.model.budget import payer
 from forebay.model.delivery import Delivery
 
 
@@ -33,12 +34,13 @@ def give_back(tx: Transaction, delivery: Delivery, told: Split, where: tuple[str
     cost: float = tx.value("select coalesce(cost, 1.0) from message where seq = ?", (delivery.receipt,))
     (lane, mine), queue, key = where, delivery.queue, delivery.key
     given, shared = set[str](), parts(mine).meters
-    for name in names(queue, told, mine, delivery.task, key):
+    known = names(queue, told, mine, delivery.task, key)
+    for name in (one for passed in known for one in (passed, *limits.beside(tx, passed))):
         for row in tx.rows(sql("meter"), (name,)):
             tat = given_back(limits.meter(row), tx.now, cost)
             tx.db.execute("update meter set tat = ? where name = ? and tat <> ?1", (tat, name))
             if tx.db.changes():
-                given.add(name if name in shared else queue)
+                given.add(name if payer(name) in shared else queue)
     if key is not None and told.spec.key_rate is not None:
         for running, paid in tx.rows(sql("kept"), (queue, key_lane(key))):
             tat = given_back(limits.key_meter("", told, running, paid), tx.now, cost)

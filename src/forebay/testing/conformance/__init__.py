@@ -17,6 +17,7 @@ from forebay.testing.conformance.ahead import TestAhead
 from forebay.testing.conformance.alone import TestAlone
 from forebay.testing.conformance.audits import TestAudits
 from forebay.testing.conformance.bounded import TestAge, TestBounded, TestNeverRefused, TestRoom, TestShedding
+from forebay.testing.conformance.budgets import TestBudgets
 from forebay.testing.conformance.cancel import TestCancel
 from forebay.testing.conformance.carried import TestCarried, TestTook
 from forebay.testing.conformance.changes import TestBacklog, TestChanged, TestHead, TestTogether
@@ -65,6 +66,7 @@ __all__ = [
     "TestAudits",
     "TestBacklog",
     "TestBounded",
+    "TestBudgets",
     "TestCancel",
     "TestCaps",
     "TestCarried",

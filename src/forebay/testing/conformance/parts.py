@@ -42,7 +42,10 @@ PARTS = (
     Part("ledger", "results", ("results", "story", "dead"), (Results, DeadLetters)),
     Part("store", "results", ("gates", "schedules", "audits"), (Gates, Schedules, Workers, Audits)),
     Part(
-        "lanes and meters", "meters", ("lanes", "meters", "changes", "once", "steering", "rerouted"), (Meters, Steering)
+        "lanes and meters",
+        "meters",
+        ("lanes", "meters", "budgets", "changes", "once", "steering", "rerouted"),
+        (Meters, Steering),
     ),
     Part("fair queues", "fair", ("fair",), ()),
     Part("queues with a limit", "limits", ("bounded",), ()),

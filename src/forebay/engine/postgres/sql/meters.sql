@@ -1,7 +1,7 @@
--- meters of these names (null: all), and those that queues have for each key
+-- meters of these names (null: all) with the budgets beside them, and those that queues have for each key
 select m.name, m.rate, m.burst, m.slots, m.generation, forebay.running(m.name, m.queue),
     m.tat - forebay.set_back(m.latest, coalesce($2::float8, extract(epoch from clock_timestamp())::float8))
-from forebay.meter m where $1::text[] is null or m.name = any ($1::text[])
+from forebay.meter m where $1::text[] is null or m.name = any ($1::text[]) or forebay.payer(m.name) = any ($1::text[])
 union all
 select n.name, b.key_rate, b.key_burst, case when b.ordered then 1 else b.key_slots end, 0,
     case when b.ordered or b.key_slots is not null then forebay.running(n.name, b.queue) else 0 end, coalesce(a.tat, 0)

@@ -6,6 +6,14 @@ for at = 3, #ARGV do
     if queue then
         call('HDEL', P .. 'q:' .. queue, 'rate', 'burst', 'slots', 'generation')
     end
+    if window_of(ARGV[at]) then
+        local beside, left = string.match(ARGV[at], '^[^/]+'), {}
+        local known = call('HGET', P .. 'mb', beside)
+        for _, name in ipairs(known and cmsgpack.unpack(known) or {}) do
+            left[#left + 1] = name ~= ARGV[at] and name or nil
+        end
+        call('HSET', P .. 'mb', beside, cmsgpack.pack(left))
+    end
     call('HDEL', P .. 'mt', ARGV[at])
     call('HDEL', P .. 'mp', ARGV[at])
     call('DEL', P .. 'zs:' .. ARGV[at])

@@ -7,6 +7,7 @@ for at = 3, #ARGV, 5 do
     local queue = string.match(name, '^queue:(.+)$')
     local key, packed = P .. 'q:' .. (queue or ''), call('HGET', P .. 'mt', name)
     local generation = packed and cmsgpack.unpack(packed)[4] or 0
+    local old = packed and cmsgpack.unpack(packed)
     if queue then
         generation = tonumber(call('HGET', key, 'generation') or 0)
     end
@@ -27,7 +28,17 @@ for at = 3, #ARGV, 5 do
             call('HSET', P .. 'mt', name, cmsgpack.pack({rate, burst, slots, generation + 1}))
         end
         local tat = tonumber(call('HGET', P .. 'mp', name) or 0)
-        if tat > 0 then
+        local seconds = window_of(name)
+        if seconds and not old then
+            local beside = string.match(name, '^[^/]+')
+            local known = call('HGET', P .. 'mb', beside)
+            known = known and cmsgpack.unpack(known) or {}
+            known[#known + 1] = name
+            call('HSET', P .. 'mb', beside, cmsgpack.pack(known))
+        elseif seconds and old[2] > 0 and burst > 0 then  -- so much is spent as was before: flow.grant.changed
+            local at = math.floor(now / seconds) * seconds
+            call('HSET', P .. 'mp', name, text(at + math.max(0, tat - at) * old[2] / burst))
+        elseif not seconds and tat > 0 then
             call('HSET', P .. 'mp', name, text(math.min(tat, now + (rate > 0 and 1 / rate or 0))))
         end
         answers[#answers + 1] = 1

@@ -61,7 +61,7 @@ for _, name in ipairs(call('HKEYS', P .. 'gates')) do
     end
 end
 for _, name in ipairs(call('HLEN', P .. 'mp') <= limit and call('HKEYS', P .. 'mp') or {}) do
-    if tonumber(call('HGET', P .. 'mp', name)) < now then
+    if tonumber(call('HGET', P .. 'mp', name)) < math.floor(now / (window_of(name) or 1)) * (window_of(name) or 1) then
         call('HDEL', P .. 'mp', name) -- all is paid for
     end
 end

@@ -54,3 +54,27 @@ local function place_of(route, moved)
     end
     return mine
 end
+
+-- The window of a budget, in seconds, and whether it counts messages; nil for any other meter.
+local function window_of(name)
+    local calls, seconds = string.match(name or '', '^provider:[^/]+/(c?a?l?l?s?/?)([1-9]%d*)$')
+    if seconds and (calls == '' or calls == 'calls/') then
+        return tonumber(seconds), calls ~= ''
+    end
+    return nil
+end
+
+-- When a meter's clock went on last, and what a message costs there.
+local function terms(meter, cost)
+    local seconds, calls = window_of(meter.name)
+    if not seconds then
+        return now, cost, nil
+    end
+    return math.floor(now / seconds) * seconds, calls and 1 or cost, seconds
+end
+
+-- A meter's tat once a message that it had let through has not started after all: `flow.grant.given_back`.
+local function given_back(meter, cost)
+    local at, price = terms(meter, cost)
+    return math.max(meter.tat - price / meter.rate, math.min(meter.tat, at))
+end

@@ -2,6 +2,7 @@
 -- {ns}:mt          hash  meter that somebody put -> rate, burst, slots (-1: none), generation; a queue's own: in its hash
 -- {ns}:mr          hash  meter, or key of a queue that bounds keys -> how many run that passed it
 -- {ns}:mp          hash  the same, and queues -> when what they let through is paid for (the tat of GCRA)
+-- {ns}:mb          hash  meter -> the names of the budgets that stand beside it (`model/budget.py`)
 -- {ns}:zs:<meter>  set   lanes (queue, NUL, lane) that wait for a free slot of it, of a key's too: it may have several
 local ASLEEP, LATE, SET_BACK, SAME = 1e15, 0.1, 1, 1e-6
 
@@ -50,7 +51,12 @@ local function passed(route, more)
         }
     end
     for _, name in ipairs(split and split.meters and counted(route) or {}) do
-        found[#found + 1] = meter_of(name)
+        local meter = meter_of(name)
+        found[#found + 1] = meter
+        local beside = meter and string.sub(name, 1, 9) == 'provider:' and call('HGET', P .. 'mb', name)
+        for _, budget in ipairs(beside and cmsgpack.unpack(beside) or {}) do
+            found[#found + 1] = meter_of(budget)
+        end
     end
     if split and key and split.by_key then
         local name = 'each:' .. queue .. ':' .. key
@@ -71,10 +77,11 @@ local function grant(meter, cost)
     if not meter.rate then
         return meter.tat, nil
     end
-    local step, ahead = cost / meter.rate, meter.burst and (math.max(meter.burst, 1) - 1) / meter.rate or LATE
-    local first = math.max(meter.tat, now)
-    if now - (first - ahead) + SAME < 0 then
-        return nil, first - ahead
+    local at, price, seconds = terms(meter, cost)
+    local step, ahead = price / meter.rate, meter.burst and (math.max(meter.burst, 1) - 1) / meter.rate or LATE
+    local first = math.max(meter.tat, at)
+    if at - (first - ahead) + SAME < 0 then
+        return nil, seconds and at + math.ceil((first - ahead - at) / seconds) * seconds or first - ahead
     end
     return first + step, nil
 end
@@ -95,11 +102,6 @@ local function wake(name)
             woken = woken + 1
         end
     end
-end
-
--- A meter's tat once a message that it had let through has not started after all: `flow.grant.given_back`.
-local function given_back(meter, cost)
-    return math.max(meter.tat - cost / meter.rate, math.min(meter.tat, now))
 end
 
 -- A message was leased and has not started: its meters get back what it took, and its lane is looked at again.
