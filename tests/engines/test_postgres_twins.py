@@ -39,10 +39,8 @@ def test_a_meter_lets_as_many_start_in_sql_as_in_python(sql, meter, cost, want):
 @given(meter=rules.budgets, cost=rules.COSTS, want=st.sampled_from([1, 2, 100]))
 def test_a_budget_lets_as_many_start_in_sql_as_in_python(sql, meter, cost, want):
     row = meter.name, meter.rate, meter.burst, meter.tat, rules.NOW, want, cost
-    found = sql(
-        "select * from forebay.granted((%s, null, %s::float8, %s::float8, null, 1, %s, 0)::forebay.meter, 0, %s, %s, %s)",
-        *row,
-    )
+    as_row = "(%s, null, %s::float8, %s::float8, null, 1, %s, 0)::forebay.meter"
+    found = sql(f"select * from forebay.granted({as_row}, 0, %s, %s, %s)", *row)
     answer = grant(meter, rules.NOW, want, cost)
     assert found == pytest.approx((answer.n, answer.tat, answer.again), abs=1e-6)
 
