@@ -141,6 +141,11 @@ def test_a_program_can_tell_one_that_refuses_from_one_that_does_not_answer(urls)
         ('FATAL:  password authentication failed for user "ann"', "correct the user and the password in the URL"),
         ("fe_sendauth: no password supplied", "correct the user and the password in the URL"),
         ('FATAL:  no pg_hba.conf entry for host "10.0.0.7"', "pg_hba.conf"),
+        ('FATAL:  pg_hba.conf rejects connection for host "10.0.0.7", user "ann", database "shop"', "pg_hba.conf"),
+        ('FATAL:  role "ann" is not permitted to log in', "login"),
+        ('FATAL:  too many connections for database "shop"', "connection limit"),
+        ('FATAL:  too many connections for role "ann"', "connection limit"),
+        ('FATAL:  database "shop" is not currently accepting connections', "accept connections"),
         ('FATAL:  Peer authentication failed for user "ann"', "pg_hba.conf"),
         ('FATAL:  permission denied for database "shop"', "needs rights"),
         ("FATAL:  sorry, too many clients already", "max_connections"),
@@ -156,3 +161,20 @@ def test_what_postgresql_says_has_advice_that_fits(said, advice):
     error = unreachable("postgresql://h/shop", psycopg.OperationalError(said))
     assert advice in error.advice
     assert str(error).endswith(error.advice)
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ('FATAL:  role "ann" is not permitted to log in', True),
+        ('FATAL:  permission denied for database "shop"', True),
+        ('FATAL:  pg_hba.conf rejects connection for host "10.0.0.7", user "ann", database "shop"', True),
+        ("fe_sendauth: no password supplied", True),
+        ('FATAL:  too many connections for role "ann"', False),
+        ('FATAL:  database "shop" is not currently accepting connections', False),
+        ("FATAL:  the database system is shutting down", False),
+    ],
+)
+def test_only_who_is_not_let_in_for_good_is_told_so_at_once(said, refused):
+    error = unreachable("postgresql://h/shop", psycopg.OperationalError(said))
+    assert isinstance(error, EngineRefused) == refused

@@ -38,20 +38,31 @@ _ADVICE = (
      "write the host as the certificate names it, or have one made for this name"),
     (("certificate", "root.crt"),
      "name the certificate that signed the server's (?sslrootcert=FILE), or, on a network you trust, ?sslmode=disable"),
-    (("no pg_hba.conf entry",), "let this user in from this host (pg_hba.conf), or name another user in the URL"),
+    (("no pg_hba.conf entry", "pg_hba.conf rejects"),
+     "let this user in from this host (pg_hba.conf), or name another user in the URL"),
     (("password authentication failed", "no password supplied"),
      "correct the user and the password in the URL, with what is special in a password as %XX"),
     (("authentication failed",), "correct the user in the URL, or how the server lets it in (pg_hba.conf)"),
     (("permission denied",), "this user needs rights; see docs/how-to/postgresql.md"),
-    (('database "',), "create it (createdb), or correct its name in the URL"),
-    (('role "',), "create that user, or correct the user in the URL"),
+    (("connections for role", "connections for database"),
+     "run fewer processes, each takes up to four connections, or raise its connection limit"),
     (("connection slots", "too many clients", "too many connections"),
      "run fewer processes, each takes up to four connections, or raise max_connections"),
+    (("not permitted to log in",), "let this user log in (alter role … login), or name another user in the URL"),
+    (("not currently accepting connections", "invalid database"),
+     "have it accept connections again, or name another database in the URL"),
+    (('database "',), "create it (createdb), or correct its name in the URL"),
+    (('role "',), "create that user, or correct the user in the URL"),
     (("resolve host", "translate host"), "correct the host in the URL"),
     (("starting up", "shutting down", "recovery mode", "not yet accepting"), "wait until the server has started"),
     (("read-only", "is not read-write"), "give the URL of the primary: this one only reads"),
     (("refused", "No such file"), "is the server running there? start it, or correct host and port in the URL"),
     (("timeout", "timed out"), "see whether the server is up, and whether a firewall or a lock is in the way"),
+)  # fmt: skip
+#: What the server, or the way to it, says to whom it will not let in, however often they try.
+_SHUT = (
+    "authentication failed", "does not exist", "no pg_hba.conf entry", "pg_hba.conf rejects", "not permitted to log in",
+    "permission denied", "no password supplied", "certificate", "server does not support SSL",
 )  # fmt: skip
 #: What is said to a user who may not do it.
 RIGHTS = "the user needs rights in the schema; see docs/how-to/postgresql.md"
@@ -85,8 +96,7 @@ def unprepared(error: BaseException) -> bool:
 def for_good(error: BaseException) -> bool:
     """Whether one who cannot connect need not try again."""
     text = str(error)
-    refused = "authentication failed" in text or "does not exist" in text or "no pg_hba.conf entry" in text
-    return isinstance(error, _REFUSED) or refused or "certificate" in text or "server does not support SSL" in text
+    return isinstance(error, _REFUSED) or any(words in text for words in _SHUT)
 
 
 def said(error: BaseException) -> str:

@@ -24,6 +24,9 @@ _KEEPALIVES = """
 set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3;
 set tcp_user_timeout = '10s';
 """
+#: psycopg doubles the backslashes of bytes in arrays where this is off, as some set it for an old program's sake: what
+#: arrived would not be what was sent. Poolers give it back to whoever comes next, as the protocol has them do.
+_STRINGS = "set standard_conforming_strings = on;"
 #: For small steps along indexes: no plan may read a whole table, whatever statistics say by then. Commits wait for the
 #: disk if that is asked for, whatever is usual on this server, and need not if it is not.
 _WRITING = """
@@ -87,7 +90,9 @@ class Wire:
             self._ours = bool(durability) and direct
             writing = _WRITING.format(LOCKS[purpose], SILENT, durability == "full") if self._ours else ""
             if direct:
-                self.script(_KEEPALIVES + writing)
+                self.script(_STRINGS + _KEEPALIVES + writing)
+            elif self._db.info.parameter_status("standard_conforming_strings") == "off":
+                self.script(_STRINGS)
         except BaseException:  # whoever tries again makes another
             self._db.close()
             raise
