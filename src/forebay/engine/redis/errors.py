@@ -24,6 +24,8 @@ _DENIED = {
     "WRONGPASS": ("it does not take this user and password", "correct them in the URL"),
     "NOPERM": ("this user may not do that", "give it ~{namespace}:* &{namespace}:* +@all -@dangerous +info"),
 }
+#: What a server says to a script that is refused one of its commands, as a right was taken away meanwhile.
+_IN_A_SCRIPT = "The user executing the script can't"
 #: Words of the client about a connection that the server ends at once.
 _CUT = {"closed", "reset"}
 _NO_ANSWER = "it does not answer", "is the server up? start it, or correct host and port in the URL"
@@ -58,6 +60,8 @@ def word(error: BaseException) -> str:
     kind = kinds.get(type(error).__name__, "")
     if kind == "NOAUTH" and "Authentication required" not in str(error):
         return "WRONGPASS"
+    if _IN_A_SCRIPT in str(error):
+        return "NOPERM"
     first = str(error).partition(" ")[0].rstrip(":")
     return kind or (first if first.isupper() and first != "ERR" else "")
 

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from forebay.engine.redis.address import Address, Wire
 from forebay.engine.redis.errors import PASSING, node, word
-from forebay.engine.redis.scripts import scripts
+from forebay.engine.redis.scripts import commands, scripts
 
 Command = tuple[Any, ...]
 
@@ -103,15 +103,29 @@ class Link:
             connection.connect()
             self._connection, self._socket = connection, self._address.socket_of(connection)
             self._reader = hiredis.Reader(replyError=ResponseError, notEnoughData=_MORE)
-            texts = [_packed(("SCRIPT", "LOAD", script.text)) for script in scripts().values()]
-            for answer in self._talk(b"".join(texts), len(texts), None):
-                if isinstance(answer, ResponseError):
-                    raise answer
+            self._teach()
         except BaseException:
             connection.disconnect()
             self.drop()
             self._at = None  # the node that we were sent to may be gone: ask at the address again
             raise
+
+    def _teach(self) -> None:
+        """Have the server learn our scripts, if this user may run all that they do.
+
+        Raises:
+            ResponseError: it may not, or the server learns nothing now.
+        """
+        told = [("SCRIPT", "LOAD", script.text) for script in scripts().values()]
+        rights = "EVALSHA", scripts()["rights"].digest, 1, self._address.tag + "meta", "", "", *commands()
+        *learnt, denied = self._talk(b"".join(map(_packed, [*told, rights])), len(told) + 1, None)
+        for answer in learnt:
+            if isinstance(answer, ResponseError):
+                raise answer
+        if isinstance(denied, bytes) and denied:
+            raise ResponseError(f"NOPERM this user has no permissions to run {denied.decode()!r} there")
+        if isinstance(denied, ResponseError) and word(denied) == "NOPERM":
+            raise denied
 
     def move(self, answer: str) -> None:
         """Go where a server of a cluster says."""

@@ -1,5 +1,6 @@
 """The scripts: one file each in `lua/`, put together with the parts that its first line names. Knows no server."""
 
+import re
 from functools import cache
 from hashlib import sha1
 from importlib import resources
@@ -7,6 +8,10 @@ from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 _USES = "--#use "
+#: How a script runs a command.
+_RUNS = re.compile(rb"\b(?:call|many)\('([A-Z]+)'")
+#: What is run beside the scripts, by who listens.
+_BESIDE = b"SUBSCRIBE"
 
 
 class Script(NamedTuple):
@@ -22,6 +27,13 @@ def scripts() -> dict[str, Script]:
     folder = resources.files(__package__) / "lua"
     parts = {name: text.rstrip() for name, text in _texts(folder / "lib").items()}
     return {name: _made(text, parts) for name, text in _texts(folder).items()}
+
+
+@cache
+def commands() -> tuple[bytes, ...]:
+    """All that a user of the server has to have the right to run."""
+    found = {name for script in scripts().values() for name in _RUNS.findall(script.text)}
+    return tuple(sorted(found | {_BESIDE}))
 
 
 def _texts(folder: Traversable) -> dict[str, str]:

@@ -230,7 +230,7 @@ class Talk(Turns[Batch]):
 
     def _sorted(self, calls: Sequence[Call], replies: Sequence[Any]) -> tuple[list[Call], BaseException | None]:
         """Hand out the replies; those calls that have none for good, and why, if that is to be waited for."""
-        again, forgotten = list[Call](), False
+        again, forgotten, denied = list[Call](), False, False
         passing: BaseException | None = None
         for call, reply in zip(calls, replies, strict=True):
             kind = word(reply) if isinstance(reply, ResponseError) else ""
@@ -246,8 +246,9 @@ class Talk(Turns[Batch]):
                 again.append(call)
             else:
                 call.reply = refused(self._address.place, reply) if isinstance(reply, ResponseError) else reply
-        if forgotten and passing is None:
-            self._link.drop()  # who connects anew has the server learn our scripts
+                denied = denied or kind == "NOPERM"
+        if denied or (forgotten and passing is None):
+            self._link.drop()  # who connects anew has the server learn our scripts, if this user may run them
         return again, passing
 
     def _try_again(self, cause: BaseException, deadline: float) -> bool:
