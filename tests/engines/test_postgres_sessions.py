@@ -17,7 +17,9 @@ def test_what_arrives_is_what_was_sent_whatever_is_set_for_the_session():
     settings = postgres.empty()
     odd = [one.replace(" ", r"\ ") for one in SETTINGS]
     joint = "&" if "?" in settings.url else "?"
-    app = Forebay(f"{settings.url}{joint}options={quote(' '.join(f'-c {one}' for one in odd))}", namespace=postgres.NAMESPACE)
+    app = Forebay(
+        f"{settings.url}{joint}options={quote(' '.join(f'-c {one}' for one in odd))}", namespace=postgres.NAMESPACE
+    )
     app.provider("letters", rate=1e6)
     app.queue("keyed", key_concurrency=1)
 
