@@ -1,4 +1,4 @@
-"""A session begins with what an administrator has set for a role or a database: what arrives is what was sent all the same."""
+"""A session begins as an administrator has set it for a role or a database: what arrives is what was sent all the same."""
 
 from urllib.parse import quote
 
@@ -8,7 +8,8 @@ from forebay.testing import drain
 
 SETTINGS = (
     "standard_conforming_strings=off", "bytea_output=escape", "array_nulls=off", "transform_null_equals=on",
-    "extra_float_digits=-15", "datestyle=German", "default_transaction_isolation=repeatable read", "search_path=nowhere",
+    "extra_float_digits=-15", "datestyle=German", "default_transaction_isolation=repeatable read",
+    "search_path=nowhere",
 )  # fmt: skip
 SENT = ["", "\\", "\\x41", "it's", "\x00\x7f\u00ff", "{a,b}", '"']
 

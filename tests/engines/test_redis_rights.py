@@ -41,7 +41,7 @@ def app_of(server, rights):
     ],
 )
 def test_who_lacks_a_right_is_refused_at_once_and_told_which(server, taken, named):
-    app, double = app_of(server, [*NAMED, *taken])
+    _, double = app_of(server, [*NAMED, *taken])
     with pytest.raises(EngineRefused, match=f"'{named}'.*~{{namespace}}"):
         double.enqueue(1)
     assert server[1].zcard("{shop}:r:default:") == 0
