@@ -1,4 +1,4 @@
-"""A session begins as an administrator has set it for a role or a database: what arrives is what was sent all the same."""
+"""What arrives is what was sent, whatever an administrator has set for the sessions of a role or a database."""
 
 from urllib.parse import quote
 
