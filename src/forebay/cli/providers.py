@@ -45,6 +45,7 @@ def _list() -> None:
         Column("NEXT", lambda one: "-" if one.until is None else ago(one.until, now), right=True),
         Column("WAITING", lambda one: f"{one.waiting:,}", right=True),
         Column("RUNNING", _running, right=True),
+        Column("SPENT", _spent, right=True, hide="-", drop=5),
         Column("CALLS", lambda one: f"{one.calls:,}", right=True, drop=3),
         Column("FAILED", lambda one: f"{one.failures:,}", right=True, drop=1),
         Column("PARKED", lambda one: f"{one.parks:,}", right=True, drop=4),
@@ -56,6 +57,11 @@ def _list() -> None:
 
 def _running(one: Shown) -> str:
     return f"{one.running:,}" if one.slots is None else f"{one.running:,} of {one.slots:,}"
+
+
+def _spent(one: Shown) -> str:
+    """Of each budget, how much is spent."""
+    return ", ".join(f"{budget.spent / budget.amount:.0%} of {budget.budget}" for budget in one.budgets) or "-"
 
 
 @providers.command("open")

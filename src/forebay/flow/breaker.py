@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from forebay.flow.budget import KNOWN, UsedUp
 from forebay.flow.ramp import first, following, top
 from forebay.model.duration import span
 from forebay.model.provider import Bucket, Call, Provider, Stand, Trip
@@ -16,6 +17,8 @@ from forebay.model.provider import Bucket, Call, Provider, Stand, Trip
 PARTS = 10
 #: Seconds that two readings of the store's clock may differ by.
 _SAME = 0.002
+#: What is said of one whose budget is.
+USED_UP = "has used up its budget"
 #: Pauses after which they are not doubled any more: longer than any that is allowed.
 _DOUBLED = 30
 
@@ -81,9 +84,19 @@ def slots(one: Provider, now: float) -> int | None:
 
 def next_look(one: Provider, now: float) -> float | None:
     """When time alone changes something, seconds since the epoch; None if nothing but calls does."""
-    times = [one.throttled] if one.throttled > now else []
+    times = [time for time in (one.throttled, one.spent) if time > now]
+    times += [one.spent_at + KNOWN] if one.spent > now and one.spent_at + KNOWN > now else []
     times += [one.until] if one.stand is Stand.OPEN and one.until is not None else []
     return min(times, default=None)
+
+
+def spending(one: Provider, used: UsedUp, now: float) -> Provider:
+    """The same provider, with what is known of its budgets."""
+    if used.until <= now:
+        return one if not one.spent else replace(one, spent=0.0, budget="", spent_at=0.0)
+    if one.spent == used.until and one.budget == used.budget:
+        return one
+    return replace(one, spent=used.until, budget=used.budget, spent_at=one.spent_at if one.spent > now else now)
 
 
 def away(one: Provider, now: float) -> bool:
@@ -92,7 +105,8 @@ def away(one: Provider, now: float) -> bool:
     if after is None:
         return False
     shut = one.stand is Stand.OPEN and (one.until is None or one.until - now > after)
-    return shut or one.throttled - now > after
+    known = now - one.spent_at >= KNOWN  # nobody leases any more, and holds it for paid, who does not know
+    return shut or one.throttled - now > after or (known and one.spent - now > max(after, KNOWN))
 
 
 def overdue(one: Provider, created: float, now: float) -> bool:
@@ -104,6 +118,8 @@ def overdue(one: Provider, created: float, now: float) -> bool:
 def told(one: Provider, now: float) -> str:
     """Why nothing, or little, is asked of it, in words; "" if it is asked as usual."""
     name, elsewhere = f"provider {one.name}", "; its fallback runs what waits" if one.diverted else ""
+    if one.spent > now and one.stand is not Stand.OPEN and one.throttled <= one.spent:
+        return f"{name} {USED_UP} of {one.budget}; the next one begins in {span(one.spent - now)}{elsewhere}"
     if one.throttled > now:
         return f"{name} asked to wait, for another {span(one.throttled - now)}: {one.throttle}{elsewhere}"
     because = f": {one.reason}" if one.reason else ""

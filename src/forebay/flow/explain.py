@@ -8,6 +8,7 @@ from shlex import quote
 
 import msgspec
 
+from forebay.flow.breaker import USED_UP
 from forebay.model.duration import span
 from forebay.model.gate import THROTTLE
 from forebay.model.lifecycle import FINAL, State
@@ -179,7 +180,10 @@ def explain_queue(numbers: Numbers, place: Place) -> list[Reason]:
 def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
     """What keeps a queue (or one message of it) from being leased."""
     for name, why in place.providers:
-        yield Reason("provider", f"waits, because {why}", f"`forebay providers close {name}` if you know better")
+        advice = (
+            "wait, or raise its budget=" if USED_UP in why else f"`forebay providers close {name}` if you know better"
+        )
+        yield Reason("provider", f"waits, because {why}", advice)
     for gate in place.gates:
         if place.providers and gate.lane is not None and gate.by in _PROVIDERS:
             continue  # it has just been told

@@ -81,13 +81,18 @@ def given_back(meter: Meter, now: float, cost: float = 1.0) -> float:
     return max(meter.tat - cost / meter.rate, min(meter.tat, now)) if meter.rate else meter.tat
 
 
-def charged(meter: Meter, now: float, cost: float) -> float:
-    """Its `Meter.tat` once what it has let through has cost that much more than it was taken to cost, or less."""
+def charged(meter: Meter, now: float, cost: float, calls: int = 0) -> float:
+    """Its `Meter.tat` once what it has let through has cost that much more than it was taken to cost, or less.
+
+    Args:
+        calls: what it is of a budget that counts messages.
+    """
     window = window_of(meter.name)
-    if not meter.rate or (window is not None and window.calls):
+    cost = calls if window is not None and window.calls else cost
+    if not meter.rate:
         return meter.tat
     if cost < 0:
-        return given_back(meter, now, -cost)
+        return max(meter.tat + cost / meter.rate, min(meter.tat, now if window is None else begun(window, now)))
     return max(meter.tat, now if window is None else begun(window, now)) + cost / meter.rate
 
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from forebay.model.budget import Budget
+
 #: Who holds the gates of a provider that is not asked at all.
 BREAKER = "breaker"
 #: How the name of its meter begins.
@@ -49,6 +51,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         breaker: None: none is kept; what meets an outage waits by itself.
         ramp: seconds in which it comes back to its bound after the first probe that succeeded.
         max_outage: seconds after which what waits for it is dead; None for never.
+        budgets: how much may be spent in each minute, hour or day.
         fallback_after: its work goes elsewhere when it is not to be asked for longer than so many seconds; None: never.
     """
 
@@ -59,6 +62,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     ramp: float = 3.0
     max_outage: float | None = None
     fallback_after: float | None = None
+    budgets: tuple[Budget, ...] = ()
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
@@ -94,6 +98,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         burying: what has waited longer than `Terms.max_outage` is handed out, to be found dead.
         diverted: what waits for it is handed out, for its fallback to run it.
         throttled: nothing is asked before that, for it has said so. throttle: in which words.
+        spent: a budget is used up until then. budget: which one. spent_at: when that was found.
         calls, failures, parks, throttles: in all.
     """
 
@@ -117,10 +122,17 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     diverted: bool = False
     throttled: float = 0.0
     throttle: str = ""
+    spent: float = 0.0
+    budget: str = ""
+    spent_at: float = 0.0
     calls: int = 0
     failures: int = 0
     parks: int = 0
     throttles: int = 0
+
+    def elsewhere(self, now: float) -> bool:
+        """Whether what was leased is not to be asked of it: its fallback may."""
+        return self.shut(now) or (self.diverted and self.spent > now)
 
     def shut(self, now: float) -> bool:
         """Whether nothing may be asked of it now."""

@@ -1,20 +1,34 @@
 """Providers in numbers and words, for people and programs: how each stands, what waits for it, and why."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from forebay.engine.contract import Depth, Engine
 from forebay.flow.breaker import told
+from forebay.flow.grant import spent
 from forebay.flow.lane import parts
-from forebay.model.provider import Provider, meter_of
+from forebay.model.budget import Budget, named
+from forebay.model.meter import Meter
+from forebay.model.provider import METER, Provider, Stand, meter_of
 from forebay.provider.steer import listed
 from forebay.store.contract import Store
+
+
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget: how much of it is spent in the present window, and when that ends, seconds since the epoch."""
+
+    budget: str
+    amount: float
+    spent: float
+    until: float
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """One provider. Times are seconds since the epoch.
 
     Attributes:
-        state: "closed", "open", "half-open", "ramp", or "throttled".
+        state: "closed", "open", "half-open", "ramp", "throttled", or "used up" if a budget is.
         until: when it may be asked again; None if that is not known, or it is asked now.
         slots: how many may run now; None for no bound.
         waiting: messages that are due and wait for it. parks: how often one was put back because of it.
@@ -29,6 +43,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     running: int
     slots: int | None
+    budgets: list[Spent]
     calls: int
     failures: int
     parks: int
@@ -38,23 +53,54 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 async def shown(engine: Engine, store: Store) -> list[Shown]:
     """All of them, by name."""
     found, now = await listed(store), await store.now()
-    meters = {meter.name: meter for meter in await store.meters([meter_of(one.name) for one in found])}
+    wanted = [name for one in found for name in (meter_of(one.name), *budgets_of(one))]
+    meters = {meter.name: meter for meter in await store.meters(wanted)}
     depths = await engine.depth() if found else []
     rows: list[Shown] = []
     for one in found:
-        meter, throttled = meters.get(meter_of(one.name)), one.throttled > now
+        meter = meters.get(meter_of(one.name))
+        state, until = _state(one, now)
         rows.append(
             Shown(
-                name=one.name, state="throttled" if throttled else str(one.stand), since=one.since,
-                until=one.throttled if throttled else one.until, why=told(one, now), waiting=_waiting(one, depths),
+                name=one.name, state=state, since=one.since,
+                until=until, why=told(one, now), waiting=_waiting(one, depths),
                 running=0 if meter is None else meter.running, slots=None if meter is None else meter.slots,
+                budgets=[_spent(one, budget, meters, now) for budget in one.terms.budgets],
                 calls=one.calls, failures=one.failures, parks=one.parks, throttles=one.throttles,
             )
         )  # fmt: skip
     return rows
 
 
+def budgets_of(one: Provider) -> list[str]:
+    """The names of the meters of its budgets."""
+    return [named(meter_of(one.name), budget) for budget in one.terms.budgets]
+
+
+def _state(one: Provider, now: float) -> tuple[str, float | None]:
+    """How it stands, and until when."""
+    if one.throttled > now:
+        return "throttled", max(one.throttled, one.spent)
+    if one.spent > now and one.stand is not Stand.OPEN:
+        return "used up", one.spent
+    return str(one.stand), one.until
+
+
+def _spent(one: Provider, budget: Budget, meters: Mapping[str, Meter], now: float) -> Spent:
+    meter = meters.get(named(meter_of(one.name), budget), Meter(name=""))
+    until = (now // budget.window + 1) * budget.window
+    return Spent(budget=str(budget), amount=budget.amount, spent=spent(meter, now), until=until)
+
+
 def _waiting(one: Provider, depths: list[Depth]) -> int:
     name = meter_of(one.name)
     lanes = [lane for depth in depths for lane in depth.lanes if name in parts(lane.lane).meters]
     return sum(lane.ready + lane.parked for lane in lanes)
+
+
+async def beside(store: Store, names: Sequence[str]) -> list[str]:
+    """The meters of the budgets that stand beside these."""
+    mine = [name for name in names if name.startswith(METER)]
+    if not mine:
+        return []
+    return [budget for one in await listed(store) if meter_of(one.name) in mine for budget in budgets_of(one)]

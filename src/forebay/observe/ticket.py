@@ -11,6 +11,7 @@ from forebay.flow import ticket
 from forebay.flow.lane import owned, parts, passes, shut
 from forebay.flow.ticket import WINDOW, Line, Pace, Reading
 from forebay.model.lifecycle import FINAL, State
+from forebay.observe.providers import beside
 from forebay.observe.snapshot import Reads, patience, proof_age
 from forebay.store.contract import Store
 from forebay.store.records import Found, WorkerRow
@@ -79,7 +80,7 @@ class Stand:
         ready = depth.ready + depth.parked
         before = (ticket.waiting(depth.lanes, ready, lane) if ahead is None else ahead) + more
         names = passes(queue, mine, found.task, found.key)
-        meters = await self._store.meters(names)
+        meters = await self._store.meters([*names, *await beside(self._store, names)])
         slots = sum(one.concurrency for one in servers)
         line = Line(
             now=now,

@@ -11,11 +11,13 @@ from forebay.flow.explain import Closed, Limit, Numbers, Place, Reason, Server, 
 from forebay.flow.grant import why
 from forebay.flow.lane import owned, parts, passes, shown
 from forebay.flow.pace import paces_of
+from forebay.model.budget import payer
 from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
 from forebay.model.provider import Provider, lane_of, unkeyed
 from forebay.model.rule import HOLDER
+from forebay.observe.providers import beside
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
 from forebay.observe.ticket import Recent, Stand
 from forebay.provider.steer import listed
@@ -42,6 +44,8 @@ async def why_message(
     names = passes(found.queue, owned(found.lane), found.task, found.key)
     limits = await limited(store, names, now.at) or _in_lane(now, found)
     held = await held_by(store, found.queue, now.at, found.lane)
+    told_of = {f"provider {name}" for name, _ in held}
+    limits = [limit for limit in limits if limit.of not in told_of]
     around = replace(place(now, found.queue, audits, lease=lease, app=app), limits=limits, providers=held)
     around = replace(around, paced=await paced(store, found.queue))
     stand = Stand(engine, store, Recent(), lease)
@@ -95,13 +99,13 @@ def _queues(one: Provider) -> set[str]:
 
 async def limited(store: Store, names: Sequence[str], now: float) -> list[Limit]:
     """Those of these meters that let nothing through now."""
-    found = await store.meters(names)
+    found = await store.meters([*names, *await beside(store, names)])
     return [Limit(of=_whose(meter.name), why=text) for meter in found if (text := why(meter, now))]
 
 
 def _whose(name: str) -> str:
     """Whose meter it is, in words: "queue mail", "key t7 of queue mail"."""
-    kind, _, rest = name.partition(":")
+    kind, _, rest = payer(name).partition(":")
     queue, apart, about = rest.partition(":")
     return f"{kind} {about} of queue {queue}" if apart and kind in ("key", "task") else f"{kind} {rest}"
 

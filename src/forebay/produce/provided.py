@@ -11,6 +11,7 @@ from forebay.model.provider import APART, Terms, Trip
 from forebay.model.queue import check_name
 from forebay.model.verdict import Kind, Verdict
 from forebay.produce.bounds import QueueWays, Rate, bounds
+from forebay.produce.budgets import BudgetWay, budgets
 
 if TYPE_CHECKING:
     from forebay.produce.task import Task
@@ -96,6 +97,9 @@ class ProviderWays(TypedDict, total=False):
         rate: calls that may start, over all workers: "50/s", "100/m", "1000/h", "5/d", or a number a second.
         burst: how many of them may start at once after a quiet time.
         concurrency: how many may run at a time, over all workers.
+        budget: how much may be spent in each minute, hour or day (UTC), in the unit of `cost=`: "2_000_000/day"; or in
+            calls: "500 calls/min"; or several of them, which hold at once. When one is used up nothing starts until
+            the next window begins.
         breaker: when calls are stopped for a while; `Breaker()` unless given, None for never.
         ramp: how long it takes, after the first probe that succeeded, until as many are asked as usual; 3 s unless
             given, 0 for at once.
@@ -110,6 +114,7 @@ class ProviderWays(TypedDict, total=False):
     rate: Rate | None
     burst: float | None
     concurrency: int | None
+    budget: BudgetWay | None
     breaker: Breaker | None
     ramp: Duration
     classify: Classify | None
@@ -175,6 +180,7 @@ def _terms(where: str, ways: ProviderWays, breaker: Breaker | None) -> Terms:
         breaker=None if breaker is None else breaker.trip,
         ramp=seconds(ways.get("ramp", Terms().ramp), f"{where}: ramp"),
         max_outage=None if outage is None else seconds(outage, f"{where}: max_outage"),
+        budgets=budgets(where, ways.get("budget")),
         fallback_after=None if ways.get("fallback") is None else _after(where, ways),
     )
 

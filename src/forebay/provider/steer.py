@@ -5,12 +5,16 @@ two things: the slots of the provider's meter, which hold in every queue at once
 messages are known to wait in, so that they are seen as parked. Whoever finds them otherwise puts them right.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from forebay.flow.breaker import slots
+from forebay.flow.budget import meter_of as budget_meter
+from forebay.model.budget import payer
 from forebay.model.errors import EngineError
 from forebay.model.gate import THROTTLE, Gate
 from forebay.model.meter import Meter
@@ -35,12 +39,13 @@ class Seen(NamedTuple):
     Attributes:
         provider: None if there is no row of it, or none that can be read.
         generation: of its row; 0 if there is none.
-        meter: as it was just before.
+        meter: as it was just before. budgets: the meters of its budgets, as far as they were asked for.
     """
 
     provider: Provider | None
     generation: int
     meter: Meter
+    budgets: Mapping[str, Meter] = MappingProxyType({})
 
 
 async def listed(store: Store) -> list[Provider]:
@@ -49,19 +54,20 @@ async def listed(store: Store) -> list[Provider]:
     return [provider for row in rows if (provider := _read(row)) is not None]
 
 
-async def look(store: Store, names: Sequence[str]) -> dict[str, Seen]:
-    """How these stand.
+async def look(store: Store, names: Sequence[str], budgets: Sequence[str] = ()) -> dict[str, Seen]:
+    """How these stand; `budgets` are names of meters that are looked at as well.
 
     Meters are read first: who has read an older row has then read an older meter, and changes neither.
     """
     keys = {meter_of(name): name for name in names}
-    meters = {meter.name: meter for meter in await store.meters([*keys])}
+    meters = {meter.name: meter for meter in await store.meters([*keys, *budgets])}
     rows = {row.name: row for row in await store.steered([*keys])}
     return {
         name: Seen(
             None if key not in rows else _read(rows[key]),
             0 if key not in rows else rows[key].generation,
             meters.get(key, Meter(name=key)),
+            {one: meters.get(one, Meter(name=one)) for one in budgets if payer(one) == key},
         )
         for key, name in keys.items()
     }
@@ -79,8 +85,10 @@ async def change(
     Raises:
         EngineError: others change it all the time.
     """
+    budgets: list[str] = []
     for _ in range(TRIES):
-        seen = (await look(store, [name]))[name] if seen is None else seen
+        seen = (await look(store, [name], budgets))[name] if seen is None else seen
+        budgets = list(seen.budgets)
         now = await store.now()
         after = decide(seen.provider, now, seen.meter.running)
         if after is None:
@@ -103,9 +111,23 @@ async def carry_out(store: Store, one: Provider, seen: Seen, now: float, *, anew
     put = Meter(name=meter.name, rate=terms.rate, burst=terms.burst, slots=slots(one, now), generation=meter.generation)
     if not meter.generation or (meter.rate, meter.burst, meter.slots) != (put.rate, put.burst, put.slots):
         await store.put_meters([put])
+    await _carry_out_budgets(store, one, seen)
     before = seen.provider
     if anew or one.shut(now) or before is None or before.shut(now) or before.stand is not one.stand:
         await _shut(store, one, now)
+
+
+async def _carry_out_budgets(store: Store, one: Provider, seen: Seen) -> None:
+    """What goes elsewhere passes its budgets, and is not counted."""
+    puts: list[Meter] = []
+    for budget in one.terms.budgets:
+        put = budget_meter(meter_of(one.name), budget, lifted=one.diverted)
+        if (there := seen.budgets.get(put.name)) is not None and (
+            not there.generation or (there.rate, there.burst) != (put.rate, put.burst)
+        ):
+            puts.append(replace(put, generation=there.generation))
+    if puts:
+        await store.put_meters(puts)
 
 
 async def _shut(store: Store, one: Provider, now: float) -> None:

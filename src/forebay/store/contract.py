@@ -159,10 +159,10 @@ class Meters(Protocol):
         """Remove them: nothing has to pass them any more."""
         ...
 
-    async def charge_meter(self, name: str, cost: float) -> None:
+    async def charge_meter(self, name: str, cost: float, calls: int = 0) -> None:
         """What has passed this meter has cost that much more than it was taken to cost, or less if it is below 0.
 
-        The budgets beside it are charged too (`model.budget`), but for those that count messages.
+        The budgets beside it are charged too (`model.budget`); those that count messages, for `calls` more.
         """
         ...
 

@@ -14,10 +14,13 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from forebay.flow.breaker import advance, away, next_look, overdue
+from forebay.flow.breaker import advance, away, next_look, overdue, spending
+from forebay.flow.budget import used_up
+from forebay.model.budget import named, payer, window_of
 from forebay.model.errors import EngineClosed
 from forebay.model.lifecycle import State
-from forebay.model.provider import Call, Place, Provider, Stand, Terms
+from forebay.model.meter import Meter
+from forebay.model.provider import Call, Place, Provider, Stand, Terms, meter_of
 from forebay.produce.task import Task
 from forebay.provider.steer import Seen, change, look
 from forebay.store.contract import Store
@@ -66,9 +69,27 @@ class Governor:
         """Make the app's providers known, with what is said of them here; how they stand stays as it is."""
         for name, spec in self._providers.specs.items():
             terms = partial(_declared, name, spec.terms, self._places(name))
-            one = await change(self._store, name, terms)
+            seen = (await look(self._store, [name], self._budgets(name)))[name]
+            one = await change(self._store, name, terms, seen)
             if one is not None:
                 self._providers.view[name] = one
+
+        if self._providers.specs:
+            await self._forget_budgets()
+
+    async def _forget_budgets(self) -> None:
+        """Those that the app does not know any more."""
+        names = {meter_of(name): name for name in self._providers.specs}
+        there = [
+            (meter.name, names[payer(meter.name)]) for meter in await self._store.meters() if payer(meter.name) in names
+        ]
+        gone = [one for one, name in there if window_of(one) is not None and one not in self._budgets(name)]
+        if gone:
+            await self._store.drop_meters(gone)
+
+    def _budgets(self, name: str) -> list[str]:
+        """The meters of its budgets."""
+        return [named(meter_of(name), budget) for budget in self._providers.specs[name].terms.budgets]
 
     def _places(self, name: str) -> tuple[Place, ...]:
         tasks = [task for task in self._tasks.values() if task.running.provider == name]
@@ -107,7 +128,8 @@ class Governor:
         self._wake.clear()
         calls, pauses = self._providers.take(), [QUIET]
         waiters, self._providers.waiters = self._providers.waiters, []
-        for name, seen in (await look(self._store, [*self._providers.specs])).items():
+        budgets = [one for name in self._providers.specs for one in self._budgets(name)]
+        for name, seen in (await look(self._store, [*self._providers.specs], budgets)).items():
             try:
                 pauses.append(await self._advance(name, seen, calls.get(name, [])))
             except BaseException:
@@ -119,11 +141,15 @@ class Governor:
 
     async def _advance(self, name: str, seen: Seen, calls: list[Call]) -> float:
         spec = self._providers.specs[name]
-        decide = partial(
-            _advanced, calls, random.random(), (await self._buries(name, seen.provider), self._diverts(name))
-        )
+        may = await self._buries(name, seen.provider), self._diverts(name)
+        decide = partial(_advanced, calls, random.random(), may, seen.budgets)
         if seen.provider is None:  # removed, or written by somebody else
-            seen = Seen(Provider(name=name, terms=spec.terms, places=self._places(name)), seen.generation, seen.meter)
+            seen = Seen(
+                Provider(name=name, terms=spec.terms, places=self._places(name)),
+                seen.generation,
+                seen.meter,
+                seen.budgets,
+            )
         one = await change(self._store, name, decide, seen, anew=self._due())
         if one is None:
             return QUIET
@@ -181,9 +207,11 @@ def _declared(name: str, terms: Terms, places: tuple[Place, ...], one: Provider 
 
 
 def _advanced(  # noqa: PLR0917
-    calls: list[Call], draw: float, may: tuple[bool, bool], one: Provider | None, now: float, running: int
-) -> Provider | None:
+    calls: list[Call], draw: float, may: tuple[bool, bool], budgets: Mapping[str, Meter],
+    one: Provider | None, now: float, running: int,
+) -> Provider | None:  # fmt: skip
     if one is None:
         return None
     after, (buries, diverts) = advance(one, calls, now, draw, running), may
+    after = spending(after, used_up(meter_of(one.name), one.terms.budgets, budgets, now), now)
     return replace(after, burying=buries and after.stand is Stand.OPEN, diverted=diverts and away(after, now))

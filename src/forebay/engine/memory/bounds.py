@@ -146,11 +146,11 @@ class Bounds:
         if name in self._paid:
             self._paid[name] = min(self._paid[name], now + (1 / rate if rate else 0.0))
 
-    def charge(self, name: str, cost: float, now: float) -> None:
+    def charge(self, name: str, cost: float, calls: int, now: float) -> None:
         """What has passed it has cost that much more, or less."""
         for one in (name, *self._beside.get(name, ())):
             if (meter := self.meters.get(one)) is not None and meter.rate is not None:
-                self._paid[one] = charged(self._now(meter), now, cost)
+                self._paid[one] = charged(self._now(meter), now, cost, calls)
 
     def find(self, names: Sequence[str] | None, queues: Mapping[str, Queue]) -> list[Meter]:
         """Meters by name: those that were put or declared, or that a queue has for a key."""

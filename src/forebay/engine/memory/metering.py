@@ -30,8 +30,8 @@ class MemoryMeters:
             self._memory.bounds.drop(names)
             self._memory.tell_apart()
 
-    async def charge_meter(self, name: str, cost: float) -> None:
+    async def charge_meter(self, name: str, cost: float, calls: int = 0) -> None:
         """What has passed it has cost that much more, or less."""
         with self._memory.verb() as now:
-            self._memory.bounds.charge(name, cost, now)
+            self._memory.bounds.charge(name, cost, calls, now)
             self._memory.tell_apart()

@@ -30,12 +30,12 @@ class Metering:
         for name in names:
             await self._db.worker.submit_alone(_drop, name)
 
-    async def charge_meter(self, name: str, cost: float) -> None:
+    async def charge_meter(self, name: str, cost: float, calls: int = 0) -> None:
         """See `Meters.charge_meter`."""
-        await self._db.worker.submit_alone(_charge, (name, cost))
+        await self._db.worker.submit_alone(_charge, (name, cost, calls))
 
 
-def _charge(tx: Tx, told: tuple[str, float]) -> None:
+def _charge(tx: Tx, told: tuple[str, float, int]) -> None:
     tx.only("charge_meter", *told, tx.now)
     if told[1] < 0:
         _tell(tx)

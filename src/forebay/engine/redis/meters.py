@@ -31,13 +31,13 @@ class Metering:
         if names:
             await self._server.talk.carry(_drop, names)
 
-    async def charge_meter(self, name: str, cost: float) -> None:
+    async def charge_meter(self, name: str, cost: float, calls: int = 0) -> None:
         """See `Meters.charge_meter`."""
-        await self._server.talk.carry(_charge, name, cost)
+        await self._server.talk.carry(_charge, name, cost, calls)
 
 
-def _charge(batch: Batch, name: str, cost: float) -> Reading[Any]:
-    call = batch.call("charge_meter", name, cost)
+def _charge(batch: Batch, name: str, cost: float, calls: int) -> Reading[Any]:
+    call = batch.call("charge_meter", name, cost, calls)
     return lambda: call.answer
 
 

@@ -48,16 +48,16 @@ class MeterRows:
         """See `store.contract.Meters.drop_meters`."""
         await self._db.writer.submit(_drop, names)
 
-    async def charge_meter(self, name: str, cost: float) -> None:
+    async def charge_meter(self, name: str, cost: float, calls: int = 0) -> None:
         """See `store.contract.Meters.charge_meter`."""
-        await self._db.writer.submit(_charge, (name, cost))
+        await self._db.writer.submit(_charge, (name, cost, calls))
 
 
-def _charge(tx: Transaction, told: tuple[str, float]) -> None:
-    name, cost = told
+def _charge(tx: Transaction, told: tuple[str, float, int]) -> None:
+    name, cost, calls = told
     for one in (name, *limits.beside(tx, name)):
         for row in tx.rows(sql("meter"), (one,)):
-            tat = charged(limits.meter(row), tx.now, cost)
+            tat = charged(limits.meter(row), tx.now, cost, calls)
             tx.db.execute("update meter set tat = ? where name = ?", (tat, one))
     if cost < 0:
         _tell(tx)

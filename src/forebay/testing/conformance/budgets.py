@@ -128,7 +128,7 @@ class TestBudgets:
         assert spent(kit.meters(name)[0], kit.run(kit.backend.now())) == pytest.approx(3)
 
     def test_what_it_has_really_cost_corrects_it(self, kit: Kit) -> None:
-        """More, or less; a budget of calls stays as it is."""
+        """More, or less; a budget of calls counts calls."""
         to_noon(kit)
         name, calls = give(kit, 100), give(kit, 50, calls=True)
         ask(kit, *TEN, cost=50)
@@ -136,9 +136,10 @@ class TestBudgets:
         kit.run(kit.backend.charge_meter(LLM, -30.0))
         assert len(kit.take()) == 1
         kit.run(kit.backend.charge_meter(LLM, 10.0))
+        kit.run(kit.backend.charge_meter(LLM, 0.0, 2))
         now = kit.run(kit.backend.now())
         assert spent(kit.meters(name)[0], now) == pytest.approx(130)
-        assert spent(kit.meters(calls)[0], now) == pytest.approx(3)
+        assert spent(kit.meters(calls)[0], now) == pytest.approx(5)
 
     def test_it_says_when_there_is_more(self, kit: Kit) -> None:
         """In words, and in what its lane says."""

@@ -83,16 +83,19 @@ begin
 end $$;
 
 -- What has passed a meter has cost that much more, or less; budgets beside it likewise: flow.grant.charged.
-create function forebay.charge_meter(name_ text, cost_ double precision, now_ double precision default null)
-returns void language plpgsql as $$
+create function forebay.charge_meter(
+    name_ text, cost_ double precision, calls_ bigint default 0, now_ double precision default null
+) returns void language plpgsql as $$
 declare
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
 begin
     perform pg_advisory_xact_lock(forebay.lock_number(coalesce('queue:' || forebay.queue_of(name_), 'meter:' || name_)));
     update forebay.meter m set tat = case
-        when cost_ < 0 then greatest(m.tat + cost_ / m.rate, least(m.tat, forebay.begun(m.name, t)))
-        else greatest(m.tat, forebay.begun(m.name, t)) + cost_ / m.rate end
-    where m.rate <> 0 and forebay.payer(m.name) = name_ and not forebay.by_calls(m.name);
+        when o.more < 0 then greatest(m.tat + o.more / m.rate, least(m.tat, forebay.begun(m.name, t)))
+        else greatest(m.tat, forebay.begun(m.name, t)) + o.more / m.rate end
+    from (
+        select p.name, case when forebay.by_calls(p.name) then calls_ else cost_ end as more from forebay.meter p
+    ) as o where o.name = m.name and m.rate <> 0 and forebay.payer(m.name) = name_;
 end $$;
 
 -- What waits for a gate that is open, for a meter that has room, or for room for slow lanes, goes on; when the first of

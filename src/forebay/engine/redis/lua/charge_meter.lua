@@ -1,15 +1,17 @@
 --#use base message tell gates lanes meters
--- charge_meter: name, cost: what has passed it has cost that much more, or less; budgets beside it too (flow.grant.charged).
-local name, cost = ARGV[3], tonumber(ARGV[4])
+-- charge_meter: name, cost, calls: what has passed it has cost that much more, or less; budgets beside it too, those that
+-- count messages for so many more calls (flow.grant.charged).
+local name, cost, calls = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local beside = call('HGET', P .. 'mb', name)
 local names = beside and cmsgpack.unpack(beside) or {}
 names[#names + 1] = name
 even_if_full()
 for _, one in ipairs(names) do
-    local meter, _, calls = meter_of(one), window_of(one)
-    if meter and meter.rate and not calls then
-        local at = terms(meter, 1)
-        local tat = cost < 0 and given_back(meter, -cost) or math.max(meter.tat, at) + cost / meter.rate
+    local meter, _, by_calls = meter_of(one), window_of(one)
+    if meter and meter.rate then
+        local at, more = terms(meter, 1), by_calls and calls or cost
+        local least = more < 0 and math.min(meter.tat, at) or 0
+        local tat = math.max((more < 0 and meter.tat or math.max(meter.tat, at)) + more / meter.rate, least)
         call('HSET', P .. 'mp', one, text(tat))
     end
 end
