@@ -3,17 +3,21 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from forebay import BadArguments, Breaker, ConfigError, Forebay, ProviderDown, Retry, State
 from forebay.control import Control
 from forebay.model.verdict import Kind
+from forebay.observe.providers import shown
 from forebay.observe.why import why_message
 from forebay.provider.operate import Act
 from forebay.provider.steer import listed
+from forebay.testing import ManualClock
 from fundamentals.lesson import beside_a_worker, until, work
 
+NOON = 1_790_000_000 // 86_400 * 86_400 + 43_200.0
 QUICK = Breaker(min_calls=3, open_for=0.2, max_open=0.2)
 
 
@@ -242,6 +246,51 @@ def test_a_call_costs_what_its_arguments_say(app):
     work(app, *ask.enqueue_many([("x" * 60,), ("y" * 60,), ("z" * 60, {"loud": True})]))
     assert began[1] - began[0] < 0.15  # 100 may come at once, and who comes waits only for what came before it
     assert began[2] - began[0] >= 0.15  # 120 of the first two, less 100, at 100 a second
+
+
+def test_a_budget_that_is_used_up_is_waited_for_and_that_is_told(tmp_path):
+    clock = ManualClock(wall=NOON)
+    with Forebay(f"sqlite:///{tmp_path}/forebay.db", clock=clock) as app:
+        app.provider("llm", budget=["1_000/day", "4 calls/min"])
+
+        @app.task(provider="llm", cost=lambda prompt, **_: len(prompt))
+        async def ask(prompt: str) -> str:
+            return prompt[0]
+
+        handles = [ask.enqueue("x" * 300) for _ in range(5)]
+
+        async def story():
+            while (one := (await shown(app.engine, app.store))[0]).state != "used up":  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            waits = handles[-1].find()
+            return one, waits, (await why_message(app.engine, app.store, waits, lease=15, app="app"))[0].text
+
+        one, waits, told = beside_a_worker(app, story)
+        clock.advance(12 * 3600 - 1)
+        beside_a_worker(app, partial(asyncio.sleep, 0.3))
+        assert handles[-1].status() == State.READY
+        clock.advance(1)
+        work(app, handles[-1])
+    assert (waits.state, waits.attempt) == (State.READY, 0)
+    assert told == "waits, because provider llm has used up its budget of 1,000/day; the next one begins in 12h"
+    assert (one.state, one.until, one.slots) == ("used up", NOON + 12 * 3600, None)
+    assert [(budget.budget, round(budget.spent)) for budget in one.budgets] == [("4 calls/min", 4), ("1,000/day", 1200)]
+
+
+@pytest.mark.parametrize(
+    ("budget", "says"),
+    [
+        ("much", "budget 'much' is none: write how much may be spent"),
+        ("10/week", "is none"),
+        (100, "is none"),
+        ([], "is none"),
+        ("0/day", "is from 1 to"),
+        (["5/min", "6/min"], "budget says 5/min and 6/min"),
+    ],
+)
+def test_a_budget_that_is_none_is_refused(app, budget, says):
+    with pytest.raises(ConfigError, match=says):
+        app.provider("llm", budget=budget)
 
 
 @pytest.mark.parametrize(
