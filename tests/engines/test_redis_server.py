@@ -335,3 +335,27 @@ def test_what_is_asked_at_once_is_no_loss_in_whatever_order_it_is_answered(serve
     drive(engine.publish([Message(id="after", queue="q", key="k")]))
     assert "has lost messages" in caplog.text
     drive(engine.close())
+
+
+def commands(client):
+    """How many the server has carried out, those of scripts as well."""
+    return sum(one["calls"] for one in client.info("commandstats").values())
+
+
+def test_a_lease_from_a_fair_queue_does_not_look_at_all_keys(server):
+    """However many wait: what it does is counted in commands."""
+    engine, counts = build(server.settings(), SystemClock()), []
+    with server.client() as client:
+        drive(engine.open())
+        drive(engine.extend([Beat(worker="w", lease=60, queues=["q"], concurrency=4)]))
+        drive(engine.declare([QueueSpec(name="q", fair=True)]))
+        for keys in (60, 3_000):
+            messages = [Message(id=f"{keys}-{n}", queue="q", key=f"{keys}-{n}") for n in range(keys)]
+            drive(engine.publish(messages))
+            before = commands(client)
+            leased = drive(engine.lease(Want("w", ["q"], 4))).deliveries
+            drive(engine.settle("w", [Settlement(one, Ack(), took=0.01) for one in leased]))
+            counts.append(commands(client) - before)
+            assert len(leased) == 4
+        drive(engine.close())
+    assert counts[1] < 1.5 * counts[0], counts

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from engines.servers import redis
 from forebay.engine.redis.scripts import scripts
+from forebay.flow.fair import Account, Common, Round, at_once, ended, usual
 from forebay.flow.grant import given_back, grant
 from forebay.flow.lane import Split, own, place
 from forebay.model.meter import Meter
@@ -20,8 +21,8 @@ RATES = st.none() | st.sampled_from([0.001, 0.5, 1.0, 3.0, 1000.0, 1 / 3])
 
 def library():
     """The parts that are asked here, without an operation."""
-    text = scripts()["declare"].text.decode()
-    return text[: text.index("-- declare: ")]
+    text = scripts()["lease"].text.decode()
+    return text[: text.index("-- lease: ")]
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_a_meter_gets_back_in_lua_what_it_does_in_python(lua, rate, tat, cost):
 
 PLACE = """
 local a = cmsgpack.unpack(ARGV[3])
-splits['q'] = {ordered = a[5], by_key = a[6], tasks = {}, keys = {}, meters = true}
+splits['q'] = {ordered = a[5], by_key = a[6], fair = a[9], tasks = {}, keys = {}, meters = true}
 for _, task in ipairs(a[7]) do splits['q'].tasks[task] = true end
 for _, key in ipairs(a[8]) do splits['q'].keys[key] = true end
 return place_of({'q', a[1], 0, a[2], a[3], nil, a[4], 1})
@@ -116,12 +117,111 @@ return place_of({'q', a[1], 0, a[2], a[3], nil, a[4], 1})
     ),
     split=st.builds(
         Split,
-        spec=st.builds(QueueSpec, name=st.just("q"), ordered=st.booleans(), key_rate=RATES),
+        spec=st.builds(QueueSpec, name=st.just("q"), ordered=st.booleans(), key_rate=RATES, fair=st.booleans()),
         tasks=st.lists(NAMES, max_size=2, unique=True).map(tuple),
         keys=st.lists(NAMES, max_size=2, unique=True).map(tuple),
     ),
 )
 def test_a_message_waits_in_lua_where_it_does_in_python(lua, message, split):
-    told = lua(PLACE, msgspec.msgpack.encode([*message, split.spec.ordered, split.by_key, split.tasks, split.keys]))
+    told = split.spec.ordered, split.by_key, split.tasks, split.keys, split.spec.fair
+    told = lua(PLACE, msgspec.msgpack.encode([*message, *told]))
     lane, task, key, meters = message
     assert told.decode() == place(own(lane, meters), task, key, split)
+
+
+LANES = [f"|key:{name}" for name in "abcd"] + ["smtp|task:send", ""]
+SECONDS = st.sampled_from([0.001, 0.02, 0.1, 1.0, 60.0])
+ACCOUNTS = st.builds(
+    Account, turn=st.sampled_from([0.0, 90.0, 100.0, 100.5]), busy=st.integers(0, 4), owed=SECONDS,
+    mean=st.none() | SECONDS,
+)  # fmt: skip
+COMMON = st.builds(
+    Common, clock=st.sampled_from([95.0, 100.0]), usual=st.none() | SECONDS,
+    recent=st.lists(st.tuples(st.sampled_from(LANES), st.sampled_from([900.0, 999.0, 1005.0])), max_size=3).map(tuple),
+)  # fmt: skip
+
+
+def packed(account):
+    return [account.turn, account.busy, account.owed, -1.0 if account.mean is None else account.mean]
+
+
+ROUND = """
+local a, answer = cmsgpack.unpack(ARGV[3]), {}
+local function account(one)
+    return {turn = one[1], busy = one[2], owed = one[3], mean = one[4] >= 0 and one[4] or nil}
+end
+local function accounts(some)
+    local found = {}
+    for lane, one in pairs(some) do found[lane] = account(one) end
+    return found
+end
+local common = {clock = a[1], usual = a[2] >= 0 and a[2] or nil, recent = a[3], weights = a[4], slots = a[5]}
+common.running, common.own = accounts(a[6]), a[9]
+local waiting = accounts(a[7])
+for lane in pairs(waiting) do waiting[lane] = common.running[lane] or waiting[lane] end
+local turns = rounds()
+answer[1] = turns.at_once(common, a[8], a[10])
+local round = turns.new(common, waiting, a[8])
+for n = 1, a[8] do
+    local lane, one = turns.next_of(round)
+    if not lane then break end
+    turns.give(round, lane, one, n % 3 > 0)
+    answer[#answer + 1] = {lane, text(one.turn), one.busy, text(one.owed)}
+end
+answer[#answer + 1] = text(common.clock)
+for _, one in ipairs(common.recent) do answer[#answer + 1] = one[1] end
+return answer
+"""
+
+
+@generated
+@given(
+    common=COMMON, weights=st.dictionaries(st.sampled_from("abz"), st.sampled_from([0.5, 3.0]), max_size=2),
+    slots=st.sampled_from([0, 1, 2, 3, 8, 16]), asked=st.integers(1, 20), own=st.integers(0, 8), held=st.integers(0, 9),
+    running=st.dictionaries(st.sampled_from(LANES), ACCOUNTS, max_size=4),
+    waiting=st.dictionaries(st.sampled_from(LANES), ACCOUNTS, max_size=5),
+)  # fmt: skip
+def test_turns_are_in_lua_what_they_are_in_python(lua, common, weights, slots, asked, own, held, running, waiting):
+    running = {lane: msgspec.structs.replace(one, busy=one.busy + 1) for lane, one in running.items()}
+    waiting = {lane: running.get(lane, msgspec.structs.replace(one, busy=0)) for lane, one in waiting.items()}
+    told = lua(
+        ROUND,
+        msgspec.msgpack.encode([
+            common.clock, -1.0 if common.usual is None else common.usual, common.recent, weights, slots,
+            {lane: packed(one) for lane, one in running.items()}, {lane: packed(one) for lane, one in waiting.items()},
+            asked, own, held,
+        ]),
+    )  # fmt: skip
+    there = slots or sum(one.busy for one in running.values()) + asked
+    turns = Round(weights, common, 1000.5, there, running=running, waiting=waiting)
+    expected, n = [at_once(asked, own, held, running.values())], 0
+    while n < asked and (lane := turns.next()) is not None:
+        n += 1
+        turns.give(lane, more=n % 3 > 0)
+        one = turns.accounts[lane]
+        expected.append([lane.encode(), b"%.17g" % one.turn, one.busy, b"%.17g" % one.owed])
+    recent = [lane.encode() for lane, _ in turns.common.recent]
+    assert told == [*expected, b"%.17g" % turns.common.clock, *recent]
+
+
+ENDED = """
+local a = cmsgpack.unpack(ARGV[3])
+local one = shares().ended({turn = a[1], busy = a[2], owed = a[3], mean = a[4] >= 0 and a[4] or nil}, a[5], a[6], a[7])
+local usual = #a[7] > 0 and shares().usual(a[8] >= 0 and a[8] or nil, a[7]) or a[8]
+return {text(one.turn), text(one.owed), text(one.mean or -1), text(one.busy), text(usual)}
+"""
+
+
+@generated
+@given(
+    account=ACCOUNTS, share=st.sampled_from([0.5, 1.0, 3.0]), n=st.integers(1, 5), times=st.lists(SECONDS, max_size=5),
+    before=st.none() | SECONDS,
+)  # fmt: skip
+def test_what_runs_took_counts_in_lua_as_in_python(lua, account, share, n, times, before):
+    seen = -1.0 if before is None else before
+    told = lua(ENDED, msgspec.msgpack.encode([*packed(account), share, n, times, seen]))
+    after = ended(account, share, n, times)
+    took = usual(Common(usual=before), times).usual
+    mean = -1.0 if after.mean is None else after.mean
+    expected = after.turn, after.owed, mean, after.busy, -1.0 if took is None else took
+    assert [float(one) for one in told] == pytest.approx(expected, rel=1e-12, abs=1e-9)

@@ -65,7 +65,7 @@ HOUSE: Mapping[str, Capabilities] = MappingProxyType(
         "postgresql": Capabilities(
             durable=True, shared=True, steady=False, fair=True, namespaces=True, transacts=True, moves=True
         ),
-        "redis": Capabilities(durable=True, shared=True, steady=False, namespaces=True, moves=True),
+        "redis": Capabilities(durable=True, shared=True, steady=False, fair=True, namespaces=True, moves=True),
     }
 )
 

@@ -38,6 +38,8 @@ _BOUNDS = tuple[float, float, float, float, float, float, float, bool]
 _LIMIT = tuple[float, float, float, OnFull, float]
 #: A queue without bounds, as `declare.lua` has it.
 _NONE: _BOUNDS = (-1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, False)
+#: Where the weights of one stand that is fair.
+_WEIGHTS = 15
 #: What the keys look like; a server with a newer one is not touched.
 SCHEMA = 1
 
@@ -203,6 +205,8 @@ def _packed(spec: QueueSpec, keep: float) -> tuple[bytes, bytes]:
     if (limit := spec.bound) is not None:
         most = limit.messages, limit.size, limit.age
         told = (*told, *map(_or_none, most), limit.on_full, limit.patience, keep, SHED)
+    if spec.fair:
+        told = (*told, *[False] * (_WEIGHTS - len(told)), dict(spec.weights))
     return msgspec.msgpack.encode(told), b"" if spec.mild else b"1"
 
 
@@ -215,16 +219,16 @@ def _unpacked(queue: str, packed: bytes) -> QueueSpec:
     try:
         told = msgspec.msgpack.decode(packed, type=list[Any]) if packed else []
         *bounds, ordered = msgspec.convert(told[: len(_NONE)], _BOUNDS) if told else _NONE
-        limit = (
-            _limit(msgspec.convert(told[len(_NONE) : len(_NONE) + 5], _LIMIT)) if len(told) > len(_NONE) else Limit()
-        )
+        limited = len(told) > len(_NONE) and told[len(_NONE)] is not False
+        limit = _limit(msgspec.convert(told[len(_NONE) : len(_NONE) + 5], _LIMIT)) if limited else Limit()
+        weights = msgspec.convert(told[_WEIGHTS], dict[str, float]) if len(told) > _WEIGHTS else None
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        (*bounds, ordered), limit = _NONE, Limit()
+        (*bounds, ordered), limit, weights = _NONE, Limit(), None
     ttl, rate, burst, slots, key_rate, key_burst, key_slots = (None if one < 0 else one for one in bounds)
     return QueueSpec(
         name=queue, ttl=ttl, rate=rate, burst=burst, concurrency=None if slots is None else int(slots),
         key_rate=key_rate, key_burst=key_burst, key_concurrency=None if key_slots is None else int(key_slots),
-        ordered=ordered, **fields_of(limit),
+        ordered=ordered, fair=weights is not None, weights=tuple((weights or {}).items()), **fields_of(limit),
     )  # fmt: skip
 
 

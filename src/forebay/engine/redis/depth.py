@@ -10,6 +10,7 @@ from forebay.engine.redis import forms
 from forebay.engine.redis.leasing import SWEEP
 from forebay.engine.redis.meters import meter_of
 from forebay.engine.redis.talk import Batch, Reading
+from forebay.flow.fair import SLOWLY
 from forebay.flow.grant import grant, why
 from forebay.flow.limit import full_since
 from forebay.model.meter import Meter
@@ -50,12 +51,13 @@ def _depth(now: float, name: bytes, cells: Sequence[bytes], *more: Any) -> Depth
 
 
 def _lane(now: float, name: bytes, ready: int, parked: int, running: int, *first: Any) -> LaneDepth:
-    held, cost, packed = first
+    held, cost, packed, slow = first
     meters = [meter_of(one) for one in packed]
     reasons = ["closed"] if held else [text for meter in meters if (text := why(meter, now, float(cost)))]
+    reasons += [SLOWLY] if slow else []
     return LaneDepth(
         lane=forms.text(name), ready=ready, running=running, parked=parked,
-        go=_again(meters, now, float(cost)) if cost else None, why=reasons[0] if reasons else "",
+        go=_again(meters, now, float(cost)) if cost and not slow else None, why=reasons[0] if reasons else "",
     )  # fmt: skip
 
 

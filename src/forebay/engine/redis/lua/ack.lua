@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters place ends workers
+--#use base message tell gates lanes meters shares place ends workers
 -- ack: worker, queue, seconds that they are kept ('' as usual), those that are usual, their tail ('' for own ones),
 -- run times (packed doubles), then id and fence, and tail if each has its own, for each
 -- -> the number of all if all were done, else 0 or 1 for each.
@@ -51,13 +51,18 @@ for n, id in ipairs(ids) do
     end
 end
 if #done > 0 then
-    if split_of(queue) then
+    local split = split_of(queue)
+    if split then
         local heads = fetch(P .. 'm', ids, true)
         for n, id in ipairs(ids) do
             if verdicts[n] == 1 and seen[id] == n then
                 count_run(opened(heads[n]).route, pasts[n] and cmsgpack.unpack(pasts[n])[MOVED], -1)
+                if split.fair then
+                    run_over(queue, id, took ~= '' and struct.unpack('>d', took, 8 * n - 7) or 0)
+                end
             end
         end
+        keep_turns()
     end
     many('HDEL', P .. 'run', done)
     many('HDEL', P .. 'b', done)

@@ -1,7 +1,7 @@
 --#use base message tell gates lanes meters
--- declare: queue, then packed: ttl, rate, burst, slots, key_rate, key_burst, key_slots (-1 for none), ordered, and of one
--- with a limit: limit, limit_bytes, limit_age (-1 for none), on_full, patience, how long the ends
--- of those that are shed are kept, and what such an end is; '' to leave it as it is; '1' if a worker says so at its start, of each -> what held and what holds, packed ('' for nothing), of each.
+-- declare: queue, then packed: ttl, rate, burst, slots, key_rate, key_burst, key_slots (-1 for none), ordered, limit (false
+-- without one), limit_bytes, limit_age (-1 for none), on_full, patience, how long the ends of those that are shed are kept, what
+-- such an end is, and of one that is fair its weights; '' to leave it as it is; '1' if a worker says so at its start, of each -> what held and what holds, packed ('' for nothing), of each.
 local NAMES = {'ttl', 'rate', 'burst', 'slots', 'key_rate', 'key_burst', 'key_slots'}
 local anew, told = false, {}
 
@@ -53,14 +53,29 @@ for at = 3, #ARGV, 3 do
                 call('HDEL', key, 'generation') -- it has no meter
             end
             local there = call('HMGET', key, 'rate', 'slots')
-            local bound = there[1] or there[2] or spec[5] >= 0 or spec[7] >= 0 or spec[8]
+            local fair, was_fair = spec[16] and true, before[16] and true
+            if fair then
+                call('HSET', key, 'fair', '1', 'weights', cmsgpack.pack(spec[16]))
+            else
+                call('HDEL', key, 'fair', 'weights')
+            end
+            if fair ~= was_fair then
+                for _, name in ipairs({'fq:', 'fb:', 'fl:', 'fi:', 'fr:', 'fs:'}) do
+                    call('DEL', P .. name .. queue)
+                end
+                if fair then
+                    call('HSET', P .. 'fq:' .. queue, 'clock', text(now))
+                end
+            end
+            splits[queue] = nil
+            local bound = fair or there[1] or there[2] or spec[5] >= 0 or spec[7] >= 0 or spec[8]
             if bound then
                 call('HSET', key, 'bound', '1')
             else
                 call('HDEL', key, 'bound')
             end
             anew = anew or bound
-            if (spec[8] and not before[8]) or ((spec[5] >= 0 or spec[7] >= 0) and before[5] < 0 and before[7] < 0) then
+            if (spec[8] and not before[8]) or (fair and not was_fair) or ((spec[5] >= 0 or spec[7] >= 0) and before[5] < 0 and before[7] < 0) then
                 call('HSET', key, 'unsorted', cmsgpack.pack({call('ZRANGE', P .. 'ln:' .. queue, 0, -1), ''}))
             end
             local each = 'each:' .. queue .. ':'

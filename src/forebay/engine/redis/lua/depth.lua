@@ -2,7 +2,7 @@
 -- depth: most to make ready, '1' if the queues are named, queue ... -> time, then for each queue: name, its hash, how
 -- many are ready, how many of those are behind a closed gate, since when the oldest of both waits ('' for none), whether it
 -- is paused; and of its lanes, the main one only if the queue has a meter: name, ready, parked, running, whether its first is behind a gate, what that
--- costs ('' if there is none), the meters that it has to pass.
+-- costs ('' if there is none), the meters that it has to pass, whether it waits because it is slow (lib/fair.lua).
 promote(tonumber(ARGV[3]))
 local queues = {}
 if ARGV[4] == '1' then
@@ -146,13 +146,15 @@ for _, queue in ipairs(queues) do
     for n, lane in ipairs(lanes) do
         if n <= LANES then
             lane[5], lane[6], lane[7] = first_of(queue, lane[1])
+            local slow = call('ZSCORE', P .. 'fs:' .. queue, lane[1]) -- and not awake meanwhile for another reason
+            lane[8] = slow and tonumber(call('ZSCORE', P .. 'ln:' .. queue, lane[1]) or 0) >= ASLEEP and 1 or 0
         else
             lanes[n] = nil
         end
     end
     local whole = special and ready + parked > 0 and passed({queue, '', 0, ''}, 0)[1]
     if whole then
-        main[4], main[5], main[6], main[7] = whole.running, 0, '1', {packed_meter(whole)}
+        main[4], main[5], main[6], main[7], main[8] = whole.running, 0, '1', {packed_meter(whole)}, 0
         table.insert(lanes, 1, main)
         lanes[LANES + 1] = nil
     end

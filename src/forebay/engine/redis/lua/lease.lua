@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters clock place ends ripen workers sorted take
+--#use base message tell gates lanes meters clock place ends ripen workers sorted take shares round fair
 -- lease: worker, token of this call, limit, turn, lanes that share at a time, most to sweep, caps (lane -> most),
 -- end of what expired, seconds it is kept, queue ... -> 0 if the worker has no lease; else
 -- time, last number, turn, cancelled ids, ids, heads, bodies, leases, histories.
@@ -59,7 +59,11 @@ for at = 12, #ARGV do
     end
     if not seen[queue] and not (split and (is_idle(queue, split) or not is_sorted(queue, SORTED))) then
         seen[queue] = true
-        for _, lane in ipairs(call('ZRANGEBYSCORE', P .. 'ln:' .. queue, '-inf', now, 'LIMIT', 0, MOST_LANES)) do
+        local fair = split and split.fair
+        if fair and (call('EXISTS', P .. 'fs:' .. queue) == 1 or call('ZCOUNT', P .. 'ln:' .. queue, '-inf', now) > 0) then
+            hungry[#hungry + 1] = {queue, '', '', true, take_fair} -- one of them, and shares out by itself
+        end
+        for _, lane in ipairs(fair and {} or call('ZRANGEBYSCORE', P .. 'ln:' .. queue, '-inf', now, 'LIMIT', 0, MOST_LANES)) do
             local bound = split or string.find(lane, '|', 1, true) -- what is left where something was told apart
             if bound or ((caps[lane] or 1) > 0 and not is_shut(gates, queue, lane)) then
                 hungry[#hungry + 1] = {queue, lane, P .. 'r:' .. queue .. ':' .. lane, bound}
@@ -81,7 +85,7 @@ while #hungry > 0 and #lot.ids < limit do
     for _, place in ipairs(hungry) do
         local n = math.min(share, limit - #lot.ids, not place[4] and caps[place[2]] or share)
         if n > 0 then
-            local got, empty = (place[4] and take_bound or take)(place, n)
+            local got, empty = (place[5] or (place[4] and take_bound or take))(place, n)
             turn = turn + 1
             if not empty then
                 still[#still + 1] = place

@@ -25,7 +25,7 @@ local function add_one(name)
     else
         local theirs, key = string.match(name, '^key:([^:]+):(.*)$')
         local split = theirs and split_of(theirs)
-        if split and split.by_key then
+        if split and split.keyed then
             local slots = split.ordered and 1 or split.key_slots
             local running = slots and call('HGET', P .. 'mr', name)
             add(name, split.key_rate or -1, split.key_burst or -1, slots or -1, 0, running)

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters slots workers
+--#use base message tell gates lanes meters shares slots workers
 -- recover: most that are remembered as buried, worker ... that are lost -> those buried now, then what they held:
 -- worker, id, its lease, its queue, workers lost under it before, whether it is to stop.
 local gone = {}
@@ -36,9 +36,10 @@ local slots = any and call('HGETALL', P .. 'slot') or {}
 for at = 1, #slots, 2 do
     local slot = cmsgpack.unpack(slots[at + 1])
     if strays[slot[2]] then
-        free_slot(slots[at], slot)
+        free_slot(slots[at], slot, 0)
     end
 end
+keep_turns()
 local answer = {names}
 local running = any and call('HGETALL', P .. 'run') or {}
 for at = 1, #running, 2 do

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters slots place ends workers
+--#use base message tell gates lanes meters shares slots place ends workers
 -- settle: worker, '1' if it need not live any more, then for each: id, fence, what is to become of it (packed), its
 -- newest failure ('' to keep the one before), the tail of its end -> for each: 1 done, 0 refused, or how it stands,
 -- if that is not how it was judged.
@@ -58,6 +58,7 @@ local function write_down(id, m, x, lease, ruling, failure, tail)
         keep_slot(id, string.sub(lease, 2, 9), worker, m.route, x[MOVED])
     else
         count_run(m.route, x[MOVED], -1)
+        run_over(queue, id, ruling[10])
     end
     if ruling[16] then
         give_back(m.route, x[MOVED])
@@ -109,7 +110,7 @@ local function free_ended(id, fence, ruling)
     local packed = not ruling[17] and call('HGET', P .. 'slot', id)
     local slot = packed and cmsgpack.unpack(packed)
     if slot and slot[1] == fence and slot[2] == worker then
-        free_slot(id, slot)
+        free_slot(id, slot, ruling[10])
         return true
     end
     return false
@@ -142,6 +143,7 @@ for at = 5, #ARGV, 5 do
     end
     answers[#answers + 1] = answer
 end
+keep_turns()
 for queue in pairs(eased) do
     if split_of(queue) then
         wake_all(queue)

@@ -84,7 +84,7 @@ local function write(form, ids, bodies, seq)
         tally(queue, 'scheduled', #ids)
     else
         many('ZADD', P .. 'r:' .. queue .. ':' .. form.lane, line)
-        call('ZADD', P .. 'ln:' .. queue, 0, form.lane)
+        stand(queue, form.lane)
     end
     if form.past or form.expires >= 0 or form.unique == 1 or form.failure ~= '' then
         write_more(form, ids)

@@ -1,19 +1,25 @@
 -- lanes: where a message waits, as `flow/lane.py` says; after `gates`. Where its queue bounds and tells apart:
 -- {ns}:q:<queue>  hash  rate, burst, slots, key_rate, key_burst, key_slots, ordered; go: not to be looked at before;
 --   unsorted: lanes in which some may wait since before keys were told apart, and how far the last was looked through
+-- and of a fair one (flow/fair.py) fair, weights. Its lanes that may be looked at stand in {ns}:ln:<queue> at turn - 1e10.
+-- {ns}:fq:<queue>  hash  clock, usual, recent: what its lanes have in common
+-- {ns}:fb:<queue>  hash  lane of which something runs -> its account: turn, owed, mean (-1: none has ended), how many run
+-- {ns}:fl:<queue>  hash  the same of lanes of which nothing runs, as long as it matters
+local ACCOUNT, AHEAD = '>dddI4', 1e10
 -- What a queue tells apart and bounds; nil if nothing, which is usual. Read once in a script.
 local splits = {}
 local function split_of(queue)
     if splits[queue] ~= nil then
         return splits[queue] or nil
     end
-    local bounds = call('HMGET', P .. 'q:' .. queue, 'rate', 'burst', 'slots', 'key_rate', 'key_burst', 'key_slots', 'ordered')
+    local bounds = call('HMGET', P .. 'q:' .. queue, 'rate', 'burst', 'slots', 'key_rate', 'key_burst', 'key_slots', 'ordered', 'fair')
     local split = {
         rate = tonumber(bounds[1]), burst = tonumber(bounds[2]), slots = tonumber(bounds[3]),
         key_rate = tonumber(bounds[4]), key_burst = tonumber(bounds[5]), key_slots = tonumber(bounds[6]),
-        ordered = bounds[7] == '1', tasks = {}, keys = {}, meters = call('EXISTS', P .. 'mt') == 1,
+        ordered = bounds[7] == '1', fair = bounds[8] == '1', tasks = {}, keys = {}, meters = call('EXISTS', P .. 'mt') == 1,
     }
-    split.by_key = split.ordered or split.key_rate or split.key_slots
+    split.keyed = split.ordered or split.key_rate or split.key_slots -- each key has a meter of its own
+    split.by_key = split.keyed or split.fair
     local apart = split.by_key or split.rate or split.slots or split.meters
     for _, gate in ipairs(closed() or {}) do
         if (gate[1] == queue or gate[1] == '') and (gate[7] or gate[8]) then
@@ -46,7 +52,7 @@ local function place_of(route, moved)
     if key and split.ordered then
         return '|key:' .. key
     end
-    if split.tasks[route[TASK]] then
+    if split.tasks[route[TASK]] or (split.fair and not key) then
         mine = mine .. '|task:' .. route[TASK]
     end
     if key and (split.by_key or split.keys[key]) then
@@ -77,4 +83,20 @@ end
 local function given_back(meter, cost)
     local at, price = terms(meter, cost)
     return math.max(meter.tat - price / meter.rate, math.min(meter.tat, at))
+end
+
+-- A lane may be looked at: in a fair queue where its turn is, but not before the present one (`flow.fair.joined`).
+-- `there`: only if it is one already.
+local function stand(queue, lane, there)
+    local score, split = 0, split_of(queue)
+    if split and split.fair then
+        split.clock = split.clock or tonumber(call('HGET', P .. 'fq:' .. queue, 'clock') or now)
+        local had = call('HGET', P .. 'fb:' .. queue, lane) or call('HGET', P .. 'fl:' .. queue, lane)
+        score = text(math.max(had and struct.unpack(ACCOUNT, had) or 0, split.clock) - AHEAD)
+    end
+    if there then
+        call('ZADD', P .. 'ln:' .. queue, 'XX', score, lane)
+    else
+        call('ZADD', P .. 'ln:' .. queue, score, lane)
+    end
 end

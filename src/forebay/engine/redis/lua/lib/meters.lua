@@ -58,7 +58,7 @@ local function passed(route, more)
             found[#found + 1] = meter_of(budget)
         end
     end
-    if split and key and split.by_key then
+    if split and key and split.keyed then
         local name = 'each:' .. queue .. ':' .. key
         found[#found + 1] = {
             name = name, rate = split.key_rate, burst = split.key_burst, slots = split.ordered and 1 or split.key_slots,
@@ -97,7 +97,7 @@ local function wake(name)
         end
         local theirs, called = string.match(lane, '^(.-)%z(.*)$')
         if tonumber(call('ZSCORE', P .. 'ln:' .. theirs, called) or 0) >= ASLEEP then
-            call('ZADD', P .. 'ln:' .. theirs, 'XX', 0, called)
+            stand(theirs, called, true)
             stir(theirs)
             woken = woken + 1
         end
@@ -115,7 +115,7 @@ local function give_back(route, moved)
         end
     end
     call('HDEL', P .. 'q:' .. route[QUEUE], 'go')
-    call('ZADD', P .. 'ln:' .. route[QUEUE], 'XX', 0, place_of(route, moved))
+    stand(route[QUEUE], place_of(route, moved), true)
     stir(route[QUEUE])
 end
 
@@ -126,7 +126,7 @@ local function count_run(route, moved, n)
         return
     end
     for _, name in ipairs(counted(route)) do
-        local key = split.by_key and string.sub(name, 1, 4) == 'key:'
+        local key = split.keyed and string.sub(name, 1, 4) == 'key:'
         if key or (split.meters and call('HEXISTS', P .. 'mt', name) == 1) then
             if call('HINCRBY', P .. 'mr', name, n) <= 0 then
                 call('HDEL', P .. 'mr', name)
@@ -136,8 +136,8 @@ local function count_run(route, moved, n)
             end
         end
     end
-    if n < 0 and (split.slots or split.by_key) then
-        call('ZADD', P .. 'ln:' .. queue, 'XX', 0, place_of(route, moved))
+    if n < 0 and (split.slots or split.keyed) then
+        stand(queue, place_of(route, moved), true)
         stir(queue)
     end
 end
@@ -160,8 +160,9 @@ end
 
 -- What bounds a queue has changed: all its lanes are looked at again.
 local function wake_all(queue)
-    for _, lane in ipairs(call('ZRANGE', P .. 'ln:' .. queue, 0, -1)) do
-        call('ZADD', P .. 'ln:' .. queue, 0, lane)
+    local split = split_of(queue) -- in a fair queue most stand at their turns already, and they may be very many
+    for _, lane in ipairs(call('ZRANGEBYSCORE', P .. 'ln:' .. queue, split and split.fair and 0 or '-inf', '+inf')) do
+        stand(queue, lane)
     end
     call('HDEL', P .. 'q:' .. queue, 'go')
     stir(queue)

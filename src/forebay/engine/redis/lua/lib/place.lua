@@ -1,6 +1,6 @@
 -- place: where a live message waits; after `lanes`.
 -- {ns}:r:<queue>:<lane>  zset  ready: by priority, then in order of acceptance (member: seq in eight bytes, then id)
--- {ns}:ln:<queue>        zset  lanes that may hold something: by when they may be looked at; 1e15: when a slot is free
+-- {ns}:ln:<queue>        zset  lanes that may hold something: by when they may be looked at; 1e15: when a slot is free; of a fair queue see `lanes`
 -- {ns}:due               zset  scheduled: by due time
 -- {ns}:hd:<queue>:<lane> zset  of an ordered queue, what has started before and waits again, by seq: it goes before all others
 -- {ns}:a:<queue>         zset  live ones that never had to wait for a time: by seq
@@ -10,7 +10,7 @@
 local function enter_ready(id, m, x)
     local queue, lane = m.route[QUEUE], place_of(m.route, x[MOVED])
     call('ZADD', P .. 'r:' .. queue .. ':' .. lane, -m.route[PRIORITY], member(m.seq, id))
-    call('ZADD', P .. 'ln:' .. queue, 0, lane)
+    stand(queue, lane)
     if x[DUE] >= 0 then
         call('ZADD', P .. 'bk:' .. queue, x[DUE], id)
     end
@@ -42,7 +42,7 @@ end
 local function let_pass(id, m)
     local queue, key = m.route[QUEUE], m.route[KEY]
     if key and call('ZREM', P .. 'hd:' .. queue .. ':|key:' .. key, id) == 1 then
-        call('ZADD', P .. 'ln:' .. queue, 'XX', 0, '|key:' .. key)
+        stand(queue, '|key:' .. key, true)
         stir(queue)
     end
 end

@@ -22,7 +22,7 @@ local function is_sorted(queue, most)
             else
                 call('ZREM', line, waits)
                 call('ZADD', P .. 'r:' .. queue .. ':' .. where, -m.route[PRIORITY], waits)
-                call('ZADD', P .. 'ln:' .. queue, 0, where)
+                stand(queue, where)
             end
         end
         most = most - #some

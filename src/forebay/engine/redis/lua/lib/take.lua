@@ -1,7 +1,8 @@
 -- take: how one lease takes from a lane; after `meters`, `ripen` and `workers`, for `lease` alone. It says what it is about
 -- in `lot`: caps, late (sweeping left some that are too late), sweep, and the end of what expired.
--- ids: what it took; charged: from a rate; counts: how many of each queue; extra: lanes that came to be, of what has to wait elsewhere by now.
-local lot = {ids = {}, counts = {}, extra = {}, found = {}}
+-- ids: what it took; charged: from a rate; counts: how many of each queue; extra: lanes that came to be, of what has to wait elsewhere by now;
+-- moves: how often that was in fair queues.
+local lot = {ids = {}, counts = {}, extra = {}, found = {}, moves = 0}
 
 local function too_late(id)
     local expires = call('ZSCORE', P .. 'exp', id)
@@ -108,8 +109,10 @@ local function take_bound(place, n)
         elseif where ~= lane and not is_finer(lane, where) then
             call('ZREM', key, first)
             call('ZADD', P .. 'r:' .. queue .. ':' .. where, -m.route[PRIORITY], first)
-            call('ZADD', P .. 'ln:' .. queue, 0, where)
-            if not lot.found[queue .. where] then
+            stand(queue, where)
+            if split_of(queue).fair then
+                lot.moves = lot.moves + 1 -- it has its turn there
+            elseif not lot.found[queue .. where] then
                 lot.found[queue .. where] = true
                 lot.extra[#lot.extra + 1] = {queue, where, P .. 'r:' .. queue .. ':' .. where, place[4]}
             end
