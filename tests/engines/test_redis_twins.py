@@ -177,11 +177,12 @@ return answer
 @generated
 @given(
     common=COMMON, weights=st.dictionaries(st.sampled_from("abz"), st.sampled_from([0.5, 3.0]), max_size=2),
-    slots=st.sampled_from([0, 1, 2, 3, 8, 16]), asked=st.integers(1, 20), own=st.integers(0, 8), held=st.integers(0, 9),
+    worker=st.tuples(st.integers(1, 20), st.sampled_from([0, 1, 2, 3, 8, 16]), st.integers(0, 8), st.integers(0, 9)),
     running=st.dictionaries(st.sampled_from(LANES), ACCOUNTS, max_size=4),
     waiting=st.dictionaries(st.sampled_from(LANES), ACCOUNTS, max_size=5),
 )  # fmt: skip
-def test_turns_are_in_lua_what_they_are_in_python(lua, common, weights, slots, asked, own, held, running, waiting):
+def test_turns_are_in_lua_what_they_are_in_python(lua, common, weights, worker, running, waiting):
+    asked, slots, own, held = worker
     running = {lane: msgspec.structs.replace(one, busy=one.busy + 1) for lane, one in running.items()}
     waiting = {lane: running.get(lane, msgspec.structs.replace(one, busy=0)) for lane, one in waiting.items()}
     told = lua(
@@ -214,11 +215,11 @@ return {text(one.turn), text(one.owed), text(one.mean or -1), text(one.busy), te
 
 @generated
 @given(
-    account=ACCOUNTS, share=st.sampled_from([0.5, 1.0, 3.0]), n=st.integers(1, 5), times=st.lists(SECONDS, max_size=5),
+    account=ACCOUNTS, ends=st.tuples(st.sampled_from([0.5, 1.0, 3.0]), st.integers(1, 5), st.lists(SECONDS, max_size=5)),
     before=st.none() | SECONDS,
 )  # fmt: skip
-def test_what_runs_took_counts_in_lua_as_in_python(lua, account, share, n, times, before):
-    seen = -1.0 if before is None else before
+def test_what_runs_took_counts_in_lua_as_in_python(lua, account, ends, before):
+    (share, n, times), seen = ends, -1.0 if before is None else before
     told = lua(ENDED, msgspec.msgpack.encode([*packed(account), share, n, times, seen]))
     after = ended(account, share, n, times)
     took = usual(Common(usual=before), times).usual
