@@ -178,11 +178,10 @@ return answer
 @given(
     common=COMMON, weights=st.dictionaries(st.sampled_from("abz"), st.sampled_from([0.5, 3.0]), max_size=2),
     worker=st.tuples(st.integers(1, 20), st.sampled_from([0, 1, 2, 3, 8, 16]), st.integers(0, 8), st.integers(0, 9)),
-    running=st.dictionaries(st.sampled_from(LANES), ACCOUNTS, max_size=4),
-    waiting=st.dictionaries(st.sampled_from(LANES), ACCOUNTS, max_size=5),
+    accounts=st.tuples(*[st.dictionaries(st.sampled_from(LANES), ACCOUNTS, max_size=5)] * 2),
 )  # fmt: skip
-def test_turns_are_in_lua_what_they_are_in_python(lua, common, weights, worker, running, waiting):
-    asked, slots, own, held = worker
+def test_turns_are_in_lua_what_they_are_in_python(lua, common, weights, worker, accounts):
+    (asked, slots, own, held), (running, waiting) = worker, accounts
     running = {lane: msgspec.structs.replace(one, busy=one.busy + 1) for lane, one in running.items()}
     waiting = {lane: running.get(lane, msgspec.structs.replace(one, busy=0)) for lane, one in waiting.items()}
     told = lua(
@@ -215,8 +214,8 @@ return {text(one.turn), text(one.owed), text(one.mean or -1), text(one.busy), te
 
 @generated
 @given(
-    account=ACCOUNTS, ends=st.tuples(st.sampled_from([0.5, 1.0, 3.0]), st.integers(1, 5), st.lists(SECONDS, max_size=5)),
-    before=st.none() | SECONDS,
+    account=ACCOUNTS, before=st.none() | SECONDS,
+    ends=st.tuples(st.sampled_from([0.5, 1.0, 3.0]), st.integers(1, 5), st.lists(SECONDS, max_size=5)),
 )  # fmt: skip
 def test_what_runs_took_counts_in_lua_as_in_python(lua, account, ends, before):
     (share, n, times), seen = ends, -1.0 if before is None else before
