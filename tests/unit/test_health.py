@@ -7,6 +7,7 @@ from forebay.model.finding import Finding, Level
 from forebay.model.gate import Gate
 from forebay.model.message import Message
 from forebay.observe.health import examine, saturated
+from forebay.observe.providers import Shown
 from forebay.observe.snapshot import Snapshot
 from forebay.store.records import Schedule, WorkerRow
 
@@ -129,3 +130,27 @@ def test_a_message_that_was_created_in_the_future_is_a_clock_that_was_elsewhere(
     now = Snapshot(at=NOW, tick=1.0, queues=(Depth(queue="q"),), workers=(worker("q"),))
     for created, level in (([NOW - 5, NOW + 2], None), ([NOW + 86_400 * 400, NOW], Level.WARN)):
         assert troubles(list(examine(now, LEASE, created=created))).get("clock") is level
+
+
+def test_a_provider_that_is_away_is_told_once_whatever_the_number_of_its_queues():
+    gates = tuple(Gate(name, "smtp", "no connection", NOW - 9, "breaker") for name in ("a", "b", "c"))
+    away = Shown(
+        name="smtp", state="open", since=NOW - 9, until=NOW + 1, why="provider smtp has been down for 9s", waiting=4,
+        running=0, slots=0, calls=9, failures=9, parks=9, throttles=0,
+    )  # fmt: skip
+    well = msgspec.structs.replace(away, name="llm", state="closed", why="")
+    now = Snapshot(at=NOW, tick=1.0, queues=(), schedules=(), workers=(worker("a", "b", "c"),), gates=gates)
+    assert [(one.check, one.level) for one in examine(now, LEASE, providers=[well])][-2] == ("providers", Level.OK)
+    findings = list(examine(now, LEASE, providers=[away, well]))
+    assert troubles(findings) == {"providers": Level.WARN}
+    (one,) = [one for one in findings if one.level is Level.WARN]
+    assert one.text == "provider smtp has been down for 9s; 4 messages wait for it"
+    assert "forebay providers close smtp" in one.advice
+
+
+def test_an_account_that_is_to_wait_is_told_where_it_does():
+    gate = Gate("mail", "smtp~ann", "too many", NOW - 9, "throttle", NOW + 9)
+    now = Snapshot(at=NOW, tick=1.0, queues=(), schedules=(), workers=(worker("mail"),), gates=(gate,))
+    assert [one.text for one in examine(now, LEASE) if one.check == "paused"] == [
+        "mail, lane smtp~ann, for 9s, by throttle: too many"
+    ]

@@ -24,6 +24,7 @@ from forebay.model.finding import Finding, Level, fail, unusable
 from forebay.model.outcome import SNOOZED
 from forebay.model.plain import printable
 from forebay.observe import health
+from forebay.observe.providers import Shown, shown
 from forebay.observe.snapshot import Snapshot, take
 from forebay.observe.why import handed_back
 from forebay.store.records import Route
@@ -63,8 +64,8 @@ def doctor(*, quick: bool, strict: bool) -> int:
 def _flow(app: Forebay) -> tuple[list[Finding], bool]:
     """What is wrong with what is in it, and whether the engine lets nobody look."""
     try:
-        (before, now, causes, created), routes = with_app(app, _both)
-        found = health.examine(now, app.settings.lease, locator(), causes, before, created=created)
+        (before, now, causes, created), providers, routes = with_app(app, _all)
+        found = health.examine(now, app.settings.lease, locator(), causes, before, created=created, providers=providers)
         return [*found, *health.under_way(routes)], False
     except EngineError as error:
         return [unusable("engine", error, "see what else was found")], isinstance(error, EngineUnreachable)
@@ -73,9 +74,9 @@ def _flow(app: Forebay) -> tuple[list[Finding], bool]:
         return [fail("engine", f"what is in it cannot be read: {why}", "see what else was found; report this")], False
 
 
-async def _both(app: Forebay) -> tuple[Look, list[Route]]:
+async def _all(app: Forebay) -> tuple[Look, list[Shown], list[Route]]:
     moves = app.backend.moves
-    return await _look(app), [] if moves is None else await moves.routes()
+    return await _look(app), await shown(app.engine, app.store), [] if moves is None else await moves.routes()
 
 
 async def _look(app: Forebay) -> Look:
@@ -108,10 +109,11 @@ def _print(findings: Sequence[Finding]) -> None:
     if form() != "table":
         output.show(form(), findings, Table([], ""))
         return
+    width = max((len(one.check) for one in findings), default=0)
     for one in findings:
-        _paragraph(f"{one.level:4}  {one.check:10}  ", one.text, one.level)
+        _paragraph(f"{one.level:4}  {one.check:{width}}  ", one.text, one.level)
         if one.advice:
-            _paragraph(f"{'':18}→ ", one.advice, "")
+            _paragraph(f"{'':{width + 8}}→ ", one.advice, "")
     output.say(_verdict(findings))
 
 

@@ -125,6 +125,10 @@ class Recovered(msgspec.Struct, frozen=True):
     quarantined: int = 0
 
 
+#: Lanes of a queue that its numbers list at most.
+SHOWN_LANES = 100
+
+
 class LaneDepth(msgspec.Struct, frozen=True, kw_only=True):
     """One lane in numbers; the main one, which is called "", stands for its queue: what it bounds holds up all lanes.
 
@@ -151,8 +155,8 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
             stands before it.
         age: seconds that the oldest ready message has waited, 0.0 if none.
         held: likewise, the oldest parked one.
-        lanes: those that are special, at most 100: the main one if its queue has a rate or slots and something waits in
-            it, then all others, the deepest first.
+        lanes: those that are special, at most `SHOWN_LANES`: the main one if its queue has a rate or slots and
+            something waits in it, then all others, the deepest first.
         seconds: run time of all settled attempts together.
         limit: how many messages may wait in it (ready, parked and scheduled ones); None for all that come.
         full: since when publishes have found it full, seconds since the epoch; 0.0 if they do not.

@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
+def first_line(text: str) -> str:
+    """The first line of `text` that says something: what clients put behind it is links and the like."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
 def printable_json(text: str) -> str:
     """JSON text that is safe to look at and has the same value: JSON allows raw much of what `printable` escapes."""
     if text.isprintable():

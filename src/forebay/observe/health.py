@@ -10,8 +10,11 @@ from shlex import quote
 from forebay.engine.contract import Depth
 from forebay.model.duration import EVER, span
 from forebay.model.finding import Finding, fail, fine, warn
+from forebay.model.gate import THROTTLE
 from forebay.model.outcome import NOT_KNOWN
+from forebay.model.provider import BREAKER, unkeyed
 from forebay.model.topology import PRESSURE
+from forebay.observe.providers import Shown
 from forebay.observe.snapshot import Snapshot, patience, proof_age
 from forebay.store.records import Route, WorkerRow
 
@@ -19,6 +22,8 @@ from forebay.store.records import Route, WorkerRow
 LATE, SKEW = 60.0, 5.0
 #: Seconds of waiting that are worth a word.
 LONG = 600.0
+#: Who closes the lanes of providers.
+_PROVIDERS = frozenset({BREAKER, THROTTLE})
 
 
 def examine(
@@ -29,6 +34,7 @@ def examine(
     before: Snapshot | None = None,
     *,
     created: Sequence[float] = (),
+    providers: Sequence[Shown] = (),
 ) -> Iterator[Finding]:
     """All findings; each check that is content says so too.
 
@@ -38,12 +44,14 @@ def examine(
         causes: why messages were handed back without a failure: queue, cause, how many.
         before: a reading a moment earlier, to tell whether saturated queues move.
         created: when the newest messages were, in seconds since the epoch.
+        providers: how each stands.
     """
     yield from _workers(now, lease, f"start one: `forebay worker -A {quote(app)}`")
     yield from _handed_back(causes)
     yield from _full(before, now)
     for check in _CHECKS:
         yield from check(now)
+    yield from _providers(providers)
     yield from _clock(now, created)
 
 
@@ -131,12 +139,24 @@ def _backlog(now: Snapshot) -> Iterator[Finding]:
 
 def _gates(now: Snapshot) -> Iterator[Finding]:
     for gate in now.gates:
+        if gate.lane is not None and gate.holder in _PROVIDERS and unkeyed(gate.lane) == gate.lane:
+            continue  # `_providers` tells of it once: there is such a gate in every queue
         place = gate.named()
         why = f": {gate.reason}" if gate.reason else ""
         advice = f"`{gate.resumed()}` when it may go on" if gate.lane is None else ""
         if gate.holder == PRESSURE:
             advice = "it goes on by itself: `forebay why` of that queue says what holds it up"
         yield warn("paused", f"{place}, for {span(max(0.0, now.at - gate.since))}, by {gate.holder}{why}", advice)
+
+
+def _providers(providers: Sequence[Shown]) -> Iterator[Finding]:
+    away = [one for one in providers if one.why]
+    for one in away:
+        waits = "1 message waits" if one.waiting == 1 else f"{one.waiting:,} messages wait"
+        advice = f"`forebay providers` shows its calls; `forebay providers close {quote(one.name)}` if you know better"
+        yield warn("providers", f"{one.why}; {waits} for it", advice)
+    if providers and not away:
+        yield fine("providers", f"{len(providers)} known, asked as usual")
 
 
 def _schedules(now: Snapshot) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from forebay.engine.contract import Depth, Engine
+from forebay.engine.contract import SHOWN_LANES, Depth, Engine
 from forebay.flow.breaker import told
 from forebay.flow.explain import Closed, Limit, Numbers, Place, Reason, Server, Subject, explain, explain_queue
 from forebay.flow.grant import why
@@ -43,7 +43,7 @@ async def why_message(
     now, audits = await take(engine, store), await store.audits(_AUDITS)
     names = passes(found.queue, owned(found.lane), found.task, found.key)
     limits = await limited(store, names, now.at) or _in_lane(now, found)
-    held = await held_by(store, found.queue, now.at, found.lane)
+    held = await held_by(store, now.at, found.lane)
     told_of = {f"provider {name}" for name, _ in held}
     limits = [limit for limit in limits if limit.of not in told_of]
     around = replace(place(now, found.queue, audits, lease=lease, app=app), limits=limits, providers=held)
@@ -69,32 +69,44 @@ async def why_queue(engine: Engine, store: Store, depth: Depth, *, lease: float,
     limits += [
         Limit(of=shown(lane.lane), why=lane.why) for lane in depth.lanes if lane.lane and lane.ready and lane.why
     ][:_LANES]
-    held = await held_by(store, depth.queue, now.at) if depth.ready or depth.parked or depth.scheduled else []
-    around = replace(place(now, depth.queue, audits, lease=lease, app=app), limits=limits, providers=held)
-    around = replace(around, paced=await paced(store, depth.queue))
+    around = replace(place(now, depth.queue, audits, lease=lease, app=app), limits=limits)
+    gates = [gate for gate in around.gates if gate.lane is None or waits_behind(depth, gate.lane)]
+    held = [(one.name, told(one, now.at)) for one in await listed(store) if _wanted(one, depth)]
+    held = [(name, text) for name, text in held if text]
+    around = replace(around, gates=gates, providers=held, paced=await paced(store, depth.queue))
     return explain_queue(numbers(depth, causes), around)
 
 
-async def held_by(store: Store, queue: str, now: float, lane: str | None = None) -> list[tuple[str, str]]:
-    """Providers that are not asked as usual, and whose messages wait in this queue, or in this lane of it; why so."""
-    found = [one for one in await listed(store) if told(one, now)]
-    own = {one.name: {lane_of(one.name, cpu=False), lane_of(one.name, cpu=True)} for one in found}
-    mine = [
-        one
-        for one in found
-        if (lane is not None and unkeyed(lane) in own[one.name]) or (lane is None and queue in _queues(one))
-    ]
-    return [(one.name, told(one, now)) for one in mine]
+async def held_by(store: Store, now: float, lane: str) -> list[tuple[str, str]]:
+    """Providers that are not asked as usual, and whose messages wait in this lane; why so."""
+    found = [one for one in await listed(store) if unkeyed(lane) in _lanes(one)]
+    return [(one.name, text) for one in found if (text := told(one, now))]
+
+
+def waits_behind(depth: Depth, lane: str) -> bool:
+    """Whether something waits that a closed gate on this lane may hold: a lane is shut in each queue that has workers,
+    whether or not a message has ever come to it there. Where that cannot be told, yes.
+    """
+    if not (depth.ready or depth.parked):
+        return False
+    waits = [parts(one.lane) for one in depth.lanes if one.ready or one.parked]
+    if len(depth.lanes) >= SHOWN_LANES or any(not one.lane and one.key is not None for one in waits):
+        return True  # there are more lanes than are listed; or one is a key's, with messages of any lane in it
+    return any(lane in (one.lane, unkeyed(one.lane)) for one in waits)
+
+
+def _wanted(one: Provider, depth: Depth) -> bool:
+    return any(waits_behind(depth, lane) for lane in _lanes(one))
+
+
+def _lanes(one: Provider) -> tuple[str, str]:
+    return lane_of(one.name, cpu=False), lane_of(one.name, cpu=True)
 
 
 async def paced(store: Store, queue: str) -> list[tuple[str, float, str]]:
     """Tasks of a queue that go no faster than a queue drains which they feed: at which rate, and which one it is."""
     found = paces_of(await store.steered())
     return [(task, one.rate, one.queue) for (source, task), (one, _) in sorted(found.items()) if source == queue]
-
-
-def _queues(one: Provider) -> set[str]:
-    return {place.queue for place in one.places}
 
 
 async def limited(store: Store, names: Sequence[str], now: float) -> list[Limit]:

@@ -20,6 +20,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.duration import span
 from forebay.model.message import Failure
 from forebay.model.outcome import Outcome, Park
+from forebay.model.plain import first_line
 from forebay.model.provider import Call, Provider, Stand, lane_of, unkeyed
 from forebay.model.verdict import Kind, Verdict
 from forebay.produce.provided import ProviderSpec
@@ -182,7 +183,7 @@ class Providers:
         """Back to its lane; the attempt does not count."""
         delivery, view, now = run.delivery, self.view.get(name), run.time.now()
         what = "asked to wait" if blame == "throttle" else "is down"
-        reason = f"provider {name} {what}: {why}"[: errors.LONGEST]
+        reason = f"provider {name} {what}: {first_line(why)}"[: errors.LONGEST]
         wait = outcome.PAUSE if view is not None and view.stand is not Stand.CLOSED else _pause(view, now)
         lane = _lane(name, run.task, delivery)
         if blame == "throttle" and until is None and unkeyed(lane) != lane:

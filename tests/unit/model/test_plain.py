@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.model.plain import printable, printable_json
+from forebay.model.plain import first_line, printable, printable_json
 
 EVERY = "".join(map(chr, range(sys.maxunicode + 1)))
 
@@ -40,3 +40,9 @@ def test_json_made_fit_to_look_at_has_the_same_value(value: object) -> None:
 def test_json_laid_out_over_lines_keeps_its_lines() -> None:
     text = json.dumps({"a": "\u202e\U000e0001", "b": [1, 2]}, ensure_ascii=False, indent=2)
     assert printable_json(text).splitlines() == ["{", r'  "a": "\u202e\udb40\udc01",', *text.splitlines()[2:]]
+
+
+def test_the_first_line_that_says_something() -> None:
+    assert first_line("503 Service Unavailable\nFor more information check: https://x.y") == "503 Service Unavailable"
+    assert first_line("\n \n\tdown\r\n") == "down"
+    assert first_line("") == first_line(" \n") == ""
