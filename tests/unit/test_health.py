@@ -136,7 +136,7 @@ def test_a_provider_that_is_away_is_told_once_whatever_the_number_of_its_queues(
     gates = tuple(Gate(name, "smtp", "no connection", NOW - 9, "breaker") for name in ("a", "b", "c"))
     away = Shown(
         name="smtp", state="open", since=NOW - 9, until=NOW + 1, why="provider smtp has been down for 9s", waiting=4,
-        running=0, slots=0, calls=9, failures=9, parks=9, throttles=0,
+        running=0, slots=0, budgets=[], calls=9, failures=9, parks=9, throttles=0,
     )  # fmt: skip
     well = msgspec.structs.replace(away, name="llm", state="closed", why="")
     now = Snapshot(at=NOW, tick=1.0, queues=(), schedules=(), workers=(worker("a", "b", "c"),), gates=gates)
