@@ -30,6 +30,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         results: ends and results are kept by itself; without that it needs a store beside it.
         meters: rates and slots of queues, tasks and keys.
         fair: queues whose keys share the workers by run time.
+        lifo: queues whose newest message runs first.
         limits: queues that hold only so much.
         namespaces: several apps may share one URL, each in a namespace of its own.
         partitioned: order and parallelism come from partitions of a log.
@@ -50,6 +51,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     results: bool = True
     meters: bool = True
     fair: bool = False
+    lifo: bool = False
     limits: bool = True
     namespaces: bool = False
     partitioned: bool = False
@@ -60,12 +62,12 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 #: The engines of this house, by the scheme of their URL.
 HOUSE: Mapping[str, Capabilities] = MappingProxyType(
     {
-        "memory": Capabilities(durable=False, shared=False, fair=True),
-        "sqlite": Capabilities(durable=True, shared=True, fair=True, transacts=True, moves=True),
+        "memory": Capabilities(durable=False, shared=False, fair=True, lifo=True),
+        "sqlite": Capabilities(durable=True, shared=True, fair=True, lifo=True, transacts=True, moves=True),
         "postgresql": Capabilities(
-            durable=True, shared=True, steady=False, fair=True, namespaces=True, transacts=True, moves=True
+            durable=True, shared=True, steady=False, fair=True, lifo=True, namespaces=True, transacts=True, moves=True
         ),
-        "redis": Capabilities(durable=True, shared=True, steady=False, fair=True, namespaces=True, moves=True),
+        "redis": Capabilities(durable=True, shared=True, steady=False, fair=True, lifo=True, namespaces=True, moves=True),
     }
 )
 

@@ -51,8 +51,10 @@ class Filled(NamedTuple):
 def refusal(message: Message, filled: Filled, nth: int = 1) -> Receipt:
     """The receipt of the `nth` message in a row that a queue has no room for."""
     limit, level, drain, now = filled
-    why = over(limit, level, len(message.body), child=child(message))
-    wait = seen(drain, now, level.drained).wait(places(limit, level, nth), now, level.drained)
+    why = over(limit, level, len(message.body), child=child(message), priority=message.priority)
+    wait = seen(drain, now, level.drained).wait(
+        places(limit, level, nth, priority=message.priority), now, level.drained
+    )
     full = Full(message.queue, why, limit.on_full, limit.patience)
     return Receipt(message.id, Fate.FULL, wait, full)
 

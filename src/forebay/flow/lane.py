@@ -54,8 +54,8 @@ class Split(msgspec.Struct, frozen=True):
 
     @property
     def plain(self) -> bool:
-        """Whether it tells nothing apart, and bounds nothing."""
-        apart = self.by_key or self.tasks or self.keys or self.named
+        """Whether it tells nothing apart, bounds nothing, and runs the oldest first."""
+        apart = self.by_key or self.tasks or self.keys or self.named or self.spec.lifo
         return not apart and not self.metered
 
     @property

@@ -5,6 +5,7 @@ from two such counts: the earlier ones are kept with the queue (`Drain`), so tha
 knows it as well.
 """
 
+import math
 from typing import NamedTuple
 
 import msgspec
@@ -58,13 +59,27 @@ def reserve(most: int) -> int:
     return max(LEAST, -(-most // SHARE))
 
 
-def over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool = False) -> str:
+def kept(limit: Limit) -> int:
+    """How many places are kept for messages of a priority above 0: at least one, and one is left to all others."""
+    if limit.messages is None or not limit.reserve:
+        return 0
+    return min(limit.messages - 1, max(1, math.floor(limit.messages * limit.reserve + 0.5)))
+
+
+def over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool = False, priority: int = 0) -> str:
     """Why `n` messages of `size` bytes in all may not come in; "" if they may.
 
     Args:
-        child: running tasks make them.
+        child: running tasks make them; priority: they have.
     """
-    return "" if limit.on_full == "shed_oldest" else _over(limit, level, size, n, child=child)
+    if limit.on_full == "shed_oldest":
+        return ""
+    if why := _over(limit, level, size, n, child=child):
+        return why
+    if not child and priority <= 0 and limit.messages is not None and level.n + n > limit.messages - kept(limit):
+        most = f"{level.n:,} messages wait, and limit={limit.messages:,}"
+        return f"{most} keeps {kept(limit):,} places for a priority above 0"
+    return ""
 
 
 def _over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool = False) -> str:
@@ -146,7 +161,7 @@ def eased(limit: Limit, n: int, age: float) -> bool:
     return not many and not old
 
 
-def places(limit: Limit, level: Level, nth: int = 1) -> int:
+def places(limit: Limit, level: Level, nth: int = 1, *, priority: int = 1) -> int:
     """How many have to leave until the `nth` that is refused now may come in."""
-    most = level.n if limit.messages is None else limit.messages
+    most = level.n if limit.messages is None else limit.messages - (kept(limit) if priority <= 0 else 0)
     return max(0, level.n - most) + nth

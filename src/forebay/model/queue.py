@@ -40,6 +40,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
         age: seconds that the oldest ready one has waited.
         on_full: what becomes of one more.
         patience: seconds that a producer waits for room, where it waits.
+        reserve: share of `messages` and `size` that is kept for messages of a priority above 0.
     """
 
     messages: int | None = None
@@ -47,6 +48,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     age: float | None = None
     on_full: OnFull = "reject"
     patience: float = PATIENCE
+    reserve: float = 0.0
 
 
 def fields_of(limit: Limit) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def fields_of(limit: Limit) -> dict[str, Any]:
     waits = limit.patience if limit.on_full == "wait" else None
     return {
         "limit": limit.messages, "limit_bytes": limit.size, "limit_age": limit.age, "on_full": limit.on_full,
-        "full_wait": waits,
+        "full_wait": waits, "reserve": limit.reserve or None,
     }  # fmt: skip
 
 
@@ -69,12 +71,14 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
         concurrency: how many may run at a time, over all workers.
         key_rate, key_burst, key_concurrency: likewise, of each key.
         ordered: messages of one key run one after another, in order of acceptance; a retry keeps its place.
+        lifo: of one priority the message that was accepted last runs first.
         fair: keys share the workers by run time, and messages without a key by their task; see `flow.fair`.
         weights: keys that get more or less of it than others, which get 1.
         limit: messages that may wait in it; limit_bytes: bytes of their bodies; limit_age: seconds that the oldest
             ready one may have waited before nothing more is taken in.
         on_full: what becomes of one more then; "reject", if that is not said.
         full_wait: seconds that a producer waits for room with "wait"; `PATIENCE`, if that is not said.
+        reserve: share of the limit that is kept for messages of a priority above 0.
         mark, mark_age: messages that wait, seconds that the oldest has waited, from which on tasks that feed it are
             held; the governors keep them (`work.pressure`), engines do not.
         assumed: nobody has declared it, somebody merely uses it: what was declared elsewhere stands.
@@ -91,6 +95,7 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
     key_burst: float | None = None
     key_concurrency: int | None = None
     ordered: bool = False
+    lifo: bool = False
     fair: bool = False
     weights: tuple[tuple[str, float], ...] = ()
     limit: int | None = None
@@ -98,6 +103,7 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
     limit_age: float | None = None
     on_full: OnFull | None = None
     full_wait: float | None = None
+    reserve: float | None = None
     mark: int | None = None
     mark_age: float | None = None
     assumed: bool = False
@@ -114,12 +120,12 @@ class QueueSpec(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return Limit(
             messages=self.limit, size=self.limit_bytes, age=self.limit_age, on_full=self.on_full or "reject",
-            patience=PATIENCE if self.full_wait is None else self.full_wait,
+            patience=PATIENCE if self.full_wait is None else self.full_wait, reserve=self.reserve or 0.0,
         )  # fmt: skip
 
     def unbound(self) -> Self:
         """It, with room for all that comes."""
-        return replace(self, limit=None, limit_bytes=None, limit_age=None, on_full=None, full_wait=None)
+        return replace(self, limit=None, limit_bytes=None, limit_age=None, on_full=None, full_wait=None, reserve=None)
 
     def unmarked(self) -> Self:
         """What of it an engine keeps."""

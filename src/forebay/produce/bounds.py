@@ -35,6 +35,7 @@ class QueueWays(TypedDict, total=False):
         key_rate, key_burst, key_concurrency: likewise, of each key by itself; messages without a key are not bound.
         ordered: messages of one key run one after another, by priority, then in order of acceptance; one that is tried
             again keeps its place, and the others of its key wait for it.
+        lifo: the newest first: of one priority the message that was accepted last starts first.
         fair: keys share the workers by run time, whoever sends more; messages without a key do so by their task. One
             that is alone has nearly all workers, beside others its share, and slow ones leave room for the others.
         weights: with fair, keys that get more or less than others: {"gold": 3} gets three times as much.
@@ -45,6 +46,8 @@ class QueueWays(TypedDict, total=False):
             in, and ends the oldest that wait as discarded; "spill" puts it into a file beside the app
             (`Settings.outbox`), from which it is brought to the queue, in order, as there is room.
         full_wait: how long a producer waits for room with "wait"; 30 s if not given.
+        reserve: share of the limit, such as 0.2, that is kept for messages of a priority above 0: others find the queue
+            full that much earlier.
         mark: when so many wait, tasks whose messages are put into this queue are not started until fewer do. A queue
             with a limit has its limit for that.
         mark_age: likewise, when the oldest has waited that long.
@@ -57,12 +60,14 @@ class QueueWays(TypedDict, total=False):
     key_burst: float | None
     key_concurrency: int | None
     ordered: bool
+    lifo: bool
     fair: bool
     weights: Mapping[str, float] | None
     limit: int | None
     limit_age: Duration | None
     on_full: OnFull | None
     full_wait: Duration | None
+    reserve: float | None
     mark: int | None
     mark_age: Duration | None
 
@@ -77,12 +82,14 @@ class Bounds(TypedDict):
     key_burst: float | None
     key_concurrency: int | None
     ordered: bool
+    lifo: bool
     fair: bool
     weights: tuple[tuple[str, float], ...]
     limit: int | None
     limit_age: float | None
     on_full: OnFull | None
     full_wait: float | None
+    reserve: float | None
     mark: int | None
     mark_age: float | None
 
@@ -126,12 +133,14 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         key_burst=_burst(f"{where}: key_burst", ways.get("key_burst")),
         key_concurrency=_slots(f"{where}: key_concurrency", ways.get("key_concurrency")),
         ordered=_switch(where, "ordered", ways.get("ordered", False)),
+        lifo=_switch(where, "lifo", ways.get("lifo", False)),
         fair=_switch(where, "fair", ways.get("fair", False)),
         weights=_weights(where, ways),
         limit=_count(f"{where}: limit", ways.get("limit"), "how many messages may wait"),
         limit_age=_age(f"{where}: limit_age", ways.get("limit_age"), "with that nothing would be taken in"),
         on_full=_on_full(where, ways),
         full_wait=_full_wait(where, ways),
+        reserve=_reserve(where, ways),
         mark=_count(f"{where}: mark", ways.get("mark"), "how many wait until whoever feeds it is held"),
         mark_age=_age(f"{where}: mark_age", ways.get("mark_age"), "with that whoever feeds it would always be held"),
     )
@@ -159,6 +168,11 @@ def _check_together(where: str, made: Bounds) -> None:
     if made["ordered"] and made["key_concurrency"] not in (None, 1):
         raise ConfigError(
             f"{where}: ordered runs one message of a key at a time: leave out key_concurrency= or ordered=True"
+        )
+    if made["ordered"] and made["lifo"]:
+        raise ConfigError(
+            f"{where}: ordered runs the messages of a key as they were accepted, and lifo the newest first: leave out "
+            "one of them"
         )
 
 
@@ -233,6 +247,23 @@ def _full_wait(where: str, ways: QueueWays) -> float | None:
     if chosen is not None:
         raise ConfigError(f'{where}: full_wait is how long a producer waits for room: give it on_full="wait" as well')
     return None
+
+
+def _reserve(where: str, ways: QueueWays) -> float | None:
+    share: object = ways.get("reserve")
+    if share is None:
+        return None
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+        raise ConfigError(
+            f"{where}: reserve is the share of the limit that is kept for messages of a priority above 0: a number "
+            f"between 0 and 1, such as 0.2, not {share!r:.50}"
+        )
+    if (limit := ways.get("limit")) is None or limit == 1:
+        few = "there is none: give it limit=" if limit is None else "limit=1 cannot be shared: raise it"
+        raise ConfigError(f"{where}: reserve is a share of a limit, and {few}")
+    if ways.get("on_full") == "shed_oldest":
+        raise ConfigError(f"{where}: reserve says who is refused first, and shed_oldest refuses nobody: leave out one")
+    return float(share)
 
 
 def _slots(what: str, value: object) -> int | None:

@@ -88,6 +88,8 @@ def _of_queue(spec: QueueSpec) -> Iterator[Need]:
     for name in _METERED:
         if value := getattr(spec, name):
             yield Need("meters", f"queue {spec.name}", f"{name}={value}")
+    if spec.lifo:
+        yield Need("lifo", f"queue {spec.name}", "lifo=True")
     if spec.fair:
         yield Need("fair", f"queue {spec.name}", "fair=True")
     if spec.on_full == "spill":

@@ -156,6 +156,7 @@ class MemoryMessages:
             return False
         record.attempt = record.lost = record.order = 0
         record.receipt, record.created = next(self._memory.receipts), now  # it joins the end of its line
+        record.newest = False
         record.due = record.expires = None  # who redrives it wants it to run, however late it is
         record.failure = record.progress = record.finished = record.unknown_since = None
         self._memory.shift(record, Move.REDRIVE, now)
@@ -188,7 +189,7 @@ def chosen(choice: Choice, records: Iterable[Record], shown: Callable[[Record], 
 def _before(one: Record, other: Record) -> bool:
     """Whether `one` is ready, stands in the same line, and is leased before `other`."""
     same = (one.message.queue, one.place) == (other.message.queue, other.place)
-    first = (-one.message.priority, one.receipt) < (-other.message.priority, other.receipt)
+    first = (-one.message.priority, one.turn) < (-other.message.priority, other.turn)
     return one.state is State.READY and same and first
 
 

@@ -27,6 +27,7 @@ class Record:
         own: its lane and the meters it names (`flow.lane.own`); parking may change it. place: the lane it waits in.
         first: it has started in an ordered queue, and waits again: nothing of its lane goes before it.
         asked: it runs, and somebody asked it to stop.
+        newest: it was accepted while its queue ran the newest first, and goes before those that were accepted before it.
         order: its number among the ends, 0 before.
         forget: when its end may be forgotten; None for a live or dead message.
     """
@@ -40,6 +41,7 @@ class Record:
     own: str
     place: str = ""
     first: bool = False
+    newest: bool = False
     fence: int = 0
     attempt: int = 0
     lost: int = 0
@@ -64,6 +66,11 @@ class Record:
     def lane(self) -> str:
         """The lane it was put into."""
         return parts(self.own).lane
+
+    @property
+    def turn(self) -> int:
+        """Its place among those of its priority, the lowest first."""
+        return -self.receipt if self.newest else self.receipt
 
     @property
     def since(self) -> float:
@@ -161,7 +168,7 @@ class Queue:
                 self.shares.wait(place)
         line = self.lines[place]
         first = record.first and self.spec.ordered
-        line.add(record.id, (-math.inf if first else -record.message.priority, record.receipt))
+        line.add(record.id, (-math.inf if first else -record.message.priority, record.turn))
         self.ages.add(record.id, (record.since, record.receipt))
         self.records[record.id] = record
 

@@ -21,7 +21,7 @@ def refused(queue: Queue, limit: Limit, message: Message, now: float, before: di
     """
     level = queue.level(now)
     queue.drain = noted(queue.drain, limit, level, now)
-    if not over(limit, level, len(message.body), child=child(message)):
+    if not over(limit, level, len(message.body), child=child(message), priority=message.priority):
         return None
     before[message.queue] = before.get(message.queue, 0) + 1
     return refusal(message, Filled(limit, level, queue.drain, now), before[message.queue])

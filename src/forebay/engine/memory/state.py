@@ -302,6 +302,7 @@ class Memory:
             due=due if due > now else since,
             expires=self._expiry(message, created),
             own=own(message.lane, message.meters),
+            newest=queue.spec.lifo,
             attempt=carried.attempt,
             lost=carried.lost,
             failure=carried.failure,

@@ -6,7 +6,7 @@ Between two steps others get their turn; what was done by then stays done, whate
 from collections.abc import Callable, Sequence
 
 from forebay.engine.postgres.database import Database
-from forebay.engine.postgres.looking import Sought, numbers, possible
+from forebay.engine.postgres.looking import FRONT, Sought, numbers, possible
 from forebay.engine.postgres.writer import Tx
 
 #: Messages that one commit moves.
@@ -22,7 +22,7 @@ async def in_steps(db: Database, act: Callable[[Tx, Sequence[int]], int], what: 
         return 0
     if what.ids is not None:
         return await _by_id(db, act, what, limit)
-    done = after = 0
+    done, after = 0, FRONT
     while done < limit and (found := await _look(db, what, after, min(STEP, limit - done))):
         done += await db.worker.submit(act, found)
         after = found[-1]
@@ -33,7 +33,7 @@ async def _by_id(db: Database, act: Callable[[Tx, Sequence[int]], int], what: So
     """Ids are looked for in parts, in whatever order they were given; then the oldest of all go first."""
     ids = what.ids or ()
     parts = [what._replace(ids=ids[start : start + STEP]) for start in range(0, len(ids), STEP)]
-    left = sorted({number for part in parts for number in await _look(db, part, 0, STEP)})
+    left = sorted({number for part in parts for number in await _look(db, part, FRONT, STEP)})
     done = 0
     while left and done < limit:
         some, left = left[: min(STEP, limit - done)], left[min(STEP, limit - done) :]

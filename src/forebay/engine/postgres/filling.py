@@ -23,8 +23,8 @@ FULL = 3
 def columns(limit: Limit | None) -> tuple[Any, ...]:
     """What a queue holds at the most, as table `queue` has it."""
     if limit is None:
-        return None, None, None, None, None
-    return limit.messages, limit.size, limit.age, limit.on_full, limit.patience
+        return None, None, None, None, None, None
+    return limit.messages, limit.size, limit.age, limit.on_full, limit.patience, limit.reserve or None
 
 
 def fields(row: Sequence[Any]) -> dict[str, Any]:
@@ -32,10 +32,10 @@ def fields(row: Sequence[Any]) -> dict[str, Any]:
     return fields_of(_limit(*row))
 
 
-def _limit(messages: Any, size: Any, age: Any, on_full: Any, patience: Any) -> Limit:
+def _limit(messages: Any, size: Any, age: Any, on_full: Any, patience: Any, reserve: Any) -> Limit:  # noqa: PLR0917
     return Limit(
         messages=messages, size=size, age=age, on_full=on_full or "reject",
-        patience=PATIENCE if patience is None else patience,
+        patience=PATIENCE if patience is None else patience, reserve=reserve or 0.0,
     )  # fmt: skip
 
 
@@ -56,8 +56,12 @@ class Refusals:
         return refusal(message, self._looked[queue], self._n[queue])
 
     def _look(self, queue: str) -> Filled:
-        most, most_age, on_full, patience, n, drained, drain, now, age = self._tx.rows("filled", queue, self._tx.now)[0]
+        most, most_age, on_full, patience, reserve, n, drained, *more = self._tx.rows("filled", queue, self._tx.now)[0]
+        drain, now, age = more
         known = None if drain is None else Drain(drain[0], int(drain[1]), drain[2], int(drain[3]))
         return Filled(
-            _limit(most, None, most_age, on_full, patience), Level(int(n), int(drained), age=age or 0.0), known, now
+            _limit(most, None, most_age, on_full, patience, reserve),
+            Level(int(n), int(drained), age=age or 0.0),
+            known,
+            now,
         )

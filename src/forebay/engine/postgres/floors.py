@@ -60,7 +60,7 @@ class Floors:
         """A lease took these; no transaction with a number from `begun` on had begun, all below `ended` had ended."""
         come: dict[_Line, int] = {}
         first: dict[_Line, int] = {}
-        for one in taken:
+        for one in [one for one in taken if one.receipt > 0]:  # below zero the newest goes first
             line = self._line(f"{one.queue} {one.priority} {one.lane}")
             line.newest = max(line.newest, one.receipt + 1)
             come[line] = max(come.get(line, 0), one.receipt + 1)

@@ -10,7 +10,7 @@ from forebay.engine.contract import Beat
 from forebay.engine.postgres import rows
 from forebay.engine.postgres.choosing import STEP, in_steps
 from forebay.engine.postgres.database import Database
-from forebay.engine.postgres.looking import ENDED_COLUMNS, LIVE_COLUMNS, TIME, chosen, listing, possible, queried
+from forebay.engine.postgres.looking import ENDED_COLUMNS, FRONT, LIVE_COLUMNS, TIME, chosen, listing, possible, queried
 from forebay.engine.postgres.settling import Settling, Stands
 from forebay.engine.postgres.sifting import sifted
 from forebay.engine.postgres.topics import CANCEL, QUEUE
@@ -51,7 +51,7 @@ class Inspecting:
     async def _after(self, table: str, number: str, id_: str | None) -> int | None:
         """Where to go on; None if that row is gone: better a short list than the first page again."""
         if id_ is None:
-            return 0
+            return FRONT
         text = self._db.address.sql(f"select {number} from {table} where id = $1")  # noqa: S608 - a table of ours
         found = await self._db.read_text(text, (id_,))
         return int(found[0][0]) if found else None
@@ -59,7 +59,11 @@ class Inspecting:
     async def latest(self, limit: int) -> list[Found]:
         """See `store.contract.Inspects.latest`."""
         await ripen(self._db, self._settling)
-        live = f"select {LIVE_COLUMNS} from forebay.message m, {TIME} order by m.seq desc limit $2"  # noqa: S608 - words of ours
+        live = (
+            f"select {LIVE_COLUMNS} from forebay.message m, {TIME} where m.seq in ("  # noqa: S608 - words of ours
+            "(select seq from forebay.message order by seq desc limit $2) union all "
+            "(select seq from forebay.message where seq < 0 order by seq limit $2)) order by abs(m.seq) desc limit $2"
+        )
         ended = f"select {ENDED_COLUMNS} from forebay.ended m, {TIME} order by m.n desc limit $2"  # noqa: S608
         found: list[Found] = []
         for text in (live, ended):

@@ -23,6 +23,10 @@ ENDED_COLUMNS = (
 TIME = "(select coalesce($1::float8, extract(epoch from clock_timestamp())::float8) as t) as now"
 
 
+#: Before all numbers: those of queues whose newest goes first are below zero.
+FRONT = -(2**63)
+
+
 class Sought(NamedTuple):
     """What is looked for; `ended` says in which table, `also` is one more condition in words of ours."""
 

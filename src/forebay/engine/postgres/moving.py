@@ -8,6 +8,7 @@ from forebay.engine.backend import OVERTAKEN
 from forebay.engine.contract import Fate, Receipt
 from forebay.engine.postgres import rows
 from forebay.engine.postgres.database import Database
+from forebay.engine.postgres.looking import FRONT
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
 from forebay.flow.lane import own, parts
@@ -122,7 +123,7 @@ def _check(tx: Tx, route: str, mover: str) -> None:
 
 def _depart(tx: Tx, way: tuple[str, str], queue: str, after: int, limit: int) -> Load:
     _check(tx, *way)
-    found = tx.rows("depart", queue, after, limit, MOST)
+    found = tx.rows("depart", queue, after or FRONT, limit, MOST)
     for row in found:
         tx.count((queue, row[20]), "ready" if row[11] == rows.READY else "scheduled", -1)
     return _set_aside(tx, way[0], found, [_passage(queue, row) for row in found], limit)

@@ -105,13 +105,14 @@ def declare(tx: Tx, queues: Sequence[QueueSpec], keep: float) -> list[Declared]:
     tx.rows("make_queues", names)
     tx.rows("declare_lanes", names)
     known = {row[0]: row[1:] for row in tx.rows("declared", names)}
-    before = {name: _spec(name, ttl, bound) for name, (ttl, _, *bound) in known.items()}
+    before = {name: _spec(name, ttl, lifo, bound) for name, (ttl, _, lifo, *bound) in known.items()}
     firm = {name: row[1] for name, row in known.items()}
     obeyed = {
         spec.name: spec for spec in sorted(queues, key=lambda spec: spec.name) if spec.holds(firm=firm[spec.name])
     }
     wanted = {
-        one.name: (one.ttl, firm[one.name] or not one.mild, *filling.columns(one.bound)) for one in obeyed.values()
+        one.name: (one.ttl, firm[one.name] or not one.mild, one.lifo, *filling.columns(one.bound))
+        for one in obeyed.values()
     }
     new = [(name, *row) for name, row in wanted.items() if known[name][: len(row)] != row]
     if new:  # a row that stays as it is is not locked: this may be a part of a longer transaction
@@ -133,13 +134,13 @@ def bounds(spec: QueueSpec) -> tuple[Any, ...]:
     return spec.rate, spec.burst, spec.concurrency, *keys, spec.ordered, spec.fair, weights
 
 
-def _spec(name: str, ttl: float | None, bound: Sequence[Any]) -> QueueSpec:
-    limit = filling.fields(bound[:5])
-    rate, burst, slots, key_rate, key_burst, key_slots, ordered, fair, told = bound[5:]
+def _spec(name: str, ttl: float | None, lifo: bool, bound: Sequence[Any]) -> QueueSpec:
+    limit = filling.fields(bound[:6])
+    rate, burst, slots, key_rate, key_burst, key_slots, ordered, fair, told = bound[6:]
     weights = tuple(sorted(json.loads(told).items())) if told else ()
     return QueueSpec(
         name=name, ttl=ttl, rate=rate, burst=burst, concurrency=slots, key_rate=key_rate, key_burst=key_burst,
-        key_concurrency=key_slots, ordered=ordered, fair=fair, weights=weights, **limit,
+        key_concurrency=key_slots, ordered=ordered, lifo=lifo, fair=fair, weights=weights, **limit,
     )  # fmt: skip
 
 

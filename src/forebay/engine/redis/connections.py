@@ -26,6 +26,7 @@ from forebay.engine.redis.server import Said, evicts, parse_info, window
 from forebay.engine.redis.talk import Batch, Reading, Talk
 from forebay.engine.redis.times import Times
 from forebay.engine.waiting import drive
+from forebay.flow.limit import kept
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineClosed, EngineError, EngineUnreachable, SchemaTooNew
 from forebay.model.queue import Declared, Limit, OnFull, QueueSpec, fields_of
@@ -38,7 +39,7 @@ _BOUNDS = tuple[float, float, float, float, float, float, float, bool]
 _LIMIT = tuple[float, float, float, OnFull, float]
 #: A queue without bounds, as `declare.lua` has it.
 _NONE: _BOUNDS = (-1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, False)
-#: Where the weights of one stand that is fair.
+#: Where the weights of one stand that is fair; behind them whether the newest goes first, and what is kept of its limit.
 _WEIGHTS = 15
 #: What the keys look like; a server with a newer one is not touched.
 SCHEMA = 1
@@ -205,8 +206,11 @@ def _packed(spec: QueueSpec, keep: float) -> tuple[bytes, bytes]:
     if (limit := spec.bound) is not None:
         most = limit.messages, limit.size, limit.age
         told = (*told, *map(_or_none, most), limit.on_full, limit.patience, keep, SHED)
-    if spec.fair:
-        told = (*told, *[False] * (_WEIGHTS - len(told)), dict(spec.weights))
+    more = spec.lifo, limit.reserve if limit else 0.0, limit.messages - kept(limit) if limit and limit.messages else 0
+    if spec.fair or any(more[:2]):
+        told = (*told, *[False] * (_WEIGHTS - len(told)), dict(spec.weights) if spec.fair else False)
+    if any(more[:2]):
+        told = (*told, *more)
     return msgspec.msgpack.encode(told), b"" if spec.mild else b"1"
 
 
@@ -220,21 +224,24 @@ def _unpacked(queue: str, packed: bytes) -> QueueSpec:
         told = msgspec.msgpack.decode(packed, type=list[Any]) if packed else []
         *bounds, ordered = msgspec.convert(told[: len(_NONE)], _BOUNDS) if told else _NONE
         limited = len(told) > len(_NONE) and told[len(_NONE)] is not False
-        limit = _limit(msgspec.convert(told[len(_NONE) : len(_NONE) + 5], _LIMIT)) if limited else Limit()
-        weights = msgspec.convert(told[_WEIGHTS], dict[str, float]) if len(told) > _WEIGHTS else None
+        fair = len(told) > _WEIGHTS and told[_WEIGHTS] is not False
+        weights = msgspec.convert(told[_WEIGHTS], dict[str, float]) if fair else None
+        lifo, reserve = msgspec.convert(told[_WEIGHTS + 1 : _WEIGHTS + 3] or (False, 0.0), tuple[bool, float])
+        limit = _limit(msgspec.convert(told[len(_NONE) : len(_NONE) + 5], _LIMIT), reserve) if limited else Limit()
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        (*bounds, ordered), limit, weights = _NONE, Limit(), None
+        (*bounds, ordered), limit, weights, lifo = _NONE, Limit(), None, False
     ttl, rate, burst, slots, key_rate, key_burst, key_slots = (None if one < 0 else one for one in bounds)
     return QueueSpec(
         name=queue, ttl=ttl, rate=rate, burst=burst, concurrency=None if slots is None else int(slots),
         key_rate=key_rate, key_burst=key_burst, key_concurrency=None if key_slots is None else int(key_slots),
-        ordered=ordered, fair=weights is not None, weights=tuple((weights or {}).items()), **fields_of(limit),
+        ordered=ordered, lifo=lifo, fair=weights is not None, weights=tuple((weights or {}).items()),
+        **fields_of(limit),
     )  # fmt: skip
 
 
-def _limit(told: tuple[float, float, float, OnFull, float]) -> Limit:
+def _limit(told: tuple[float, float, float, OnFull, float], reserve: float) -> Limit:
     messages, size, age, on_full, patience = told
     return Limit(
         messages=None if messages < 0 else int(messages), size=None if size < 0 else int(size),
-        age=None if age < 0 else age, on_full=on_full, patience=patience,
+        age=None if age < 0 else age, on_full=on_full, patience=patience, reserve=reserve,
     )  # fmt: skip

@@ -26,7 +26,7 @@ FEW = 8
 _NOTHING = Carried()
 #: A running task has made it; it has a history.
 CHILD, EXEMPT = 1, 2
-_LEVEL = tuple[float, float, float, OnFull, float, int, int, float, int, float, int, float, int]
+_LEVEL = tuple[float, float, float, OnFull, float, int, int, float, int, float, int, float, int, float]
 _FATES = {"d": Fate.DUPLICATE, "m": Fate.MERGED}
 
 
@@ -102,10 +102,10 @@ def _filled(told: bytes) -> tuple[Filled, int]:
     most, most_age, age, on_full, patience, waiting, drained, now, nth, *drain = msgspec.msgpack.decode(
         told, type=_LEVEL
     )
-    first, first_n, last, last_n = drain
+    first, first_n, last, last_n, reserve = drain
     limit = Limit(
         messages=int(most) if most >= 0 else None, age=most_age if most_age >= 0 else None, on_full=on_full,
-        patience=patience,
+        patience=patience, reserve=reserve,
     )  # fmt: skip
     known = Drain(first, int(first_n), last, int(last_n))
     return Filled(limit, Level(waiting, drained, age=age), known, now), nth

@@ -6,7 +6,7 @@ Between two steps others get their turn; what was done by then stays done, whate
 from collections.abc import Callable, Sequence
 
 from forebay.engine.sqlite.database import Database
-from forebay.engine.sqlite.looking import Sought, look
+from forebay.engine.sqlite.looking import FRONT, Sought, look
 from forebay.engine.sqlite.writer import Transaction
 from forebay.store.records import Choice
 
@@ -27,7 +27,7 @@ async def in_steps(db: Database, act: Callable[[Transaction, Sequence[int]], int
     what = what._replace(now=db.clock.now())
     if what.ids is not None:
         return await _by_id(db, act, what, limit)
-    done = after = 0
+    done, after = 0, FRONT
     while done < limit and (found := await look(db.read, what, after, min(STEP, limit - done))):
         done += await db.writer.submit(act, found)
         after = found[-1]
@@ -38,7 +38,7 @@ async def _by_id(db: Database, act: Callable[[Transaction, Sequence[int]], int],
     """Ids are looked for in parts, in whatever order they were given; then the oldest of all go first."""
     ids = what.ids or ()
     parts = [what._replace(ids=ids[start : start + STEP]) for start in range(0, len(ids), STEP)]
-    left = sorted({number for part in parts for number in await look(db.read, part, 0, STEP)})
+    left = sorted({number for part in parts for number in await look(db.read, part, FRONT, STEP)})
     done = 0
     while left and done < limit:
         some, left = left[: min(STEP, limit - done)], left[min(STEP, limit - done) :]

@@ -16,7 +16,7 @@ from forebay.engine.full import Filled, child, exempt, refusal, room
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.limit import Drain, Level, noted, over, surplus
+from forebay.flow.limit import Drain, Level, kept, noted, over, surplus
 from forebay.model.message import Message
 from forebay.model.queue import Limit, fields_of
 
@@ -72,7 +72,7 @@ def _full(tx: Transaction, queue: str, most: Limit) -> bool:
     found: list[tuple[int]] = tx.rows(
         "select n from tally where queue = ? and name in ('ready', 'scheduled')", (queue,)
     )
-    return sum(n for (n,) in found) >= (most.messages or 0)
+    return sum(n for (n,) in found) >= (most.messages or 0) - kept(most)
 
 
 class Filling:
@@ -117,11 +117,15 @@ class Filling:
     def takes(self, alike: "list[Message]") -> bool:
         """Whether there is room for messages of one form, all of them."""
         size = sum(len(message.body) for message in alike)
-        return exempt(alike[0]) or not over(self._limit, self._level, size, len(alike), child=child(alike[0]))
+        return exempt(alike[0]) or not self._over(alike[0], size, len(alike))
+
+    def _over(self, one: Message, size: int, n: int) -> str:
+        """Why such messages may not come in."""
+        return over(self._limit, self._level, size, n, child=child(one), priority=one.priority)
 
     def take(self, message: Message, insert: Callable[[], Receipt]) -> Receipt:
         """One message, or what is said to its producer. `insert` takes it in, or finds out that it is known."""
-        full = not exempt(message) and over(self._limit, self._level, len(message.body), child=child(message))
+        full = not exempt(message) and self._over(message, len(message.body), 1)
         if not full or self._known(message):
             receipt = insert()
             self.took(receipt, message)

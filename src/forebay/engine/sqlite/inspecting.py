@@ -11,7 +11,7 @@ from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.choosing import STEP, in_steps, sought
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.leasing import promote, ripen
-from forebay.engine.sqlite.looking import Sought, look
+from forebay.engine.sqlite.looking import FRONT, Sought, look
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling
 from forebay.engine.sqlite.shrinking import shrink
@@ -58,7 +58,7 @@ class Inspecting:
     def _after(self, table: str, id_: str | None) -> int | None:
         """Where to go on; None if that row is gone: better a short list than the first page again."""
         if id_ is None:
-            return 0
+            return FRONT
         found = self._db.read(f"select seq from {table} where id = ?", (id_,))  # noqa: S608 - a table of ours
         return found[0][0] if found else None
 
@@ -70,7 +70,11 @@ class Inspecting:
 
     def _newest(self, table: str, limit: int) -> list[Found]:
         seqs = self._db.read(f"select seq from {table} order by seq desc limit ?", (limit,))  # noqa: S608 - a table of ours
-        return read_all(self._db, table, [seq for (seq,) in seqs])
+        down = self._db.read("select seq from message where seq < 0 order by seq limit ?", (limit,))
+        if table != "message" or not down:
+            return read_all(self._db, table, [seq for (seq,) in seqs])
+        newest = sorted({seq for (seq,) in [*seqs, *down]}, key=abs)[-limit:]
+        return sorted(read_all(self._db, table, newest), key=lambda one: one.created or 0.0)
 
     async def held(self, worker: str) -> list[Delivery]:
         """See `store.contract.Inspects.held`."""

@@ -59,6 +59,8 @@ _BY_STATE[State.PARKED] = _BY_STATE[State.READY]  # behind a closed gate
 
 #: What somebody else wrote.
 _ODD = _Way("message_odd", "state not between 0 and 2")
+#: Before all numbers: those of queues whose newest goes first are below zero.
+FRONT = -(2**63)
 #: Columns between the queue and the number, in indexes that have some; and how one is compared with what was read.
 _APART = {"message_fresh": ("lane", "priority"), "message_back": ("lane", "priority")}
 _PLACE = {"lane": "cast(? as text)", "priority": "?"}

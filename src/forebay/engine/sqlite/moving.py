@@ -10,6 +10,7 @@ from forebay.engine.contract import Fate, Receipt, Want
 from forebay.engine.sqlite import limits, rows, stirring
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import ended
+from forebay.engine.sqlite.looking import FRONT
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.sifting import sifted
 from forebay.engine.sqlite.topics import QUEUE
@@ -95,7 +96,7 @@ def _check(tx: Transaction, route: str, mover: str) -> None:
 
 def _depart(tx: Transaction, way: tuple[str, str], queue: str, after: int, limit: int) -> Load:
     _check(tx, *way)
-    found = list(_no_more(tx.db.execute(sql("depart"), (queue, after, limit))))
+    found = list(_no_more(tx.db.execute(sql("depart"), (queue, after or FRONT, limit))))
     told, waiting = limits.of_queue(tx, queue), Counter[str]()
     for row in found:
         if row[11] == rows.READY:

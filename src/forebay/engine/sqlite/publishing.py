@@ -62,13 +62,13 @@ class Publishing:
             if one.meters:
                 limits.tell_apart(tx, one.queue, "named")
             ttl, told, room = _known(tx, one.queue)
-            form = _values(one, ttl, told, tx.now)
+            form, sign = _values(one, ttl, told, tx.now), _sign(told)
             if room is not None and bound:
                 filling = Filling(tx, one.queue, room)
-                receipts = [filling.take(one, lambda: _insert_one(tx, one, form))]
+                receipts = [filling.take(one, lambda: _insert_one(tx, one, form, sign))]
                 shed(tx, filling, self._db.settings.result_ttl)
                 return receipts
-            return [_insert_one(tx, one, form)]
+            return [_insert_one(tx, one, form, sign)]
         return self._insert_many(tx, messages, bound)
 
     def _insert_many(self, tx: Transaction, messages: Sequence[Message], bound: bool) -> list[Receipt]:
@@ -84,7 +84,8 @@ class Publishing:
         receipts: list[Receipt] = []
         for form, run in groupby(messages, _form):
             ttl, told, _ = known[form.queue]
-            receipts += _insert_within(tx, list(run), _values(form, ttl, told, tx.now), filled.get(form.queue))
+            values = _values(form, ttl, told, tx.now)
+            receipts += _insert_within(tx, list(run), values, filled.get(form.queue), _sign(told))
         for filling in filled.values():
             shed(tx, filling, self._db.settings.result_ttl)
         return receipts
@@ -100,6 +101,11 @@ def _known(tx: Transaction, queue: str) -> tuple[float | None, Split | None, byt
     """The time to live of a queue's messages, what it tells apart, and what it holds at the most."""
     ttl, told, room = tx.rows("select ttl, limits, room from queue where name = ?", (queue,))[0]
     return ttl, None if told is None else limits.split(told), room
+
+
+def _sign(told: Split | None) -> int:
+    """What a number is multiplied by: where the newest goes first they are counted down, and their order is by that."""
+    return -1 if told is not None and told.spec.lifo else 1
 
 
 def _values(message: Message, ttl: float | None, told: Split | None, now: float) -> tuple[Any, ...]:
@@ -137,30 +143,30 @@ def _form(message: Message) -> Message:
 
 
 def _insert_within(
-    tx: Transaction, alike: list[Message], form: tuple[Any, ...], filling: Filling | None
+    tx: Transaction, alike: list[Message], form: tuple[Any, ...], filling: Filling | None, sign: int
 ) -> list[Receipt]:
     """Messages of one form into a queue that may have a limit: what fits, in order."""
     if filling is None:
-        return _insert_alike(tx, alike, form)
+        return _insert_alike(tx, alike, form, sign)
     if filling.takes(alike):
-        receipts = _insert_alike(tx, alike, form)
+        receipts = _insert_alike(tx, alike, form, sign)
         for receipt, message in zip(receipts, alike, strict=True):
             filling.took(receipt, message)
         return receipts
-    return [filling.take(message, partial(_insert_one, tx, message, form)) for message in alike]
+    return [filling.take(message, partial(_insert_one, tx, message, form, sign)) for message in alike]
 
 
-def _insert_alike(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]) -> list[Receipt]:
+def _insert_alike(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...], sign: int) -> list[Receipt]:
     """Messages of one form, usually a whole batch; those that are duplicates are found out one by one."""
     if (
         len(alike) > 1
         and alike[0].unique is None
         and alike[0].carried is None
         and _are_new(tx, alike)
-        and _insert_all(tx, alike, form)
+        and _insert_all(tx, alike, form, sign)
     ):
         return [Receipt(message.id) for message in alike]
-    return [_insert_one(tx, message, form) for message in alike]
+    return [_insert_one(tx, message, form, sign) for message in alike]
 
 
 def _are_new(tx: Transaction, alike: Sequence[Message]) -> bool:
@@ -169,14 +175,14 @@ def _are_new(tx: Transaction, alike: Sequence[Message]) -> bool:
     return set(map(len, ids)) == {ID_LENGTH} and "".join(ids).isascii() and not ended(tx, ids)
 
 
-def _insert_all(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]) -> bool:
+def _insert_all(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...], sign: int) -> bool:
     """All in one statement, or nothing.
 
     Each id and body goes as one blob of one array, and SQLite takes them apart: half the work of binding row by row.
     """
     pairs = tuple([message.id.encode() + message.body for message in alike])
     tx.db.execute("savepoint alike")
-    tx.db.execute(sql("publish_alike"), (apsw.carray(pairs), *form, tx.number(len(alike)) - 1))
+    tx.db.execute(sql("publish_alike"), (apsw.carray(pairs), *form, tx.number(len(alike)) - 1, sign))
     complete = tx.db.changes() == len(alike)
     if complete:
         _account(tx, form, len(alike))
@@ -186,10 +192,10 @@ def _insert_all(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...]
     return complete
 
 
-def _insert_one(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Receipt:
+def _insert_one(tx: Transaction, message: Message, form: tuple[Any, ...], sign: int) -> Receipt:
     if message.unique is not None and (receipt := _held(tx, message, form)) is not None:
         return receipt
-    tx.db.execute(sql("publish"), (message.id, *form, message.body, tx.number()))
+    tx.db.execute(sql("publish"), (message.id, *form, message.body, sign * tx.number()))
     if not tx.db.changes():
         return Receipt(message.id, Fate.DUPLICATE)
     _account(tx, form, 1)

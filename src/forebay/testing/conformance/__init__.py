@@ -33,6 +33,7 @@ from forebay.testing.conformance.gates import TestGates, TestPark
 from forebay.testing.conformance.kit import Begin, ForgetWorker, Kit, begin, engine_kit, forget_worker, kit, live
 from forebay.testing.conformance.lanes import TestOrdered, TestPaused, TestTurns
 from forebay.testing.conformance.lease import TestCaps, TestExpiry, TestLease, TestRotation
+from forebay.testing.conformance.lifo import TestNewestFirst
 from forebay.testing.conformance.many import TestMany
 from forebay.testing.conformance.meters import TestMeters, TestRates, TestRefunds, TestSlots
 from forebay.testing.conformance.moves import TestArrives, TestLeaves
@@ -41,6 +42,7 @@ from forebay.testing.conformance.processes import TestDurable, TestShared
 from forebay.testing.conformance.publish import TestDelay, TestPublish, TestUnique
 from forebay.testing.conformance.recover import TestRecover
 from forebay.testing.conformance.rerouted import TestReroutes
+from forebay.testing.conformance.reserve import TestReserve
 from forebay.testing.conformance.results import TestFind, TestMessages, TestProgress, TestRetention
 from forebay.testing.conformance.schedules import TestSchedules, TestSchedulesHeld
 from forebay.testing.conformance.sentences import TestSentences
@@ -95,6 +97,7 @@ __all__ = [
     "TestMessages",
     "TestMeters",
     "TestNeverRefused",
+    "TestNewestFirst",
     "TestOnce",
     "TestOrdered",
     "TestPark",
@@ -106,6 +109,7 @@ __all__ = [
     "TestRefunds",
     "TestRelease",
     "TestReroutes",
+    "TestReserve",
     "TestRetention",
     "TestRoom",
     "TestRotation",

@@ -48,7 +48,8 @@ PARTS = (
         (Meters, Steering),
     ),
     Part("fair queues", "fair", ("fair",), ()),
-    Part("queues with a limit", "limits", ("bounded",), ()),
+    Part("newest first", "lifo", ("lifo",), ()),
+    Part("queues with a limit", "limits", ("bounded", "reserve"), ()),
     Part("transactions", "transacts", ("transacts",), ()),
     Part("moving", "moves", ("moves",), ()),
 )

@@ -16,10 +16,15 @@ with recursive level (queue, lane, priority) as (
 ), since (queue, lane, at) as (
     select level.queue, level.lane, (
         select min(f.created) from (
-            select m.created from forebay.message m
+            (select m.created from forebay.message m
             where m.state = 1 and not m.back and m.queue = level.queue and m.lane = level.lane
-                and m.priority = level.priority
-            order by m.seq limit 32
+                and m.priority = level.priority and m.seq > 0
+            order by m.seq limit 32)
+            union all  -- numbers below zero are counted down
+            (select m.created from forebay.message m
+            where m.state = 1 and not m.back and m.queue = level.queue and m.lane = level.lane
+                and m.priority = level.priority and m.seq < 0
+            order by m.seq desc limit 32)
         ) as f
     )
     from level where level.priority is not null

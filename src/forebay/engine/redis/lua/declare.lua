@@ -1,7 +1,8 @@
 --#use base message tell gates lanes meters
 -- declare: queue, then packed: ttl, rate, burst, slots, key_rate, key_burst, key_slots (-1 for none), ordered, limit (false
 -- without one), limit_bytes, limit_age (-1 for none), on_full, patience, how long the ends of those that are shed are kept, what
--- such an end is, and of one that is fair its weights; '' to leave it as it is; '1' if a worker says so at its start, of each -> what held and what holds, packed ('' for nothing), of each.
+-- such an end is, of one that is fair its weights (or false), whether the newest goes first, the share of the limit that is
+-- kept, and how many may wait before only a priority above 0 comes in; '' to leave it as it is; '1' if a worker says so at its start, of each -> what held and what holds, packed ('' for nothing), of each.
 local NAMES = {'ttl', 'rate', 'burst', 'slots', 'key_rate', 'key_burst', 'key_slots'}
 local anew, told = false, {}
 
@@ -39,7 +40,13 @@ for at = 3, #ARGV, 3 do
                     end
                 end
             end
-            call('HDEL', key, 'most', 'on_full', 'patience', 'drain', 'keep', 'tail', 'most_age')
+            call('HDEL', key, 'most', 'on_full', 'patience', 'drain', 'keep', 'tail', 'most_age', 'lifo', 'low', 'reserve')
+            if spec[17] then
+                call('HSET', key, 'lifo', '1')
+            end
+            if spec[18] and spec[18] > 0 then
+                call('HSET', key, 'reserve', text(spec[18]), 'low', text(spec[19]))
+            end
             if spec[9] then
                 call('HSET', key, 'most', text(spec[9]), 'most_age', text(spec[11]), 'on_full', spec[12], 'patience', text(spec[13]), 'keep', text(spec[14]), 'tail',
                     '\146' .. cmsgpack.pack(spec[15]) .. '\192') -- forms.tail

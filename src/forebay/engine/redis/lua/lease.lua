@@ -119,7 +119,7 @@ local heads, pasts = fetch(P .. 'm', ids, true), fetch(P .. 'x', ids)
 local usual = {[0] = struct.pack(RUN, 0, fence, 1, now) .. worker, [1] = struct.pack(RUN, 1, fence, 1, now) .. worker}
 local leases, rows = {}, {}
 for n, id in ipairs(ids) do
-    local unique = string.byte(heads[n], 1)
+    local unique = string.byte(heads[n], 1) % 2 -- 2: where it stands
     local lease = usual[unique]
     if pasts[n] then
         local x = cmsgpack.unpack(pasts[n])

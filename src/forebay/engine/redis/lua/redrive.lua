@@ -10,7 +10,7 @@ for at = 3, #ARGV do
         local m, x = opened(head), history(call('HGET', P .. 'x', id))
         local queue, unique = m.route[QUEUE], m.route[UNIQUE]
         if not unique or call('HEXISTS', P .. 'u', unique) == 0 then
-            m.seq, m.created, m.expires = call('HINCRBY', KEYS[1], 'seq', 1), now, -1
+            m.seq, m.created, m.expires, m.newest = call('HINCRBY', KEYS[1], 'seq', 1), now, -1, false
             call('HSET', P .. 'm', id, sealed(m))
             call('ZREM', P .. 'ends:dead', id)
             for _, name in ipairs({'e', 'f', 'p', 'x'}) do

@@ -1,5 +1,6 @@
 -- since when the oldest ready message of each lane of the queues ?1 is ready, among those that wait for the first time:
--- it is the first of its priority, or close to it if somebody has set the date meanwhile
+-- it is the first of its priority, or close to it if somebody has set the date meanwhile; the last of those that were
+-- counted down
 with recursive level (queue, lane, priority) as (
     select lane.queue, lane.lane, (
         select priority from message indexed by message_fresh
@@ -19,10 +20,18 @@ with recursive level (queue, lane, priority) as (
 )
 select queue, lane, min((
     select min(created) from (
-        select created from message indexed by message_fresh
-        where state = 1 and due is null and message.queue = level.queue and message.lane = level.lane
-            and message.priority = level.priority
-        order by seq limit 32
+        select created from (
+            select created from message indexed by message_fresh
+            where state = 1 and due is null and message.queue = level.queue and message.lane = level.lane
+                and message.priority = level.priority and message.seq > 0
+            order by seq limit 32
+        )
+        union all select created from (
+            select created from message indexed by message_fresh
+            where state = 1 and due is null and message.queue = level.queue and message.lane = level.lane
+                and message.priority = level.priority and message.seq < 0
+            order by seq desc limit 32
+        )
     )
 ))
 from level where priority is not null group by queue, lane

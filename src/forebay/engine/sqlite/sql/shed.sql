@@ -1,2 +1,12 @@
--- the oldest that wait in a queue, in the order of the table itself
-select seq, state, lost, lane from message not indexed where queue = ?1 and state in (0, 1) order by seq limit ?2
+-- the oldest that wait in a queue, in the order of the table itself; numbers below zero were counted down
+select seq, state, lost, lane from (
+    select * from (
+        select seq, state, lost, lane from message not indexed
+        where seq > 0 and queue = ?1 and state in (0, 1) order by seq limit ?2
+    )
+    union all select * from (
+        select seq, state, lost, lane from message not indexed
+        where seq < 0 and queue = ?1 and state in (0, 1) order by seq desc limit ?2
+    )
+)
+order by abs(seq) limit ?2

@@ -24,9 +24,11 @@ end
 -- What messages of this form have in common as of now: when they were born, expire, are due (-1: at once).
 local function timed(form)
     form.created = form.born >= 0 and math.min(form.born, now) or now
-    local known = call('HMGET', P .. 'q:' .. form.queue, 'ttl', 'most', 'on_full', 'most_age')
+    local known = call('HMGET', P .. 'q:' .. form.queue, 'ttl', 'most', 'on_full', 'most_age', 'lifo', 'low', 'reserve')
     local ttl = form.ttl >= 0 and form.ttl or tonumber(known[1] or -1)
     form.most, form.on_full, form.most_age = tonumber(known[2] or -1), known[3], tonumber(known[4] or -1)
+    form.newest, form.low = known[5] and true, tonumber(known[6] or -1)
+    form.reserve = tonumber(known[7] or 0)
     form.expires = ttl < 0 and -1 or form.created + ttl
     form.at = start(form)
     form.later = form.at > now
@@ -62,18 +64,19 @@ end
 
 -- Messages of one form that are new: their ids and bodies, the number of the first less one.
 local function write(form, ids, bodies, seq)
-    local queue, tail, priority = form.queue, form.packed .. form.headers, -form.route[PRIORITY]
+    local queue, tail, priority = form.queue, form.packed .. form.headers, score(form)
+    local flags = form.unique + (form.newest and 2 or 0)
     local heads, parts, live, line = {}, {}, {}, {}
     for n, id in ipairs(ids) do
         local at = 2 * n
         heads[at - 1], heads[at] =
-            id, struct.pack(HEAD, form.unique, seq + n, form.created, form.expires, #form.packed) .. tail
+            id, struct.pack(HEAD, flags, seq + n, form.created, form.expires, #form.packed) .. tail
         parts[at - 1], parts[at] = id, bodies[n]
         live[at - 1], live[at] = seq + n, id
         if form.later then
             line[at - 1], line[at] = form.at, id
         else
-            line[at - 1], line[at] = priority, member(seq + n, id)
+            line[at - 1], line[at] = priority, member(seq + n, id, form.newest)
         end
     end
     many('HSET', P .. 'm', heads)

@@ -5,7 +5,7 @@
 -- {ns}:f    newest failure, {ns}:p  progress: MessagePack, as the client wrote it
 -- {ns}:run  its lease: who runs it, under which fence; of running ones
 -- {ns}:e    end: how and when; of ended ones
-local HEAD = '>BI8ddI4' -- 1 if unique, seq, created, expires (-1: never), size of the route; then route and headers
+local HEAD = '>BI8ddI4' -- 1 if unique, 2 more if the newest goes first, seq, created, expires (-1: never), size of the route; then route and headers
 local RUN = '>BI8I4d'   -- 1 if unique, fence, attempt, started; then the worker
 local END = '>BddI8I2'  -- state, finished, when to forget it (-1: never), order, size of its last lease; that; the tail
 
@@ -17,13 +17,13 @@ local function opened(blob)
     local unique, seq, created, expires, size, at = struct.unpack(HEAD, blob)
     local route = string.sub(blob, at, at + size - 1)
     return {
-        unique = unique, seq = seq, created = created, expires = expires, packed = route, size = size,
+        unique = unique % 2, newest = unique >= 2, seq = seq, created = created, expires = expires, packed = route, size = size,
         headers = string.sub(blob, at + size), route = cmsgpack.unpack(route),
     }
 end
 
 local function sealed(m)
-    return struct.pack(HEAD, m.unique, m.seq, m.created, m.expires, m.size) .. m.packed .. m.headers
+    return struct.pack(HEAD, m.unique + (m.newest and 2 or 0), m.seq, m.created, m.expires, m.size) .. m.packed .. m.headers
 end
 
 -- What it is by has changed: its head is written anew. A table keeps no nil, so each part is packed by itself.
@@ -74,6 +74,13 @@ local function lane_of(m, x)
     return x[MOVED] or m.route[LANE]
 end
 
-local function member(seq, id)
-    return struct.pack('>I8', seq) .. id
+-- How it stands in a line: by its number; where the newest goes first by what is left from it to the largest number,
+-- before all of its priority that were accepted otherwise (`score`).
+local LARGEST = 2 ^ 53
+local function member(seq, id, newest)
+    return struct.pack('>I8', newest and LARGEST - seq or seq) .. id
+end
+
+local function score(m)
+    return -m.route[PRIORITY] - (m.newest and 0.5 or 0)
 end

@@ -9,7 +9,7 @@
 -- {ns}:exp               zset  those that wait and may expire: by when
 local function enter_ready(id, m, x)
     local queue, lane = m.route[QUEUE], place_of(m.route, x[MOVED])
-    call('ZADD', P .. 'r:' .. queue .. ':' .. lane, -m.route[PRIORITY], member(m.seq, id))
+    call('ZADD', P .. 'r:' .. queue .. ':' .. lane, score(m), member(m.seq, id, m.newest))
     stand(queue, lane)
     if x[DUE] >= 0 then
         call('ZADD', P .. 'bk:' .. queue, x[DUE], id)
@@ -52,7 +52,7 @@ local function leave(id, m, x)
     if call('ZREM', P .. 'due', id) == 1 then
         tally(queue, 'scheduled', -1)
     else
-        local waits = member(m.seq, id)
+        local waits = member(m.seq, id, m.newest)
         if call('ZREM', P .. 'r:' .. queue .. ':' .. place_of(m.route, x[MOVED]), waits) == 0 then
             for _, lane in ipairs(call('ZRANGE', P .. 'ln:' .. queue, 0, -1)) do -- what is told apart has changed since
                 call('ZREM', P .. 'r:' .. queue .. ':' .. lane, waits)

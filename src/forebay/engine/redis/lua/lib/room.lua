@@ -1,7 +1,7 @@
 -- room: queues that hold only so much; after `message tell place ends`. In {ns}:q:<queue>: `most` waiting messages, `most_age`
 -- of the oldest ready one (-1: any), `on_full`,
 -- `patience`, of those that shed `keep` and `tail` of their ends; `drain`: how fast it was seen to drain, where that is bound.
--- What running tasks make may use a reserve: flow.limit.reserve.
+-- low: how many may wait before only those of a priority above 0 come in (flow.limit.kept). What running tasks make may use a reserve: flow.limit.reserve.
 local SHARE, LEAST = 10, 100
 local CHILD, EXEMPT = 1, 2
 
@@ -76,6 +76,9 @@ local function room_of(form, free)
     elseif form.flags == CHILD then
         return most + math.max(LEAST, math.ceil(form.most / SHARE)) - form.waiting
     end
+    if form.low >= 0 and form.route[PRIORITY] <= 0 then
+        most = form.low
+    end
     return form.age > most_age and 0 or most - form.waiting
 end
 
@@ -116,6 +119,6 @@ local function full(form, came, nth)
     local patience = tonumber(call('HGET', P .. 'q:' .. form.queue, 'patience') or 0)
     return 'f' .. cmsgpack.pack({
         form.most, form.most_age, form.age, form.on_full, patience, form.waiting + came, form.drained, now, nth,
-        form.drain[1], form.drain[2], form.drain[3], form.drain[4],
+        form.drain[1], form.drain[2], form.drain[3], form.drain[4], form.reserve,
     })
 end

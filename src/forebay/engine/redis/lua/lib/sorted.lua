@@ -21,7 +21,7 @@ local function is_sorted(queue, most)
                 last = waits
             else
                 call('ZREM', line, waits)
-                call('ZADD', P .. 'r:' .. queue .. ':' .. where, -m.route[PRIORITY], waits)
+                call('ZADD', P .. 'r:' .. queue .. ':' .. where, score(m), waits)
                 stand(queue, where)
             end
         end

@@ -108,7 +108,7 @@ local function take_bound(place, n)
             too_late(id)
         elseif where ~= lane and not is_finer(lane, where) then
             call('ZREM', key, first)
-            call('ZADD', P .. 'r:' .. queue .. ':' .. where, -m.route[PRIORITY], first)
+            call('ZADD', P .. 'r:' .. queue .. ':' .. where, score(m), first)
             stand(queue, where)
             if split_of(queue).fair then
                 lot.moves = lot.moves + 1 -- it has its turn there
