@@ -254,6 +254,8 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
         app: where the app is, `module:attribute`.
         queues: which queues to serve; all that the app has declared if empty.
         concurrency: messages that one process runs at the same time.
+        adaptive: each process runs fewer while its tasks time out or take much longer than usual, and as many as that
+            again once they do not.
         processes: worker processes under one parent.
         cpu: processes for `cpu=True` tasks, per worker process.
         drain: seconds that running tasks get to end after the first TERM.
@@ -272,6 +274,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     app: str = ""
     queues: tuple[str, ...] = ()
     concurrency: int = 100
+    adaptive: bool = False
     processes: int = 1
     cpu: int = 0
     drain: float = 30.0
@@ -287,6 +290,8 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raises ConfigError if a number is out of its bounds, or no number."""
+        if not isinstance(self.adaptive, bool):
+            raise ConfigError(f"adaptive={self.adaptive!r} is not usable: it is True or False")
         for name, (least, most) in _BOUNDS.items():
             value = getattr(self, name)
             kinds = (int, float) if name == "drain" else (int,)

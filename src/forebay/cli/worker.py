@@ -43,6 +43,9 @@ def _running(command: F) -> F:
         ),
         click.option("--no-schedules", is_flag=True, help="Do not fire cron schedules from here."),
         click.option("--cpu", type=click.IntRange(0), default=0, help="Processes for cpu=True tasks; 0: one per core."),
+        click.option(
+            "--adaptive", is_flag=True, help="Fewer at a time than -c while tasks time out or take longer than usual."
+        ),
         click.option("-c", "--concurrency", type=many, default=100, show_default=True, help="Messages at a time."),
         click.option(
             "-Q", "--queues", type=NAMES, default=(), help="Queues to serve, such as a,b; default all of the app's."

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from forebay.engine.contract import Engine, Want
 from forebay.flow.demand import demand
@@ -66,23 +66,34 @@ class Host(Protocol):
         ...
 
 
+class Plan(NamedTuple):
+    """What a feed is about.
+
+    Attributes:
+        queues: from which it leases. slots: how many run at a time.
+        caps: bounds by lane; 0 leaves a lane to another feed.
+        elastic: its slots may become fewer, and more again.
+    """
+
+    queues: Sequence[str]
+    slots: int
+    caps: Mapping[str, int] = NO_CAPS
+    elastic: bool = False
+
+
 class Feed:
     """Slots fed from some queues.
 
-    Args:
-        caps: bounds by lane; 0 leaves a lane to another feed.
-
     Attributes:
+        elastic: as its plan says.
         proved: when the engine last answered; monotonic.
         trouble: why the last lease failed; "" if it did not.
         asking: whether a lease is under way.
     """
 
-    def __init__(
-        self, engine: Engine, host: Host, queues: Sequence[str], slots: int, caps: Mapping[str, int] = NO_CAPS
-    ) -> None:
-        self._engine, self._host, self._queues, self._slots = engine, host, tuple(queues), slots
-        self._caps = caps
+    def __init__(self, engine: Engine, host: Host, plan: Plan) -> None:
+        self._engine, self._host, self._queues, self._slots = engine, host, tuple(plan.queues), plan.slots
+        self._caps, self.elastic = plan.caps, plan.elastic
         self._buffer: deque[Delivery] = deque()
         self._running = self._ended = self._news = 0
         self._room = asyncio.Event()
@@ -104,10 +115,15 @@ class Feed:
         """Messages that are leased and have not started."""
         return len(self._buffer)
 
+    def resize(self, slots: int) -> None:
+        """From now on so many run at a time; what runs already goes on."""
+        self._slots = slots
+        self._room.set()
+
     def free(self) -> None:
         """A slot is free: for the next one, or for room."""
         self._ended += 1
-        if self._buffer:
+        if self._buffer and self._running <= self._slots:
             self._host.begin(self._buffer.popleft(), self.free)
             if len(self._buffer) * 2 > self._rate.ahead:
                 return

@@ -5,21 +5,13 @@ waits for a process, and no process is kept waiting.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from forebay.config import WorkerOptions
 from forebay.model.message import CPU
 from forebay.produce.task import Task
-from forebay.work.feed import NO_CAPS
-
-
-class Plan(NamedTuple):
-    """One feed: its queues, its slots, and how many it may take of some lanes."""
-
-    queues: Sequence[str]
-    slots: int
-    caps: Mapping[str, int]
+from forebay.work.feed import NO_CAPS, Plan
 
 
 def plan(tasks: Iterable[Task[..., Any, Any]], queues: Sequence[str], options: WorkerOptions) -> list[Plan]:
@@ -31,7 +23,7 @@ def plan(tasks: Iterable[Task[..., Any, Any]], queues: Sequence[str], options: W
     cpus = options.cpu or os.cpu_count() or 1
     heavy = {task.way[0] for task in known if task.running.cpu}
     light = {"", *(task.way[0] for task in known if not task.running.cpu)}
-    plans = [Plan(usual, options.concurrency, dict.fromkeys(heavy | {CPU}, 0) if heavy else NO_CAPS)]
+    plans = [Plan(usual, options.concurrency, dict.fromkeys(heavy | {CPU}, 0) if heavy else NO_CAPS, elastic=True)]
     plans += [Plan(apart, cpus, NO_CAPS)]
     plans += [Plan(usual, cpus, dict.fromkeys(light, 0))] if heavy else []
     return [one for one in plans if one.queues]

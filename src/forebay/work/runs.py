@@ -49,6 +49,7 @@ class Runs:
 
     Attributes:
         pools: have runs run, and `finish` called at their end.
+        ended: told of each run that has come to its end.
     """
 
     pools: Starts
@@ -64,6 +65,7 @@ class Runs:
         self._runs: dict[Run, Free] = {}
         self._beside: set[asyncio.Task[None]] = set()  # what is awaited for a run, before it and after it
         self._after = 0
+        self.ended: Callable[[Run], object] = bool
 
     def __len__(self) -> int:
         """How many slots are taken: by what runs, and by what follows a failure."""
@@ -109,6 +111,7 @@ class Runs:
             return
         run.finished, run.interrupt = True, None  # which is a circle of references, and the collector's work
         try:
+            self.ended(run)
             if run.deadline is not None:
                 self.pools.forget(run)
             special = run.settled or run.task.special or type(result) is outcome.Park

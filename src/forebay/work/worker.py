@@ -21,6 +21,7 @@ from forebay.engine.native import refuse_greenlets
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ConfigError, EngineClosed, EngineError, name_of, text_of
 from forebay.model.outcome import Outcome
+from forebay.work.adapting import Adapting
 from forebay.work.batch import Batch
 from forebay.work.batches import Batches
 from forebay.work.calls import Calls
@@ -99,6 +100,8 @@ class Worker:
         self.begin: Begin = self._runs.begin
         self.ruled: Callable[[Delivery], bool] = self._runs.ruled
         self._feeds, self._calls, self._batches = self._make_feeds()
+        self._adapting = Adapting(options, self._feeds, self._runs)
+        self._governors += (self._adapting,)
         self._strays = Strays(app.engine, app.store, id_, self._known, lambda: any(p.asking for p in self._parts))
         self.missed: Callable[[], object] = self._strays.missed
         self._tasks, self._services = list[asyncio.Task[Any]](), list[asyncio.Task[Any]]()
@@ -112,7 +115,7 @@ class Worker:
         registry, engine, queues = self._app.registry, self._app.engine, self.queues()
         raw = [queue for queue in queues if queue in registry.consumers]
         wants = plan(registry.tasks.values(), [queue for queue in queues if queue not in raw], self._options)
-        feeds = [Feed(engine, self, names, slots, caps) for names, slots, caps in wants]
+        feeds = [Feed(engine, self, want) for want in wants]
         calls = Calls(max(1, len(raw)), self._scope, Batch.note, _over)
         return feeds, calls, [Batches(engine, self, registry.consumers[q], self._app.producer, calls) for q in raw]
 
@@ -169,7 +172,7 @@ class Worker:
         """The heartbeat of this worker, as of now."""
         return Beat(
             worker=self.id, lease=self._app.settings.lease, host=identity(), node=platform.node(), pid=os.getpid(),
-            born=self._born, queues=self.queues(), concurrency=self._options.concurrency, running=self.running,
+            born=self._born, queues=self.queues(), concurrency=self._adapting.slots, running=self.running,
             done=self.done, failed=self.failed, proved=self.proved, state=state, rss=rss,
         )  # fmt: skip
 
@@ -184,8 +187,6 @@ class Worker:
     @property
     def _parts(self) -> list[Feed | Batches]:
         return [*self._feeds, *self._batches]
-
-    # --- life ---
 
     async def start(self, prepared: Callable[[], object] = lambda: None) -> None:
         """Call the app's `on_start` hooks, register under a lease, begin to lease messages.

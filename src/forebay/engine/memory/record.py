@@ -27,7 +27,7 @@ class Record:
         own: its lane and the meters it names (`flow.lane.own`); parking may change it. place: the lane it waits in.
         first: it has started in an ordered queue, and waits again: nothing of its lane goes before it.
         asked: it runs, and somebody asked it to stop.
-        newest: it was accepted while its queue ran the newest first, and goes before those that were accepted before it.
+        newest: its queue ran the newest first when it came: it goes before those that came before it.
         order: its number among the ends, 0 before.
         forget: when its end may be forgotten; None for a live or dead message.
     """

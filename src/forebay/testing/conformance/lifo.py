@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from forebay.engine.contract import Fate
 from forebay.model.lifecycle import State
-from forebay.model.outcome import Ack, DeadLetter, Release, Retry
+from forebay.model.outcome import DeadLetter, Release, Retry
 from forebay.model.queue import QueueSpec
 from forebay.store.records import Choice
-from forebay.testing.conformance.kit import BOOM, Kit, ident
+from forebay.testing.conformance.kit import BOOM, Kit, ident, names
+from forebay.testing.conformance.moves import OUT, depart, moves
 from forebay.testing.conformance.reserve import fates
 
 
@@ -148,15 +148,17 @@ class TestNewestFirst:
         kit.publish("c")
         assert kit.take() == ["c", "b", "a"]
 
-    def test_a_unique_key_holds_as_ever(self, kit: Kit) -> None:
-        """What holds it stands for what comes later, and lets go of it at its end."""
-        kit.needs("unique")
+    def test_all_of_it_leaves_when_it_is_moved(self, kit: Kit) -> None:
+        """Nothing of it is left behind, batch by batch."""
+        kit.needs("moves")
         newest_first(kit)
-        kit.publish("a", unique="u")
-        assert kit.publish("b", unique="u")[0].fate is Fate.DUPLICATE
-        kit.settle(Ack(), *kit.lease())
-        assert kit.publish("c", unique="u")[0].fate is Fate.ACCEPTED
-        assert kit.publish("c", unique="u")[0].fate is Fate.DUPLICATE
+        kit.publish("a", "b", "c")
+        kit.run(moves(kit).claim(OUT, "me"))
+        load = depart(kit, limit=2)
+        assert load.after is not None
+        rest = depart(kit, limit=2, after=load.after)
+        assert sorted(names([*load.passages, *rest.passages])) == ["a", "b", "c"]
+        assert kit.depth().ready == 0
 
     def test_it_is_known_as_declared(self, kit: Kit) -> None:
         """Whoever declares it again hears what held."""
