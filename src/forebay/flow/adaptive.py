@@ -25,7 +25,7 @@ SOME, FEW = 0.1, 2
 #: What one step gives back: a part of what there is, and one.
 BACK = 0.2
 #: How much of a shorter, and of a longer run time becomes what is usual in one step.
-DOWN, UP = 0.3, 0.01
+DOWN, UP = 0.3, 0.002
 #: With this part of the limit at which it began to lower, run times have to be at most so much of what they were then.
 HALF, HELPED = 0.5, 0.8
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forebay.flow.limit import FIRST, STUCK, Drain, Level, over, places, reserve, seen
+from forebay.flow.limit import FIRST, STUCK, Drain, Level, kept, over, places, reserve, seen
 from forebay.model.queue import Limit
 
 TEN = Limit(messages=10)
@@ -19,6 +19,22 @@ def test_what_running_tasks_make_has_a_reserve():
     assert [reserve(most) for most in (1, 1000, 1001, 10_000)] == [100, 100, 101, 1000]
     assert over(TEN, Level(109), child=True) == ""
     assert over(TEN, Level(110), child=True) == "110 messages wait, and limit=10"
+
+
+@pytest.mark.parametrize(
+    ("most", "share", "places_kept"),
+    [(10, 0.2, 2), (100, 0.29, 29), (10, 0.25, 3), (2, 0.001, 1), (2, 0.999, 1), (1, 0.5, 0), (10, 0.0, 0)],
+)
+def test_a_share_is_kept_and_one_place_at_least_left(most, share, places_kept):
+    assert kept(Limit(messages=most, reserve=share)) == places_kept
+
+
+def test_only_a_priority_may_use_what_is_kept():
+    limit = Limit(messages=10, reserve=0.2)
+    assert [over(limit, Level(n)) == "" for n in (7, 8)] == [True, False]
+    assert [over(limit, Level(n), priority=1) == "" for n in (9, 10)] == [True, False]
+    assert over(limit, Level(50), child=True) == ""
+    assert (places(limit, Level(9), priority=0), places(limit, Level(10), priority=1)) == (2, 1)
 
 
 def drained(rate, seconds, drain=None, start=0.0):

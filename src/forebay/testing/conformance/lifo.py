@@ -80,7 +80,8 @@ class TestNewestFirst:
         newest_first(kit)
         kit.publish("c", "d")
         assert kit.take(1) == ["d"]
-        kit.run(kit.backend.declare([QueueSpec(name="q")]))
+        (told,) = kit.run(kit.backend.declare([QueueSpec(name="q")]))
+        assert (told.before.lifo, told.now.lifo) == (True, False)
         kit.publish("e")
         assert kit.take() == ["c", "a", "b", "e"]
 
@@ -159,9 +160,3 @@ class TestNewestFirst:
         rest = depart(kit, limit=2, after=load.after)
         assert sorted(names([*load.passages, *rest.passages])) == ["a", "b", "c"]
         assert kit.depth().ready == 0
-
-    def test_it_is_known_as_declared(self, kit: Kit) -> None:
-        """Whoever declares it again hears what held."""
-        newest_first(kit)
-        (told,) = kit.run(kit.backend.declare([QueueSpec(name="q", ttl=9.0)]))
-        assert (told.before.lifo, told.now.lifo) == (True, False)
