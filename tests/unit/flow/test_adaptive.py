@@ -10,7 +10,7 @@ MOST = 100
 
 
 def work(state, service, steps, most=MOST):
-    """`service` says for how many at a time how long each takes, and whether it times out; what follows, step by step."""
+    """`service` says for how many at a time how long each takes, and whether it times out; what follows."""
     limits = []
     for _ in range(steps):
         seconds, late = service(state.slots)
@@ -52,7 +52,7 @@ def test_it_is_back_within_ten_steps_when_that_is_over():
 
 @pytest.mark.parametrize("most", [1, 2, 3, 100, 10_000])
 def test_where_everything_times_out_it_goes_down_to_one(most):
-    state, limits = work(settled(most), lambda slots: (0.1, True), 60, most)
+    state, limits = work(settled(most), lambda _: (0.1, True), 60, most)
     assert limits == sorted(limits, reverse=True)
     assert state.slots == 1
     assert work(state, steady, 60, most)[0].slots == most
@@ -66,7 +66,7 @@ def test_a_single_timeout_is_no_overload():
 
 
 def test_work_that_has_become_more_is_usual_once_fewer_at_a_time_do_not_help():
-    state, limits = work(settled(), lambda slots: (0.5, False), 30)
+    state, limits = work(settled(), lambda _: (0.5, False), 30)
     assert min(limits) >= MOST // 3
     assert state.slots == MOST
     assert state.usual["call"] == pytest.approx(0.5)
