@@ -67,7 +67,9 @@ HOUSE: Mapping[str, Capabilities] = MappingProxyType(
         "postgresql": Capabilities(
             durable=True, shared=True, steady=False, fair=True, lifo=True, namespaces=True, transacts=True, moves=True
         ),
-        "redis": Capabilities(durable=True, shared=True, steady=False, fair=True, lifo=True, namespaces=True, moves=True),
+        "redis": Capabilities(
+            durable=True, shared=True, steady=False, fair=True, lifo=True, namespaces=True, moves=True
+        ),
     }
 )
 
