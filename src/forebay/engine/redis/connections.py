@@ -39,7 +39,7 @@ _BOUNDS = tuple[float, float, float, float, float, float, float, bool]
 _LIMIT = tuple[float, float, float, OnFull, float]
 #: A queue without bounds, as `declare.lua` has it.
 _NONE: _BOUNDS = (-1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, False)
-#: Where the weights of one stand that is fair; behind them whether the newest goes first, and what is kept of its limit.
+#: Where the weights of one stand that is fair; then whether the newest goes first, and what is kept of its limit.
 _WEIGHTS = 15
 #: What the keys look like; a server with a newer one is not touched.
 SCHEMA = 1
