@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from forebay import BadArguments, Breaker, ConfigError, Forebay, ProviderDown, Retry, State
+from forebay import BadArguments, Breaker, ConfigError, Context, Forebay, ProviderDown, Retry, State
 from forebay.control import Control
 from forebay.model.verdict import Kind
 from forebay.observe.providers import shown
@@ -344,6 +344,116 @@ def test_when_it_is_gone_for_long_its_fallback_runs_what_waits_for_it(app):
     assert {handle.find().attempt for handle in handles} == {1}
 
 
+def test_or_the_same_task_asks_another_provider(app):
+    app.provider("big", fallback="small", fallback_after=60)
+    app.provider("small", budget="1_000/day")
+    asked = []
+
+    @app.task(provider="big", cost=lambda prompt, **_: len(prompt))
+    async def ask(prompt: str, ctx: Context) -> str:
+        asked.append(ctx.provider)
+        if ctx.provider == "big":
+            raise ProviderDown("big", until=datetime.now(UTC) + timedelta(hours=5))
+        return f"{ctx.provider}: {prompt}"
+
+    handles = [ask.enqueue("hello") for _ in range(4)]
+
+    async def story():
+        results = [await handle.aresult(timeout=20) for handle in handles]
+        while (one := (await shown(app.engine, app.store))[1]).calls < 4 or one.budgets[0].spent < 20:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        return results, one
+
+    results, small = beside_a_worker(app, story, concurrency=1)
+    assert results == ["small: hello"] * 4
+    assert asked == ["big", *["small"] * 4]
+    assert {handle.find().attempt for handle in handles} == {1}
+    assert (small.calls, round(small.budgets[0].spent)) == (4, 20)
+
+
+def test_a_chain_of_fallbacks_goes_on_and_never_round_in_a_circle(app):
+    app.provider("a", fallback="b", fallback_after=60)
+    app.provider("b", fallback="c", fallback_after=60)
+    app.provider("c", fallback="a", fallback_after=60)
+    gone, asked = {"a", "b", "c"}, []
+
+    @app.task(provider="a")
+    async def ask(ctx: Context) -> str:
+        asked.append(ctx.provider)
+        if ctx.provider in gone:
+            raise ProviderDown(ctx.provider, retry_after="2h")
+        return ctx.provider
+
+    handle = ask.enqueue()
+    control = Control(app.engine, app.store, "ann@host")
+
+    async def story():
+        await until(lambda: asked == ["a", "b", "c"])
+        await asyncio.sleep(1)
+        waits = (list(asked), handle.find())
+        gone.clear()
+        await control.provider("a", Act.CLOSE)
+        return *waits, await handle.aresult(timeout=20)
+
+    before, waits, result = beside_a_worker(app, story)
+    assert (before, waits.attempt) == (["a", "b", "c"], 0)
+    assert result == "a"  # that one again, once it is asked as usual
+    assert handle.find().attempt == 1
+
+
+def test_a_budget_that_is_used_up_for_long_has_a_fallback_too(tmp_path):
+    clock = ManualClock(wall=NOON)
+    with Forebay(f"sqlite:///{tmp_path}/forebay.db", clock=clock) as app:
+        app.provider("big", budget="2 calls/day", fallback="small")
+        app.provider("small")
+
+        @app.task(provider="big")
+        async def ask(ctx: Context) -> str:
+            return str(ctx.provider)
+
+        handles = [ask.enqueue() for _ in range(6)]
+
+        async def story():
+            while (await shown(app.engine, app.store))[0].state != "used up":  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            clock.advance(3)  # so long all workers know, and what was leased before is over
+            return [await handle.aresult(timeout=20) for handle in handles]
+
+        assert sorted(beside_a_worker(app, story)) == ["big"] * 2 + ["small"] * 4
+        assert {handle.find().attempt for handle in handles} == {1}
+
+
+def test_what_a_call_has_really_cost_corrects_the_budget(tmp_path):
+    with Forebay(f"sqlite:///{tmp_path}/forebay.db", clock=ManualClock(wall=NOON)) as app:
+        app.provider("llm", budget="1_000/day")
+
+        @app.task(provider="llm", cost=400)
+        async def ask(ctx: Context) -> None:
+            ctx.spent(50)
+            ctx.spent(30)
+
+        handles = [ask.enqueue() for _ in range(6)]
+
+        async def story():
+            for handle in handles:
+                await handle.aresult(timeout=20)
+            while (spent := (await shown(app.engine, app.store))[0].budgets[0].spent) > 481:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            return spent
+
+        assert beside_a_worker(app, story) == pytest.approx(480)
+
+
+def test_spending_without_a_provider_is_refused(app):
+    @app.task(retry=1)
+    async def ask(ctx: Context) -> None:
+        ctx.spent(5)
+
+    handle = ask.enqueue()
+    work(app, handle)
+    assert "it needs provider=" in handle.find().cause
+
+
 def test_for_a_short_while_it_is_waited_for(app):
     app.provider("llm", fallback="ask_other", fallback_after=60)
     asked = []
@@ -369,7 +479,8 @@ def test_for_a_short_while_it_is_waited_for(app):
     [
         ({"fallback_after": 60}, "give it fallback="),
         ({"fallback": 5}, "fallback is a task"),
-        ({"fallback": "nobody"}, "its fallback 'nobody' is no task of this app"),
+        ({"fallback": "nobody"}, "its fallback 'nobody' is no task of this app, nor a provider"),
+        ({"fallback": "llm"}, "its fallback is itself"),
         ({"fallback": "ask"}, "its fallback 'ask' depends on it as well"),
         ({"fallback": "count"}, "its fallback 'count' runs in a process of its own"),
     ],

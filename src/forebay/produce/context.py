@@ -10,7 +10,7 @@ from forebay.engine.shield import shield
 from forebay.engine.waiting import drive
 from forebay.model import message
 from forebay.model.delivery import Delivery
-from forebay.model.errors import ForebayError
+from forebay.model.errors import ConfigError, ForebayError
 from forebay.model.message import Message
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _logger = logging.getLogger("forebay.task")
 
 
 _Running = Union["Context", None]
+#: The largest that an engine counts.
+_MOST_SPENT = 1e12
 _current: contextvars.ContextVar[_Running] = contextvars.ContextVar("forebay_context", default=None)
 
 
@@ -108,11 +110,14 @@ class About:
 class Context(About):
     """The running message, as seen from inside its task. Annotate a parameter with it, or ask `Context.current()`.
 
+    `provider` is the name of the provider to ask: its task's, or that one's fallback; None without one.
+
     In a consumer of raw messages it is that of the first message of the batch, which stands for all of them.
     """
 
     __slots__ = (
-        "_completes", "_report", "began", "completing", "consumer", "ends", "feeds", "given", "producer", "time",
+        "_completes", "_report", "began", "completing", "consumer", "ends", "feeds", "given", "producer", "provider",
+        "spends", "time",
     )  # fmt: skip
 
     def __init__(
@@ -132,6 +137,8 @@ class Context(About):
         self.completing, self.given = False, None
         self.feeds: Feeds | None = None
         self.time: Tells | None = None
+        self.provider: str | None = None
+        self.spends: Callable[[float], None] | None = None
 
     @staticmethod
     def current() -> "Context":
@@ -179,6 +186,21 @@ class Context(About):
         if self._report is not None and not self.completing:
             with shield():
                 self._report(self.delivery, value)
+
+    def spent(self, cost: float) -> None:
+        """So much was really spent with its provider, in the unit of `cost=`: tokens, say. Called again, it adds up.
+
+        When the task ends, the rate and the budgets of the provider are corrected: they were charged what `cost=` said.
+
+        Raises:
+            ForebayError: it has no provider.
+            ConfigError: that is no cost.
+        """
+        if self.spends is None:
+            raise ForebayError("spent() corrects what a provider was charged: it needs provider=")
+        if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost <= _MOST_SPENT:
+            raise ConfigError(f"spent: a number from 0 to {_MOST_SPENT:,.0f}, not {cost!r:.100}")
+        self.spends(float(cost))
 
     def complete_in(self, connection: Any, result: Any = None) -> None:
         """Have this message done in the transaction that is open on `connection`: with its effects, or not at all.

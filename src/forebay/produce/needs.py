@@ -57,11 +57,28 @@ def _replaced(name: str, declared: "Registry") -> None:
     if fallback is None:
         return
     task = declared.tasks.get(fallback)
+    if fallback in declared.providers:
+        _other(name, fallback, declared)
+        return
     if task is None:
-        raise ConfigError(f"provider {name}: its fallback {fallback!r} is no task of this app")
+        raise ConfigError(f"provider {name}: its fallback {fallback!r} is no task of this app, nor a provider")
     if task.running.provider == name or task.running.cpu:
         why = "depends on it as well" if task.running.provider == name else "runs in a process of its own (cpu=True)"
         raise ConfigError(f"provider {name}: its fallback {fallback!r} {why}: name another task")
+
+
+def _other(name: str, fallback: str, declared: "Registry") -> None:
+    """Another provider takes its work: with the same tasks, in the same processes."""
+    if fallback == name:
+        raise ConfigError(f"provider {name}: its fallback is itself: name another provider, or a task")
+    if fallback in declared.tasks:
+        raise ConfigError(f"provider {name}: its fallback {fallback!r} is a task and a provider: rename one of them")
+    apart = [task.name for task in declared.tasks.values() if task.running.provider == name and task.running.cpu]
+    if apart:
+        raise ConfigError(
+            f"provider {name}: task {apart[0]} runs in a process of its own (cpu=True), where nobody tells it to ask "
+            f"{fallback!r}: have a task as fallback="
+        )
 
 
 def _known(task: str, provider: str | None, declared: "Registry") -> None:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from inspect import BoundArguments, Parameter
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,19 @@ def priced(task: "Task[Any, Any, Any]", messages: Sequence[Message], bodies: Seq
         BadArguments: the cost is no number, or there is no key.
     """
     return [_priced(task, message, body) for message, body in zip(messages, bodies, strict=True)]
+
+
+def price(task: "Task[Any, Any, Any]", args: Sequence[Any], kwargs: Mapping[str, Any]) -> float:
+    """What a call was taken to cost when it was enqueued; 1 if that cannot be told."""
+    cost = task.running.cost
+    if cost is None or not callable(cost):
+        return 1.0 if cost is None else float(cost)
+    try:
+        bound = task.codec.given.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return _number(task.name, _asked(cost, bound))
+    except Exception:  # noqa: BLE001 - it is theirs, and what has run has run
+        return 1.0
 
 
 def _priced(task: "Task[Any, Any, Any]", message: Message, body: bytes) -> Message:

@@ -106,8 +106,9 @@ class ProviderWays(TypedDict, total=False):
         classify: what an exception says about it: called with it, answers a `Kind`, a `Verdict`, or None for what
             Forebay makes of it.
         max_outage: what has waited for it longer than that, while it was down, is dead; never unless given.
-        fallback: a task, or its name, that is run instead, with the same arguments, while it is not to be asked for
-            longer than `fallback_after`.
+        fallback: while it is not to be asked for longer than `fallback_after`: a task, or its name, that is run
+            instead, with the same arguments; or another provider, or its name, which the same task then asks
+            (`Context.provider`).
         fallback_after: see there; 60 s unless given.
     """
 
@@ -119,7 +120,7 @@ class ProviderWays(TypedDict, total=False):
     ramp: Duration
     classify: Classify | None
     max_outage: Duration | None
-    fallback: "str | Task[Any, Any, Any] | None"
+    fallback: "str | Task[Any, Any, Any] | ProviderSpec | None"
     fallback_after: Duration
 
 
@@ -165,7 +166,7 @@ def _fallback(where: str, ways: ProviderWays) -> str | None:
         raise ConfigError(f"{where}: fallback_after is when its fallback is run, and it has none: give it fallback=")
     name = fallback if fallback is None or isinstance(fallback, str) else getattr(fallback, "name", None)
     if fallback is not None and not isinstance(name, str):
-        raise ConfigError(f"{where}: fallback is a task, or the name of one, not {fallback!r:.100}")
+        raise ConfigError(f"{where}: fallback is a task or a provider, or the name of one, not {fallback!r:.100}")
     return name
 
 

@@ -87,7 +87,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         started: the task starts.
         completing: it is about to be done in a transaction of its own.
         told: with an outcome: the hooks hear of it here; until they have it is not `free` for another task.
-        fed: with an outcome: which queues it has published into.
+        fed, used: with an outcome: which queues it has published into; what it says that it has really cost.
     """
 
     outcome: Outcome | None = None
@@ -97,6 +97,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     told: bool = False
     free: bool = False
     fed: tuple[Edge, ...] = ()
+    used: float | None = None
 
 
 _logger = logging.getLogger("forebay.worker")
@@ -181,7 +182,7 @@ class _Child:
         result = executor.judge(run, *self._call(run))
         failure = told(run.delivery, result, run.error, once=run.task.running.at_most_once)
         hooks = [] if self._app is None or failure is None else list(self._app.registry.on_failure)
-        self._send(Reply(outcome=result, told=bool(hooks), fed=tuple(executor.feeding.take())))
+        self._send(Reply(outcome=result, told=bool(hooks), fed=tuple(executor.feeding.take()), used=run.used))
         for hook in hooks:
             self._hook(hook, run.context, *(failure or ())[1:])
         failure = None

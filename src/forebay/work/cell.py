@@ -214,7 +214,7 @@ class Cell:
     def _replied(self, reply: Reply) -> None:
         if reply.outcome is not None:
             if (run := self._take()) is not None:
-                run.told = reply.told
+                run.told, run.used = reply.told, reply.used
                 self._pool.fed(reply.fed)
                 self._pool.finished(run, reply.outcome)
                 if not reply.told:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
@@ -23,6 +23,7 @@ from forebay.model.message import Failure
 from forebay.model.outcome import Outcome
 from forebay.model.sealed import OVERHEAD, Part, locked
 from forebay.produce.context import Context
+from forebay.produce.pricing import price
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.seal import Seal
 from forebay.produce.task import Task
@@ -117,25 +118,33 @@ class Executor:
             task = admitted
         if len(delivery.body) > self._most:
             return too_large(delivery, self._limit)
-        producer, codec = task.producer, task.codec
-        seal = producer.seal
+        codec, seal = task.codec, task.producer.seal
         try:
             body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
             args, kwargs = codec.decode(body)
         except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
             return _unusable(delivery, seal, error)
+        return self._run(delivery, task, args, kwargs)
+
+    def _run(
+        self, delivery: Delivery, task: Task[..., Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Run:
+        producer, codec, plain = task.producer, task.codec, (args, kwargs)
         context = Context(delivery, task.running.timeout, self._report, producer, completes=self.completes)
         context.feeds = self.feeding
         if codec.context is not None:
             args, kwargs = codec.inject(args, kwargs, context)
         run = Run(delivery, task, args, kwargs, context)
         run.time = context.time = self.time.latest
+        if task.running.provider is not None:
+            run.price, context.spends, context.provider = partial(price, task, *plain), run.spend, task.running.provider
+            run.elsewhere = task is not self._tasks[delivery.task]
         return run
 
     def _admitted(self, task: Task[..., Any, Any], delivery: Delivery) -> Task[..., Any, Any] | Outcome:
         """The task to run, now that its provider stands as it does; or what becomes of the message without one."""
         now = self.time.now()
-        other = self.providers.instead(task, self._tasks, now)
+        other = self.providers.instead(task, self._tasks, now, delivery.lost)
         return other or self.providers.held(task, delivery, now) or task
 
     def keep(self, task: Task[..., Any, Any]) -> float:

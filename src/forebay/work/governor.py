@@ -126,6 +126,7 @@ class Governor:
     async def _look(self) -> float:
         """Bring what has happened here, and see how all stand; seconds until the next look."""
         self._wake.clear()
+        await self._charge()
         calls, pauses = self._providers.take(), [QUIET]
         waiters, self._providers.waiters = self._providers.waiters, []
         budgets = [one for name in self._providers.specs for one in self._budgets(name)]
@@ -141,7 +142,7 @@ class Governor:
 
     async def _advance(self, name: str, seen: Seen, calls: list[Call]) -> float:
         spec = self._providers.specs[name]
-        may = await self._buries(name, seen.provider), self._diverts(name)
+        may = await self._buries(name, seen.provider), await self._diverts(name)
         decide = partial(_advanced, calls, random.random(), may, seen.budgets)
         if seen.provider is None:  # removed, or written by somebody else
             seen = Seen(
@@ -159,11 +160,16 @@ class Governor:
         tick = QUIET if one.stand is Stand.CLOSED else TICK  # a call that fails wakes it before that
         return tick if left is None else min(tick, max(SOONEST, left - now))
 
-    def _diverts(self, name: str) -> bool:
+    async def _charge(self) -> None:
+        """What calls have cost beyond what their meters were charged."""
+        for name, (cost, calls) in self._providers.charges().items():
+            await self._store.charge_meter(meter_of(name), cost, calls)
+
+    async def _diverts(self, name: str) -> bool:
         """Whether its fallback could run what waits for it."""
-        task = self._tasks.get(self._providers.specs[name].fallback or "")
-        theirs = None if task is None else self._providers.view.get(task.running.provider or "")
-        return task is not None and (theirs is None or theirs.stand is Stand.CLOSED)
+        if self._providers.specs[name].fallback is None:
+            return False
+        return self._providers.fallbacks.could(name, self._tasks, await self._store.now())
 
     async def _buries(self, name: str, one: Provider | None) -> bool:
         """Whether something waits for it longer than is allowed; asked now and then."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from forebay.flow.breaker import overdue, pause, probed, told
+from forebay.flow.budget import KNOWN
 from forebay.flow.down import ProviderDown
 from forebay.flow.retry import Retry, telling
 from forebay.flow.snooze import Snooze
@@ -25,7 +26,8 @@ from forebay.model.provider import Call, Provider, Stand, lane_of, unkeyed
 from forebay.model.verdict import Kind, Verdict
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.task import Task
-from forebay.work.run import Run
+from forebay.work.fallback import Fallbacks, Tasks
+from forebay.work.run import ISOLATE_AFTER, Run
 
 #: Seconds that a message waits at first, and at the most, which meets an outage that no breaker knows of yet.
 PAUSE, LONGEST = 1.0, 60.0
@@ -73,6 +75,8 @@ class Providers:
         self._met: dict[str, int] = {}
         self._unknown: set[str] = set()
         self.waiters: list[asyncio.Event] = []
+        self.fallbacks = Fallbacks(self)
+        self._charges: dict[str, tuple[float, int]] = {}
 
     # --- before a run ---
 
@@ -80,8 +84,10 @@ class Providers:
         """What becomes of a message that was leased, and whose provider is not to be asked now; None if it is."""
         name = task.running.provider
         one = self.view.get(name or "")
-        if name is None or one is None or not one.shut(now):
+        if name is None or one is None:
             return None
+        if not one.shut(now):
+            return outcome.Release(LATE, told(one, now)) if self._unpaid(one, now) else None
         if _moved_on(one, now):
             self.view[name] = probed(one, now, 0)
             return None
@@ -90,17 +96,22 @@ class Providers:
         lane, why = _lane(name, task, delivery), told(one, now)
         return Park(lane, why, pause=LATE) if delivery.lane != lane else outcome.Release(LATE, why)
 
-    def instead(
-        self, task: Task[..., Any, Any], tasks: Mapping[str, Task[..., Any, Any]], now: float
-    ) -> Task[..., Any, Any] | None:
-        """The task that is run in the place of this one, whose provider is not to be asked for long; None if none."""
-        name = task.running.provider or ""
-        one, spec = self.view.get(name), self.specs.get(name)
-        if one is None or spec is None or spec.fallback is None or not (one.diverted and one.shut(now)):
+    def _unpaid(self, one: Provider, now: float) -> bool:
+        """Whether its budget is used up, and what is leased has not paid for it: it is handed out for the fallback."""
+        spec = self.specs.get(one.name)
+        late = spec is not None and spec.fallback is not None and now - one.spent_at > KNOWN
+        return one.spent > now and (one.diverted or late)
+
+    def instead(self, task: Task[..., Any, Any], tasks: Tasks, now: float, lost: int = 0) -> Task[..., Any, Any] | None:
+        """What is run in the place of this task, whose provider is not to be asked for long; None if nothing is.
+
+        Args:
+            lost: workers that died with it: what runs in a process of its own knows no provider but its task's.
+        """
+        one = self.view.get(task.running.provider or "")
+        if one is None or not (one.diverted and one.elsewhere(now)) or lost >= ISOLATE_AFTER:
             return None
-        other = tasks.get(spec.fallback)
-        theirs = None if other is None else self.view.get(other.running.provider or "")
-        return None if theirs is not None and theirs.shut(now) else other
+        return self.fallbacks.instead(task, tasks, now)
 
     # --- after a run ---
 
@@ -179,7 +190,7 @@ class Providers:
             return until
         return max(now + pause(one), until or 0.0)
 
-    def _parked(self, run: Run, name: str, why: str, until: float | None, blame: outcome.Blame) -> Park:
+    def _parked(self, run: Run, name: str, why: str, until: float | None, blame: outcome.Blame) -> Outcome:
         """Back to its lane; the attempt does not count."""
         delivery, view, now = run.delivery, self.view.get(name), run.time.now()
         what = "asked to wait" if blame == "throttle" else "is down"
@@ -188,6 +199,9 @@ class Providers:
         lane = _lane(name, run.task, delivery)
         if blame == "throttle" and until is None and unkeyed(lane) != lane:
             until = now + KEY_PAUSE  # no breaker looks after a key
+        if run.elsewhere:  # it goes back to where it waits for its own provider
+            run.until = until
+            return outcome.Release(wait, reason)
         return Park(lane, reason, until, pause=wait, provider=name, blame=blame)
 
     # --- what calls have come to ---
@@ -216,12 +230,27 @@ class Providers:
             return
         trip = self.specs[name].terms.breaker
         slow = trip is not None and trip.slow is not None and time.monotonic() - run.started > trip.slow
+        self._charge(name, run)
         call = _call(run, result, slow)
         calls = self.calls.setdefault(name, [])
         if len(calls) < MOST:
             calls.append(call)
         if self._matters(name, call):
             self.urgent()
+
+    def _charge(self, name: str, run: Run) -> None:
+        """What it has cost beyond what its meter was charged: all of it, where it went elsewhere."""
+        if run.used is None and not run.elsewhere:
+            return
+        cost = run.price() if run.used is None else run.used
+        cost, calls = (cost, 1) if run.elsewhere else (cost - run.price(), 0)
+        before = self._charges.get(name, (0.0, 0))
+        self._charges[name] = before[0] + cost, before[1] + calls
+
+    def charges(self) -> dict[str, tuple[float, int]]:
+        """What providers are to be charged since the last time: cost, and calls."""
+        charges, self._charges = self._charges, {}
+        return charges
 
     def _matters(self, name: str, call: Call) -> bool:
         """Whether others should know at once: it fails, or says when to come again, or is what a probe has come to."""
@@ -253,8 +282,10 @@ def _call(run: Run, result: Outcome, slow: bool) -> Call:
         ok = True
     elif run.verdict is not None and run.verdict.kind is Kind.OUTAGE:
         ok = False
+    elif run.verdict is not None and run.verdict.kind is Kind.THROTTLE and run.elsewhere:
+        ok = None if run.until is not None else False
     return Call(
-        run.time.told, ok, slow=slow and ok is not None, until=None if park is None else park.until,
+        run.time.told, ok, slow=slow and ok is not None, until=run.until if park is None else park.until,
         reason="" if park is None else park.reason.partition(": ")[2],
         down=park is not None and park.blame == "down", parked=park is not None,
     )  # fmt: skip

@@ -97,6 +97,10 @@ class Job(ABC):
             interrupt(why)
 
 
+def _one() -> float:
+    return 1.0
+
+
 class Run(Job):
     """A delivery with its task and its arguments.
 
@@ -109,9 +113,15 @@ class Run(Job):
         verdict: what its failure says about its provider; None before, or without one.
         time: the store's, as it was known when it began.
         apart: it belongs in a process of its own.
+        elsewhere: another task or provider has its work, because its own is not to be asked for long. until: when that
+            one may be asked again, if it has said so.
+        used: what its task says that it has really cost; price: what it was taken to cost.
     """
 
-    settled = told = asked = called = False
+    settled = told = asked = called = elsewhere = False
+    used: float | None = None
+    until: float | None = None
+    price: Callable[[], float] = staticmethod(_one)
     verdict: Verdict | None = None
     time: Heard
 
@@ -128,6 +138,10 @@ class Run(Job):
         self.apart = running.cpu or delivery.lost >= ISOLATE_AFTER
         self.delivery, self.task, self.args, self.kwargs, self.context = delivery, task, args, kwargs, context
         self.started = context.began
+
+    def spend(self, cost: float) -> None:
+        """So much more was really spent."""
+        self.used = (self.used or 0.0) + cost
 
     def call(self, expose: Callable[..., Any] | None = None) -> Any:
         """See `Job`."""
