@@ -158,6 +158,8 @@ async def _move(wanted: Wanted, source: Side, target: Side) -> int:
 
 def _tell(mover: Mover, error: BaseException) -> None:
     """How far it came, and what to do."""
+    if isinstance(error, ConfigError) and not mover.moved:
+        return  # refused before anything was moved: the same command would be refused again
     text = f"{mover.moved:,} had been moved by then, and nothing is lost: run the same command again to go on"
     if isinstance(error, ForebayError):
         error.args = (f"{error}; {text}",)

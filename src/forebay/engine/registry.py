@@ -29,7 +29,10 @@ SCHEMES: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("postgresql", "postgres"), ("forebay.engine.postgres", "postgres")),
     **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), ("forebay.engine.redis", "redis")),
 }
-_USUAL = "sqlite:///name.db, sqlite:////folder/name.db for an absolute path, or memory://"
+_USUAL = (
+    "sqlite:///name.db, sqlite:////folder/name.db for an absolute path, postgresql://user@host/database, "
+    "redis://host:6379/0, or memory://"
+)
 
 
 def backend(settings: Settings, clock: Clock) -> Backend:

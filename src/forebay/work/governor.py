@@ -203,7 +203,8 @@ class Governor:
         if before is None or before.stand is after.stand:
             return
         level = logging.WARNING if after.stand is Stand.OPEN else logging.INFO
-        _logger.log(level, "provider %s: %s%s", after.name, after.stand, after.reason and f": {after.reason}")
+        why = "" if after.stand is Stand.RAMP else after.reason  # why it was down says nothing of its coming back
+        _logger.log(level, "provider %s: %s%s", after.name, after.stand, why and f": {why}")
 
 
 def _declared(name: str, terms: Terms, places: tuple[Place, ...], one: Provider | None, now: float, _: int) -> Provider:

@@ -112,7 +112,11 @@ class Keeper:
         self._beaten = time.monotonic()
         for beat, renewed in zip(beats, verdicts, strict=True):
             if not renewed:
-                _logger.error("worker %s lost its lease (was this host asleep?): it has to restart", beat.worker)
+                _logger.error(
+                    "worker %s lost its lease, since the engine was away or this host slept for longer than that: it "
+                    "has to restart",
+                    beat.worker,
+                )
                 self._expired(beat.worker)
 
     async def _watch(self) -> None:

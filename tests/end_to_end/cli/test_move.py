@@ -100,6 +100,7 @@ def test_what_cannot_be_moved_is_one_error_and_stays(shell, capsys, asked, code,
     assert move(*words, **ends) == code
     said = capsys.readouterr().err
     assert says in said
+    assert "run the same command again" not in said
     assert len(said.splitlines()) == 1
     assert (waiting("a"), waiting("b")) == ({"mail": 20, "clicks": 5}, {})
     assert not (shell / "new.db").exists()

@@ -6,9 +6,11 @@ The password goes to libpq and nowhere else: what people see is `shown`.
 import os
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from forebay.config import SPECIAL, Settings, ends_early, masked
@@ -80,10 +82,27 @@ def address(settings: Settings) -> Address:
         options = {**DEFAULTS, **_safety(given), **given}
         return Address(make_conninfo("", **options), schema, _shown(given))
     except psycopg.Error:  # what it says may quote the password
+        if unknown := sorted(_asked(settings.url) - _known()):
+            raise ConfigError(f"option {unknown[0]!r} of the URL is none of PostgreSQL's{_alike(unknown[0])}") from None
         raise ConfigError(
             "the URL is none that PostgreSQL's library understands: write postgresql://user:password@host:5432/database,"
             " with what is special in a password as %XX; options follow after '?', as in ?sslmode=require"
         ) from None
+
+
+def _asked(url: str) -> set[str]:
+    """The names of the options behind the `?`; none if that may be a part of a password, which nobody is to see."""
+    options = url.partition("?")[2]
+    return set() if "@" in options else set(re.findall(r"(?:^|&)([a-z_]+)=", options))
+
+
+def _known() -> set[str]:
+    return {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+
+
+def _alike(name: str) -> str:
+    alike = get_close_matches(name, _known(), 1)
+    return f": did you mean {alike[0]!r}?" if alike else ": take it out, or write one of its connection parameters"
 
 
 def _safety(given: Mapping[str, Any]) -> dict[str, str]:
