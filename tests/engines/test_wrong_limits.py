@@ -94,7 +94,9 @@ def caps_overlooked(patch):
 def a_history_dropped(patch):
     add, insert = Memory._add, publishing._insert_one
     patch.setattr(Memory, "_add", lambda self, message, now: add(self, replace(message, carried=None), now))
-    patch.setattr(publishing, "_insert_one", lambda tx, message, form: insert(tx, replace(message, carried=None), form))
+    patch.setattr(
+        publishing, "_insert_one", lambda tx, message, *more: insert(tx, replace(message, carried=None), *more)
+    )
 
 
 FOUND_OUT = {
