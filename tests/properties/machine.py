@@ -100,7 +100,9 @@ class Machine(RuleBasedStateMachine):
         self.twins.agree("extend", [Beat(worker=worker, lease=self.lease_for)])
 
     def publish(self, called: Sequence[str], **fields: object) -> None:
-        messages = [Message(id=name, **{"queue": "q", **fields}) for name in called]
+        self.take_in([Message(id=name, **{"queue": "q", **fields}) for name in called])
+
+    def take_in(self, messages: Sequence[Message]) -> None:
         for receipt in self.twins.agree("publish", messages)[0]:
             if receipt.fate is Fate.ACCEPTED:  # a name may come back once its end is forgotten: another message
                 for side in (0, 1):

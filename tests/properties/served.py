@@ -18,6 +18,7 @@ from properties.machine import (
     histories,
 )
 from properties.twins import Twins
+from properties.weighed import Weighed
 
 
 class Served(Twins):
@@ -72,6 +73,13 @@ class Leases(OnServer, Losing, Failing, Cancelling, Machine):
     lease_for = 15.0
 
 
+class Bytes(OnServer, Weighed, Losing, Dying, Cancelling, Expiring, Failing, Delays, Machine):
+    """The bytes that wait, whatever becomes of messages."""
+
+    lease_for = 30.0
+    twins_of = Turning
+
+
 class WholeLife(OnServer, Losing, Dying, Unique, Bounded, Lanes, Expiring, Cancelling, Failing, Delays, Machine):
     """Everything at once."""
 
@@ -79,7 +87,7 @@ class WholeLife(OnServer, Losing, Dying, Unique, Bounded, Lanes, Expiring, Cance
     twins_of = Turning
 
 
-def histories_on(place, machine):
-    """The test that runs some histories of a machine at a place."""
+def histories_on(place, machine, share=5):
+    """The test that runs some histories of a machine at a place; of one whose steps are long, fewer."""
     there = type(machine.__name__, (machine,), {"place": staticmethod(place), "__doc__": machine.__doc__})
-    return histories(there, share=5)
+    return histories(there, share)

@@ -19,6 +19,7 @@ from properties.machine import (
     Unique,
     histories,
 )
+from properties.weighed import Weighed
 
 
 class Retries(Failing, Delays, Machine):
@@ -71,6 +72,12 @@ class Movings(Moved, Losing, Expiring, Failing, Delays, Machine):
     lease_for = 30.0
 
 
+class Bytes(Weighed, Moved, Losing, Dying, Cancelling, Expiring, Failing, Delays, Machine):
+    """The bytes that wait, whatever becomes of messages."""
+
+    lease_for = 30.0
+
+
 class WholeLife(Moved, Losing, Dying, Unique, Bounded, Lanes, Expiring, Cancelling, Failing, Delays, Machine):
     """Everything at once."""
 
@@ -88,4 +95,5 @@ TestUniqueness = histories(Uniqueness)
 TestDeadLetters = histories(DeadLetters)
 TestLeases = histories(Leases)
 TestMovings = histories(Movings)
+TestBytes = histories(Bytes, share=5)
 TestWholeLife = histories(WholeLife)

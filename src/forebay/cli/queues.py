@@ -8,7 +8,7 @@ import msgspec
 
 from forebay.app import Forebay
 from forebay.cli import output
-from forebay.cli.human import ago, span
+from forebay.cli.human import ago, size, span
 from forebay.cli.shared import Command, depths, only, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
@@ -48,10 +48,13 @@ def _number(name: str, line: Line) -> str:
 
 
 def _fill(depth: Depth) -> str:
-    """How much of its limit is used."""
-    if depth.limit is None:
-        return "-"
-    return f"{(depth.ready + depth.scheduled + depth.parked) / depth.limit:.0%} of {depth.limit:,}"
+    """How much of its limit is used; of two, of the one that is used more."""
+    waiting = depth.ready + depth.scheduled + depth.parked
+    used = [] if depth.limit is None else [(waiting / depth.limit, f"{depth.limit:,}")]
+    if depth.limit_bytes is not None:
+        used.append((depth.size / depth.limit_bytes, size(depth.limit_bytes)))
+    part, limit = max(used, default=(0.0, ""))
+    return f"{part:.0%} of {limit}" if used else "-"
 
 
 EMPTY = "no queues yet: the first enqueue makes one"

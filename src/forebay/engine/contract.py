@@ -36,12 +36,14 @@ class Full(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         why: which of its limits it has reached, in words.
         on_full, patience: what it says of that; see `model.queue.Limit`.
+        never: the message alone is larger than the queue may be: there is nothing to wait for.
     """
 
     queue: str
     why: str
     on_full: OnFull
     patience: float
+    never: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
@@ -159,6 +161,7 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
             something waits in it, then all others, the deepest first.
         seconds: run time of all settled attempts together.
         limit: how many messages may wait in it (ready, parked and scheduled ones); None for all that come.
+        limit_bytes, size: likewise, bytes of their bodies; and how many wait, counted only where they are bound.
         full: since when publishes have found it full, seconds since the epoch; 0.0 if they do not.
 
     The totals count ends since the queue was made; a difference of two readings is a rate.
@@ -176,6 +179,8 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     lanes: Sequence[LaneDepth] = ()
     seconds: float = 0.0
     limit: int | None = None
+    limit_bytes: int | None = None
+    size: int = 0
     full: float = 0.0
     published: int = 0
     done: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from forebay.engine.contract import Fate, Full, Receipt
-from forebay.flow.limit import Drain, Level, over, places, seen
+from forebay.flow.limit import Drain, Level, never, over, places, seen
 from forebay.model.duration import span
 from forebay.model.errors import EngineFull, QueueFull
 from forebay.model.message import PARENT, Message
@@ -48,13 +48,16 @@ class Filled(NamedTuple):
     now: float
 
 
-def refusal(message: Message, filled: Filled, nth: int = 1) -> Receipt:
-    """The receipt of the `nth` message in a row that a queue has no room for."""
+def refusal(message: Message, filled: Filled, nth: int = 1, before: int = 0) -> Receipt:
+    """The receipt of the `nth` message in a row that a queue has no room for, behind `before` bytes of such."""
     limit, level, drain, now = filled
-    why = over(limit, level, len(message.body), child=child(message), priority=message.priority)
-    wait = seen(drain, now, level.drained).wait(
-        places(limit, level, nth, priority=message.priority), now, level.drained
-    )
+    size = len(message.body)
+    if why := never(limit, size):  # nobody waits for that, or puts it aside
+        return Receipt(message.id, Fate.FULL, None, Full(message.queue, why, "reject", 0.0, never=True))
+    ahead = level._replace(size=level.size + before)
+    why = over(limit, ahead, size, child=child(message), priority=message.priority)
+    free = places(limit, level, nth, before + size, priority=message.priority)
+    wait = seen(drain, now, level.drained).wait(free, now, level.drained)
     full = Full(message.queue, why, limit.on_full, limit.patience)
     return Receipt(message.id, Fate.FULL, wait, full)
 
@@ -68,10 +71,12 @@ def refused(receipts: Sequence[Receipt], *, within: bool = False) -> EngineFull 
     missing = [one for one in receipts if one.fate is Fate.FULL]
     if not missing:
         return None
-    full = next((one.full for one in missing if one.full is not None), None)
+    fulls = [one.full for one in missing if one.full is not None]
+    full = next((one for one in fulls if one.never), fulls[0] if fulls else None)
     error = _engine(missing, len(receipts)) if full is None else _queue(full, missing, len(receipts))
     error.ids = tuple(receipt.id for receipt in missing)
-    error.retry_after = max((one.retry_after for one in missing if one.retry_after is not None), default=None)
+    if full is None or not full.never:
+        error.retry_after = max((one.retry_after for one in missing if one.retry_after is not None), default=None)
     if within:
         waits = full is not None and full.on_full == "wait"
         error.args = (f"{error}; {_NOBODY_WAITS if waits else ''}the transaction is as it was before",)
@@ -88,9 +93,9 @@ def _engine(missing: Sequence[Receipt], count: int) -> EngineFull:
 
 
 def _queue(full: Full, missing: Sequence[Receipt], count: int) -> QueueFull:
-    error = QueueFull(
-        f"queue {full.queue} has no room for {len(missing)} of {count} messages ({full.why}): publish them again "
-        "later, start more workers, or raise its limit"
-    )
+    later = "publish them again later, start more workers, or raise its limit"
+    if full.never:
+        later = "store the data elsewhere and send its address, or raise its limit"
+    error = QueueFull(f"queue {full.queue} has no room for {len(missing)} of {count} messages ({full.why}): {later}")
     error.queue = full.queue
     return error

@@ -125,6 +125,7 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         limit, full: how many may wait, and since when that has been so, seconds since the epoch; 0.0 if it is not.
+        limit_bytes, size: bytes of bodies that may wait, and that do, where they are bound.
     """
 
     ready: int = 0
@@ -133,6 +134,8 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     parked: int = 0
     age: float = 0.0
     limit: int | None = None
+    limit_bytes: int | None = None
+    size: int = 0
     full: float = 0.0
     causes: Sequence[tuple[str, int]] = ()
 
@@ -213,6 +216,8 @@ def _holds(gate: Closed, subject: Subject) -> bool:
 def _full(numbers: Numbers, place: Place) -> Reason:
     waiting = numbers.ready + numbers.scheduled + numbers.parked
     limit = "" if numbers.limit is None else f", and limit={numbers.limit:,}"
+    if numbers.limit_bytes is not None:
+        limit += f", with {numbers.size:,} bytes, and limit_bytes={numbers.limit_bytes:,}"
     return Reason(
         "full",
         f"full for {span(place.now - numbers.full)}: {_many(waiting)} waiting{limit}; producers "

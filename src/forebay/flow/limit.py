@@ -6,6 +6,7 @@ knows it as well.
 """
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -47,11 +48,22 @@ class Level(NamedTuple):
         return self._replace(n=self.n + n, size=self.size + size)
 
 
-def surplus(limit: Limit, level: Level) -> int:
-    """How many of the oldest have to go, where newer ones take their places."""
-    if limit.on_full != "shed_oldest" or limit.messages is None:
-        return 0
-    return max(0, level.n - limit.messages)
+def surplus(limit: Limit, level: Level) -> tuple[int, int]:
+    """How many of the oldest have to go, where newer ones take their places; and how many bytes of bodies."""
+    if limit.on_full != "shed_oldest":
+        return 0, 0
+    n = 0 if limit.messages is None else max(0, level.n - limit.messages)
+    return n, 0 if limit.size is None else max(0, level.size - limit.size)
+
+
+def oldest(sizes: Iterable[int], n: int, size: int) -> int:
+    """How many of the oldest go, whose bodies have these sizes: `n` at the least, and `size` bytes."""
+    gone = 0
+    for one in sizes:
+        if gone >= n and size <= 0:
+            break
+        gone, size = gone + 1, size - one
+    return gone
 
 
 def reserve(most: int) -> int:
@@ -64,6 +76,13 @@ def kept(limit: Limit) -> int:
     if limit.messages is None or not limit.reserve:
         return 0
     return min(limit.messages - 1, max(1, math.floor(limit.messages * limit.reserve + 0.5)))
+
+
+def never(limit: Limit, size: int) -> str:
+    """Why a message of `size` bytes never fits, however little waits; "" if it may."""
+    if limit.size is None or size <= limit.size:
+        return ""
+    return f"the message has {size:,} bytes, more than limit_bytes={limit.size:,}: it never fits"
 
 
 def over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool = False, priority: int = 0) -> str:
@@ -85,11 +104,16 @@ def over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool =
 def _over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool = False) -> str:
     if (most := limit.messages) is not None and level.n + n > most + (reserve(most) if child else 0):
         return f"{level.n:,} messages wait, and limit={most:,}"
-    if (most := limit.size) is not None and level.size + size > most + (-(-most // SHARE) if child else 0):
-        return f"{level.n:,} messages wait with {level.size:,} bytes, and limit_bytes={most:,}"
+    if (most := limit.size) is not None and level.size + size > most and not (child and _spare(most, level, size)):
+        return f"{level.n:,} messages wait with {level.size:,} bytes, {size:,} are to come, and limit_bytes={most:,}"
     if limit.age is not None and level.age > limit.age and not child:
         return f"the oldest of {level.n:,} messages has waited {level.age:,.0f} s, and limit_age={limit.age:g}"
     return ""
+
+
+def _spare(most: int, level: Level, size: int) -> bool:
+    """Whether it goes into the reserve: a part of the limit, and one message at the least, however large that is."""
+    return level.size <= most or level.size + size <= most + -(-most // SHARE)
 
 
 class Drain(msgspec.Struct, frozen=True, array_like=True):
@@ -137,31 +161,44 @@ def seen(known: Drain | None, now: float, drained: int) -> Drain:
     return Drain(now, drained, now, drained) if known is None else known.seen(now, drained)
 
 
-def noted(known: Drain | None, limit: Limit, level: Level, now: float) -> Drain:
-    """What is kept with a queue once a publish has seen how much waits; the very same if nothing is other."""
+def noted(known: Drain | None, limit: Limit, level: Level, now: float, size: int = 0) -> Drain:
+    """What is kept with a queue once a publish has seen how much waits; the very same if nothing is other.
+
+    Args:
+        size: bytes of the message that is to come in.
+    """
     drain = seen(known, now, level.drained)
-    full = (drain.full or now) if _over(limit, level) else 0.0 if eased(limit, level.n, level.age) else drain.full
+    full = (drain.full or now) if _over(limit, level, size) else 0.0 if eased(limit, level) else drain.full
     return drain if full == drain.full else replace(drain, full=full)
 
 
-def full_since(limit: Limit, full: float, n: int, age: float) -> float:
+def full_since(limit: Limit, full: float, level: Level) -> float:
     """Since when a queue has been full, seconds since the epoch; 0.0 if it is not.
 
     Args:
         full: `Drain.full`, as the last publish has left it.
-        n: messages that wait in it now. age: how long the oldest ready one has.
+        level: what waits in it now.
     """
-    return 0.0 if eased(limit, n, age) else full
+    return 0.0 if eased(limit, level) else full
 
 
-def eased(limit: Limit, n: int, age: float) -> bool:
+def eased(limit: Limit, level: Level) -> bool:
     """Whether it is not full any more, and has been drained a little besides."""
-    many = limit.messages is not None and n >= limit.messages * EASED
-    old = limit.age is not None and age > limit.age * EASED
-    return not many and not old
+    many = limit.messages is not None and level.n >= limit.messages * EASED
+    much = limit.size is not None and level.size >= limit.size * EASED
+    old = limit.age is not None and level.age > limit.age * EASED
+    return not many and not much and not old
 
 
-def places(limit: Limit, level: Level, nth: int = 1, *, priority: int = 1) -> int:
-    """How many have to leave until the `nth` that is refused now may come in."""
+def places(limit: Limit, level: Level, nth: int = 1, size: int = 0, *, priority: int = 1) -> int:
+    """How many have to leave until the `nth` that is refused now may come in.
+
+    Args:
+        size: bytes that are refused up to it, where they are bound; what leaves is as large as what waits.
+    """
     most = level.n if limit.messages is None else limit.messages - (kept(limit) if priority <= 0 else 0)
-    return max(0, level.n - most) + nth
+    if limit.size is None or level.size <= 0:
+        return max(0, level.n - most) + nth
+    many = 0 if limit.messages is None else max(0, level.n - most) + nth
+    large = -(-max(0, level.size + size - limit.size) * max(1, level.n) // level.size)
+    return max(1, many, min(large, level.n + nth))

@@ -75,13 +75,14 @@ class EngineFull(EngineError):
 
 
 class QueueFull(EngineFull):
-    """A queue holds as many messages as its limit lets it. What was accepted is safe; publish again when there is room.
+    """A queue holds as much as its limit lets it. What was accepted is safe; publish again when there is room.
 
     Attributes:
         queue: the queue.
         ids: the ids of those that were refused, in order; the others of the call are accepted, but for a transaction of
             the caller's own, in which none is.
-        retry_after: seconds after which there is room for all of them, if the queue drains as it did lately.
+        retry_after: seconds after which there is room for all of them, if the queue drains as it did lately; None if
+            one of them never fits, for it alone has more bytes than the queue may hold.
     """
 
     queue: str = ""

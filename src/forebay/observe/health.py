@@ -188,9 +188,16 @@ def _limits(now: Snapshot) -> Iterator[Finding]:
             yield warn(
                 "limit",
                 f"queue {depth.queue} has been full for {span(now.at - depth.full)}: {waiting:,} wait, "
-                + ("the oldest for too long" if depth.limit is None else f"limit={depth.limit:,}"),
+                + _limits_of(depth),
                 f"`forebay why {quote(depth.queue)}` says what holds it up; start more workers, or raise its limit",
             )
+
+
+def _limits_of(depth: Depth) -> str:
+    told = [] if depth.limit is None else [f"limit={depth.limit:,}"]
+    if depth.limit_bytes is not None:
+        told.append(f"{depth.size:,} bytes of limit_bytes={depth.limit_bytes:,}")
+    return ", ".join(told) or "the oldest for too long"
 
 
 def under_way(routes: Sequence[Route]) -> Iterator[Finding]:

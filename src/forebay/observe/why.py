@@ -144,7 +144,7 @@ def numbers(depth: Depth, causes: Sequence[tuple[str, int]] = ()) -> Numbers:
     """A queue in numbers."""
     return Numbers(
         ready=depth.ready, scheduled=depth.scheduled, running=depth.running, parked=depth.parked, age=depth.age,
-        limit=depth.limit, full=depth.full,
+        limit=depth.limit, limit_bytes=depth.limit_bytes, size=depth.size, full=depth.full,
         causes=causes,
     )  # fmt: skip
 

@@ -17,6 +17,8 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _RATE = re.compile(r"\s*(\d+(?:_\d+)*(?:\.\d+)?)\s*/\s*(?:(s|m|h|d)|(sec|second|min|minute|hour|day))\s*")
 #: The largest that an engine counts; and the most messages a second that a rate may say.
 _MOST, _FASTEST = 2**31 - 1, 1e6
+#: The most bytes that a queue may be said to hold: what a float still counts, as Lua has no other number.
+_LARGEST = 2**53 - 1
 _ON_FULL: tuple[OnFull, ...] = ("reject", "wait", "shed_oldest", "spill")
 #: Keys that may have a weight, and the least that it may be; the most is as many times 1.
 _MOST_WEIGHTS, _LIGHT = 10_000, 0.001
@@ -40,6 +42,7 @@ class QueueWays(TypedDict, total=False):
             that is alone has nearly all workers, beside others its share, and slow ones leave room for the others.
         weights: with fair, keys that get more or less than others: {"gold": 3} gets three times as much.
         limit: how many may wait in it, ready or scheduled. Running ones do not count.
+        limit_bytes: how many bytes the bodies of what waits may have together; alone, or beside `limit`.
         limit_age: nothing more is taken in while the oldest ready one has waited longer than this.
         on_full: what becomes of one more: "reject" raises `QueueFull` at once, and is what happens if you do not say;
             "wait" waits for room, and raises `QueueFull` if there is none within `full_wait`; "shed_oldest" takes it
@@ -64,6 +67,7 @@ class QueueWays(TypedDict, total=False):
     fair: bool
     weights: Mapping[str, float] | None
     limit: int | None
+    limit_bytes: int | None
     limit_age: Duration | None
     on_full: OnFull | None
     full_wait: Duration | None
@@ -86,6 +90,7 @@ class Bounds(TypedDict):
     fair: bool
     weights: tuple[tuple[str, float], ...]
     limit: int | None
+    limit_bytes: int | None
     limit_age: float | None
     on_full: OnFull | None
     full_wait: float | None
@@ -120,8 +125,6 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
     Raises:
         ConfigError: one of them is not usable, or could have no effect beside the others.
     """
-    if "limit_bytes" in ways:
-        raise ConfigError(f"{where}: limit_bytes is not built yet: use limit=, and payload_limit for the size of each")
     if unknown := sorted(set(ways) - set(QueueWays.__annotations__)):
         known = ", ".join(["name", "ttl", *QueueWays.__annotations__])
         raise ConfigError(f"{where}: unknown option {', '.join(unknown)}: known are {known}")
@@ -137,6 +140,9 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
         fair=_switch(where, "fair", ways.get("fair", False)),
         weights=_weights(where, ways),
         limit=_count(f"{where}: limit", ways.get("limit"), "how many messages may wait"),
+        limit_bytes=_count(
+            f"{where}: limit_bytes", ways.get("limit_bytes"), "bytes that the bodies of what waits may have", _LARGEST
+        ),
         limit_age=_age(f"{where}: limit_age", ways.get("limit_age"), "with that nothing would be taken in"),
         on_full=_on_full(where, ways),
         full_wait=_full_wait(where, ways),
@@ -206,11 +212,11 @@ def _weight(where: str, key: object, value: object) -> tuple[str, float]:
     return key, float(value)
 
 
-def _count(what: str, value: object, means: str) -> int | None:
+def _count(what: str, value: object, means: str, most: int = _MOST) -> int | None:
     if value is None:
         return None
-    if type(value) is not int or not 1 <= value <= _MOST:
-        raise ConfigError(f"{what} is {means}: a whole number from 1 to {_MOST:,}, not {value!r:.50}")
+    if type(value) is not int or not 1 <= value <= most:
+        raise ConfigError(f"{what} is {means}: a whole number from 1 to {most:,}, not {value!r:.50}")
     return value
 
 
@@ -219,14 +225,15 @@ def _on_full(where: str, ways: QueueWays) -> OnFull | None:
     if chosen is not None and chosen not in _ON_FULL:
         known = " or ".join(repr(name) for name in _ON_FULL)
         raise ConfigError(f"{where}: on_full must be {known}, not {chosen!r:.50}")
-    limited = ways.get("limit") is not None or ways.get("limit_age") is not None
+    limited = any(ways.get(name) is not None for name in ("limit", "limit_bytes", "limit_age"))
     if chosen == "shed_oldest" and ways.get("limit_age") is not None:
         raise ConfigError(
-            f"{where}: shed_oldest keeps a number of messages, and limit_age is a time: use ttl= for that"
+            f"{where}: shed_oldest keeps a number of messages or bytes, and limit_age is a time: use ttl= for that"
         )
     if chosen is not None and not limited:
         raise ConfigError(
-            f"{where}: on_full says what happens at a limit, and there is none: give it limit= or limit_age="
+            f"{where}: on_full says what happens at a limit, and there is none: give it limit=, limit_bytes= or "
+            "limit_age="
         )
     return (chosen or "reject") if limited else None
 

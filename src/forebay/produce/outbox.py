@@ -87,6 +87,7 @@ class Outbox:
         self._aside, self._guard = Aside(), threading.Lock()
         self._taken: dict[str, int] = {}  # queues that may have something in it: how often it was given to them
         self._runs = self._opened = False
+        self._stuck: set[str] = set()  # what nobody will ever have room for
         self.pid = os.getpid()
 
     def holds(self, queue: str) -> bool:
@@ -215,7 +216,18 @@ class Outbox:
             there = {one.id for one, receipt in zip(leased, receipts, strict=False) if receipt.fate is not Fate.FULL}
             fates: list[Any] = [Ack(keep=0.0) if one.id in there else Release() for one in leased]
             drive(self._engine.settle(worker, [Settlement(*pair) for pair in zip(leased, fates, strict=True)]))
+        self._tell(queue, receipts)
         return len(there)
+
+    def _tell(self, queue: str, receipts: Sequence[Receipt]) -> None:
+        """Of those that will never have room, once; what comes after them is brought all the same."""
+        for one in receipts:
+            if one.full is not None and one.full.never and one.id not in self._stuck:
+                self._stuck.add(one.id)
+                _logger.error(
+                    "%s: message %s stays there until the limit of queue %s is raised: %s",
+                    self._path, one.id, queue, one.full.why,
+                )  # fmt: skip
 
     def _rest(self) -> None:
         """Until there may be room."""

@@ -163,7 +163,8 @@ class Pressure:
         if not names:
             return {}
         depths = await self._engine.depth(sorted(names))
-        if not any(depth.limit is not None for depth in depths) and not any(marked(stage) for stage in stages):
+        limited = any(depth.limit is not None or depth.limit_bytes is not None for depth in depths)
+        if not limited and not any(marked(stage) for stage in stages):
             return {}
         await self._look_at_workers()
         return {depth.queue: level_of(depth, self._slots.get(depth.queue, 0)) for depth in depths}
@@ -256,7 +257,15 @@ def level_of(depth: Depth, slots: int) -> Level:
     """A queue as it stands, from its numbers."""
     waiting = depth.ready + depth.parked + depth.scheduled
     age = max(depth.age, depth.held)
-    return Level(waiting, depth.parked, age, depth.published - waiting, depth.limit, slots)
+    return Level(waiting, depth.parked, age, depth.published - waiting, most_of(depth, waiting), slots)
+
+
+def most_of(depth: Depth, waiting: int) -> int | None:
+    """How many messages a queue takes; where it bounds their bytes, as many as have these if they are like those."""
+    limits = [] if depth.limit is None else [depth.limit]
+    if depth.limit_bytes is not None and depth.size > 0:
+        limits.append(max(1, depth.limit_bytes * waiting // depth.size))
+    return min(limits, default=None)
 
 
 def used(stage: Stage, edge: Edge, now: float) -> Stage:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from forebay.engine.capabilities import HOUSE, Capabilities
 from forebay.engine.contract import Beat, Depth, LaneDepth, Leased, Receipt, Recovered, Want
 from forebay.engine.memory.record import Queue, Record, Worker
+from forebay.engine.memory.room import Refusals
 from forebay.engine.memory.state import BURIED, SWEEP, WAITING, Memory
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import renamed, rerouted
@@ -59,7 +60,7 @@ class MemoryEngine:
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Accept messages in order, a receipt each."""
         with self._memory.verb() as now:
-            refused: dict[str, int] = {}
+            refused = Refusals()
             return [self._memory.accept(message, now, refused) for message in messages]
 
     async def lease(self, want: Want) -> Leased:
@@ -302,6 +303,8 @@ class MemoryEngine:
             lanes=self._lane_depths(queue, held, now),
             seconds=queue.seconds,
             limit=queue.spec.limit,
+            limit_bytes=queue.spec.limit_bytes,
+            size=queue.size if queue.spec.limit_bytes is not None else 0,
             full=self._full(queue, now),
             **numbers,
         )
@@ -310,8 +313,7 @@ class MemoryEngine:
     def _full(queue: Queue, now: float) -> float:
         if queue.limit is None or queue.drain is None:
             return 0.0
-        level = queue.level(now)
-        return full_since(queue.limit, queue.drain.full, level.n, level.age)
+        return full_since(queue.limit, queue.drain.full, queue.level(now))
 
     def _shut(self, queue: Queue) -> list[Record]:
         """What is ready but for a gate: its own, or that of the first of its key, where keys are in order."""

@@ -137,6 +137,7 @@ class Queue:
         seconds: run time of all settled attempts.
         shares: who has had how much of it, while it is fair.
         limit: what it holds at the most. drain: how fast it was seen to drain, where that is bound.
+        size: bytes of the bodies of what waits.
     """
 
     spec: QueueSpec
@@ -152,12 +153,13 @@ class Queue:
     shares: Shares | None = None
     limit: Limit | None = None
     drain: Drain | None = None
+    size: int = 0
 
     def level(self, now: float) -> Level:
         """What waits in it."""
         waiting, oldest = self.count[State.READY] + self.count[State.SCHEDULED], self.ages.first()
         age = 0.0 if oldest is None else max(0.0, now - oldest[0][0])
-        return Level(waiting, self.total["published"] - waiting, age=age)
+        return Level(waiting, self.total["published"] - waiting, self.size, age)
 
     def add(self, record: Record, place: str) -> None:
         """Let a ready message wait in a lane: what has started, then high priority, then in order of acceptance."""

@@ -170,11 +170,11 @@ class Memory:
             return None
         return record
 
-    def accept(self, message: Message, now: float, refused: dict[str, int] | None = None) -> Receipt:
+    def accept(self, message: Message, now: float, refused: room.Refusals | None = None) -> Receipt:
         """Take a message in, unless it, or another with its unique key, is here already.
 
         Args:
-            refused: how many their queues had no room for before it; None if it comes in whatever its queue holds.
+            refused: what queues had no room for before it; None if it comes in whatever its queue holds.
         """
         if self.known(message.id, now) is not None:
             return Receipt(message.id, Fate.DUPLICATE)
@@ -190,9 +190,9 @@ class Memory:
         self._add(message, now)
         return Receipt(message.id)
 
-    def _admit(self, message: Message, queue: Queue, limit: Limit, refused: dict[str, int], now: float) -> Receipt:
+    def _admit(self, message: Message, queue: Queue, limit: Limit, refused: room.Refusals, now: float) -> Receipt:
         """Take a new message into a queue with a limit, if there is room, or it makes some."""
-        if (refusal := room.refused(queue, limit, message, now, refused)) is not None:
+        if (refusal := refused.refused(queue, limit, message, now)) is not None:
             return refusal
         self._add(message, now)
         for old in room.surplus(queue, limit, self.scheduled, self.records):
@@ -334,8 +334,9 @@ class Memory:
     def _leave(self, record: Record) -> None:
         queue = self.queues[record.message.queue]
         queue.count[record.state] -= 1
-        if queue.limit is not None and record.state in WAITING:
-            self._ended = True  # who waits for room waits for ends
+        if record.state in WAITING:
+            queue.size -= len(record.message.body)
+            self._ended = self._ended or queue.limit is not None  # who waits for room waits for ends
         self.expiring.remove(record.id)
         match record.state:
             case State.READY:
@@ -352,6 +353,7 @@ class Memory:
         queue = self.queues[record.message.queue]
         queue.count[record.state] += 1
         if record.state in WAITING:
+            queue.size += len(record.message.body)
             self.stirred.add(record.message.queue)
             if record.expires is not None:
                 self.expiring.add(record.id, (record.expires, record.receipt))

@@ -11,7 +11,7 @@ from forebay.engine.postgres.metering import meter
 from forebay.engine.postgres.writer import TALLIES
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import parts, passes, shut
-from forebay.flow.limit import full_since
+from forebay.flow.limit import Level, full_since
 from forebay.model.budget import payer
 from forebay.model.gate import Gate
 from forebay.model.meter import Meter
@@ -39,8 +39,9 @@ async def depths(db: Database, queues: Sequence[str] | None) -> list[Depth]:
     totals: dict[str, _Totals] = {}
     for queue, lane, ready, running, closed, counts, seconds in await db.read("depth", asked, now):
         if lane is None:
-            numbers = {name: max(0, n or 0) for name, n in zip(COUNTED, counts, strict=True)}
-            totals[queue] = _Totals({**numbers, "running": running}, seconds or 0.0)
+            *several, size = (max(0, n or 0) for n in counts)
+            numbers = dict(zip(COUNTED, several, strict=True))
+            totals[queue] = _Totals({**numbers, "running": running}, seconds or 0.0, size)
         else:
             lanes.setdefault(queue, []).append(_Lane(lane, ready, running, closed))
     look = _Look(db, now)
@@ -61,6 +62,7 @@ class _About(NamedTuple):
     bounded: bool = False
     ordered: bool = False
     most: int | None = None
+    most_bytes: int | None = None
     most_age: float | None = None
     full: float | None = None
 
@@ -84,10 +86,11 @@ class _Lane(NamedTuple):
 
 
 class _Totals(NamedTuple):
-    """The tallies of a queue, but for what is ready."""
+    """The tallies of a queue, but for what is ready; bytes that wait, where they are bound."""
 
     numbers: dict[str, int]
     seconds: float
+    size: int = 0
 
 
 class _Look:
@@ -139,8 +142,12 @@ class _Look:
             lanes=await self._lanes(about, lanes, sides),
             seconds=totals.seconds,
             limit=about.most,
+            limit_bytes=about.most_bytes,
+            size=totals.size if about.most_bytes is not None else 0,
             full=full_since(
-                Limit(messages=about.most, age=about.most_age), about.full or 0.0, waiting, self._age(sides)
+                Limit(messages=about.most, size=about.most_bytes, age=about.most_age),
+                about.full or 0.0,
+                Level(waiting, size=totals.size, age=self._age(sides)),
             ),
             **totals.numbers,
         )

@@ -9,7 +9,7 @@ from typing import Any
 from forebay.engine.contract import Receipt
 from forebay.engine.full import Filled, refusal
 from forebay.engine.postgres.writer import Tx
-from forebay.flow.limit import Drain, Level
+from forebay.flow.limit import Drain, Level, never
 from forebay.model.message import Message
 from forebay.model.queue import PATIENCE, Limit, fields_of
 
@@ -46,22 +46,32 @@ class Refusals:
         self._tx = tx
         self._looked: dict[str, Filled] = {}
         self._n: dict[str, int] = {}
+        self._size: dict[str, int] = {}
+
+    def behind(self, queue: str) -> int:
+        """Bytes that were refused: nothing is to overtake them."""
+        return self._size.get(queue, 0)
 
     def refuse(self, message: Message) -> Receipt:
         """The receipt of one, the next of its queue."""
-        queue = message.queue
+        queue, size = message.queue, len(message.body)
         if queue not in self._looked:
             self._looked[queue] = self._look(queue)
+        filled, before = self._looked[queue], self.behind(queue)
+        if never(filled.limit, size):
+            return refusal(message, filled)
         self._n[queue] = self._n.get(queue, 0) + 1
-        return refusal(message, self._looked[queue], self._n[queue])
+        if filled.limit.size is not None:
+            self._size[queue] = before + size
+        return refusal(message, filled, self._n[queue], before)
 
     def _look(self, queue: str) -> Filled:
-        most, most_age, on_full, patience, reserve, n, drained, *more = self._tx.rows("filled", queue, self._tx.now)[0]
-        drain, now, age = more
+        row = self._tx.rows("filled", queue, self._tx.now)[0]
+        most, most_bytes, most_age, on_full, patience, reserve, n, drained, drain, now, age, size = row
         known = None if drain is None else Drain(drain[0], int(drain[1]), drain[2], int(drain[3]))
         return Filled(
-            _limit(most, None, most_age, on_full, patience, reserve),
-            Level(int(n), int(drained), age=age or 0.0),
+            _limit(most, most_bytes, most_age, on_full, patience, reserve),
+            Level(int(n), int(drained), int(size), age or 0.0),
             known,
             now,
         )

@@ -24,6 +24,8 @@ LOOK = 1.0
 ROW = 400
 #: The history of a message that has none.
 NEW = Carried()
+#: Where `declared.sql` has how many bytes a queue holds at the most, behind its name.
+BYTES = 3
 _FATES: tuple[Fate, ...] = (Fate.ACCEPTED, Fate.DUPLICATE, Fate.MERGED)
 
 
@@ -66,6 +68,7 @@ class Publishing:
         run_alone = tx.only if len(runs) == 1 else tx.rows
         for run in runs:
             how = filling.FREE if exempt(run[0]) else mode
+            behind = full.behind(run[0].queue)
             if run[0].unique is not None:
                 for message in run:
                     yield _once(tx, message, how, full)
@@ -76,7 +79,8 @@ class Publishing:
                 continue
             ids = [message.id for message in new]
             form = _form(run[0], tx.now, ids, [message.body for message in new])
-            known = (run_alone("publish_by", *form, how) if how else run_alone("publish", *form))[0][0]
+            special = how or behind
+            known = (run_alone("publish_by", *form, how, behind) if special else run_alone("publish", *form))[0][0]
             if known is not None and None in known:
                 refused = set(known[known.index(None) + 1 :])
                 yield from _receipts(tx, run, set(known) - refused - {None}, refused, full)
@@ -117,6 +121,8 @@ def declare(tx: Tx, queues: Sequence[QueueSpec], keep: float) -> list[Declared]:
     new = [(name, *row) for name, row in wanted.items() if known[name][: len(row)] != row]
     if new:  # a row that stays as it is is not locked: this may be a part of a longer transaction
         tx.rows("declare", *map(list, zip(*new, strict=True)), keep)
+    if heavy := [one.name for one in obeyed.values() if one.limit_bytes is not None and known[one.name][BYTES] is None]:
+        tx.rows("weigh", heavy)
     now = before | {name: spec.plain() for name, spec in obeyed.items()}
     return [Declared(before[spec.name], now[spec.name]) for spec in queues]
 
@@ -197,9 +203,12 @@ def _cost(message: Message) -> float | None:
 
 
 def _once(tx: Tx, message: Message, mode: int, full: filling.Refusals) -> Receipt:
+    behind = full.behind(message.queue)
     values = message.debounce, message.max_wait, MERGED_FOR, tx.now, _cost(message)
     told = message.id, message.body, *_fields(message), *values
-    number, holder = (tx.rows("publish_once_by", *told, mode) if mode else tx.rows("publish_once", *told))[0]
+    number, holder = (
+        tx.rows("publish_once_by", *told, mode, behind) if mode or behind else tx.rows("publish_once", *told)
+    )[0]
     if number == filling.FULL:
         return full.refuse(message)
     fate = _FATES[int(number)]

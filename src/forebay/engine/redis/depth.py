@@ -12,7 +12,7 @@ from forebay.engine.redis.meters import meter_of
 from forebay.engine.redis.talk import Batch, Reading
 from forebay.flow.fair import SLOWLY
 from forebay.flow.grant import grant, why
-from forebay.flow.limit import full_since
+from forebay.flow.limit import Level, full_since
 from forebay.model.meter import Meter
 from forebay.model.queue import Limit
 
@@ -38,15 +38,20 @@ def _depth(now: float, name: bytes, cells: Sequence[bytes], *more: Any) -> Depth
     ready, parked, oldest, held, paused, lanes = more
     numbers = dict(zip(map(forms.text, cells[::2]), cells[1::2], strict=True))
     counts: dict[str, Any] = {field: max(0, int(n)) for field, n in numbers.items() if field in _COUNTS}
-    most, most_age = float(numbers.get("most", -1)), float(numbers.get("most_age", -1))
-    limit = Limit(messages=int(most) if most >= 0 else None, age=most_age if most_age >= 0 else None)
+    most, most_bytes, most_age = (float(numbers.get(name, -1)) for name in ("most", "most_bytes", "most_age"))
+    limit = Limit(
+        messages=int(most) if most >= 0 else None, size=int(most_bytes) if most_bytes >= 0 else None,
+        age=most_age if most_age >= 0 else None,
+    )  # fmt: skip
+    size = max(0, int(numbers.get("bytes", 0)))
     drain = msgspec.msgpack.decode(numbers["drain"], type=list[float]) if "drain" in numbers else []
     waiting, age = ready + parked + counts.get("scheduled", 0), max(_age(now, oldest), _age(now, held))
-    full = full_since(limit, drain[FULL] if len(drain) > FULL else 0.0, waiting, age)
+    full = full_since(limit, drain[FULL] if len(drain) > FULL else 0.0, Level(waiting, size=size, age=age))
     return Depth(
         queue=forms.text(name), ready=ready, parked=parked, age=_age(now, oldest), held=_age(now, held),
         paused=bool(paused), seconds=float(numbers.get("seconds", 0.0)),
-        lanes=tuple(_lane(now, *lane) for lane in lanes), limit=limit.messages, full=full, **counts,
+        lanes=tuple(_lane(now, *lane) for lane in lanes), limit=limit.messages, limit_bytes=limit.size,
+        size=size, full=full, **counts,
     )  # fmt: skip
 
 

@@ -26,7 +26,9 @@ FEW = 8
 _NOTHING = Carried()
 #: A running task has made it; it has a history.
 CHILD, EXEMPT = 1, 2
-_LEVEL = tuple[float, float, float, OnFull, float, int, int, float, int, float, int, float, int, float]
+_LEVEL = tuple[
+    float, float, float, OnFull, float, int, int, float, int, float, int, float, int, float, float, float, float
+]
 _FATES = {"d": Fate.DUPLICATE, "m": Fate.MERGED}
 
 
@@ -97,18 +99,18 @@ def _receipt(message: Message, answer: int | bytes) -> Receipt:
     return Receipt(told[1:], _FATES[told[0]])
 
 
-def _filled(told: bytes) -> tuple[Filled, int]:
-    """As `lib/room.lua` tells it; and how many messages in a row there was no room for."""
-    most, most_age, age, on_full, patience, waiting, drained, now, nth, *drain = msgspec.msgpack.decode(
+def _filled(told: bytes) -> tuple[Filled, int, int]:
+    """As `lib/room.lua` tells it; how many messages in a row there was no room for, and bytes of those before it."""
+    most, most_age, age, on_full, patience, waiting, drained, now, nth, *more = msgspec.msgpack.decode(
         told, type=_LEVEL
     )
-    first, first_n, last, last_n, reserve = drain
+    first, first_n, last, last_n, reserve, most_bytes, size, before = more
     limit = Limit(
-        messages=int(most) if most >= 0 else None, age=most_age if most_age >= 0 else None, on_full=on_full,
-        patience=patience, reserve=reserve,
+        messages=int(most) if most >= 0 else None, size=int(most_bytes) if most_bytes >= 0 else None,
+        age=most_age if most_age >= 0 else None, on_full=on_full, patience=patience, reserve=reserve,
     )  # fmt: skip
     known = Drain(first, int(first_n), last, int(last_n))
-    return Filled(limit, Level(waiting, drained, age=age), known, now), nth
+    return Filled(limit, Level(waiting, drained, int(size), age), known, now), nth, int(before)
 
 
 def _parts(crowd: Sequence[Sequence[Message]]) -> Iterator[tuple[int, int]]:

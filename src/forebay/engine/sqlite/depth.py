@@ -14,17 +14,19 @@ from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.gates import SHUT, all_closed
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import OVER
+from forebay.engine.sqlite.weighing import BYTES
 from forebay.flow.fair import SLOWLY
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import Split, key_lane, parts, shut
-from forebay.flow.limit import full_since
+from forebay.flow.limit import Level, full_since
 from forebay.model.gate import Gate
 from forebay.model.queue import Limit
 
 #: Ready messages that are few enough to be looked at one by one, and lanes that are told of a queue.
 FEW, LANES = 20_000, 100
 
-_FIELDS = frozenset(Depth.__struct_fields__) - {"queue", "age", "held", "paused", "lanes", "seconds", "limit", "full"}
+_OTHERS = {"queue", "age", "held", "paused", "lanes", "seconds", "limit", "limit_bytes", "size", "full"}
+_FIELDS = frozenset(Depth.__struct_fields__) - _OTHERS
 _SINCE = "case when due is null then created else due end"
 _ONE_BY_ONE = f"select {SHUT} as shut, count(*), min({_SINCE}) from message where state = 1 and queue = ? group by 1"  # noqa: S608
 #: Where keys are in order, those behind one that is held are held as well.
@@ -88,10 +90,13 @@ class _Look:
         lanes = self._rows(queue)
         ready, parked = self._sides(queue, fields.pop("ready", 0), gates, lanes, paused=paused)
         limit, drain = self._held.get(queue, (Limit(), None))
+        size = tally.get(BYTES, 0) if limit.size is not None else 0
         waiting, age = ready.n + parked.n + fields.get("scheduled", 0), max(self._age(ready), self._age(parked))
+        level = Level(waiting, size=size, age=age)
         return Depth(
             queue=queue, ready=ready.n, parked=parked.n, age=self._age(ready), held=self._age(parked), paused=paused,
-            limit=limit.messages, full=0.0 if drain is None else full_since(limit, drain.full, waiting, age),
+            limit=limit.messages, limit_bytes=limit.size, size=size,
+            full=0.0 if drain is None else full_since(limit, drain.full, level),
             lanes=self._lanes(queue, lanes, gates, ready.n + parked.n), seconds=tally.get("micros", 0) / 1e6, **fields,
         )  # fmt: skip
 

@@ -13,10 +13,10 @@ import msgspec
 
 from forebay.engine.contract import Fate, Receipt
 from forebay.engine.full import Filled, child, exempt, refusal, room
-from forebay.engine.sqlite import rows
+from forebay.engine.sqlite import rows, weighing
 from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.limit import Drain, Level, kept, noted, over, surplus
+from forebay.flow.limit import Drain, Level, kept, never, noted, over, surplus
 from forebay.model.message import Message
 from forebay.model.queue import Limit, fields_of
 
@@ -57,33 +57,37 @@ def declare(tx: Transaction, queue: str, before: bytes | None, now: Limit | None
     after = None if now is None else rows.pack(now)
     if after != before:
         tx.db.execute("update queue set room = ?, drain = null where name = ?", (after, queue))
+        weighing.declare(tx, queue, weighed=now is not None and now.size is not None)
 
 
 def tell(tx: Transaction, queues: Iterable[str]) -> None:
     """Messages of these queues were leased: where that leaves room, whoever waits for it is told."""
     for queue in queues:
         held: bytes | None = tx.value("select room from queue where name = ?", (queue,))
-        if held is not None and (limit(held).messages is None or _full(tx, queue, limit(held))):
+        if held is not None and _may_be_full(tx, queue, limit(held)):
             tx.topics.add(room(queue))
 
 
-def _full(tx: Transaction, queue: str, most: Limit) -> bool:
-    """Whether it was full before this transaction, whose counts are not written down yet."""
+def _may_be_full(tx: Transaction, queue: str, most: Limit) -> bool:
+    """Whether it was full before this transaction, whose counts are not written down yet; or may have been."""
+    if most.messages is None or most.size is not None:
+        return True
     found: list[tuple[int]] = tx.rows(
         "select n from tally where queue = ? and name in ('ready', 'scheduled')", (queue,)
     )
-    return sum(n for (n,) in found) >= (most.messages or 0) - kept(most)
+    return sum(n for (n,) in found) >= most.messages - kept(most)
 
 
 class Filling:
-    """One queue with a limit, while a batch comes in."""
+    """One queue with a limit, while a batch comes in, whose first message for it has `size` bytes."""
 
-    def __init__(self, tx: Transaction, queue: str, held: bytes) -> None:
+    def __init__(self, tx: Transaction, queue: str, held: bytes, size: int) -> None:
         self.queue = queue
-        self._tx, self._limit, self._refused = tx, limit(held), 0
+        self._tx, self._limit = tx, limit(held)
+        self._refused = self._behind = 0  # messages that were refused, and their bytes: nothing is to overtake them
         self._new = False  # whether something new came in
         self._level = self._count()
-        self._drain = self._look()
+        self._drain = self._look(size)
 
     def _count(self) -> Level:
         found: dict[str, int] = dict(
@@ -94,7 +98,11 @@ class Filling:
         ready, scheduled, published = (
             found.get(name, 0) + self._tx.counts.get((self.queue, name), 0) for name in _COUNTED
         )
-        return Level(ready + scheduled, published - ready - scheduled, age=self._age())
+        return Level(ready + scheduled, published - ready - scheduled, self._size(), self._age())
+
+    def _size(self) -> int:
+        """Bytes that wait, where they are bound."""
+        return 0 if self._limit.size is None else weighing.size_of(self._tx, self.queue)
 
     def _age(self) -> float:
         """How long the oldest ready one has waited, where that is bound."""
@@ -106,42 +114,56 @@ class Filling:
         since = [row[-1] for row in found if row[-1] is not None]
         return max(0.0, self._tx.now - min(since, default=self._tx.now))
 
-    def _look(self) -> Drain:
+    def _look(self, size: int) -> Drain:
         packed: bytes | None = self._tx.value("select drain from queue where name = ?", (self.queue,))
         known = drain_of(packed)
-        drain = noted(known, self._limit, self._level, self._tx.now)
+        drain = noted(known, self._limit, self._level, self._tx.now, size)
         if drain is not known:
             self._tx.db.execute("update queue set drain = ? where name = ?", (rows.pack(drain), self.queue))
         return drain
 
+    @property
+    def _ahead(self) -> Level:
+        return self._level.plus(0, self._behind)
+
     def takes(self, alike: "list[Message]") -> bool:
-        """Whether there is room for messages of one form, all of them."""
+        """Whether there is room for messages of one form, all of them; False also where they have to be looked at."""
         size = sum(len(message.body) for message in alike)
-        return exempt(alike[0]) or not self._over(alike[0], size, len(alike))
+        if exempt(alike[0]):
+            return True
+        if self._limit.size is not None and self._ahead.size + size > self._limit.size:
+            return False
+        return not self._over(alike[0], size, len(alike))
 
     def _over(self, one: Message, size: int, n: int) -> str:
         """Why such messages may not come in."""
-        return over(self._limit, self._level, size, n, child=child(one), priority=one.priority)
+        return over(self._limit, self._ahead, size, n, child=child(one), priority=one.priority)
 
     def take(self, message: Message, insert: Callable[[], Receipt]) -> Receipt:
         """One message, or what is said to its producer. `insert` takes it in, or finds out that it is known."""
-        full = not exempt(message) and self._over(message, len(message.body), 1)
-        if not full or self._known(message):
+        size = len(message.body)
+        full = never(self._limit, size) or self._over(message, size, 1)
+        if not full or exempt(message) or self._known(message):
             receipt = insert()
             self.took(receipt, message)
             return receipt
-        self._refused += 1
-        return refusal(message, Filled(self._limit, self._level, self._drain, self._tx.now), self._refused)
+        filled = Filled(self._limit, self._level, self._drain, self._tx.now)
+        if never(self._limit, size):
+            return refusal(message, filled)
+        self._refused, before, self._behind = self._refused + 1, self._behind, self._behind + size
+        return refusal(message, filled, self._refused, before)
 
     def took(self, receipt: Receipt, message: Message) -> None:
         """It came in, if that is what its receipt says."""
         if receipt.fate is Fate.ACCEPTED:
             self._level = self._level.plus(1, len(message.body))
             self._new = self._new or not exempt(message)
+        elif receipt.fate is Fate.MERGED:
+            self._level = self._level._replace(size=self._size())
 
-    def surplus(self) -> int:
-        """How many of the oldest have to go."""
-        return surplus(self._limit, self._count()) if self._new else 0
+    def surplus(self) -> tuple[int, int]:
+        """How many of the oldest have to go, and how many bytes."""
+        return surplus(self._limit, self._count()) if self._new else (0, 0)
 
     def _known(self, message: Message) -> bool:
         """Whether it is no further message: its id is known, or what holds its unique key stands for it."""

@@ -64,7 +64,7 @@ class Publishing:
             ttl, told, room = _known(tx, one.queue)
             form, sign = _values(one, ttl, told, tx.now), _sign(told)
             if room is not None and bound:
-                filling = Filling(tx, one.queue, room)
+                filling = Filling(tx, one.queue, room, len(one.body))
                 receipts = [filling.take(one, lambda: _insert_one(tx, one, form, sign))]
                 shed(tx, filling, self._db.settings.result_ttl)
                 return receipts
@@ -78,9 +78,9 @@ class Publishing:
         for queue in {message.queue for message in messages if message.meters}:
             limits.tell_apart(tx, queue, "named")
         known = {queue: _known(tx, queue) for queue, _ in places}
-        filled = {
-            queue: Filling(tx, queue, room) for queue, (_, _, room) in known.items() if room is not None and bound
-        }
+        bounded = {queue: room for queue, (_, _, room) in known.items() if room is not None and bound}
+        first = {message.queue: len(message.body) for message in reversed(messages)} if bounded else {}
+        filled = {queue: Filling(tx, queue, room, first[queue]) for queue, room in bounded.items()}
         receipts: list[Receipt] = []
         for form, run in groupby(messages, _form):
             ttl, told, _ = known[form.queue]

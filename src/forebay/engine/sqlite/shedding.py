@@ -1,5 +1,8 @@
 """Queues in which newer messages take the places of the oldest: what is too much ends, as a part of the publish."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from forebay.engine.sqlite import rows
 from forebay.engine.sqlite.filling import Filling
 from forebay.engine.sqlite.rows import sql
@@ -11,9 +14,19 @@ from forebay.model.ruling import SHED, Ruling
 
 def shed(tx: Transaction, filling: Filling, keep: float) -> None:
     """End the oldest that wait, as many as there are too many; that they have ended so is kept `keep` seconds."""
-    if not (n := filling.surplus()):
+    n, size = filling.surplus()
+    if not n and not size:
         return
     settling = Settling("", keep)
-    for seq, state, lost, lane in tx.rows(sql("shed"), (filling.queue, n)):
+    for seq, state, lost, lane in list(_oldest(tx, filling.queue, n, size)):
         ruling = Ruling(move=Move.DISCARD, state=State.DISCARDED, lost=lost, cause=SHED)
         settling.leave(tx, seq, (filling.queue, lane), rows.live(state), ruling)
+
+
+def _oldest(tx: Transaction, queue: str, n: int, size: int) -> Iterator[tuple[Any, ...]]:
+    """`n` messages at the least, and `size` bytes of bodies."""
+    for *row, bytes_ in tx.db.execute(sql("shed"), (queue, n if not size else -1)):
+        if n <= 0 and size <= 0:
+            return
+        n, size = n - 1, size - bytes_
+        yield tuple(row)

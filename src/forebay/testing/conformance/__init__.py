@@ -54,6 +54,7 @@ from forebay.testing.conformance.struck import TestStruck
 from forebay.testing.conformance.ticket import TestTicket
 from forebay.testing.conformance.transacts import TestCompletes, TestTransacts
 from forebay.testing.conformance.wait import TestWait, TestWatch
+from forebay.testing.conformance.weighed import TestBytes
 
 __all__ = [
     "Begin",
@@ -69,6 +70,7 @@ __all__ = [
     "TestBacklog",
     "TestBounded",
     "TestBudgets",
+    "TestBytes",
     "TestCancel",
     "TestCaps",
     "TestCarried",

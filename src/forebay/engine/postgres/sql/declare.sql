@@ -1,6 +1,6 @@
 update forebay.queue as q set ttl = s.ttl, firm = q.firm or s.firm, lifo = s.lifo, most = s.most, most_bytes = s.most_bytes,
     most_age = s.most_age, on_full = s.on_full, patience = s.patience, reserve = s.reserve, keep = $11::float8,
-    drain = case when q.most is not distinct from s.most then q.drain end
+    drain = case when (q.most, q.most_bytes) is not distinct from (s.most, s.most_bytes) then q.drain end
 from unnest(
     $1::text[], $2::float8[], $3::bool[], $4::bool[], $5::bigint[], $6::bigint[], $7::float8[], $8::text[], $9::float8[],
     $10::float8[]

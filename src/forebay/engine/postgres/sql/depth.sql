@@ -9,7 +9,7 @@ select queue, case when grouping(lane) = 0 then lane end, greatest(0, sum(ready)
     ),
     case when grouping(lane) = 1 then array[
         sum(scheduled), sum(dead), sum(published), sum(done), sum(retried), sum(died), sum(cancelled), sum(expired),
-        sum(discarded)
+        sum(discarded), sum(bytes)
     ]::bigint[] end,
     case when grouping(lane) = 1 then sum(seconds)::float8 end
 from (select * from forebay.tally union all select * from forebay.delta) as counted

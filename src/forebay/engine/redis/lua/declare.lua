@@ -14,6 +14,31 @@ local function lower(name, rate)
     end
 end
 
+-- What waits is weighed from now on, or no more.
+local function weigh_all(queue, most)
+    local key, sum = P .. 'q:' .. queue, 0
+    if most < 0 then
+        call('HDEL', key, 'bytes')
+        return
+    end
+    call('HSET', key, 'most_bytes', text(most))
+    if call('HEXISTS', key, 'bytes') == 1 then
+        return
+    end
+    for _, name in ipairs({'a:', 'd:'}) do
+        local at, ids = 0, nil
+        repeat
+            ids = call('ZRANGE', P .. name .. queue, at, at + 999)
+            local leases = fetch(P .. 'run', ids)
+            for n, id in ipairs(ids) do
+                sum = sum + (leases[n] and 0 or call('HSTRLEN', P .. 'b', id))
+            end
+            at = at + 1000
+        until #ids == 0
+    end
+    call('HSET', key, 'bytes', sum)
+end
+
 even_if_full()
 for at = 3, #ARGV, 3 do
     local queue = ARGV[at]
@@ -40,7 +65,7 @@ for at = 3, #ARGV, 3 do
                     end
                 end
             end
-            call('HDEL', key, 'most', 'on_full', 'patience', 'drain', 'keep', 'tail', 'most_age', 'lifo', 'low', 'reserve')
+            call('HDEL', key, 'most', 'on_full', 'patience', 'drain', 'keep', 'tail', 'most_age', 'most_bytes', 'lifo', 'low', 'reserve')
             if spec[17] then
                 call('HSET', key, 'lifo', '1')
             end
@@ -51,6 +76,7 @@ for at = 3, #ARGV, 3 do
                 call('HSET', key, 'most', text(spec[9]), 'most_age', text(spec[11]), 'on_full', spec[12], 'patience', text(spec[13]), 'keep', text(spec[14]), 'tail',
                     '\146' .. cmsgpack.pack(spec[15]) .. '\192') -- forms.tail
             end
+            weigh_all(queue, spec[10] or -1)
             call('HSET', key, 'bounds', ARGV[at + 1], 'ordered', spec[8] and '1' or '0')
             if own then
                 call('HINCRBY', key, 'generation', 1)

@@ -137,10 +137,14 @@ call('HSET', P .. 'tok', worker, struct.pack('>I8', fence) .. token)
 if call('EXISTS', P .. 'exp') == 1 then
     many('ZREM', P .. 'exp', ids)
 end
-local rooms = {}
+local rooms, heavy = {}, false
 for queue, n in pairs(lot.counts) do
     tally(queue, 'running', n)
+    heavy = weighs(queue) or heavy
     rooms[#rooms + 1] = 'room:' .. queue -- there is room for who waits for some
 end
 announce(rooms)
+for n, id in ipairs(heavy and ids or {}) do
+    weigh(select(2, cmsgpack.unpack_one(heads[n], 29))[QUEUE], id, -1)
+end
 return {text(now), call('HGET', KEYS[1], 'seq') or 0, turn, asked, ids, heads, fetch(P .. 'b', ids), leases, pasts}

@@ -24,11 +24,11 @@ end
 -- What messages of this form have in common as of now: when they were born, expire, are due (-1: at once).
 local function timed(form)
     form.created = form.born >= 0 and math.min(form.born, now) or now
-    local known = call('HMGET', P .. 'q:' .. form.queue, 'ttl', 'most', 'on_full', 'most_age', 'lifo', 'low', 'reserve')
+    local known = call('HMGET', P .. 'q:' .. form.queue, 'ttl', 'most', 'on_full', 'most_age', 'lifo', 'low', 'reserve', 'most_bytes')
     local ttl = form.ttl >= 0 and form.ttl or tonumber(known[1] or -1)
     form.most, form.on_full, form.most_age = tonumber(known[2] or -1), known[3], tonumber(known[4] or -1)
     form.newest, form.low = known[5] and true, tonumber(known[6] or -1)
-    form.reserve = tonumber(known[7] or 0)
+    form.reserve, form.most_bytes = tonumber(known[7] or 0), tonumber(known[8] or -1)
     form.expires = ttl < 0 and -1 or form.created + ttl
     form.at = start(form)
     form.later = form.at > now
@@ -93,6 +93,7 @@ local function write(form, ids, bodies, seq)
         write_more(form, ids)
     end
     tally(queue, 'published', #ids)
+    tally(queue, 'bytes', form.most_bytes >= 0 and #table.concat(bodies) or 0)
     stir(queue)
 end
 
@@ -101,7 +102,7 @@ end
 local function accept(form, ids, bodies, known, first, last, seq, answers, free)
     local fresh, theirs, came, over = {}, {}, 0, 0
     timed(form)
-    local room = room_of(form, free)
+    local room = room_of(form, free, #bodies[first])
     for n = first, last do
         local id, answer = ids[n], 0
         local there = known[n] or known[id]
@@ -111,13 +112,19 @@ local function accept(form, ids, bodies, known, first, last, seq, answers, free)
         elseif form.unique == 1 then
             answer = taken(form, id, bodies[n]) or 0
         end
-        if room and answer == 0 and not there and came >= room then
-            over = over + 1
-            answer = full(form, came, over)
+        if form.bounded and answer == 0 and not there then
+            local never = form.most_bytes >= 0 and #bodies[n] > form.most_bytes
+            if never or (room and came >= room) or is_over(form, #bodies[n]) then
+                over = over + (never and 0 or 1)
+                answer = full(form, came, over, never and 0 or #bodies[n])
+            end
+        elseif form.bounded and form.most_bytes >= 0 and form.unique == 1 then -- newer arguments may be larger
+            form.size = bytes_of(form.queue)
         end
         known[id] = known[id] or answer == 0
         if answer == 0 and not there then
             came = came + 1
+            form.size = form.size and form.size + #bodies[n]
             fresh[#fresh + 1], theirs[#theirs + 1] = id, bodies[n]
             if form.unique == 1 then -- the next one may be merged into it
                 write(form, fresh, theirs, seq + n - 1)

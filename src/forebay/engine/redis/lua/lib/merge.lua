@@ -36,6 +36,7 @@ local function merge(holder, form, id, body)
     end
     local parked = not call('ZSCORE', P .. 'due', holder) and is_shut(closed(), form.queue, lane_of(m, x), m.route[TASK], m.route[KEY])
     leave(holder, m, x)
+    call('HSET', P .. 'b', holder, body)
     m.headers = form.headers
     local ttl = ttl_of(form.queue, form.ttl)
     m.expires = ttl < 0 and -1 or now + ttl
@@ -53,7 +54,6 @@ local function merge(holder, form, id, body)
         call('ZADD', P .. 'exp', m.expires, holder)
     end
     call('HSET', P .. 'm', holder, sealed(m))
-    call('HSET', P .. 'b', holder, body)
     call('HSET', P .. 'x', holder, cmsgpack.pack(x))
     call('HSET', P .. 'mg', id, holder)
     call('ZADD', P .. 'mgx', now + FORGET_MERGED, id)

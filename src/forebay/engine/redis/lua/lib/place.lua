@@ -7,8 +7,11 @@
 -- {ns}:d:<queue>         zset  live ones that had, or have: by seq
 -- {ns}:bk:<queue>        zset  those of them that are ready: by since when
 -- {ns}:exp               zset  those that wait and may expire: by when
-local function enter_ready(id, m, x)
+local function enter_ready(id, m, x, waited)
     local queue, lane = m.route[QUEUE], place_of(m.route, x[MOVED])
+    if not waited then
+        weigh(queue, id, 1)
+    end
     call('ZADD', P .. 'r:' .. queue .. ':' .. lane, score(m), member(m.seq, id, m.newest))
     stand(queue, lane)
     if x[DUE] >= 0 then
@@ -35,6 +38,7 @@ local function enter_scheduled(id, m, x, due)
     x[DUE] = due
     call('ZADD', P .. 'due', due, id)
     tally(queue, 'scheduled', 1)
+    weigh(queue, id, 1)
     stir(queue)
 end
 
@@ -49,6 +53,7 @@ end
 
 local function leave(id, m, x)
     local queue = m.route[QUEUE]
+    weigh(queue, id, -1)
     if call('ZREM', P .. 'due', id) == 1 then
         tally(queue, 'scheduled', -1)
     else

@@ -9,7 +9,7 @@ local function promote(limit)
             local m, x = opened(heads[n]), history(pasts[n])
             x[DUE] = due
             tally(m.route[QUEUE], 'scheduled', -1)
-            enter_ready(id, m, x)
+            enter_ready(id, m, x, true)
         end
     end
     return #ids

@@ -1,12 +1,12 @@
 -- room: queues that hold only so much; after `message tell place ends`. In {ns}:q:<queue>: `most` waiting messages, `most_age`
 -- of the oldest ready one (-1: any), `on_full`,
--- `patience`, of those that shed `keep` and `tail` of their ends; `drain`: how fast it was seen to drain, where that is bound.
+-- `most_bytes` of bodies, of which `bytes` wait; `patience`, of those that shed `keep` and `tail` of their ends; `drain`: how fast it was seen to drain, where that is bound.
 -- low: how many may wait before only those of a priority above 0 come in (flow.limit.kept). What running tasks make may use a reserve: flow.limit.reserve.
 local SHARE, LEAST = 10, 100
 local CHILD, EXEMPT = 1, 2
 
 -- flow.limit.noted
-local function noted(queue, drained, waiting, most, age, most_age)
+local function noted(queue, drained, filled, eased)
     local packed = call('HGET', P .. 'q:' .. queue, 'drain')
     local drain = packed and cmsgpack.unpack(packed) or {now + 1, 0, now + 1, 0, 0}
     local passed, left, full = now - drain[3], drained - drain[4], drain[5]
@@ -16,9 +16,9 @@ local function noted(queue, drained, waiting, most, age, most_age)
     elseif passed >= 2 and (left >= 20 or passed >= 60) then
         after = {drain[3], drain[4], now, drained, full}
     end
-    if waiting >= most or age > most_age then
+    if filled then
         full = full > 0 and full or now
-    elseif waiting < most * 0.9 and age <= most_age * 0.9 then
+    elseif eased then
         full = 0
     end
     if after ~= drain or full ~= drain[5] then
@@ -60,16 +60,26 @@ local function age_of(queue)
     return now - first
 end
 
--- How many messages of a form may come in, nil for all of them.
-local function room_of(form, free)
+local function bytes_of(queue)
+    return math.max(0, tonumber(call('HGET', P .. 'q:' .. queue, 'bytes') or 0))
+end
+
+-- How many messages of a form may come in, nil for all of them, as far as their number goes; the first has `size` bytes.
+local function room_of(form, free, size)
     if free or not form.on_full or form.flags >= EXEMPT then
         return nil
     end
     local most = form.most < 0 and math.huge or form.most
     local most_age = form.most_age < 0 and math.huge or form.most_age
+    local most_bytes = form.most_bytes < 0 and math.huge or form.most_bytes
+    form.bounded = true
     form.waiting, form.drained = level_of(form.queue)
     form.age = form.most_age < 0 and 0 or age_of(form.queue)
-    form.drain = noted(form.queue, form.drained, form.waiting, most, form.age, most_age)
+    form.size = form.most_bytes < 0 and 0 or bytes_of(form.queue)
+    form.drain = noted(
+        form.queue, form.drained, form.waiting >= most or form.size + size > most_bytes or form.age > most_age,
+        form.waiting < most * 0.9 and form.size < most_bytes * 0.9 and form.age <= most_age * 0.9
+    )
     if form.on_full == 'shed_oldest' then
         form.sheds = true
         return nil
@@ -82,43 +92,75 @@ local function room_of(form, free)
     return form.age > most_age and 0 or most - form.waiting
 end
 
--- The oldest that wait end, as many as there are too many: newer ones have taken their places.
-local function shed(queue)
-    local known = call('HMGET', P .. 'q:' .. queue, 'most', 'on_full', 'keep', 'tail')
-    local n = known[2] == 'shed_oldest' and level_of(queue) - tonumber(known[1]) or 0
-    if n <= 0 then
-        return
+-- Bytes that were refused in this call, by queue: nothing is to overtake them.
+local behind = {}
+
+-- flow.limit, of the bytes
+local function is_over(form, size)
+    local most, level = form.most_bytes, form.size + (behind[form.queue] or 0)
+    if most < 0 or form.sheds or level + size <= most then
+        return false
     end
-    local seqs, ended = {}, {}
+    return form.flags ~= CHILD or (level > most and level + size > most + math.ceil(most / SHARE))
+end
+
+-- Of the `look` oldest that wait those end that are the first `n`, or whose bodies are the first `size` bytes; how many, how large.
+local function shed_some(queue, look, n, size, known)
+    local seqs, ended, freed = {}, {}, 0
     for _, key in ipairs({'a:', 'd:'}) do -- by number; what runs is passed over
         local at, found, ids = 0, 0, nil
         repeat
-            ids = call('ZRANGE', P .. key .. queue, at, at + n + 99, 'WITHSCORES')
+            ids = call('ZRANGE', P .. key .. queue, at, at + look + 99, 'WITHSCORES')
             for place = 1, #ids, 2 do
-                if found < n and call('HEXISTS', P .. 'run', ids[place]) == 0 then
+                if found < look and call('HEXISTS', P .. 'run', ids[place]) == 0 then
                     seqs[#seqs + 1] = {tonumber(ids[place + 1]), ids[place]}
                     found = found + 1
                 end
             end
-            at = at + n + 100
-        until found >= n or #ids == 0
+            at = at + look + 100
+        until found >= look or #ids == 0
     end
     table.sort(seqs, function(one, other) return one[1] < other[1] end)
-    for place = 1, math.min(n, #seqs) do
+    for place = 1, math.min(look, #seqs) do
+        if place > n and freed >= size then
+            break
+        end
         local id = seqs[place][2]
         local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
+        freed = freed + call('HSTRLEN', P .. 'b', id)
         leave(id, m, x)
         end_live(id, m, x, DISCARDED, '', known[4], tonumber(known[3]))
         ended[place] = id
     end
     announce(ended)
+    return #ended, freed
 end
 
--- The answer to one that its queue has no room for, the `nth` in a row, after `came` of its form that came in.
-local function full(form, came, nth)
+-- The oldest that wait end, as many as there are too many: newer ones have taken their places.
+local function shed(queue)
+    local known = call('HMGET', P .. 'q:' .. queue, 'most', 'on_full', 'keep', 'tail', 'most_bytes')
+    local most, most_bytes, n, size = tonumber(known[1]), tonumber(known[5] or -1), 0, 0
+    if known[2] == 'shed_oldest' then
+        n = most >= 0 and math.max(0, level_of(queue) - most) or 0
+        size = most_bytes >= 0 and math.max(0, bytes_of(queue) - most_bytes) or 0
+    end
+    while n > 0 or size > 0 do -- a few are looked at for their bytes; if those were not enough, more
+        local gone, freed = shed_some(queue, math.max(n, size > 0 and 50 or 0), n, size, known)
+        if gone == 0 then
+            return
+        end
+        n, size = n - gone, size - freed
+    end
+end
+
+-- The answer to one that its queue has no room for, the `nth` in a row, after `came` of its form that came in; it has
+-- `size` bytes.
+local function full(form, came, nth, size)
+    local before = behind[form.queue] or 0
+    behind[form.queue] = before + size
     local patience = tonumber(call('HGET', P .. 'q:' .. form.queue, 'patience') or 0)
     return 'f' .. cmsgpack.pack({
         form.most, form.most_age, form.age, form.on_full, patience, form.waiting + came, form.drained, now, nth,
-        form.drain[1], form.drain[2], form.drain[3], form.drain[4], form.reserve,
+        form.drain[1], form.drain[2], form.drain[3], form.drain[4], form.reserve, form.most_bytes, form.size, before,
     })
 end

@@ -14,6 +14,7 @@ local function too_late(id)
     if x[DUE] >= 0 then
         call('ZREM', P .. 'bk:' .. m.route[QUEUE], id)
     end
+    weigh(m.route[QUEUE], id, -1)
     end_live(id, m, x, EXPIRED, '', lot.tail, lot.keep)
     announce({id})
     return true

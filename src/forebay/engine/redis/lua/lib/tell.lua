@@ -12,3 +12,18 @@ local function tally(queue, name, n)
         call('HINCRBY', P .. 'q:' .. queue, name, n)
     end
 end
+
+-- In a queue that bounds its bytes, and in no other, `bytes` is how many wait: a message begins to wait (1), or does no more (-1).
+local weighed = {}
+local function weighs(queue)
+    if weighed[queue] == nil then
+        weighed[queue] = call('HEXISTS', P .. 'q:' .. queue, 'bytes') == 1
+    end
+    return weighed[queue]
+end
+
+local function weigh(queue, id, sign)
+    if weighs(queue) then
+        tally(queue, 'bytes', sign * call('HSTRLEN', P .. 'b', id))
+    end
+end

@@ -1,0 +1,378 @@
+-- Queues that hold only so many bytes of bodies. Only where a queue bounds them is anything counted: `size` of a message is
+-- null elsewhere, and the triggers below look at nothing else. They see all that becomes of a message, whatever does it:
+-- leases, ends, moves, newer arguments, statements of somebody else.
+alter table forebay.message add column size bigint;
+alter table forebay.delta add column bytes bigint;
+alter table forebay.tally add column bytes bigint not null default 0;
+
+create function forebay.weigh() returns trigger language plpgsql as $$
+begin
+    if tg_op <> 'INSERT' and old.size is not null and old.state in (0, 1) then
+        insert into forebay.delta (queue, lane, bytes) values (old.queue, '', -old.size);
+    end if;
+    if tg_op <> 'DELETE' and new.size is not null and new.state in (0, 1) then
+        insert into forebay.delta (queue, lane, bytes) values (new.queue, '', new.size);
+    end if;
+    return null;
+end $$;
+create trigger weigh_in after insert on forebay.message for each row when (new.size is not null)
+    execute function forebay.weigh();
+create trigger weigh_out after delete on forebay.message for each row when (old.size is not null and old.state <> 2)
+    execute function forebay.weigh();
+create trigger weigh_on after update of state, queue, size on forebay.message for each row
+    when ((old.size is not null or new.size is not null)
+        and (old.state, old.queue, old.size) is distinct from (new.state, new.queue, new.size))
+    execute function forebay.weigh();
+
+-- Bytes that wait in a queue that bounds them.
+create function forebay.weight(queue_ text) returns bigint language sql stable as $$
+    select greatest(0, coalesce(sum(c.bytes), 0))::bigint from (
+        select t.bytes from forebay.tally t where t.queue = queue_
+        union all
+        select d.bytes from forebay.delta d where d.queue = queue_
+    ) as c
+$$;
+
+drop function forebay.room(text, bytea, integer, double precision, bigint), forebay.publish(
+    text[], bytea[], text, text, text, bigint, double precision, double precision, double precision, text, text, bytea,
+    bigint, bigint, double precision, bytea, double precision, double precision, integer
+), forebay.publish_once(
+    text, bytea, text, text, text, bigint, double precision, double precision, double precision, text, text, bytea,
+    bigint, bigint, double precision, bytea, double precision, double precision, double precision, double precision,
+    double precision, integer
+);
+
+-- As before (0016): `n` messages more may come in, none of them of more than `most` bytes, and all of them of no more than
+-- `fits` in all; beyond that those before which there are no more than `begins`. first_: bytes of the first of them.
+create function forebay.room(
+    queue_ text, headers_ bytea, mode_ integer, t double precision, priority_ bigint, first_ bigint,
+    out n bigint, out most bigint, out fits bigint, out begins bigint
+) language plpgsql as $$
+declare
+    q forebay.queue; l record; seen double precision[]; age_ double precision := 0; size_ bigint := 0;
+    kept_ bigint := 0;
+begin
+    n := 9223372036854775807;
+    most := n;
+    fits := n;
+    begins := -1;
+    if mode_ = 2 then
+        return;
+    elsif mode_ = 0 then
+        perform pg_advisory_xact_lock(hashtextextended(queue_, 4671));
+    end if;
+    select * into q from forebay.queue one where one.name = queue_;
+    select * into l from forebay.level(queue_);
+    if q.most_age is not null then
+        age_ := forebay.age(queue_, t);
+    end if;
+    if q.most_bytes is not null then
+        size_ := forebay.weight(queue_);
+        most := q.most_bytes;
+    end if;
+    if mode_ = 0 then  -- flow.limit.noted
+        seen := coalesce(q.drain, array[t, l.drained, t, l.drained, 0]);
+        if t < seen[3] or l.drained < seen[4] then
+            seen := array[t, l.drained, t, l.drained, seen[5]];
+        elsif t - seen[3] >= 2 and (l.drained - seen[4] >= 20 or t - seen[3] >= 60) then
+            seen := array[seen[3], seen[4], t, l.drained, seen[5]];
+        end if;
+        seen[5] := case
+            when l.n >= q.most or size_ + first_ > q.most_bytes or age_ > q.most_age then coalesce(nullif(seen[5], 0), t)
+            when coalesce(l.n >= q.most * 0.9, false) or coalesce(size_ >= q.most_bytes * 0.9, false)
+                or coalesce(age_ > q.most_age * 0.9, false) then seen[5]
+            else 0 end;
+        if seen is distinct from q.drain then
+            update forebay.queue one set drain = seen where one.name = queue_;
+        end if;
+    end if;
+    if q.on_full = 'shed_oldest' then
+        return;
+    end if;
+    -- flow.limit.reserve, for what running tasks make: they name the one that made it
+    if position('\xae666f72656261792d706172656e74'::bytea in headers_) > 0 then
+        if q.most is not null then
+            n := greatest(0, q.most + greatest(100, (q.most + 9) / 10) - l.n);
+        end if;
+        if q.most_bytes is not null then
+            begins := q.most_bytes - size_;
+            fits := begins + (q.most_bytes + 9) / 10;
+        end if;
+    elsif age_ > q.most_age then
+        n := 0;
+    else
+        if q.most is not null then
+            if q.reserve > 0 and priority_ <= 0 then  -- flow.limit.kept
+                kept_ := least(q.most - 1, greatest(1, floor(q.most * q.reserve + 0.5)));
+            end if;
+            n := greatest(0, q.most - kept_ - l.n);
+        end if;
+        if q.most_bytes is not null then
+            fits := q.most_bytes - size_;
+        end if;
+    end if;
+end $$;
+
+-- As before (0017), and by bytes.
+create or replace function forebay.shed(queue_ text, t double precision) returns void language plpgsql as $$
+declare
+    keep_ double precision; n_ bigint; size_ bigint := 0;
+begin
+    select q.keep, coalesce(greatest(0, l.n - q.most), 0),
+        case when q.most_bytes is not null then greatest(0, forebay.weight(queue_) - q.most_bytes) else 0 end
+    into keep_, n_, size_ from forebay.queue q, forebay.level(queue_) l where q.name = queue_;
+    if n_ > 0 or size_ > 0 then
+        with up as materialized (  -- once: a join might ask it again, and it would name the next ones
+            select o.seq, o.size from forebay.message o where o.queue = queue_ and o.state in (0, 1) and o.seq > 0
+            order by o.seq limit case when size_ = 0 then n_ end for update skip locked
+        ), down as materialized (
+            select o.seq, o.size from forebay.message o where o.queue = queue_ and o.state in (0, 1) and o.seq < 0
+            order by o.seq desc limit case when size_ = 0 then n_ end for update skip locked
+        ), old as materialized (
+            select s.seq from (  -- `n_` at the least, and as many as have `size_` bytes
+                select f.seq, row_number() over (order by abs(f.seq)) as n,
+                    coalesce(sum(f.size) over (order by abs(f.seq)), 0) - coalesce(f.size, 0) as before
+                from (select * from up union all select * from down) as f
+            ) as s where s.n <= n_ or s.before < size_
+        ), gone as (
+            delete from forebay.message m using old where m.seq = old.seq returning m.*
+        ), ends as (
+            insert into forebay.ended (
+                id, queue, lane, task, state, priority, attempt, lost, fence, created, due, expires, finished, forget,
+                key, once, cause, headers, failure, progress
+            )
+            select id, queue, coalesce(home, lane), task, 'discarded', priority, attempt, lost, fence, created, due,
+                expires, t, t + keep_, key, once, 'shed for newer ones: its queue was full', headers, failure, progress
+            from gone order by abs(seq)
+        ), stirred as (
+            insert into forebay.stir (queue, lane)
+            select distinct gone.queue, gone.lane from gone where gone.home is not null
+        )
+        insert into forebay.delta (queue, lane, scheduled, ready, discarded)
+        select queue, lane, -count(*) filter (where state = 0), -count(*) filter (where state = 1), count(*)
+        from gone group by 1, 2;
+    end if;
+end $$;
+
+-- As before (0016), and by bytes.
+create or replace function forebay.publish_one(
+    id_ text, body_ bytea, queue_ text, task_ text default '', lane_ text default '', priority_ bigint default 0,
+    ttl_ double precision default null, key_ text default null, headers_ bytea default null,
+    now_ double precision default null
+) returns boolean language plpgsql as $$
+declare
+    t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
+    bound_ boolean; life double precision; sheds_ boolean; lifo_ boolean; weighs_ boolean; r record; size_ bigint := octet_length(body_);
+begin
+    select q.ttl, q.on_full is not null, q.on_full = 'shed_oldest', q.lifo, q.most_bytes is not null
+    into life, bound_, sheds_, lifo_, weighs_ from forebay.queue q where q.name = queue_;
+    if bound_ then
+        select * into r from forebay.room(queue_, headers_, 0, t, priority_, size_);
+        if (r.n < 1 or size_ > r.most or (size_ > r.fits and r.begins < 0))
+            and not exists (select from forebay.message m where m.id = id_)
+            and not exists (select from forebay.ended e where e.id = id_)
+        then
+            return null;
+        end if;
+    end if;
+    if not exists (select from forebay.lane l where l.queue = queue_ and l.lane = lane_ and l.priority = priority_) then
+        insert into forebay.queue (name) values (queue_) on conflict do nothing;
+        insert into forebay.lane (queue, lane, priority) values (queue_, lane_, priority_) on conflict do nothing;
+    end if;
+    with new as (
+        insert into forebay.message (id, queue, lane, task, state, priority, created, expires, key, headers, body, size)
+        values (
+            id_, queue_, lane_, task_, 1, priority_, t,
+            t + coalesce(ttl_, life), key_, headers_, body_, case when weighs_ then size_ end
+        )
+        on conflict (id) do nothing returning 1
+    )
+    insert into forebay.delta (queue, lane, published, ready) select queue_, lane_, 1, 1 from new;
+    if not found then
+        return false;
+    end if;
+    if exists (select from forebay.ended e where e.id = id_) then  -- as in `publish`, in a look that comes after
+        delete from forebay.message m where m.id = id_;
+        insert into forebay.delta (queue, lane, published, ready) values (queue_, lane_, -1, -1);
+        return false;
+    end if;
+    if lifo_ then
+        update forebay.message m set seq = -m.seq where m.id = id_;
+    end if;
+    if sheds_ then
+        perform forebay.shed(queue_, t);
+    end if;
+    return true;
+end $$;
+
+-- As before (0016), and by bytes; behind_: of those that were refused before them, which nothing is to overtake.
+create function forebay.publish(
+    ids text[], bodies bytea[], queue_ text, task_ text default '', lane_ text default '', priority_ bigint default 0,
+    delay_ double precision default 0, due_ double precision default null, ttl_ double precision default null,
+    key_ text default null, once_ text default null, headers_ bytea default null, attempt_ bigint default 0,
+    lost_ bigint default 0, created_ double precision default null, failure_ bytea default null,
+    now_ double precision default null, cost_ double precision default null,
+    mode_ integer default 0, behind_ bigint default 0
+) returns text[] language plpgsql as $$
+declare
+    t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
+    born double precision := least(coalesce(created_, t), t);
+    start double precision := coalesce(due_, t + delay_);
+    life double precision;
+    accepted integer;
+    fresh text[];
+    known text[];
+    bound_ boolean; default_ double precision; r record; refused text[]; sheds_ boolean; lifo_ boolean;
+    weighs_ boolean;
+begin
+    select q.ttl, q.on_full is not null, q.on_full = 'shed_oldest', q.lifo, q.most_bytes is not null
+    into default_, bound_, sheds_, lifo_, weighs_ from forebay.queue q where q.name = queue_;
+    if not found then
+        insert into forebay.queue (name) values (queue_) on conflict do nothing;
+    end if;
+    life := coalesce(ttl_, default_);
+    if bound_ then
+        select * into r from forebay.room(queue_, headers_, mode_, t, priority_, octet_length(bodies[1]));
+        if r.n < cardinality(ids) or r.most < 9223372036854775807 then  -- what is known takes no room
+            refused := array(
+                select f.id from (
+                    select i.id, i.n, octet_length(i.body) as size,
+                        count(*) filter (where octet_length(i.body) <= r.most) over (order by i.n) as nth,
+                        behind_ + sum(case when octet_length(i.body) <= r.most then octet_length(i.body) else 0 end)
+                            over (order by i.n) as upto
+                    from unnest(ids, bodies) with ordinality as i (id, body, n)
+                    where not exists (select from forebay.message m where m.id = i.id)
+                        and not exists (select from forebay.ended e where e.id = i.id)
+                ) as f
+                where f.size > r.most or f.nth > r.n or (f.upto > r.fits and f.upto - f.size > r.begins) order by f.n
+            );
+            select array_agg(i.id order by i.n), array_agg(i.body order by i.n) into ids, bodies
+            from unnest(ids, bodies) with ordinality as i (id, body, n) where i.id <> all (refused);
+            if ids is null then
+                return null::text || refused;
+            end if;
+        end if;
+    end if;
+    if not exists (select from forebay.lane l where l.queue = queue_ and l.lane = lane_ and l.priority = priority_) then
+        insert into forebay.queue (name) values (queue_) on conflict do nothing;
+        insert into forebay.lane (queue, lane, priority) values (queue_, lane_, priority_) on conflict do nothing;
+    end if;
+    with new as (
+        insert into forebay.message (
+            id, queue, lane, task, state, back, priority, created, due, expires, cost, key, once, headers, attempt,
+            lost, failure, body, size
+        )
+        select new.id, queue_, lane_, task_, case when start > t then 0 else 1 end, start > t or born < t, priority_,
+            born, case when start > t then start when born < t then born end, born + life, cost_, key_, once_,
+            headers_, attempt_, lost_, failure_, new.body,
+            case when weighs_ then octet_length(new.body) end
+        from unnest(ids, bodies) with ordinality as new (id, body, n) order by new.n
+        on conflict (id) do nothing returning id
+    )
+    select array_agg(new.id) into fresh from new;
+    -- in a look that comes after: an end that was under way when the id was free in the one table is in the other now
+    select array_agg(e.id) into known from forebay.ended e where e.id = any (ids);
+    if known is not null then
+        delete from forebay.message m where m.id = any (known) and m.id = any (fresh);
+        fresh := array(select n.id from unnest(fresh) as n (id) where n.id <> all (known));
+    end if;
+    accepted := coalesce(cardinality(fresh), 0);
+    if accepted < cardinality(ids) then
+        select array_agg(i.id) into known from unnest(ids) as i (id) where i.id <> all (coalesce(fresh, '{}'));
+    end if;
+    if accepted > 0 then
+        if lifo_ then
+            update forebay.message m set seq = -m.seq where m.id = any (fresh);
+        end if;
+        insert into forebay.delta (queue, lane, published, ready, scheduled)
+        values (queue_, lane_, accepted, case when start <= t then accepted end, case when start > t then accepted end);
+    end if;
+    if sheds_ and accepted > 0 and mode_ <> 2 then
+        perform forebay.shed(queue_, t);
+    end if;
+    return case when cardinality(refused) > 0 then known || null::text || refused else known end;
+end $$;
+
+create function forebay.publish_once(
+    id_ text, body_ bytea, queue_ text, task_ text, lane_ text, priority_ bigint, delay_ double precision,
+    due_ double precision, ttl_ double precision, key_ text, once_ text, headers_ bytea, attempt_ bigint, lost_ bigint,
+    created_ double precision, failure_ bytea, debounce_ double precision, max_wait_ double precision,
+    merged_for_ double precision, now_ double precision default null, cost_ double precision default null,
+    mode_ integer default 0, behind_ bigint default 0, out fate integer, out holder text
+) language plpgsql as $$
+declare
+    t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
+    held forebay.message;
+    life double precision;
+    known text[];
+begin
+    perform pg_advisory_xact_lock(hashtextextended(once_, 4670));
+    fate := 1;
+    holder := id_;
+    if exists (select from forebay.message m where m.id = id_) or exists (select from forebay.ended e where e.id = id_) then
+        return;
+    end if;
+    if debounce_ > 0 then
+        select m.holder into holder from forebay.merged m where m.id = id_;
+        if found then
+            fate := 2;
+            return;
+        end if;
+        holder := id_;
+    end if;
+    -- Only what is to be changed is locked, for this may be a part of a longer transaction: nobody has to wait for it to
+    -- settle what runs. One that is on its way out while we wait for it is none.
+    loop
+        exit when debounce_ <= 0;
+        select * into held from forebay.message m where m.once = once_ and m.state <> 2 order by m.seq limit 1 for update;
+        exit when found or not exists (select from forebay.message m where m.once = once_ and m.state <> 2);
+    end loop;
+    if held.seq is null then
+        select * into held from forebay.message m where m.once = once_ order by m.state = 2, m.seq limit 1;
+    end if;
+    if held.seq is null or (debounce_ > 0 and held.state = 2) then
+        known := forebay.publish(
+            array[id_], array[body_], queue_, task_, lane_, priority_, delay_,
+            case when debounce_ > 0 then least(t + debounce_, t + max_wait_) else due_ end, ttl_, key_, once_, headers_,
+            attempt_, lost_, created_, failure_, t, cost_, mode_, behind_
+        );
+        fate := case when known is null then 0 when known[1] is null then 3 else 1 end;
+        return;
+    end if;
+    holder := held.id;
+    if debounce_ <= 0 or held.queue <> queue_ or held.task <> task_ then
+        return;
+    end if;
+    fate := 2;
+    life := coalesce(ttl_, (select q.ttl from forebay.queue q where q.name = held.queue));
+    perform forebay.merge(held, body_, headers_, t + life, debounce_, max_wait_, t);
+    insert into forebay.merged (id, holder, until) values (id_, held.id, t + merged_for_);
+end $$;
+
+-- As before (0007), and weighed.
+create or replace function forebay.merge(
+    held forebay.message, body_ bytea, headers_ bytea, expires_ double precision, debounce_ double precision,
+    max_wait_ double precision, t double precision
+) returns void language plpgsql as $$
+declare
+    tried boolean := held.attempt > 0;
+    born double precision := case when tried then t else held.created end;
+    shut boolean := held.state = 1
+        and forebay.shut(held.queue, coalesce(held.home, held.lane), held.task, held.key, t);
+begin
+    update forebay.message m set
+        body = body_, size = case when m.size is not null then octet_length(body_) end, headers = headers_, expires = expires_, created = born,
+        due = case when shut then held.due else least(t + debounce_, born + max_wait_) end,
+        back = true, holds = null, state = case when shut then 1 else 0 end, cause = case when shut then held.cause end,
+        attempt = case when tried then 0 else held.attempt end, lost = case when tried then 0 else held.lost end,
+        failure = case when tried then null else held.failure end,
+        progress = case when tried then null else held.progress end,
+        unknown = case when tried then null else held.unknown end
+    where m.seq = held.seq;
+    if held.state = 1 and not shut then
+        insert into forebay.delta (queue, lane, ready, scheduled) values (held.queue, held.lane, -1, 1);
+    end if;
+    if held.holds then
+        insert into forebay.stir (queue, lane) values (held.queue, held.lane);
+    end if;
+end $$;

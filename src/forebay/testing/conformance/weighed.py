@@ -1,0 +1,222 @@
+"""Queues that hold only so many bytes: the sum of what waits is right after whatever may become of a message."""
+
+from typing import Any
+
+import pytest
+
+from forebay.engine.contract import Fate
+from forebay.model.lifecycle import State
+from forebay.model.message import PARENT, Carried, Message
+from forebay.model.outcome import Ack, DeadLetter, Discard, Outcome, Release, Reroute, Retry, Snooze
+from forebay.model.queue import QueueSpec
+from forebay.store.records import Choice, Query
+from forebay.testing.conformance.bounded import fates
+from forebay.testing.conformance.kit import BOOM, Kit, ident
+
+WAITING = State.READY, State.SCHEDULED, State.PARKED
+
+
+def weighed(kit: Kit, limit_bytes: int, queue: str = "q", **more: Any) -> None:
+    """Declare a queue that bounds its bytes."""
+    kit.needs("limits")
+    kit.run(kit.backend.declare([QueueSpec(name=queue, limit_bytes=limit_bytes, **more)]))
+
+
+def put(kit: Kit, *sizes: int, prefix: str = "m", **more: Any) -> list[Fate]:
+    """Publish messages of these sizes, named after their places, in one call."""
+    made = [Message(id=ident(f"{prefix}{n}"), queue="q", body=b"x" * size, **more) for n, size in enumerate(sizes)]
+    return fates(kit.run(kit.backend.publish(made)))
+
+
+def right(kit: Kit, queue: str = "q") -> int:
+    """Bytes that wait as the queue says it, which is what they are one by one."""
+    found = [kit.run(kit.backend.messages(Query(queue=queue, state=state, limit=1000))) for state in WAITING]
+    there = sum(len(one.body) for part in found for one in part)
+    assert kit.depth(queue).size == there
+    return there
+
+
+class TestBytes:
+    def test_what_fits_is_taken_in_order_and_nothing_overtakes(self, kit: Kit) -> None:
+        """Of a batch the first ones come in; what would fit stays behind one that does not."""
+        weighed(kit, 100)
+        assert put(kit, 40, 50, 20, 5) == [Fate.ACCEPTED] * 2 + [Fate.FULL] * 2
+        assert kit.depth().size == 90
+        assert put(kit, 5, 5, 1, prefix="n") == [Fate.ACCEPTED] * 2 + [Fate.FULL]
+        assert put(kit, 0, prefix="o") == [Fate.ACCEPTED]
+
+    def test_duplicates_take_no_bytes(self, kit: Kit) -> None:
+        """Whatever they hold, and wherever in a batch they stand."""
+        weighed(kit, 100)
+        put(kit, 30)
+        made = [("n", 30), ("m0", 90), ("o", 30), ("n", 30), ("p", 20)]
+        receipts = kit.run(kit.backend.publish([Message(id=ident(id_), queue="q", body=b"x" * n) for id_, n in made]))
+        assert fates(receipts) == [Fate.ACCEPTED, Fate.DUPLICATE, Fate.ACCEPTED, Fate.DUPLICATE, Fate.FULL]
+        assert right(kit) == 90
+
+    def test_nothing_overtakes_whatever_form_it_has(self, kit: Kit) -> None:
+        """Messages with other keys, too, stay behind what was refused before them in one call."""
+        weighed(kit, 100)
+        made = [
+            Message(id=ident(str(n)), queue="q", body=b"x" * size, key=str(n)) for n, size in enumerate((60, 50, 10, 5))
+        ]
+        assert fates(kit.run(kit.backend.publish(made))) == [Fate.ACCEPTED] + [Fate.FULL] * 3
+
+    def test_it_says_what_it_holds_and_when_to_come_back(self, kit: Kit) -> None:
+        """The receipt has the numbers, and the depth as well."""
+        weighed(kit, 1_000)
+        put(kit, 600, 300)
+        (refused,) = kit.run(kit.backend.publish([Message(id=ident("z"), queue="q", body=b"x" * 200)]))
+        assert refused.full is not None
+        assert refused.full.why == "2 messages wait with 900 bytes, 200 are to come, and limit_bytes=1,000"
+        assert (refused.retry_after or 0) > 0
+        depth = kit.depth()
+        assert (depth.limit, depth.limit_bytes, depth.size) == (None, 1_000, 900)
+        assert depth.full == pytest.approx(kit.clock.now())
+        kit.lease(1)
+        assert kit.depth().full == 0.0
+
+    def test_one_that_is_larger_than_the_limit_never_fits(self, kit: Kit) -> None:
+        """It is refused at once, whatever its queue does when it is full, and holds up nobody behind it."""
+        for on_full in ("reject", "wait", "shed_oldest"):
+            weighed(kit, 100, on_full=on_full)
+            made = [Message(id=ident(f"{on_full}{n}"), queue="q", body=b"x" * size) for n, size in enumerate((101, 10))]
+            receipts = kit.run(kit.backend.publish(made))
+            assert fates(receipts) == [Fate.FULL, Fate.ACCEPTED]
+            full = receipts[0].full
+            assert full is not None
+            assert (full.on_full, full.never, receipts[0].retry_after) == ("reject", True, None)
+            assert full.why == "the message has 101 bytes, more than limit_bytes=100: it never fits"
+        assert put(kit, 101, headers={PARENT: ident("x")}) == [Fate.FULL]
+        assert right(kit) == 30
+
+    def test_both_limits_hold(self, kit: Kit) -> None:
+        """Whichever is reached first."""
+        weighed(kit, 100, limit=3)
+        assert put(kit, 1, 1, 1, 1) == [Fate.ACCEPTED] * 3 + [Fate.FULL]
+        kit.take()
+        assert put(kit, 60, 60, prefix="n") == [Fate.ACCEPTED, Fate.FULL]
+
+    def test_a_child_may_use_the_reserve(self, kit: Kit) -> None:
+        """A tenth of the limit, or one message if that is larger: what is done need not be undone."""
+        weighed(kit, 100)
+        child = {PARENT: ident("x")}
+        assert put(kit, 95, 15, 15, headers=child) == [Fate.ACCEPTED] * 2 + [Fate.FULL]
+        kit.take()
+        assert put(kit, 100, 5, 5, 5, prefix="n", headers=child) == [Fate.ACCEPTED] * 3 + [Fate.FULL]
+        assert put(kit, 1, prefix="o") == [Fate.FULL]
+
+    def test_the_oldest_go_until_it_holds(self, kit: Kit) -> None:
+        """As many as have the bytes, and by number where that is bound as well."""
+        weighed(kit, 100, on_full="shed_oldest")
+        assert put(kit, 30, 30, 30) == [Fate.ACCEPTED] * 3
+        assert put(kit, 50, prefix="n") == [Fate.ACCEPTED]
+        assert (kit.depth().discarded, right(kit)) == (2, 80)
+        assert put(kit, 60, 60, 60, prefix="o") == [Fate.ACCEPTED] * 3
+        assert (kit.depth().ready, right(kit)) == (1, 60)
+
+    def test_it_begins_and_ends_with_its_declaration(self, kit: Kit) -> None:
+        """What waits by then counts; a queue that does not bound its bytes says nothing of them."""
+        kit.needs("limits")
+        put(kit, 40, 40)
+        put(kit, 5, prefix="later", delay=60.0)
+        kit.lease(1)
+        assert kit.depth().size == 0
+        weighed(kit, 100)
+        assert (right(kit), kit.depth().limit_bytes) == (45, 100)
+        kit.declare()
+        assert (kit.depth().size, kit.depth().limit_bytes) == (0, None)
+        put(kit, 500, prefix="n")
+        weighed(kit, 600)
+        assert right(kit) == 545
+
+    def test_a_declaration_tells_what_was_before(self, kit: Kit) -> None:
+        """As of other limits."""
+        kit.needs("limits")
+        first = QueueSpec(name="q", limit_bytes=5_000_000_000, on_full="reject")
+        ((before, now),) = kit.run(kit.backend.declare([first]))
+        assert (before, now) == (QueueSpec(name="q"), first)
+        ((before, _),) = kit.run(kit.backend.declare([QueueSpec(name="q", limit=7, on_full="reject")]))
+        assert before == first
+
+    def test_the_sum_is_right_whatever_becomes_of_a_message(self, kit: Kit) -> None:
+        """Leased, tried again now and later, handed back, snoozed, dead and redriven, discarded, cancelled, lost."""
+        kit.needs("browse", "delays")
+        weighed(kit, 10_000)
+        put(kit, 1, 2, 4, 8, 16, 32, 64, 128)
+        assert right(kit) == 255
+        leased = kit.lease(6)
+        assert right(kit) == 192
+        outcomes: list[Outcome] = [
+            Retry(0.0, BOOM),
+            Retry(30.0, BOOM),
+            Release(),
+            Snooze(30.0),
+            DeadLetter("no"),
+            Discard("old"),
+        ]
+        for outcome, delivery in zip(outcomes, leased, strict=True):
+            kit.settle(outcome, delivery)
+        assert right(kit) == 192 + 1 + 2 + 4 + 8
+        kit.run(kit.backend.redrive(Choice()))
+        assert right(kit) == 192 + 1 + 2 + 4 + 8 + 16
+        kit.cancel("m6", "m1")
+        assert right(kit) == 128 + 1 + 4 + 8 + 16
+        kit.lease(2)
+        kit.recover("w")
+        assert right(kit) == 128 + 1 + 4 + 8 + 16
+        kit.clock.advance(31.0)
+        kit.beat("v")
+        kit.settle(Ack(), *kit.lease(worker="v"), worker="v")
+        assert right(kit) == 0
+
+    def test_the_sum_is_right_when_messages_expire(self, kit: Kit) -> None:
+        """On the way of a lease, and when tidied."""
+        kit.needs("browse", "delays")
+        weighed(kit, 10_000)
+        put(kit, 10, 20, ttl=5.0)
+        put(kit, 40, prefix="n", ttl=5.0, delay=3.0)
+        put(kit, 80, prefix="o")
+        kit.clock.advance(6.0)
+        kit.lease(1)
+        kit.tidy()
+        assert right(kit) == 0
+        assert kit.depth().expired == 3
+
+    def test_the_sum_is_right_after_newer_arguments(self, kit: Kit) -> None:
+        """Larger and smaller ones."""
+        kit.needs("browse", "unique", "delays")
+        weighed(kit, 1_000)
+        for number, size in enumerate((10, 500, 3)):
+            put(kit, size, prefix=f"n{number}", unique="u", debounce=5.0)
+            assert right(kit) == size
+
+    def test_the_sum_is_right_where_keys_wait_apart(self, kit: Kit) -> None:
+        """In lanes of their own, behind gates, and in order."""
+        kit.needs("browse", "meters")
+        weighed(kit, 1_000, key_concurrency=1)
+        for number in range(6):
+            put(kit, 10 + number, prefix=f"n{number}", key=f"k{number % 2}")
+        kit.close_gate()
+        assert right(kit) == 75
+        kit.open_gate()
+        leased = kit.lease()
+        assert right(kit) == 75 - 21
+        kit.settle(Retry(0.0, BOOM), *leased)
+        assert right(kit) == 75
+
+    def test_the_sum_is_right_of_what_goes_on_in_another_queue(self, kit: Kit) -> None:
+        """It leaves the one and comes into the other, whatever that holds."""
+        kit.needs("browse")
+        weighed(kit, 100)
+        weighed(kit, 10, "other")
+        put(kit, 30, 40)
+        (first,) = kit.lease(1)
+        kit.settle(Reroute("other", "because"), first)
+        assert (right(kit), right(kit, "other")) == (40, 30)
+
+    def test_the_sum_is_right_of_what_has_a_history(self, kit: Kit) -> None:
+        """It is never refused, and counts."""
+        weighed(kit, 50)
+        assert put(kit, 40, 40, carried=Carried(attempt=1)) == [Fate.ACCEPTED] * 2
+        assert kit.depth().size == 80
