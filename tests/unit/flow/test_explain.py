@@ -104,6 +104,9 @@ def test_a_full_queue_says_since_when():
     reasons = explain_queue(Numbers(ready=9, scheduled=1, limit=10, full=NOW - 65), place(server()))
     (full,) = [reason for reason in reasons if reason.code == "full"]
     assert full.text.startswith("full for 1m 5s: 10 messages waiting, and limit=10")
+    heavy = Numbers(ready=9, limit_bytes=5_000, size=4_900, full=NOW - 65)
+    (by_bytes,) = [reason for reason in explain_queue(heavy, place(server())) if reason.code == "full"]
+    assert by_bytes.text.startswith("full for 1m 5s: 9 messages waiting, with 4,900 bytes, and limit_bytes=5,000; prod")
     assert "start more of them" in full.advice
 
 

@@ -2,7 +2,22 @@
 
 import pytest
 
-from forebay.flow.limit import FIRST, STUCK, Drain, Level, kept, over, places, reserve, seen
+from forebay.flow.limit import (
+    FIRST,
+    STUCK,
+    Drain,
+    Level,
+    full_since,
+    kept,
+    never,
+    noted,
+    oldest,
+    over,
+    places,
+    reserve,
+    seen,
+    surplus,
+)
 from forebay.model.queue import Limit
 
 TEN = Limit(messages=10)
@@ -88,3 +103,39 @@ def test_a_clock_that_was_set_back_begins_anew():
 
 def test_the_places_that_have_to_be_free_first():
     assert [places(TEN, Level(n), nth) for n, nth in ((10, 1), (10, 4), (13, 1), (8, 3))] == [1, 4, 4, 3]
+
+
+HEAVY = Limit(size=100)
+
+
+@pytest.mark.parametrize(("size", "more", "fits"), [(90, 10, True), (91, 10, False), (100, 0, True), (120, 0, False)])
+def test_as_many_bytes_as_the_limit_says(size, more, fits):
+    assert (over(HEAVY, Level(3, size=size), more) == "") is fits
+
+
+@pytest.mark.parametrize(("size", "more", "fits"), [(95, 15, True), (105, 5, True), (105, 6, False), (100, 100, True)])
+def test_what_running_tasks_make_has_a_tenth_of_the_bytes_or_one_message(size, more, fits):
+    assert (over(HEAVY, Level(3, size=size), more, child=True) == "") is fits
+
+
+def test_one_that_is_larger_than_all_of_it_never_fits():
+    assert never(HEAVY, 100) == never(TEN, 10**9) == ""
+    assert never(HEAVY, 101) == "the message has 101 bytes, more than limit_bytes=100: it never fits"
+
+
+def test_as_many_have_to_leave_as_have_the_bytes_that_are_missing():
+    assert [places(HEAVY, Level(10, size=100), 1, size) for size in (1, 10, 11, 50)] == [1, 1, 2, 5]
+    assert places(Limit(size=100, messages=10), Level(10, size=50), 4, 20) == 4
+    assert places(HEAVY, Level(0, size=0), 1, 100) == 1
+
+
+def test_the_oldest_go_by_number_and_by_bytes():
+    assert surplus(Limit(messages=2, size=100, on_full="shed_oldest"), Level(5, size=130)) == (3, 30)
+    assert [oldest((10, 20, 30), n, size) for n, size in ((0, 0), (2, 0), (0, 11), (1, 31), (9, 0))] == [0, 2, 2, 3, 3]
+
+
+def test_a_queue_is_full_by_its_bytes_until_a_tenth_of_them_is_free():
+    full = noted(None, HEAVY, Level(3, size=95), 7.0, 10)
+    assert full.full == 7.0
+    assert full_since(HEAVY, full.full, Level(3, size=90)) == 7.0
+    assert full_since(HEAVY, full.full, Level(3, size=89)) == 0.0

@@ -136,3 +136,28 @@ def test_a_queue_that_refuses_from_now_on_is_waited_for_no_longer(app):
 def test_a_time_to_wait_goes_with_waiting(ways, said):
     with pytest.raises(ConfigError, match=said):
         Forebay("memory://").queue("mail", **ways)
+
+
+def test_what_never_fits_is_refused_at_once_and_what_fits_gets_in():
+    app = Forebay("memory://")
+    app.queue("mail", limit_bytes=100, on_full="wait", full_wait=LONG)
+    with app:
+        started = time.monotonic()
+        with pytest.raises(QueueFull, match=r"more than limit_bytes=100: it never fits\): store the") as told:
+            app.publish_many("mail", [b"x" * 10, b"x" * 200, b"x" * 20])
+        assert time.monotonic() - started < LONG / 10
+        assert (len(told.value.ids), told.value.retry_after) == (1, None)
+        assert app.queues("mail")[0].ready == 2
+
+
+def test_a_producer_waits_until_there_is_room_for_its_bytes():
+    app = Forebay("memory://")
+    app.queue("mail", limit_bytes=100, on_full="wait")
+    with app:
+        app.publish("mail", b"x" * 60)
+        thread = threading.Thread(target=app.publish, args=("mail", b"x" * 60), daemon=True)
+        thread.start()
+        until(lambda: waiting(app))
+        leased(app)
+        thread.join(LONG)
+        assert (app.queues("mail")[0].ready, waiting(app)) == (1, 0)

@@ -13,6 +13,7 @@ from forebay.cli import main
 from forebay.engine.contract import Beat, Want
 from forebay.engine.waiting import drive
 from forebay.model.outcome import Ack, Settlement
+from forebay.model.queue import QueueSpec
 from forebay.produce.codec import decode_value
 
 LONG = 30.0
@@ -141,3 +142,19 @@ def test_an_engine_that_forgets_has_no_outbox():
     app.queue("mail", limit=3, on_full="spill")
     with pytest.raises(ConfigError, match="durable"):
         app.publish("mail", 1)
+
+
+def test_bytes_spill_as_well_and_what_never_fits_holds_up_nothing(tmp_path, caplog):
+    app = Forebay(f"sqlite:///{tmp_path}/q.db", durability="normal", outbox=f"{tmp_path}/outbox.db")
+    app.queue("mail", limit_bytes=100, on_full="spill")
+    with app:
+        app.publish_many("mail", [b"x" * 60, b"y" * 60])
+        (depth,) = app.queues("mail")
+        assert depth.ready == 1
+        stuck = app.publish("mail", b"z" * 200)  # behind the other one, where nobody knows yet
+        app.publish("mail", b"last")
+        assert len(work(app, 3)) == 3
+        until(lambda: stuck.id in caplog.text)
+        assert "stays there until the limit of queue mail is raised: the message has 20" in caplog.text
+        drive(app.engine.declare([QueueSpec(name="mail", limit_bytes=1_000, on_full="spill")]))
+        assert len(work(app, 1)) == 1

@@ -12,6 +12,7 @@ from forebay.flow.pressure import AGED
 from forebay.model.message import Message
 from forebay.model.meter import Meter
 from forebay.model.outcome import Ack, Settlement
+from forebay.model.queue import QueueSpec
 from forebay.model.topology import Edge
 from forebay.testing import ManualClock
 from forebay.work import pacing
@@ -197,5 +198,19 @@ def test_switched_off_it_lets_go_of_what_others_have_held(here):
         await app.store.close_gate("c", reason="mine")
         await NoPressure(app.store).declare()
         assert (await gates(app), await app.store.meters()) == ([("c", None, None)], [])
+
+    play(story, here)
+
+
+def test_who_feeds_a_queue_that_is_full_by_its_bytes_is_held(here):
+    async def story(app, clock):
+        await app.engine.declare([QueueSpec(name="d", limit_bytes=1_000)])
+        one = Pressure(app, fed(EDGE))
+        await app.engine.publish([Message(id=f"m{k}", queue="d", body=b"x" * 100, task="last") for k in range(10)])
+        await one._look()
+        assert [gate[:2] for gate in await gates(app)] == [("c", "third")]
+        await take(app, 4)
+        await one._look()
+        assert await gates(app) == []
 
     play(story, here)

@@ -54,7 +54,7 @@ from forebay.testing.conformance.struck import TestStruck
 from forebay.testing.conformance.ticket import TestTicket
 from forebay.testing.conformance.transacts import TestCompletes, TestTransacts
 from forebay.testing.conformance.wait import TestWait, TestWatch
-from forebay.testing.conformance.weighed import TestBytes
+from forebay.testing.conformance.weighed import TestBytes, TestSum
 
 __all__ = [
     "Begin",
@@ -125,6 +125,7 @@ __all__ = [
     "TestSteering",
     "TestStory",
     "TestStruck",
+    "TestSum",
     "TestTicket",
     "TestTogether",
     "TestTook",

@@ -139,6 +139,8 @@ class TestBytes:
         ((before, _),) = kit.run(kit.backend.declare([QueueSpec(name="q", limit=7, on_full="reject")]))
         assert before == first
 
+
+class TestSum:
     def test_the_sum_is_right_whatever_becomes_of_a_message(self, kit: Kit) -> None:
         """Leased, tried again now and later, handed back, snoozed, dead and redriven, discarded, cancelled, lost."""
         kit.needs("browse", "delays")
