@@ -123,8 +123,7 @@ local function accept(form, ids, bodies, known, first, last, seq, answers, free)
         end
         known[id] = known[id] or answer == 0
         if answer == 0 and not there then
-            came = came + 1
-            form.size = form.size and form.size + #bodies[n]
+            came, form.size = came + 1, form.size and form.size + #bodies[n]
             fresh[#fresh + 1], theirs[#theirs + 1] = id, bodies[n]
             if form.unique == 1 then -- the next one may be merged into it
                 write(form, fresh, theirs, seq + n - 1)
