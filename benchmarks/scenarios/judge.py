@@ -184,8 +184,13 @@ def rate(times: Sequence[float], begin: float, end: float) -> float:
 
 def at_once(calls: Sequence[Call]) -> list[tuple[float, int]]:
     """How many calls were under way, at each moment at which that changed."""
-    changes = sorted([(began, 1) for began, *_ in calls] + [(ended, -1) for _, ended, *_ in calls])
-    count, found = 0, []
+    return at_once_of([(began, ended) for began, ended, *_ in calls])
+
+
+def at_once_of(runs: Sequence[tuple[float, float]]) -> list[tuple[float, int]]:
+    """The same of anything that begins and ends."""
+    changes = sorted([(began, 1) for began, _ in runs] + [(ended, -1) for _, ended in runs])
+    count, found = 0, list[tuple[float, int]]()
     for at, change in changes:
         count += change
         found.append((at, count))

@@ -14,3 +14,5 @@ BOUND, SLOW, QUICK = 100, 0.1, 0.005
 LAST, STAGES = 2, 16
 #: Messages that the producer brings at a time, and how many of such batches in a second.
 BATCH, BATCHES = 20, 2.0
+#: The limits: how often messages of a key may start; how many of a queue may run at once.
+KEY_RATE, SLOTS = "30/min", 6

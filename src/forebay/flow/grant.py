@@ -20,6 +20,9 @@ LATE = 0.1
 SET_BACK = 1.0
 #: Seconds that times since the epoch cannot tell apart.
 _SAME = 1e-6
+#: Seconds that starts of many keys may wait for one another, so that one look finds several; and what part of the time
+#: between two starts of a key that may be, where being late costs it something.
+TOGETHER, SHARE = 0.01, 0.02
 
 
 class Grant(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +44,11 @@ def tolerance(meter: Meter) -> float:
     if not meter.rate:
         return math.inf
     return LATE if meter.burst is None else (max(meter.burst, 1.0) - 1.0) / meter.rate
+
+
+def slack(meter: Meter) -> float:
+    """Seconds by which a start may wait for others: the rate of the meter is not missed by it, or by a hundredth."""
+    return min(TOGETHER, max(tolerance(meter) / 2, SHARE / meter.rate)) if meter.rate else 0.0
 
 
 def grant(meter: Meter, now: float, want: int, cost: float = 1.0) -> Grant:

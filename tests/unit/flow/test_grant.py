@@ -1,13 +1,14 @@
 """Meters let through what they say: against a slow reference that looks at every moment, and within ±2 % of a rate."""
 
 import math
+import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from forebay.flow.grant import LATE, given_back, grant, set_back, shown, through, tolerance, why
+from forebay.flow.grant import LATE, TOGETHER, given_back, grant, set_back, shown, slack, through, tolerance, why
 from forebay.model.meter import Meter
 
 rates = st.sampled_from([0.1, 0.5, 1.0, 2.0, 7.0, 50.0, 1000.0])
@@ -156,3 +157,21 @@ def test_why_is_in_words_that_a_person_reads():
     assert [shown(rate) for rate in (50.0, 0.5, 100 / 60, 1 / 3600, 10 / 86400, math.pi, 1e-7)] == [
         "50/s", "30/m", "100/m", "1/h", "10/d", "3.14159/s", "0.00864/d",
     ]  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(rate=st.floats(0.1, 20.0), burst=bursts, seed=st.integers(0, 1000))
+def test_a_rate_is_kept_by_one_who_comes_late_within_its_slack(rate, burst, seed):
+    meter, late = Meter(name="m", rate=rate, burst=burst), random.Random(seed)
+    assert 0 < slack(meter) <= TOGETHER
+    now, starts = 1000.0, list[float]()
+    for _ in range(400):
+        answer = grant(meter, now, 1)
+        assert answer.n == 1
+        assert answer.again is not None
+        starts.append(now)
+        meter = replace(meter, tat=answer.tat)
+        now = max(now, answer.again) + late.uniform(0, slack(meter))
+    kept = starts[100:]  # the first ones are what had been saved up
+    assert (len(kept) - 1) / (kept[-1] - kept[0]) >= rate * 0.98
+    assert slack(Meter(name="m")) == 0, "without a rate nothing is waited for"

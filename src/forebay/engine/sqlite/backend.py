@@ -25,15 +25,13 @@ from forebay.engine.sqlite.sifting import sifted
 from forebay.engine.sqlite.steering import SteeringRows
 from forebay.engine.sqlite.topics import CANCEL, QUEUE
 from forebay.engine.sqlite.transacting import Transacting
+from forebay.engine.sqlite.upcoming import upcoming
 from forebay.engine.turns import MESSAGES
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineError, EngineFull, OutcomeUnknown
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import Declared, QueueSpec
-
-#: Seconds after its time in which a lane may still be one that no lease has looked at.
-SLACK = 0.1
 
 
 class Verbs:
@@ -104,8 +102,8 @@ class Verbs:
         """See `Engine.wait`."""
         if queues:
             now = self._db.clock.now()
-            times = (self._db.read(sql("next_due"), (now - SLACK,))[0][0], self._leasing.later(queues))
-            timeout = min(timeout, *(max(0.0, at - now) for at in times if at is not None), timeout)
+            times = [*upcoming(self._db, queues, self._leasing.slack), *self._leasing.later(queues)]
+            timeout = min([timeout, *(max(0.0, at - now) for at in times)])
         await self._db.wait(since, timeout, [CANCEL, *(QUEUE + queue for queue in queues)])
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:

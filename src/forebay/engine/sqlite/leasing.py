@@ -18,6 +18,7 @@ from forebay.engine.sqlite.sifting import NOTHING, sifted
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction, outlasts
 from forebay.engine.turns import MESSAGES
+from forebay.flow.grant import slack
 from forebay.flow.lane import Split, place
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineError, LeaseLost
@@ -50,13 +51,18 @@ Place = tuple[str, str, int]
 
 
 class Leasing:
-    """Leases for the workers of one host in one of its boots."""
+    """Leases for the workers of one host in one of its boots.
+
+    Attributes:
+        slack: of the queues that bound something, by how many seconds lanes of theirs may be late; see `upcoming`.
+    """
 
     def __init__(self, database: Database, settling: Settling) -> None:
         self._boot, self._signal, self._settling = database.boot, database.signal, settling
         self._turn = 0
         self._full: set[Place] = set()  # where this lease found more than a few ready
         self._were_full: set[Place] = set()  # and the last one did, so that it is not asked first
+        self.slack: dict[str, float] = {}
         self._later: dict[str, float] = {}  # when the meter of a queue, which held up a lease, lets more through
 
     @outlasts  # without `limit` it says what is to stop
@@ -88,6 +94,9 @@ class Leasing:
     def _take_with_limits(self, tx: Transaction, want: Want, caps: dict[str, int]) -> list[Delivery]:
         """The queues that bound something one by one, all others together; first a fair share of each."""
         told = limits.limited(tx)
+        self.slack |= {
+            queue: slack(limits.key_meter("", told[queue], 0, None)) for queue in want.queues if queue in told
+        }
         parts: list[tuple[str, ...]] = [(queue,) for queue in dict.fromkeys(want.queues) if queue in told]
         if others := tuple(queue for queue in want.queues if queue not in told):
             parts.append(others)
@@ -119,9 +128,9 @@ class Leasing:
         tx.moved(queue, "ready", "running", len(found))
         return [rows.delivery(row) for row in found] if told.spec.fair else _delivered(found)
 
-    def later(self, queues: Sequence[str]) -> float | None:
-        """When the meter of one of these queues, which held up a lease, lets more through."""
-        return min([self._later[queue] for queue in queues if queue in self._later], default=None)
+    def later(self, queues: Sequence[str]) -> list[float]:
+        """When the meters of these queues, as far as they held up a lease, let more through."""
+        return [self._later[queue] for queue in queues if queue in self._later]
 
     def _take(self, tx: Transaction, want: Want, caps: dict[str, int], newest: bytes | None = None) -> list[Delivery]:
         """First a fair share of each lane, then what is left to whoever has more."""

@@ -33,6 +33,9 @@ from forebay.model.errors import EngineError, EngineUnreachable
 _logger = logging.getLogger("forebay.sqlite")
 #: Milliseconds that SQLite itself waits for a foreign writer (a shell, a backup) before it gives up.
 BUSY_TIMEOUT = 10_000
+#: Places for prepared statements. Each one that ends goes to the next place, over whatever is there, so that a batch of
+#: rows longer than this takes all others out of it, and they are parsed anew.
+STATEMENTS = 192
 #: KiB of page cache per connection.
 WRITER_CACHE, READER_CACHE = 16_000, 4_000
 #: Seconds within which whoever opens or closes a file is through with it.
@@ -110,7 +113,7 @@ class Opened:
 
     def _connect(self) -> apsw.Connection:
         """A connection that never folds the log in by itself when it is closed."""
-        db = apsw.Connection(str(self.path), vfs=self._vfs or None)
+        db = apsw.Connection(str(self.path), vfs=self._vfs or None, statementcachesize=STATEMENTS)
         guard.ours(db, self.guard.key)
         db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         db.set_busy_timeout(BUSY_TIMEOUT)
