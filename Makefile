@@ -82,7 +82,7 @@ bench-postgres: $(PEERS) ## benchmarks on PostgreSQL beside its task queues; wri
 	@tools/services up postgres >/dev/null
 	@$(BIN)/python -m benchmarks --engine postgres --page docs/reference/benchmarks.md $(ARGS)
 
-scenarios: $(BENCH) ## an outage, a noisy tenant, a slow last stage, an overload, limits, on SQLite and PostgreSQL, a verdict a promise; ARGS='noisy --quick' is short
+scenarios: $(BENCH) ## an outage, a noisy tenant, a slow last stage, an overload, limits, a usage limit, on SQLite and PostgreSQL, a verdict a promise; ARGS='noisy --quick' is short
 	@$(BIN)/python -m benchmarks.scenarios $(ARGS); sqlite=$$?; tools/services up postgres >/dev/null \
 		&& $(BIN)/python -m benchmarks.scenarios --url "$$(tools/services url postgres)" $(ARGS) && exit $$sqlite
 

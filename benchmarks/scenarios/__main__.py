@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import machine
-from benchmarks.scenarios import judge, limits, noisy, outage, overload, plot, slow
+from benchmarks.scenarios import judge, limits, noisy, outage, overload, plot, slow, usage_limit
 from benchmarks.table import lay_out
 from forebay.engine.capabilities import HOUSE
 
@@ -97,12 +97,18 @@ def _limits(options: argparse.Namespace, log: Path) -> Play:
     return Play("Limits", says, lambda url: limits.play(url, script), limits.verdicts, limits.draw)
 
 
+def _usage_limit(_options: argparse.Namespace, _log: Path) -> Play:
+    says = "from nine until half past three, without and with a fallback, in virtual time"
+    return Play("A usage limit", says, usage_limit.play, usage_limit.verdicts, usage_limit.draw)
+
+
 SCENARIOS: dict[str, Setting] = {
     "outage": _outage,
     "noisy": _noisy,
     "slow": _slow,
     "overload": _overload,
     "limits": _limits,
+    "usage-limit": _usage_limit,
 }
 
 

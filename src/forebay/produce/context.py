@@ -198,9 +198,10 @@ class Context(About):
         """
         if self.spends is None:
             raise ForebayError("spent() corrects what a provider was charged: it needs provider=")
-        if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost <= _MOST_SPENT:
+        said: object = cost
+        if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said <= _MOST_SPENT:
             raise ConfigError(f"spent: a number from 0 to {_MOST_SPENT:,.0f}, not {cost!r:.100}")
-        self.spends(float(cost))
+        self.spends(float(said))
 
     def complete_in(self, connection: Any, result: Any = None) -> None:
         """Have this message done in the transaction that is open on `connection`: with its effects, or not at all.
