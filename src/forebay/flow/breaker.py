@@ -251,7 +251,8 @@ def _half_open(one: Provider, calls: Sequence[Call], now: float, draw: float, ru
     told = [call for call in calls if call.ok is not None]
     failed = next((call for call in told if _bad(call)), None)
     if failed is not None:
-        return _tripped(one, replace(failed, reason=failed.reason or "the probe was slow"), now, draw)
+        reason = failed.reason or ("the probe was slow" if failed.ok else "the probe failed")
+        return _tripped(one, replace(failed, reason=reason), now, draw)
     if told:
         level = first(one.terms)
         if level is None:
@@ -280,7 +281,8 @@ def _ramp(one: Provider, calls: Sequence[Call], now: float, draw: float, running
     count = sum(part.ok + part.failed for part in buckets)
     failed = sum(part.failed for part in buckets) + (sum(part.slow for part in buckets) if trip.slow is not None else 0)
     if bad and failed >= trip.failure_ratio * count:
-        return _tripped(one, replace(bad[-1], reason=bad[-1].reason or "calls were slow again"), now, draw)
+        reason = bad[-1].reason or ("calls were slow again" if bad[-1].ok else "calls failed again")
+        return _tripped(one, replace(bad[-1], reason=reason), now, draw)
     if sum(part.ok for part in buckets) == 0:
         return closed(one, now) if _idle(one, now, running) else one
     level = following(one.terms, one.level, now - one.since)

@@ -4,10 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from forebay import Context, Forebay
+from forebay.flow.breaker import advance
 from forebay.model.delivery import Delivery
 from forebay.model.message import Failure
-from forebay.model.outcome import Park, Release
-from forebay.model.provider import Provider, Stand
+from forebay.model.outcome import DeadLetter, Park, Release
+from forebay.model.provider import Provider, Stand, Terms
 from forebay.work.providers import ALONE, Providers
 from forebay.work.run import Run
 from forebay.work.storetime import Heard, steady
@@ -74,6 +75,20 @@ def test_a_message_that_alone_meets_an_outage_again_and_again_has_its_attempts_c
     found = outcomes(CLOSED, ALONE + 2)
     assert all(isinstance(one, Park) for one in found[:ALONE])
     assert found[ALONE:] == [None, None]
+
+
+@pytest.mark.parametrize("seen", [OPEN, replace(OPEN, stand=Stand.HALF_OPEN)])
+def test_a_failed_call_says_why_also_where_its_message_waits_no_longer(seen):
+    providers, send = looking(replace(seen, terms=Terms(max_outage=1.0)))
+    delivery = Delivery(1, "a", "default", "send", b"", 1, 1, lane="smtp")
+    run = Run(delivery, send, (), {}, Context(delivery))
+    run.time = Heard(NOW, steady())
+    ended = providers.judged(run, Failing(), Failure("Failing", "500"))
+    assert isinstance(ended, DeadLetter)
+    providers.ended(run, ended)
+    [call] = providers.take()["smtp"]
+    after = advance(replace(seen, stand=Stand.HALF_OPEN), [call], NOW, 0.5, 0)
+    assert (call.ok, after.stand, after.reason) == (False, Stand.OPEN, "answered 500")
 
 
 @pytest.mark.parametrize("seen", [replace(CLOSED, down=NOW - 1), replace(OPEN, stand=Stand.HALF_OPEN)])
