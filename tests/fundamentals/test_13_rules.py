@@ -90,6 +90,7 @@ def test_a_body_that_is_sealed_for_others_cannot_be_judged_and_is_left_as_it_is(
     ("do", "ways", "why"),
     [
         ("drop", {}, "would be about every message"),
+        ("drop", {"queue": "q", "where": ""}, "where: the condition is empty"),
         ("explode", {"queue": "q"}, "it is one of pause, drop, reroute, throttle"),
         ("drop", {"quue": "q"}, "unknown option quue"),
         ("drop", {"queue": 5}, "Expected `str"),

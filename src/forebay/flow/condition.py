@@ -23,6 +23,11 @@ FIELDS = ("args", "kwargs", "headers", "body", "id", "queue", "task", "key", "pr
 #: Characters of a condition; brackets within each other; characters of it that an error repeats.
 LONGEST, DEEPEST, _SHOWN = 2_000, 50, 30
 _DEEP = ("args", "kwargs", "headers", "body")
+#: What is of one kind in every message, so that a condition which takes it for another could never be judged.
+_ALWAYS: Mapping[str, str] = {
+    **dict.fromkeys(("id", "queue", "task", "key", "headers"), "a text"),
+    **dict.fromkeys(("priority", "attempt", "age"), "a number"),
+}
 _TOKEN = re.compile(
     r"""\s*(?:(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.]))|(?P<name>[^\W\d][\w-]*)"""
     r"""|(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<sign>==|!=|<=|>=|!~|[<>~()\[\],.]))""",
@@ -153,7 +158,8 @@ class _Reader:
     def _test(self) -> Condition:
         path = self._path()
         if self._take("in"):
-            values = self._values()
+            at, values = self._now.at, self._values()
+            self._comparable(path, values, at)
             return lambda facts: _tested(path, facts, lambda found: _within(found, values, path))
         sign = self._take(*_SIGNS)
         if sign is None:
@@ -161,10 +167,18 @@ class _Reader:
         at, value = self._now.at, self._value()
         if sign.text in ("~", "!~"):
             pattern, wanted = self._pattern(value, at), sign.text == "~"
+            self._comparable(path, [value], at)
             return lambda facts: _tested(path, facts, lambda found: _fits(pattern, found, path, wanted=wanted))
         if sign.text not in ("==", "!=") and not isinstance(value, str | int | float):
             raise self._bad(f"{sign.text} compares numbers or texts", at)
+        self._comparable(path, [value], at)
         return lambda facts: _tested(path, facts, lambda found: _compared(sign.text, found, value, path))
+
+    def _comparable(self, path: "_Path", values: Sequence[object], at: int) -> None:
+        """At least one of them may be what stands there."""
+        always = _ALWAYS.get(path.root)
+        if always is not None and all(value is not None and _named(value) != always for value in values):
+            raise self._bad(f"{path} is {always}, which does not compare with {_named(values[0])}", at)
 
     def _pattern(self, value: object, at: int) -> Pattern:
         if not isinstance(value, str):

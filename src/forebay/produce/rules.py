@@ -77,6 +77,12 @@ def made(do: str, ways: RuleWays) -> Rule:
             f"rules: unknown option {', '.join(unknown)}: known are {', '.join(RuleWays.__annotations__)}"
         )
     given = {name: value for name, value in ways.items() if value is not None}
+    if (
+        given.get("where") == ""
+    ):  # as of a variable of a shell that is not set: it would be about far more than was meant
+        raise ConfigError(
+            "where: the condition is empty: write one, or leave it out for a rule about all of the others"
+        )
     try:
         terms = {**given, "do": do, "name": given.get("name", ""), "rate": per_second(given.get("rate"), "rules: rate")}
         rule = msgspec.convert(terms, Rule)

@@ -37,6 +37,7 @@ def test_a_rule_is_tried_out_added_told_by_why_and_removed(shell):
     ("words", "complaint"),
     [
         (["rules", "add", "--do", "drop"], "would be about every message: name a queue, a task, a key or a condition"),
+        (["rules", "add", "--do", "drop", "--queue", "q", "--where", ""], "where: the condition is empty"),
         (["rules", "add", "--do", "drop", "--where", "args.to = 1"], "write == to compare, at character 9"),
         (["rules", "add", "--do", "drop", "--where", 'args.to ~ "("'], "pattern: a ( without its )"),
         (["rules", "add", "--do", "drop", "--where", "args.to"], "expected a comparison"),
