@@ -75,6 +75,7 @@ class Forebay(Declares):
         )
         self.rules = Rules(self.engine, self.store, self.producer.seal)
         registry.bind(self.producer)
+        self.producer.queues = registry.queues
         self.on_start, self.on_stop, self.on_failure = registry.on_start, registry.on_stop, registry.on_failure
         # A task may outlive its app and go on to send: the engine, which knows neither, closes when the producer goes.
         weakref.finalize(self.producer, _close, self.engine)

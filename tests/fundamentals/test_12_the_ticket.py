@@ -101,6 +101,21 @@ def test_what_would_expire_before_its_turn_is_refused_if_it_asks_for_that(app):
     beside_a_worker(app, story)
 
 
+def test_where_the_newest_goes_first_it_is_in_time(app):
+    app.queue("feed", rate="1/m", lifo=True)
+
+    @app.task(queue="feed")
+    def send(to: str) -> None: ...
+
+    async def story():
+        send.enqueue_many([(name,) for name in "abcdef"])
+        assert (await send.using(expires=130, in_time=True).aenqueue("grace")).id
+        with pytest.raises(TooLate):
+            await send.using(expires=130, in_time=True, priority=-1).aenqueue("ada")
+
+    beside_a_worker(app, story)
+
+
 def test_where_nobody_knows_it_is_taken(app):
     @app.task
     def send(to: str) -> None: ...

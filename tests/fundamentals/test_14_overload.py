@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from forebay import Context, Forebay, State
+from forebay import Context, Forebay, QueueFull, State
 from forebay.testing import drain
 
 
@@ -74,3 +74,30 @@ def test_a_child_that_comes_too_late_is_not_run(app):
     drain(app)
     assert app.handle(handle.result()).status() == State.EXPIRED
     assert ran == []
+
+
+def test_the_newest_may_run_first(app):
+    ran = []
+    app.queue("feed", lifo=True)
+
+    @app.task(queue="feed")
+    def show(page: int) -> None:
+        ran.append(page)
+
+    handles = show.enqueue_many([(1,), (2,), (3,)])
+    show.using(priority=1).enqueue(4)
+    assert [handle.position() for handle in handles] == [3, 2, 1]
+    drain(app)
+    assert ran == [4, 3, 2, 1]
+
+
+def test_a_part_of_a_limit_may_be_kept_for_what_matters_more(app):
+    app.queue("mail", limit=10, reserve=0.2)
+
+    @app.task(queue="mail")
+    def send(to: str) -> None: ...
+
+    send.enqueue_many([("ada",)] * 8)
+    with pytest.raises(QueueFull, match="8 messages wait, and limit=10 keeps 2 places for a priority above 0"):
+        send.enqueue("bob")
+    assert send.using(priority=1).enqueue("cyd").status() is State.READY

@@ -37,6 +37,7 @@ class Full(msgspec.Struct, frozen=True, gc=False):
         why: which of its limits it has reached, in words.
         on_full, patience: what it says of that; see `model.queue.Limit`.
         never: the message alone is larger than the queue may be: there is nothing to wait for.
+        reserve: whether it keeps places for messages of a priority above 0.
     """
 
     queue: str
@@ -44,6 +45,7 @@ class Full(msgspec.Struct, frozen=True, gc=False):
     on_full: OnFull
     patience: float
     never: bool = False
+    reserve: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

@@ -58,7 +58,7 @@ def refusal(message: Message, filled: Filled, nth: int = 1, before: int = 0) -> 
     why = over(limit, ahead, size, child=child(message), priority=message.priority)
     free = places(limit, level, nth, before + size, priority=message.priority)
     wait = seen(drain, now, level.drained).wait(free, now, level.drained)
-    full = Full(message.queue, why, limit.on_full, limit.patience)
+    full = Full(message.queue, why, limit.on_full, limit.patience, reserve=limit.reserve > 0)
     return Receipt(message.id, Fate.FULL, wait, full)
 
 

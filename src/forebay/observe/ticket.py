@@ -60,15 +60,17 @@ class Stand:
         return await self._expected(found, await self.position(found), found.due)
 
     async def of_new(
-        self, like: Found, due: float | None, delay: float = 0.0, count: int = 1
+        self, like: Found, due: float | None, delay: float = 0.0, count: int = 1, *, newest: bool = False
     ) -> tuple[float, float | None]:
         """The time, and when the last of `count` such messages is expected to start if it is published now.
 
-        One of a priority is taken to have nobody ahead: how many have a higher one is not looked for.
+        One of a priority is taken to have nobody ahead: how many have a higher one is not looked for. So is a usual one
+        where the newest goes first.
         """
         now = await self._store.now()
         due = now + delay if due is None else due
-        return now, await self._expected(like, None if like.priority <= 0 else 0, due, count - 1)
+        first = like.priority > 0 or (newest and not like.priority)
+        return now, await self._expected(like, 0 if first else None, due, count - 1)
 
     async def _expected(self, found: Found, ahead: int | None, due: float | None, more: int = 0) -> float | None:
         """As `flow.ticket.expected`; `ahead` is all of its line if None."""

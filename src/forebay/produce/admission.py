@@ -50,15 +50,22 @@ class Spills(Protocol):
     async def take(self, messages: Sequence[Message]) -> list[Receipt]: ...
 
 
+#: A queue, and whether it is about messages that it keeps places for.
+Place = tuple[str, bool]
+
+
 class Ticket:
     """A place in a line, for as long as its holder is there."""
 
 
 class Line:
-    """The producers of this process that wait for room in one queue; `full` is what it said to the first of them."""
+    """The producers of this process that wait for room in one queue; `full` is what it said to the first of them.
 
-    def __init__(self, full: Full) -> None:
-        self.full = full
+    `place` is what its producers bring: messages of that queue, and whether such as it keeps places for.
+    """
+
+    def __init__(self, full: Full, place: "Place") -> None:
+        self.full, self.place = full, place
         self._signal = Signal()
         self._waiting = WeakKeyDictionary[Ticket, None]()  # who was struck while it left is not waited for
 
@@ -91,7 +98,7 @@ class Admission:
     """Publishes, and waits where a queue says so."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[Place, Line] = {}
         self.outbox: Spills | None = None  # once something is in it
         self.made: Any = None  # the outbox that was made, and the settings by which somebody looked for one
         self.looked: object = None
@@ -117,12 +124,19 @@ class Admission:
 
     async def _behind(self, through: Through, messages: Sequence[Message]) -> list[Receipt]:
         """What others of this process wait for already, with its queue, is not tried before they are in."""
-        lines = self._lines
-        answers = {n: _behind(one, lines[one.queue]) for n, one in enumerate(messages) if one.queue in lines}
+        lines = [self._line(one) for one in messages]
+        answers = {n: _behind(messages[n], line) for n, line in enumerate(lines) if line is not None}
         free = [n for n in range(len(messages)) if n not in answers]
         if free:
             answers |= zip(free, await through.engine.publish([messages[n] for n in free]), strict=True)
         return [answers[n] for n in range(len(messages))]
+
+    def _line(self, one: Message) -> Line | None:
+        """The line that a message has to stand in."""
+        usual = self._lines.get((one.queue, False))
+        if one.priority <= 0 or (usual is not None and not usual.full.reserve):
+            return usual
+        return self._lines.get((one.queue, True))
 
     async def _publish_behind(self, through: Through, messages: Sequence[Message], outbox: Spills) -> list[Receipt]:
         """What stands behind others of its queue in the outbox goes there as well, so that it overtakes nobody."""
@@ -146,9 +160,11 @@ class Admission:
         return receipts
 
     async def _until_in(self, through: Through, messages: Sequence[Message], receipts: list[Receipt]) -> list[Receipt]:
-        """Wait for each queue that says so; other refusals stand."""
-        for full in {one.full.queue: one.full for one in receipts if one.full and one.full.on_full == "wait"}.values():
-            line, ticket = self._lines.setdefault(full.queue, Line(full)), Ticket()
+        """Wait for each queue that says so; other refusals stand. Those that places are kept for go first."""
+        asked = [(one.full, message) for one, message in zip(receipts, messages, strict=True) if one.full is not None]
+        waited = {_place(full, message): full for full, message in asked if full.on_full == "wait"}
+        for place, full in sorted(waited.items(), key=lambda one: not one[0][1]):
+            line, ticket = self._lines.setdefault(place, Line(full, place)), Ticket()
             until = time.monotonic() + full.patience
             try:
                 if await line.come_first(ticket, until):
@@ -156,7 +172,7 @@ class Admission:
             finally:
                 line.leave(ticket)
                 if not line:
-                    self._lines.pop(full.queue, None)
+                    self._lines.pop(place, None)
         return receipts
 
 
@@ -164,9 +180,8 @@ async def _get_in(
     through: Through, line: Line, until: float, messages: Sequence[Message], receipts: list[Receipt]
 ) -> None:
     """Try again whenever something has left the queue, and now and then. What is in stays in."""
-    queue = line.full.queue
-    topics, bite = [room(queue)], FEW
-    while left := [n for n, one in enumerate(receipts) if _waits(one, queue)]:
+    topics, bite = [room(line.full.queue)], FEW
+    while left := [n for n, one in enumerate(receipts) if _waits(one, messages[n], line)]:
         mark = await through.store.watch(topics, 0.0)
         some = left[:bite]
         again = await through.engine.publish([messages[n] for n in some])
@@ -176,16 +191,23 @@ async def _get_in(
         rest = until - time.monotonic()
         if rest <= 0:
             return
-        if not any(_waits(receipt, queue) for receipt in again):
+        if not any(_waits(receipts[n], messages[n], line) for n in some):
             continue  # all of these are in, or are not waited for
         await through.store.watch(topics, min(rest, POLL), mark)
         await line.pause(min(max(0.0, until - time.monotonic()), SOON * random.random()))
 
 
-def _waits(receipt: Receipt, queue: str) -> bool:
-    """Whether it is worth waiting for room in this queue."""
+def _waits(receipt: Receipt, message: Message, line: Line) -> bool:
+    """Whether it is worth waiting for room in the queue of this line."""
     full = receipt.full
-    return receipt.fate is Fate.FULL and full is not None and full.queue == queue and full.on_full == "wait"
+    if receipt.fate is not Fate.FULL or full is None or full.on_full != "wait":
+        return False
+    return _place(full, message) == line.place
+
+
+def _place(full: Full, message: Message) -> Place:
+    """The line that it waits in: where a queue keeps places, those they are kept for do not wait behind others."""
+    return full.queue, full.reserve and message.priority > 0
 
 
 def _behind(message: Message, line: Line) -> Receipt:

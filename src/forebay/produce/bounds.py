@@ -268,8 +268,8 @@ def _reserve(where: str, ways: QueueWays) -> float | None:
     if (limit := ways.get("limit")) is None or limit == 1:
         few = "there is none: give it limit=" if limit is None else "limit=1 cannot be shared: raise it"
         raise ConfigError(f"{where}: reserve is a share of a limit, and {few}")
-    if ways.get("on_full") == "shed_oldest":
-        raise ConfigError(f"{where}: reserve says who is refused first, and shed_oldest refuses nobody: leave out one")
+    if (on_full := ways.get("on_full")) in ("shed_oldest", "spill"):
+        raise ConfigError(f"{where}: reserve says who is refused first, and {on_full} refuses nobody: leave out one")
     return float(share)
 
 

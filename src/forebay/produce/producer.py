@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from forebay.model.ids import new_id
 from forebay.model.lifecycle import State
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
+from forebay.model.queue import QueueSpec
 from forebay.model.sealed import DEBOUNCED, Part
 from forebay.observe.ticket import Recent, Stand
 from forebay.produce.admission import Admission
@@ -97,7 +99,12 @@ class Producer:
     Args:
         seal: what closes and opens payloads; None if they travel as they are.
         within: what publishes and settles in transactions of the caller's own.
+
+    Attributes:
+        queues: those that the app has declared, by name.
     """
+
+    queues: Mapping[str, QueueSpec] = MappingProxyType({})
 
     def __init__(
         self,
@@ -220,7 +227,9 @@ class Producer:
             id="", queue=chosen.queue, task=task, state=State.READY, priority=chosen.priority, lane=way[0],
             key=chosen.key,
         )  # fmt: skip
-        now, eta = await self.stand().of_new(like, chosen.due, chosen.delay, count)
+        spec = self.queues.get(chosen.queue)
+        newest = spec is not None and spec.lifo
+        now, eta = await self.stand().of_new(like, chosen.due, chosen.delay, count, newest=newest)
         if eta is None or eta <= now + expires:
             return
         error = TooLate(

@@ -78,6 +78,29 @@ def test_nobody_who_comes_later_overtakes(app):
     assert [id_ for _, id_ in sorted(order)] == [delivery.id for delivery in got[2:]]
 
 
+def test_who_brings_what_places_are_kept_for_does_not_wait_behind_others():
+    app = Forebay("memory://")
+    app.queue("mail", limit=2, reserve=0.5, on_full="wait", full_wait=LONG)
+    with app:
+        app.publish("mail", 1)
+        thread = threading.Thread(target=app.publish, args=("mail", 2), daemon=True)
+        thread.start()
+        until(lambda: waiting(app))
+        started = time.monotonic()
+        app.publish("mail", 3, priority=1)
+        assert time.monotonic() - started < LONG / 2
+        assert waiting(app) == 1
+        urgent = threading.Thread(target=app.publish, args=("mail", 4), kwargs={"priority": 1}, daemon=True)
+        urgent.start()
+        until(lambda: waiting(app) == 2)
+        leased(app)
+        urgent.join(LONG)
+        assert (app.queues("mail")[0].ready, waiting(app)) == (2, 1)
+        leased(app, 2)
+        thread.join(LONG)
+        assert (app.queues("mail")[0].ready, waiting(app)) == (1, 0)
+
+
 def test_no_longer_than_it_may():
     app = Forebay("memory://")
     app.queue("mail", limit=1, on_full="wait", full_wait=0.2)

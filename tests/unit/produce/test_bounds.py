@@ -85,6 +85,7 @@ def test_anything_else_is_one_clear_error(rate):
         ({"limit_age": 5, "reserve": 0.2}, "and there is none: give it limit="),
         ({"limit": 1, "reserve": 0.2}, "limit=1 cannot be shared: raise it"),
         ({"limit": 5, "on_full": "shed_oldest", "reserve": 0.2}, "shed_oldest refuses nobody"),
+        ({"limit": 5, "on_full": "spill", "reserve": 0.2}, "spill refuses nobody"),
         ({"speed": 1}, "unknown option speed: known are name, ttl, rate"),
     ],
 )
