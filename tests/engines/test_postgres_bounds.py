@@ -167,3 +167,28 @@ def test_a_slot_that_comes_back_with_its_lane_shut_goes_to_nobody_who_had_looked
         assert [one.running for one in drive(engine.meters(["provider:p"]))] == [0]
         drive(engine.open_gate("q", "p", "throttle"))
         assert len(drive(engine.lease(Want("late", ["q"], 5))).deliveries) == 1
+
+
+LOOK = """explain (analyze, buffers, format json) select * from forebay.heads(forebay.told('q', 2e9), '{}', 16, 2e9)"""
+
+
+def pages(db):
+    """How many a look at the queue reads."""
+    for _ in range(2):  # the first one reads the catalogue too
+        ((plan,),) = db.execute(LOOK.replace("forebay.", f'"{postgres.NAMESPACE}".')).fetchone()
+    return plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+
+
+def test_a_look_at_a_fair_queue_does_not_read_all_its_lanes():
+    with opened(postgres.empty()) as engine, psycopg.connect(needed("postgres"), autocommit=True) as db:
+        drive(engine.declare([QueueSpec(name="q", fair=True)]))
+        read = []
+        for lanes in (100, 60_000):
+            db.execute(
+                f"""insert into "{postgres.NAMESPACE}".apart (queue, lane, key, go)
+                select 'q', '|key:' || n, n, -1 from generate_series(1, %s) as n on conflict do nothing""",
+                [lanes],
+            )
+            db.execute(f'analyze "{postgres.NAMESPACE}".apart')
+            read.append(pages(db))
+    assert read[1] < read[0] + 300, read  # all lanes are some 900 pages
