@@ -28,7 +28,7 @@ from forebay.testing.conformance.declare import TestDeclare
 from forebay.testing.conformance.depth import TestDepth
 from forebay.testing.conformance.driving import TestDriving
 from forebay.testing.conformance.extend import TestExtend
-from forebay.testing.conformance.fair import TestFair
+from forebay.testing.conformance.fair import TestClasses, TestFair
 from forebay.testing.conformance.gates import TestGates, TestPark
 from forebay.testing.conformance.kit import Begin, ForgetWorker, Kit, begin, engine_kit, forget_worker, kit, live
 from forebay.testing.conformance.lanes import TestOrdered, TestPaused, TestTurns
@@ -76,6 +76,7 @@ __all__ = [
     "TestCarried",
     "TestCauses",
     "TestChanged",
+    "TestClasses",
     "TestClosed",
     "TestCompletes",
     "TestConcurrency",

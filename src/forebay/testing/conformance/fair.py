@@ -78,14 +78,6 @@ class TestFair:
         started = shared.work(80)
         assert 58 <= started["gold"] <= 62
 
-    def test_a_small_weight_is_a_minimum_share_and_no_bound(self, kit: Kit) -> None:
-        """However much of greater weight waits, it gets its part; and all that the others leave."""
-        shared = Shared(kit, slots=1, weights=(("bulk", 1.0), ("urgent", 9.0)))
-        shared.publish("bulk", 60)
-        shared.publish("urgent", 72, priority=9)
-        assert 7 <= shared.work(80)["bulk"] <= 9
-        assert shared.work(50)["bulk"] >= 48
-
     def test_who_was_idle_has_saved_nothing_up(self, kit: Kit) -> None:
         """And who ran alone meanwhile owes nothing for that."""
         shared = Shared(kit, slots=1)
@@ -221,3 +213,13 @@ class TestFair:
             left.update(one.key or "" for one in some)
             kit.settle(Ack(), *some)
         assert left == {"a": 26}
+
+
+class TestClasses:
+    def test_a_small_weight_is_a_minimum_share_and_no_bound(self, kit: Kit) -> None:
+        """However much of greater weight waits, it gets its part; and all that the others leave."""
+        shared = Shared(kit, slots=1, weights=(("bulk", 1.0), ("urgent", 9.0)))
+        shared.publish("bulk", 60)
+        shared.publish("urgent", 72, priority=9)
+        assert 7 <= shared.work(80)["bulk"] <= 9
+        assert shared.work(50)["bulk"] >= 48
