@@ -2,11 +2,18 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from forebay import Forebay
 from forebay.engine.contract import Depth, LaneDepth
+from forebay.model.gate import Gate
+from forebay.model.topology import Feed, Over, Stage
+from forebay.observe.scale import _held
+from forebay.observe.ticket import Recent, Stand
 from forebay.observe.why import waits_behind, why_queue
+from forebay.store.records import Steered
+from forebay.testing import ManualClock
 
 MANY = tuple(LaneDepth(lane=f"l{n}", ready=1) for n in range(100))
 
@@ -59,3 +66,42 @@ async def codes() -> dict[str, set[str]]:
             reasons = await why_queue(app.engine, app.store, depth, lease=15.0, app="m:app")
             told[queue] = {reason.code for reason in reasons}
     return told
+
+
+def test_the_bottleneck_that_scale_names_is_the_gate_that_something_waits_for():
+    gates = [Gate("q", "smtp", holder="breaker"), Gate("q", task="store", holder="pressure")]
+    stands = Depth(queue="q", parked=3, lanes=(LaneDepth(lane="|task:store", parked=3),))
+    assert _held(stands, gates) == (3, "closed by pressure")
+
+
+def test_a_stage_that_is_held_tells_where_its_chain_ends_and_what_is_the_matter_there():
+    text, opens = asyncio.run(held_chain())
+    assert text == (
+        "task first has been held by pressure: queue b is at 9 of 9, fed by task first; for 0s; "
+        "the cause is at queue c: no worker serves queue c: none is running"
+    )
+    assert opens is None  # its end is put off again and again
+
+
+async def held_chain() -> tuple[str, float | None]:
+    """What is told of the first of three queues, the last of which is over its mark; and when the first one opens."""
+    app = Forebay("memory://", clock=ManualClock())
+
+    @app.task(queue="a")
+    def first() -> None: ...
+
+    async with app:
+        (found,) = await app.store.find([(await first.aenqueue()).id])
+        await app.apublish("c", "x")
+        for source, task, target in (("a", "first", "b"), ("b", "second", "c")):
+            stage = Stage(queue=target, feeds=(Feed(source, task, False, "", 0.0),), over=Over(1.0, 0))
+            await app.store.steer(
+                [Steered(name=f"pressure:{target}", body=msgspec.msgpack.encode(stage), generation=0)]
+            )
+            until, why = await app.store.now() + 10, f"queue {target} is at 9 of 9, fed by task {task}"
+            await app.store.close_gate(source, reason=why, holder="pressure", until=until, task=task)
+        (depth,) = await app.aqueues("a")
+        (reason, *_) = await why_queue(app.engine, app.store, depth, lease=15.0, app="m:app")
+        assert found is not None
+        (opens,) = await Stand(app.engine, app.store, Recent(), 15.0)._shut(found, await app.store.now())
+    return reason.text, opens

@@ -19,6 +19,8 @@ from forebay.model.topology import PRESSURE
 #: Who closes the lanes of providers.
 _PROVIDERS = frozenset({BREAKER, THROTTLE})
 
+#: How the reason begins that is a provider's.
+_WAITS = "waits, because "
 #: Seconds from which on it is worth a word when something is expected to start.
 SOON = 1.0
 
@@ -77,6 +79,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         limits: meters that let nothing through now.
         providers: why those that it waits for are not asked, or not by many, in words, by name.
         paced: tasks that feed a queue which was over its mark: how many may start in a second, and which queue.
+        root: the queue at the end of the chain that this one is held for by pressure, and what holds that up.
         app: the app as `-A` names it, for the advice.
         elsewhere: queues that living workers serve.
         stuck: seconds without a proof after which a worker counts as unable to lease.
@@ -88,6 +91,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     limits: Sequence[Limit] = ()
     providers: Sequence[tuple[str, str]] = ()
     paced: Sequence[tuple[str, float, str]] = ()
+    root: tuple[str, str] = ("", "")
     servers: Sequence[Server] = ()
     elsewhere: Sequence[str] = ()
     alive: int = 0
@@ -151,7 +155,7 @@ def explain(subject: Subject, place: Place) -> list[Reason]:
         return [_scheduled(subject, place.now), *hurdles, *_eta(subject, place.now)]
     if subject.state is State.PARKED:
         parked = hurdles or [Reason("parked", f"parked: {subject.cause or 'its lane is closed'}")]
-        return [*parked, *_line(subject, alone=False), *_eta(subject, place.now)]
+        return [*parked, *_line(subject, alone=False), *([] if subject.eta is None else _eta(subject, place.now))]
     limits = [_limited(limit) for limit in place.limits]
     return [
         *hurdles,
@@ -180,13 +184,21 @@ def explain_queue(numbers: Numbers, place: Place) -> list[Reason]:
     return reasons
 
 
+def root(numbers: Numbers, place: Place) -> str:
+    """What holds up a queue that others are held for, in one sentence."""
+    reasons = [*_hurdles(place), *map(_limited, place.limits), *_busy(place)]
+    if reasons:
+        return reasons[0].text
+    return f"{_many(numbers.running)} running there, and more come than end" if numbers.running else ""
+
+
 def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
     """What keeps a queue (or one message of it) from being leased."""
     for name, why in place.providers:
         advice = (
             "wait, or raise its budget=" if USED_UP in why else f"`forebay providers close {name}` if you know better"
         )
-        yield Reason("provider", f"waits, because {why}", advice)
+        yield Reason("provider", f"{_WAITS}{why}", advice)
     for gate in place.gates:
         if place.providers and gate.lane is not None and gate.by in _PROVIDERS:
             continue  # it has just been told
@@ -218,11 +230,13 @@ def _full(numbers: Numbers, place: Place) -> Reason:
     limit = "" if numbers.limit is None else f", and limit={numbers.limit:,}"
     if numbers.limit_bytes is not None:
         limit += f", with {numbers.size:,} bytes, and limit_bytes={numbers.limit_bytes:,}"
+    pressed = any(gate.by == PRESSURE for gate in place.gates)  # more workers would only wait with those that are there
+    advice = "let workers catch up, start more of them, or raise limit= and start a worker of that program"
     return Reason(
         "full",
         f"full for {span(place.now - numbers.full)}: {_many(waiting)} waiting{limit}; producers "
         "are refused, wait, or shed the oldest, as on_full= says",
-        "let workers catch up, start more of them, or raise limit= and start a worker of that program",
+        "" if pressed else advice,
     )
 
 
@@ -248,7 +262,11 @@ def _closed(gate: Closed, place: Place) -> Reason:
 def _pressed(gate: Closed, place: Place) -> Reason:
     what = f"task {gate.task}" if gate.task is not None else f"queue {place.queue}"
     text = f"{what} has been held by pressure: {gate.reason}; for {span(max(0.0, place.now - gate.since))}"
-    return Reason("pressure", text, "it goes on by itself: `forebay why` of that queue says what holds it up")
+    queue, cause = place.root
+    if not cause:
+        return Reason("pressure", text, "it goes on by itself: `forebay why` of that queue says what holds it up")
+    text += f"; the cause is at queue {queue}: {cause.removeprefix(_WAITS)}"
+    return Reason("pressure", text, f"it goes on by itself when queue {queue} does: `forebay why {quote(queue)}`")
 
 
 def _unable(place: Place) -> Iterator[Reason]:

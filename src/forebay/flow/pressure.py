@@ -6,7 +6,7 @@ never hold each other: whoever takes something out of one of them would wait for
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +14,8 @@ import msgspec
 from forebay.flow.cycles import components
 from forebay.model.duration import span
 from forebay.model.topology import Feed, Mark, Over, Stage
+
+_unpack = msgspec.msgpack.Decoder(Stage).decode
 
 #: Seconds after which an edge that nobody has used holds nobody any more.
 AGED = 900.0
@@ -165,6 +167,36 @@ def _over(before: Over | None, bound: Marks, level: Level, slots: int) -> bool:
 def _inherited(held: Mapping[str | None, Marks]) -> Marks | None:
     """A queue without a mark of its own may hold back as much as the queue that its tasks are held for."""
     return max(held.values(), key=lambda one: (one.most, one.age or 0.0), default=None)
+
+
+def stage_of(body: bytes) -> Stage | None:
+    """A stage as a row has it; None for one that cannot be read: another edition's, which is written anew."""
+    try:
+        return _unpack(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def held_for(queue: str, stages: Sequence[Stage], held: Collection[str]) -> str:
+    """The queue at the end of the chain that a queue is held for: the one that is over its mark, and held for none.
+
+    Args:
+        held: the queues that are held now. Of several ends the one that has been over its mark for longest counts.
+    """
+    seen = {queue}
+    while queue in held:
+        over = [
+            one for one in stages if one.over and one.queue not in seen and any(f.source == queue for f in one.feeds)
+        ]
+        if not over:
+            break
+        queue = min(over, key=_since).queue
+        seen.add(queue)
+    return queue
+
+
+def _since(stage: Stage) -> float:
+    return stage.over.since if stage.over else 0.0
 
 
 def _live(stage: Stage, now: float) -> list[Feed]:

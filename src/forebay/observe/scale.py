@@ -7,6 +7,7 @@ from forebay.flow.scale import Pull, Scale, scale, total
 from forebay.model.gate import Gate
 from forebay.model.meter import Meter
 from forebay.observe.snapshot import Snapshot
+from forebay.observe.why import waits_behind
 from forebay.store.contract import Meters
 
 #: Attempts that must have ended between two readings for their run time to count more than that of all before them.
@@ -60,7 +61,8 @@ def _pull(before: Depth, now: Depth, seen: Snapshot, passed: float, bound: Meter
 def _held(depth: Depth, gates: Sequence[Gate]) -> tuple[int, str]:
     """How many wait for a gate or a meter of less than the queue, and the first reason."""
     held = depth.parked + sum(lane.ready for lane in depth.lanes if lane.lane and lane.why)
-    reasons = [f"closed by {gate.holder}" for gate in gates if gate.queue in ("", depth.queue)] if depth.parked else []
+    mine = [gate for gate in gates if gate.queue in ("", depth.queue)] if depth.parked else []
+    reasons = [f"closed by {one.holder}" for one in mine if one.lane is None or waits_behind(depth, one.lane)]
     reasons += [f"{lane.lane}: {lane.why}" for lane in depth.lanes if lane.lane and lane.ready and lane.why]
     return min(held, depth.ready + depth.parked), reasons[0] if reasons else "a closed gate"
 

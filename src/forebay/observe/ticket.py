@@ -11,6 +11,7 @@ from forebay.flow import ticket
 from forebay.flow.lane import owned, parts, passes, shut
 from forebay.flow.ticket import WINDOW, Line, Pace, Reading
 from forebay.model.lifecycle import FINAL, State
+from forebay.model.topology import PRESSURE
 from forebay.observe.providers import beside
 from forebay.observe.snapshot import Reads, patience, proof_age
 from forebay.store.contract import Store
@@ -107,4 +108,5 @@ class Stand:
     async def _shut(self, found: Found, now: float) -> list[float | None]:
         lane = parts(found.lane).lane
         gates = [gate for gate in await self._store.gates() if gate.until is None or gate.until > now]
-        return [gate.until for gate in gates if shut(gate, found.queue, lane, found.task, found.key)]
+        mine = [gate for gate in gates if shut(gate, found.queue, lane, found.task, found.key)]
+        return [None if gate.holder == PRESSURE else gate.until for gate in mine]  # that end is put off again and again

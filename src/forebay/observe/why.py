@@ -7,16 +7,18 @@ from msgspec.structs import replace
 
 from forebay.engine.contract import SHOWN_LANES, Depth, Engine
 from forebay.flow.breaker import told
-from forebay.flow.explain import Closed, Limit, Numbers, Place, Reason, Server, Subject, explain, explain_queue
+from forebay.flow.explain import Closed, Limit, Numbers, Place, Reason, Server, Subject, explain, explain_queue, root
 from forebay.flow.grant import why
 from forebay.flow.lane import owned, parts, passes, shown
 from forebay.flow.pace import paces_of
+from forebay.flow.pressure import held_for, stage_of
 from forebay.model.budget import payer
 from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
 from forebay.model.provider import Provider, lane_of, unkeyed
 from forebay.model.rule import HOLDER
+from forebay.model.topology import PRESSURE, ROW
 from forebay.observe.providers import beside
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
 from forebay.observe.ticket import Recent, Stand
@@ -47,7 +49,9 @@ async def why_message(
     told_of = {f"provider {name}" for name, _ in held}
     limits = [limit for limit in limits if limit.of not in told_of]
     around = replace(place(now, found.queue, audits, lease=lease, app=app), limits=limits, providers=held)
-    around = replace(around, paced=await paced(store, found.queue))
+    around = replace(
+        around, paced=await paced(store, found.queue), root=await _root(store, now, found.queue, lease, app)
+    )
     stand = Stand(engine, store, Recent(), lease)
     waits = found.state in (State.READY, State.PARKED, State.SCHEDULED)
     ahead, eta = (await stand.position(found) or 0, await stand.eta(found)) if waits else (0, None)
@@ -74,7 +78,25 @@ async def why_queue(engine: Engine, store: Store, depth: Depth, *, lease: float,
     held = [(one.name, told(one, now.at)) for one in await listed(store) if _wanted(one, depth)]
     held = [(name, text) for name, text in held if text]
     around = replace(around, gates=gates, providers=held, paced=await paced(store, depth.queue))
+    around = replace(around, root=await _root(store, now, depth.queue, lease, app))
     return explain_queue(numbers(depth, causes), around)
+
+
+async def _root(store: Store, now: Snapshot, queue: str, lease: float, app: str) -> tuple[str, str]:
+    """Where the chain ends whose pressure holds this queue, and what holds it up there; "" twice if nothing does."""
+    if not any(gate.holder == PRESSURE and gate.queue == queue for gate in now.gates):
+        return "", ""
+    rows, providers = await store.steered(), await listed(store)
+    stages = [stage for row in rows if row.name.startswith(ROW) and (stage := stage_of(row.body)) is not None]
+    end = held_for(queue, stages, {gate.queue for gate in now.gates if gate.holder == PRESSURE})
+    depth = next((one for one in now.queues if one.queue == end), None)
+    if depth is None or end == queue:
+        return "", ""
+    held = [(one.name, text) for one in providers if _wanted(one, depth) and (text := told(one, now.at))]
+    gates = [gate for gate in now.gates if gate.lane is None or waits_behind(depth, gate.lane)]
+    around = place(replace(now, gates=gates), end, (), lease=lease, app=app)
+    limits = await limited(store, [f"queue:{end}"], now.at)
+    return end, root(numbers(depth), replace(around, providers=held, limits=limits))
 
 
 async def held_by(store: Store, now: float, lane: str) -> list[tuple[str, str]]:

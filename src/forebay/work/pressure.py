@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from forebay.engine.contract import Depth
 from forebay.engine.waiting import call_in
 from forebay.flow import pace
-from forebay.flow.pressure import AGED, Hold, Judged, Level, judge
+from forebay.flow.pressure import AGED, Hold, Judged, Level, judge, stage_of
 from forebay.model.errors import EngineClosed
 from forebay.model.gate import Gate
 from forebay.model.queue import QueueSpec
@@ -41,7 +41,6 @@ CROWD, WHO = 4, 2.0
 _FILLING = 0.5
 
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(Stage).decode
 
 
 class Counts(Protocol):
@@ -233,7 +232,9 @@ class NoPressure:
 
 def rows_of(found: Sequence[Steered]) -> dict[str, Row]:
     """Those of queues that others feed."""
-    known = {row.name.removeprefix(ROW): (_read(row), row.generation) for row in found if row.name.startswith(ROW)}
+    known = {
+        row.name.removeprefix(ROW): (stage_of(row.body), row.generation) for row in found if row.name.startswith(ROW)
+    }
     return {queue: Row(stage, stage or Stage(queue=queue), generation) for queue, (stage, generation) in known.items()}
 
 
@@ -295,10 +296,3 @@ def judged_of(stage: Stage, judged: Judged, levels: Mapping[str, Level], now: fl
 
 def _same(one: Feed, other: Feed) -> bool:
     return replace(one, last=0.0) == replace(other, last=0.0)
-
-
-def _read(row: Steered) -> Stage | None:
-    try:
-        return _unpack(row.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None  # another edition's; it is written anew

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from forebay.flow.explain import Closed, Numbers, Place, Server, Subject, explain, explain_queue
+from forebay.flow.explain import Closed, Numbers, Place, Server, Subject, explain, explain_queue, root
 from forebay.model.lifecycle import State
 
 NOW = 1_000.0
@@ -131,3 +131,32 @@ def test_whoever_is_held_or_slowed_by_pressure_is_told_once():
         ("pressure", "task third has been held by pressure: queue d is at 100 of 100, fed by task third; for 3s"),
         ("pressure", "task other has been slowed by pressure to 5/s: queue d, which it feeds, was full"),
     ]
+
+
+def test_a_stage_that_is_held_names_what_holds_up_the_end_of_its_chain():
+    gate = Closed(
+        lane=None, by="pressure", reason="queue b is at 9 of 9, fed by task first", since=NOW - 9, task="first"
+    )
+    around = replace(place(server(), gates=(gate,)), root=("d", "waits, because provider smtp has been down for 1h"))
+    reason, full = explain_queue(Numbers(parked=5, limit=5, full=NOW - 9), around)
+    assert reason.text == (
+        "task first has been held by pressure: queue b is at 9 of 9, fed by task first; for 9s; "
+        "the cause is at queue d: provider smtp has been down for 1h"
+    )
+    assert reason.advice == "it goes on by itself when queue d does: `forebay why d`"
+    assert (full.code, full.advice) == ("full", "")  # more workers would only wait with the others
+
+
+def test_what_holds_up_the_end_of_a_chain_is_one_sentence():
+    down = replace(place(server()), providers=[("smtp", "provider smtp has been down for 1h")])
+    assert root(Numbers(parked=5), down) == "waits, because provider smtp has been down for 1h"
+    assert root(Numbers(ready=5), place()).startswith("no worker serves queue mail")
+    assert root(Numbers(ready=5, running=10), place(server(running=10))).startswith(
+        "every worker of queue mail is busy"
+    )
+    assert root(Numbers(ready=5, running=2), place(server())) == "2 messages running there, and more come than end"
+
+
+def test_when_nobody_knows_when_a_parked_message_starts_its_gate_is_why():
+    subject = Subject(id="x", state=State.PARKED, ahead=3)
+    assert [reason.code for reason in explain(subject, place(server(), gates=(PAUSED,)))] == ["paused", "behind"]

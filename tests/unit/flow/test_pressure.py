@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forebay.flow.cycles import components
-from forebay.flow.pressure import AGED, Level, judge, marks
+from forebay.flow.pressure import AGED, Level, held_for, judge, marks
 from forebay.model.topology import Feed, Mark, Over, Stage
 
 NOW = 10_000.0
@@ -197,3 +197,21 @@ def test_a_chain_of_thousands_of_queues_is_no_trouble():
     names = [f"q{n:05}" for n in range(3000)]
     stages = [stage(after, feed(before)) for before, after in itertools.pairwise(names)]
     assert held(stages, {names[-1]: full()}) == [(names[-2], f"t{names[-2]}")]
+
+
+def test_the_end_of_a_chain_is_the_queue_over_its_mark_that_is_held_for_none():
+    def over(queue, since, *sources):
+        return stage(queue, *map(feed, sources), over=Over(since, 0))
+
+    stages = [
+        over("b", 1.0, "a"),
+        over("c", 2.0, "b"),
+        over("d", 3.0, "c", "a"),
+        over("e", 2.5, "b"),
+        over("a", 9.0, "d"),
+    ]
+    assert held_for("a", stages, {"a", "b", "c"}) == "d"
+    assert held_for("a", stages, {"a", "b"}) == "c"  # over its mark for longer than the other one that b feeds
+    assert held_for("d", stages, {"a", "b", "c"}) == "d"
+    assert held_for("a", stages, {"a", "b", "c", "d"}) == "d"  # a ring ends somewhere
+    assert held_for("a", [stage("b", feed("a"))], {"a"}) == "a"
