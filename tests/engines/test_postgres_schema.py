@@ -148,3 +148,8 @@ def test_a_schema_that_somebody_makes_at_this_moment_is_no_other_programs(other)
     assert found == 0  # and the lock that is taken next shows what there is by then
     assert schema.version(wire, where) == schema.newest()
     wire.close()
+
+
+def test_each_version_has_a_number_of_its_own():
+    numbers = [number for number, _ in schema.migrations()]
+    assert numbers == list(range(1, schema.newest() + 1))
