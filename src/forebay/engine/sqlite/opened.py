@@ -116,6 +116,7 @@ class Opened:
         db = apsw.Connection(str(self.path), vfs=self._vfs or None, statementcachesize=STATEMENTS)
         guard.ours(db, self.guard.key)
         db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        db.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # else `limit ?` and its like are planned anew at each use
         db.set_busy_timeout(BUSY_TIMEOUT)
         return db
 
