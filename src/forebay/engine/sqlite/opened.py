@@ -35,7 +35,7 @@ _logger = logging.getLogger("forebay.sqlite")
 BUSY_TIMEOUT = 10_000
 #: Places for prepared statements. Each one that ends goes to the next place, over whatever is there, so that a batch of
 #: rows longer than this takes all others out of it, and they are parsed anew.
-STATEMENTS = 192
+STATEMENTS = 1024
 #: KiB of page cache per connection.
 WRITER_CACHE, READER_CACHE = 16_000, 4_000
 #: Seconds within which whoever opens or closes a file is through with it.

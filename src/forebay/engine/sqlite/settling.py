@@ -1,7 +1,7 @@
 """Ends: what becomes of a message. Operations of the writer's transaction."""
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -22,6 +22,8 @@ from forebay.model.ruling import EXPIRED, Ruling, Standing, rule
 _LONGEST = 1e9
 
 
+#: One of a queue that tells nothing apart.
+_ANY: stirring.Left = "", "", None
 #: The queues that bound something.
 Told = Mapping[str, Split]
 
@@ -147,7 +149,7 @@ class Settling:
         leases = rows.leases([one.delivery for one in settlements])
         if leases is None:
             return False
-        left = _left(tx, leases, told)
+        left = _left(tx, settlements, leases, told)
         tx.db.execute("savepoint acks")
         self._remember(tx, settlements, acks, leases)
         tx.db.execute(sql("ack"), (apsw.carray(leases), worker))
@@ -244,13 +246,17 @@ def _with_result(lease: int, result: bytes | None) -> bytes:
     return b"%019d0" % lease if result is None else b"%019d1%b" % (lease, result)
 
 
-def _left(tx: Transaction, leases: "array[int]", told: Mapping[str, Split]) -> dict[str, dict[stirring.Left, int]]:
+def _left(
+    tx: Transaction, settlements: Sequence[Settlement], leases: "array[int]", told: Told
+) -> dict[str, dict[stirring.Left, int]]:
     """How many of each kind run under these leases, in queues that bound something."""
+    if not any(split.counted for split in told.values()):  # in which queue they are says it all
+        counts = Counter(one.delivery.queue for one in settlements)
+        return {queue: {_ANY: n} for queue, n in counts.items() if queue in told and told[queue].metered}
     left: dict[str, dict[stirring.Left, int]] = {}
-    if any(split.counted or split.metered for split in told.values()):
-        for queue, mine, task, key, n in tx.rows(sql("left_lanes"), (apsw.carray(leases),)):
-            if queue in told:
-                left.setdefault(queue, {})[mine, task, key] = n
+    for queue, mine, task, key, n in tx.rows(sql("left_lanes"), (apsw.carray(leases),)):
+        if queue in told:
+            left.setdefault(queue, {})[mine, task, key] = n
     return left
 
 
