@@ -61,8 +61,8 @@ def test_no_statement_is_planned_anew(engine):
 
 def test_a_long_batch_takes_no_statement_out_of_the_cache(engine):
     for _ in range(2):
-        use(engine, 100, 100)
+        use(engine, 60, 60)
     db = engine._db.writer._db
     before = db.cache_stats()["misses"]
-    use(engine, 100, 100)
+    use(engine, 60, 60)
     assert db.cache_stats()["misses"] - before < 10
