@@ -33,8 +33,8 @@ from forebay.model.errors import EngineError, EngineUnreachable
 _logger = logging.getLogger("forebay.sqlite")
 #: Milliseconds that SQLite itself waits for a foreign writer (a shell, a backup) before it gives up.
 BUSY_TIMEOUT = 10_000
-#: Places for prepared statements, as many as apsw has. Each one that ends goes to the next place, over whatever is there, so that a batch of
-#: rows longer than this takes all others out of it, and they are parsed anew.
+#: Places for prepared statements, as many as apsw has. Each one that ends goes to the next place, over whatever is
+#: there, so that a batch of more rows takes all others out of it, and they are parsed anew.
 STATEMENTS = 512
 #: KiB of page cache per connection.
 WRITER_CACHE, READER_CACHE = 16_000, 4_000
