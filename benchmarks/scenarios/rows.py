@@ -62,3 +62,9 @@ def forget(url: str, namespace: str) -> None:
 
         with psycopg.connect(url) as connection:
             connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(namespace)))
+    elif url.startswith("redis"):
+        import redis
+
+        with redis.Redis.from_url(url) as server:
+            for key in server.scan_iter(match=f"{{{namespace}}}:*", count=1000):
+                server.unlink(key)
