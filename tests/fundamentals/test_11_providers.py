@@ -454,6 +454,30 @@ def test_spending_without_a_provider_is_refused(app):
     assert "it needs provider=" in handle.find().cause
 
 
+def test_few_of_its_calls_are_repeats_of_what_failed(app):
+    app.provider("llm", breaker=None, retry_budget=0.1)
+    began = []
+
+    class Overloaded(Exception):
+        status_code = 503
+
+    @app.task(provider="llm")
+    async def ask() -> None:
+        began.append(1)
+        raise Overloaded
+
+    ask.enqueue_many([()] * 300)
+
+    async def story():
+        start = time.monotonic()
+        await until(lambda: len(began) >= 300)
+        await asyncio.sleep(2.5)  # each has been put back for a second
+        return len(began), time.monotonic() - start
+
+    calls, seconds = beside_a_worker(app, story, concurrency=50)
+    assert calls - 300 <= 100 + 10 * seconds + 0.1 * calls
+
+
 def test_for_a_short_while_it_is_waited_for(app):
     app.provider("llm", fallback="ask_other", fallback_after=60)
     asked = []
@@ -478,6 +502,7 @@ def test_for_a_short_while_it_is_waited_for(app):
     ("ways", "says"),
     [
         ({"fallback_after": 60}, "give it fallback="),
+        ({"retry_budget": 20}, "retry_budget is a part of the calls"),
         ({"fallback": 5}, "fallback is a task"),
         ({"fallback": "nobody"}, "its fallback 'nobody' is no task of this app, nor a provider"),
         ({"fallback": "llm"}, "its fallback is itself"),

@@ -22,6 +22,8 @@ _USUAL = Trip()
 _MOST = 1_000_000
 #: Seconds beyond which its fallback is run rather than that it is waited for.
 FALLBACK_AFTER = 60.0
+#: The part of its calls that may be repeats: Finagle's.
+RETRY_BUDGET = 0.2
 
 
 class BreakerWays(TypedDict, total=False):
@@ -105,6 +107,8 @@ class ProviderWays(TypedDict, total=False):
             given, 0 for at once.
         classify: what an exception says about it: called with it, answers a `Kind`, a `Verdict`, or None for what
             Forebay makes of it.
+        retry_budget: the part of its calls that may be repeats of what failed, beside ten a second in each worker
+            process; what is beyond that is put off. 0.2 unless given, None for no bound.
         max_outage: what has waited for it longer than that, while it was down, is dead; never unless given.
         fallback: while it is not to be asked for longer than `fallback_after`: a task, or its name, that is run
             instead, with the same arguments; or another provider, or its name, which the same task then asks
@@ -119,6 +123,7 @@ class ProviderWays(TypedDict, total=False):
     breaker: Breaker | None
     ramp: Duration
     classify: Classify | None
+    retry_budget: float | None
     max_outage: Duration | None
     fallback: "str | Task[Any, Any, Any] | ProviderSpec | None"
     fallback_after: Duration
@@ -130,6 +135,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     terms: Terms
     classify: Classify | None = None
+    retry_budget: float | None = RETRY_BUDGET
     fallback: str | None = None
 
     def __str__(self) -> str:
@@ -157,7 +163,13 @@ def declared(name: str, ways: ProviderWays) -> ProviderSpec:
     if classify is not None and not callable(classify):
         raise ConfigError(f"{where}: classify is a function of an exception, not {classify!r:.200}")
     terms, fallback = _terms(where, ways, breaker), _fallback(where, ways)
-    return ProviderSpec(name=name, terms=terms, classify=cast("Classify | None", classify), fallback=fallback)
+    return ProviderSpec(
+        name=name,
+        terms=terms,
+        classify=cast("Classify | None", classify),
+        fallback=fallback,
+        retry_budget=_share(where, ways),
+    )  # fmt: skip
 
 
 def _fallback(where: str, ways: ProviderWays) -> str | None:
@@ -168,6 +180,15 @@ def _fallback(where: str, ways: ProviderWays) -> str | None:
     if fallback is not None and not isinstance(name, str):
         raise ConfigError(f"{where}: fallback is a task or a provider, or the name of one, not {fallback!r:.100}")
     return name
+
+
+def _share(where: str, ways: ProviderWays) -> float | None:
+    share: object = ways.get("retry_budget", RETRY_BUDGET)
+    if share is None:
+        return None
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise ConfigError(f"{where}: retry_budget is a part of the calls, from 0 to 1, not {share!r:.100}")
+    return float(share)
 
 
 def _terms(where: str, ways: ProviderWays, breaker: Breaker | None) -> Terms:

@@ -236,9 +236,9 @@ class Executor:
         delivery = run.delivery
         age = max(0.0, run.time.now() - delivery.created)
         failure = failure_of(error)
-        return self.providers.judged(run, error, failure) or fate_of(
-            run.task.running.retry, error, failure, delivery, age
-        )
+        if (judged := self.providers.judged(run, error, failure)) is not None:
+            return judged
+        return self.providers.spaced(run, error, fate_of(run.task.running.retry, error, failure, delivery, age))
 
 
 @lru_cache(256)

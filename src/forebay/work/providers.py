@@ -11,9 +11,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from forebay.flow.breaker import overdue, pause, probed, told
 from forebay.flow.budget import KNOWN
 from forebay.flow.down import ProviderDown
+from forebay.flow.repeats import Repeats
 from forebay.flow.retry import Retry, telling
 from forebay.flow.snooze import Snooze
 from forebay.model import errors, outcome
@@ -76,6 +79,7 @@ class Providers:
         self._unknown: set[str] = set()
         self.waiters: list[asyncio.Event] = []
         self.fallbacks = Fallbacks(self)
+        self._repeats: dict[str, Repeats] = {}
         self._charges: dict[str, tuple[float, int]] = {}
 
     # --- before a run ---
@@ -196,6 +200,7 @@ class Providers:
         what = "asked to wait" if blame == "throttle" else "is down"
         reason = f"provider {name} {what}: {first_line(why)}"[: errors.LONGEST]
         wait = outcome.PAUSE if view is not None and view.stand is not Stand.CLOSED else _pause(view, now)
+        wait = max(wait, self._put_off(name)) if until is None else wait
         lane = _lane(name, run.task, delivery)
         if blame == "throttle" and until is None and unkeyed(lane) != lane:
             until = now + KEY_PAUSE  # no breaker looks after a key
@@ -203,6 +208,23 @@ class Providers:
             run.until = until
             return outcome.Release(wait, reason)
         return Park(lane, reason, until, pause=wait, provider=name, blame=blame)
+
+    def spaced(self, run: Run, error: BaseException, result: Outcome) -> Outcome:
+        """What the retry policy of a run says, no sooner than the retry budget of its provider allows."""
+        name = run.task.running.provider
+        asked = isinstance(telling(error), Retry)
+        if name is None or name not in self.specs or asked or not isinstance(result, outcome.Retry):
+            return result
+        return replace(result, delay=max(result.delay, self._put_off(name)))
+
+    def _put_off(self, name: str) -> float:
+        """Seconds by which a repeat is put off, so that few calls are repeats."""
+        return 0.0 if self.specs[name].retry_budget is None else self._budget(name).wait(time.monotonic())
+
+    def _budget(self, name: str) -> Repeats:
+        if name not in self._repeats:
+            self._repeats[name] = Repeats(self.specs[name].retry_budget or 0.0, time.monotonic())
+        return self._repeats[name]
 
     # --- what calls have come to ---
 
@@ -231,6 +253,7 @@ class Providers:
         trip = self.specs[name].terms.breaker
         slow = trip is not None and trip.slow is not None and time.monotonic() - run.started > trip.slow
         self._charge(name, run)
+        self._budget(name).called(time.monotonic())
         call = _call(run, result, slow)
         calls = self.calls.setdefault(name, [])
         if len(calls) < MOST:
