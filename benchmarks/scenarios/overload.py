@@ -82,7 +82,7 @@ def play(url: str, script: Script) -> Seen:
 def _story(overload_app: Any, script: Script, process: Any) -> Seen:
     file, seen = Path(os.environ["SCENARIO_DONE"]), Seen()
     with overload_app.app as app:
-        overload_app.serve.using(id="warm").enqueue()
+        overload_app.serve.using(id="warm", expires=60).enqueue()  # however long the worker takes to begin
         until(lambda: "warm" in _done(file), "the worker does not begin")
         seen.begin = time.monotonic()
         seen.up = seen.begin + script.before
