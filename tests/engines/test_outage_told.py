@@ -2,6 +2,7 @@
 
 import logging
 import time
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import msgspec
@@ -47,6 +48,23 @@ def test_connections_that_were_made_before_are_part_of_the_loss_that_was_told(ca
     assert told(caplog) == ["WARNING", "INFO"]
     outage.lost("once more", time.monotonic())
     assert told(caplog) == ["WARNING", "INFO", "WARNING"]
+
+
+def test_a_server_that_lets_nobody_in_anew_is_not_back_because_an_older_connection_still_answers(caplog, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("forebay.engine.outage.time", SimpleNamespace(monotonic=lambda: now[0]))
+    outage = Outage("postgresql://h/d")
+    for _ in range(20):
+        outage.lost("session is read-only")
+        outage.back(made=50.0)
+        now[0] += 0.3
+    assert told(caplog) == ["WARNING"]
+    outage.back(made=now[0])
+    assert told(caplog) == ["WARNING", "INFO"]
+    outage.lost("one of them was ended")
+    now[0] += 6.0
+    outage.back(made=50.0)  # nothing else has failed for a while: that was all
+    assert told(caplog) == ["WARNING", "INFO"] * 2
 
 
 def use(engine):

@@ -7,12 +7,14 @@ import pytest
 from engines.servers import redis
 from forebay.config import Settings
 from forebay.engine.redis.address import Address
+from forebay.engine.redis.checks import _memory
 from forebay.engine.redis.scripts import scripts
 from forebay.engine.redis.server import Said, evicts, window
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError
+from forebay.model.finding import Level
 from forebay.model.message import Message
 
 SCRIPTS = sorted(scripts())
@@ -105,3 +107,18 @@ def test_all_keys_of_a_namespace_have_its_tag_and_end_with_it():
         assert before == set()
         assert all(key.startswith(b"{%b}:" % settings.namespace.encode()) for key in keys)
         drive(backend.close())
+
+
+@pytest.mark.parametrize(
+    ("used", "most", "level", "says"),
+    [
+        (3, 0, Level.OK, "3 MiB in use, no maxmemory"),
+        (3, 10, Level.OK, "3 MiB in use of 10 MiB"),
+        (9, 10, Level.WARN, "9 MiB in use of 10 MiB: at the end of it new messages are refused"),
+        (10, 10, Level.FAIL, "10 MiB in use of 10 MiB: new messages are refused"),
+        (12, 10, Level.FAIL, "12 MiB in use of 10 MiB: new messages are refused"),
+    ],
+)
+def test_doctor_fails_for_a_server_that_is_full_and_warns_of_one_that_nearly_is(used, most, level, says):
+    finding = _memory(Said({"used_memory": str(used * 2**20), "maxmemory": str(most * 2**20)}, {}))
+    assert (finding.level, finding.text.startswith(says)) == (level, True)

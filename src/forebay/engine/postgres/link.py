@@ -69,7 +69,7 @@ class Link:
                 self._patience.answered()
                 self._vain = None
                 if self._outage.on:
-                    self._outage.back()
+                    self._outage.back(None if self._wire is None else self._wire.made)
                 self.in_doubt = False
                 return answer
             except (psycopg.Error, OSError) as error:

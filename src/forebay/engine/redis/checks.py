@@ -94,14 +94,17 @@ def _disk(said: Said) -> Finding:
 def _memory(said: Said) -> Finding:
     used, most = int(said.info.get("used_memory", 0)), said.maxmemory
     shown = f"{used / _MIB:,.0f} MiB in use"
+    if 0 < most <= used:
+        text = f"{shown} of {most / _MIB:,.0f} MiB: new messages are refused"
+        return fail("memory", text, "raise maxmemory, or let the workers catch up")
     if most and used > NEARLY * most:
         return warn(
-            "memory", f"{shown} of {most / _MIB:,.0f}: at the end of it new messages are refused",
+            "memory", f"{shown} of {most / _MIB:,.0f} MiB: at the end of it new messages are refused",
             "raise maxmemory, or let the workers catch up",
         )  # fmt: skip
     if not most:
         return fine("memory", f"{shown}, no maxmemory: it grows until the host has no more")
-    return fine("memory", f"{shown} of {most / _MIB:,.0f}")
+    return fine("memory", f"{shown} of {most / _MIB:,.0f} MiB")
 
 
 def _replicas(said: Said) -> Finding:

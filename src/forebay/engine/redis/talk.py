@@ -220,7 +220,7 @@ class Talk(Turns[Batch]):
         if passing is None:
             self._patience.answered()
             if self._outage.on:
-                self._outage.back()
+                self._outage.back(self._link.made)
         return left, passing
 
     def _command(self, call: Call) -> tuple[Any, ...]:
