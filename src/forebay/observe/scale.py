@@ -29,11 +29,11 @@ def wanted(
         bound: the meters of queues. target: seconds within which what waits is to be started.
         queues: only these; all if none is named.
     """
-    old = {depth.queue: depth for depth in before.queues}
+    old = {depth.queue: (depth, _held(depth, before.gates)[0]) for depth in before.queues}
     chosen = [depth for depth in now.queues if not queues or depth.queue in queues]
     passed = now.tick - before.tick
     each = [
-        scale(_pull(old.get(depth.queue, depth), depth, now, passed, bound.get(depth.queue)), target)
+        scale(_pull(old.get(depth.queue), depth, now, passed, bound.get(depth.queue)), target)
         for depth in sorted(chosen, key=lambda depth: depth.queue)
     ]
     names = {depth.queue for depth in chosen}
@@ -41,8 +41,10 @@ def wanted(
     return [*each, total(each, slots)]
 
 
-def _pull(before: Depth, now: Depth, seen: Snapshot, passed: float, bound: Meter | None) -> Pull:
+def _pull(old: tuple[Depth, int] | None, now: Depth, seen: Snapshot, passed: float, bound: Meter | None) -> Pull:
     held, why = _held(now, seen.gates)
+    before, held_before = old or (now, held)
+    came = now.published - before.published - max(0, held - held_before)  # what came and is held wants no slot
     return Pull(
         queue=now.queue,
         ready=max(0, now.ready + now.parked - held),
@@ -51,7 +53,7 @@ def _pull(before: Depth, now: Depth, seen: Snapshot, passed: float, bound: Meter
         slots=sum(worker.concurrency for worker in seen.serving(now.queue)),
         age=now.age,
         mean=_mean(before, now),
-        arrivals=max(0, now.published - before.published) / passed if passed > 0 else 0.0,
+        arrivals=max(0, came) / passed if passed > 0 else 0.0,
         most=None if bound is None else bound.slots,
         rate=None if bound is None else bound.rate,
         why=why,
