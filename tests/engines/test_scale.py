@@ -1,4 +1,4 @@
-"""How many slots a queue wants where slots are not what it lacks: on a real store, with gates and meters as they are."""
+"""How many slots a queue wants where slots are not what it lacks: on real stores, with their gates and meters."""
 
 from contextlib import contextmanager
 
@@ -41,7 +41,7 @@ def store(request, tmp_path):
         store = build(settings, SystemClock())
         drive(store.open())
         row = Provider(name="smtp", terms=Terms(concurrency=3), places=(Place("q", LANE),))
-        drive(change(store, "smtp", lambda one, now, running: row))
+        drive(change(store, "smtp", lambda *_: row))
         drive(store.extend([Beat(worker="w", lease=60.0, queues=("q",), concurrency=4)]))
         publish(store, 1)
         (delivery,) = drive(store.lease(Want("w", ("q",), 1))).deliveries
