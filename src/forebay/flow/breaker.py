@@ -121,7 +121,8 @@ def told(one: Provider, now: float) -> str:
     if one.spent > now and one.stand is not Stand.OPEN and one.throttled <= one.spent:
         return f"{name} {USED_UP} of {one.budget}; the next one begins in {span(one.spent - now)}{elsewhere}"
     if one.throttled > now:
-        return f"{name} asked to wait, for another {span(one.throttled - now)}: {one.throttle}{elsewhere}"
+        said = f": {one.throttle}" if one.throttle else ""
+        return f"{name} asked to wait, for another {span(one.throttled - now)}{said}{elsewhere}"
     because = f": {one.reason}" if one.reason else ""
     match one.stand:
         case Stand.OPEN:

@@ -308,9 +308,10 @@ def _call(run: Run, result: Outcome, slow: bool) -> Call:
     elif run.verdict is not None and run.verdict.kind is Kind.THROTTLE and run.elsewhere:
         ok = None if run.until is not None else False
     why = run.verdict.reason if ok is False and run.verdict is not None else ""
+    back = park if not run.elsewhere else result if isinstance(result, outcome.Release) else None
     return Call(
         run.time.told, ok, slow=slow and ok is not None, until=run.until if park is None else park.until,
-        reason=why if park is None else park.reason.partition(": ")[2],
+        reason=why if back is None else back.reason.partition(": ")[2],
         down=park is not None and park.blame == "down", parked=park is not None,
     )  # fmt: skip
 
