@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from forebay.engine.backend import Backend, Moves
+from forebay.engine.capabilities import worded
 from forebay.engine.contract import Depth
 from forebay.flow import crossing
 from forebay.model.errors import ConfigError
@@ -266,8 +267,9 @@ class Mover:
         if found is not None:
             passage, lacks = found
             raise Unfit(
-                f"{self._target.scheme}:// has no {lacks}, and message {passage.id} of queue {passage.queue} asks for "
-                "that: choose one that has it (docs/reference/engines.md); what had not arrived is back in its queue"
+                f"{self._target.scheme}:// has no {worded(lacks)}, and message {passage.id} of queue {passage.queue} "
+                "asks for that: choose one that has it (docs/reference/engines.md); what had not arrived is back in "
+                "its queue"
             )
 
     async def _put_back(self, ids: Sequence[str]) -> int:

@@ -176,7 +176,7 @@ def test_an_engine_without_transactions_says_so():
     @memory.task
     def send() -> None: ...
 
-    with pytest.raises(ConfigError, match=r"memory:// has no transacts: send asks for .* use sqlite:"):
+    with pytest.raises(ConfigError, match=r"memory:// has no transactions of your own: send asks for .* use sqlite:"):
         send.enqueue(in_transaction=object())
 
     @memory.task(retry=Retry.never())
@@ -185,7 +185,10 @@ def test_an_engine_without_transactions_says_so():
 
     completes.enqueue()
     (ended,) = drain(memory)
-    assert "no transacts: task completes asks for transacts (ctx.complete_in()): use sqlite://" in str(ended.error)
+    assert (
+        "no transactions of your own: task completes asks for transactions of your own (ctx.complete_in()): use sqlite://"
+        in str(ended.error)
+    )
 
 
 def test_a_parameter_of_that_name_is_refused_where_the_task_is_made():

@@ -53,22 +53,25 @@ def test_all_that_is_lacking_is_told_in_one_error():
     app.periodic("@daily", unique="nightly", name="tidy")(lambda: None)
     app.task(lambda: None, name="urgent", priority=1)
     text = refused(app)
-    assert "has no priorities, unique: " in text
+    assert "has no priorities, no unique keys: " in text
     assert "task urgent asks for priorities (priority=1); schedule " in text
-    assert "asks for unique (unique='nightly')" in text
+    assert "asks for unique keys (unique='nightly')" in text
 
 
 def test_a_queue_with_a_rate_needs_meters():
     app = app_without("meters")
     app.registry.add(QueueSpec(name="mail", rate=50.0))
-    assert "has no meters: queue mail asks for meters (rate=50.0)" in refused(app)
+    assert (
+        "has no rates and concurrency limits: queue mail asks for rates and concurrency limits (rate=50.0)"
+        in refused(app)
+    )
 
 
 def test_a_fair_queue_is_refused_where_nothing_shares():
     app = app_without("fair")
     app.queue("reports", fair=True)
     text = refused(app)
-    assert "has no fair: queue reports asks for fair (fair=True)" in text
+    assert "has no fair queues: queue reports asks for fair queues (fair=True)" in text
     assert all(f"{name}://" in text for name, has in HOUSE.items() if has.fair)
 
 
@@ -91,11 +94,12 @@ def test_what_was_declared_after_the_opening_is_found_at_the_next_use():
     ],
 )
 def test_one_message_may_not_ask_for_more_either_and_is_not_published(lacks, ways):
+    words = {"unique": "unique keys"}.get(lacks, lacks)
     with app_without(lacks) as app:
         send = app.task(lambda: None, name="send")
-        with pytest.raises(ConfigError, match=f"has no {lacks}: send asks for {lacks}"):
+        with pytest.raises(ConfigError, match=f"has no {words}: send asks for {words}"):
             send.using(**ways).enqueue()
-        with pytest.raises(ConfigError, match=f"has no {lacks}: raw asks for {lacks}"):
+        with pytest.raises(ConfigError, match=f"has no {words}: raw asks for {words}"):
             app.publish("raw", 1, **ways)
         assert [depth.published for depth in app.queues()] == [0]
         assert send.enqueue().status() == "ready"

@@ -74,6 +74,25 @@ HOUSE: Mapping[str, Capabilities] = MappingProxyType(
 )
 
 
+#: What the fields above are called in an error, where their names are not what people say.
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "unique": "unique keys",
+        "cancel": "cancelling",
+        "meters": "rates and concurrency limits",
+        "fair": "fair queues",
+        "lifo": "newest-first queues",
+        "limits": "bounded queues",
+        "transacts": "transactions of your own",
+    }
+)
+
+
+def worded(capability: str) -> str:
+    """A capability in the words of the docs."""
+    return _WORDS.get(capability, capability)
+
+
 class Need(NamedTuple):
     """Something that an app asks for: the name of a capability, what asks for it, and how ("priority=5")."""
 
@@ -102,8 +121,10 @@ def require(engine: str, has: Capabilities, needs: Iterable[Need]) -> None:
     """
     missing = lacking(has, needs)
     if missing:
-        asked = "; ".join(f"{need.by} asks for {need.capability} ({need.how})" for need in missing)
+        asked = "; ".join(f"{need.by} asks for {worded(need.capability)} ({need.how})" for need in missing)
         names = {need.capability for need in missing}
         able = [name for name, other in HOUSE.items() if all(getattr(other, one) for one in names)]
         where = f"use {' or '.join(f'{name}://' for name in able)}" if able else "no engine has all of that"
-        raise ConfigError(f"{engine}:// has no {', '.join(sorted(names))}: {asked}: {where}, or do without")
+        raise ConfigError(
+            f"{engine}:// has no {', no '.join(map(worded, sorted(names)))}: {asked}: {where}, or do without"
+        )
