@@ -28,8 +28,9 @@ local function is_held(queue, id, head)
         return false
     end
     id = string.sub(first, 9)
-    m = opened(call('HGET', P .. 'm', id))
-    return is_shut(gates, queue, lane_of(m, history(call('HGET', P .. 'x', id))), m.route[TASK], m.route[KEY])
+    head = call('HGET', P .. 'm', id)
+    m = is_whole(head) and opened(head)
+    return m and is_shut(gates, queue, lane_of(m, history(call('HGET', P .. 'x', id))), m.route[TASK], m.route[KEY])
 end
 
 -- The oldest that has not waited for a time: the first that does not run. What waits behind a gate is told apart.
@@ -47,7 +48,7 @@ local function since(queue, ready, parked)
         local ids = call('ZRANGE', P .. 'a:' .. queue, at, at + 99)
         local leases, heads = fetch(P .. 'run', ids), fetch(P .. 'm', ids)
         for n, id in ipairs(ids) do
-            if not leases[n] then
+            if not leases[n] and is_whole(heads[n]) then
                 see(id, select(3, struct.unpack(HEAD, heads[n])), heads[n])
             end
         end
@@ -102,11 +103,11 @@ end
 
 local function first_of(queue, lane)
     local first = call('ZRANGE', P .. 'r:' .. queue .. ':' .. lane, 0, 0)[1]
-    if not first then
+    local id = first and string.sub(first, 9)
+    local head = first and call('HGET', P .. 'm', id)
+    if not is_whole(head) then
         return 0, '', {}
     end
-    local id = string.sub(first, 9)
-    local head = call('HGET', P .. 'm', id)
     local m, meters = opened(head), {}
     for _, meter in ipairs(passed(m.route, 0)) do
         if meter.name ~= 'queue:' .. queue then

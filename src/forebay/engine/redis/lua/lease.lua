@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters clock place ends ripen workers sorted take shares round fair
+--#use base message tell gates lanes meters clock place ends ripen workers sorted strays take shares round fair
 -- lease: worker, token of this call, limit, turn, lanes that share at a time, most to sweep, caps (lane -> most),
 -- end of what expired, seconds it is kept, queue ... -> 0 if the worker has no lease; else
 -- time, last number, turn, cancelled ids, ids, heads, bodies, leases, histories.
@@ -80,24 +80,32 @@ if #hungry > 1 then -- begin where the last one ended
 end
 
 lot.late = expired >= sweep
-while #hungry > 0 and #lot.ids < limit do
-    local share, still = math.ceil((limit - #lot.ids) / math.min(#hungry, visits)), {}
-    for _, place in ipairs(hungry) do
-        local n = math.min(share, limit - #lot.ids, not place[4] and caps[place[2]] or share)
-        if n > 0 then
-            local got, empty = (place[5] or (place[4] and take_bound or take))(place, n)
-            turn = turn + 1
-            if not empty then
-                still[#still + 1] = place
+local function fill()
+    while #hungry > 0 and #lot.ids < limit do
+        local share, still = math.ceil((limit - #lot.ids) / math.min(#hungry, visits)), {}
+        for _, place in ipairs(hungry) do
+            local n = math.min(share, limit - #lot.ids, not place[4] and caps[place[2]] or share)
+            if n > 0 then
+                local got, empty = (place[5] or (place[4] and take_bound or take))(place, n)
+                turn = turn + 1
+                if not empty then
+                    still[#still + 1] = place
+                end
             end
         end
+        for _, place in ipairs(lot.extra) do
+            still[#still + 1] = place
+        end
+        hungry, lot.extra = still, {}
     end
-    for _, place in ipairs(lot.extra) do
-        still[#still + 1] = place
-    end
-    hungry, lot.extra = still, {}
 end
 
+fill()
+local heads, passed_over = heads_of(lot)
+while passed_over > 0 and #hungry > 0 do
+    fill()
+    heads, passed_over = heads_of(lot)
+end
 local ids = lot.ids
 if #ids < limit then -- whoever publishes next tells
     local waits = {}
@@ -115,7 +123,7 @@ if lot.charged then
     call('HSET', KEYS[1], 'charged', text(now))
 end
 local fence = call('HINCRBY', KEYS[1], 'fence', 1)
-local heads, pasts = fetch(P .. 'm', ids, true), fetch(P .. 'x', ids)
+local pasts = fetch(P .. 'x', ids)
 local usual = {[0] = struct.pack(RUN, 0, fence, 1, now) .. worker, [1] = struct.pack(RUN, 1, fence, 1, now) .. worker}
 local leases, rows = {}, {}
 for n, id in ipairs(ids) do

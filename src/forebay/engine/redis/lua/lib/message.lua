@@ -13,6 +13,11 @@ local END = '>BddI8I2'  -- state, finished, when to forget it (-1: never), order
 local QUEUE, LANE, PRIORITY, TASK, KEY, UNIQUE, METERS, COST = 1, 2, 3, 4, 5, 6, 7, 8
 local ATTEMPT, LOST, DUE, SETTLED, UNKNOWN, CAUSE, MOVED = 1, 2, 3, 4, 5, 6, 7
 
+-- Whether there is a head. Of an id in a line there is none if somebody else has taken it away, or written over it.
+local function is_whole(head)
+    return head and #head >= 29
+end
+
 local function opened(blob)
     local unique, seq, created, expires, size, at = struct.unpack(HEAD, blob)
     local route = string.sub(blob, at, at + size - 1)

@@ -5,7 +5,7 @@ local function promote(limit)
     for n, id in ipairs(ids) do
         local due = tonumber(call('ZSCORE', P .. 'due', id))
         call('ZREM', P .. 'due', id)
-        if heads[n] then
+        if is_whole(heads[n]) then
             local m, x = opened(heads[n]), history(pasts[n])
             x[DUE] = due
             tally(m.route[QUEUE], 'scheduled', -1)
@@ -22,7 +22,7 @@ local function expire(limit, tail, keep)
     local late = {}
     for n, id in ipairs(ids) do
         call('ZREM', P .. 'exp', id)
-        if heads[n] then
+        if is_whole(heads[n]) then
             late[#late + 1] = {id, opened(heads[n]), history(pasts[n])}
         end
     end

@@ -15,8 +15,9 @@ local function is_sorted(queue, most)
         local some = call('ZRANGE', line, start, start + math.min(most, 1000) - 1)
         for _, waits in ipairs(some) do
             local id = string.sub(waits, 9)
-            local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
-            local where = place_of(m.route, x[MOVED])
+            local head = call('HGET', P .. 'm', id)
+            local m, x = is_whole(head) and opened(head), history(call('HGET', P .. 'x', id))
+            local where = m and place_of(m.route, x[MOVED]) or lane
             if where == lane then
                 last = waits
             else

@@ -2,15 +2,20 @@
 -- in `lot`: caps, late (sweeping left some that are too late), sweep, and the end of what expired.
 -- ids: what it took; charged: from a rate; counts: how many of each queue; extra: lanes that came to be, of what has to wait elsewhere by now;
 -- moves: how often that was in fair queues.
-local lot = {ids = {}, counts = {}, extra = {}, found = {}, moves = 0}
+-- from: the queue of those that were taken without a look at their heads.
+local lot = {ids = {}, counts = {}, extra = {}, found = {}, from = {}, moves = 0}
 
 local function too_late(id)
     local expires = call('ZSCORE', P .. 'exp', id)
     if not expires or tonumber(expires) > now then
         return false
     end
+    local head = call('HGET', P .. 'm', id)
+    if not is_whole(head) then
+        return false
+    end
     call('ZREM', P .. 'exp', id)
-    local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
+    local m, x = opened(head), history(call('HGET', P .. 'x', id))
     if x[DUE] >= 0 then
         call('ZREM', P .. 'bk:' .. m.route[QUEUE], id)
     end
@@ -31,6 +36,7 @@ local function take(place, n)
             local id = string.sub(popped[at], 9)
             if not (lot.late and too_late(id)) then
                 lot.ids[#lot.ids + 1] = id
+                lot.from[id] = queue
                 got = got + 1
             end
         end
@@ -102,9 +108,16 @@ local function take_bound(place, n)
             return got, true
         end
         local id = string.sub(first, 9)
-        local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
-        local where = place_of(m.route, x[MOVED])
-        if m.expires >= 0 and m.expires <= now then
+        local head, m, x, where = call('HGET', P .. 'm', id), nil, nil, nil
+        if is_whole(head) then
+            m, x = opened(head), history(call('HGET', P .. 'x', id))
+            where = place_of(m.route, x[MOVED])
+        end
+        if not m then
+            call('ZREM', key, first)
+            call('ZREM', P .. 'hd:' .. queue .. ':' .. lane, id)
+            pass_over(queue, id)
+        elseif m.expires >= 0 and m.expires <= now then
             call('ZREM', key, first)
             too_late(id)
         elseif where ~= lane and not is_finer(lane, where) then
