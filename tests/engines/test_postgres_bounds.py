@@ -173,17 +173,19 @@ LOOK = """explain (analyze, buffers, format json) select * from forebay.heads(fo
 
 
 def pages(db):
-    """How many a look at the queue reads."""
-    for _ in range(2):  # the first one reads the catalogue too
+    """How many a look at the queue reads; the catalogue is read too, by the first one and after changes of others."""
+    found = []
+    for _ in range(6):
         ((plan,),) = db.execute(LOOK.replace("forebay.", f'"{postgres.NAMESPACE}".')).fetchone()
-    return plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+        found.append(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
+    return min(found)
 
 
 def test_a_look_at_a_fair_queue_does_not_read_all_its_lanes():
     with opened(postgres.empty()) as engine, psycopg.connect(needed("postgres"), autocommit=True) as db:
         drive(engine.declare([QueueSpec(name="q", fair=True)]))
         read = []
-        for lanes in (100, 60_000):
+        for lanes in (100, 40_000):
             db.execute(
                 f"""insert into "{postgres.NAMESPACE}".apart (queue, lane, key, go)
                 select 'q', '|key:' || n, n, -1 from generate_series(1, %s) as n on conflict do nothing""",
@@ -191,4 +193,4 @@ def test_a_look_at_a_fair_queue_does_not_read_all_its_lanes():
             )
             db.execute(f'analyze "{postgres.NAMESPACE}".apart')
             read.append(pages(db))
-    assert read[1] < read[0] + 300, read  # all lanes are some 900 pages
+    assert read[1] < read[0] + 200, read  # all lanes are some 500 pages
