@@ -12,6 +12,7 @@ import msgspec
 
 from forebay.model.message import CPU
 from forebay.model.provider import APART, meter_of, unkeyed
+from forebay.model.provider import METER as PROVIDERS
 from forebay.model.queue import QueueSpec
 from forebay.model.rule import METER as RULES
 from forebay.model.rule import rule_of
@@ -165,10 +166,11 @@ def key_lane(key: str) -> str:
 
 
 def shown(name: str) -> str:
-    """A lane in words: "key t7", "task send of key t7", "lane smtp"."""
+    """A lane in words: "key t7", "task send, key t7", "lane slow", and "provider smtp" for that of a provider."""
     lane, meters, task, key = parts(name)
-    words = [f"lane {lane}"] if lane else []
+    provider = meter_of(unkeyed(lane).removesuffix(APART)) in meters
+    words = [f"provider {lane}" if provider else f"lane {lane}"] if lane else []
     words += [f"task {task}"] if task is not None else []
     words += [f"key {key}"] if key is not None else []
-    words += [f"meter {meter}" for meter in meters]
+    words += [f"meter {meter}" for meter in meters if not provider or not meter.startswith(PROVIDERS)]
     return ", ".join(words) or "the main lane"

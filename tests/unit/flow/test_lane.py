@@ -1,9 +1,10 @@
 """The lane that a message waits in follows from what its queue tells apart, and its name says all about it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.flow.lane import Split, key_lane, own, parts, passes, place, renamed, shut
+from forebay.flow.lane import Split, key_lane, own, parts, passes, place, renamed, shown, shut
 from forebay.model.gate import Gate
 from forebay.model.queue import QueueSpec
 
@@ -58,3 +59,18 @@ def test_a_gate_holds_what_it_is_about():
     assert not any(shut(gate, *waiting) for gate in (
         Gate("p"), Gate("q", ""), Gate("q", task="other"), Gate("p", task="send"), Gate("q", key="t1"),
     ))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lane", "words"),
+    [
+        ("", "the main lane"),
+        ("slow|task:send|key:t7", "lane slow, task send, key t7"),
+        ("smtp|meter:provider:smtp", "provider smtp"),
+        ("smtp:cpu|meter:provider:smtp", "provider smtp:cpu"),
+        ("smtp~ann|meter:provider:smtp", "provider smtp~ann"),
+        ("smtp|meter:provider:smtp|meter:rule:slow", "provider smtp, meter rule:slow"),
+    ],
+)
+def test_a_lane_is_told_in_the_words_of_whoever_made_it(lane, words):
+    assert shown(lane) == words
