@@ -4,7 +4,7 @@ import contextvars
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, Union, cast
 
 from forebay.engine.shield import shield
 from forebay.engine.waiting import drive
@@ -198,7 +198,7 @@ class Context(About):
         """
         if self.spends is None:
             raise ForebayError("spent() corrects what a provider was charged: it needs provider=")
-        said: object = cost
+        said = cast("object", cost)
         if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said <= _MOST_SPENT:
             raise ConfigError(f"spent: a number from 0 to {_MOST_SPENT:,.0f}, not {cost!r:.100}")
         self.spends(float(said))
