@@ -290,7 +290,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raises ConfigError if a number is out of its bounds, or no number."""
-        if not isinstance(self.adaptive, bool):
+        if type(self.adaptive) is not bool:
             raise ConfigError(f"adaptive={self.adaptive!r} is not usable: it is True or False")
         for name, (least, most) in _BOUNDS.items():
             value = getattr(self, name)

@@ -257,7 +257,7 @@ def _full_wait(where: str, ways: QueueWays) -> float | None:
 
 
 def _reserve(where: str, ways: QueueWays) -> float | None:
-    share: object = ways.get("reserve")
+    share = cast("object", ways.get("reserve"))
     if share is None:
         return None
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:

@@ -183,7 +183,7 @@ def _fallback(where: str, ways: ProviderWays) -> str | None:
 
 
 def _share(where: str, ways: ProviderWays) -> float | None:
-    share: object = ways.get("retry_budget", RETRY_BUDGET)
+    share = cast("object", ways.get("retry_budget", RETRY_BUDGET))
     if share is None:
         return None
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
