@@ -2,14 +2,18 @@
 
 import msgspec
 
+from forebay import Forebay
 from forebay.engine.contract import Depth
+from forebay.engine.waiting import drive
 from forebay.model.finding import Finding, Level
 from forebay.model.gate import Gate
 from forebay.model.message import Message
+from forebay.model.provider import Provider, meter_of
 from forebay.observe.health import examine, saturated
-from forebay.observe.providers import Shown
+from forebay.observe.providers import Shown, shown
 from forebay.observe.snapshot import Snapshot
-from forebay.store.records import Schedule, WorkerRow
+from forebay.store.records import Schedule, Steered, WorkerRow
+from forebay.testing import ManualClock
 
 NOW, LEASE = 1_000_000.0, 15.0
 
@@ -146,6 +150,20 @@ def test_a_provider_that_is_away_is_told_once_whatever_the_number_of_its_queues(
     (one,) = [one for one in findings if one.level is Level.WARN]
     assert one.text == "provider smtp has been down for 9s; 4 messages wait for it"
     assert "forebay providers close smtp" in one.advice
+
+
+def test_a_budget_that_is_used_up_is_no_breaker_that_somebody_could_close():
+    """It is used up since it was found to be, however long the provider has been asked as usual."""
+    with Forebay("memory://", clock=ManualClock(wall=NOW)) as app:
+        spent = Provider(name="llm", since=NOW - 3600, spent=NOW + 60, spent_at=NOW - 9, budget="5/min")
+        drive(app.store.steer([Steered(name=meter_of("llm"), body=msgspec.msgpack.encode(spent), generation=0)]))
+        (shows,) = drive(shown(app.engine, app.store))
+    assert (shows.state, shows.since, shows.until) == ("used up", NOW - 9, NOW + 60)
+    now = Snapshot(at=NOW, tick=1.0, queues=(), workers=())
+    (one,) = [one for one in examine(now, LEASE, providers=[shows]) if one.check == "providers"]
+    assert "has used up its budget of 5/min" in one.text
+    assert "raise its budget=" in one.advice
+    assert "close" not in one.advice
 
 
 def test_an_account_that_is_to_wait_is_told_where_it_does():

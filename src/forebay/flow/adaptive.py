@@ -8,6 +8,7 @@ Two things are told apart that look alike: a service that answers the slower the
 become more. If half as many at a time take as long as before, fewer do not help: that is what is usual from then on.
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -61,6 +62,14 @@ class Adaptive(msgspec.Struct, frozen=True):
     def slots(self) -> int:
         """How many may run."""
         return max(1, int(self.limit + 1e-9))
+
+
+def telling(now: Adaptive, task: str, seconds: float, *, failed: bool) -> bool:
+    """Whether an end says how long a task takes: a failure that comes sooner than usual does not.
+
+    What fails at once while a service is away would become what is usual, and the first answers after that an overload.
+    """
+    return not failed or seconds >= now.usual.get(task, math.inf)
 
 
 def step(now: Adaptive, most: int, seen: Mapping[str, Seen]) -> Adaptive:

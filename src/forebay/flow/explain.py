@@ -192,13 +192,17 @@ def root(numbers: Numbers, place: Place) -> str:
     return f"{_many(numbers.running)} running there, and more come than end" if numbers.running else ""
 
 
+def remedy(provider: str, why: str) -> str:
+    """What to do about a provider that is not asked as usual: to close one does not help against a budget."""
+    if USED_UP in why:
+        return "wait, or raise its budget="
+    return f"`forebay providers close {provider}` if you know better"
+
+
 def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
     """What keeps a queue (or one message of it) from being leased."""
     for name, why in place.providers:
-        advice = (
-            "wait, or raise its budget=" if USED_UP in why else f"`forebay providers close {name}` if you know better"
-        )
-        yield Reason("provider", f"{_WAITS}{why}", advice)
+        yield Reason("provider", f"{_WAITS}{why}", remedy(name, why))
     for gate in place.gates:
         if place.providers and gate.lane is not None and gate.by in _PROVIDERS:
             continue  # it has just been told

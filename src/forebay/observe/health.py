@@ -8,6 +8,7 @@ from math import isinf
 from shlex import quote
 
 from forebay.engine.contract import Depth
+from forebay.flow.explain import remedy
 from forebay.model.duration import EVER, span
 from forebay.model.finding import Finding, fail, fine, warn
 from forebay.model.gate import THROTTLE
@@ -153,7 +154,7 @@ def _providers(providers: Sequence[Shown]) -> Iterator[Finding]:
     away = [one for one in providers if one.why]
     for one in away:
         waits = "1 message waits" if one.waiting == 1 else f"{one.waiting:,} messages wait"
-        advice = f"`forebay providers` shows its calls; `forebay providers close {quote(one.name)}` if you know better"
+        advice = f"`forebay providers` shows its calls; {remedy(one.name, one.why)}"
         yield warn("providers", f"{one.why}; {waits} for it", advice)
     if providers and not away:
         yield fine("providers", f"{len(providers)} known, asked as usual")

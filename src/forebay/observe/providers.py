@@ -59,10 +59,10 @@ async def shown(engine: Engine, store: Store) -> list[Shown]:
     rows: list[Shown] = []
     for one in found:
         meter = meters.get(meter_of(one.name))
-        state, until = _state(one, now)
+        state, since, until = _state(one, now)
         rows.append(
             Shown(
-                name=one.name, state=state, since=one.since,
+                name=one.name, state=state, since=since,
                 until=until, why=told(one, now), waiting=_waiting(one, depths),
                 running=0 if meter is None else meter.running, slots=None if meter is None else meter.slots,
                 budgets=[_spent(one, budget, meters, now) for budget in one.terms.budgets],
@@ -77,13 +77,13 @@ def budgets_of(one: Provider) -> list[str]:
     return [named(meter_of(one.name), budget) for budget in one.terms.budgets]
 
 
-def _state(one: Provider, now: float) -> tuple[str, float | None]:
-    """How it stands, and until when."""
+def _state(one: Provider, now: float) -> tuple[str, float, float | None]:
+    """How it stands, since when, and until when."""
     if one.throttled > now:
-        return "throttled", max(one.throttled, one.spent)
+        return "throttled", one.since, max(one.throttled, one.spent)
     if one.spent > now and one.stand is not Stand.OPEN:
-        return "used up", one.spent
-    return str(one.stand), one.until
+        return "used up", one.spent_at, one.spent
+    return str(one.stand), one.since, one.until
 
 
 def _spent(one: Provider, budget: Budget, meters: Mapping[str, Meter], now: float) -> Spent:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from forebay.config import WorkerOptions
-from forebay.flow.adaptive import ENOUGH, STEP, Adaptive, Seen, step
+from forebay.flow.adaptive import ENOUGH, STEP, Adaptive, Seen, step, telling
 from forebay.work.run import Run, Stop
 from forebay.work.runs import Runs
 
@@ -57,9 +57,9 @@ class Adapting:
     def ended(self, run: Run) -> None:
         """A run has come to its end; what was stopped for another reason than its timeout says nothing."""
         late = run.stop is Stop.TIMEOUT or isinstance(run.error, TimeoutError)
-        if run.stop is None or late:
-            took = time.monotonic() - run.started
-            self._seen[run.task.name] = self._seen.get(run.task.name, _NONE).plus(took, late=late)
+        took, name = time.monotonic() - run.started, run.task.name
+        if late or (run.stop is None and telling(self._state, name, took, failed=run.error is not None)):
+            self._seen[name] = self._seen.get(name, _NONE).plus(took, late=late)
 
     async def declare(self) -> None:
         """Nothing of it is kept in the store."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,6 +75,37 @@ def test_it_runs_fewer_while_they_time_out_and_comes_back(monkeypatch, caplog):
     told = [record.message for record in caplog.records if "at a time" in record.message]
     assert "fewer than 8 at a time" in told[0]
     assert told[1] == "up to 8 tasks at a time again"
+
+
+@pytest.mark.parametrize("failing", [0.001, 1.0, 30.0])
+def test_what_fails_at_once_is_not_what_is_usual(monkeypatch, failing):
+    """After an outage in which calls failed at once, an answer in the usual time is no overload; slow failures are."""
+    monkeypatch.setattr(adapting, "STEP", 0.001)
+
+    def end(took, error=None):
+        task = SimpleNamespace(name="call")
+        adapts.ended(SimpleNamespace(task=task, stop=None, error=error, started=time.monotonic() - took))
+
+    async def phase(took, error=None):
+        seen = set()
+        for _ in range(50):
+            for _ in range(20):
+                end(took, error)
+            await asyncio.sleep(0.002)
+            seen.add(adapts.slots)
+        return min(seen)
+
+    async def story():
+        running = asyncio.create_task(adapts.run())
+        found = [await phase(1.0), await phase(failing, ValueError("away")), await phase(1.0)]
+        running.cancel()
+        return found
+
+    adapts = adapting.Adapting(WorkerOptions(concurrency=MOST, adaptive=True), [], SimpleNamespace())
+    usual, away, after = asyncio.run(story())
+    assert usual == MOST
+    assert (away < MOST) is (failing > 1.0)
+    assert failing > 1.0 or after == MOST
 
 
 def test_nobody_else_is_lowered(monkeypatch):
