@@ -38,6 +38,7 @@ class Full(msgspec.Struct, frozen=True, gc=False):
         on_full, patience: what it says of that; see `model.queue.Limit`.
         never: the message alone is larger than the queue may be: there is nothing to wait for.
         reserve: whether it keeps places for messages of a priority above 0.
+        size: bytes that the bodies of what waits may have; None for no bound.
     """
 
     queue: str
@@ -46,6 +47,7 @@ class Full(msgspec.Struct, frozen=True, gc=False):
     patience: float
     never: bool = False
     reserve: bool = False
+    size: int | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

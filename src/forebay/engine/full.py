@@ -53,12 +53,14 @@ def refusal(message: Message, filled: Filled, nth: int = 1, before: int = 0) -> 
     limit, level, drain, now = filled
     size = len(message.body)
     if why := never(limit, size):  # nobody waits for that, or puts it aside
-        return Receipt(message.id, Fate.FULL, None, Full(message.queue, why, "reject", 0.0, never=True))
+        return Receipt(
+            message.id, Fate.FULL, None, Full(message.queue, why, "reject", 0.0, never=True, size=limit.size)
+        )
     ahead = level._replace(size=level.size + before)
     why = over(limit, ahead, size, child=child(message), priority=message.priority)
     free = places(limit, level, nth, before + size, priority=message.priority)
     wait = seen(drain, now, level.drained).wait(free, now, level.drained)
-    full = Full(message.queue, why, limit.on_full, limit.patience, reserve=limit.reserve > 0)
+    full = Full(message.queue, why, limit.on_full, limit.patience, reserve=limit.reserve > 0, size=limit.size)
     return Receipt(message.id, Fate.FULL, wait, full)
 
 

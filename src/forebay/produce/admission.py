@@ -47,6 +47,8 @@ class Spills(Protocol):
     """Takes what queues have no room for; see `produce.outbox`."""
 
     def holds(self, queue: str) -> bool: ...
+    def fits(self, one: Message) -> bool: ...
+    def learn(self, receipts: Sequence[Receipt]) -> None: ...
     async def take(self, messages: Sequence[Message]) -> list[Receipt]: ...
 
 
@@ -140,7 +142,7 @@ class Admission:
 
     async def _publish_behind(self, through: Through, messages: Sequence[Message], outbox: Spills) -> list[Receipt]:
         """What stands behind others of its queue in the outbox goes there as well, so that it overtakes nobody."""
-        behind = [n for n, one in enumerate(messages) if one.unique is None and outbox.holds(one.queue)]
+        behind = [n for n, one in enumerate(messages) if _stands_behind(one, outbox)]
         others = sorted({*range(len(messages))} - {*behind})
         answers: dict[int, Receipt] = {}
         if behind:
@@ -154,6 +156,7 @@ class Admission:
         refused = [n for n, one in enumerate(receipts) if one.full is not None and one.full.on_full == "spill"]
         if wanted := [n for n in refused if messages[n].unique is None]:
             self.outbox = await through.outbox()
+            self.outbox.learn([receipts[n] for n in refused])
             taken = await self.outbox.take([messages[n] for n in wanted])
             for n, receipt in zip(wanted, taken, strict=True):
                 receipts[n] = receipt
@@ -203,6 +206,11 @@ def _waits(receipt: Receipt, message: Message, line: Line) -> bool:
     if receipt.fate is not Fate.FULL or full is None or full.on_full != "wait":
         return False
     return _place(full, message) == line.place
+
+
+def _stands_behind(one: Message, outbox: Spills) -> bool:
+    """Whether it goes where others of its queue wait; one that would stay there for ever is refused by the queue."""
+    return one.unique is None and outbox.holds(one.queue) and outbox.fits(one)
 
 
 def _place(full: Full, message: Message) -> Place:

@@ -88,11 +88,20 @@ class Outbox:
         self._taken: dict[str, int] = {}  # queues that may have something in it: how often it was given to them
         self._runs = self._opened = False
         self._stuck: set[str] = set()  # what nobody will ever have room for
+        self._sizes: dict[str, int | None] = {}  # the largest message that each queue takes, as it has said last
         self.pid = os.getpid()
 
     def holds(self, queue: str) -> bool:
         """Whether something may be in it for a queue: what comes later has to stand behind that."""
         return queue in self._taken
+
+    def fits(self, one: Message) -> bool:
+        """Whether its queue may ever have room for it, as far as is known: otherwise the queue is to say so itself."""
+        return len(one.body) <= (self._sizes.get(one.queue) or len(one.body))
+
+    def learn(self, receipts: Sequence[Receipt]) -> None:
+        """What queues have said where they refused something."""
+        self._sizes |= {one.full.queue: one.full.size for one in receipts if one.full is not None}
 
     async def begin(self) -> None:
         """Have what was left in it brought where it belongs."""
@@ -216,6 +225,7 @@ class Outbox:
             there = {one.id for one, receipt in zip(leased, receipts, strict=False) if receipt.fate is not Fate.FULL}
             fates: list[Any] = [Ack(keep=0.0) if one.id in there else Release() for one in leased]
             drive(self._engine.settle(worker, [Settlement(*pair) for pair in zip(leased, fates, strict=True)]))
+        self.learn(receipts)
         self._tell(queue, receipts)
         return len(there)
 

@@ -144,6 +144,11 @@ def test_an_engine_that_forgets_has_no_outbox():
         app.publish("mail", 1)
 
 
+def limited(app, most):
+    """Another deploy has another limit."""
+    drive(app.engine.declare([QueueSpec(name="mail", limit_bytes=most, on_full="spill")]))
+
+
 def test_bytes_spill_as_well_and_what_never_fits_holds_up_nothing(tmp_path, caplog):
     app = Forebay(f"sqlite:///{tmp_path}/q.db", durability="normal", outbox=f"{tmp_path}/outbox.db")
     app.queue("mail", limit_bytes=100, on_full="spill")
@@ -151,10 +156,14 @@ def test_bytes_spill_as_well_and_what_never_fits_holds_up_nothing(tmp_path, capl
         app.publish_many("mail", [b"x" * 60, b"y" * 60])
         (depth,) = app.queues("mail")
         assert depth.ready == 1
-        stuck = app.publish("mail", b"z" * 200)  # behind the other one, where nobody knows yet
+        with pytest.raises(QueueFull, match="it never fits"):  # though others stand in the outbox
+            app.publish("mail", b"z" * 200)
+        limited(app, 250)
+        stuck = app.publish("mail", b"z" * 200)
+        limited(app, 100)  # of which it does not know there
         app.publish("mail", b"last")
         assert len(work(app, 3)) == 3
         until(lambda: stuck.id in caplog.text)
         assert "stays there until the limit of queue mail is raised: the message has 20" in caplog.text
-        drive(app.engine.declare([QueueSpec(name="mail", limit_bytes=1_000, on_full="spill")]))
+        limited(app, 1_000)
         assert len(work(app, 1)) == 1
