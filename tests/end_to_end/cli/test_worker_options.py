@@ -81,3 +81,24 @@ def test_a_batch_that_is_not_full_waits_for_more_as_long_as_it_may(place, queue,
     ((size, at),) = told(place)
     assert size == 1
     assert (at - found["created"] >= 1.4) == waits
+
+
+LATE = """
+
+@app.task(retry=1)
+async def late(number: int) -> None:
+    raise TimeoutError
+
+
+@app.on_start
+async def fill() -> None:
+    await late.aenqueue_many([(number,) for number in range(300)])
+"""
+
+
+@pytest.mark.parametrize("words", [("worker", "--adaptive"), ("dev", "--adaptive", "--no-reload")])
+def test_an_adaptive_worker_runs_fewer_at_a_time_while_tasks_time_out(shell, words):
+    app = shell.folder / "app.py"
+    app.write_text(app.read_text() + LATE)
+    with shell.start(*words, "-c", "8") as worker:
+        worker.until("fewer than 8 at a time")
