@@ -96,7 +96,7 @@ async def fill() -> None:
 """
 
 
-@pytest.mark.parametrize("words", [("worker", "--adaptive"), ("dev", "--adaptive", "--no-reload")])
+@pytest.mark.parametrize("words", [["worker", "--adaptive"], ["dev", "--adaptive", "--no-reload"]])
 def test_an_adaptive_worker_runs_fewer_at_a_time_while_tasks_time_out(shell, words):
     app = shell.folder / "app.py"
     app.write_text(app.read_text() + LATE)
