@@ -508,6 +508,9 @@ def test_for_a_short_while_it_is_waited_for(app):
         ({"fallback": "llm"}, "its fallback is itself"),
         ({"fallback": "ask"}, "its fallback 'ask' depends on it as well"),
         ({"fallback": "count"}, "its fallback 'count' runs in a process of its own"),
+        ({"fallback": "other"}, "'other' gets the arguments of task ask, and takes no 'prompt'"),
+        ({"fallback": "more"}, "'more' gets the arguments of task ask, and needs 'model' besides"),
+        ({"fallback": "second"}, "provider second: its fallback 'other' gets the arguments of task ask"),
     ],
 )
 def test_a_fallback_that_could_not_run_is_refused(app, ways, says):
@@ -515,12 +518,19 @@ def test_a_fallback_that_could_not_run_is_refused(app, ways, says):
         app.provider("llm", **ways)
 
         @app.task(provider="llm")
-        async def ask() -> None: ...
+        async def ask(prompt: str, loud: bool = False) -> None: ...
 
         @app.task(cpu=True)
-        def count() -> None: ...
+        def count(prompt: str) -> None: ...
 
-        ask.enqueue()
+        @app.task
+        async def other(question: str = "") -> None: ...
+
+        @app.task
+        async def more(prompt: str, model: str, context: Context) -> None: ...
+
+        app.provider("second", fallback="other")
+        ask.enqueue("x")
 
     with pytest.raises(ConfigError, match=says):
         declare()

@@ -3,8 +3,9 @@
 Pure. Who has it, and what is said if nobody does, stands in `engine.capabilities`.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Iterator
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any, Protocol
 
 from forebay.engine.capabilities import Need
 from forebay.model.errors import ConfigError
@@ -12,11 +13,14 @@ from forebay.model.queue import QueueSpec
 
 if TYPE_CHECKING:
     from forebay.produce.registry import Registry
+    from forebay.produce.task import Task
 
 #: Options of a queue that are meters.
 _METERED = ("rate", "burst", "concurrency", "key_rate", "key_burst", "key_concurrency", "ordered")
 #: Options of a queue that say how much it holds.
 _LIMITS = ("limit", "limit_bytes", "limit_age")
+#: Parameters that take any number of arguments.
+_VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 class Waits(Protocol):
@@ -65,6 +69,36 @@ def _replaced(name: str, declared: "Registry") -> None:
     if task.running.provider == name or task.running.cpu:
         why = "depends on it as well" if task.running.provider == name else "runs in a process of its own (cpu=True)"
         raise ConfigError(f"provider {name}: its fallback {fallback!r} {why}: name another task")
+    for given in _those_of(name, declared):
+        _takes(given, task, f"provider {name}: its fallback {fallback!r}")
+
+
+def _those_of(name: str, declared: "Registry") -> "list[Task[..., Any, Any]]":
+    """The tasks whose work comes to the fallback of a provider: its own, and those of whoever falls back on it."""
+    asked = {task.name: task.running.provider for task in declared.tasks.values()}
+    falls = {one.name: asked.get(one.fallback or "", one.fallback) for one in declared.providers.values()}
+    names = {name}
+    while more := {one for one, other in falls.items() if other in names} - names:
+        names |= more
+    return [task for task in declared.tasks.values() if task.running.provider in names]
+
+
+def _takes(given: "Task[..., Any, Any]", task: "Task[..., Any, Any]", who: str) -> None:
+    """Raises ConfigError for a fallback that can never be called with the arguments of another task."""
+    has, wants = given.codec.given.parameters, task.codec.given.parameters
+    if extra := [name for name in _musts(has.values()) if name not in wants]:
+        raise ConfigError(
+            f"{who} gets the arguments of task {given.name}, and takes no {extra[0]!r}: have it take that"
+        )
+    if missing := [name for name in _musts(wants.values()) if name not in has]:
+        raise ConfigError(
+            f"{who} gets the arguments of task {given.name}, and needs {missing[0]!r} besides: give that a default"
+        )
+
+
+def _musts(parameters: Iterable[Parameter]) -> list[str]:
+    """The names of those that always have a value in a message."""
+    return [one.name for one in parameters if one.default is one.empty and one.kind not in _VARIABLE]
 
 
 def _other(name: str, fallback: str, declared: "Registry") -> None:
