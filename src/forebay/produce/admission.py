@@ -127,6 +127,7 @@ class Admission:
     async def _behind(self, through: Through, messages: Sequence[Message]) -> list[Receipt]:
         """What others of this process wait for already, with its queue, is not tried before they are in."""
         lines = [self._line(one) for one in messages]
+        lines = [line if _may_fit(one, line) else None for one, line in zip(messages, lines, strict=True)]
         answers = {n: _behind(messages[n], line) for n, line in enumerate(lines) if line is not None}
         free = [n for n in range(len(messages)) if n not in answers]
         if free:
@@ -216,6 +217,11 @@ def _stands_behind(one: Message, outbox: Spills) -> bool:
 def _place(full: Full, message: Message) -> Place:
     """The line that it waits in: where a queue keeps places, those they are kept for do not wait behind others."""
     return full.queue, full.reserve and message.priority > 0
+
+
+def _may_fit(message: Message, line: Line | None) -> bool:
+    """Whether there is something to wait for: one that is larger than its queue may be is refused at once."""
+    return line is None or line.full.size is None or len(message.body) <= line.full.size
 
 
 def _behind(message: Message, line: Line) -> Receipt:

@@ -184,3 +184,21 @@ def test_a_producer_waits_until_there_is_room_for_its_bytes():
         leased(app)
         thread.join(LONG)
         assert (app.queues("mail")[0].ready, waiting(app)) == (1, 0)
+
+
+def test_what_never_fits_is_refused_at_once_though_others_wait():
+    app = Forebay("memory://")
+    app.queue("mail", limit_bytes=100, on_full="wait", full_wait=LONG)
+    with app:
+        app.publish("mail", b"x" * 60)
+        thread = threading.Thread(target=app.publish, args=("mail", b"x" * 60), daemon=True)
+        thread.start()
+        until(lambda: waiting(app))
+        started = time.monotonic()
+        with pytest.raises(QueueFull, match="it never fits"):
+            app.publish("mail", b"x" * 200)
+        assert time.monotonic() - started < LONG / 2
+        assert waiting(app) == 1
+        leased(app)
+        thread.join(LONG)
+        assert waiting(app) == 0
