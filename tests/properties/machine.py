@@ -108,6 +108,10 @@ class Machine(RuleBasedStateMachine):
                 for side in (0, 1):
                     self._fences.pop((side, receipt.id), None)
 
+    def some(self, limit: int) -> int:
+        """So many, if both have the same ones first: where the newest run first that is an engine's affair."""
+        return EVERYTHING if self.twins.newest else limit
+
     def settle(self, pairs: Sequence[Pair], outcome: Outcome, worker: str | None = None) -> None:
         """Settle in the name of whoever leased the first of them, or in another's."""
         holder = worker or pairs[0][0]
@@ -211,7 +215,8 @@ class Machine(RuleBasedStateMachine):
         unique=st.none() | st.just("k1"), limit=st.sampled_from([1, 2, EVERYTHING]),
     )  # fmt: skip
     def look_closer(self, state, queue, key, unique, limit):
-        self.twins.agree("messages", Query(state=state, queue=queue, key=key, unique=unique, limit=limit))
+        query = Query(state=state, queue=queue, key=key, unique=unique, limit=self.some(limit))
+        self.twins.agree("messages", query)
         self.twins.agree("gates")
         self.twins.agree("meters", ["queue:q", "queue:p", "key:q:tenant", "key:q:t1", "task:q:a", "provider"])
         self.twins.agree("workers")
@@ -277,7 +282,7 @@ class Cancelling:
 
     @rule(choice=choices, limit=st.sampled_from([1, 2, 100]))
     def cancel_all(self, choice, limit):
-        self.twins.agree("cancel_all", choice, limit)
+        self.twins.agree("cancel_all", choice, self.some(limit))
 
     @rule(pair=leases, why=st.sampled_from([Cancel(), Cancel("because"), Discard("old")]))
     def give_up(self, pair, why):
@@ -335,14 +340,17 @@ class Bounded:
         concurrency=st.sampled_from([None, None, 1, 2]),
         key_rate=st.sampled_from([None, 0.1, 1.0]),
         key_concurrency=st.sampled_from([None, 1, 2]),
-        ordered=st.booleans(),
+        order=st.sampled_from([{}, {}, {"ordered": True}, {"ordered": True}, {"lifo": True}]),
         limit=st.sampled_from([None, None, None, 1, 3, 8]),
+        reserve=st.sampled_from([None, 0.4]),
         on_full=st.sampled_from(["reject", "shed_oldest"]),
     )
-    def declare(self, queue, key_concurrency, ordered, limit, on_full, **bounds):
-        slots = None if ordered else key_concurrency
+    def declare(self, queue, key_concurrency, order, limit, reserve, on_full, **bounds):  # noqa: PLR0917
+        slots = None if "ordered" in order else key_concurrency
+        self.twins.newest = self.twins.newest or "lifo" in order
         bounds |= {} if limit is None else {"limit": limit, "on_full": on_full}
-        self.twins.agree("declare", [QueueSpec(name=queue, ordered=ordered, key_concurrency=slots, **bounds)])
+        bounds |= {"reserve": reserve} if limit not in (None, 1) and on_full == "reject" else {}
+        self.twins.agree("declare", [QueueSpec(name=queue, key_concurrency=slots, **order, **bounds)])
 
     @rule(
         called=several, queue=queues, key=st.sampled_from([None, "t1", "t2"]), task=st.sampled_from(["a", "b"]),
@@ -392,10 +400,12 @@ class Crowded:
     @rule(
         told=st.sampled_from([
             {}, {"ordered": True}, {"key_concurrency": 1}, {"key_rate": 0.1}, {"concurrency": 2}, {"fair": True},
-            {"fair": True, "key_concurrency": 1},
+            {"fair": True, "key_concurrency": 1}, {"lifo": True}, {"lifo": True, "fair": True},
+            {"lifo": True, "key_concurrency": 1},
         ])
     )  # fmt: skip
     def tell_apart(self, told):
+        self.twins.newest = self.twins.newest or "lifo" in told
         if "fair" not in told or self.twins.system.capabilities.fair:
             self.twins.agree("declare", [QueueSpec(name="q", **told)])
 
@@ -427,11 +437,11 @@ class Dying:
 
     @rule(choice=choices, limit=st.sampled_from([1, 2, 100]))
     def redrive(self, choice, limit):
-        self.twins.agree("redrive", choice, limit)
+        self.twins.agree("redrive", choice, self.some(limit))
 
     @rule(choice=choices, limit=st.sampled_from([1, 100]))
     def purge(self, choice, limit):
-        self.twins.agree("purge", choice, limit)
+        self.twins.agree("purge", choice, self.some(limit))
 
 
 class Unique:
