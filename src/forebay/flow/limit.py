@@ -96,19 +96,23 @@ def over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool =
     if why := _over(limit, level, size, n, child=child):
         return why
     if not child and priority <= 0 and limit.messages is not None and level.n + n > limit.messages - kept(limit):
-        most = f"{level.n:,} messages wait, and limit={limit.messages:,}"
-        return f"{most} keeps {kept(limit):,} places for a priority above 0"
+        places = "1 place" if kept(limit) == 1 else f"{kept(limit):,} places"
+        return f"{_wait(level)}, and limit={limit.messages:,} keeps {places} for a priority above 0"
     return ""
 
 
 def _over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool = False) -> str:
     if (most := limit.messages) is not None and level.n + n > most + (reserve(most) if child else 0):
-        return f"{level.n:,} messages wait, and limit={most:,}"
+        return f"{_wait(level)}, and limit={most:,}"
     if (most := limit.size) is not None and level.size + size > most and not (child and _spare(most, level, size)):
-        return f"{level.n:,} messages wait with {level.size:,} bytes, {size:,} are to come, and limit_bytes={most:,}"
+        return f"{_wait(level)} with {level.size:,} bytes, {size:,} are to come, and limit_bytes={most:,}"
     if limit.age is not None and level.age > limit.age and not child:
         return f"the oldest of {level.n:,} messages has waited {level.age:,.0f} s, and limit_age={limit.age:g}"
     return ""
+
+
+def _wait(level: Level) -> str:
+    return "1 message waits" if level.n == 1 else f"{level.n:,} messages wait"
 
 
 def _spare(most: int, level: Level, size: int) -> bool:
