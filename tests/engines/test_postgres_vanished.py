@@ -39,7 +39,8 @@ def calls(delivery):
         "cancel_all": [Choice(queue="q")], "ending": ["m"], "held": ["w"], "latest": [1], "messages": [Query()],
         "charge_meter": ["x", 1.0], "tidy": [], "purge": [Choice(queue="q")], "redrive": [Choice(queue="q")],
         "close_gate": ["q"], "gates": [], "open_gate": ["q"], "drop_meters": [["x"]], "meters": [],
-        "put_meters": [[Meter(name="x")]], "drop_schedules": [["s"]], "fire": ["s", 1.0, 2.0, []], "now": [], "pause_schedule": ["s", True],
+        "put_meters": [[Meter(name="x")]],
+        "drop_schedules": [["s"]], "fire": ["s", 1.0, 2.0, []], "now": [], "pause_schedule": ["s", True],
         "put_schedules": [[ONE]], "schedules": [], "workers": [], "audits": [], "note": ["a", "v", "t"],
         "steer": [[Steered(name="s", body=b"")]], "steered": [],
     }  # fmt: skip
