@@ -1,6 +1,7 @@
 """Queues in numbers, from what `depth.lua` answers."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -37,22 +38,38 @@ def depths(batch: Batch, queues: Sequence[str] | None) -> Reading[list[Depth]]:
 def _depth(now: float, name: bytes, cells: Sequence[bytes], *more: Any) -> Depth:
     ready, parked, oldest, held, paused, lanes = more
     numbers = dict(zip(map(forms.text, cells[::2]), cells[1::2], strict=True))
-    counts: dict[str, Any] = {field: max(0, int(n)) for field, n in numbers.items() if field in _COUNTS}
-    most, most_bytes, most_age = (float(numbers.get(name, -1)) for name in ("most", "most_bytes", "most_age"))
+    counts: dict[str, Any] = {field: max(0, int(_number(n, 0))) for field, n in numbers.items() if field in _COUNTS}
+    most, most_bytes, most_age = (_number(numbers.get(name, b""), -1) for name in ("most", "most_bytes", "most_age"))
     limit = Limit(
         messages=int(most) if most >= 0 else None, size=int(most_bytes) if most_bytes >= 0 else None,
         age=most_age if most_age >= 0 else None,
     )  # fmt: skip
-    size = max(0, int(numbers.get("bytes", 0)))
-    drain = msgspec.msgpack.decode(numbers["drain"], type=list[float]) if "drain" in numbers else []
+    size = max(0, int(_number(numbers.get("bytes", b""), 0)))
+    drain = _drain(numbers.get("drain", b"\x90"))
     waiting, age = ready + parked + counts.get("scheduled", 0), max(_age(now, oldest), _age(now, held))
     full = full_since(limit, drain[FULL] if len(drain) > FULL else 0.0, Level(waiting, size=size, age=age))
     return Depth(
         queue=forms.text(name), ready=ready, parked=parked, age=_age(now, oldest), held=_age(now, held),
-        paused=bool(paused), seconds=float(numbers.get("seconds", 0.0)),
+        paused=bool(paused), seconds=_number(numbers.get("seconds", b""), 0),
         lanes=tuple(_lane(now, *lane) for lane in lanes), limit=limit.messages, limit_bytes=limit.size,
         size=size, full=full, **counts,
     )  # fmt: skip
+
+
+def _number(cell: bytes, none: float) -> float:
+    """What is no number, as somebody else wrote it, counts as `none`."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return none
+    return number if isfinite(number) else none
+
+
+def _drain(packed: bytes) -> list[float]:
+    try:
+        return msgspec.msgpack.decode(packed, type=list[float])
+    except msgspec.MsgspecError:
+        return []
 
 
 def _lane(now: float, name: bytes, ready: int, parked: int, running: int, *first: Any) -> LaneDepth:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from struct import Struct
-from typing import Any, cast
+from struct import error as StructError  # noqa: N812
+from typing import Any
 
 import msgspec
 
@@ -31,6 +32,9 @@ _failure = msgspec.msgpack.Decoder(Failure).decode
 _gate = msgspec.msgpack.Decoder(tuple[str, str | bool, str, float, str, float, str | bool, str | bool]).decode
 _tail = msgspec.msgpack.Decoder(tuple[str, bytes | None]).decode
 
+#: What bytes raise that nobody of ours wrote.
+FOREIGN = (StructError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, TypeError, IndexError)
+
 _FINAL = (State.DONE, State.DEAD, State.CANCELLED, State.EXPIRED, State.DISCARDED)
 _NONE: History = (0, 0, -1.0, 0, -1.0, "", False)
 #: The end of one that is done, has no result, and needs no words.
@@ -51,13 +55,24 @@ def route(message: Message) -> bytes:
 
 
 def history(past: bytes) -> History:
-    """From what stands there of one that has a history; b"" for none."""
-    return _history(past) if past else _NONE
+    """From what stands there of one that has a history; b"" for none. What is none of ours counts as none."""
+    try:
+        return _history(past) if past else _NONE
+    except FOREIGN:
+        return _NONE
 
 
 def cause(tail: bytes) -> str:
     """Of what of an end the server does not look at, why."""
-    return _tail(tail)[0]
+    return _end(tail)[0]
+
+
+def _end(tail: bytes) -> tuple[str, bytes | None]:
+    """Cause and result of what the server does not look at."""
+    try:
+        return _tail(tail)
+    except FOREIGN:
+        return "how it ended is not readable: somebody else wrote over it", None
 
 
 def fence(number: int) -> bytes:
@@ -76,6 +91,20 @@ def text(blob: bytes) -> str:
     return blob.decode("utf-8", "backslashreplace")
 
 
+def _route(packed: bytes) -> Route:
+    parts = [text(part) if isinstance(part, bytes) else part for part in _parts(packed)[:6]]
+    known: Route = msgspec.convert(parts, Route)
+    return known
+
+
+def _map(packed: bytes) -> dict[str, str] | None:
+    """Headers; None if there are none, or none of ours."""
+    try:
+        return _headers(packed) if packed else None
+    except FOREIGN:
+        return None
+
+
 class Routes:
     """Routes that were read before: most messages of a queue have the same few."""
 
@@ -90,7 +119,7 @@ class Routes:
         if known is None:
             if len(self._known) >= self.MOST:
                 self._known.clear()
-            known = self._known[packed] = cast("Route", tuple(_parts(packed)[:6]))
+            known = self._known[packed] = _route(packed)
         return known
 
     def deliveries(self, columns: Sequence[Sequence[Any]]) -> list[Delivery]:
@@ -105,12 +134,12 @@ class Routes:
             past = pasts[n] if pasts else None
             lost, unknown = 0, None
             if past is not None:
-                _, lost, _, _, since, _, moved = _history(past)
+                _, lost, _, _, since, _, moved = history(past)
                 unknown = None if since < 0 else since
                 lane = moved if isinstance(moved, str) else lane
             expiry = None if expires < 0 else expires
-            headers = _headers(head[end:]) if len(head) > end else None
-            body, id_ = bodies[n] or b"", ids[n].decode()
+            headers = _map(head[end:]) if len(head) > end else None
+            body, id_ = (bodies[n] if bodies else None) or b"", text(ids[n])
             made.append(
                 Delivery(
                     seq,
@@ -159,34 +188,50 @@ class Stories:
         self._gates = [read_gate(gate) for gate in gates]
 
     def all(self) -> list[Found | None]:
-        """One for each id that was asked for; None for those that nobody knows."""
-        return [self._one(n) for n in range(len(self._ids))]
+        """One for each id that was asked for; None for those that nobody knows, and those that nobody can read."""
+        return [self._read(n) for n in range(len(self._ids))]
+
+    def _read(self, n: int) -> Found | None:
+        try:
+            return self._one(n)
+        except FOREIGN:
+            return None
 
     def seq(self, n: int) -> int | None:
         """The place in the order of acceptance, or of ends."""
-        if (end := _at(self._ends, n)) is not None:
-            return int(END.unpack_from(end)[3])
-        head = _at(self._heads, n)
-        return None if head is None else int(HEAD.unpack_from(head)[1])
+        try:
+            if (end := _at(self._ends, n)) is not None:
+                return int(END.unpack_from(end)[3])
+            head = _at(self._heads, n)
+            return None if head is None else int(HEAD.unpack_from(head)[1])
+        except FOREIGN:
+            return None
 
     def _one(self, n: int) -> Found | None:
         head = _at(self._heads, n)
         if head is None:
             return None
-        _, _, created, expires, size = HEAD.unpack_from(head)
-        end = HEAD.size + size
-        queue, lane, priority, task, key, unique = self._routes.read(head[HEAD.size : end])
+        created, expires, (queue, lane, priority, task, key, unique), headers = self._head(head)
         past = _at(self._pasts, n)
-        history = _NONE if past is None else _history(past)
-        if isinstance(history[6], str):
-            lane = history[6]
+        known = history(past or b"")
+        if isinstance(known[6], str):
+            lane = known[6]
         failure = _at(self._failures, n)
         return Found(
-            id=text(self._ids[n]), queue=queue, task=task, lost=history[1], priority=priority, lane=lane, key=key,
-            unique=unique, headers=_headers(head[end:]) if len(head) > end else None, created=created,
-            expires=None if expires < 0 else expires, failure=None if failure is None else _failure(failure),
-            progress=_at(self._progress, n), **self._fate(n, (queue, lane, task, key), history),
+            id=text(self._ids[n]), queue=queue, task=task, lost=known[1], priority=priority, lane=lane, key=key,
+            unique=unique, headers=headers, created=created,
+            expires=None if expires < 0 else expires, failure=None if failure is None else _newest(failure),
+            progress=_at(self._progress, n), **self._fate(n, (queue, lane, task, key), known),
         )  # fmt: skip
+
+    def _head(self, head: bytes) -> tuple[float, float, Route, dict[str, str] | None]:
+        """When it was accepted and expires, its route, its headers; of what is no head of ours nothing is known."""
+        try:
+            _, _, created, expires, size = HEAD.unpack_from(head)
+            end = HEAD.size + size
+            return created, expires, self._routes.read(head[HEAD.size : end]), _map(head[end:])
+        except FOREIGN:
+            return 0.0, -1.0, ("", "", 0, "", None, None), None
 
     def _fate(self, n: int, place: Place, history: History) -> Mapping[str, Any]:
         """What depends on how it stands."""
@@ -204,10 +249,17 @@ class Stories:
         return {"state": State.PARKED if held else State.READY, **waits}
 
 
+def _newest(failure: bytes) -> Failure:
+    try:
+        return _failure(failure)
+    except FOREIGN:
+        return Failure("Unreadable", "somebody else wrote over the newest failure of this message")
+
+
 def _ended(packed: bytes, body: bytes | None, due: float | None, history: History) -> Mapping[str, Any]:
     code, finished, _, _, size = END.unpack_from(packed)
     lease = packed[END.size : END.size + size]
-    cause, result = _tail(packed[END.size + size :])
+    cause, result = _end(packed[END.size + size :])
     fate: dict[str, Any] = {
         "state": _FINAL[code], "finished": finished, "cause": cause, "result": result, "due": due,
         "attempt": history[0],

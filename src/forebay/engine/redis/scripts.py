@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 _USES = "--#use "
 #: How a script runs a command.
-_RUNS = re.compile(rb"\b(?:call|many)\('([A-Z]+)'")
+_RUNS = re.compile(rb"\b(?:p?call|many)\('([A-Z]+)'")
 #: What is run beside the scripts, by who listens.
 _BESIDE = b"SUBSCRIBE"
 

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters shares place ends workers
+--#use base count sound message tell gates lanes meters shares place ends workers
 -- ack: worker, queue, seconds that they are kept ('' as usual), those that are usual, their tail ('' for own ones),
 -- run times (packed doubles), then id and fence, and tail if each has its own, for each
 -- -> the number of all if all were done, else 0 or 1 for each.
@@ -26,14 +26,14 @@ for n, id in ipairs(ids) do
         seen[id] = n
         if #done == 0 then
             even_if_full()
-            order = call('HINCRBY', KEYS[1], 'ends', #ids) - #ids
+            order = number('ends', #ids) - #ids
         end
         done[#done + 1] = id
         verdicts[n] = 1
         if string.byte(lease, 1) == 1 then
-            free_unique(id, opened(call('HGET', P .. 'm', id)))
+            free_unique(id, opened(call('HGET', P .. 'm', id), id))
         end
-        if pasts[n] and cmsgpack.unpack(pasts[n])[DUE] >= 0 then
+        if pasts[n] and history(pasts[n])[DUE] >= 0 then
             back[#back + 1] = id
         end
         ends[#ends + 1] = id
@@ -56,7 +56,7 @@ if #done > 0 then
         local heads = fetch(P .. 'm', ids, true)
         for n, id in ipairs(ids) do
             if verdicts[n] == 1 and seen[id] == n then
-                count_run(opened(heads[n]).route, pasts[n] and cmsgpack.unpack(pasts[n])[MOVED], -1)
+                count_run(opened(heads[n], id).route, history(pasts[n])[MOVED], -1)
                 if split.fair then
                     run_over(queue, id, took ~= '' and struct.unpack('>d', took, 8 * n - 7) or 0)
                 end
@@ -88,7 +88,7 @@ if #done > 0 then
     tally(queue, 'running', -#done)
     tally(queue, 'done', #done)
     if seconds > 0 then
-        call('HINCRBYFLOAT', P .. 'q:' .. queue, 'seconds', text(seconds))
+        add(P .. 'q:' .. queue, 'seconds', text(seconds))
     end
     announce(done)
 end

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters place ripen
+--#use base count sound message tell gates lanes meters place ends dead ripen
 -- ahead: id, most to count -> how many ready messages of its line are leased before it; 0 if it is not ready.
 local head = call('HGET', P .. 'm', ARGV[3])
 if not head then

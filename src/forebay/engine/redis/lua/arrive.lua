@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters place ends routes
+--#use base count sound message tell gates lanes meters place ends routes
 -- arrive: route, mover, '1' for what comes back from aside, then for each: id, body, what it was (packed: created,
 -- expires, attempt, lost, due, scheduled, first, unknown, cause, died, started, worker; times below 0: none), route of the
 -- message, headers, failure, progress, tail of its end
@@ -12,7 +12,7 @@ if back then
     even_if_full()
 end
 -- the first change: a server that has no room refuses it if it is new, and nothing has happened
-local last = call('HINCRBY', KEYS[1], 'seq', (#ARGV - 5) / 8)
+local last = number('seq', (#ARGV - 5) / 8)
 local seq, answers = last - (#ARGV - 5) / 8, {}
 
 local function enter(id, m, was)
@@ -40,7 +40,7 @@ local function enter(id, m, was)
 end
 
 local function lay_down(id, m, was, tail)
-    local order, run = call('HINCRBY', KEYS[1], 'ends', 1), ''
+    local order, run = number('ends', 1), ''
     if was[11] >= 0 then
         run = struct.pack(RUN, m.unique, 0, was[3], was[11]) .. was[12]
     end

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters
+--#use base count sound message tell gates lanes meters
 -- charge_meter: name, cost, calls: what has passed it has cost that much more, or less; budgets beside it too, those that
 -- count messages for so many more calls (flow.grant.charged).
 local name, cost, calls = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])

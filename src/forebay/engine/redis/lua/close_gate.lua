@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters
+--#use base count sound message tell gates lanes meters
 -- close_gate: its name, queue, then packed: lane, reason, holder, until (-1 for ever), task, key.
 even_if_full()
 local about = cmsgpack.unpack(ARGV[5])

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters
+--#use base count sound message tell gates lanes meters
 -- declare: queue, then packed: ttl, rate, burst, slots, key_rate, key_burst, key_slots (-1 for none), ordered, limit (false
 -- without one), limit_bytes, limit_age (-1 for none), on_full, patience, how long the ends of those that are shed are kept, what
 -- such an end is, of one that is fair its weights (or false), whether the newest goes first, the share of the limit that is
@@ -8,7 +8,7 @@ local anew, told = false, {}
 
 -- Nothing is paid for further ahead than one step of the present rate.
 local function lower(name, rate)
-    local tat = tonumber(call('HGET', P .. 'mp', name) or 0)
+    local tat = (tonumber(call('HGET', P .. 'mp', name)) or 0)
     if tat > 0 then
         call('HSET', P .. 'mp', name, text(math.min(tat, now + (rate > 0 and 1 / rate or 0))))
     end

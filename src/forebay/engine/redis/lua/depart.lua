@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters place ends routes
+--#use base count sound message tell gates lanes meters place ends routes
 -- depart: route, mover, queue, '1' for dead ones, place to go on from, how many to look at, bytes of bodies that are enough
 -- -> the place to go on from (-1: nothing is left), then id and parts of each that stands aside now; nil: not his route.
 local route, queue, dead = ARGV[3], ARGV[5], ARGV[6] == '1'
@@ -17,6 +17,12 @@ end
 table.sort(found, function(one, other)
     return one[1] < other[1]
 end)
+
+-- Whether what else is there of it can be read.
+local function is_movable(id)
+    local x = call('HGET', P .. 'x', id)
+    return (not x or read_history(x)) and (not dead or is_end(call('HGET', P .. 'e', id)))
+end
 
 -- Take one out of where it is; what it is, in parts.
 local function taken(id, m, head)
@@ -46,7 +52,10 @@ local answer, gone, size, last = {-1}, {}, 0, after
 for n = 1, math.min(limit, #found) do
     local id = found[n][2]
     local head = call('HGET', P .. 'm', id)
-    local m = head and opened(head)
+    local m = is_whole(head) and opened(head)
+    if m and not is_movable(id) then
+        m = nil -- it stays, until a lease makes it a dead letter
+    end
     last = found[n][1]
     if m and m.route[QUEUE] == queue and (dead or call('HEXISTS', P .. 'run', id) == 0) then
         local parts, body = taken(id, m, head)
@@ -60,7 +69,7 @@ for n = 1, math.min(limit, #found) do
     end
 end
 if #found > 0 and (#found >= limit or size > most) then
-    answer[1] = tostring(last)
+    answer[1] = type(last) == 'number' and text(last) or last
 end
 forget(gone)
 return answer

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters place ends ripen
+--#use base count sound message tell gates lanes meters place ends dead ripen
 -- depth: most to make ready, '1' if the queues are named, queue ... -> time, then for each queue: name, its hash, how
 -- many are ready, how many of those are behind a closed gate, since when the oldest of both waits ('' for none), whether it
 -- is paused; and of its lanes, the main one only if the queue has a meter: name, ready, parked, running, whether its first is behind a gate, what that
@@ -18,7 +18,7 @@ local FAR = 20000
 local LANES = 100
 
 local function is_held(queue, id, head)
-    local m, split = opened(head), split_of(queue)
+    local m, split = opened(head, id), split_of(queue)
     if is_shut(gates, queue, lane_of(m, history(call('HGET', P .. 'x', id))), m.route[TASK], m.route[KEY]) then
         return true
     end
@@ -86,7 +86,7 @@ local function running_in(queue)
     local ids, counts = call('HKEYS', P .. 'run'), {}
     local heads, pasts = fetch(P .. 'm', ids), fetch(P .. 'x', ids)
     for n in ipairs(ids) do
-        local m = opened(heads[n])
+        local m = opened(heads[n], ids[n])
         if m.route[QUEUE] == queue then
             local lane = place_of(m.route, history(pasts[n])[MOVED])
             counts[lane] = (counts[lane] or 0) + 1

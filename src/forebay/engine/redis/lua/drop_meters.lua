@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters
+--#use base count sound message tell gates lanes meters
 -- drop_meters: name ...
 even_if_full()
 for at = 3, #ARGV do

@@ -1,4 +1,4 @@
---#use base workers
+--#use base count workers
 -- extend: worker, seconds, what it says of itself each -> 1 renewed or registered, 0 declared lost, for each.
 local answers = {}
 even_if_full()

@@ -1,4 +1,4 @@
---#use base message gates story
+--#use base sound message gates story
 -- find: id ... -> their stories.
 local ids = {}
 for at = 3, #ARGV do

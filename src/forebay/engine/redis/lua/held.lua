@@ -1,4 +1,4 @@
---#use base message
+--#use base sound message
 -- held: worker -> ids, heads, bodies, leases, histories of what it runs.
 local ids, leases, all = {}, {}, {}
 if call('HEXISTS', P .. 'holds', ARGV[3]) == 1 then

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters clock place ends ripen workers sorted strays take shares round fair
+--#use base count sound message tell gates lanes meters clock place ends dead ripen workers sorted strays take shares round fair
 -- lease: worker, token of this call, limit, turn, lanes that share at a time, most to sweep, caps (lane -> most),
 -- end of what expired, seconds it is kept, queue ... -> 0 if the worker has no lease; else
 -- time, last number, turn, cancelled ids, ids, heads, bodies, leases, histories.
@@ -10,7 +10,7 @@ end
 local asked = call('SMEMBERS', P .. 'ask:' .. worker)
 local turn, visits, sweep = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 if limit <= 0 then
-    return {text(now), call('HGET', KEYS[1], 'seq') or 0, turn, asked, {}, {}, {}, {}, {}}
+    return {text(now), last_number(), turn, asked, {}, {}, {}, {}, {}}
 end
 even_if_full()
 promote(sweep)
@@ -19,7 +19,7 @@ local expired = expire(sweep, tail, keep)
 
 local function leased(ids, leases)
     return {
-        text(now), call('HGET', KEYS[1], 'seq') or 0, turn, asked, ids, fetch(P .. 'm', ids), fetch(P .. 'b', ids),
+        text(now), last_number(), turn, asked, ids, fetch(P .. 'm', ids), fetch(P .. 'b', ids),
         leases, fetch(P .. 'x', ids),
     }
 end
@@ -47,7 +47,7 @@ local gates, hungry, seen = closed(), {}, {}
 
 -- Whether nothing of a queue may start now, whatever lane it is in.
 local function is_idle(queue, split)
-    local go = tonumber(call('HGET', P .. 'q:' .. queue, 'go') or 0)
+    local go = (tonumber(call('HGET', P .. 'q:' .. queue, 'go')) or 0)
     return is_paused(queue) or go > now or (split.slots and taken_of(queue) >= split.slots)
 end
 
@@ -100,59 +100,62 @@ local function fill()
     end
 end
 
-fill()
-local heads, passed_over = heads_of(lot)
-while passed_over > 0 and #hungry > 0 do
+local function give()
     fill()
-    heads, passed_over = heads_of(lot)
-end
-local ids = lot.ids
-if #ids < limit then -- whoever publishes next tells
-    local waits = {}
-    for at = 12, #ARGV do
-        waits[#waits + 1] = ARGV[at]
-        waits[#waits + 1] = '1'
+    local heads, pasts, passed_over = heads_of(lot)
+    while passed_over > 0 and #hungry > 0 do
+        fill()
+        heads, pasts, passed_over = heads_of(lot)
     end
-    many('HSET', P .. 'hungry', waits)
-end
-if #ids == 0 then
-    return leased({}, {})
+    local ids = lot.ids
+    if #ids < limit then -- whoever publishes next tells
+        local waits = {}
+        for at = 12, #ARGV do
+            waits[#waits + 1] = ARGV[at]
+            waits[#waits + 1] = '1'
+        end
+        many('HSET', P .. 'hungry', waits)
+    end
+    if #ids == 0 then
+        return leased({}, {})
+    end
+
+    if lot.charged then
+        call('HSET', KEYS[1], 'charged', text(now))
+    end
+    local fence = number('fence', 1)
+    local usual = {[0] = struct.pack(RUN, 0, fence, 1, now) .. worker, [1] = struct.pack(RUN, 1, fence, 1, now) .. worker}
+    local leases, rows = {}, {}
+    for n, id in ipairs(ids) do
+        local unique = string.byte(heads[n], 1) % 2 -- 2: where it stands
+        local lease = usual[unique]
+        if pasts[n] then
+            local x = history(pasts[n])
+            lease = struct.pack(RUN, unique, fence, x[ATTEMPT] + 1, now) .. worker
+            if x[DUE] >= 0 then
+                call('ZREM', P .. 'bk:' .. select(2, cmsgpack.unpack_one(heads[n], 29))[QUEUE], id)
+            end
+        end
+        leases[n] = lease
+        rows[2 * n - 1], rows[2 * n] = id, lease
+    end
+    many('HSET', P .. 'run', rows)
+    count(P .. 'holds', worker, #ids)
+    call('HSET', P .. 'tok', worker, struct.pack('>I8', fence) .. token)
+    if call('EXISTS', P .. 'exp') == 1 then
+        many('ZREM', P .. 'exp', ids)
+    end
+    local rooms, heavy = {}, false
+    for queue, n in pairs(lot.counts) do
+        tally(queue, 'running', n)
+        heavy = weighs(queue) or heavy
+        rooms[#rooms + 1] = 'room:' .. queue -- there is room for who waits for some
+    end
+    announce(rooms)
+    for n, id in ipairs(heavy and ids or {}) do
+        weigh(select(2, cmsgpack.unpack_one(heads[n], 29))[QUEUE], id, -1)
+    end
+    return {text(now), last_number(), turn, asked, ids, heads, fetch(P .. 'b', ids), leases, pasts}
 end
 
-if lot.charged then
-    call('HSET', KEYS[1], 'charged', text(now))
-end
-local fence = call('HINCRBY', KEYS[1], 'fence', 1)
-local pasts = fetch(P .. 'x', ids)
-local usual = {[0] = struct.pack(RUN, 0, fence, 1, now) .. worker, [1] = struct.pack(RUN, 1, fence, 1, now) .. worker}
-local leases, rows = {}, {}
-for n, id in ipairs(ids) do
-    local unique = string.byte(heads[n], 1) % 2 -- 2: where it stands
-    local lease = usual[unique]
-    if pasts[n] then
-        local x = cmsgpack.unpack(pasts[n])
-        lease = struct.pack(RUN, unique, fence, x[ATTEMPT] + 1, now) .. worker
-        if x[DUE] >= 0 then
-            call('ZREM', P .. 'bk:' .. select(2, cmsgpack.unpack_one(heads[n], 29))[QUEUE], id)
-        end
-    end
-    leases[n] = lease
-    rows[2 * n - 1], rows[2 * n] = id, lease
-end
-many('HSET', P .. 'run', rows)
-call('HINCRBY', P .. 'holds', worker, #ids)
-call('HSET', P .. 'tok', worker, struct.pack('>I8', fence) .. token)
-if call('EXISTS', P .. 'exp') == 1 then
-    many('ZREM', P .. 'exp', ids)
-end
-local rooms, heavy = {}, false
-for queue, n in pairs(lot.counts) do
-    tally(queue, 'running', n)
-    heavy = weighs(queue) or heavy
-    rooms[#rooms + 1] = 'room:' .. queue -- there is room for who waits for some
-end
-announce(rooms)
-for n, id in ipairs(heavy and ids or {}) do
-    weigh(select(2, cmsgpack.unpack_one(heads[n], 29))[QUEUE], id, -1)
-end
-return {text(now), call('HGET', KEYS[1], 'seq') or 0, turn, asked, ids, heads, fetch(P .. 'b', ids), leases, pasts}
+return safely(give, lot)

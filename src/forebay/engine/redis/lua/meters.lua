@@ -1,10 +1,10 @@
---#use base message tell gates lanes meters
+--#use base count sound message tell gates lanes meters
 -- meters: '1' if they are named, name ... -> name, rate, burst, slots (-1 for none), generation, running, tat of each that
 -- is there, packed.
 local answer = {}
 
 local function add(name, rate, burst, slots, generation, running)
-    local tat = tonumber(call('HGET', P .. 'mp', name) or 0)
+    local tat = (tonumber(call('HGET', P .. 'mp', name)) or 0)
     answer[#answer + 1] = cmsgpack.pack({name, rate, burst, slots, generation, tonumber(running or 0), tat})
 end
 

@@ -6,13 +6,13 @@ even_if_full()
 if call('HSETNX', KEYS[1], 'born', ARGV[3]) == 1 then
     call('HSET', KEYS[1], 'schema', ARGV[4])
 end
-local lost = tonumber(ARGV[5]) > tonumber(call('HGET', KEYS[1], 'seq') or 0)
+local lost = tonumber(ARGV[5]) > (tonumber(call('HGET', KEYS[1], 'seq')) or 0)
 if lost then
     call('HSET', KEYS[1], 'seq', ARGV[5])
 end
 if lost or call('HEXISTS', KEYS[1], 'fence') == 0 then
     local fence = math.floor(now * 1000000)
-    if fence > tonumber(call('HGET', KEYS[1], 'fence') or 0) then
+    if fence > (tonumber(call('HGET', KEYS[1], 'fence')) or 0) then
         call('HSET', KEYS[1], 'fence', string.format('%.0f', fence))
     end
 end

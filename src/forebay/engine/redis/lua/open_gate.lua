@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters
+--#use base count sound message tell gates lanes meters
 -- open_gate: its name, queue ('' for all). What waited behind it wakes whoever waits for it.
 even_if_full()
 call('HDEL', P .. 'gates', ARGV[3])

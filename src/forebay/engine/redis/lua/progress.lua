@@ -1,4 +1,4 @@
---#use base message ends workers
+--#use base count sound message ends workers
 -- progress: id, fence, value -> whether it still runs under that lease.
 local lease = call('HGET', P .. 'run', ARGV[3])
 if not lease or string.sub(lease, 2, 9) ~= ARGV[4] or not lives(string.sub(lease, 22)) then

@@ -1,4 +1,4 @@
---#use plain
+--#use plain count
 -- put: queue, lane, priority (below zero for above), ttl (-1 for that of the queue), route, headers, then id and body each, of messages that
 -- are due at once, have no unique key and no history: most messages. -> the last number given, if all were accepted; else that,
 -- and 0 or 1 (known) for each; 0 alone if that queue takes another way. For the keys see lib/message.lua and lib/place.lua.
@@ -10,10 +10,10 @@ if known[2] or known[3] or known[4] or call('EXISTS', P .. 'ag', P .. 'mt') > 0 
     return 0 -- something is told apart there: `publish` does that
 end
 -- the first change: a server that has no room refuses it, and nothing has happened
-local last = call('HINCRBY', KEYS[1], 'seq', n)
+local last = number('seq', n)
 local seq = last - n
 if ttl < 0 then
-    ttl = tonumber(known[1] or -1)
+    ttl = (tonumber(known[1]) or -1)
 end
 local expires = ttl < 0 and -1 or now + ttl
 local rest = struct.pack('>ddI4', now, expires, #ARGV[7]) .. ARGV[7] .. ARGV[8] -- of each head, behind its number
@@ -35,7 +35,7 @@ for at, id in ipairs(ids) do
         parts[fresh - 1], parts[fresh] = id, ARGV[8 + 2 * at]
         live[fresh - 1], live[fresh] = seq, id
         line[fresh - 1], line[fresh] = score, number .. id
-    elseif ARGV[2] ~= '' and not mine[id] and struct.unpack('>I8', known[at], 2) > tonumber(ARGV[2]) then
+    elseif ARGV[2] ~= '' and not mine[id] and #known[at] >= 9 and struct.unpack('>I8', known[at], 2) > tonumber(ARGV[2]) then
         -- it came in with this very call, whose answer was lost
         mine[id] = true
         answers[at] = 0
@@ -56,7 +56,7 @@ if fresh > 0 then
     if call('ZCARD', key) * 2 == fresh then
         call('ZADD', P .. 'ln:' .. queue, 0, lane)
     end
-    if call('HINCRBY', tally, 'published', fresh / 2) * 2 == fresh then
+    if count(tally, 'published', fresh / 2) * 2 == fresh then
         call('SADD', P .. 'queues', queue)
     end
     if call('HDEL', P .. 'hungry', queue) == 1 then

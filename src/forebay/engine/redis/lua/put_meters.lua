@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters
+--#use base count sound message tell gates lanes meters
 -- put_meters: name, rate, burst, slots (-1 for none), generation of each -> 1 put, 0 it has another generation by now.
 local answers = {}
 even_if_full()
@@ -9,7 +9,7 @@ for at = 3, #ARGV, 5 do
     local generation = packed and cmsgpack.unpack(packed)[4] or 0
     local old = packed and cmsgpack.unpack(packed)
     if queue then
-        generation = tonumber(call('HGET', key, 'generation') or 0)
+        generation = (tonumber(call('HGET', key, 'generation')) or 0)
     end
     if generation ~= tonumber(ARGV[at + 4]) then
         answers[#answers + 1] = 0
@@ -27,7 +27,7 @@ for at = 3, #ARGV, 5 do
         else
             call('HSET', P .. 'mt', name, cmsgpack.pack({rate, burst, slots, generation + 1}))
         end
-        local tat = tonumber(call('HGET', P .. 'mp', name) or 0)
+        local tat = (tonumber(call('HGET', P .. 'mp', name)) or 0)
         local seconds = window_of(name)
         if seconds and not old then
             local beside = string.match(name, '^[^/]+')

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters shares slots workers
+--#use base count sound message tell gates lanes meters shares slots workers
 -- recover: most that are remembered as buried, worker ... that are lost -> those buried now, then what they held:
 -- worker, id, its lease, its queue, workers lost under it before, whether it is to stop.
 local gone = {}
@@ -45,9 +45,8 @@ local running = any and call('HGETALL', P .. 'run') or {}
 for at = 1, #running, 2 do
     local id, lease = running[at], running[at + 1]
     local worker = string.sub(lease, 22)
-    local head = strays[worker] and call('HGET', P .. 'm', id)
-    if head then
-        local m, x = opened(head), history(call('HGET', P .. 'x', id))
+    if strays[worker] then
+        local m, x = opened(call('HGET', P .. 'm', id), id), history(call('HGET', P .. 'x', id))
         answer[#answer + 1] = {
             worker, id, lease, m.route[QUEUE], x[LOST], call('SISMEMBER', P .. 'ask:' .. worker, id),
         }

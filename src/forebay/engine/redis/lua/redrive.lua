@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters place ends
+--#use base count sound message tell gates lanes meters place ends
 -- redrive: id ... -> how many dead ones are ready again, at the end of their line; those whose unique key a live
 -- message holds stay as they are.
 local count = 0
@@ -6,11 +6,11 @@ even_if_full()
 for at = 3, #ARGV do
     local id = ARGV[at]
     local packed, head = call('HGET', P .. 'e', id), call('HGET', P .. 'm', id)
-    if packed and head and string.byte(packed, 1) == DEAD then
+    if is_end(packed) and is_whole(head) and string.byte(packed, 1) == DEAD then
         local m, x = opened(head), history(call('HGET', P .. 'x', id))
         local queue, unique = m.route[QUEUE], m.route[UNIQUE]
         if not unique or call('HEXISTS', P .. 'u', unique) == 0 then
-            m.seq, m.created, m.expires, m.newest = call('HINCRBY', KEYS[1], 'seq', 1), now, -1, false
+            m.seq, m.created, m.expires, m.newest = number('seq', 1), now, -1, false
             call('HSET', P .. 'm', id, sealed(m))
             call('ZREM', P .. 'ends:dead', id)
             for _, name in ipairs({'e', 'f', 'p', 'x'}) do

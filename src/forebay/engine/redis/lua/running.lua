@@ -1,3 +1,3 @@
---#use base message gates story
+--#use base sound message gates story
 -- running: -> the stories of all that runs.
 return stories(call('HKEYS', P .. 'run'))

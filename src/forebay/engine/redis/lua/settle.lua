@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters shares slots place ends workers
+--#use base count sound message tell gates lanes meters shares slots place ends workers
 -- settle: worker, '1' if it need not live any more, then for each: id, fence, what is to become of it (packed), its
 -- newest failure ('' to keep the one before), the tail of its end -> for each: 1 done, 0 refused, or how it stands,
 -- if that is not how it was judged.
@@ -75,7 +75,7 @@ local function write_down(id, m, x, lease, ruling, failure, tail)
         call('HSET', P .. 'f', id, failure)
     end
     if ruling[10] > 0 then
-        call('HINCRBYFLOAT', P .. 'q:' .. queue, 'seconds', text(ruling[10]))
+        add(P .. 'q:' .. queue, 'seconds', text(ruling[10]))
     end
     if STATES[state] then
         call('HSET', P .. 'x', id, cmsgpack.pack(x))
@@ -120,7 +120,7 @@ for at = 5, #ARGV, 5 do
     local id, fence = ARGV[at], ARGV[at + 1]
     local lease, answer, ruling = call('HGET', P .. 'run', id), 0, cmsgpack.unpack(ARGV[at + 2])
     if alive and lease and string.sub(lease, 2, 9) == fence and string.sub(lease, 22) == worker then
-        local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
+        local m, x = opened(call('HGET', P .. 'm', id), id), history(call('HGET', P .. 'x', id))
         if ruling[15] > now then
             throttle(m.route[QUEUE], ruling[5], ruling[6], ruling[15])
         end
@@ -135,7 +135,7 @@ for at = 5, #ARGV, 5 do
         answer = 0
     elseif again then -- done before, and the answer was lost? A burial leaves no fence in SETTLED
         local ended, past = call('HGET', P .. 'e', id), call('HGET', P .. 'x', id)
-        local settled = past and cmsgpack.unpack(past)[SETTLED] or 0
+        local settled = history(past)[SETTLED]
         local done = ended and string.byte(ended, 1) == DONE and string.sub(ended, 29, 36) == fence
         if done or struct.pack('>I8', settled) == fence then
             answer = 1

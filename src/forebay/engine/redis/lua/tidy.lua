@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters place ends ripen
+--#use base count sound message tell gates lanes meters place ends dead ripen
 -- tidy: most to do, end of what expired, seconds that it is kept, share of the usual ends to forget before their time
 -- ('0', unless memory is short) -> how many ends are forgotten, and messages expired.
 local limit = tonumber(ARGV[3])
@@ -22,7 +22,7 @@ for _, state in ipairs({DONE, CANCELLED, EXPIRED, DISCARDED}) do
     while done < limit and not over do
         local oldest, gone = call('ZRANGE', key, 0, math.min(1000, limit - done) - 1), {}
         for n, packed in ipairs(fetch(P .. 'e', oldest)) do
-            if not packed or select(3, struct.unpack(END, packed)) <= now then
+            if not is_end(packed) or select(3, struct.unpack(END, packed)) <= now then
                 gone[#gone + 1] = oldest[n]
             else
                 over = true

@@ -9,7 +9,7 @@ for _, gate in ipairs(closed() or {}) do
 end
 for n = 3, #ARGV do
     local lane = call('ZRANGEBYSCORE', P .. 'ln:' .. ARGV[n], '(' .. text(now), '(1e15', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-    local go = tonumber(call('HGET', P .. 'q:' .. ARGV[n], 'go') or 0)
+    local go = (tonumber(call('HGET', P .. 'q:' .. ARGV[n], 'go')) or 0)
     for _, time in ipairs({tonumber(lane or 0), go}) do
         if time > now and (not at or time < at) then
             at = time

@@ -1,4 +1,4 @@
---#use base message tell gates lanes meters place ends ripen story
+--#use base count sound message tell gates lanes meters place ends dead ripen story
 -- window: what of ('live', 'running', or a state that is an end), queue ('' for all), number, how many, '1' for the
 -- newest first -> the stories of the next so many after that number, or before it, in order; the last number.
 local what, queue, after, count, newest = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7] == '1'
@@ -38,5 +38,5 @@ for n = 1, math.min(count, #found) do
     ids[n], last = found[n][2], found[n][1]
 end
 local answer = stories(ids)
-answer[#answer + 1] = tostring(last)
+answer[#answer + 1] = type(last) == 'number' and text(last) or last
 return answer

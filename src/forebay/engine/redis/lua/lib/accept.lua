@@ -25,10 +25,10 @@ end
 local function timed(form)
     form.created = form.born >= 0 and math.min(form.born, now) or now
     local known = call('HMGET', P .. 'q:' .. form.queue, 'ttl', 'most', 'on_full', 'most_age', 'lifo', 'low', 'reserve', 'most_bytes')
-    local ttl = form.ttl >= 0 and form.ttl or tonumber(known[1] or -1)
-    form.most, form.on_full, form.most_age = tonumber(known[2] or -1), known[3], tonumber(known[4] or -1)
-    form.newest, form.low = known[5] and true, tonumber(known[6] or -1)
-    form.reserve, form.most_bytes = tonumber(known[7] or 0), tonumber(known[8] or -1)
+    local ttl = form.ttl >= 0 and form.ttl or (tonumber(known[1]) or -1)
+    form.most, form.on_full, form.most_age = (tonumber(known[2]) or -1), known[3], (tonumber(known[4]) or -1)
+    form.newest, form.low = known[5] and true, (tonumber(known[6]) or -1)
+    form.reserve, form.most_bytes = (tonumber(known[7]) or 0), (tonumber(known[8]) or -1)
     form.expires = ttl < 0 and -1 or form.created + ttl
     form.at = start(form)
     form.later = form.at > now
@@ -107,7 +107,7 @@ local function accept(form, ids, bodies, known, first, last, seq, answers, free)
         local id, answer = ids[n], 0
         local there = known[n] or known[id]
         if there then -- with this very call, if its answer was lost and it is newer than what was known before
-            local mine = again and not known[id] and opened(known[n]).seq > again
+            local mine = again and not known[id] and is_whole(known[n]) and opened(known[n]).seq > again
             answer = mine and 0 or 1
         elseif form.unique == 1 then
             answer = taken(form, id, bodies[n]) or 0
@@ -155,7 +155,7 @@ local function accept_all(at, free)
         forms[#forms + 1] = form
     end
     -- the first change: a server that has no room refuses it, and nothing has happened
-    local last = call('HINCRBY', KEYS[1], 'seq', #ids)
+    local last = number('seq', #ids)
     local seq, answers, known = last - #ids, {}, fetch(P .. 'm', ids)
     local came = 0
     for _, form in ipairs(forms) do

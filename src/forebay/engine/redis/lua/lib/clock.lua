@@ -3,7 +3,7 @@
 -- {ns}:meta charged: when a rate last let something through
 local minded = false
 local function mind_the_clock()
-    local back = minded and 0 or tonumber(call('HGET', KEYS[1], 'charged') or 0) - now
+    local back = minded and 0 or (tonumber(call('HGET', KEYS[1], 'charged')) or 0) - now
     minded = true
     if back <= SET_BACK then
         return

@@ -69,7 +69,7 @@ end
 
 -- Write an end down. `run`: its last lease, '' if it was waiting. `keep`: seconds; `odd`: not as long as is usual.
 local function finish(id, state, run, tail, keep, odd)
-    local order = call('HINCRBY', KEYS[1], 'ends', 1)
+    local order = number('ends', 1)
     local until_ = state == DEAD and -1 or now + keep
     call('HSET', P .. 'e', id, struct.pack(END, state, now, until_, order, #run) .. run .. tail)
     call('ZADD', P .. (odd and 'odd:' or 'ends:') .. NAMES[state], order, id)

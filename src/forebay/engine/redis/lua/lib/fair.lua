@@ -42,7 +42,7 @@ local function make_taker()
         end
         local known = call('HMGET', P .. 'fq:' .. queue, 'clock', 'usual', 'recent')
         local common = {
-            clock = tonumber(known[1] or now), usual = tonumber(known[2] or nil), running = {},
+            clock = (tonumber(known[1]) or now), usual = tonumber(known[2]), running = {},
             recent = known[3] and cmsgpack.unpack(known[3]) or {}, weights = kept.weights_of(queue),
         }
         commons[queue], common.slots, common.own = common, slots_of(queue, worker)
@@ -109,7 +109,7 @@ local function make_taker()
     local function take_fair(place, asked)
         local queue, worker, got, from, moves = place[1], ARGV[3], 0, 0, lot.moves
         local common, split, seen, given = common_of(queue, worker), split_of(queue), {}, {}
-        local n = turns.at_once(common, asked, tonumber(call('HGET', P .. 'holds', worker) or 0) + #lot.ids)
+        local n = turns.at_once(common, asked, (tonumber(call('HGET', P .. 'holds', worker)) or 0) + #lot.ids)
         for _ = 1, PAGES do
             local waiting, stay = page_of(queue, common, from, math.min(BITE, n - got + SPARE), seen)
             if n <= got or not stay then

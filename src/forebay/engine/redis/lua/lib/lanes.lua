@@ -90,7 +90,7 @@ end
 local function stand(queue, lane, there)
     local score, split = 0, split_of(queue)
     if split and split.fair then
-        split.clock = split.clock or tonumber(call('HGET', P .. 'fq:' .. queue, 'clock') or now)
+        split.clock = split.clock or (tonumber(call('HGET', P .. 'fq:' .. queue, 'clock')) or now)
         local had = call('HGET', P .. 'fb:' .. queue, lane) or call('HGET', P .. 'fl:' .. queue, lane)
         score = text(math.max(had and struct.unpack(ACCOUNT, had) or 0, split.clock) - AHEAD)
     end

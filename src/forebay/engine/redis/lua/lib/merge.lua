@@ -19,12 +19,12 @@ local function ttl_of(queue, own)
     if own >= 0 then
         return own
     end
-    return tonumber(call('HGET', P .. 'q:' .. queue, 'ttl') or -1)
+    return (tonumber(call('HGET', P .. 'q:' .. queue, 'ttl')) or -1)
 end
 
 -- Newer arguments take the place of a message that waits.
 local function merge(holder, form, id, body)
-    local m, x = opened(call('HGET', P .. 'm', holder)), history(call('HGET', P .. 'x', holder))
+    local m, x = opened(call('HGET', P .. 'm', holder), holder), history(call('HGET', P .. 'x', holder))
     if m.route[QUEUE] ~= form.queue or m.route[TASK] ~= form.route[TASK] then
         return 'd' .. holder
     end

@@ -13,12 +13,50 @@ local END = '>BddI8I2'  -- state, finished, when to forget it (-1: never), order
 local QUEUE, LANE, PRIORITY, TASK, KEY, UNIQUE, METERS, COST = 1, 2, 3, 4, 5, 6, 7, 8
 local ATTEMPT, LOST, DUE, SETTLED, UNKNOWN, CAUSE, MOVED = 1, 2, 3, 4, 5, 6, 7
 
--- Whether there is a head. Of an id in a line there is none if somebody else has taken it away, or written over it.
+-- What was read before in this script: route and headers, packed -> whether they are what we write.
+local sound = {}
+
+-- Whether there is a head, and one of ours. Of an id in a line there is none if somebody else has taken it away, or
+-- written over it.
 local function is_whole(head)
-    return head and #head >= 29
+    if not head or #head < 29 then
+        return false
+    end
+    local first, second, _, _, _, _, _, _, third, fourth = string.byte(head, 10, 19) -- of two times
+    if (first % 128 == 127 and second >= 240) or (third % 128 == 127 and fourth >= 240) then
+        return false -- no number, or an infinite one
+    end
+    local rest = string.sub(head, 26)
+    if sound[rest] == nil then
+        sound[rest] = is_route_and_headers(rest)
+    end
+    return sound[rest]
 end
 
-local function opened(blob)
+-- What stands for a message whose head nobody can read: of its queue and its place no more is known than where it stands.
+local function stand_in(id, known)
+    local queue, seq = known or '', 0
+    for _, name in ipairs(known and {known} or (id and call('SMEMBERS', P .. 'queues')) or {}) do
+        local at = call('ZSCORE', P .. 'a:' .. name, id) or call('ZSCORE', P .. 'd:' .. name, id)
+        if at then
+            queue, seq = name, math.max(0, tonumber(at))
+            break
+        end
+    end
+    local packed = '\150' .. cmsgpack.pack(queue) .. cmsgpack.pack('') .. '\0' .. cmsgpack.pack('') .. '\192\192'
+    return {
+        unique = 0, newest = false, seq = seq, created = now, expires = -1, packed = packed, size = #packed, headers = '',
+        route = {queue, '', 0, ''},
+    }
+end
+
+local function opened(blob, id, queue)
+    if not is_whole(blob) then -- without its headers, perhaps
+        blob = blob and #blob >= 29 and string.sub(blob, 1, 29 + select(5, struct.unpack(HEAD, blob)))
+        if not is_whole(blob) then
+            return stand_in(id, queue)
+        end
+    end
     local unique, seq, created, expires, size, at = struct.unpack(HEAD, blob)
     local route = string.sub(blob, at, at + size - 1)
     return {
@@ -72,7 +110,13 @@ local function put_into(id, m, x, name)
 end
 
 local function history(blob)
-    return blob and cmsgpack.unpack(blob) or {0, 0, -1, 0, -1, '', false}
+    return blob and read_history(blob) or {0, 0, -1, 0, -1, '', false}
+end
+
+-- Whether an end is one of ours, as far as the server looks at it.
+local function is_end(packed)
+    local size = packed and #packed >= 27 and select(5, struct.unpack(END, packed))
+    return size and string.byte(packed, 1) <= 4 and (size == 0 or size >= 21) and #packed >= 27 + size
 end
 
 local function lane_of(m, x)

@@ -14,7 +14,7 @@ local function meter_of(name)
     local m = cmsgpack.unpack(packed)
     return {
         name = name, rate = m[1] > 0 and m[1] or nil, burst = m[2] >= 0 and m[2] or nil, slots = m[3] >= 0 and m[3] or nil,
-        running = tonumber(call('HGET', P .. 'mr', name) or 0), tat = tonumber(call('HGET', P .. 'mp', name) or 0),
+        running = (tonumber(call('HGET', P .. 'mr', name)) or 0), tat = (tonumber(call('HGET', P .. 'mp', name)) or 0),
     }
 end
 
@@ -36,7 +36,7 @@ end
 -- How many of a queue take a slot.
 local function taken_of(queue)
     local numbers = call('HMGET', P .. 'q:' .. queue, 'running', 'kept')
-    return tonumber(numbers[1] or 0) + tonumber(numbers[2] or 0)
+    return (tonumber(numbers[1]) or 0) + (tonumber(numbers[2]) or 0)
 end
 
 -- All meters that a message has to pass, as they are now; `more` of its queue were taken in this script.
@@ -47,7 +47,7 @@ local function passed(route, more)
         found[1] = {
             name = 'queue:' .. queue, rate = split.rate, burst = split.burst, slots = split.slots,
             running = taken_of(queue) + more,
-            tat = tonumber(call('HGET', P .. 'mp', 'queue:' .. queue) or 0),
+            tat = (tonumber(call('HGET', P .. 'mp', 'queue:' .. queue)) or 0),
         }
     end
     for _, name in ipairs(split and split.meters and counted(route) or {}) do
@@ -62,8 +62,8 @@ local function passed(route, more)
         local name = 'each:' .. queue .. ':' .. key
         found[#found + 1] = {
             name = name, rate = split.key_rate, burst = split.key_burst, slots = split.ordered and 1 or split.key_slots,
-            running = tonumber(call('HGET', P .. 'mr', 'key:' .. queue .. ':' .. key) or 0),
-            tat = tonumber(call('HGET', P .. 'mp', name) or 0), own = true,
+            running = (tonumber(call('HGET', P .. 'mr', 'key:' .. queue .. ':' .. key)) or 0),
+            tat = (tonumber(call('HGET', P .. 'mp', name)) or 0), own = true,
         }
     end
     return found
@@ -128,7 +128,7 @@ local function count_run(route, moved, n)
     for _, name in ipairs(counted(route)) do
         local key = split.keyed and string.sub(name, 1, 4) == 'key:'
         if key or (split.meters and call('HEXISTS', P .. 'mt', name) == 1) then
-            if call('HINCRBY', P .. 'mr', name, n) <= 0 then
+            if count(P .. 'mr', name, n) <= 0 then
                 call('HDEL', P .. 'mr', name)
             end
             if n < 0 then
@@ -149,7 +149,7 @@ local function recount()
     local ids = call('HKEYS', P .. 'run')
     for n, head in ipairs(fetch(P .. 'm', ids)) do
         if head then
-            count_run(opened(head).route, nil, 1)
+            count_run(opened(head, ids[n]).route, nil, 1)
         end
     end
     for _, slot in ipairs(call('HVALS', P .. 'slot')) do

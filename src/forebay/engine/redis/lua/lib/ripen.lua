@@ -5,11 +5,14 @@ local function promote(limit)
     for n, id in ipairs(ids) do
         local due = tonumber(call('ZSCORE', P .. 'due', id))
         call('ZREM', P .. 'due', id)
-        if is_whole(heads[n]) then
+        if is_readable(heads[n], pasts[n]) then
             local m, x = opened(heads[n]), history(pasts[n])
             x[DUE] = due
             tally(m.route[QUEUE], 'scheduled', -1)
             enter_ready(id, m, x, true)
+        else
+            tally(opened(heads[n], id).route[QUEUE], 'scheduled', -1)
+            set_aside(id, heads[n], pasts[n])
         end
     end
     return #ids
@@ -22,7 +25,7 @@ local function expire(limit, tail, keep)
     local late = {}
     for n, id in ipairs(ids) do
         call('ZREM', P .. 'exp', id)
-        if is_whole(heads[n]) then
+        if is_readable(heads[n], pasts[n]) then
             late[#late + 1] = {id, opened(heads[n]), history(pasts[n])}
         end
     end

@@ -31,8 +31,8 @@ end
 -- What waits in a queue, and how many have left it since ever.
 local function level_of(queue)
     local numbers = call('HMGET', P .. 'q:' .. queue, 'running', 'published')
-    local waiting = call('ZCARD', P .. 'a:' .. queue) + call('ZCARD', P .. 'd:' .. queue) - tonumber(numbers[1] or 0)
-    return waiting, tonumber(numbers[2] or 0) - waiting
+    local waiting = call('ZCARD', P .. 'a:' .. queue) + call('ZCARD', P .. 'd:' .. queue) - (tonumber(numbers[1]) or 0)
+    return waiting, (tonumber(numbers[2]) or 0) - waiting
 end
 
 -- How long the oldest ready message of a queue has waited: of those that came back, of those that are due and have not been
@@ -41,7 +41,7 @@ local function age_of(queue)
     local first = tonumber(call('ZRANGE', P .. 'bk:' .. queue, 0, 0, 'WITHSCORES')[2] or now)
     local due = call('ZRANGEBYSCORE', P .. 'due', '-inf', text(now), 'LIMIT', 0, 100)
     for n, head in ipairs(fetch(P .. 'm', due)) do
-        if head and opened(head).route[QUEUE] == queue then
+        if is_whole(head) and opened(head).route[QUEUE] == queue then
             first = math.min(first, tonumber(call('ZSCORE', P .. 'due', due[n])))
         end
     end
@@ -50,7 +50,7 @@ local function age_of(queue)
         local ids = call('ZRANGE', P .. 'a:' .. queue, at, at + 99)
         local heads, leases = fetch(P .. 'm', ids), fetch(P .. 'run', ids)
         for n in ipairs(ids) do
-            if not leases[n] then
+            if not leases[n] and is_whole(heads[n]) then
                 local _, _, created = struct.unpack(HEAD, heads[n])
                 return now - math.min(first, created)
             end
@@ -61,7 +61,7 @@ local function age_of(queue)
 end
 
 local function bytes_of(queue)
-    return math.max(0, tonumber(call('HGET', P .. 'q:' .. queue, 'bytes') or 0))
+    return math.max(0, (tonumber(call('HGET', P .. 'q:' .. queue, 'bytes')) or 0))
 end
 
 -- How many messages of a form may come in, nil for all of them, as far as their number goes; the first has `size` bytes.
@@ -126,7 +126,7 @@ local function shed_some(queue, look, n, size, known)
             break
         end
         local id = seqs[place][2]
-        local m, x = opened(call('HGET', P .. 'm', id)), history(call('HGET', P .. 'x', id))
+        local m, x = opened(call('HGET', P .. 'm', id), id), history(call('HGET', P .. 'x', id))
         freed = freed + call('HSTRLEN', P .. 'b', id)
         leave(id, m, x)
         end_live(id, m, x, DISCARDED, '', known[4], tonumber(known[3]))
@@ -139,7 +139,7 @@ end
 -- The oldest that wait end, as many as there are too many: newer ones have taken their places.
 local function shed(queue)
     local known = call('HMGET', P .. 'q:' .. queue, 'most', 'on_full', 'keep', 'tail', 'most_bytes')
-    local most, most_bytes, n, size = tonumber(known[1]), tonumber(known[5] or -1), 0, 0
+    local most, most_bytes, n, size = tonumber(known[1]), (tonumber(known[5]) or -1), 0, 0
     if known[2] == 'shed_oldest' then
         n = most >= 0 and math.max(0, level_of(queue) - most) or 0
         size = most_bytes >= 0 and math.max(0, bytes_of(queue) - most_bytes) or 0
@@ -158,7 +158,7 @@ end
 local function full(form, came, nth, size)
     local before = behind[form.queue] or 0
     behind[form.queue] = before + size
-    local patience = tonumber(call('HGET', P .. 'q:' .. form.queue, 'patience') or 0)
+    local patience = (tonumber(call('HGET', P .. 'q:' .. form.queue, 'patience')) or 0)
     return 'f' .. cmsgpack.pack({
         form.most, form.most_age, form.age, form.on_full, patience, form.waiting + came, form.drained, now, nth,
         form.drain[1], form.drain[2], form.drain[3], form.drain[4], form.reserve, form.most_bytes, form.size, before,

@@ -82,7 +82,7 @@ local function make_shares()
     local function keep_turns()
         for queue, lanes in pairs(over) do
             local weights, times = weights_of(queue), {}
-            local clock = tonumber(call('HGET', P .. 'fq:' .. queue, 'clock') or now)
+            local clock = (tonumber(call('HGET', P .. 'fq:' .. queue, 'clock')) or now)
             for lane, one in pairs(lanes) do
                 local packed = call('HGET', P .. 'fb:' .. queue, lane)
                 if packed then
@@ -101,7 +101,7 @@ local function make_shares()
                 end
             end
             if #times > 0 then
-                local usual = tonumber(call('HGET', P .. 'fq:' .. queue, 'usual') or nil)
+                local usual = tonumber(call('HGET', P .. 'fq:' .. queue, 'usual'))
                 call('HSET', P .. 'fq:' .. queue, 'usual', text(usual_after(usual, times)))
             end
             stir(queue)

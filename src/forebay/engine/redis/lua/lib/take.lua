@@ -2,20 +2,22 @@
 -- in `lot`: caps, late (sweeping left some that are too late), sweep, and the end of what expired.
 -- ids: what it took; charged: from a rate; counts: how many of each queue; extra: lanes that came to be, of what has to wait elsewhere by now;
 -- moves: how often that was in fair queues.
+-- popped: what it took out of lines, to put it back: line, members and scores, queue, lane, and of those with bounds head, lane
+-- they were moved to, whether they went before others.
 -- from: the queue of those that were taken without a look at their heads.
-local lot = {ids = {}, counts = {}, extra = {}, found = {}, from = {}, moves = 0}
+local lot = {ids = {}, counts = {}, extra = {}, found = {}, from = {}, popped = {}, moves = 0}
 
 local function too_late(id)
     local expires = call('ZSCORE', P .. 'exp', id)
     if not expires or tonumber(expires) > now then
         return false
     end
-    local head = call('HGET', P .. 'm', id)
-    if not is_whole(head) then
+    local head, past = call('HGET', P .. 'm', id), call('HGET', P .. 'x', id)
+    if not is_readable(head, past) then
         return false
     end
     call('ZREM', P .. 'exp', id)
-    local m, x = opened(head), history(call('HGET', P .. 'x', id))
+    local m, x = opened(head), history(past)
     if x[DUE] >= 0 then
         call('ZREM', P .. 'bk:' .. m.route[QUEUE], id)
     end
@@ -32,6 +34,7 @@ local function take(place, n)
     while got < n and not empty do
         local popped = call('ZPOPMIN', key, n - got)
         empty = #popped < 2 * (n - got)
+        lot.popped[#lot.popped + 1] = {key, popped, queue, lane}
         for at = 1, #popped, 2 do
             local id = string.sub(popped[at], 9)
             if not (lot.late and too_late(id)) then
@@ -108,15 +111,16 @@ local function take_bound(place, n)
             return got, true
         end
         local id = string.sub(first, 9)
-        local head, m, x, where = call('HGET', P .. 'm', id), nil, nil, nil
-        if is_whole(head) then
-            m, x = opened(head), history(call('HGET', P .. 'x', id))
+        local head, past, m, x, where = call('HGET', P .. 'm', id), call('HGET', P .. 'x', id), nil, nil, nil
+        if is_readable(head, past) then
+            m, x = opened(head), history(past)
             where = place_of(m.route, x[MOVED])
         end
         if not m then
             call('ZREM', key, first)
             call('ZREM', P .. 'hd:' .. queue .. ':' .. lane, id)
-            pass_over(queue, id)
+            weigh(queue, id, -1)
+            set_aside(id, head, past, queue)
         elseif m.expires >= 0 and m.expires <= now then
             call('ZREM', key, first)
             too_late(id)
@@ -143,9 +147,8 @@ local function take_bound(place, n)
                 return got, true
             end
             call('ZREM', key, first)
-            if m.route[KEY] then
-                call('ZREM', P .. 'hd:' .. queue .. ':|key:' .. m.route[KEY], id)
-            end
+            local back = m.route[KEY] and call('ZREM', P .. 'hd:' .. queue .. ':|key:' .. m.route[KEY], id) == 1
+            lot.popped[#lot.popped + 1] = {key, {first, score(m)}, queue, lane, m, x[MOVED], back}
             count_run(m.route, x[MOVED], 1)
             lot.ids[#lot.ids + 1], got = id, got + 1
             lot.counts[queue] = (lot.counts[queue] or 0) + 1

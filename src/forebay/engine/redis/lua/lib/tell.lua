@@ -9,7 +9,7 @@ end
 
 local function tally(queue, name, n)
     if n ~= 0 then
-        call('HINCRBY', P .. 'q:' .. queue, name, n)
+        count(P .. 'q:' .. queue, name, n)
     end
 end
 

@@ -7,7 +7,7 @@ local function lives(worker)
 end
 
 local function let_go(worker, ids)
-    if call('HINCRBY', P .. 'holds', worker, -#ids) <= 0 then
+    if count(P .. 'holds', worker, -#ids) <= 0 then
         call('HDEL', P .. 'holds', worker)
     end
     if call('EXISTS', P .. 'ask:' .. worker) == 1 then
