@@ -12,8 +12,8 @@ RUN     := $(VENV)/.ready-to-run
 WORK    := $(VENV)/.ready-to-work
 BENCH   := $(VENV)/.ready-to-bench
 PEERS   := $(VENV)/.ready-to-bench-servers
-# Tests wait for processes as much as they work, so there are more of them than cores.
-JOBS    ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
+# Tests wait for processes more than they work, so there are more of them than cores.
+JOBS    ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 4 )))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
