@@ -87,13 +87,12 @@ def test_what_fails_at_once_is_not_what_is_usual(monkeypatch, failing):
         adapts.ended(SimpleNamespace(task=task, stop=None, error=error, started=time.monotonic() - took))
 
     async def phase(took, error=None):
-        seen = set()
+        resized[:] = [adapts.slots]
         for _ in range(50):
             for _ in range(20):
                 end(took, error)
             await asyncio.sleep(0.002)
-            seen.add(adapts.slots)
-        return min(seen)
+        return min(resized)
 
     async def story():
         running = asyncio.create_task(adapts.run())
@@ -101,7 +100,9 @@ def test_what_fails_at_once_is_not_what_is_usual(monkeypatch, failing):
         running.cancel()
         return found
 
-    adapts = adapting.Adapting(WorkerOptions(concurrency=MOST, adaptive=True), [], SimpleNamespace())
+    resized = []  # each time, for a step may be taken back before anybody looks
+    feed = SimpleNamespace(elastic=True, running=0, resize=resized.append)
+    adapts = adapting.Adapting(WorkerOptions(concurrency=MOST, adaptive=True), [feed], SimpleNamespace())
     usual, away, after = asyncio.run(story())
     assert usual == MOST
     assert (away < MOST) is (failing > 1.0)

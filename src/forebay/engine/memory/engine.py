@@ -131,7 +131,7 @@ class MemoryEngine:
             for queue, place in lanes[start:] + lanes[:start]:
                 limit = min(share, want.limit - len(taken))
                 if place is None:
-                    taken += self._share_fairly(queue, want.worker, limit, caps, now)
+                    taken += self._share_fairly(queue, want.worker, (limit, want.limit - len(taken)), caps, now)
                     continue
                 while limit > 0 and (record := self._head(queue, place, caps, now)) is not None:
                     taken.append(self._start(record, want.worker, now))
@@ -145,8 +145,10 @@ class MemoryEngine:
         self._memory.shift(record, Move.LEASE, now)
         return record
 
-    def _share_fairly(self, queue: Queue, worker: str, limit: int, caps: dict[str, int], now: float) -> list[Record]:
-        """Of a fair queue, by turns: who has used less is first."""
+    def _share_fairly(
+        self, queue: Queue, worker: str, asked: tuple[int, int], caps: dict[str, int], now: float
+    ) -> list[Record]:
+        """Of a fair queue, by turns: who has used less is first. `asked`: of this queue, and in all."""
         taken: list[Record] = []
         if queue.shares is None:
             return taken
@@ -157,8 +159,8 @@ class MemoryEngine:
             return record is not None
 
         holder = self._memory.workers[worker]
-        limit = queue.shares.at_once(limit, holder.beat.concurrency, len(holder.holds))
-        queue.shares.share_out(limit, self._slots(queue.spec.name), now, start)
+        limit = queue.shares.at_once(asked[0], holder.beat.concurrency, len(holder.holds))
+        queue.shares.share_out((limit, asked[1]), self._slots(queue.spec.name), now, start)
         return taken
 
     def _slots(self, queue: str) -> int:

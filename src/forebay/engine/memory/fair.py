@@ -64,13 +64,18 @@ class Shares:
         """How many a worker with so many slots, that holds so many, may have of those that it asks for."""
         return at_once(asked, slots, held, self._of(self._busy).values())
 
-    def share_out(self, limit: int, slots: int, now: float, start: Callable[[str], bool]) -> None:
-        """Start up to `limit` messages by turns; `start` says whether one of a lane could."""
+    def share_out(self, asked: tuple[int, int], slots: int, now: float, start: Callable[[str], bool]) -> None:
+        """Start messages by turns; `start` says whether one of a lane could.
+
+        Args:
+            asked: how many at the most; how many are asked for of all queues together.
+        """
         looked: list[str] = []
+        limit, others = asked[0], asked[1] - asked[0]
         while limit > 0 and len(looked) < PAGES * (limit + SPARE) and (page := self._page(limit + SPARE)):
             looked += page
             running, waiting = self._of(self._busy), self._of(page)
-            there = slots_of(slots, running.values(), limit)
+            there = slots_of(slots, running.values(), limit + others)
             turns = Round(self._weights, self._common, now, there, running=running, waiting=waiting)
             while limit > 0 and (lane := turns.next()) is not None:
                 if start(lane):

@@ -66,7 +66,7 @@ class FairTurn(Turn):
             for lane in [lane for lane in page if not lane.derived]:  # nothing belongs there: its turn comes elsewhere
                 self._from(lane, self._line(lane, 1), 1)
             lanes = {lane.name: lane for lane in page if lane.derived}
-            turns = self._round({name: lane.account for name, lane in lanes.items()}, limit - len(found))
+            turns = self._round({name: lane.account for name, lane in lanes.items()}, self._asked - len(found))
             found += self._by_turns(worker, turns, lanes, limit - len(found))
             self._keep(turns, lanes)
             if len(found) >= limit or not self._own(1).n:

@@ -83,13 +83,20 @@ class Turn:
         self._seen: dict[str, Lane] = {}
         self._moved, self._bite = False, LOOKS * BITE
         self._gone: list[str] = []
+        self._asked = 0
         self._first: dict[str, Head] = {}  # what goes before all others of its lane: it has started before
         bare = told.keyed and not told.spec.fair and not (told.tasks or told.keys or told.named or told.metered)
         self._quick = bare and not self._gates and not caps
         self.again: float | None = None
 
-    def take(self, worker: str, limit: int, first: int) -> list[tuple[Any, ...]]:
-        """Up to `limit` rows as `lease.sql` gives them; `first` says by its oddness which lanes come first."""
+    def take(self, worker: str, limit: int, first: int, asked: int) -> list[tuple[Any, ...]]:
+        """Up to `limit` rows as `lease.sql` gives them.
+
+        Args:
+            first: says by its oddness which lanes come first.
+            asked: what the whole lease may give still, of this queue and of others.
+        """
+        self._asked = asked
         if any(what_of(gate) == "" for gate in self._gates):
             return []
         if back := set_back(limits.charged(self._tx), self._tx.now):

@@ -112,16 +112,19 @@ class Leasing:
                     break
                 some = replace(want, queues=part, limit=limit)
                 bound = told.get(part[0])
-                got = self._take(tx, some, caps) if bound is None else self._take_limited(tx, some, bound, caps)
+                left = want.limit - len(taken)
+                got = self._take(tx, some, caps) if bound is None else self._take_limited(tx, some, bound, caps, left)
                 taken += got
                 still += [part] if len(got) == limit else []
             hungry = still
         return taken
 
-    def _take_limited(self, tx: Transaction, want: Want, told: Split, caps: dict[str, int]) -> list[Delivery]:
+    def _take_limited(
+        self, tx: Transaction, want: Want, told: Split, caps: dict[str, int], asked: int
+    ) -> list[Delivery]:
         (queue,) = want.queues
         turn = (FairTurn if told.spec.fair else lanes.Turn)(tx, queue, told, caps)
-        found = turn.take(want.worker, want.limit, self._turn)
+        found = turn.take(want.worker, want.limit, self._turn, asked)
         self._later.pop(queue, None)
         if turn.again is not None:
             self._later[queue] = turn.again
