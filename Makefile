@@ -21,7 +21,10 @@ help: ## list the targets
 run: $(RUN) ## run the demo on this machine's own standard library
 	@$(BIN)/forebay demo $(ARGS)
 
-test: check docs servers pytest ## everything that must hold: check, docs, then all tests
+test: $(WORK) ## everything that must hold: check, docs, then all tests
+	@$(MAKE) --no-print-directory servers & servers=$$!; $(MAKE) --no-print-directory docs & docs=$$!; \
+		$(MAKE) --no-print-directory check; check=$$?; wait $$servers; wait $$docs && exit $$check
+	@$(MAKE) --no-print-directory pytest
 
 servers: ## start the servers that tests run on, where they can be had; what is missing is skipped, and said at the end
 	@tools/services up || echo "not all servers could be started: tests that need them are skipped, or fail with CI=true"
