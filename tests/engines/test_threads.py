@@ -17,9 +17,9 @@ from forebay.model.message import Message
 from forebay.model.outcome import Ack, Settlement
 from forebay.store.records import Query
 
-#: What is forgotten once is forgotten each time; on a server each opening takes some round trips. A few more
-#: than before may be somebody else's.
-TIMES, ON_A_SERVER, FEW = 50, 10, 5
+#: What is forgotten once is forgotten each time; on a server each opening takes some round trips. Fewer than half as
+#: many more than before may be somebody else's, of the tests that this process has run before.
+TIMES, ON_A_SERVER = 50, 10
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
@@ -62,9 +62,12 @@ def test_an_engine_that_is_opened_and_closed_leaves_no_thread_and_no_descriptor(
 
     once()  # what a library keeps for good is there from now on
     before = kept()
-    for _ in range(TIMES if settings.url.startswith(("memory", "sqlite")) else ON_A_SERVER):
+    times = TIMES if settings.url.startswith(("memory", "sqlite")) else ON_A_SERVER
+    for _ in range(times):
         once()
     deadline = time.monotonic() + 10
-    while (more := {what: n for what, n in kept().items() if n > before[what] + FEW}) and time.monotonic() < deadline:
+    while (
+        more := {what: n for what, n in kept().items() if n > before[what] + times // 2}
+    ) and time.monotonic() < deadline:
         time.sleep(0.01)  # a thread that was told to end does so a moment later
     assert not more, f"{before} before"
