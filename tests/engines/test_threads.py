@@ -49,6 +49,11 @@ def kept():
     return {"threads": threading.active_count(), "descriptors": len(list(Path("/dev/fd").iterdir()))}
 
 
+def grown(before, by):
+    """What there is more of than before, by more than `by`."""
+    return {what: n for what, n in kept().items() if n > before[what] + by}
+
+
 def test_an_engine_that_is_opened_and_closed_leaves_no_thread_and_no_descriptor(settings):
     clock = SystemClock()
 
@@ -66,8 +71,6 @@ def test_an_engine_that_is_opened_and_closed_leaves_no_thread_and_no_descriptor(
     for _ in range(times):
         once()
     deadline = time.monotonic() + 10
-    while (
-        more := {what: n for what, n in kept().items() if n > before[what] + times // 2}
-    ) and time.monotonic() < deadline:
+    while (more := grown(before, times // 2)) and time.monotonic() < deadline:
         time.sleep(0.01)  # a thread that was told to end does so a moment later
     assert not more, f"{before} before"
