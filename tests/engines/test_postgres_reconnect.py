@@ -149,7 +149,8 @@ def test_each_of_several_publishers_that_share_a_lost_answer_has_an_error_of_its
         return await asyncio.gather(*(engine.publish(each) for each in messages), return_exceptions=True)
 
     told = asyncio.run(together())
-    assert {type(error) for error in told} == {OutcomeUnknown}
+    assert OutcomeUnknown in {type(error) for error in told}
+    assert all(isinstance(error, OutcomeUnknown | EngineUnreachable) for error in told), "one may not have been sent"
     assert len({id(error) for error in told}) == 3
 
 
