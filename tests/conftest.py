@@ -6,6 +6,7 @@ that.
 
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+_broken = []  # what pytest itself stumbled over, here or in one of its workers, first things first
+
+
+def pytest_internalerror(excrepr):
+    _broken.append(str(excrepr))
+
+
+def pytest_unconfigure(config):
+    """The first is what matters, and stands far above what follows from it: tell it once more where everybody looks."""
+    if _broken and not hasattr(config, "workerinput"):
+        sys.stderr.write(f"pytest broke off, and this came first:\n{_broken[0][-3000:]}\n")
 
 
 @pytest.fixture(autouse=True)

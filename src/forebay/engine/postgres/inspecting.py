@@ -93,7 +93,10 @@ class Inspecting:
         return states
 
     def _cancel(self, tx: Tx, ids: Sequence[str]) -> list[State | None]:
-        states: dict[str, State] = self._stop(tx, [Stands(*row) for row in tx.rows("cancel_lock", ids)])
+        locked = {
+            row[1]: Stands(*row) for row in tx.rows("cancel_lock", ids)
+        }  # in the one order that locks are taken in
+        states: dict[str, State] = self._stop(tx, [locked[id_] for id_ in dict.fromkeys(ids) if id_ in locked])
         rest = [id_ for id_ in ids if id_ not in states]
         if rest:  # in a look that comes after: what was on its way from one table to the other is there now
             states |= {id_: rows.final(state) for id_, state in tx.rows("ended_states", rest)}

@@ -2,7 +2,9 @@
 
 import pytest
 
+from forebay.model.lifecycle import State
 from forebay.model.outcome import Ack, Cancel, DeadLetter, Lose, Outcome, Park, Release, Retry, Snooze
+from forebay.store.records import Query
 from forebay.testing.conformance.kit import BOOM, Kit, ident
 
 
@@ -28,6 +30,14 @@ class TestCancel:
         kit.publish("c")
         assert kit.cancel("a", "nobody", "b", "c") == ["done", None, "dead", "cancelled"]
         assert (kit.state("a"), kit.state("b")) == ("done", "dead")
+
+    def test_they_end_in_the_order_asked(self, kit: Kit) -> None:
+        """Which is how what ended is listed, by whatever path it was there before."""
+        kit.publish("a", "b")
+        kit.publish("c", delay=10)
+        kit.cancel("b", "c", "b", "a")
+        ended = kit.run(kit.backend.messages(Query(state=State.CANCELLED)))
+        assert [found.id for found in ended] == [ident(name) for name in "bca"]
 
     def test_what_runs_is_asked_to_stop(self, kit: Kit) -> None:
         """Its worker is told with every lease until the message is settled; meanwhile it still runs."""
