@@ -129,6 +129,12 @@ def parts(name: str) -> Parts:
     return Parts(lane, meters, task, key if told else None)
 
 
+def is_over(name: str, split: Split) -> bool:
+    """Whether a lane is one of a key that nobody tells apart any more: what is in it waits elsewhere from now on."""
+    key = None if split.by_key else parts(name).key
+    return key is not None and key not in split.keys
+
+
 def passes(queue: str, mine: str, task: str, key: str | None) -> list[str]:
     """The names of all meters that may be in the way of a message."""
     names = [f"queue:{queue}", *parts(mine).meters]

@@ -23,7 +23,7 @@ from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.fair import Account
 from forebay.flow.grant import Grant, grant, set_back, through
-from forebay.flow.lane import Split, key_lane, parts, place, shut
+from forebay.flow.lane import Split, is_over, key_lane, parts, place, shut
 from forebay.model.gate import Gate
 from forebay.model.meter import Meter
 
@@ -81,7 +81,7 @@ class Turn:
         self._gates: Sequence[Gate] = closed(tx, queue)
         self._meters = Meters(tx, queue, told)
         self._seen: dict[str, Lane] = {}
-        self._moved, self._bite = False, LOOKS * BITE
+        self._moved, self._last, self._bite = False, False, LOOKS * BITE
         self._gone: list[str] = []
         self._asked = 0
         self._first: dict[str, Head] = {}  # what goes before all others of its lane: it has started before
@@ -108,8 +108,8 @@ class Turn:
         tat = self._tx.now + OVER
         self._tx.db.execute(sql("let_go"), (self._queue, tat, OVER / 2, WAKE))
         found: list[tuple[Any, ...]] = []
-        for _ in range(LOOKS):  # what was moved waits elsewhere by now, and may be had there
-            self._moved, self._first = False, {}
+        for look in range(LOOKS):  # what was moved waits elsewhere by now, and may be had there
+            self._moved, self._first, self._last = False, {}, look == LOOKS - 1
             found += self._choose(worker, limit - len(found), first)
             self._write_down()
             if not self._moved or len(found) == limit:
@@ -145,6 +145,8 @@ class Turn:
         found: list[tuple[Any, ...]] = []
         left = limit
         for page in self._pages(limit + SPARE):
+            if not self._last and self._bring_back(page):
+                break
             hungry = sorted(page, key=lambda lane: lane.derived is (first % 2 == 0))
             while hungry and left:
                 share = -(-left // len(hungry)) if len(hungry) <= FEW else 1
@@ -320,6 +322,13 @@ class Turn:
         if (meter := self._meters.in_lane(lane.name)) is not None:
             lane.tat = meter.tat if meter.rate else None
             lane.running = meter.running if self._told.key_slots is not None else 0
+
+    def _bring_back(self, lanes: Sequence[Lane]) -> bool:
+        """Whether lanes that are over held anything: it goes where it waits now, before later ones are chosen there."""
+        for lane in [] if self._told.by_key else [lane for lane in lanes if lane.derived]:
+            if is_over(lane.name, self._told):
+                self._move(lane)
+        return self._moved
 
     def _move(self, lane: Lane) -> None:
         """Messages at the front of a lane that wait elsewhere from now on go there; a bite of them at a time."""

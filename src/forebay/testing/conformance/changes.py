@@ -188,6 +188,24 @@ class TestBacklog:
         came = [name for name in one_by_one(kit) if name != "other"]
         assert came == ["first", "a", "b", "c", "d", "e"]
 
+    @pytest.mark.parametrize("bound", [{"ordered": True}, {"key_concurrency": 2}, {"key_rate": 100}], ids=_option)
+    @pytest.mark.parametrize("kept", [{}, {"concurrency": 1}, {"rate": 100}], ids=["nothing", "slots", "rate"])
+    def test_and_still_does_when_the_option_has_gone(
+        self, kit: Kit, bound: dict[str, Any], kept: dict[str, Any]
+    ) -> None:
+        """Of one key; what came while each key waited by itself goes where the others are, whatever else is bound."""
+        for key in ("k", "l"):  # twice: whose turn it was before must not matter
+            kit.declare(**bound, **kept)
+            kit.publish(*(f"{key}{number}" for number in range(3)), key=key)
+            kit.declare(**kept)
+            kit.publish(f"{key}3", f"{key}4", key=key)
+            came = list[str]()
+            while got := kit.lease(1):
+                came += names(got)
+                kit.settle(Ack(), *got)
+                kit.advance(1)
+            assert came == [f"{key}{number}" for number in range(5)]
+
     def test_what_waits_in_a_line_of_its_own_is_not_passed(self, kit: Kit) -> None:
         """Be its task paused: then nothing of its key goes before it."""
         kit.publish("a", key="k", task="paused")

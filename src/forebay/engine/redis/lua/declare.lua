@@ -108,7 +108,9 @@ for at = 3, #ARGV, 3 do
                 call('HDEL', key, 'bound')
             end
             anew = anew or bound
-            if (spec[8] and not before[8]) or (fair and not was_fair) or ((spec[5] >= 0 or spec[7] >= 0) and before[5] < 0 and before[7] < 0) then
+            local keyed, were_keyed = spec[5] >= 0 or spec[7] >= 0, before[5] >= 0 or before[7] >= 0
+            local over = (before[8] or was_fair or were_keyed) and not (spec[8] or fair or keyed) -- keys are not told apart any more
+            if over or (spec[8] and not before[8]) or (fair and not was_fair) or (keyed and not were_keyed) then
                 call('HSET', key, 'unsorted', cmsgpack.pack({call('ZRANGE', P .. 'ln:' .. queue, 0, -1), ''}))
             end
             local each = 'each:' .. queue .. ':'

@@ -1,6 +1,7 @@
 -- lanes: where a message waits, as `flow/lane.py` says; after `gates`. Where its queue bounds and tells apart:
 -- {ns}:q:<queue>  hash  rate, burst, slots, key_rate, key_burst, key_slots, ordered; go: not to be looked at before;
---   unsorted: lanes in which some may wait since before keys were told apart, and how far the last was looked through
+--   unsorted: lanes in which some may wait since before keys were told apart, or were no more, and how far the last was
+--   looked through
 -- and of a fair one (flow/fair.py) fair, weights. Its lanes that may be looked at stand in {ns}:ln:<queue> at turn - 1e10.
 -- {ns}:fq:<queue>  hash  clock, usual, recent: what its lanes have in common
 -- {ns}:fb:<queue>  hash  lane of which something runs -> its account: turn, owed, mean (-1: none has ended), how many run
@@ -12,7 +13,7 @@ local function split_of(queue)
     if splits[queue] ~= nil then
         return splits[queue] or nil
     end
-    local bounds = call('HMGET', P .. 'q:' .. queue, 'rate', 'burst', 'slots', 'key_rate', 'key_burst', 'key_slots', 'ordered', 'fair')
+    local bounds = call('HMGET', P .. 'q:' .. queue, 'rate', 'burst', 'slots', 'key_rate', 'key_burst', 'key_slots', 'ordered', 'fair', 'unsorted')
     local split = {
         rate = tonumber(bounds[1]), burst = tonumber(bounds[2]), slots = tonumber(bounds[3]),
         key_rate = tonumber(bounds[4]), key_burst = tonumber(bounds[5]), key_slots = tonumber(bounds[6]),
@@ -20,7 +21,7 @@ local function split_of(queue)
     }
     split.keyed = split.ordered or split.key_rate or split.key_slots -- each key has a meter of its own
     split.by_key = split.keyed or split.fair
-    local apart = split.by_key or split.rate or split.slots or split.meters
+    local apart = split.by_key or split.rate or split.slots or split.meters or bounds[9]
     for _, gate in ipairs(closed() or {}) do
         if (gate[1] == queue or gate[1] == '') and (gate[7] or gate[8]) then
             apart = true

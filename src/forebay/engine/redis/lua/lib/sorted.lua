@@ -1,5 +1,5 @@
--- sorted: what waits since before keys were told apart; after `place`, for `lease` alone.
--- What waits in a queue since before keys were told apart goes to the lanes where it waits from now on, before anything
+-- sorted: what waits since before keys were told apart, or no more; after `place`, for `lease` alone.
+-- What waits in a queue since before that goes to the lanes where it waits from now on, before anything
 -- of the queue starts, so that nothing that came later starts before it. Whether that is done; `most` are looked at now.
 local function is_sorted(queue, most)
     local key = P .. 'q:' .. queue
