@@ -12,7 +12,7 @@ from forebay.model.provider import Provider, meter_of
 from forebay.observe.health import examine, saturated
 from forebay.observe.providers import Shown, shown
 from forebay.observe.snapshot import Snapshot
-from forebay.store.records import Schedule, Steered, WorkerRow
+from forebay.store.records import AuditLine, Schedule, Steered, WorkerRow
 from forebay.testing import ManualClock
 
 NOW, LEASE = 1_000_000.0, 15.0
@@ -84,6 +84,14 @@ def test_a_paused_queue_is_not_called_unserved_or_late():
     assert next(one.text for one in findings if one.check == "paused") == "q, for 10m, by operator: holidays"
 
 
+def test_a_forgotten_pause_says_who_paused_it_and_what_waits_behind_it():
+    queue, gate = Depth(queue="q", parked=3, held=7_200.0, paused=True), Gate("q", reason="holidays", since=NOW - 9_000)
+    line = AuditLine(seq=1, at=gate.since, actor="ann@web-3", verb="pause", target="q", detail="reason=holidays")
+    now = Snapshot(at=NOW, tick=0.0, queues=[queue, Depth(queue="r", parked=9)], workers=[], gates=[gate])
+    (told,) = [one.text for one in examine(now, LEASE, audits=[line]) if one.check == "paused"]
+    assert told == "q, for 2h 30m, by ann@web-3: holidays; 3 messages wait behind it, the oldest for 2h"
+
+
 def test_a_worker_that_lives_but_cannot_lease_is_a_failure():
     assert troubles(found(workers=(worker("q", proved=LEASE + 1),))) == {"workers": Level.FAIL}
     assert troubles(found(workers=(worker("q", proved=LEASE - 2),))) == {}
@@ -126,6 +134,10 @@ def test_a_queue_whose_slots_are_all_taken_is_named_if_nothing_ends_or_more_come
     assert slots(start, full(ready=2, done=3)) == []
     assert slots(start, full(ready=5, running=9)) == []
     assert slots(None, full(ready=5)) == []
+    grown = full(ready=9, done=3, published=7)
+    lowered = msgspec.structs.replace(grown, workers=[msgspec.structs.replace(one, most=40) for one in grown.workers])
+    (advice,) = [one.advice for one in examine(lowered, LEASE, before=start) if one.check == "slots"]
+    assert advice.startswith("they have lowered themselves from 40, since tasks time out")
     assert [depth.queue for depth in saturated(start)] == ["q"]
     assert saturated(full(ready=0)) == []
 

@@ -27,7 +27,7 @@ from forebay.observe import health
 from forebay.observe.providers import Shown, shown
 from forebay.observe.snapshot import Snapshot, take
 from forebay.observe.why import handed_back
-from forebay.store.records import Route
+from forebay.store.records import AuditLine, Route
 
 #: The reading before the present one if there is one, that, why messages were handed back, and dates of messages.
 Look = tuple[Snapshot | None, Snapshot, list[tuple[str, str, int]], list[float]]
@@ -36,6 +36,8 @@ Look = tuple[Snapshot | None, Snapshot, list[tuple[str, str, int]], list[float]]
 _BETWEEN = 1.0
 #: Messages, and ends, that are looked at for a date that is to come.
 _NEWEST = 50
+#: Lines of the audit in which is looked who paused what.
+_AUDITS = 500
 
 
 @click.command(cls=Command)
@@ -64,8 +66,10 @@ def doctor(*, quick: bool, strict: bool) -> int:
 def _flow(app: Forebay) -> tuple[list[Finding], bool]:
     """What is wrong with what is in it, and whether the engine lets nobody look."""
     try:
-        (before, now, causes, created), providers, routes = with_app(app, _all)
-        found = health.examine(now, app.settings.lease, locator(), causes, before, created=created, providers=providers)
+        (before, now, causes, created), providers, audits, routes = with_app(app, _all)
+        found = health.examine(
+            now, app.settings.lease, locator(), causes, before, created=created, providers=providers, audits=audits
+        )
         return [*found, *health.under_way(routes)], False
     except EngineError as error:
         return [unusable("engine", error, "see what else was found")], isinstance(error, EngineUnreachable)
@@ -74,9 +78,9 @@ def _flow(app: Forebay) -> tuple[list[Finding], bool]:
         return [fail("engine", f"what is in it cannot be read: {why}", "see what else was found; report this")], False
 
 
-async def _all(app: Forebay) -> tuple[Look, list[Shown], list[Route]]:
-    moves = app.backend.moves
-    return await _look(app), await shown(app.engine, app.store), [] if moves is None else await moves.routes()
+async def _all(app: Forebay) -> tuple[Look, list[Shown], list[AuditLine], list[Route]]:
+    moves, audits = app.backend.moves, await app.store.audits(_AUDITS)
+    return await _look(app), await shown(app.engine, app.store), audits, [] if moves is None else await moves.routes()
 
 
 async def _look(app: Forebay) -> Look:

@@ -54,7 +54,7 @@ def _fill(depth: Depth) -> str:
     if depth.limit_bytes is not None:
         used.append((depth.size / depth.limit_bytes, size(depth.limit_bytes)))
     part, limit = max(used, default=(0.0, ""))
-    return f"{part:.0%} of {limit}" if used else "-"
+    return f"{int(part * 100)}% of {limit}" if used else "-"  # 100 % is full, and nothing less
 
 
 EMPTY = "no queues yet: the first enqueue makes one"
@@ -81,8 +81,17 @@ def _why(depth: Depth, gates: Sequence[Gate], now: float) -> str:
     """Who paused it, when, and why."""
     closed = [gate for gate in gates if gate.lane is None and gate.queue in ("", depth.queue)]
     held = [gate for gate in closed if gate.queue or depth.parked]
-    full = [f"full for {span(now - depth.full)}"] if depth.full else []
-    return "; ".join([*(paused(gate, now) for gate in held), *full, *bounded(depth)])
+    return "; ".join([*(paused(gate, now) for gate in held), *_refused(depth, now), *bounded(depth)])
+
+
+def _refused(depth: Depth, now: float) -> list[str]:
+    """Whom it has no room for."""
+    if depth.full:
+        return [f"full for {span(now - depth.full)}"]
+    waiting, most = depth.ready + depth.scheduled + depth.parked, depth.limit
+    if most is None or waiting < most - depth.reserved:
+        return []
+    return ["full" if waiting >= most else "only priorities above 0 get in"]
 
 
 def bounded(depth: Depth) -> list[str]:

@@ -23,7 +23,7 @@ def table(now: float, lease: float) -> Table[WorkerRow]:
         [
             Column("WORKER", lambda w: w.worker, short=lambda w: short(w.worker)),
             Column("STATE", lambda w: w.state if w.left > 0 else "stale"),
-            Column("RUNNING", lambda w: f"{w.running}/{w.concurrency}", right=True),
+            Column("RUNNING", _running, right=True),
             Column("DONE", lambda w: f"{w.done:,}", right=True, drop=1),
             Column("FAILED", lambda w: f"{w.failed:,}", right=True),
             Column("AS OF", lambda w: f"{span(max(0.0, (w.lease or lease) - w.left))} ago", right=True, drop=3),
@@ -36,6 +36,12 @@ def table(now: float, lease: float) -> Table[WorkerRow]:
         ],
         "no workers: start one with `forebay worker -A module:app`",
     )
+
+
+def _running(worker: WorkerRow) -> str:
+    """How many of how many; of how many more when all is well."""
+    lowered = f" of {worker.slots}" if worker.concurrency < worker.slots else ""
+    return f"{worker.running}/{worker.concurrency}{lowered}"
 
 
 async def _rows(app: Forebay) -> list[WorkerRow]:

@@ -104,6 +104,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
         proved: seconds since its last round trip of `lease`; how honest liveness is known.
         host: where its pid means something; kept as it is, an engine makes up none.
         node: a name of that host for people.
+        concurrency, most: how many it runs at a time now, and when all is well; 0 for the same.
         born: when its process started, as its host counts; with the pid it names one process for good. 0 if not known.
     """
 
@@ -115,6 +116,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     born: int = 0
     queues: Sequence[str] = ()
     concurrency: int = 0
+    most: int = 0
     running: int = 0
     done: int = 0
     failed: int = 0
@@ -166,6 +168,7 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
         seconds: run time of all settled attempts together.
         limit: how many messages may wait in it (ready, parked and scheduled ones); None for all that come.
         limit_bytes, size: likewise, bytes of their bodies; and how many wait, counted only where they are bound.
+        reserved: how many of `limit` are kept for messages of a priority above 0.
         full: since when publishes have found it full, seconds since the epoch; 0.0 if they do not.
 
     The totals count ends since the queue was made; a difference of two readings is a rate.
@@ -185,6 +188,7 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     limit_bytes: int | None = None
     size: int = 0
+    reserved: int = 0
     full: float = 0.0
     published: int = 0
     done: int = 0

@@ -62,7 +62,9 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """A living worker that serves the queue. `proved` is the seconds since it last could lease."""
+    """A living worker that serves the queue. `proved` is the seconds since it last could lease, `most` its slots when
+    all is well.
+    """
 
     worker: str
     where: str
@@ -70,6 +72,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int
     state: str
     proved: float
+    most: int = 0
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +133,7 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         limit, full: how many may wait, and since when that has been so, seconds since the epoch; 0.0 if it is not.
         limit_bytes, size: bytes of bodies that may wait, and that do, where they are bound.
+        reserved: how many of `limit` are kept for a priority above 0.
     """
 
     ready: int = 0
@@ -140,6 +144,7 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     limit_bytes: int | None = None
     size: int = 0
+    reserved: int = 0
     full: float = 0.0
     causes: Sequence[tuple[str, int]] = ()
 
@@ -174,8 +179,7 @@ def explain_queue(numbers: Numbers, place: Place) -> list[Reason]:
         reasons = [*_hurdles(place), *(_limited(limit) for limit in place.limits if numbers.ready), *reasons]
     if not reasons and numbers.ready:
         reasons = [*_busy(place), Reason("ready", f"{_many(numbers.ready)} ready, the oldest for {span(numbers.age)}")]
-    if numbers.full:
-        reasons.append(_full(numbers, place))
+    reasons += _refuses(numbers, place, waiting)
     if not waiting:
         runs = f"; {_many(numbers.running)} running" if numbers.running else ""
         reasons.append(Reason("empty", f"nothing waits on queue {place.queue}{runs}"))
@@ -229,16 +233,27 @@ def _holds(gate: Closed, subject: Subject) -> bool:
     )
 
 
-def _full(numbers: Numbers, place: Place) -> Reason:
-    waiting = numbers.ready + numbers.scheduled + numbers.parked
+def _refuses(numbers: Numbers, place: Place, waiting: int) -> Iterator[Reason]:
+    """Whom it has no room for."""
+    most, kept = numbers.limit, numbers.reserved
+    if numbers.full or (most is not None and waiting >= most):
+        yield _full(numbers, place, waiting)
+    elif most is not None and waiting >= most - kept:
+        places = "the last place is" if kept == 1 else f"the last {kept:,} places are"
+        text = f"only priorities above 0 get in: {_many(waiting)} waiting, and {places} kept for them by reserve="
+        yield Reason("reserve", f"{text} (limit={most:,})", "others get in as workers catch up")
+
+
+def _full(numbers: Numbers, place: Place, waiting: int) -> Reason:
     limit = "" if numbers.limit is None else f", and limit={numbers.limit:,}"
     if numbers.limit_bytes is not None:
         limit += f", with {numbers.size:,} bytes, and limit_bytes={numbers.limit_bytes:,}"
+    since = f" for {span(place.now - numbers.full)}" if numbers.full else ""
     pressed = any(gate.by == PRESSURE for gate in place.gates)  # more workers would only wait with those that are there
     advice = "let workers catch up, start more of them, or raise limit= and start a worker of that program"
     return Reason(
         "full",
-        f"full for {span(place.now - numbers.full)}: {_many(waiting)} waiting{limit}; producers "
+        f"full{since}: {_many(waiting)} waiting{limit}; producers "
         "are refused, wait, or shed the oldest, as on_full= says",
         "" if pressed else advice,
     )
@@ -290,6 +305,10 @@ def _busy(place: Place) -> list[Reason]:
     if not slots or running < slots:
         return []
     text = f"every worker of queue {place.queue} is busy: {running:,} of {slots:,} slots"
+    most = sum(max(one.most, one.concurrency) for one in place.servers)
+    if slots < most:
+        text += f", lowered from {most:,} since tasks time out or take longer than usual"
+        return [Reason("busy", text, "look at what they wait for: more workers would ask more of it")]
     return [Reason("busy", text, "more processes (-p), a higher -c, or wait")]
 
 

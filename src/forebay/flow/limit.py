@@ -172,8 +172,19 @@ def noted(known: Drain | None, limit: Limit, level: Level, now: float, size: int
         size: bytes of the message that is to come in.
     """
     drain = seen(known, now, level.drained)
+    size = 0 if never(limit, size) else size  # what never fits says nothing of the queue
     full = (drain.full or now) if _over(limit, level, size) else 0.0 if eased(limit, level) else drain.full
     return drain if full == drain.full else replace(drain, full=full)
+
+
+def refused(drain: Drain, limit: Limit, level: Level, now: float, size: int = 0) -> Drain:
+    """What is kept with a queue once a message of `size` bytes was refused; the very same if nothing is other.
+
+    A batch may begin in a queue that has room and fill it. What is refused for a reserve alone has not found it full.
+    """
+    if drain.full or not _over(limit, level, size):
+        return drain
+    return replace(drain, full=now)
 
 
 def full_since(limit: Limit, full: float, level: Level) -> float:

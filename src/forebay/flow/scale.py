@@ -1,7 +1,8 @@
 """How many slots a queue wants: for what comes in, and for what waits to be started within a target time.
 
 Pure. More slots help against a lack of slots and against nothing else: what stands behind a closed gate, a rate or a
-limit would only wait in more places. So that counts for nothing here, and what stands in the way is named.
+limit would only wait in more places, and what is overloaded (adaptive workers have lowered their slots) would only be
+asked for more. So that counts for nothing here, and what stands in the way is named.
 """
 
 import math
@@ -20,7 +21,8 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         ready: messages that wait for a slot, and for nothing else.
         held: messages that wait for something else; `why` says for what.
-        running: how many run. slots: how many may, on the workers that live.
+        running: how many run. slots: how many may, on the workers that live, when all is well.
+        lowered: how many of these slots they do without now, since tasks time out or take longer than usual.
         age: how long the oldest of the ready ones has waited.
         mean: run time of an attempt; None if none has ended yet.
         arrivals: messages that come in, lately.
@@ -32,6 +34,7 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     held: int = 0
     running: int = 0
     slots: int = 0
+    lowered: int = 0
     age: float = 0.0
     mean: float | None = None
     arrivals: float = 0.0
@@ -100,6 +103,9 @@ def _bound(pull: Pull) -> tuple[float, str]:
         bounds.append((float(pull.most), f"concurrency {pull.most}"))
     if pull.rate is not None and pull.mean is not None:
         bounds.append((max(1.0, pull.rate * pull.mean), f"rate {shown(pull.rate)}"))
+    if pull.lowered:  # whatever it is that its tasks wait for, more of them would only ask more of it
+        now = pull.slots - pull.lowered
+        bounds.append((float(pull.slots), f"tasks take too long, {now:,} of {pull.slots:,} slots in use (--adaptive)"))
     return min(bounds)
 
 

@@ -11,13 +11,13 @@ from forebay.engine.contract import Depth
 from forebay.flow.explain import remedy
 from forebay.model.duration import EVER, span
 from forebay.model.finding import Finding, fail, fine, warn
-from forebay.model.gate import THROTTLE
+from forebay.model.gate import THROTTLE, Gate
 from forebay.model.outcome import NOT_KNOWN
 from forebay.model.provider import BREAKER, unkeyed
 from forebay.model.topology import PRESSURE
 from forebay.observe.providers import Shown
 from forebay.observe.snapshot import Snapshot, patience, proof_age
-from forebay.store.records import Route, WorkerRow
+from forebay.store.records import AuditLine, Route, WorkerRow, paused_by
 
 #: Seconds that a tick may be late before somebody must be missing, and that clocks may differ.
 LATE, SKEW = 60.0, 5.0
@@ -36,6 +36,7 @@ def examine(
     *,
     created: Sequence[float] = (),
     providers: Sequence[Shown] = (),
+    audits: Sequence[AuditLine] = (),
 ) -> Iterator[Finding]:
     """All findings; each check that is content says so too.
 
@@ -46,10 +47,12 @@ def examine(
         before: a reading a moment earlier, to tell whether saturated queues move.
         created: when the newest messages were, in seconds since the epoch.
         providers: how each stands.
+        audits: what was done lately, which tells who paused what.
     """
     yield from _workers(now, lease, f"start one: `forebay worker -A {quote(app)}`")
     yield from _handed_back(causes)
     yield from _full(before, now)
+    yield from _gates(now, audits)
     for check in _CHECKS:
         yield from check(now)
     yield from _providers(providers)
@@ -106,6 +109,7 @@ def _full(before: Snapshot | None, now: Snapshot) -> Iterator[Finding]:
             continue
         slots = sum(worker.concurrency for worker in now.serving(depth.queue))
         text = f"{depth.queue}: all {slots:,} slots of its workers are taken, {depth.ready:,} ready"
+        most = sum(worker.slots for worker in now.serving(depth.queue))
         ended, came = _ended(depth) - _ended(then), depth.published - then.published
         if not ended:
             within = f"nothing ended within {span(now.tick - before.tick)}"
@@ -114,7 +118,13 @@ def _full(before: Snapshot | None, now: Snapshot) -> Iterator[Finding]:
             )
             yield warn("slots", f"{text}, and {within}", advice)
         elif came > ended:
-            yield warn("slots", f"{text}, and more come than end", "more processes (-p), or a higher -c")
+            yield warn("slots", f"{text}, and more come than end", _more(slots, most))
+
+
+def _more(slots: int, most: int) -> str:
+    if slots < most:
+        return f"they have lowered themselves from {most:,}, since tasks time out or take longer than usual: see why"
+    return "more processes (-p), or a higher -c"
 
 
 def _ended(depth: Depth) -> int:
@@ -125,7 +135,7 @@ def _unserved(now: Snapshot) -> Iterator[Finding]:
     alone = [depth for depth in now.queues if depth.ready and not depth.paused and not now.serving(depth.queue)]
     if now.alive:  # without any worker this is said once, not for every queue
         for depth in alone:
-            advice = f"start a worker with `-Q {depth.queue}`"
+            advice = f"start a worker with `-Q {quote(depth.queue)}`"
             yield fail("queues", f"{depth.queue}: {depth.ready:,} ready, no worker serves it", advice)
     if not alone:
         yield fine("queues", "every queue with ready messages has a worker")
@@ -138,7 +148,7 @@ def _backlog(now: Snapshot) -> Iterator[Finding]:
             yield warn("backlog", text, "see `forebay top`; more workers, or a higher -c, if they are busy")
 
 
-def _gates(now: Snapshot) -> Iterator[Finding]:
+def _gates(now: Snapshot, audits: Sequence[AuditLine]) -> Iterator[Finding]:
     for gate in now.gates:
         if gate.lane is not None and gate.holder in _PROVIDERS and unkeyed(gate.lane) == gate.lane:
             continue  # `_providers` tells of it once: there is such a gate in every queue
@@ -147,7 +157,17 @@ def _gates(now: Snapshot) -> Iterator[Finding]:
         advice = f"`{gate.resumed()}` when it may go on" if gate.lane is None else ""
         if gate.holder == PRESSURE:
             advice = "it goes on by itself: `forebay why` of that queue says what holds it up"
-        yield warn("paused", f"{place}, for {span(max(0.0, now.at - gate.since))}, by {gate.holder}{why}", advice)
+        told = f"{place}, for {span(max(0.0, now.at - gate.since))}, by {paused_by(gate, audits)}{why}"
+        yield warn("paused", told + _behind(now, gate), advice)
+
+
+def _behind(now: Snapshot, gate: Gate) -> str:
+    """What waits behind the gate of a whole queue."""
+    depth = next((one for one in now.queues if one.queue == gate.queue and one.paused), None)
+    if depth is None or not depth.parked or (gate.lane, gate.task, gate.key) != (None, None, None):
+        return ""
+    waits = "1 message waits" if depth.parked == 1 else f"{depth.parked:,} messages wait"
+    return f"; {waits} behind it, the oldest for {span(depth.held)}"
 
 
 def _providers(providers: Sequence[Shown]) -> Iterator[Finding]:
@@ -228,4 +248,4 @@ def _clock(now: Snapshot, created: Sequence[float]) -> Iterator[Finding]:
         yield fine("clock", "nothing happened in the future")
 
 
-_CHECKS: Sequence[Callable[[Snapshot], Iterator[Finding]]] = (_unserved, _backlog, _limits, _gates, _schedules, _dead)
+_CHECKS: Sequence[Callable[[Snapshot], Iterator[Finding]]] = (_unserved, _backlog, _limits, _schedules, _dead)

@@ -37,7 +37,7 @@ def wanted(
         for depth in sorted(chosen, key=lambda depth: depth.queue)
     ]
     names = {depth.queue for depth in chosen}
-    slots = sum(worker.concurrency for worker in now.alive if names & set(worker.queues))
+    slots = sum(worker.slots for worker in now.alive if names & set(worker.queues))
     return [*each, total(each, slots)]
 
 
@@ -50,7 +50,8 @@ def _pull(old: tuple[Depth, int] | None, now: Depth, seen: Snapshot, passed: flo
         ready=max(0, now.ready + now.parked - held),
         held=held,
         running=now.running,
-        slots=sum(worker.concurrency for worker in seen.serving(now.queue)),
+        slots=sum(worker.slots for worker in seen.serving(now.queue)),
+        lowered=sum(worker.slots - worker.concurrency for worker in seen.serving(now.queue)),
         age=now.age,
         mean=_mean(before, now),
         arrivals=max(0, came) / passed if passed > 0 else 0.0,

@@ -166,8 +166,8 @@ def numbers(depth: Depth, causes: Sequence[tuple[str, int]] = ()) -> Numbers:
     """A queue in numbers."""
     return Numbers(
         ready=depth.ready, scheduled=depth.scheduled, running=depth.running, parked=depth.parked, age=depth.age,
-        limit=depth.limit, limit_bytes=depth.limit_bytes, size=depth.size, full=depth.full,
-        causes=causes,
+        limit=depth.limit, limit_bytes=depth.limit_bytes, size=depth.size, reserved=depth.reserved,
+        full=depth.full, causes=causes,
     )  # fmt: skip
 
 
@@ -204,5 +204,5 @@ def _removed(holder: str) -> str:
 def _server(row: WorkerRow, lease: float) -> Server:
     return Server(
         worker=row.worker, where=f"process {row.pid} on {row.node or row.host}", running=row.running,
-        concurrency=row.concurrency, state=row.state, proved=proof_age(row, lease),
+        concurrency=row.concurrency, state=row.state, proved=proof_age(row, lease), most=row.most,
     )  # fmt: skip

@@ -149,6 +149,7 @@ class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `host` is where its pid means something (`Beat.host`), `node` a name of it for people; see `Beat.born`. `lease` is
     how many seconds each of its beats holds, 0 if it did not say: it may be set otherwise than with who looks.
+    `concurrency` is how many it runs at a time now; `most` how many when all is well, 0 for the same (`--adaptive`).
     """
 
     worker: str
@@ -167,6 +168,12 @@ class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     left: float
     lease: float = 0.0
+    most: int = 0
+
+    @property
+    def slots(self) -> int:
+        """How many it runs at a time when all is well."""
+        return max(self.concurrency, self.most)
 
 
 class Load(msgspec.Struct, frozen=True):

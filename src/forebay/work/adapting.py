@@ -38,14 +38,17 @@ class Adapting:
     Args:
         options: how many, if all is well, and whether it may be fewer.
         feeds: those that run tasks. runs: tell of each end.
+
+    Attributes:
+        most: how many, if all is well.
     """
 
     def __init__(self, options: WorkerOptions, feeds: Sequence[Resized], runs: Runs) -> None:
-        self._most, self._adaptive = options.concurrency, options.adaptive
+        self.most, self._adaptive = options.concurrency, options.adaptive
         self._feeds = [feed for feed in feeds if feed.elastic]
         if self._adaptive:
             runs.ended = self.ended
-        self._state = Adaptive(float(self._most))
+        self._state = Adaptive(float(self.most))
         self._seen: dict[str, Seen] = {}
         self._waited = 0
 
@@ -79,7 +82,7 @@ class Adapting:
             return
         if not n and busy:
             return  # nothing has ended: nobody knows
-        before, self._state = self._state, step(self._state, self._most, self._seen)
+        before, self._state = self._state, step(self._state, self.most, self._seen)
         self._seen, self._waited = {}, 0
         if self.slots != before.slots:
             for feed in self._feeds:
@@ -87,10 +90,10 @@ class Adapting:
         self._tell(before)
 
     def _tell(self, before: Adaptive) -> None:
-        if before.slots == self._most > self.slots:
+        if before.slots == self.most > self.slots:
             _logger.warning(
                 "tasks time out, or take %.1f times as long as usual: fewer than %d at a time until that is over",
-                self._state.stretch, self._most,
+                self._state.stretch, self.most,
             )  # fmt: skip
-        elif before.slots < self._most == self.slots:
-            _logger.info("up to %d tasks at a time again", self._most)
+        elif before.slots < self.most == self.slots:
+            _logger.info("up to %d tasks at a time again", self.most)

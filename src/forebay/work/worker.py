@@ -172,8 +172,9 @@ class Worker:
         """The heartbeat of this worker, as of now."""
         return Beat(
             worker=self.id, lease=self._app.settings.lease, host=identity(), node=platform.node(), pid=os.getpid(),
-            born=self._born, queues=self.queues(), concurrency=self._adapting.slots, running=self.running,
-            done=self.done, failed=self.failed, proved=self.proved, state=state, rss=rss,
+            born=self._born, queues=self.queues(), concurrency=self._adapting.slots,
+            most=self._adapting.most, running=self.running, done=self.done, failed=self.failed,
+            proved=self.proved, state=state, rss=rss,
         )  # fmt: skip
 
     def report(self, state: str = "running", rss: int = 0) -> Report:

@@ -42,7 +42,7 @@ def test_work_without_workers_and_dead_letters_are_found(shell):
         found = findings(shell, code=4)
         assert found["queues"] == ("fail", "slow: 1 ready, no worker serves it → start a worker with `-Q slow`")
         assert found["dead"][1].startswith("dead letters: default 1 → `forebay dead list`")
-        assert "by operator: holidays → `forebay resume default`" in found["paused"][1]
+        assert ": holidays → `forebay resume default`" in found["paused"][1]
         assert "the oldest of 1 ready waits for 1d" in found["backlog"][1]
     with sqlite(shell.folder / "forebay.db") as db:
         db.execute("update schedule set next = 1, last = null")

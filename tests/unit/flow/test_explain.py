@@ -100,6 +100,29 @@ def test_an_end_says_how_it_ended_and_a_dead_letter_what_to_do():
     assert reason.advice == "`forebay dead redrive x` to run it again"
 
 
+def test_workers_that_have_lowered_themselves_are_no_reason_for_more_of_them():
+    lowered = replace(server(10), most=40)
+    (busy, _) = explain_queue(Numbers(ready=5, age=3.0), place(lowered))
+    lead = "every worker of queue mail is busy: 10 of 10 slots"
+    assert busy.text == f"{lead}, lowered from 40 since tasks time out or take longer than usual"
+    assert busy.advice == "look at what they wait for: more workers would ask more of it"
+
+
+def test_a_queue_says_whom_it_has_no_room_for():
+    """Also where nobody was refused yet; of a queue with a reserve, that urgent messages still get in."""
+
+    def said(ready: int, reserved: int = 2) -> list[str]:
+        reasons = explain_queue(Numbers(ready=ready, limit=10, reserved=reserved), place(server()))
+        return [reason.text for reason in reasons if reason.code in {"full", "reserve"}]
+
+    assert said(7) == said(9, reserved=0) == []
+    text = "only priorities above 0 get in: {} messages waiting, and the last {} kept for them by reserve= (limit=10)"
+    assert said(8) == [text.format(8, "2 places are")]
+    assert said(9, reserved=1) == [text.format(9, "place is")]
+    (full,) = said(10)
+    assert full.startswith("full: 10 messages waiting, and limit=10; ")
+
+
 def test_a_full_queue_says_since_when():
     reasons = explain_queue(Numbers(ready=9, scheduled=1, limit=10, full=NOW - 65), place(server()))
     (full,) = [reason for reason in reasons if reason.code == "full"]

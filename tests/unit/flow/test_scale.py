@@ -91,3 +91,11 @@ def test_more_work_never_wants_fewer_slots_and_what_is_held_wants_none(pull, tar
     assert more.wanted >= scale(pull, target).wanted
     assert scale(replace(pull, held=pull.held + 1000), target).wanted == scale(pull, target).wanted
     assert math.isfinite(more.wanted)
+
+
+def test_slots_that_adaptive_workers_do_without_are_there_and_no_more_are_wanted():
+    """They were lowered since something is overloaded: workers beside them would ask more of it."""
+    answer = scale(replace(BUSY, slots=40, lowered=30), 30.0)
+    assert (answer.wanted, answer.more, answer.slots) == (40, 0, 40)
+    assert answer.bottleneck == "tasks take too long, 10 of 40 slots in use (--adaptive)"
+    assert scale(replace(BUSY, ready=0, slots=40, lowered=30), 30.0).wanted == BUSY.running

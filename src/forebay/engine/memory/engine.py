@@ -17,7 +17,7 @@ from forebay.engine.memory.room import Refusals
 from forebay.engine.memory.state import BURIED, SWEEP, WAITING, Memory
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import renamed, rerouted
-from forebay.flow.limit import full_since
+from forebay.flow.limit import full_since, kept
 from forebay.model.errors import LeaseLost
 from forebay.model.lifecycle import Move, State
 from forebay.model.message import Message
@@ -307,6 +307,7 @@ class MemoryEngine:
             limit=queue.spec.limit,
             limit_bytes=queue.spec.limit_bytes,
             size=queue.size if queue.spec.limit_bytes is not None else 0,
+            reserved=0 if queue.limit is None else kept(queue.limit),
             full=self._full(queue, now),
             **numbers,
         )

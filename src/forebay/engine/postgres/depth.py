@@ -11,7 +11,7 @@ from forebay.engine.postgres.metering import meter
 from forebay.engine.postgres.writer import TALLIES
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import parts, passes, shut
-from forebay.flow.limit import Level, full_since
+from forebay.flow.limit import Level, full_since, kept
 from forebay.model.budget import payer
 from forebay.model.gate import Gate
 from forebay.model.meter import Meter
@@ -65,6 +65,7 @@ class _About(NamedTuple):
     most_bytes: int | None = None
     most_age: float | None = None
     full: float | None = None
+    reserve: float | None = None
 
 
 class _Side(NamedTuple):
@@ -132,6 +133,7 @@ class _Look:
         """The numbers of one queue."""
         ready, parked = ([side for side in sides if side.shut is held] for held in (False, True))
         waiting = sum(side.n for side in sides) + totals.numbers["scheduled"]
+        limit = Limit(messages=about.most, size=about.most_bytes, age=about.most_age, reserve=about.reserve or 0.0)
         return Depth(
             queue=about.queue,
             ready=sum(side.n for side in ready),
@@ -144,11 +146,8 @@ class _Look:
             limit=about.most,
             limit_bytes=about.most_bytes,
             size=totals.size if about.most_bytes is not None else 0,
-            full=full_since(
-                Limit(messages=about.most, size=about.most_bytes, age=about.most_age),
-                about.full or 0.0,
-                Level(waiting, size=totals.size, age=self._age(sides)),
-            ),
+            reserved=kept(limit),
+            full=full_since(limit, about.full or 0.0, Level(waiting, size=totals.size, age=self._age(sides))),
             **totals.numbers,
         )
 

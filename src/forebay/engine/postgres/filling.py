@@ -9,7 +9,7 @@ from typing import Any
 from forebay.engine.contract import Receipt
 from forebay.engine.full import Filled, refusal
 from forebay.engine.postgres.writer import Tx
-from forebay.flow.limit import Drain, Level, never
+from forebay.flow.limit import Drain, Level, never, refused
 from forebay.model.message import Message
 from forebay.model.queue import PATIENCE, Limit, fields_of
 
@@ -42,8 +42,8 @@ def _limit(messages: Any, size: Any, age: Any, on_full: Any, patience: Any, rese
 class Refusals:
     """The receipts of messages of one transaction for which there was no room."""
 
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    def __init__(self, tx: Tx, mode: int = OURS) -> None:
+        self._tx, self._notes = tx, mode == OURS
         self._looked: dict[str, Filled] = {}
         self._n: dict[str, int] = {}
         self._size: dict[str, int] = {}
@@ -60,15 +60,23 @@ class Refusals:
         filled, before = self._looked[queue], self.behind(queue)
         if never(filled.limit, size):
             return refusal(message, filled)
+        self._note(queue, filled, before + size)
         self._n[queue] = self._n.get(queue, 0) + 1
         if filled.limit.size is not None:
             self._size[queue] = before + size
         return refusal(message, filled, self._n[queue], before)
 
+    def _note(self, queue: str, filled: Filled, size: int) -> None:
+        """Since when it is full, if nobody has found it so before; not while that would hold up others."""
+        limit, level, drain, now = filled
+        if self._notes and drain is not None and (after := refused(drain, limit, level, now, size)) is not drain:
+            self._looked[queue] = filled._replace(drain=after)
+            self._tx.rows("found_full", queue, now)
+
     def _look(self, queue: str) -> Filled:
         row = self._tx.rows("filled", queue, self._tx.now)[0]
         most, most_bytes, most_age, on_full, patience, reserve, n, drained, drain, now, age, size = row
-        known = None if drain is None else Drain(drain[0], int(drain[1]), drain[2], int(drain[3]))
+        known = None if drain is None else Drain(drain[0], int(drain[1]), drain[2], int(drain[3]), drain[4] or 0.0)
         return Filled(
             _limit(most, most_bytes, most_age, on_full, patience, reserve),
             Level(int(n), int(drained), int(size), age or 0.0),

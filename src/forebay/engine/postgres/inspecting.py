@@ -174,7 +174,7 @@ def _worker(row: tuple[Any, ...]) -> WorkerRow:
         beat = _UNREADABLE
     return WorkerRow(
         worker=id_, host=host, node=beat.node, pid=pid, born=beat.born, queues=beat.queues,
-        concurrency=beat.concurrency, running=beat.running, done=beat.done, failed=beat.failed,
+        concurrency=beat.concurrency, most=beat.most, running=beat.running, done=beat.done, failed=beat.failed,
         proved=math.inf if math.isnan(beat.proved) else beat.proved, state=state, rss=beat.rss, started=started,
         left=left, lease=beat.lease if math.isfinite(beat.lease) else 0.0,
     )  # fmt: skip

@@ -64,7 +64,7 @@ class Publishing:
             tx.rows("lock_keys", keys)
         seen: set[str] = set()
         runs = [list(run) for _, run in groupby(messages, _kind)]
-        full = filling.Refusals(tx)
+        full = filling.Refusals(tx, mode)
         run_alone = tx.only if len(runs) == 1 else tx.rows
         for run in runs:
             how = filling.FREE if exempt(run[0]) else mode

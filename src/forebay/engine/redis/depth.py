@@ -44,15 +44,17 @@ def _depth(now: float, name: bytes, cells: Sequence[bytes], *more: Any) -> Depth
         messages=int(most) if most >= 0 else None, size=int(most_bytes) if most_bytes >= 0 else None,
         age=most_age if most_age >= 0 else None,
     )  # fmt: skip
+    low = int(_number(numbers.get("low", b""), -1))
+    reserved = limit.messages - low if limit.messages is not None and 0 <= low <= limit.messages else 0
     size = max(0, int(_number(numbers.get("bytes", b""), 0)))
     drain = _drain(numbers.get("drain", b"\x90"))
     waiting, age = ready + parked + counts.get("scheduled", 0), max(_age(now, oldest), _age(now, held))
     full = full_since(limit, drain[FULL] if len(drain) > FULL else 0.0, Level(waiting, size=size, age=age))
     return Depth(
         queue=forms.text(name), ready=ready, parked=parked, age=_age(now, oldest), held=_age(now, held),
-        paused=bool(paused), seconds=_number(numbers.get("seconds", b""), 0),
+        paused=bool(paused), seconds=_number(numbers.get("seconds", b""), 0.0),
         lanes=tuple(_lane(now, *lane) for lane in lanes), limit=limit.messages, limit_bytes=limit.size,
-        size=size, full=full, **counts,
+        size=size, reserved=reserved, full=full, **counts,
     )  # fmt: skip
 
 

@@ -18,14 +18,14 @@ from forebay.engine.sqlite.weighing import BYTES
 from forebay.flow.fair import SLOWLY
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import Split, key_lane, parts, shut
-from forebay.flow.limit import Level, full_since
+from forebay.flow.limit import Level, full_since, kept
 from forebay.model.gate import Gate
 from forebay.model.queue import Limit
 
 #: Ready messages that are few enough to be looked at one by one, and lanes that are told of a queue.
 FEW, LANES = 20_000, 100
 
-_OTHERS = {"queue", "age", "held", "paused", "lanes", "seconds", "limit", "limit_bytes", "size", "full"}
+_OTHERS = {"queue", "age", "held", "paused", "lanes", "seconds", "limit", "limit_bytes", "size", "reserved", "full"}
 _FIELDS = frozenset(Depth.__struct_fields__) - _OTHERS
 _SINCE = "case when due is null then created else due end"
 _ONE_BY_ONE = f"select {SHUT} as shut, count(*), min({_SINCE}) from message where state = 1 and queue = ? group by 1"  # noqa: S608
@@ -95,7 +95,7 @@ class _Look:
         level = Level(waiting, size=size, age=age)
         return Depth(
             queue=queue, ready=ready.n, parked=parked.n, age=self._age(ready), held=self._age(parked), paused=paused,
-            limit=limit.messages, limit_bytes=limit.size, size=size,
+            limit=limit.messages, limit_bytes=limit.size, size=size, reserved=kept(limit),
             full=0.0 if drain is None else full_since(limit, drain.full, level),
             lanes=self._lanes(queue, lanes, gates, ready.n + parked.n), seconds=tally.get("micros", 0) / 1e6, **fields,
         )  # fmt: skip

@@ -16,7 +16,7 @@ from forebay.engine.full import Filled, child, exempt, refusal, room
 from forebay.engine.sqlite import rows, weighing
 from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.limit import Drain, Level, kept, never, noted, over, surplus
+from forebay.flow.limit import Drain, Level, kept, never, noted, over, refused, surplus
 from forebay.model.message import Message
 from forebay.model.queue import Limit, fields_of
 
@@ -118,8 +118,10 @@ class Filling:
         packed: bytes | None = self._tx.value("select drain from queue where name = ?", (self.queue,))
         known = drain_of(packed)
         drain = noted(known, self._limit, self._level, self._tx.now, size)
-        if drain is not known:
-            self._tx.db.execute("update queue set drain = ? where name = ?", (rows.pack(drain), self.queue))
+        return drain if drain is known else self._keep(drain)
+
+    def _keep(self, drain: Drain) -> Drain:
+        self._tx.db.execute("update queue set drain = ? where name = ?", (rows.pack(drain), self.queue))
         return drain
 
     @property
@@ -150,6 +152,8 @@ class Filling:
         filled = Filled(self._limit, self._level, self._drain, self._tx.now)
         if never(self._limit, size):
             return refusal(message, filled)
+        if (drain := refused(self._drain, self._limit, self._ahead, self._tx.now, size)) is not self._drain:
+            self._drain = self._keep(drain)
         self._refused, before, self._behind = self._refused + 1, self._behind, self._behind + size
         return refusal(message, filled, self._refused, before)
 

@@ -178,7 +178,7 @@ def _worker(row: tuple[Any, ...], mono: float) -> WorkerRow:
         beat = _UNREADABLE
     return WorkerRow(
         worker=rows.text(id_), host=rows.text(host), node=beat.node, pid=pid, born=beat.born, queues=beat.queues,
-        concurrency=beat.concurrency, running=beat.running, done=beat.done, failed=beat.failed,
+        concurrency=beat.concurrency, most=beat.most, running=beat.running, done=beat.done, failed=beat.failed,
         proved=math.inf if math.isnan(beat.proved) else beat.proved,
         state=rows.text(state), rss=beat.rss, started=started, left=until - mono,
         lease=beat.lease if math.isfinite(beat.lease) else 0.0,

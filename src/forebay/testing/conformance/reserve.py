@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from forebay.engine.contract import Fate
 from forebay.model.message import PARENT, Message
 from forebay.model.queue import QueueSpec
@@ -31,6 +33,14 @@ class TestReserve:
         full = kit.publish("o", priority=1)[0].full
         assert full is not None
         assert full.why == "10 messages wait, and limit=10"
+
+    def test_a_batch_that_fills_it_finds_it_full_and_one_refused_for_the_reserve_does_not(self, kit: Kit) -> None:
+        """Its numbers tell a queue that takes urgent messages alone from one that takes none."""
+        limited(kit, 10, 0.2)
+        assert fates(kit, *"abcdefghij") == "++++++++--"
+        assert (kit.depth().reserved, kit.depth().full) == (2, 0.0)
+        assert fates(kit, "l", "m", "n", priority=1) == "++-"
+        assert kit.depth().full == pytest.approx(kit.clock.now())
 
     def test_a_priority_below_zero_is_refused_like_zero(self, kit: Kit) -> None:
         """What is kept is for a priority above 0."""

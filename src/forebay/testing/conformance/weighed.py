@@ -45,6 +45,14 @@ class TestBytes:
         assert put(kit, 5, 5, 1, prefix="n") == [Fate.ACCEPTED] * 2 + [Fate.FULL]
         assert put(kit, 0, prefix="o") == [Fate.ACCEPTED]
 
+    def test_a_batch_of_which_some_do_not_fit_finds_it_full(self, kit: Kit) -> None:
+        """Though it was not when the batch began; one that never fits says nothing of the queue."""
+        weighed(kit, 100)
+        assert put(kit, 95, 200) == [Fate.ACCEPTED, Fate.FULL]
+        assert kit.depth().full == 0.0
+        assert put(kit, 4, 3, prefix="n") == [Fate.ACCEPTED, Fate.FULL]
+        assert kit.depth().full == pytest.approx(kit.clock.now())
+
     def test_duplicates_take_no_bytes(self, kit: Kit) -> None:
         """Whatever they hold, and wherever in a batch they stand."""
         weighed(kit, 100)

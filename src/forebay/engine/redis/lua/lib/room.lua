@@ -76,6 +76,7 @@ local function room_of(form, free, size)
     form.waiting, form.drained = level_of(form.queue)
     form.age = form.most_age < 0 and 0 or age_of(form.queue)
     form.size = form.most_bytes < 0 and 0 or bytes_of(form.queue)
+    size = size <= most_bytes and size or 0 -- what never fits says nothing of the queue
     form.drain = noted(
         form.queue, form.drained, form.waiting >= most or form.size + size > most_bytes or form.age > most_age,
         form.waiting < most * 0.9 and form.size < most_bytes * 0.9 and form.age <= most_age * 0.9
@@ -153,11 +154,20 @@ local function shed(queue)
     end
 end
 
+-- Whether there is no room for so many bytes more, whatever their priority, after `came` that came in.
+local function is_filled(form, came, size)
+    return (form.most >= 0 and form.waiting + came >= form.most) or (form.most_bytes >= 0 and form.size + size > form.most_bytes)
+end
+
 -- The answer to one that its queue has no room for, the `nth` in a row, after `came` of its form that came in; it has
 -- `size` bytes.
 local function full(form, came, nth, size)
     local before = behind[form.queue] or 0
     behind[form.queue] = before + size
+    if form.drain[5] == 0 and is_filled(form, came, before + size) then -- flow.limit.refused
+        form.drain[5] = now
+        call('HSET', P .. 'q:' .. form.queue, 'drain', cmsgpack.pack(form.drain))
+    end
     local patience = (tonumber(call('HGET', P .. 'q:' .. form.queue, 'patience')) or 0)
     return 'f' .. cmsgpack.pack({
         form.most, form.most_age, form.age, form.on_full, patience, form.waiting + came, form.drained, now, nth,
