@@ -179,8 +179,7 @@ class Worker:
 
     def report(self, state: str = "running", rss: int = 0) -> Report:
         """How it goes; while the engine does not answer, also what of it cannot be the fault of whatever waits here."""
-        troubles = (self._settler.trouble, *(part.trouble for part in self._parts))
-        trouble = next(filter(None, troubles), "")
+        trouble = next(filter(None, (self._settler.trouble, *(part.trouble for part in self._parts))), "")
         deaf = trouble or self.proved > DEAF
         waits = [id_ for part in self._parts for id_ in part.waits()] + self._settler.given_up() if deaf else []
         return Report(beat=self._beat(state, rss), waits=waits, trouble=trouble[:_TOLD])
