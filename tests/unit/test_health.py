@@ -9,7 +9,7 @@ from forebay.model.finding import Finding, Level
 from forebay.model.gate import Gate
 from forebay.model.message import Message
 from forebay.model.provider import Provider, meter_of
-from forebay.observe.health import examine, saturated
+from forebay.observe.health import credited, examine, saturated
 from forebay.observe.providers import Shown, shown
 from forebay.observe.snapshot import Snapshot
 from forebay.store.records import AuditLine, Schedule, Steered, WorkerRow
@@ -88,7 +88,7 @@ def test_a_forgotten_pause_says_who_paused_it_and_what_waits_behind_it():
     queue, gate = Depth(queue="q", parked=3, held=7_200.0, paused=True), Gate("q", reason="holidays", since=NOW - 9_000)
     line = AuditLine(seq=1, at=gate.since, actor="ann@web-3", verb="pause", target="q", detail="reason=holidays")
     now = Snapshot(at=NOW, tick=0.0, queues=[queue, Depth(queue="r", parked=9)], workers=[], gates=[gate])
-    (told,) = [one.text for one in examine(now, LEASE, audits=[line]) if one.check == "paused"]
+    (told,) = [one.text for one in examine(credited(now, [line]), LEASE) if one.check == "paused"]
     assert told == "q, for 2h 30m, by ann@web-3: holidays; 3 messages wait behind it, the oldest for 2h"
 
 

@@ -67,9 +67,8 @@ def _flow(app: Forebay) -> tuple[list[Finding], bool]:
     """What is wrong with what is in it, and whether the engine lets nobody look."""
     try:
         (before, now, causes, created), providers, audits, routes = with_app(app, _all)
-        found = health.examine(
-            now, app.settings.lease, locator(), causes, before, created=created, providers=providers, audits=audits
-        )
+        now = health.credited(now, audits)
+        found = health.examine(now, app.settings.lease, locator(), causes, before, created=created, providers=providers)
         return [*found, *health.under_way(routes)], False
     except EngineError as error:
         return [unusable("engine", error, "see what else was found")], isinstance(error, EngineUnreachable)

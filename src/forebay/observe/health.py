@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from math import isinf
 from shlex import quote
 
+from msgspec.structs import replace
+
 from forebay.engine.contract import Depth
 from forebay.flow.explain import remedy
 from forebay.model.duration import EVER, span
@@ -27,6 +29,11 @@ LONG = 600.0
 _PROVIDERS = frozenset({BREAKER, THROTTLE})
 
 
+def credited(now: Snapshot, audits: Sequence[AuditLine]) -> Snapshot:
+    """A reading whose gates are held by who has closed them, as far as the audit tells."""
+    return replace(now, gates=[replace(gate, holder=paused_by(gate, audits)) for gate in now.gates])
+
+
 def examine(
     now: Snapshot,
     lease: float,
@@ -36,7 +43,6 @@ def examine(
     *,
     created: Sequence[float] = (),
     providers: Sequence[Shown] = (),
-    audits: Sequence[AuditLine] = (),
 ) -> Iterator[Finding]:
     """All findings; each check that is content says so too.
 
@@ -47,12 +53,11 @@ def examine(
         before: a reading a moment earlier, to tell whether saturated queues move.
         created: when the newest messages were, in seconds since the epoch.
         providers: how each stands.
-        audits: what was done lately, which tells who paused what.
     """
     yield from _workers(now, lease, f"start one: `forebay worker -A {quote(app)}`")
     yield from _handed_back(causes)
     yield from _full(before, now)
-    yield from _gates(now, audits)
+    yield from _gates(now)
     for check in _CHECKS:
         yield from check(now)
     yield from _providers(providers)
@@ -148,7 +153,7 @@ def _backlog(now: Snapshot) -> Iterator[Finding]:
             yield warn("backlog", text, "see `forebay top`; more workers, or a higher -c, if they are busy")
 
 
-def _gates(now: Snapshot, audits: Sequence[AuditLine]) -> Iterator[Finding]:
+def _gates(now: Snapshot) -> Iterator[Finding]:
     for gate in now.gates:
         if gate.lane is not None and gate.holder in _PROVIDERS and unkeyed(gate.lane) == gate.lane:
             continue  # `_providers` tells of it once: there is such a gate in every queue
@@ -157,7 +162,7 @@ def _gates(now: Snapshot, audits: Sequence[AuditLine]) -> Iterator[Finding]:
         advice = f"`{gate.resumed()}` when it may go on" if gate.lane is None else ""
         if gate.holder == PRESSURE:
             advice = "it goes on by itself: `forebay why` of that queue says what holds it up"
-        told = f"{place}, for {span(max(0.0, now.at - gate.since))}, by {paused_by(gate, audits)}{why}"
+        told = f"{place}, for {span(max(0.0, now.at - gate.since))}, by {gate.holder}{why}"
         yield warn("paused", told + _behind(now, gate), advice)
 
 

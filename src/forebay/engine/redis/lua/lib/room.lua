@@ -1,6 +1,5 @@
 -- room: queues that hold only so much; after `message tell place ends`. In {ns}:q:<queue>: `most` waiting messages, `most_age`
--- of the oldest ready one (-1: any), `on_full`,
--- `most_bytes` of bodies, of which `bytes` wait; `patience`, of those that shed `keep` and `tail` of their ends; `drain`: how fast it was seen to drain, where that is bound.
+-- of the oldest ready one (-1: any), `on_full`, `most_bytes` of bodies, of which `bytes` wait; `patience`, of those that shed `keep` and `tail` of their ends; `drain`: how fast it was seen to drain, where that is bound.
 -- low: how many may wait before only those of a priority above 0 come in (flow.limit.kept). What running tasks make may use a reserve: flow.limit.reserve.
 local SHARE, LEAST = 10, 100
 local CHILD, EXEMPT = 1, 2
@@ -76,9 +75,8 @@ local function room_of(form, free, size)
     form.waiting, form.drained = level_of(form.queue)
     form.age = form.most_age < 0 and 0 or age_of(form.queue)
     form.size = form.most_bytes < 0 and 0 or bytes_of(form.queue)
-    size = size <= most_bytes and size or 0 -- what never fits says nothing of the queue
     form.drain = noted(
-        form.queue, form.drained, form.waiting >= most or form.size + size > most_bytes or form.age > most_age,
+        form.queue, form.drained, form.waiting >= most or form.size + (size <= most_bytes and size or 0) > most_bytes or form.age > most_age,
         form.waiting < most * 0.9 and form.size < most_bytes * 0.9 and form.age <= most_age * 0.9
     )
     if form.on_full == 'shed_oldest' then
@@ -154,17 +152,13 @@ local function shed(queue)
     end
 end
 
--- Whether there is no room for so many bytes more, whatever their priority, after `came` that came in.
-local function is_filled(form, came, size)
-    return (form.most >= 0 and form.waiting + came >= form.most) or (form.most_bytes >= 0 and form.size + size > form.most_bytes)
-end
-
 -- The answer to one that its queue has no room for, the `nth` in a row, after `came` of its form that came in; it has
 -- `size` bytes.
 local function full(form, came, nth, size)
     local before = behind[form.queue] or 0
     behind[form.queue] = before + size
-    if form.drain[5] == 0 and is_filled(form, came, before + size) then -- flow.limit.refused
+    local filled = form.most >= 0 and form.waiting + came >= form.most or form.most_bytes >= 0 and form.size + before + size > form.most_bytes
+    if filled and form.drain[5] == 0 then -- flow.limit.refused
         form.drain[5] = now
         call('HSET', P .. 'q:' .. form.queue, 'drain', cmsgpack.pack(form.drain))
     end
