@@ -1,6 +1,7 @@
 """Operations that share a commit: one that fails costs its neighbours little, and nothing that they would miss."""
 
 import asyncio
+import gc
 
 import apsw
 import pytest
@@ -19,6 +20,7 @@ from forebay.model.message import Message
 @pytest.fixture
 def attempts(monkeypatch):
     """How many operations each transaction tried."""
+    gc.collect()  # apps that other tests dropped close before, and are not counted
     sizes, attempt = [], Writer.attempt
 
     def counted(self, group):
