@@ -9,6 +9,7 @@ timeouts and cancels strike it only where it waits, or when it returns (`engine/
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -112,6 +113,7 @@ class Completion(Answer[T]):
 
     def __init__(self) -> None:
         super().__init__()
+        _refuse_at_the_end()
         self._lock: threading.Lock | None = None
         if blocking():
             self.loop = self.future = None
@@ -137,6 +139,15 @@ class Completion(Answer[T]):
         return (yield from super().__await__())
 
 
+def _refuse_at_the_end() -> None:
+    """Once the interpreter ends no other thread of Python runs any more: whoever waited for one would wait for ever."""
+    if sys.is_finalizing():
+        raise EngineClosed(
+            "this Python is ending, and its threads have ended: a `__del__` comes too late for this; do it before the "
+            "program ends, or in a function registered with `atexit`"
+        )
+
+
 def _resolve(futures: Sequence[asyncio.Future[None]]) -> None:
     for future in futures:
         if not future.done():
@@ -158,6 +169,7 @@ class _Waiter:
     __slots__ = ("_future", "_lock", "_loop", "topics")
 
     def __init__(self, topics: frozenset[str] | None) -> None:
+        _refuse_at_the_end()
         self.topics = topics
         self._lock = self._loop = self._future = None
         if blocking():

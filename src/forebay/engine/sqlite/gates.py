@@ -56,8 +56,8 @@ def close(tx: Transaction, gate: Gate) -> None:
     queues = [gate.queue] if gate.queue else limits.queues(tx)
     for queue in queues:
         limits.introduce(tx, queue)
-        if gate.task is not None or gate.key is not None:
-            limits.tell_apart(tx, queue, what)
+    if gate.task is not None or gate.key is not None:
+        limits.tell_all_apart(tx, queues, what)
     tx.db.execute(sql("close_gate"), (gate.queue, what, gate.holder, gate.reason, tx.now, gate.until))
 
 

@@ -56,25 +56,36 @@ def queues(tx: Transaction) -> list[str]:
 
 def introduce(tx: Transaction, queue: str) -> None:
     """Make a queue known; gates that hold for all queues hold for it as well."""
+    if _introduce(tx, queue):
+        recount(tx)
+
+
+def _introduce(tx: Transaction, queue: str) -> bool:
+    """Likewise; whether what runs is to be counted anew."""
     tx.db.execute("insert into queue (name) values (?) on conflict do nothing", (queue,))
-    if tx.db.changes():
-        tx.db.execute("insert into lane (queue, lane, go) values (?, '', 0) on conflict do nothing", (queue,))
-        for (what,) in tx.rows("select distinct cast(what as blob) from closed where queue = ''"):
-            tell_apart(tx, queue, rows.text(what))
+    if not tx.db.changes():
+        return False
+    tx.db.execute("insert into lane (queue, lane, go) values (?, '', 0) on conflict do nothing", (queue,))
+    gates = tx.rows("select distinct cast(what as blob) from closed where queue = ''")
+    return any([_tell_apart(tx, queue, rows.text(what)) for (what,) in gates])
 
 
 def declare(tx: Transaction, specs: Iterable[QueueSpec]) -> list[Declared]:
-    """Add or change queues, as far as each declaration holds; what became of each."""
-    return [_declare(tx, spec) for spec in specs]
+    """Add or change queues, as far as each declaration holds; what became of each. What runs is counted once for all."""
+    found = [_declare(tx, spec) for spec in specs]
+    if any(changed for _, changed in found):
+        recount(tx)
+    return [declared for declared, _ in found]
 
 
-def _declare(tx: Transaction, spec: QueueSpec) -> Declared:
-    introduce(tx, spec.name)
+def _declare(tx: Transaction, spec: QueueSpec) -> tuple[Declared, bool]:
+    """What became of one; whether what runs is to be counted anew."""
+    changed = _introduce(tx, spec.name)
     ((ttl, firm, limits, held),) = tx.rows("select ttl, firm, limits, room from queue where name = ?", (spec.name,))
     known = Split(QueueSpec(name=spec.name)) if limits is None else split(limits)
     before, now = replace(known.spec, name=spec.name, ttl=ttl, **filling.fields(held)), spec.plain()
     if not spec.holds(firm=bool(firm)):
-        return Declared(before, before)
+        return Declared(before, before), changed
     if (now.ttl, not spec.mild) != (ttl, bool(firm)):
         tx.db.execute(
             "update queue set ttl = ?2, firm = max(firm, ?3) where name = ?1", (spec.name, spec.ttl, not spec.mild)
@@ -82,19 +93,36 @@ def _declare(tx: Transaction, spec: QueueSpec) -> Declared:
     filling.declare(tx, spec.name, held, now.bound)
     if (bounds := replace(now.unbound(), ttl=None)) != known.spec:
         _change(tx, spec.name, known, replace(known, spec=bounds))
-    return Declared(before, now)
+        changed = True
+    return Declared(before, now), changed
 
 
 def tell_apart(tx: Transaction, queue: str, what: str) -> None:
     """From now on, what is of this task ("task:…") or key ("key:…") waits by itself."""
+    tell_all_apart(tx, [queue], what)
+
+
+def tell_all_apart(tx: Transaction, queues: Iterable[str], what: str) -> None:
+    """Likewise in each of these queues; what runs is counted once for all of them."""
+    if any([_tell_apart(tx, queue, what) for queue in queues]):
+        recount(tx)
+
+
+def _tell_apart(tx: Transaction, queue: str, what: str) -> bool:
+    """In one queue; whether that is new."""
     kind, _, name = what.partition(":")
     known = of_queue(tx, queue) or Split(QueueSpec(name=queue))
+    after = known
     if kind == "task" and name not in known.tasks:
-        _change(tx, queue, known, replace(known, tasks=(*known.tasks, name)))
+        after = replace(known, tasks=(*known.tasks, name))
     elif kind == "key" and name not in known.keys:
-        _change(tx, queue, known, replace(known, keys=(*known.keys, name)))
+        after = replace(known, keys=(*known.keys, name))
     elif kind == "named" and not known.named:
-        _change(tx, queue, known, replace(known, named=True))
+        after = replace(known, named=True)
+    if after == known:
+        return False
+    _change(tx, queue, known, after)
+    return True
 
 
 def forget(tx: Transaction, queue: str) -> None:
@@ -134,7 +162,10 @@ def _write(tx: Transaction, queue: str, wanted: Split | None) -> None:
 
 
 def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
-    """Write down what a queue bounds from now on, and wake whoever waits by what it bounded before."""
+    """Write down what a queue bounds from now on, and wake whoever waits by what it bounded before.
+
+    What runs is to be counted anew after that (`recount`): once, however many queues were changed.
+    """
     lanes = tx.value("select 1 from lane where queue = ? and lane like '%|%'", (queue,))
     if after.by_key and (after.by_key, after.spec.ordered) != (before.by_key, before.spec.ordered):
         after = replace(after, until=tx.number(0) - 1)  # what waits by now may stand in other lanes than its key's
@@ -150,7 +181,6 @@ def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
     shares.change(tx, before.spec, after.spec)
     stir_all(tx, queue)
     tx.topics.add(QUEUE + queue)
-    recount(tx)
 
 
 def put(tx: Transaction, one: Meter) -> None:
