@@ -67,11 +67,12 @@ def _introduce(tx: Transaction, queue: str) -> bool:
         return False
     tx.db.execute("insert into lane (queue, lane, go) values (?, '', 0) on conflict do nothing", (queue,))
     gates = tx.rows("select distinct cast(what as blob) from closed where queue = ''")
-    return any([_tell_apart(tx, queue, rows.text(what)) for (what,) in gates])
+    news = [_tell_apart(tx, queue, rows.text(what)) for (what,) in gates]
+    return any(news)
 
 
 def declare(tx: Transaction, specs: Iterable[QueueSpec]) -> list[Declared]:
-    """Add or change queues, as far as each declaration holds; what became of each. What runs is counted once for all."""
+    """Add or change queues, as far as each declaration holds; what became of each. What runs is counted once."""
     found = [_declare(tx, spec) for spec in specs]
     if any(changed for _, changed in found):
         recount(tx)
@@ -104,7 +105,8 @@ def tell_apart(tx: Transaction, queue: str, what: str) -> None:
 
 def tell_all_apart(tx: Transaction, queues: Iterable[str], what: str) -> None:
     """Likewise in each of these queues; what runs is counted once for all of them."""
-    if any([_tell_apart(tx, queue, what) for queue in queues]):
+    news = [_tell_apart(tx, queue, what) for queue in queues]
+    if any(news):
         recount(tx)
 
 
