@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "queues": ("queues", "Show queues: waiting, running, scheduled, dead."),
     "messages": ("messages", "List messages, or show everything about one."),
     "dead": ("dead", "Dead letters: list, show, redrive, purge."),
-    "why": ("why", "Say why a message or a queue is waiting, and what to do."),
+    "why": ("why", "Say why a message, queue or schedule waits, and what to do."),
     "purge": ("cancel", "Cancel all waiting messages of a queue."),
     "pause": ("queues", "Stop workers from taking messages from queues."),
     "resume": ("queues", "Let workers take messages from queues again."),

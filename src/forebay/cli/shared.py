@@ -73,6 +73,13 @@ class Command(click.Command):
         self.params = [*self.params, *common_options()]
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
 
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Its first sentence in a list of commands: as many of its clauses as there is room for, and no half of one."""
+        sentence = super().get_short_help_str(10_000)
+        while len(sentence) > limit and (ends := [at for mark in ";:," if (at := sentence.rfind(mark)) > 0]):
+            sentence = sentence[: max(ends)]
+        return sentence if len(sentence) <= limit else super().get_short_help_str(limit)
+
 
 class Group(click.Group):
     """A command with commands below it, all with the common options."""

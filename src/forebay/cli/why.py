@@ -1,6 +1,7 @@
 """`why`, `audit`: why a message or a queue waits, and who did what."""
 
 from collections.abc import Sequence
+from shlex import quote
 
 import click
 
@@ -15,14 +16,15 @@ from forebay.flow.explain import Reason
 from forebay.flow.retry import DEFAULT_ATTEMPTS
 from forebay.model.errors import NoSuchMessage
 from forebay.model.plain import printable
+from forebay.observe.ticks import why_schedule
 from forebay.observe.why import why_message, why_queue
 from forebay.store.records import AuditLine, Found
 
 
 @click.command(cls=Command)
-@click.argument("what", metavar="ID|QUEUE")
+@click.argument("what", metavar="ID|QUEUE|SCHEDULE")
 def why(what: str) -> None:
-    """Say why a message or a queue is waiting, and what to do about it."""
+    """Say why a message or a queue is waiting, or a schedule has not fired, and what to do about it."""
 
     async def work(app: Forebay) -> list[Reason]:
         queues = {depth.queue: depth for depth in await depths(app)}
@@ -32,8 +34,10 @@ def why(what: str) -> None:
             return await reasons(app, found)
         if what in queues:
             return await why_queue(app.engine, app.store, queues[what], lease=app.settings.lease, app=locator())
-        there = ", ".join(list(queues)[:20]) or "none yet"
-        raise NoSuchMessage(f"{what} is no queue here (there is {there}), and no message: never accepted, or forgotten")
+        for schedule in await app.store.schedules():
+            if schedule.name == what:
+                return await why_schedule(app.store, schedule)
+        raise NoSuchMessage(_nothing(app, what, list(queues)))
 
     answer = with_app(the_app("why"), work)
     if form() == "table":
@@ -41,6 +45,14 @@ def why(what: str) -> None:
             click.echo(line)
     else:
         output.show(form(), answer, Table([], ""))
+
+
+def _nothing(app: Forebay, what: str, queues: Sequence[str]) -> str:
+    """What is said of a name that is none of a queue, a message or a schedule."""
+    if what in app.registry.tasks:
+        return f"{what} is a task, not a message: `forebay messages --task {quote(what)}` lists its messages"
+    there = ", ".join(queues[:20]) or "none yet"
+    return f"{what} is no queue here (there is {there}), no schedule and no message: never accepted, or forgotten"
 
 
 def locator() -> str:

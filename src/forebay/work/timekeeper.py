@@ -4,26 +4,20 @@ Every supervisor has a timekeeper; the store lets one of them have each tick. A 
 is told by its name, once, and stops none of the others.
 """
 
-import hashlib
 import logging
 from collections.abc import Collection, Sequence
-from shlex import quote
 
 from forebay.flow import cron
 from forebay.model.errors import ConfigError, text_of
-from forebay.model.lifecycle import FINAL, State
 from forebay.model.message import Message
-from forebay.model.outcome import NOT_KNOWN, UNKNOWN_TASK
-from forebay.model.sealed import FIRED_BY
+from forebay.observe.ticks import held, tick_id
 from forebay.store.contract import Store
-from forebay.store.records import Found, Query, Schedule
+from forebay.store.records import Schedule
 from forebay.work.trouble import kind_of
 
 _logger = logging.getLogger("forebay.keeper")
 #: The longest time between two looks, in seconds: new schedules are seen then.
 LOOK = 2.0
-#: Live messages of a task that are looked through for those of its schedule.
-_LIVE = 200
 #: The year 10,000, which no calendar here reaches.
 _NEVER = 253_402_300_800.0
 
@@ -85,7 +79,7 @@ class Timekeeper:
         if tick > now:
             return tick
         ticks, following = cron.due_ticks(schedule.cron, schedule.tz, tick, now, schedule.missed)
-        if ticks and (reason := await self._held(schedule)):
+        if ticks and (reason := await held(self._store, schedule)):
             ticks = []
             self._tell(schedule.name, logging.WARNING, reason)
         elif ticks:
@@ -96,37 +90,6 @@ class Timekeeper:
             _logger.info("schedule %s fired%s", schedule.name, _times(messages))
         return following
 
-    async def _held(self, schedule: Schedule) -> str:
-        """Why its tick makes no message now; "" if it does."""
-        if schedule.last is None:
-            return ""
-        last = (await self._store.find([tick_id(schedule.name, schedule.last)]))[0]
-        if last is not None and _unknown(last, schedule):
-            return (
-                f"makes no more messages: no worker knows its task {schedule.message.task!r}; start one that does, or "
-                f"`forebay schedules remove {quote(schedule.name)}`"
-            )
-        if schedule.overlap == "allow":
-            return ""
-        live = [] if last is None or last.state in FINAL else [last]
-        live += await self._live(schedule)
-        if schedule.overlap == "queue":
-            live = [one for one in live if one.state is not State.RUNNING]
-        return "skips ticks: the message of an earlier one has not ended" if live else ""
-
-    async def _live(self, schedule: Schedule) -> list[Found]:
-        """Its messages that wait or run."""
-        form = schedule.message
-        found = await self._store.messages(Query(queue=form.queue, task=form.task, limit=_LIVE))
-        return [one for one in found if (one.headers or {}).get(FIRED_BY) == schedule.name]
-
-
-def _unknown(last: Found, schedule: Schedule) -> bool:
-    """Whether nobody knew the task of the last tick's message, and no worker has declared the schedule since."""
-    if last.state is State.RUNNING or not last.cause.startswith((NOT_KNOWN, UNKNOWN_TASK)):
-        return False
-    return last.state not in FINAL or (last.finished or 0.0) >= schedule.declared
-
 
 def _times(messages: Sequence[Message]) -> str:
     return "" if len(messages) == 1 else f" {len(messages)} times"
@@ -135,9 +98,3 @@ def _times(messages: Sequence[Message]) -> str:
 def tick_message(schedule: Schedule, tick: float) -> Message:
     """The message of one tick: its id follows from name and tick, so that it is one message whoever fires it."""
     return schedule.made(tick_id(schedule.name, tick))
-
-
-def tick_id(name: str, tick: float) -> str:
-    """The id of the message of one tick; sorts among other ids by the time of the tick."""
-    noise = hashlib.blake2b(f"{name} {tick}".encode(), digest_size=8).hexdigest()
-    return f"{int(tick * 1000) << 16:016x}{noise}"

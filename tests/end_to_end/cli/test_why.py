@@ -23,6 +23,16 @@ def test_why_says_what_holds_a_message_or_a_queue_up(shell):
         assert shell("why", id_).out.startswith("done ")
         assert shell("why", "default").out == "nothing waits on queue default\n"
     assert "nobody is no queue here (there is" in shell("why", "nobody", code=1).complaint
+    assert "greet is a task, not a message: `forebay messages --task greet`" in shell("why", "greet", code=1).complaint
+
+
+def test_why_of_a_schedule_says_who_paused_it_and_what_its_last_tick_made(shell):
+    shell("schedules", "add", "hourly", "greet", '"A"', "--cron", "@hourly")
+    assert shell("why", "hourly").out.startswith("schedule hourly fires in ")
+    shell("schedules", "pause", "hourly")
+    paused, last = shell("why", "hourly", "-o", "json").json
+    assert paused["text"].startswith(f"schedule hourly has been paused by {getpass.getuser()}@")
+    assert (paused["advice"], last["text"]) == ("`forebay schedules resume hourly` to go on", "it has not fired yet")
 
 
 def test_waiting_in_vain_is_told_with_the_reason(shell):
