@@ -14,6 +14,7 @@ from forebay.observe.providers import shown
 from forebay.observe.why import why_message
 from forebay.provider.operate import Act
 from forebay.provider.steer import listed
+from forebay.store.records import Query
 from forebay.testing import ManualClock
 from fundamentals.lesson import beside_a_worker, until, work
 
@@ -291,6 +292,67 @@ def test_a_budget_that_is_used_up_is_waited_for_and_that_is_told(tmp_path):
 def test_a_budget_that_is_none_is_refused(app, budget, says):
     with pytest.raises(ConfigError, match=says):
         app.provider("llm", budget=budget)
+
+
+async def crowded(app, most):
+    """How its only provider stands, once no more than `most` may ask it, and what is said to one that waits."""
+    async with asyncio.timeout(30):
+        while True:
+            (one,) = await shown(app.engine, app.store)
+            for waits in await app.store.messages(Query(state=State.READY, limit=1)):
+                text = (await why_message(app.engine, app.store, waits, lease=15, app="app"))[0].text
+                if one.slots <= most and "at a time" in text:
+                    return one, text
+            await asyncio.sleep(0.02)
+
+
+def test_how_many_ask_at_a_time_follows_what_it_can_take(app):
+    app.provider("llm", concurrency=20, adaptive=True)
+    running, refused, most = 0, 0, 4
+
+    class Throttled(Exception):
+        status_code = 429
+
+    @app.task(provider="llm")
+    async def ask() -> None:
+        nonlocal running, refused
+        if running >= most:
+            refused += 1
+            raise Throttled
+        running += 1
+        await asyncio.sleep(0.05)
+        running -= 1
+
+    handles = ask.enqueue_many([()] * 200)
+
+    async def story():
+        nonlocal most
+        one, told = await crowded(app, most)
+        most = 100
+        for handle in handles:
+            await handle.aresult(timeout=30)
+        return one, told
+
+    one, told = beside_a_worker(app, story, concurrency=20)
+    assert one.why.startswith(f"provider llm takes {one.slots} of 20 at a time: of ")
+    assert "told to slow down" in one.why
+    assert " slots taken; provider llm takes " in told
+    assert {handle.find().attempt for handle in handles} == {1}
+    assert refused < 200
+
+
+@pytest.mark.parametrize(
+    ("ways", "says"),
+    [
+        ({"adaptive": True}, "and there is none: give it concurrency="),
+        ({"adaptive": True, "concurrency": 1}, "one at a time is the least anyway: give it concurrency="),
+        ({"adaptive": "yes", "concurrency": 5}, "adaptive is True or False, not 'yes'"),
+        ({"adaptive": 1, "concurrency": 5}, "adaptive is True or False, not 1"),
+    ],
+)
+def test_an_adaptive_limit_without_a_most_is_refused(app, ways, says):
+    with pytest.raises(ConfigError, match=says):
+        app.provider("llm", **ways)
 
 
 @pytest.mark.parametrize(

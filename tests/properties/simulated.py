@@ -96,13 +96,16 @@ class Luck:
         self.prompt = 1.0 + 4 * turn  # turns go by lanes, of which there are more and fewer
         self.dies = rng.choice([None, None, rng.uniform(1.0, CALM)])
         self.offers = rng.randint(1, 4)
+        self.adaptive = random.Random(f"adaptive {seed}").random() < 0.5  # of its own: older stories stay as they are
 
 
 @cache
-def declared(asks, concurrency):
+def declared(asks, concurrency, adaptive):
     """Tasks by queue, the registry that has them, and the body of a call; made once, for it takes a while."""
     app = Forebay("memory://")
-    app.provider("p", concurrency=concurrency, breaker=Breaker(min_calls=3, open_for=1, max_open=4), ramp=2)
+    app.provider(
+        "p", concurrency=concurrency, adaptive=adaptive, breaker=Breaker(min_calls=3, open_for=1, max_open=4), ramp=2
+    )
     retry = Retry(max_attempts=30, base=0.2, cap=1.0)
     tasks = {
         queue: app.task(queue=queue, name=f"t{queue}", provider="p" if queue == asks else None, retry=retry)(_nothing)
@@ -134,7 +137,7 @@ class Story:
         self.rng, self.clock = self.luck.rng, ManualClock()
         random.seed(seed)
         self.start = self.clock.now()
-        self.tasks, self.registry, self.body = declared(self.luck.asks, self.luck.concurrency)
+        self.tasks, self.registry, self.body = declared(self.luck.asks, self.luck.concurrency, self.luck.adaptive)
         self.engine = self.store = Here(self.clock)
         self.queues = (*self.luck.chain, OTHER)
         self.workers, self.born = [], 0

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from forebay.flow.budget import KNOWN, UsedUp
+from forebay.flow.capacity import adapted, eased, halved, usual
 from forebay.flow.ramp import first, following, top
 from forebay.model.duration import span
 from forebay.model.provider import Bucket, Call, Provider, Stand, Trip
@@ -32,6 +33,9 @@ def advance(one: Provider, calls: Sequence[Call], now: float, draw: float, runni
     """
     one = _counted(one, calls, now)
     fresh = [call for call in calls if call.began >= one.fence - _SAME]
+    if one.stand in (Stand.CLOSED, Stand.RAMP):
+        before, one = one, adapted(one, fresh, now, running)
+        fresh = [eased(call, before) for call in fresh] if one.terms.adaptive else fresh
     match one.stand:
         case Stand.CLOSED:
             return _closed(one, fresh, now, draw)
@@ -70,16 +74,16 @@ def probed(one: Provider, now: float, running: int) -> Provider:
 
 def slots(one: Provider, now: float) -> int | None:
     """How many may ask it at a time."""
-    usual = one.terms.concurrency
     if one.diverted:
-        return usual
+        return one.terms.concurrency
     if one.shut(now):
-        return top(usual) if one.burying and one.throttled <= now else 0
+        return top(one.terms.concurrency) if one.burying and one.throttled <= now else 0
     if one.stand is Stand.HALF_OPEN:
         return one.spare + 1
+    most = usual(one)
     if one.stand is Stand.RAMP:
-        return one.level if usual is None else min(usual, one.level)
-    return usual
+        return one.level if most is None else min(most, one.level)
+    return most
 
 
 def next_look(one: Provider, now: float) -> float | None:
@@ -256,7 +260,7 @@ def _half_open(one: Provider, calls: Sequence[Call], now: float, draw: float, ru
         return _tripped(one, replace(failed, reason=reason), now, draw)
     if told:
         level = first(one.terms)
-        if level is None:
+        if _over(one, level):
             return closed(one, now)
         return replace(one, stand=Stand.RAMP, since=now, level=level, spare=0, probing=None, streak=0, down=None)
     out = running > one.spare
@@ -283,13 +287,18 @@ def _ramp(one: Provider, calls: Sequence[Call], now: float, draw: float, running
     failed = sum(part.failed for part in buckets) + (sum(part.slow for part in buckets) if trip.slow is not None else 0)
     if bad and failed >= trip.failure_ratio * count:
         reason = bad[-1].reason or ("calls were slow again" if bad[-1].ok else "calls failed again")
-        return _tripped(one, replace(bad[-1], reason=reason), now, draw)
+        return _tripped(halved(one, now, reason), replace(bad[-1], reason=reason), now, draw)
     if sum(part.ok for part in buckets) == 0:
         return closed(one, now) if _idle(one, now, running) else one
     level = following(one.terms, one.level, now - one.since)
-    if level is None:
+    if _over(one, level):
         return closed(one, now)
     return one if level == one.level else replace(one, level=level, since=now, buckets=())
+
+
+def _over(one: Provider, level: int | None) -> bool:
+    """Whether there is no step left: so many may ask as usual, or as it has turned out to be able to take."""
+    return level is None or (one.terms.adaptive and level >= top(usual(one)))
 
 
 def _idle(one: Provider, now: float, running: int) -> bool:

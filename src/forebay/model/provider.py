@@ -52,6 +52,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         ramp: seconds in which it comes back to its bound after the first probe that succeeded.
         max_outage: seconds after which what waits for it is dead; None for never.
         budgets: how much may be spent in each minute, hour or day.
+        adaptive: `concurrency` is the most; how many may run follows what it can take.
         fallback_after: its work goes elsewhere when it is not to be asked for longer than so many seconds; None: never.
     """
 
@@ -63,6 +64,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     max_outage: float | None = None
     fallback_after: float | None = None
     budgets: tuple[Budget, ...] = ()
+    adaptive: bool = False
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
@@ -79,6 +81,37 @@ class Bucket(msgspec.Struct, frozen=True):
     ok: int = 0
     failed: int = 0
     slow: int = 0
+
+
+class Capacity(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a provider can take, by what it has taken: of one whose limit is adaptive.
+
+    Attributes:
+        limit: how many may run; a part of one counts for the next step.
+        since: when that last changed; what went well before says nothing of it. fence: likewise for what did not.
+        ceiling: at how many it last was too much; 0 if that is not known.
+        lowered: when it was last lowered. reason: why, in words. hold: seconds until so many are tried again.
+        at: when the present step began; calls: its calls, of which throttled were told to slow down, failed were not
+            answered, slow were; busy: how many of them ran at a time at the most; took, lost: seconds of all of
+            them, and of those that went wrong; waits: how long it asked to wait.
+    """
+
+    limit: float
+    since: float = 0.0
+    fence: float = 0.0
+    ceiling: int = 0
+    lowered: float = 0.0
+    reason: str = ""
+    hold: float = 0.0
+    at: float = 0.0
+    calls: int = 0
+    throttled: int = 0
+    failed: int = 0
+    slow: int = 0
+    busy: int = 0
+    took: float = 0.0
+    lost: float = 0.0
+    waits: float = 0.0
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +132,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         diverted: what waits for it is handed out, for its fallback to run it.
         throttled: nothing is asked before that, for it has said so. throttle: in which words.
         spent: a budget is used up until then. budget: which one. spent_at: when that was found.
+        capacity: how much it can take, if that is to be found out and anything is known of it.
         calls, failures, parks, throttles: in all.
     """
 
@@ -125,6 +159,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     spent: float = 0.0
     budget: str = ""
     spent_at: float = 0.0
+    capacity: Capacity | None = None
     calls: int = 0
     failures: int = 0
     parks: int = 0
@@ -149,6 +184,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
         until: it said that nothing may be asked before that time, seconds since the epoch.
         reason: what it said or did, in words.
         down: its task said that it is down (`ProviderDown`): no further sample is needed.
+        throttled: it was told to come slower, or later.
+        took: seconds.
     """
 
     began: float
@@ -158,6 +195,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
     down: bool = False
     parked: bool = False
+    throttled: bool = False
+    took: float = 0.0
 
 
 def lane_of(provider: str, *, cpu: bool) -> str:

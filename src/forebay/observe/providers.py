@@ -6,6 +6,7 @@ import msgspec
 
 from forebay.engine.contract import Depth, Engine
 from forebay.flow.breaker import told
+from forebay.flow.capacity import lowered
 from forebay.flow.grant import spent
 from forebay.flow.lane import parts
 from forebay.model.budget import Budget, named
@@ -32,7 +33,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         until: when it may be asked again; None if that is not known, or it is asked now.
         slots: how many may run now; None for no bound.
         waiting: messages that are due and wait for it. parks: how often one was put back because of it.
-        why: in words; "" if it is asked as usual.
+        why: in words; "" if it is asked as usual, by as many as were declared.
     """
 
     name: str
@@ -63,7 +64,7 @@ async def shown(engine: Engine, store: Store) -> list[Shown]:
         rows.append(
             Shown(
                 name=one.name, state=state, since=since,
-                until=until, why=told(one, now), waiting=_waiting(one, depths),
+                until=until, why=told(one, now) or lowered(one, now), waiting=_waiting(one, depths),
                 running=0 if meter is None else meter.running, slots=None if meter is None else meter.slots,
                 budgets=[_spent(one, budget, meters, now) for budget in one.terms.budgets],
                 calls=one.calls, failures=one.failures, parks=one.parks, throttles=one.throttles,
@@ -104,3 +105,10 @@ async def beside(store: Store, names: Sequence[str]) -> list[str]:
     if not mine:
         return []
     return [budget for one in await listed(store) if meter_of(one.name) in mine for budget in budgets_of(one)]
+
+
+async def fewer(store: Store, names: Sequence[str], now: float) -> dict[str, str]:
+    """Of these meters, those of providers that take fewer calls than were declared: why, in words."""
+    mine = [name for name in names if name.startswith(METER)]
+    found = await listed(store) if mine else []
+    return {meter_of(one.name): text for one in found if meter_of(one.name) in mine and (text := lowered(one, now))}

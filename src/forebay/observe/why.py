@@ -19,7 +19,7 @@ from forebay.model.outcome import SNOOZED
 from forebay.model.provider import Provider, lane_of, unkeyed
 from forebay.model.rule import HOLDER
 from forebay.model.topology import PRESSURE, ROW
-from forebay.observe.providers import beside
+from forebay.observe.providers import beside, fewer
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
 from forebay.observe.ticket import Recent, Stand
 from forebay.provider.steer import listed
@@ -134,7 +134,9 @@ async def paced(store: Store, queue: str) -> list[tuple[str, float, str]]:
 async def limited(store: Store, names: Sequence[str], now: float) -> list[Limit]:
     """Those of these meters that let nothing through now."""
     found = await store.meters([*names, *await beside(store, names)])
-    return [Limit(of=_whose(meter.name), why=text) for meter in found if (text := why(meter, now))]
+    full = [(meter.name, text) for meter in found if (text := why(meter, now))]
+    few = await fewer(store, [name for name, _ in full], now)
+    return [Limit(of=_whose(name), why="; ".join(filter(None, (text, few.get(name))))) for name, text in full]
 
 
 def _whose(name: str) -> str:

@@ -99,6 +99,8 @@ class ProviderWays(TypedDict, total=False):
         rate: calls that may start, over all workers: "50/s", "100/m", "1000/h", "5/d", or a number a second.
         burst: how many of them may start at once after a quiet time.
         concurrency: how many may run at a time, over all workers.
+        adaptive: that is the most: fewer may run while calls are told to slow down, fail, time out or are slow
+            (`Breaker(slow=…)`), and by and by more again when they end well; never fewer than one.
         budget: how much may be spent in each minute, hour or day (UTC), in the unit of `cost=`: "2_000_000/day"; or in
             calls: "500 calls/min"; or several of them, which hold at once. When one is used up nothing starts until
             the next window begins.
@@ -119,6 +121,7 @@ class ProviderWays(TypedDict, total=False):
     rate: Rate | None
     burst: float | None
     concurrency: int | None
+    adaptive: bool
     budget: BudgetWay | None
     breaker: Breaker | None
     ramp: Duration
@@ -203,8 +206,22 @@ def _terms(where: str, ways: ProviderWays, breaker: Breaker | None) -> Terms:
         ramp=seconds(ways.get("ramp", Terms().ramp), f"{where}: ramp"),
         max_outage=None if outage is None else seconds(outage, f"{where}: max_outage"),
         budgets=budgets(where, ways.get("budget")),
+        adaptive=_adaptive(where, ways, made["concurrency"]),
         fallback_after=None if ways.get("fallback") is None else _after(where, ways),
     )
+
+
+def _adaptive(where: str, ways: ProviderWays, most: int | None) -> bool:
+    adaptive = cast("object", ways.get("adaptive", False))
+    if type(adaptive) is not bool:
+        raise ConfigError(f"{where}: adaptive is True or False, not {adaptive!r:.100}")
+    if adaptive and (most is None or most < 2):
+        has = "there is none" if most is None else "one at a time is the least anyway"
+        raise ConfigError(
+            f"{where}: adaptive runs fewer at a time than concurrency=, and {has}: "
+            "give it concurrency=, the most that may ever run at a time, from 2 on"
+        )
+    return adaptive
 
 
 def _after(where: str, ways: ProviderWays) -> float:

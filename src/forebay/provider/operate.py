@@ -16,7 +16,7 @@ from forebay.store.contract import Store
 
 
 class Act(StrEnum):
-    """OPEN: nothing is asked of it any more. CLOSE: it is asked as usual. PROBE: one call is made, to see."""
+    """OPEN: nothing is asked of it. CLOSE: it is asked as usual, by as many as were declared. PROBE: by one."""
 
     OPEN = "open"
     CLOSE = "close"
@@ -59,7 +59,7 @@ def _open(  # noqa: PLR0917
 
 
 def _close(name: str, one: Provider | None, now: float, _: int) -> Provider:
-    return closed(_there(name, one), now)
+    return replace(closed(_there(name, one), now), capacity=None)
 
 
 def _probe(name: str, one: Provider | None, now: float, running: int) -> Provider:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from forebay.flow.breaker import advance, away, next_look, overdue, spending
 from forebay.flow.budget import used_up
+from forebay.flow.capacity import usual
 from forebay.model.budget import named, payer, window_of
 from forebay.model.errors import EngineClosed
 from forebay.model.lifecycle import State
@@ -200,11 +201,23 @@ class Governor:
 
     @staticmethod
     def _tell(before: Provider | None, after: Provider) -> None:
+        if before is not None:
+            _tell_of_capacity(before, after)
         if before is None or before.stand is after.stand:
             return
         level = logging.WARNING if after.stand is Stand.OPEN else logging.INFO
         why = "" if after.stand is Stand.RAMP else after.reason  # why it was down says nothing of its coming back
         _logger.log(level, "provider %s: %s%s", after.name, after.stand, why and f": {why}")
+
+
+def _tell_of_capacity(before: Provider, after: Provider) -> None:
+    """When it begins to take less than was declared, and when it takes all again; what lies between is its sawtooth."""
+    was, now = usual(before), usual(after)
+    most = after.terms.concurrency
+    if was == now or most is None or now is None or most not in (was, now):
+        return
+    why = f": {after.capacity.reason}" if now < most and after.capacity is not None else ""
+    _logger.info("provider %s: takes %d of %d at a time%s", after.name, now, most, why)
 
 
 def _declared(name: str, terms: Terms, places: tuple[Place, ...], one: Provider | None, now: float, _: int) -> Provider:

@@ -251,10 +251,11 @@ class Providers:
         if name not in self.specs:
             return
         trip = self.specs[name].terms.breaker
-        slow = trip is not None and trip.slow is not None and time.monotonic() - run.started > trip.slow
+        took = time.monotonic() - run.started
+        slow = trip is not None and trip.slow is not None and took > trip.slow
         self._charge(name, run)
         self._budget(name).called(time.monotonic())
-        call = _call(run, result, slow)
+        call = replace(_call(run, result, slow), took=took)
         calls = self.calls.setdefault(name, [])
         if len(calls) < MOST:
             calls.append(call)
@@ -313,6 +314,7 @@ def _call(run: Run, result: Outcome, slow: bool) -> Call:
         run.time.told, ok, slow=slow and ok is not None, until=run.until if park is None else park.until,
         reason=why if back is None else back.reason.partition(": ")[2],
         down=park is not None and park.blame == "down", parked=park is not None,
+        throttled=run.verdict is not None and run.verdict.kind is Kind.THROTTLE,
     )  # fmt: skip
 
 
