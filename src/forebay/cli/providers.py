@@ -49,10 +49,15 @@ def _list() -> None:
         Column("CALLS", lambda one: f"{one.calls:,}", right=True, drop=3),
         Column("FAILED", lambda one: f"{one.failures:,}", right=True, drop=1),
         Column("PARKED", lambda one: f"{one.parks:,}", right=True, drop=4),
-        Column("WHY", lambda one: one.why, flex=True, least=12, hide="", wrap=True),
+        Column("WHY", _why, flex=True, least=26, hide="", wrap=True),
     ]
     empty = "no providers: a worker of an app with app.provider(...) registers them"
     output.show(form(), found if form() == "table" else msgspec.to_builtins(found), Table(columns, empty))
+
+
+def _why(one: Shown) -> str:
+    """Its name stands in the row already."""
+    return one.why.removeprefix(f"provider {one.name} ")
 
 
 def _running(one: Shown) -> str:

@@ -15,7 +15,9 @@ from forebay.cli.table import Column, Table
 from forebay.control import Control, Paused, whoami
 from forebay.engine.contract import Depth
 from forebay.flow.lane import shown
-from forebay.model.gate import OPERATOR, Gate
+from forebay.model.gate import OPERATOR, THROTTLE, Gate
+from forebay.model.provider import APART, BREAKER, unkeyed
+from forebay.observe.why import waits_behind
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -37,7 +39,7 @@ def columns() -> list[Column[Line]]:
             for name, drop in numbers
         ),
         Column("LIMIT", lambda line: _fill(line.depth), right=True, drop=1, hide="-"),
-        Column("WHY", lambda line: line.why, flex=True, least=12, hide="", wrap=True),
+        Column("WHY", lambda line: line.why, flex=True, least=18, hide="", wrap=True),
     ]
 
 
@@ -57,6 +59,8 @@ def _fill(depth: Depth) -> str:
     return f"{int(part * 100)}% of {limit}" if used else "-"  # 100 % is full, and nothing less
 
 
+#: Ready messages from which on an engine may not have looked which of them a paused task or key holds.
+_MANY = 10_000
 EMPTY = "no queues yet: the first enqueue makes one"
 
 
@@ -80,8 +84,19 @@ def queues(names: tuple[str, ...]) -> None:
 def _why(depth: Depth, gates: Sequence[Gate], now: float) -> str:
     """Who paused it, when, and why."""
     closed = [gate for gate in gates if gate.lane is None and gate.queue in ("", depth.queue)]
-    held = [gate for gate in closed if gate.queue or depth.parked]
-    return "; ".join([*(paused(gate, now) for gate in held), *_refused(depth, now), *bounded(depth)])
+    held = [gate for gate in closed if gate.queue or depth.parked or depth.ready >= _MANY]
+    outages = [f"waits for provider {name}: {reason}" for name, reason in sorted(awaited(depth, gates).items())[:3]]
+    return "; ".join([*(paused(gate, now) for gate in held), *outages, *_refused(depth, now), *bounded(depth)])
+
+
+def awaited(depth: Depth, gates: Sequence[Gate]) -> dict[str, str]:
+    """The providers that something in a queue waits for, and why they are not asked."""
+    found: dict[str, str] = {}
+    for gate in gates if depth.parked else ():
+        mine = gate.queue in ("", depth.queue) and gate.holder in (BREAKER, THROTTLE)
+        if mine and gate.lane is not None and waits_behind(depth, gate.lane):
+            found.setdefault(unkeyed(gate.lane).removesuffix(APART), gate.reason)
+    return found
 
 
 def _refused(depth: Depth, now: float) -> list[str]:

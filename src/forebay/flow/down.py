@@ -30,7 +30,7 @@ class ProviderDown(Exception):
         super().__init__(provider)
         if retry_after is not None and until is not None:
             raise ConfigError("ProviderDown: retry_after= and until= say the same: leave out one of them")
-        self.provider = check_name("provider", provider)
+        self.provider = _named(provider)
         self.retry_after = None if retry_after is None else seconds(retry_after, "ProviderDown: retry_after")
         self.until = None if until is None else moment(until, "ProviderDown: until")
 
@@ -43,6 +43,14 @@ class ProviderDown(Exception):
 
     def __reduce__(self) -> Any:
         return _made, (type(self), self.provider, self.retry_after, self.until)
+
+
+def _named(provider: str) -> str:
+    try:
+        return check_name("provider", provider)
+    except ConfigError as error:  # most often a reason, as other exceptions take
+        form = "ProviderDown takes the name of a provider, not a reason: ProviderDown('smtp', retry_after=30)"
+        raise ConfigError(f"{form}; {error}") from None
 
 
 def _made(cls: type[ProviderDown], provider: str, retry_after: float | None, until: float | None) -> ProviderDown:

@@ -157,7 +157,8 @@ def explain(subject: Subject, place: Place) -> list[Reason]:
         return [_running(subject, place)]
     hurdles = list(_hurdles(place, subject))
     if subject.state is State.SCHEDULED:
-        return [_scheduled(subject, place.now), *hurdles, *_eta(subject, place.now)]
+        eta = () if NOT_KNOWN in subject.cause else _eta(subject, place.now)  # it will only be offered again
+        return [_scheduled(subject, place.now), *hurdles, *eta]
     if subject.state is State.PARKED:
         parked = hurdles or [Reason("parked", f"parked: {subject.cause or 'its lane is closed'}")]
         return [*parked, *_line(subject, alone=False), *([] if subject.eta is None else _eta(subject, place.now))]

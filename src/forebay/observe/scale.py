@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from forebay.engine.contract import Depth
 from forebay.flow.scale import Pull, Scale, scale, total
-from forebay.model.gate import Gate
+from forebay.model.gate import THROTTLE, Gate
 from forebay.model.meter import Meter
+from forebay.model.provider import APART, BREAKER, unkeyed
 from forebay.observe.snapshot import Snapshot
 from forebay.observe.why import waits_behind
 from forebay.store.contract import Meters
@@ -65,9 +66,15 @@ def _held(depth: Depth, gates: Sequence[Gate]) -> tuple[int, str]:
     """How many wait for a gate or a meter of less than the queue, and the first reason."""
     held = depth.parked + sum(lane.ready for lane in depth.lanes if lane.lane and lane.why)
     mine = [gate for gate in gates if gate.queue in ("", depth.queue)] if depth.parked else []
-    reasons = [f"closed by {one.holder}" for one in mine if one.lane is None or waits_behind(depth, one.lane)]
+    reasons = [_closed(one) for one in mine if one.lane is None or waits_behind(depth, one.lane)]
     reasons += [f"{lane.lane}: {lane.why}" for lane in depth.lanes if lane.lane and lane.ready and lane.why]
     return min(held, depth.ready + depth.parked), reasons[0] if reasons else "a closed gate"
+
+
+def _closed(gate: Gate) -> str:
+    if gate.lane is not None and gate.holder in (BREAKER, THROTTLE):
+        return f"waits for provider {unkeyed(gate.lane).removesuffix(APART)}"
+    return f"closed by {gate.holder}"
 
 
 def _mean(before: Depth, now: Depth) -> float | None:

@@ -123,6 +123,14 @@ def test_a_queue_says_whom_it_has_no_room_for():
     assert full.startswith("full: 10 messages waiting, and limit=10; ")
 
 
+def test_a_message_of_a_task_that_nobody_knows_is_not_expected_to_start():
+    """It is offered again, and handed back again."""
+    found = explain(
+        Subject(id="x", state=State.SCHEDULED, cause="no worker here knows task 'f'", eta=NOW + 2), place(server())
+    )
+    assert [reason.code for reason in found] == ["unknown-task"]
+
+
 def test_a_full_queue_says_since_when():
     reasons = explain_queue(Numbers(ready=9, scheduled=1, limit=10, full=NOW - 65), place(server()))
     (full,) = [reason for reason in reasons if reason.code == "full"]
