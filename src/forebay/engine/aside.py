@@ -62,11 +62,15 @@ class Aside:
             self._begin()  # forked: the thread stayed with the parent
         completion: Completion[T] = Completion()
         call = _Call(lambda: function(*args, **kwargs), completion)
-        if self._ident == threading.get_ident():  # it asks itself
+        if self.asks_itself():
             _carry_out(call)
             return completion
         self._put(call)
         return completion
+
+    def asks_itself(self) -> bool:
+        """Whether the present thread is the one that carries out: what it waits for here would wait for itself."""
+        return self._ident == threading.get_ident()
 
     def tell(self, function: Callable[[], object]) -> None:
         """Have it carried out, and wait for nothing."""

@@ -78,6 +78,8 @@ class Facade:
             starts: a worker starts here, and its declarations hold from now on (`QueueSpec.mild`).
         """
         self._refuse_foreign()
+        if self._aside.asks_itself():
+            return  # a handler of logging enqueues what opening logs: the engine takes it, or says why not
         if starts or not self._ready:
             await self._aside.ask(self._make_ready, starts)
 
