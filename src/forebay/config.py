@@ -7,7 +7,6 @@ of `Forebay(...)`, our defaults. Nothing else in the package reads the environme
 import logging
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
@@ -175,6 +174,8 @@ def _is_there(path: Path) -> bool:
 
 
 def _table(path: Path) -> Mapping[str, Any]:
+    import tomllib  # most processes run where no such file is
+
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

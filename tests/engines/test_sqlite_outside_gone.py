@@ -41,10 +41,10 @@ def test_all_statements_are_in_memory_once_it_is_open(tmp_path, monkeypatch):
     rows.statements.cache_clear()
     with Forebay(f"sqlite:///{tmp_path}/q.db") as app:
 
-        def gone(_package):
+        def gone(*_):
             pytest.fail("read from the package, which may be another version's by now")
 
-        monkeypatch.setattr(rows.resources, "files", gone)
+        monkeypatch.setattr(rows, "texts", gone)
         handle = app.publish("mail", 1)
         assert handle.status() == "ready"
         assert [found.id for found in app.messages()] == [handle.id]

@@ -16,6 +16,7 @@ import click
 
 from forebay.cli import failing
 from forebay.cli.shared import Shared, common_options
+from forebay_command import imported
 
 #: Command -> (module under `forebay.cli`, line in `forebay --help`), in the order in which somebody meets them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -65,6 +66,7 @@ class Root(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"forebay.cli.{COMMANDS[cmd_name][0]}")
+        imported()
         return cast("click.Command", getattr(module, cmd_name))
 
     def resolve_command(

@@ -6,7 +6,6 @@ that an app that is dropped leaves none behind.
 """
 
 import _thread
-import asyncio
 import contextlib
 import functools
 import inspect
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from forebay.engine import own
 from forebay.engine.native import simple_queue
-from forebay.engine.waiting import Answer, Completion, drive
+from forebay.engine.waiting import Answer, Completion, drive, on_loop
 from forebay.model.errors import EngineUnreachable
 
 _logger = logging.getLogger("forebay.engine")
@@ -86,7 +85,7 @@ class Aside:
         try:
             _thread.start_new_thread(self._run, ())
         except RuntimeError as error:  # no thread to be had, or the interpreter ends
-            if asyncio._get_running_loop() is not None:  # the work may need a loop of its own
+            if on_loop():  # the work may need a loop of its own
                 raise EngineUnreachable(own.NO_THREAD) from error
             self._serve()
         self._started += 1  # too low if struck before; then there is one more start than needed, some time

@@ -4,9 +4,9 @@ Opening and closing are carried out aside, one after another, for all who ask, i
 while it waits for that, or is cancelled, leaves it to the others as if it had never asked.
 """
 
-import asyncio
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -96,8 +96,14 @@ class Facade:
             self._run(lambda: self._open(starts))
 
     def _run(self, verb: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """On a loop of its own, for an engine may wait for its server; by hand if no descriptor is left for one."""
-        if _spare(LOOP):
+        """On a loop of its own, for an engine may wait for its server.
+
+        By hand if no descriptor is left for one, and where nothing has imported asyncio: it takes a while, and no
+        engine without it can wait on a loop.
+        """
+        if "asyncio" in sys.modules and _spare(LOOP):
+            import asyncio
+
             asyncio.run(verb())
         else:
             drive(verb())

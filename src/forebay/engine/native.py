@@ -12,11 +12,13 @@ import os
 import queue
 import select
 import socket
-from multiprocessing.connection import Connection
 from types import BuiltinFunctionType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from forebay.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 
 def threads_are_real() -> bool:
@@ -58,6 +60,8 @@ def simple_queue() -> "queue.SimpleQueue[Any]":
 
 def pipe() -> "tuple[Connection[Any, Any], Connection[Any, Any]]":
     """Two ends of a pipe that both sides read and write, for threads of the system."""
+    from multiprocessing.connection import Connection  # takes a while to import, and only `cpu=True` needs it
+
     ours, theirs = _socket.socketpair()
     return Connection(ours.detach()), Connection(theirs.detach())
 

@@ -7,15 +7,17 @@ thread): no lock is held for it, and what it leaves behind means nothing to the 
 timeouts and cancels strike it only where it waits, or when it returns (`engine/shield.py`).
 """
 
-import asyncio
 import logging
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from forebay.engine.shield import acquire, shield
 from forebay.model.errors import EngineClosed
+
+if TYPE_CHECKING:
+    import asyncio  # takes a while: imported where a loop runs, by whoever runs it
 
 T = TypeVar("T")
 
@@ -60,8 +62,20 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a loop-free engine suspended while driven by hand; this is a bug in the engine")
 
 
+def on_loop() -> bool:
+    """Whether an event loop runs in this thread."""
+    running = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    return running is not None and running() is not None
+
+
+def _running_loop() -> "asyncio.AbstractEventLoop":
+    import asyncio
+
+    return asyncio.get_running_loop()
+
+
 #: Loops to be told, and what waits there.
-Loops = dict[asyncio.AbstractEventLoop, list["asyncio.Future[None]"]]
+Loops: TypeAlias = "dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]]"
 
 
 class Answer(Generic[T]):
@@ -120,7 +134,7 @@ class Completion(Answer[T]):
             self._lock = threading.Lock()
             self._lock.acquire()
         else:
-            self.loop = asyncio.get_running_loop()
+            self.loop = _running_loop()
             self.future = self.loop.create_future()
 
     def tell(self, loops: Loops) -> None:
@@ -148,13 +162,13 @@ def _refuse_at_the_end() -> None:
         )
 
 
-def _resolve(futures: Sequence[asyncio.Future[None]]) -> None:
+def _resolve(futures: "Sequence[asyncio.Future[None]]") -> None:
     for future in futures:
         if not future.done():
             future.set_result(None)
 
 
-def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *args: object) -> None:
+def call_in(loop: "asyncio.AbstractEventLoop", function: Callable[..., object], *args: object) -> None:
     """Call `function` in a loop of another thread; a loop that has closed no longer waits for anything."""
     try:
         loop.call_soon_threadsafe(function, *args)
@@ -176,7 +190,7 @@ class _Waiter:
             self._lock = threading.Lock()
             self._lock.acquire()
         else:
-            self._loop = asyncio.get_running_loop()
+            self._loop = _running_loop()
             self._future = self._loop.create_future()
 
     def wake(self) -> None:

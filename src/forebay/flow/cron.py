@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
@@ -144,8 +143,12 @@ def _walls(fields: str, after: datetime) -> Iterator[float]:
 
 
 def _zone(tz: str) -> tzinfo:
+    if tz == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
-        return UTC if tz == "UTC" else ZoneInfo(tz)
+        return ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigError(f"time zone {tz!r} is not known here: use an IANA name such as Europe/Vienna") from error
 

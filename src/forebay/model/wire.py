@@ -4,13 +4,13 @@ A value of Python's own types comes back equal and of the same type: tuples, set
 What MessagePack has itself is written plainly, so that other languages and older messages read the same bytes.
 """
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.msgpack import Ext
@@ -74,9 +74,15 @@ def extension(code: int, data: memoryview) -> Any:
 _unpack: Callable[[Any], Any] = msgspec.msgpack.Decoder(ext_hook=extension).decode
 
 
+def is_zone_info(tz: object) -> bool:
+    """Whether it is a zone of the IANA database; nobody has one who has not imported where it comes from."""
+    zones = sys.modules.get("zoneinfo")
+    return zones is not None and isinstance(tz, getattr(zones, "ZoneInfo", ()))
+
+
 def _zone(tz: Any, offset: timedelta | None) -> Any:
     """A zone of the IANA database by its name, any other by its offset in microseconds."""
-    if isinstance(tz, ZoneInfo) and tz.key:
+    if is_zone_info(tz) and tz.key:
         return tz.key
     return None if offset is None else offset // _MICROSECOND
 
@@ -85,6 +91,8 @@ def _zone_from(form: Any) -> Any:
     if form is None:
         return None
     if isinstance(form, str):
+        from zoneinfo import ZoneInfo  # which takes a while to import, and few send a time with a zone
+
         return ZoneInfo(form)
     return UTC if form == 0 else timezone(timedelta(microseconds=form))
 

@@ -20,7 +20,7 @@ import msgspec
 
 from forebay.model.wire import EXACT, exactly
 from forebay.produce import models
-from forebay.produce.plain import TEXTS, again, plainly
+from forebay.produce.plain import again, plainly, texts
 from forebay.produce.records import Record, record_of
 
 
@@ -213,9 +213,10 @@ class Kinds:
         kinds = origin.__mro__ if isinstance(origin, type) else ()
         if Enum in kinds:
             return self._enum(origin)
-        for base in (*TEXTS, *_BASES):
+        as_text = texts()
+        for base in (*as_text, *_BASES):
             if base in kinds:
-                return self._custom(origin, again(origin, str if base in TEXTS else base))
+                return self._custom(origin, again(origin, str if base in as_text else base))
         raise TypeError(_never(annotation))
 
     def _enum(self, kind: type[Enum]) -> Kind:

@@ -13,7 +13,6 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -78,10 +77,8 @@ _BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (tuple, _tuple), (list, _list), (dict, _dict), (set, _set), (frozenset, _frozenset),
     (datetime, _datetime), (date, _date), (time, _time), (timedelta, _timedelta), (Decimal, Decimal), (UUID, _uuid),
 )  # fmt: skip
-#: What is written as a text that its class takes.
-TEXTS: tuple[type, ...] = (
+_TEXTS: tuple[type, ...] = (
     PurePath,
-    ZoneInfo,
     ipaddress.IPv4Address,
     ipaddress.IPv6Address,
     ipaddress.IPv4Network,
@@ -89,6 +86,12 @@ TEXTS: tuple[type, ...] = (
     ipaddress.IPv4Interface,
     ipaddress.IPv6Interface,
 )
+
+
+def texts() -> tuple[type, ...]:
+    """What is written as a text that its class takes. Nobody has a zone who has not imported where it comes from."""
+    zone: type | None = getattr(sys.modules.get("zoneinfo"), "ZoneInfo", None)
+    return _TEXTS if zone is None else (*_TEXTS, zone)
 
 
 def base_of(value: Any, otherwise: Any = None) -> Any:
@@ -125,7 +128,7 @@ def _of_class(value: object) -> Any:
         return _struct(value)
     if (names := field_names(type(value))) is not None:
         return {name: getattr(value, name) for name in names if hasattr(value, name)}
-    if isinstance(value, TEXTS):
+    if isinstance(value, texts()):
         return str(value)
     return _items(value) if isinstance(value, deque) else NOTHING
 

@@ -14,9 +14,8 @@ from enum import Enum
 from types import NoneType
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from forebay.model.wire import EXACT
+from forebay.model.wire import EXACT, is_zone_info
 from forebay.produce import models
 from forebay.produce.plain import base_of, plainly
 from forebay.produce.records import field_names
@@ -209,7 +208,7 @@ def _same_time(sent: Any, arrived: Any) -> bool:
 
 
 def _zone(tz: Any) -> Any:
-    return tz.key or _NOTHING if isinstance(tz, ZoneInfo) else tz is not None
+    return tz.key or _NOTHING if is_zone_info(tz) else tz is not None
 
 
 _ALIKE: dict[type, Callable[[Any, Any], bool]] = {

@@ -4,7 +4,6 @@ A task can be used wherever its function could: it has its name, its documentati
 and pickled (by reference, as functions are), and asked whether a call of it has to be awaited.
 """
 
-import asyncio
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -250,4 +249,6 @@ def _mark_asynchronous(task: Task[Any, Any, Any]) -> None:
     if sys.version_info >= (3, 12):
         inspect.markcoroutinefunction(task)  # type: ignore[type-var]
     else:
+        import asyncio
+
         task._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]

@@ -44,6 +44,7 @@ from forebay.work.progress import encoded
 from forebay.work.raised import failure_of
 from forebay.work.run import Run, Stop, to_await
 from forebay.work.storetime import Heard
+from forebay_command import imported
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +114,7 @@ Tasks = Mapping[str, Task[..., Any, Any]]
 
 def main() -> None:
     """Jobs until the pipe closes, or the parent is gone."""
+    imported()
     start = msgspec.json.decode(sys.argv[1], type=Start)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, nothing)  # whomever else it reached; the parent decides

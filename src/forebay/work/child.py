@@ -36,6 +36,7 @@ from forebay.work.parts import watch_threads
 from forebay.work.run import Run, Stop
 from forebay.work.stacks import dump_on_quit
 from forebay.work.worker import Worker
+from forebay_command import imported
 
 #: Exit codes: ended as asked; could not start, or cannot go on.
 DONE, BROKEN = 0, 2
@@ -265,6 +266,7 @@ async def _end_tasks() -> None:
 
 def main() -> NoReturn:
     """Run one child to its end."""
+    imported()
     fd, id_, blob = sys.argv[1:4]
     sys.setswitchinterval(SWITCH)
     link, options = Link(int(fd)), msgspec.json.decode(blob, type=WorkerOptions)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import msgspec
 
+from forebay.engine.texts import texts
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.message import Failure
@@ -26,8 +26,7 @@ FOREIGN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 @cache
 def statements() -> dict[str, str]:
     """All statements by name, read at once when an engine is made: a package may be replaced under a live process."""
-    files = [entry for entry in (resources.files(__package__) / "sql").iterdir() if entry.name.endswith(".sql")]
-    return {entry.name.removesuffix(".sql"): entry.read_text("utf-8") for entry in files}
+    return texts(__name__, "sql", ".sql")
 
 
 def pack_or_none(value: Any) -> bytes | None:

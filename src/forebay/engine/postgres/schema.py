@@ -1,12 +1,12 @@
 """The schema's versions: numbered files in `migrations/`, applied in order, under a lock, in one transaction."""
 
 from functools import cache
-from importlib import resources
 
 import psycopg
 
 from forebay.engine.postgres.address import Address
 from forebay.engine.postgres.wire import Wire
+from forebay.engine.texts import texts
 from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld
 
 #: What two processes that migrate at the same time contend for ("Frby").
@@ -16,8 +16,7 @@ LOCK = 0x46726279
 @cache
 def migrations() -> list[tuple[int, str]]:
     """Version and SQL of each migration, oldest first."""
-    files = [entry for entry in (resources.files(__package__) / "migrations").iterdir() if entry.name.endswith(".sql")]
-    return sorted((int(entry.name[:4]), entry.read_text("utf-8")) for entry in files)
+    return sorted((int(name[:4]), text) for name, text in texts(__name__, "migrations", ".sql").items())
 
 
 def newest() -> int:

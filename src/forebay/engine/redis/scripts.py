@@ -3,9 +3,9 @@
 import re
 from functools import cache
 from hashlib import sha1
-from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import NamedTuple
+
+from forebay.engine.texts import texts
 
 _USES = "--#use "
 #: How a script runs a command.
@@ -24,9 +24,8 @@ class Script(NamedTuple):
 @cache
 def scripts() -> dict[str, Script]:
     """All of them by name, read at once: a package may be replaced under a live process."""
-    folder = resources.files(__package__) / "lua"
-    parts = {name: text.rstrip() for name, text in _texts(folder / "lib").items()}
-    return {name: _made(text, parts) for name, text in _texts(folder).items()}
+    parts = {name: text.rstrip() for name, text in texts(__name__, "lua/lib", ".lua").items()}
+    return {name: _made(text, parts) for name, text in texts(__name__, "lua", ".lua").items()}
 
 
 @cache
@@ -34,11 +33,6 @@ def commands() -> tuple[bytes, ...]:
     """All that a user of the server has to have the right to run."""
     found = {name for script in scripts().values() for name in _RUNS.findall(script.text)}
     return tuple(sorted(found | {_BESIDE}))
-
-
-def _texts(folder: Traversable) -> dict[str, str]:
-    files = [entry for entry in folder.iterdir() if entry.name.endswith(".lua")]
-    return {entry.name.removesuffix(".lua"): entry.read_text("utf-8") for entry in files}
 
 
 def _made(text: str, parts: dict[str, str]) -> Script:

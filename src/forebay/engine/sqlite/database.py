@@ -5,7 +5,6 @@ Opening, closing and beginning to listen are for threads that nobody strikes: a 
 
 import logging
 import platform
-import subprocess
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -130,6 +129,8 @@ def boot_id() -> str:
     try:
         if (linux := Path("/proc/sys/kernel/random/boot_id")).exists():
             return linux.read_text().strip()
+        import subprocess
+
         command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]  # macOS
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     except OSError as error:

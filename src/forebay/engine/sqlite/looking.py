@@ -5,7 +5,6 @@ queue whatever its task, is found by an index. All else is a walk along the tabl
 their turn: long if little matches, but nobody waits.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -189,6 +188,8 @@ async def _walk(read: Read, sought: Sought, after: int, limit: int) -> list[int]
         if len(found) >= limit:
             break
         if not blocking():
+            import asyncio  # nobody who has no loop comes here
+
             await asyncio.sleep(0)
     return found
 

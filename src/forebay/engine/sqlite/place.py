@@ -8,7 +8,6 @@ import os
 import platform
 import re
 import stat
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,6 +210,8 @@ def _mounts() -> str:
             return Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
         except OSError:
             return ""
+    import subprocess
+
     listed = subprocess.run(["/sbin/mount"], capture_output=True, text=True, check=False).stdout
     lines: list[str] = []
     for line in listed.splitlines():  # /dev/disk3s1 on /System/Volumes/Data (apfs, local, journaled)

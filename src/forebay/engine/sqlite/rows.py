@@ -3,13 +3,13 @@
 from array import array
 from collections.abc import Iterable, Sequence
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import apsw
 import msgspec
 from msgspec.structs import replace
 
+from forebay.engine.texts import texts
 from forebay.flow.lane import parts
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineError
@@ -40,8 +40,7 @@ FOREIGN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 @cache
 def statements() -> dict[str, str]:
     """All statements by name, read at once when a file is opened: a package may be replaced under a live process."""
-    files = [entry for entry in (resources.files(__package__) / "sql").iterdir() if entry.name.endswith(".sql")]
-    return {entry.name.removesuffix(".sql"): entry.read_text("utf-8") for entry in files}
+    return texts(__name__, "sql", ".sql")
 
 
 def sql(name: str) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from functools import cache
-from importlib import resources
 
 import apsw
 
 from forebay.engine.sqlite.errors import translate
+from forebay.engine.texts import texts
 from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld
 
 #: Marks a file as ours ("Frby"), so that nobody's other database is migrated by mistake.
@@ -16,8 +16,7 @@ APPLICATION_ID = 0x46726279
 @cache
 def migrations() -> list[tuple[int, str]]:
     """Version and SQL of each migration, oldest first; read once, as `rows.statements`."""
-    files = [entry for entry in (resources.files(__package__) / "migrations").iterdir() if entry.name.endswith(".sql")]
-    return sorted((int(entry.name[:4]), entry.read_text("utf-8")) for entry in files)
+    return sorted((int(name[:4]), text) for name, text in texts(__name__, "migrations", ".sql").items())
 
 
 def newest() -> int:
