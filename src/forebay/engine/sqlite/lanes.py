@@ -167,7 +167,9 @@ class Turn:
 
     def _pages(self, size: int) -> Iterator[list[Lane]]:
         """Lanes that may go, in their order; those that are empty are told to leave."""
-        unwanted = [] if self._told.spec.ordered else [lane for lane, cap in self._caps.items() if cap <= 0]
+        told = self._told
+        named = told.by_key and not (told.spec.ordered or told.until)  # whether names say where all of a lane was put
+        unwanted = [lane for lane, cap in self._caps.items() if cap <= 0 and named]
         for page in range(PAGES):
             values = (self._queue, self._tx.now, ANY, page * size, size, rows.many(unwanted or "|"))
             found = [Lane(*row) for row in self._tx.rows(sql("eligible"), values)]

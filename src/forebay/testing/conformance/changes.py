@@ -206,6 +206,16 @@ class TestBacklog:
                 kit.advance(1)
             assert came == [f"{key}{number}" for number in range(5)]
 
+    @pytest.mark.parametrize("kept", [{}, {"key_rate": 100}, {"concurrency": 5}], ids=["nothing", "rate", "slots"])
+    def test_a_worker_without_room_for_others_takes_what_was_put_into_a_lane(
+        self, kit: Kit, kept: dict[str, Any]
+    ) -> None:
+        """In an ordered queue a key waits in one line, whatever lanes its messages are of; not any more."""
+        kit.declare(ordered=True)
+        kit.publish("a", key="k", lane="smtp")
+        kit.declare(**kept)
+        assert kit.take(caps={"": 0}) == ["a"]
+
     def test_what_waits_in_a_line_of_its_own_is_not_passed(self, kit: Kit) -> None:
         """Be its task paused: then nothing of its key goes before it."""
         kit.publish("a", key="k", task="paused")
