@@ -12,7 +12,7 @@ from forebay.engine.memory import bounds, gates, record
 from forebay.engine.memory.engine import MemoryEngine
 from forebay.engine.memory.state import Memory
 from forebay.engine.registry import build
-from forebay.engine.sqlite import lanes, limits, passing, publishing, stirring
+from forebay.engine.sqlite import lanes, limits, passing, publishing, stirring, whole
 from forebay.engine.sqlite.leasing import Leasing
 from forebay.flow import grant as flow
 from forebay.flow.lane import shut
@@ -39,6 +39,7 @@ def one_slot_too_many(patch):
 
     for module in (bounds, lanes):
         patch.setattr(module, "through", through)
+    for module in (bounds, lanes, whole):
         patch.setattr(module, "grant", lambda meter, *args: flow.grant(wide(meter), *args))
 
 
@@ -57,6 +58,7 @@ def a_rate_forgotten(patch):
     patch.setattr(bounds.Bounds, "pass_one", lambda self, one, queue, now: flow.through(
         self.passed(one, queue), now, [one.message.cost])[0] > 0)  # fmt: skip
     patch.setattr(passing.Meters, "write_down", lambda _: None)
+    patch.setattr(whole, "_charge", lambda _, meter, *_more: meter)
 
 
 def every_cost_is_one(patch):

@@ -65,6 +65,11 @@ class Split(msgspec.Struct, frozen=True):
         return self.spec.rate is not None or self.spec.concurrency is not None
 
     @property
+    def whole(self) -> bool:
+        """Whether that meter is all it bounds, and all of it is one line."""
+        return self.metered and not (self.by_key or self.tasks or self.keys or self.named or self.until)
+
+    @property
     def counted(self) -> bool:
         """Whether it matters in which lane something runs, and not only that it does."""
         return bool(self.spec.fair or self.key_slots is not None or self.tasks or self.keys or self.named)

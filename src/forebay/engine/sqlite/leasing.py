@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from forebay.engine.contract import Beat, Leased, Recovered, Want
-from forebay.engine.sqlite import filling, lanes, limits, rows, slots, stirring
+from forebay.engine.sqlite import filling, lanes, limits, rows, slots, stirring, whole
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.fair import FairTurn
@@ -123,6 +124,8 @@ class Leasing:
         self, tx: Transaction, want: Want, told: Split, caps: dict[str, int], asked: int
     ) -> list[Delivery]:
         (queue,) = want.queues
+        if (simply := self._take_whole(tx, want, told, caps)) is not None:
+            return simply
         turn = (FairTurn if told.spec.fair else lanes.Turn)(tx, queue, told, caps)
         found = turn.take(want.worker, want.limit, self._turn, asked)
         self._later.pop(queue, None)
@@ -130,6 +133,25 @@ class Leasing:
             self._later[queue] = turn.again
         tx.moved(queue, "ready", "running", len(found))
         return [rows.delivery(row) for row in found] if told.spec.fair else _delivered(found)
+
+    def _take_whole(self, tx: Transaction, want: Want, told: Split, caps: dict[str, int]) -> list[Delivery] | None:
+        """From a queue that has one line, and bounds that as a whole; None if it is not so."""
+        (queue,) = want.queues
+        limit = min(want.limit, caps.get("", want.limit))
+        found = (
+            whole.take(tx, queue, told, limit, partial(self._take_main, tx, want.worker, queue)) if limit > 0 else None
+        )
+        if found is None:
+            return None
+        self._later.pop(queue, None)
+        if found.again is not None:
+            self._later[queue] = found.again
+        if "" in caps:
+            caps[""] -= len(found.deliveries)
+        return found.deliveries
+
+    def _take_main(self, tx: Transaction, worker: str, queue: str, limit: int, back: bool) -> list[Delivery]:
+        return self._take_lane(tx, worker, (queue, "", back), limit, None)
 
     def later(self, queues: Sequence[str]) -> list[float]:
         """When the meters of these queues, as far as they held up a lease, let more through."""

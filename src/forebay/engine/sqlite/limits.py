@@ -22,6 +22,9 @@ from forebay.model.meter import Meter
 from forebay.model.provider import METER
 from forebay.model.queue import Declared, QueueSpec
 
+#: The tally that says when a rate last let something through, in milliseconds since the epoch.
+CHARGED = ("", "charged")
+
 _logger = logging.getLogger("forebay.sqlite")
 _split = msgspec.msgpack.Decoder(Split).decode
 
@@ -255,12 +258,16 @@ def _count(tx: Transaction, meters: Counter[str], lanes: Counter[tuple[str, str]
 
 def charged(tx: Transaction) -> float:
     """When a rate last let something through, in whichever queue; 0.0 if none has."""
-    return float(tx.value("select n from tally where queue = '' and name = 'charged'") or 0) / 1000
+    return (_charged(tx) + tx.counts.get(CHARGED, 0)) / 1000
 
 
-def charge(tx: Transaction) -> None:
-    """A rate has let something through."""
-    tx.db.execute("insert or replace into tally (queue, name, n) values ('', 'charged', ?)", (int(tx.now * 1000),))
+def _charged(tx: Transaction) -> int:
+    return int(tx.value("select n from tally where queue = ? and name = ?", CHARGED) or 0)
+
+
+def charge(tx: Transaction, known: int | None = None) -> None:
+    """A rate has let something through. It is written down with the other tallies; `known` is what was there before."""
+    tx.counts[CHARGED] = int(tx.now * 1000) - (_charged(tx) if known is None else known)
 
 
 def set_back(tx: Transaction, back: float) -> None:

@@ -1,7 +1,7 @@
 """Ends: what becomes of a message. Operations of the writer's transaction."""
 
 from array import array
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -149,7 +149,7 @@ class Settling:
         leases = rows.leases([one.delivery for one in settlements])
         if leases is None:
             return False
-        left = _left(tx, settlements, leases, told)
+        left = _left(tx, leases, told)
         tx.db.execute("savepoint acks")
         self._remember(tx, settlements, acks, leases)
         tx.db.execute(sql("ack"), (apsw.carray(leases), worker))
@@ -160,6 +160,8 @@ class Settling:
         if complete:
             for queue, times in _ran(tx, settlements).items():
                 tx.moved(queue, "running", "done", len(times))
+                if not left and queue in told and told[queue].metered:
+                    shares.free(tx, queue, told[queue], {_ANY: len(times)})
             for queue, kinds in left.items():
                 shares.free(tx, queue, told[queue], kinds, _times(settlements, queue) if told[queue].spec.fair else {})
         return complete
@@ -246,13 +248,10 @@ def _with_result(lease: int, result: bytes | None) -> bytes:
     return b"%019d0" % lease if result is None else b"%019d1%b" % (lease, result)
 
 
-def _left(
-    tx: Transaction, settlements: Sequence[Settlement], leases: "array[int]", told: Told
-) -> dict[str, dict[stirring.Left, int]]:
-    """How many of each kind run under these leases, in queues that bound something."""
-    if not any(split.counted for split in told.values()):  # in which queue they are says it all
-        counts = Counter(one.delivery.queue for one in settlements)
-        return {queue: {_ANY: n} for queue, n in counts.items() if queue in told and told[queue].metered}
+def _left(tx: Transaction, leases: "array[int]", told: Told) -> dict[str, dict[stirring.Left, int]]:
+    """How many of each kind run under these leases, in queues that bound something; {} where only the queue matters."""
+    if not any(split.counted for split in told.values()):
+        return {}
     left: dict[str, dict[stirring.Left, int]] = {}
     for queue, mine, task, key, n in tx.rows(sql("left_lanes"), (apsw.carray(leases),)):
         if queue in told:

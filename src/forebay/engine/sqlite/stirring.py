@@ -52,18 +52,20 @@ def stir_all(tx: Transaction, queue: str) -> None:
 
 
 def free(tx: Transaction, queue: str, told: Split, left: Mapping[Left, int]) -> None:
-    """So many messages of each kind do not run any more: the slots that they had are free."""
+    """So many messages of each kind do not run any more: the slots that they had are free.
+
+    Who waits for one is told, and nobody else: where there was one before, nobody does.
+    """
     meters, keys = Counter[str](), Counter[str]()
     for (mine, task, key), n in left.items():
         meters.update(dict.fromkeys(names(queue, told, mine, task, key), n))
         if key is not None and told.key_slots is not None:
             keys[key] += n
-    tx.db.executemany(
-        "update meter set running = max(0, running - ?) where name = ?", [(n, name) for name, n in meters.items()]
-    )
+    full = [tx.value(sql("free_meter"), (n, name)) for name, n in meters.items()]
     if keys:
         _free_keys(tx, queue, keys)
-    tx.topics.add(QUEUE + queue)
+    if keys or told.spec.fair or any(full):
+        tx.topics.add(QUEUE + queue)
 
 
 def _free_keys(tx: Transaction, queue: str, keys: Mapping[str, int]) -> None:
