@@ -12,6 +12,8 @@ from engines.servers import postgres
 from engines.servers.found import needed
 from forebay.engine.contract import Beat, Want
 from forebay.engine.postgres import build
+from forebay.engine.postgres.bells import TAKEN
+from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.message import Failure, Message
@@ -194,3 +196,60 @@ def test_a_look_at_a_fair_queue_does_not_read_all_its_lanes():
             db.execute(f'analyze "{postgres.NAMESPACE}".apart')
             read.append(pages(db))
     assert read[1] < read[0] + 200, read  # all lanes are some 500 pages
+
+
+class Waiting(threading.Thread):
+    """One who waits for news of a queue, and when it came."""
+
+    def __init__(self, engine, since):
+        super().__init__(daemon=True)
+        self.engine, self.since, self.woken = engine, since, None
+        self.start()
+        until = time.monotonic() + PATIENCE
+        while not engine._db.signal.awaited(QUEUE + "q") and time.monotonic() < until:
+            time.sleep(0.001)
+
+    def run(self):
+        drive(self.engine.wait(["q"], PATIENCE, self.since))
+        self.woken = time.monotonic()
+
+
+@contextmanager
+def two_with_one_slot():
+    """Two engines and a queue of one slot, of which nothing is to be told any more."""
+    settings = postgres.empty(durability="normal", poll=PATIENCE)
+    with opened(settings) as here, psycopg.connect(needed("postgres"), autocommit=True) as ear:
+        ear.execute(f'listen "{here._db.address.channel}"')
+        drive(here.declare([QueueSpec(name="q", concurrency=1)]))
+        drive(here.publish([Message(id=f"{n:032x}", queue="q") for n in range(9)]))
+        drive(here.publish([Message(id="last", queue="last")]))
+        assert any(QUEUE + "last" in news.payload.split("\n") for news in ear.notifies(timeout=PATIENCE))
+        with opened(settings) as elsewhere:
+            for name, engine in (("here", here), ("elsewhere", elsewhere)):
+                drive(engine.extend([Beat(worker=name, lease=1e9)]))
+                drive(engine.wait(["q"], 0.01, 0))  # from now on it hears
+            yield here, elsewhere
+
+
+def test_who_has_made_a_slot_free_and_waits_for_one_looks_before_those_elsewhere():
+    """They look one after another: behind all that find nothing, who works would wait after each message."""
+    with two_with_one_slot() as (here, elsewhere):
+        for _ in range(3):
+            (one,) = drive(here.lease(Want("here", ["q"], 1))).deliveries
+            there = drive(elsewhere.lease(Want("elsewhere", ["q"], 1)))
+            assert there.deliveries == []
+            mine, theirs = Waiting(here, drive(here.lease(Want("here", ["q"], 1))).news), Waiting(elsewhere, there.news)
+            settled = time.monotonic()
+            assert drive(here.settle("here", [Settlement(one, Ack())])) == [True]
+            mine.join(PATIENCE / 2)
+            theirs.join(PATIENCE / 2)
+            assert theirs.woken - settled >= TAKEN  # and they do look: a slot may be left
+
+
+def test_where_nobody_waits_for_it_a_free_slot_is_told_at_once():
+    with two_with_one_slot() as (here, elsewhere):
+        (one,) = drive(here.lease(Want("here", ["q"], 1))).deliveries
+        theirs = Waiting(elsewhere, drive(elsewhere.lease(Want("elsewhere", ["q"], 1))).news)
+        assert drive(here.settle("here", [Settlement(one, Ack())])) == [True]
+        theirs.join(PATIENCE / 2)
+        assert not theirs.is_alive()

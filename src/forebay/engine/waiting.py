@@ -250,6 +250,10 @@ class Signal:
             if self._waiters.pop(waiter, waiter) is None:  # unless it has left by itself just now
                 waiter.wake()
 
+    def awaited(self, topic: str) -> bool:
+        """Whether somebody waits for news of it now."""
+        return any(waiter.topics is None or topic in waiter.topics for waiter in list(self._waiters))
+
     def close(self) -> None:
         """Whoever waits now is told that the engine was closed."""
         self._closings += 1

@@ -30,6 +30,9 @@ from forebay.engine.waiting import Signal
 LONGEST = 7_000
 #: Seconds between two calls: what is accepted one by one, many times a second, need not be told as often.
 GAP = 0.003
+#: Seconds after which others hear of slots that are free again where somebody here waits for them, and takes them: all
+#: who hear of it look, one after another, and whoever could use them would stand behind those for whom nothing is left.
+TAKEN = 0.05
 #: Notifications of one call; more than that is "something has happened, look all of you".
 MOST = 20
 ALL = "*"
@@ -61,6 +64,8 @@ class Bells:
         self._listening = self._listens = self._hears = self._closed = False
         self._first = True
         self._pending: set[str] = set()
+        self._freed: queue.SimpleQueue[tuple[float, str]] = queue.SimpleQueue()
+        self._later: dict[str, float] = {}
         self._watched: dict[str, float] = {}
         self._said: dict[str, tuple[float, int]] = {}
         self._any_until = 0.0
@@ -69,8 +74,19 @@ class Bells:
 
     # --- called from other threads ---
 
-    def tell(self, topics: Collection[str], ended: Sequence[str]) -> None:
-        """There is news, here and elsewhere."""
+    def tell(self, topics: Collection[str], ended: Sequence[str], freed: Collection[str] = ()) -> None:
+        """There is news, here and elsewhere.
+
+        Args:
+            freed: topics on which there is a slot more, and nothing else.
+        """
+        if freed := set(freed).difference(topics):
+            here = {topic for topic in freed if self._signal.awaited(topic)}
+            self._signal.notify(freed)
+            at = time.monotonic() + TAKEN
+            for topic in here:
+                self._freed.put((at, topic))
+            self._put(freed - here)  # wakes the thread in any case
         if not topics and not ended:
             return
         self._signal.notify({*topics, ENDED} if ended else topics)
@@ -169,7 +185,7 @@ class Bells:
             if self._closed and not self._pending:
                 return
             self._rest(wire, told + GAP)
-            ready, _, _ = select.select([self._wake.fileno(), wire.raw.fileno()], [], [], LOOK)
+            ready, _, _ = select.select([self._wake.fileno(), wire.raw.fileno()], [], [], self._until_next())
             if wire.raw.fileno() in ready:
                 wire.raw.pgconn.consume_input()
             elif time.monotonic() - looked > LOOK:
@@ -194,9 +210,21 @@ class Bells:
                 self._listens |= topic == _LISTEN
                 if topic not in (_LISTEN, _END):
                     self._pending.add(topic)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                at, topic = self._freed.get_nowait()
+                self._later.setdefault(topic, at)
+        now = math.inf if self._closed else time.monotonic()
+        for topic in [topic for topic, at in self._later.items() if at <= now]:
+            del self._later[topic]
+            self._pending.add(topic)
         if len(self._pending) > WATCHES:
             self._pending = {ALL, WATCH}
         return bool(self._pending)
+
+    def _until_next(self) -> float:
+        """Seconds until there is something to tell, or to look whether the connection works."""
+        return max(0.0, min([LOOK, *(at - time.monotonic() for at in self._later.values())]))
 
     def _send(self, wire: Wire) -> None:
         told = (self._address.channel, payloads(self._pending))

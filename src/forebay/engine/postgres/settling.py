@@ -102,7 +102,7 @@ class Settling:
         if found:
             whose = set(found)
             if self.bounded:
-                tx.topics.update(QUEUE + queue for queue in self.bounded & {one.delivery.queue for one in acks})
+                tx.freed.update(QUEUE + queue for queue in self.bounded & {one.delivery.queue for one in acks})
             tx.ended += [one.delivery.id for one in acks if one.delivery.receipt in whose]
         return found is not None
 

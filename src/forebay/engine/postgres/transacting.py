@@ -83,6 +83,7 @@ class Transacting:
             (done,) = self._settling.settle(tx, worker, [settlement])
             if done and self._db.heeds(tx.ended):
                 tx.topics.add(ENDED)
+            tx.topics |= tx.freed
             if tx.topics:
                 self._ring(tx)
             return done

@@ -48,13 +48,15 @@ class Tx:
         again: an earlier attempt of this very operation may have been committed.
         topics: on which there is news once it is committed.
         ended: messages that ended or progressed in it.
+        freed: topics of queues in which a slot may be free once it is committed.
     """
 
-    __slots__ = ("_sql", "_wire", "again", "alone", "counts", "ended", "now", "topics")
+    __slots__ = ("_sql", "_wire", "again", "alone", "counts", "ended", "freed", "now", "topics")
 
     def __init__(self, wire: Channel, sql: Statements, now: float | None, *, again: bool, alone: bool) -> None:
         self._wire, self._sql, self.now, self.again, self.alone = wire, sql, now, again, alone
         self.topics: set[str] = set()
+        self.freed: set[str] = set()
         self.ended: list[str] = []
         self.counts: dict[tuple[str, str], Counter[str]] = {}
 
@@ -140,7 +142,7 @@ class Writer(Turns[Tx]):
             if self._link.in_doubt and not again:
                 self._in_doubt = group.operations
             raise
-        self.afterwards("those who wait", self._bells.tell, tx.topics, tx.ended)
+        self.afterwards("those who wait", self._bells.tell, tx.topics, tx.ended, tx.freed)
         group.commit()
 
     def _transact(self, group: Group[Tx], wire: Wire, again: bool) -> Tx:
