@@ -8,10 +8,14 @@ import pytest
 from forebay import Forebay
 from forebay.engine.contract import Depth, LaneDepth
 from forebay.model.gate import Gate
+from forebay.model.message import Message
+from forebay.model.provider import BREAKER, Place, Provider, Terms, lane_of, meter_of
 from forebay.model.topology import Feed, Over, Stage
 from forebay.observe.scale import _held
 from forebay.observe.ticket import Recent, Stand
 from forebay.observe.why import waits_behind, why_queue
+from forebay.provider.operate import Act, operate
+from forebay.provider.steer import change
 from forebay.store.records import Steered
 from forebay.testing import ManualClock
 
@@ -105,3 +109,21 @@ async def held_chain() -> tuple[str, float | None]:
         assert found is not None
         (opens,) = await Stand(app.engine, app.store, Recent(), 15.0)._shut(found, await app.store.now())
     return reason.text, opens
+
+
+def test_a_provider_that_is_not_asked_is_one_reason_not_two():
+    """Its meter lets nothing through either, once its gate has opened by itself."""
+    assert asyncio.run(waiting_for_one()) == ["no-worker", "provider"]
+
+
+async def waiting_for_one() -> list[str]:
+    app, lane = Forebay("memory://"), lane_of("smtp", cpu=False)
+    row = Provider(name="smtp", terms=Terms(concurrency=3), places=(Place("q", lane),))
+    async with app:
+        await change(app.store, "smtp", lambda *_: row)
+        await app.engine.publish([Message(id=f"{1:032x}", queue="q", lane=lane, meters=(meter_of("smtp"),))])
+        await operate(app.store, "smtp", Act.OPEN, "me")
+        await app.store.open_gate("q", lane, BREAKER)
+        (depth,) = await app.aqueues("q")
+        assert [one.why for one in depth.lanes] == ["not asked now"]
+        return [reason.code for reason in await why_queue(app.engine, app.store, depth, lease=15.0, app="m:app")]

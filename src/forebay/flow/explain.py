@@ -206,6 +206,8 @@ def remedy(provider: str, why: str) -> str:
 
 def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
     """What keeps a queue (or one message of it) from being leased."""
+    if place.providers:  # workers are who asks it again
+        yield from _unserved(place)
     for name, why in place.providers:
         yield Reason("provider", f"{_WAITS}{why}", remedy(name, why))
     for gate in place.gates:
@@ -213,13 +215,23 @@ def _hurdles(place: Place, subject: Subject | None = None) -> Iterator[Reason]:
             continue  # it has just been told
         if subject is None or _holds(gate, subject):
             yield _closed(gate, place)
+    yield from _paced(place, subject)
+    if place.servers:
+        yield from _unable(place)
+    elif not place.providers:
+        yield from _unserved(place)
+
+
+def _paced(place: Place, subject: Subject | None) -> Iterator[Reason]:
     for task, pace, queue in place.paced:
         held = any(gate.by == PRESSURE and gate.task == task for gate in place.gates)
         if not held and (subject is None or subject.task == task):
             text = f"task {task} has been slowed by pressure to {pace:.3g}/s: queue {queue}, which it feeds, was full"
             yield Reason("pressure", text, f"it goes on as queue {queue} does: `forebay why {quote(queue)}`")
+
+
+def _unserved(place: Place) -> Iterator[Reason]:
     if place.servers:
-        yield from _unable(place)
         return
     there = "none is running" if not place.alive else f"those running serve {', '.join(place.elsewhere) or 'nothing'}"
     start = f"start one: `forebay worker -A {quote(place.app)} -Q {quote(place.queue)}`"

@@ -178,6 +178,8 @@ def why(meter: Meter, now: float, cost: float = 1.0) -> str:
     answer = grant(meter, now, 1, cost)
     if answer.n:
         return ""
+    if answer.again is None and meter.slots == 0:  # that of a provider which is left alone
+        return "not asked now"
     if answer.again is None:
         return f"{min(meter.running, meter.slots or 0)} of {meter.slots} slots taken"
     if (window := window_of(meter.name)) is not None:

@@ -77,7 +77,9 @@ async def why_queue(engine: Engine, store: Store, depth: Depth, *, lease: float,
     gates = [gate for gate in around.gates if gate.lane is None or waits_behind(depth, gate.lane)]
     held = [(one.name, told(one, now.at)) for one in await listed(store) if _wanted(one, depth)]
     held = [(name, text) for name, text in held if text]
-    around = replace(around, gates=gates, providers=held, paced=await paced(store, depth.queue))
+    told_of = {f"provider {name}" for name, _ in held}
+    limits = [limit for limit in limits if limit.of.partition(", ")[0] not in told_of]
+    around = replace(around, gates=gates, limits=limits, providers=held, paced=await paced(store, depth.queue))
     around = replace(around, root=await _root(store, now, depth.queue, lease, app))
     return explain_queue(numbers(depth, causes), around)
 

@@ -35,6 +35,14 @@ def test_no_worker_is_the_reason_where_there_is_none():
     assert told(State.READY, place(elsewhere=("a", "b"))) == ["no worker serves queue mail: those running serve a, b"]
 
 
+def test_without_a_worker_nobody_finds_out_that_a_provider_is_back():
+    down = ("smtp", "provider smtp has been down for 18m, the next probe is due")
+    reasons = explain_queue(Numbers(ready=5), replace(place(), providers=[down]))
+    assert [reason.code for reason in reasons] == ["no-worker", "provider"]
+    reasons = explain_queue(Numbers(ready=5), replace(place(server()), providers=[down]))
+    assert [reason.code for reason in reasons] == ["provider"]
+
+
 def test_a_pause_says_who_and_why_and_since_when():
     assert told(State.READY, place(server(), gates=(PAUSED,))) == [
         "queue mail has been paused for 3m by ann@host: provider is down"

@@ -151,6 +151,7 @@ def test_a_meter_without_bounds_lets_everything_through_and_slots_bound_what_run
 
 def test_why_is_in_words_that_a_person_reads():
     assert why(Meter(name="m", slots=3, running=3), 5.0) == "3 of 3 slots taken"
+    assert why(Meter(name="provider:smtp", slots=0, running=2), 5.0) == "not asked now"
     assert why(Meter(name="m", rate=50.0, tat=6.0), 5.0) == "rate 50/s, next in 900ms"
     assert why(Meter(name="m", rate=1 / 3600, tat=3606.0), 5.0) == "rate 1/h, next in 1h"
     assert why(Meter(name="m", rate=50.0), 5.0) == ""
