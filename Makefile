@@ -12,6 +12,7 @@ RUN     := $(VENV)/.ready-to-run
 WORK    := $(VENV)/.ready-to-work
 BENCH   := $(VENV)/.ready-to-bench
 PEERS   := $(VENV)/.ready-to-bench-servers
+REWRITTEN := $(VENV)/.asserts-rewritten
 # Tests wait for processes more than they work, so there are more of them than cores.
 JOBS    ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 4 )))
 
@@ -48,8 +49,14 @@ histories: $(WORK) servers ## generated histories, many of each: make histories 
 simulate: $(WORK) ## all policies of flow in virtual time: make simulate SEEDS=20000 FIRST=1000; one seed alone tells its story
 	@cd tests && ../$(BIN)/python -m properties.simulated $(or $(FIRST),0) $(or $(SEEDS),5000)
 
+# The asserts of all tests as pytest has them: written once, for else each of JOBS does that for itself.
+$(REWRITTEN): $(WORK) $(shell find tests src/forebay/testing -name '*.py')
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only -qq -p no:cacheprovider >/dev/null || true
+	@touch $@
+
 pytest: $(WORK) ## the tests alone, on all cores; ARGS='-k lease -x' goes to pytest
 	@$(BIN)/python -m compileall -q src # they start thousands of processes, which may be told to write no bytecode
+	@$(if $(ARGS),,$(MAKE) -s --no-print-directory $(REWRITTEN))
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: style lengths layers mypy pyright ## all gates; `make -k check` does not stop at the first

@@ -14,6 +14,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+import whole_schema
 from forebay.config import Settings
 from forebay.engine.contract import Beat, Want
 from forebay.engine.registry import build
@@ -240,3 +241,28 @@ def test_what_an_old_worker_still_runs_it_can_settle(opened, path):
     db.close()
     assert find(backend, "running").state == "done"
     assert drive(backend.depth(["reports"]))[0].running == 1
+
+
+def test_a_new_file_has_the_very_schema_that_the_migrations_come_to(tmp_path):
+    version, statements = schema.whole()
+    db = apsw.Connection(":memory:")
+    db.execute(statements)
+    assert whole_schema.contents(db) == whole_schema.contents(whole_schema.migrated(version))
+    made = build(Settings(url=f"sqlite:///{tmp_path}/new.db"), ManualClock())
+    drive(made.open())
+    drive(made.close())
+    new = apsw.Connection(str(tmp_path / "new.db"))
+    assert whole_schema.contents(new).keys() == whole_schema.contents(whole_schema.migrated(schema.newest())).keys()
+    assert new.pragma("user_version") == schema.newest()
+
+
+def test_where_that_is_behind_the_migrations_after_it_follow(tmp_path, monkeypatch):
+    version = schema.newest() + 1
+    known = [*schema.migrations(), (version, "create table later (a); create table latest (b)")]
+    monkeypatch.setattr(schema, "migrations", lambda: known)
+    made = build(Settings(url=f"sqlite:///{tmp_path}/new.db"), ManualClock())
+    drive(made.open())
+    drive(made.close())
+    new = apsw.Connection(str(tmp_path / "new.db"))
+    assert new.pragma("user_version") == version
+    assert new.execute("select count(*) from sqlite_schema where name in ('later', 'latest')").get == 2

@@ -1,4 +1,8 @@
-"""The schema's versions: numbered files in `migrations/`, applied in order, each in a transaction of its own."""
+"""The schema's versions: numbered files in `migrations/`, applied in order, each in a transaction of its own.
+
+A new file begins with what they come to, in `migrations/whole/`: that is a sixth of the work. `tools/whole_schema.py`
+writes it; where it is behind, the migrations after it follow.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -17,6 +21,13 @@ APPLICATION_ID = 0x46726279
 def migrations() -> list[tuple[int, str]]:
     """Version and SQL of each migration, oldest first; read once, as `rows.statements`."""
     return sorted((int(name[:4]), text) for name, text in texts(__name__, "migrations", ".sql").items())
+
+
+@cache
+def whole() -> tuple[int, str]:
+    """The schema of a new file, and its version."""
+    ((name, text),) = texts(__name__, "migrations/whole", ".sql").items()
+    return int(name), text
 
 
 def newest() -> int:
@@ -51,6 +62,9 @@ def check(db: apsw.Connection, path: str, migrate: bool) -> None:
         )
     if 0 < found < newest() and not migrate:
         raise SchemaTooOld(f"{path} has schema {found} of {newest()}: run `forebay migrate`")
+    if not found and whole()[0] <= newest():
+        found = whole()[0]
+        _apply(db, *whole())
     for number, statements in migrations():
         if number > found:
             _apply(db, number, statements)
