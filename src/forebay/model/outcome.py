@@ -50,6 +50,7 @@ class Park(msgspec.Struct, frozen=True, gc=False, tag=True):
     holder "throttle". In a lane that nobody has closed it waits for `pause` seconds.
 
     Attributes:
+        behind: seconds that it waits longer than that, so that others of its lane go first.
         provider: which one has made it wait, "" if none. blame: for what.
     """
 
@@ -58,6 +59,7 @@ class Park(msgspec.Struct, frozen=True, gc=False, tag=True):
     reason: str = ""
     until: float | None = None
     pause: float = PAUSE
+    behind: float = 0.0
     provider: str = ""
     blame: Blame = ""
 

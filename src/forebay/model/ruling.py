@@ -131,10 +131,10 @@ def _wait(outcome: Outcome, standing: Standing, now: float) -> tuple[Move, float
     match outcome:
         case Retry(delay=delay) | Snooze(delay=delay):
             return outcome.move, now + delay
-        case Park(until=until, pause=pause) if (
-            not standing.shut
+        case Park(until=until, pause=pause, behind=behind) if (
+            behind > 0 or not standing.shut
         ):  # its gate may have opened meanwhile: nobody would come to wake it
-            return Move.SNOOZE, until if until is not None and until > now else now + pause
+            return Move.SNOOZE, (until if until is not None and until > now else now + pause) + behind
         case Release(delay=delay) if delay > 0:
             return Move.SNOOZE, now + delay
         case _:

@@ -40,6 +40,9 @@ KEY_PAUSE = 5.0
 LATE = 0.5
 #: Outages that one message may meet while its provider answers others; how many such messages are remembered.
 ALONE, MOST_MET = 10, 1_000
+#: Seconds that a message stays behind others of its provider which was a probe and has failed: at first, and what is
+#: added when it fails again, in pauses until the next probe. By chance, so that several of them do not take turns.
+BEHIND, TURNS = 1.0, 2.0
 #: Calls that are kept for the governor.
 MOST = 20_000
 
@@ -76,6 +79,7 @@ class Providers:
         self.calls: dict[str, list[Call]] = {}
         self.urgent: Tells = _nobody
         self._met: dict[str, int] = {}
+        self._asked: dict[str, int] = {}
         self._unknown: set[str] = set()
         self.waiters: list[asyncio.Event] = []
         self.fallbacks = Fallbacks(self)
@@ -148,10 +152,7 @@ class Providers:
         one = self.view.get(name)
         if one is None or one.stand is not Stand.CLOSED or one.down is not None:
             return False
-        times = self._met[message] = self._met.pop(message, 0) + 1  # the newest is the last
-        if len(self._met) > MOST_MET:
-            self._met.pop(next(iter(self._met)))
-        return times > ALONE
+        return _counted(self._met, message) > ALONE
 
     def _verdict(self, name: str, error: BaseException, run: Run) -> Verdict:
         from forebay.provider.classify import verdict  # when something has failed, and not at each start
@@ -207,7 +208,18 @@ class Providers:
         if run.elsewhere:  # it goes back to where it waits for its own provider
             run.until = until
             return outcome.Release(wait, reason)
-        return Park(lane, reason, until, pause=wait, provider=name, blame=blame)
+        behind = self._behind(view, delivery.id, now) if blame != "throttle" else 0.0
+        return Park(lane, reason, until, pause=wait, behind=behind, provider=name, blame=blame)
+
+    def _behind(self, one: Provider | None, message: str, now: float) -> float:
+        """Seconds for which others go before a probe: it would be the next one as well, and may be all that fails.
+
+        A request that a service cannot digest would keep it from all others, for ever.
+        """
+        if one is None or not (one.stand is Stand.HALF_OPEN or _moved_on(one, now)):
+            return 0.0
+        again = _counted(self._asked, message) - 1
+        return BEHIND + (pause(one) * random.uniform(0.0, min(again, TURNS)) if again else 0.0)
 
     def spaced(self, run: Run, error: BaseException, result: Outcome) -> Outcome:
         """What the retry policy of a run says, no sooner than the retry budget of its provider allows."""
@@ -286,6 +298,14 @@ class Providers:
         """The calls since the last time, by provider."""
         calls, self.calls = self.calls, {}
         return calls
+
+
+def _counted(times: dict[str, int], message: str) -> int:
+    """How often that message has come by now; the last `MOST_MET` of them are remembered."""
+    n = times[message] = times.pop(message, 0) + 1  # the newest is the last
+    if len(times) > MOST_MET:
+        times.pop(next(iter(times)))
+    return n
 
 
 def _lane(name: str, task: Task[..., object, object], delivery: Delivery) -> str:

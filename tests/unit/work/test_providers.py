@@ -77,6 +77,17 @@ def test_a_message_that_alone_meets_an_outage_again_and_again_has_its_attempts_c
     assert found[ALONE:] == [None, None]
 
 
+def test_a_probe_that_has_failed_lets_others_of_its_provider_go_first():
+    found = outcomes(replace(OPEN, stand=Stand.HALF_OPEN), 40)
+    assert all(one.behind > 0 for one in found)
+    assert max(one.behind for one in found) > 5  # more than a pause: several that always fail do not take turns
+
+
+@pytest.mark.parametrize("seen", [CLOSED, OPEN])
+def test_one_that_fails_and_was_no_probe_keeps_its_turn(seen):
+    assert {one.behind for one in outcomes(seen, 3)} == {0.0}
+
+
 @pytest.mark.parametrize("seen", [OPEN, replace(OPEN, stand=Stand.HALF_OPEN)])
 def test_a_failed_call_says_why_also_where_its_message_waits_no_longer(seen):
     providers, send = looking(replace(seen, terms=Terms(max_outage=1.0)))

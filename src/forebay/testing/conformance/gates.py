@@ -173,6 +173,17 @@ class TestPark:
         kit.advance(15)
         assert kit.take() == ["a"]
 
+    def test_one_that_is_behind_others_lets_them_go_first(self, kit: Kit) -> None:
+        """Its lane opens, the others of it start, and it waits for as long as it is behind."""
+        kit.publish("a", "b", lane="smtp")
+        kit.settle(Park("smtp", "down", kit.now() + 15, behind=5), *kit.lease(1))
+        assert (kit.take(), kit.state("a")) == ([], "scheduled")
+        kit.advance(15.5)
+        assert kit.take() == ["b"]
+        kit.advance(5)
+        (delivery,) = kit.lease()
+        assert (kit.state("a"), delivery.lane, delivery.attempt) == ("running", "smtp", 1)
+
     def test_only_the_opened_lane_comes_back(self, kit: Kit) -> None:
         """Opening one lane leaves what is parked in another."""
         kit.close_gate(lane="x")
