@@ -2,8 +2,11 @@
 
 For the few milliseconds in which the main thread does an engine's work itself. Python runs signal handlers in the main
 thread, between any two steps, and Ctrl-C is one that raises. Nothing else is held up: handlers in C see their signals.
+In a program that Python is only a part of (uWSGI) no thread is the main one: it has handlers in C where Python believes
+in its own, and they could not be put back.
 """
 
+import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
@@ -15,7 +18,7 @@ from typing import Any, Self
 _signal: Any = import_module("_signal")
 _NUMBERS: tuple[int, ...] = tuple(sorted(_signal.valid_signals()))
 _had: Callable[[int], Any] = _signal.getsignal
-_MAIN = threading.main_thread().ident
+_MAIN = threading.main_thread().ident if sys.orig_argv else None  # a program around Python gives it no words
 _now: list["Quiet"] = []  # of the one main thread of this process
 
 Handler = Callable[[int, FrameType | None], Any]
@@ -41,7 +44,7 @@ _handlers = _Handlers()
 
 
 def main() -> bool:
-    """Whether this is the thread that Python runs signal handlers in."""
+    """Whether this is the thread that Python runs signal handlers in, and the program's own."""
     return threading.get_ident() == _MAIN
 
 
