@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import machine
-from benchmarks.scenarios import judge, limits, noisy, outage, overload, plot, slow, usage_limit
+from benchmarks.scenarios import judge, limits, noisy, outage, overload, peers, plot, slow, usage_limit
 from benchmarks.table import lay_out
 from forebay.engine.capabilities import HOUSE
 
@@ -49,7 +49,9 @@ def main() -> None:
 def _played(name: str, options: argparse.Namespace) -> list[judge.Verdict]:
     scheme = options.url.partition(":")[0]
     file = options.out / f"{name}-{scheme}"
-    one = SCENARIOS[name](options, file.with_suffix(".log"))
+    one = (SCENARIOS | BESIDE)[name](options, file.with_suffix(".log"))
+    if name in BESIDE and scheme != "sqlite":
+        return []  # they have their own stores, and have played it there
     if name == "noisy" and not HOUSE[scheme].fair:
         print(f"\n{one.title}: {scheme} has no fair queues", flush=True)
         return []
@@ -68,6 +70,13 @@ def _outage(options: argparse.Namespace, log: Path) -> Play:
     script = outage.Script(options.before, options.outage, options.after, options.processes, log)
     says = f"{script.before:g} s before, {script.outage:g} s down, {script.after:g} s after"
     return Play("Outage of a provider", says, lambda url: outage.play(url, script), judge.verdicts, plot.draw)
+
+
+def _outage_peers(options: argparse.Namespace, log: Path) -> Play:
+    script = outage.Script(options.before, options.outage, options.after, options.processes, log)
+    log.unlink(missing_ok=True)
+    says = "the same, on others, with the retries that they document"
+    return Play("Outage of a provider, beside", says, lambda _: peers.play(script), peers.verdicts, peers.draw)
 
 
 def _noisy(options: argparse.Namespace, log: Path) -> Play:
@@ -112,9 +121,13 @@ SCENARIOS: dict[str, Setting] = {
 }
 
 
+#: Those that are played only when they are named: they say nothing about Forebay.
+BESIDE: dict[str, Setting] = {"outage-peers": _outage_peers}
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scenarios", description="Stories that end well.")
-    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help="which (default: all)")
+    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, *BESIDE, []], help="which (default: all)")
     parser.add_argument("--url", default="sqlite", help="the engine's; sqlite for a new file (default)")
     parser.add_argument("--before", type=float, default=10.0, help="seconds before the outage (default: 10)")
     parser.add_argument("--outage", type=float, default=60.0, help="seconds of it (default: 60)")

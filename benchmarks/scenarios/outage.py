@@ -61,7 +61,7 @@ def play(url: str, script: Script) -> Seen:
     """
     with tempfile.TemporaryDirectory(prefix="forebay-scenario-", dir=base()) as name:
         folder = Path(name)
-        with _service() as port:
+        with service() as port:
             os.environ |= environment(url, NAMESPACE, folder) | {"SCENARIO_SERVICE": f"{port}"}
             try:
                 with worker("benchmarks.apps.outage_app:app", SLOTS, script.processes, script.log) as process:
@@ -76,8 +76,8 @@ def _story(folder: Path, port: int, process: Worker, script: Script) -> Seen:
     with outage_app.app:
         _warm(outage_app, folder)
         begin = time.monotonic() + 0.2
-        seen = _planned(begin, script)
-        _ask(port, "plan", [(0.0, "ok"), *seen.phases])
+        seen = planned(begin, script)
+        ask(port, "plan", [(0.0, "ok"), *seen.phases])
         look = looks_at(os.environ["FOREBAY_URL"], NAMESPACE)
         threads = [
             threading.Thread(target=_send, args=(outage_app, seen)),
@@ -89,13 +89,13 @@ def _story(folder: Path, port: int, process: Worker, script: Script) -> Seen:
             alive(process, script.log)
             time.sleep(0.1)
         _await_end(folder, seen, process, script)
-        seen.calls = [tuple(call) for call in _ask(port, "log") if call[0] >= begin]
-        seen.done = _done(folder, begin)
+        seen.calls = [tuple(call) for call in ask(port, "log") if call[0] >= begin]
+        seen.done = done(folder, begin)
         _uncalled(seen)
         return seen
 
 
-def _planned(begin: float, script: Script) -> Seen:
+def planned(begin: float, script: Script) -> Seen:
     down = begin + script.before
     back = down + script.outage
     thirds = [(down + part * script.outage / 3, mode) for part, mode in enumerate(("503", "hang", "429"))]
@@ -106,7 +106,7 @@ def _warm(outage_app: Any, folder: Path) -> None:
     """Wait until the worker has done one message of each task."""
     for task in RATES:
         getattr(outage_app, task).using(id=f"{task}-warm").enqueue()
-    until(lambda: len(_done(folder, 0.0)) >= len(RATES), "the worker does not begin")
+    until(lambda: len(done(folder, 0.0)) >= len(RATES), "the worker does not begin")
 
 
 def _send(outage_app: Any, seen: Seen) -> None:
@@ -149,7 +149,7 @@ def _uncalled(seen: Seen) -> None:
 def _await_end(folder: Path, seen: Seen, process: Worker, script: Script) -> None:
     """Until all is done, or nothing more gets done."""
     count, since = 0, time.monotonic()
-    while (found := len(_done(folder, seen.begin))) < len(seen.sent) and time.monotonic() - since < PATIENCE:
+    while (found := len(done(folder, seen.begin))) < len(seen.sent) and time.monotonic() - since < PATIENCE:
         alive(process, script.log)
         if found > count:
             count, since = found, time.monotonic()
@@ -157,7 +157,7 @@ def _await_end(folder: Path, seen: Seen, process: Worker, script: Script) -> Non
     time.sleep(0.5)  # for what would come twice
 
 
-def _done(folder: Path, begin: float) -> list[Done]:
+def done(folder: Path, begin: float) -> list[Done]:
     file = folder / "done"
     lines = file.read_text().splitlines() if file.exists() else []
     found = [Done(float(at), message, int(attempt)) for message, attempt, at in map(str.split, lines)]
@@ -168,7 +168,7 @@ def _done(folder: Path, begin: float) -> list[Done]:
 
 
 @contextmanager
-def _service() -> Iterator[int]:
+def service() -> Iterator[int]:
     command = [sys.executable, "-m", "benchmarks.scenarios.service"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -178,7 +178,7 @@ def _service() -> Iterator[int]:
             process.terminate()
 
 
-def _ask(port: int, path: str, plan: Sequence[Any] | None = None) -> Any:
+def ask(port: int, path: str, plan: Sequence[Any] | None = None) -> Any:
     body = None if plan is None else json.dumps(plan).encode()
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", body, timeout=PATIENCE) as answer:
         return json.loads(answer.read() or b"null")
