@@ -24,7 +24,7 @@ def locate(locator: str) -> Forebay:
     module_name, _, attribute = locator.partition(":")
     attribute = attribute or "app"
     if not all(part and f"_{part}".isidentifier() for part in module_name.split(".")):  # a file may begin with a number
-        raise ConfigError(f"{locator!r} names no module: -A takes module:attribute, such as shop.tasks:app")
+        raise ConfigError(f"{locator!r} names no module: -A takes module:attribute, such as {_module(module_name)}:app")
     with contextlib.suppress(OSError):  # a current folder that is gone has no modules
         here = str(Path.cwd())
         if here not in sys.path:
@@ -45,11 +45,19 @@ def _import(locator: str, name: str) -> object:
         raise  # an option of theirs that cannot work, said better than we could
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
-            raise ConfigError(f"no module {name!r} here or on the path: -A takes module:attribute") from error
+            such = f", such as {_module(name)}:app" if name.endswith(".py") else ""
+            raise ConfigError(f"no module {name!r} here or on the path: -A takes module:attribute{such}") from error
         raise _broken(locator, error) from error  # a module that theirs imports
     except (Exception, SystemExit) as error:
         refuse_greenlets()  # an import that they come into fails with words that say nothing of them
         raise _broken(locator, error) from error
+
+
+def _module(name: str) -> str:
+    """The module of a file, if that was named in its place."""
+    parts = [part for part in name.removesuffix(".py").split("/") if part not in ("", ".")]
+    good = name.endswith(".py") and not name.startswith("/") and all(part.isidentifier() for part in parts)
+    return ".".join(parts) if good else "shop.tasks"
 
 
 def _refuse_shadowed(name: str) -> None:

@@ -17,6 +17,8 @@ from forebay.model.plain import printable
 
 #: Characters of a word that is quoted.
 _LONGEST = 100
+#: What other programs call a form of output -> ours.
+_FORMS = {"--json": "json", "--ndjson": "ndjson", "--jsonl": "ndjson", "--format": "json"}
 _HINT = "FOREBAY_DEBUG=1 shows where"
 
 
@@ -56,12 +58,18 @@ def _explained(error: BaseException) -> tuple[Code, str]:
         case ForebayError():
             return Code.FAILURE, str(error)
         case click.UsageError():
-            path = error.ctx.command_path if error.ctx else "forebay"
-            return Code.USAGE, f"{_sentence(error.format_message())} (see {path} --help)"
+            return Code.USAGE, _usage(error)
         case click.ClickException():
             return Code.FAILURE, _sentence(error.format_message())
         case _:
             return _other(error)
+
+
+def _usage(error: click.UsageError) -> str:
+    if isinstance(error, click.NoSuchOption) and error.option_name in _FORMS:
+        return f"no such option {error.option_name!r}: write -o {_FORMS[error.option_name]}"
+    path = error.ctx.command_path if error.ctx else "forebay"
+    return f"{_sentence(error.format_message())} (see {path} --help)"
 
 
 def _other(error: BaseException) -> tuple[Code, str]:

@@ -53,6 +53,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("completion", "Print a shell completion script."),
 }
 
+#: What other queues call it -> a command.
+ELSEWHERE = {
+    "status": "doctor", "inspect": "workers", "info": "queues", "stats": "queues", "ls": "messages", "jobs": "messages",
+    "tasks": "messages", "retry": "dead redrive", "requeue": "dead redrive", "failed": "dead list", "beat": "schedules",
+    "cron": "schedules", "monitor": "top", "events": "tail", "logs": "tail", "ping": "healthcheck", "run": "worker",
+    "start": "worker", "send": "enqueue", "publish": "enqueue --raw", "suspend": "pause", "empty": "purge",
+    "revoke": "cancel", "new": "init",
+}  # fmt: skip
+
 
 class Root(click.Group):
     """Commands by name, imported on demand."""
@@ -75,7 +84,7 @@ class Root(click.Group):
         """See click; with a guess at what was meant."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            near = difflib.get_close_matches(name, COMMANDS, n=1) or [*filter(None, [ELSEWHERE.get(name)])]
             ctx.fail(f"no command {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
 

@@ -7,10 +7,18 @@ from pathlib import Path
 import pytest
 
 from forebay.cli import main
-from forebay.cli.root import COMMANDS
+from forebay.cli.root import COMMANDS, ELSEWHERE
 
 WRONG = [
     (["quues"], "no command 'quues': did you mean 'queues'?"),
+    (["retry"], "no command 'retry': did you mean 'dead redrive'?"),
+    (["queues", "--json"], "no such option '--json': write -o json"),
+    (
+        ["queues", "-A", "shop.py"],
+        "no module 'shop.py' here or on the path: -A takes module:attribute, such as shop:app",
+    ),
+    (["queues", "-A", "./src/shop.py:app"], "names no module: -A takes module:attribute, such as src.shop:app"),
+    (["queues", "-A", "/srv/shop.py"], "names no module: -A takes module:attribute, such as shop.tasks:app"),
     (["--nope"], "--nope"),
     (["queues", "-o", "xml"], "'xml' is not one of 'table', 'json', 'ndjson'"),
     (["queues", "--url", "ftp://x"], "no engine for URL scheme 'ftp'"),
@@ -115,3 +123,8 @@ def test_nobody_is_asked_to_confirm_nothing(folder, capsys, monkeypatch):
     assert main(["enqueue", "q", "--raw", "1"]) == 0
     assert main(["dead", "purge", "--all"]) == 0
     assert "purged 0" in capsys.readouterr().out
+
+
+def test_a_word_of_other_queues_leads_to_a_command_that_there_is():
+    assert {words.split()[0] for words in ELSEWHERE.values()} <= set(COMMANDS)
+    assert not set(ELSEWHERE) & set(COMMANDS)
