@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from forebay.flow.breaker import advance, opened, probed, slots
 from forebay.flow.capacity import HOLD, LONGEST, lowered, usual
 from forebay.model.provider import Call, Capacity, Provider, Stand, Terms, Trip
+from forebay.provider.operate import _close
 
 NOW = 1_000.0
 LLM = Provider(name="llm", terms=Terms(concurrency=50, adaptive=True, breaker=None), since=NOW)
@@ -151,6 +152,10 @@ def test_it_says_how_few_and_why():
     )
     assert lowered(LLM, NOW) == ""
     assert lowered(at(50), NOW) == ""
+
+
+def test_who_closes_it_by_hand_has_it_asked_by_as_many_as_were_declared():
+    assert usual(_close("llm", at(5), NOW, 0)) == 50
 
 
 def test_without_it_nothing_is_kept():
