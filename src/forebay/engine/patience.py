@@ -11,7 +11,8 @@ import time
 DEADLINE = 10.0
 #: Seconds that a server may take to be connected to, and that it may owe an answer before it is given up.
 CONNECT, ANSWER = 3.0, 5.0
-#: Seconds that a verb tries which comes while the server has been away for longer than that.
+#: Seconds in which a verb begins to try that comes while the server has been away for longer than that. A try that has
+#: begun may go on until `DEADLINE`: on a slow way it takes longer than this to connect, and nobody would come back.
 SHORT = 1.0
 #: Seconds between two tries: at first, and at the most.
 FIRST, LONGEST = 0.02, 0.5
@@ -23,11 +24,11 @@ class Patience:
     def __init__(self) -> None:
         self._away: float | None = None
         self._tries = 0
-        self._ended = -math.inf
+        self._ended = self._began = -math.inf
 
     def begin(self) -> float:
         """A verb begins: until when (monotonic) it may try. Short if others have waited long in vain before it."""
-        now = time.monotonic()
+        now = self._began = time.monotonic()
         waited = 0.0 if self._away is None else now - self._away
         return now + max(SHORT, DEADLINE - waited)
 
@@ -48,6 +49,10 @@ class Patience:
         It need not try: those who wait for the same server would wait for one another as well.
         """
         return asked < self._ended
+
+    def over(self, deadline: float) -> float:
+        """When (monotonic) a try of the present verb has to be over that begins before this."""
+        return max(deadline, self._began + DEADLINE)
 
     def left(self, deadline: float) -> float:
         """Seconds until then."""

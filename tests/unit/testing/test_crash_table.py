@@ -79,6 +79,18 @@ def test_rows_and_notes_of_what_was_not_played_stay(tmp_path):
     assert [(row[0][2:], row[2]) for row in rows] == [("T1", "sqlite"), ("T10", "sqlite"), ("T6", "redis")]
     assert [line[:24] for line in text.splitlines() if line.startswith("- ")] == [
         "- **redis**: seeds 2 to ",
-        "- **sqlite**: seeds 3 to",
+        "- **sqlite**: seeds 1 to",
     ]
+    assert "; T1 by seeds 3 to 3." in text
     assert "T6: killed twice." in text
+
+
+def test_a_row_that_is_played_again_alone_leaves_what_is_said_of_the_others(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"{table.BEGIN}\n{table.END}\n")
+    ten = dataclasses.replace(result("T10"), notes=("200 seeds",))
+    two = dataclasses.replace(result("T2"), notes=("0.15 s after the return", "killed twice"))
+    table.write(page, [ten, two])
+    table.write(page, [dataclasses.replace(two, notes=("0.25 s",))])
+    (told,) = [line for line in page.read_text().splitlines() if line.startswith("- ")]
+    assert told.endswith("T2: 0.25 s. T10: 200 seeds.")

@@ -60,12 +60,13 @@ class Link:
             EngineError: the server refused what it was told, or whatever `act` raises.
         """
         until = self._patience.begin() if patience is None else time.monotonic() + patience
+        over = self._patience.over(until) if patience is None else until
         self.in_doubt = again
         if self._vain is not None and self._patience.in_vain(asked):
             raise self._given_up(self._vain)
         while True:
             try:
-                answer = self._try(act, until, self.in_doubt)
+                answer = self._try(act, over, self.in_doubt)
                 self._patience.answered()
                 self._vain = None
                 if self._outage.on:

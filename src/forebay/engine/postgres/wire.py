@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
-from forebay.engine.postgres.address import Address
+from forebay.engine.postgres.address import CONNECT, Address
 
 RV = TypeVar("RV")
 Row = tuple[Any, ...]
@@ -58,6 +59,12 @@ class _Connection(psycopg.Connection[Row]):
         return super().wait(gen, interval, left)
 
 
+def _in_time(address: Address, until: float) -> dict[str, Any]:
+    """A shorter time to connect in than the address says, if less is left; libpq counts in whole seconds, from two."""
+    left = max(2, math.ceil(until - time.monotonic())) if until < math.inf else CONNECT
+    return {"connect_timeout": left} if left < int(conninfo_to_dict(address.conninfo)["connect_timeout"] or 0) else {}
+
+
 class Wire:
     """An open connection.
 
@@ -76,6 +83,7 @@ class Wire:
         self.made = time.monotonic()
         self._db = _Connection.connect(
             address.conninfo,
+            **_in_time(address, until),
             autocommit=True,
             prepare_threshold=PREPARE if prepare else None,
             cursor_factory=psycopg.RawCursor,

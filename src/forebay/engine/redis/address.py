@@ -105,15 +105,19 @@ class Address:
         """The socket of a connection that is made; from then on it is the caller's."""
         return cast("socket.socket", cast("Any", connection)._sock)
 
-    def connection(self, at: tuple[str, int] | None = None) -> Wire:
-        """A connection that is not made yet; `at` another node of the same cluster. Nothing in it tries again."""
+    def connection(self, at: tuple[str, int] | None = None, within: float = ANSWER) -> Wire:
+        """A connection that is not made yet; `at` another node of the same cluster. Nothing in it tries again.
+
+        Args:
+            within: seconds that the server may be silent while it is made.
+        """
         kwargs = dict(self._kwargs)
         if at is not None and self._kind != "unix":
             kwargs["host"], kwargs["port"] = at
         if self._kind != "unix":
-            kwargs |= {"socket_connect_timeout": CONNECT, "socket_keepalive": True}
+            kwargs |= {"socket_connect_timeout": min(CONNECT, within), "socket_keepalive": True}
         made = getattr(_client, _CLASSES[self._kind])(
-            protocol=2, socket_timeout=ANSWER, retry=Retry(NoBackoff(), 0), health_check_interval=0,
+            protocol=2, socket_timeout=min(ANSWER, within), retry=Retry(NoBackoff(), 0), health_check_interval=0,
             decode_responses=False, client_name="forebay", **kwargs,
         )  # fmt: skip
         return cast("Wire", made)

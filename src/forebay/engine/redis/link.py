@@ -13,6 +13,7 @@ from typing import Any, cast
 import hiredis
 from redis.exceptions import RedisError, ResponseError
 
+from forebay.engine.patience import ANSWER
 from forebay.engine.redis.address import Address, Wire
 from forebay.engine.redis.errors import PASSING, node, word
 from forebay.engine.redis.scripts import commands, scripts
@@ -20,6 +21,8 @@ from forebay.engine.redis.scripts import commands, scripts
 Command = tuple[Any, ...]
 
 _SOME = 65536
+#: Seconds in which an answer may come however late it is.
+_LEAST = 0.05
 _packed: Callable[[Command], bytes] = cast("Any", hiredis).pack_command  # its own types say one word
 #: What hiredis says when an answer is not whole yet.
 _MORE = object()
@@ -54,11 +57,11 @@ class Link:
         """Whether there is a connection, as far as is known."""
         return self._socket is not None
 
-    def exchange(self, commands: Sequence[Command], patience: float | None = None) -> list[Any]:
+    def exchange(self, commands: Sequence[Command], patience: float = ANSWER) -> list[Any]:
         """The answers to a batch, each a value or the `ResponseError` that the server said.
 
         Args:
-            patience: seconds that the server may take for its answers; as usual if None.
+            patience: seconds that the server may be silent, while it is connected to and then.
 
         Raises:
             Broken: the connection could not be made, or broke.
@@ -66,7 +69,9 @@ class Link:
         sent = False
         try:
             if self._socket is None:
-                self._connect()
+                began = time.monotonic()
+                self._connect(patience)
+                patience = max(_LEAST, min(ANSWER, patience + began - time.monotonic()))
             packed = b"".join([_packed(command) for command in commands])
             sent = True
             return self._talk(packed, len(commands), patience)
@@ -77,11 +82,10 @@ class Link:
             self.drop()
             raise
 
-    def _talk(self, packed: bytes, count: int, patience: float | None) -> list[Any]:
+    def _talk(self, packed: bytes, count: int, patience: float = ANSWER) -> list[Any]:
         server, reader = self._socket, self._reader
         assert server is not None
-        usual = server.gettimeout()
-        if patience is not None:
+        if server.gettimeout() != patience:
             server.settimeout(patience)
         server.sendall(packed)
         answers: list[Any] = []
@@ -93,32 +97,34 @@ class Link:
                 reader.feed(some)
             else:
                 raise ConnectionResetError("the server closed the connection")
-        if patience is not None:
-            server.settimeout(usual)
         return answers
 
-    def _connect(self) -> None:
-        connection, self._made = self._address.connection(self._at), time.monotonic()
+    def _connect(self, patience: float) -> None:
+        connection, self._made = self._address.connection(self._at, patience), time.monotonic()
         try:
             connection.connect()
             self._connection, self._socket = connection, self._address.socket_of(connection)
             self._reader = hiredis.Reader(replyError=ResponseError, notEnoughData=_MORE)
-            self._teach()
+            self._teach(patience)
         except BaseException:
             connection.disconnect()
             self.drop()
             self._at = None  # the node that we were sent to may be gone: ask at the address again
             raise
 
-    def _teach(self) -> None:
+    def _teach(self, patience: float) -> None:
         """Have the server learn our scripts, if this user may run all that they do.
 
         Raises:
             ResponseError: it may not, or the server learns nothing now.
         """
-        told = [("SCRIPT", "LOAD", script.text) for script in scripts().values()]
+        ours = list(scripts().values())
+        (said,) = self._talk(_packed(("SCRIPT", "EXISTS", *(script.digest for script in ours))), 1, patience)
+        # a million bytes on each connection are much behind a slow way; who may not ask sends all of them
+        known: Sequence[int] = [0] * len(ours) if isinstance(said, ResponseError) else said
+        told = [("SCRIPT", "LOAD", script.text) for script, is_known in zip(ours, known, strict=True) if not is_known]
         rights = "EVALSHA", scripts()["rights"].digest, 1, self._address.tag + "meta", "", "", *commands()
-        *learnt, denied = self._talk(b"".join(map(_packed, [*told, rights])), len(told) + 1, None)
+        *learnt, denied = self._talk(b"".join(map(_packed, [*told, rights])), len(told) + 1, patience)
         for answer in learnt:
             if isinstance(answer, ResponseError):
                 raise answer

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from forebay.engine import quiet
 from forebay.engine.outage import Outage
-from forebay.engine.patience import Patience
+from forebay.engine.patience import ANSWER, Patience
 from forebay.engine.redis.address import Address
 from forebay.engine.redis.errors import PASSING, is_final, refused, unreachable, word
 from forebay.engine.redis.link import Broken, Link
@@ -199,17 +199,17 @@ class Talk(Turns[Batch]):
         """Until each call has its reply."""
         deadline, left = self._patience.begin(), list(calls)
         while left:
-            left, cause = self._once(left)
+            left, cause = self._once(left, min(ANSWER, self._patience.left(self._patience.over(deadline))))
             if cause is not None and not self._try_again(cause, deadline):
                 for call in left:
                     call.reply = self._given_up(call, cause)
                 return
 
-    def _once(self, calls: list[Call]) -> tuple[list[Call], BaseException | None]:
+    def _once(self, calls: list[Call], patience: float) -> tuple[list[Call], BaseException | None]:
         """Those that have no reply after one exchange, and what is in the way; None if they go on at once."""
         made = self._link.made
         try:
-            replies = self._link.exchange([self._command(call) for call in calls])
+            replies = self._link.exchange([self._command(call) for call in calls], max(PROMPT, patience))
         except Broken as broken:
             if not is_final(broken.cause):
                 self._outage.lost(broken.cause, made)

@@ -9,9 +9,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,7 @@ class Server(Place, ABC):
 
     Attributes:
         port: where it listens, started or not. window: seconds that its crash may take back, as it is set up.
+        sockets: the folder of its Unix socket, if this process comes to it by one.
     """
 
     name, package = "", ""
@@ -57,10 +60,27 @@ class Server(Place, ABC):
             self.port: int = free.getsockname()[1]
         super().__init__(self.url_at(self.port))
         self._process: subprocess.Popen[Any] | None = None
+        self._network: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.sockets: Path | None = None
+
+    def move_into(self, network: Callable[[], AbstractContextManager[None]]) -> None:
+        """Live in a network of its own, to which this process comes by a Unix socket. Before it is started."""
+        self._network = network
+        self.sockets = Path(tempfile.mkdtemp(prefix="forebay-"))  # a trial's folder may be too deep for a socket
+        self.url = self.url_by(self.sockets)
+
+    @property
+    def listens(self) -> str:
+        """The address at which it listens: all that its own network has, if it has one."""
+        return "127.0.0.1" if self.sockets is None else "0.0.0.0"  # noqa: S104 - nobody else is there
 
     @abstractmethod
-    def url_at(self, port: int) -> str:
-        """Its URL for somebody who comes by another port."""
+    def url_at(self, port: int, host: str = "127.0.0.1") -> str:
+        """Its URL for somebody who comes by another port, or from another host."""
+
+    @abstractmethod
+    def url_by(self, sockets: Path) -> str:
+        """Its URL for somebody who comes by its Unix socket in this folder."""
 
     @abstractmethod
     def command(self) -> tuple[list[str], Mapping[str, Any]]:
@@ -73,7 +93,7 @@ class Server(Place, ABC):
     def start(self) -> float:
         """Start it, on what it held before; the moment (monotonic) from which it answers."""
         words, how = self.command()
-        with (self.folder / f"{self.name}.log").open("ab") as log:
+        with (self.folder / f"{self.name}.log").open("ab") as log, self._network():
             process: subprocess.Popen[Any] = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **how
             )
@@ -119,11 +139,13 @@ class Server(Place, ABC):
     def close(self) -> None:
         """End it."""
         self.kill()
+        if self.sockets is not None:
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     def talk(self, question: bytes) -> bytes:
         """Ask what listens at its port something; empty without an answer."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as wire:
+            with self._network(), socket.create_connection(("127.0.0.1", self.port), 1) as wire:
                 wire.sendall(question)
                 return wire.recv(64)
         except OSError:

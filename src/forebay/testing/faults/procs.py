@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 #: Seconds that a fleet gets to leave when told to.
@@ -17,11 +18,19 @@ class Proc:
 
     Args:
         before: words of a command that runs the rest as its own.
+        within: what holds while it is started, such as a network.
     """
 
-    def __init__(self, arguments: Sequence[str], env: Mapping[str, str], log: Path, before: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        before: Sequence[str] = (),
+        within: AbstractContextManager[None] | None = None,
+    ) -> None:
         self.log = log
-        with log.open("ab") as out:
+        with log.open("ab") as out, within or nullcontext():
             self._process = subprocess.Popen(
                 [*before, sys.executable, *arguments],
                 env={**os.environ, **env}, cwd=log.parent, stdin=subprocess.DEVNULL, stdout=out, stderr=out,

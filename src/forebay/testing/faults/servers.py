@@ -24,16 +24,22 @@ class Redis(Server):
     name, package = "redis", "redis-server"
     fsync = "always"
 
-    def url_at(self, port: int) -> str:
+    def url_at(self, port: int, host: str = "127.0.0.1") -> str:
         """Its first database."""
-        return f"redis://127.0.0.1:{port}/0"
+        return f"redis://{host}:{port}/0"
+
+    def url_by(self, sockets: Path) -> str:
+        """The same."""
+        return f"unix://{sockets}/redis"
 
     def command(self) -> tuple[list[str], Mapping[str, Any]]:
         """In the trial's folder."""
         options = {
-            "port": self.port, "bind": "127.0.0.1", "dir": self.folder, "appendonly": "yes", "appendfsync": self.fsync,
+            "port": self.port, "bind": self.listens, "dir": self.folder, "appendonly": "yes", "appendfsync": self.fsync,
             "save": "", "maxmemory-policy": "noeviction",
         }  # fmt: skip
+        if self.sockets is not None:
+            options |= {"unixsocket": self.sockets / "redis", "protected-mode": "no"}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         return [self.program("redis-server", "valkey-server"), *words], {}
 
@@ -58,9 +64,14 @@ class Postgres(Server):
         super().__init__(folder)
         self._above: Path | None = None  # where its user gets to, which is seldom the trial's folder
 
-    def url_at(self, port: int) -> str:
+    def url_at(self, port: int, host: str = "127.0.0.1") -> str:
         """The database that everybody has."""
-        return f"postgresql://forebay@127.0.0.1:{port}/postgres"
+        trusted = "" if host == "127.0.0.1" else "?sslmode=disable"
+        return f"postgresql://forebay@{host}:{port}/postgres{trusted}"
+
+    def url_by(self, sockets: Path) -> str:
+        """The same."""
+        return f"postgresql://forebay@/postgres?host={sockets}&port={self.port}"
 
     def command(self) -> tuple[list[str], Mapping[str, Any]]:
         """Makes the cluster the first time."""
@@ -70,11 +81,21 @@ class Postgres(Server):
         how = {"cwd": "/", **_as(_user())}
         if self._above is None:
             self._above = _made(self.program("initdb", path=path), how)
+            if self.sockets is not None:
+                self._let_in(self._above, self.sockets, how)
         options = {
-            "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "max_connections": 200,
+            "listen_addresses": self.listens, "port": self.port, "max_connections": 200,
+            "unix_socket_directories": self.sockets or "",
         }  # fmt: skip
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         return [server, "-D", str(self._above / "data"), *words], how
+
+    def _let_in(self, above: Path, sockets: Path, how: Mapping[str, Any]) -> None:
+        """Whoever comes from a host beside it, and by the socket in this folder."""
+        with (above / "data" / "pg_hba.conf").open("a") as hba:
+            hba.write("host all all all trust\n")
+        if user := how.get("user"):
+            shutil.chown(sockets, user)
 
     def greets(self) -> bool:
         """It answers to a greeting for a database that everybody has, with R, once it lets people in."""

@@ -14,6 +14,7 @@ from forebay.engine.registry import build
 from forebay.model.clock import SystemClock
 from forebay.testing import wrapping
 from forebay.testing.faults.ground import MakePlace, NotHere, Place, Server
+from forebay.testing.faults.netns import Host, Net
 from forebay.testing.faults.procs import Proc
 from forebay.testing.history import Recorder, recorded
 
@@ -38,6 +39,7 @@ class Stage:
         self.recorder = Recorder(self.history)
         self._make_place, self._wrappers = make_place, list(wrappers)
         self._place: Place | None = None
+        self._net: Net | None = None
         self._procs: list[Proc] = []
         self._runner = asyncio.Runner()
         self._backend: Whole | None = None
@@ -56,12 +58,21 @@ class Stage:
         self._runner.close()
         if self._place is not None:
             self._place.close()
+        if self._net is not None:
+            self._net.close()
 
     def place(self, folder: Path) -> None:
         """Put the engine elsewhere than into the trial's own folder, and start its server. Before anything uses it."""
         self._place = self._make_place(folder)
         if isinstance(self._place, Server):
+            if self._net is not None:
+                self._place.move_into(self._net.server.within)
             self._place.start()
+
+    def net(self) -> Net:
+        """A network for the server alone, with hosts around it. Before anything uses the engine."""
+        self._net = Net()
+        return self._net
 
     def stand_on(self, make_place: MakePlace) -> None:
         """Another kind of place than the engine's usual one. Before anything uses it."""
@@ -130,19 +141,32 @@ class Stage:
         return self._runner.run(verb)
 
     def fleet(
-        self, processes: int = 1, concurrency: int = 8, drain: float = 5.0, env: Mapping[str, str] | None = None
+        self,
+        processes: int = 1,
+        concurrency: int = 8,
+        drain: float = 5.0,
+        env: Mapping[str, str] | None = None,
+        host: Host | None = None,
     ) -> Proc:
         """Start `forebay worker` on this trial's engine."""
         arguments = [
             "-m", "forebay", "worker", "-A", "forebay.testing.faults.crew", "-p", str(processes),
             "-c", str(concurrency), "--drain", f"{drain}s",
         ]  # fmt: skip
-        return self.start(arguments, env)
+        return self.start(arguments, env, host=host)
 
-    def start(self, arguments: Sequence[str], env: Mapping[str, str] | None = None, before: Sequence[str] = ()) -> Proc:
-        """Start a Python process that knows this trial's engine by FOREBAY_URL."""
-        settings = {"FOREBAY_URL": self.url, "FOREBAY_LEASE": str(self.lease), "FOREBAY_RESULT_TTL": "1d"}
-        proc = Proc(arguments, {**settings, **(env or {})}, self.folder / f"process-{len(self._procs)}.log", before)
+    def start(
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
+        host: Host | None = None,
+    ) -> Proc:
+        """Start a Python process that knows this trial's engine by FOREBAY_URL, on another host if one is given."""
+        url = self.url if host is None else self._wrapped(self.server.url_at(self.server.port, host.server))
+        settings = {"FOREBAY_URL": url, "FOREBAY_LEASE": str(self.lease), "FOREBAY_RESULT_TTL": "1d", **(env or {})}
+        log = self.folder / f"process-{len(self._procs)}.log"
+        proc = Proc(arguments, settings, log, before, host.within() if host else None)
         self._procs.append(proc)
         return proc
 

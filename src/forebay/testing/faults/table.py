@@ -1,6 +1,7 @@
 """The crash table as text: for a terminal, row by row as it comes, and for the guarantees page, a row per fault."""
 
 import platform
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +15,8 @@ _COLUMNS = {
     "id": 5, "fault": 32, "engine": 7, "seed": 10, "messages": 8, "repeats": 7, "refused": 7, "lost": 4, "invented": 8,
     "duplicated": 10, "overlapping": 11, "disordered": 10, "live": 4, "took": 7,
 }  # fmt: skip
+#: One sentence or more below the table, about one row.
+_NOTE = re.compile(r"T\d+\w*: .*?(?=$| T\d+\w*: )")
 _ENGINES = ("sqlite", "postgres", "redis")
 _KINDS = (Kind.LOST, Kind.INVENTED, Kind.DUPLICATED, Kind.OVERLAPPING, Kind.DISORDERED)
 
@@ -62,13 +65,16 @@ def page(results: Sequence[Result], before: str = "") -> str:
     """The table for the guarantees page; of the one before it, rows and notes that were not made anew stay."""
     names = [name for name in _COLUMNS if name != "seed"]
     rows = _rows(results)
-    notes = {f"- **{engine}**": _made(engine, results) for engine in sorted({result.engine for result in results})}
     kept = [text for text in before.splitlines() if text.startswith("| T") and _place(text) not in rows]
+    old = {text.partition(":")[0]: text for text in before.splitlines() if text.startswith("- **")}
+    notes = {
+        (head := f"- **{engine}**"): _made(
+            engine, results, old.get(head, ""), stays=any(_place(text)[1] == engine for text in kept)
+        )
+        for engine in sorted({result.engine for result in results})
+    }
     rows |= {_place(text): text for text in kept}
-    notes |= {
-        head: text for text in before.splitlines()
-        if text.startswith("- **") and (head := text.partition(":")[0]) not in notes
-    }  # fmt: skip
+    notes = old | notes
     table = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     table += [rows[place] for place in sorted(rows, key=lambda place: (_ENGINES.index(place[1]), _number(place[0])))]
     return "\n".join([*table, "", *(notes[head] for head in sorted(notes))])
@@ -96,12 +102,19 @@ def _rows(results: Sequence[Result]) -> dict[tuple[str, str], str]:
     return rows
 
 
-def _made(engine: str, results: Sequence[Result]) -> str:
-    """How the rows of an engine were made, and what there is to say about them."""
+def _made(engine: str, results: Sequence[Result], before: str, *, stays: bool) -> str:
+    """How the rows of an engine were made, and what there is to say about them and those that stay, if some do."""
     own = [result for result in results if result.engine == engine]
     seeds = sorted({result.seed for result in own})
+    span = f"{seeds[0]} to {seeds[-1]}"
     notes = [f"{result.scenario.id}: {note}." for result in own for note in (*result.notes, result.skipped) if note]
-    made = f"seeds {seeds[0]} to {seeds[-1]}; Python {platform.python_version()} on {platform.system()}."
+    again = {result.scenario.id for result in own}
+    notes += [note for note in _NOTE.findall(before) if note.partition(":")[0] not in again]
+    notes.sort(key=lambda note: _number(note.partition(":")[0]))
+    made = f"seeds {span}; Python {platform.python_version()} on {platform.system()}."
+    if stays:
+        names = ", ".join(result.scenario.id for result in own)
+        made = f"{_NOTE.sub('', before).partition(': ')[2].strip().removesuffix('.')}; {names} by seeds {span}."
     return " ".join([f"- **{engine}**: {made}", *dict.fromkeys(notes)])
 
 

@@ -17,7 +17,7 @@ from forebay.store.records import Found
 from forebay.testing.faults.ground import MakePlace
 from forebay.testing.faults.procs import strike
 from forebay.testing.faults.stage import Stage
-from forebay.testing.history import events, read
+from forebay.testing.history import Growing, events
 
 #: Seconds after which a condition that has to come has not come.
 PATIENCE = 60.0
@@ -38,6 +38,7 @@ class Trial(Stage):
         self._count = 0
         self._ids: dict[str, None] = {}
         self.finished = False
+        self._written = Growing(self.history)
         self.notes: list[str] = []  # what is to be said under its row
 
     def messages(self, task: str, count: int, *, ways: dict[str, Any] | None = None, **arguments: Any) -> list[Message]:
@@ -73,7 +74,7 @@ class Trial(Stage):
 
     def events(self, kind: type[events.AnyEvent]) -> list[Any]:
         """What was written down so far, of one kind."""
-        return [event for event in read(self.history) if isinstance(event, kind)]
+        return [event for event in self._written.read() if isinstance(event, kind)]
 
     def until(self, what: str, condition: Callable[[], object], patience: float = PATIENCE) -> None:
         """Wait for a condition.

@@ -8,11 +8,11 @@ ends; `read(folder)` and `check(history)` say what was lost, invented, duplicate
 from forebay.testing.history import events
 from forebay.testing.history.checker import Kind, Rules, Verdict, Violation, check, judge
 from forebay.testing.history.engine import folder_of, recorded
-from forebay.testing.history.record import Recorder, read
+from forebay.testing.history.record import Growing, Recorder, read
 from forebay.testing.history.report import describe
 from forebay.testing.history.story import sort
 
 __all__ = [
-    "Kind", "Recorder", "Rules", "Verdict", "Violation", "check", "describe", "events", "folder_of", "judge", "read",
-    "recorded", "sort",
+    "Growing", "Kind", "Recorder", "Rules", "Verdict", "Violation", "check", "describe", "events", "folder_of", "judge",
+    "read", "recorded", "sort",
 ]  # fmt: skip

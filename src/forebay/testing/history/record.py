@@ -7,7 +7,7 @@ through the engine that is being judged.
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,16 +69,33 @@ def digest(body: bytes) -> str:
     return blake2b(body, digest_size=6).hexdigest()
 
 
-def read(folder: Path) -> list[events.AnyEvent]:
+def read(folder: Path) -> Sequence[events.AnyEvent]:
     """The history kept in `folder`, in order of time.
 
     Raises:
         msgspec.MsgspecError: a line is damaged (half a last line, left by a killed process, is no line).
     """
-    found = [event for path in sorted(folder.glob("*.jsonl")) for event in _lines(path)]
-    return sorted(found, key=lambda event: event.at)
+    return Growing(folder).read()
 
 
-def _lines(path: Path) -> Iterator[events.AnyEvent]:
-    *whole, _torn = path.read_bytes().split(b"\n")
-    yield from (_decode.decode(line) for line in whole)
+class Growing:
+    """A history that is looked at again and again while it grows; each line is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._offsets: dict[Path, int] = {}
+        self._found: list[events.AnyEvent] = []
+
+    def read(self) -> Sequence[events.AnyEvent]:
+        """See `read`, for what was written up to now."""
+        for path in sorted(self._folder.glob("*.jsonl")):
+            self._found += self._lines(path)
+        self._found.sort(key=lambda event: event.at)
+        return self._found
+
+    def _lines(self, path: Path) -> Iterator[events.AnyEvent]:
+        with path.open("rb") as file:
+            file.seek(self._offsets.get(path, 0))
+            *whole, torn = file.read().split(b"\n")
+            self._offsets[path] = file.tell() - len(torn)
+        yield from (_decode.decode(line) for line in whole)
