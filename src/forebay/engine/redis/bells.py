@@ -66,15 +66,16 @@ class Bells:
             thread.join()
 
     def _run(self) -> None:
-        patience = Patience()
+        patience, turn = Patience(), 0
         while not self._closed.is_set():
-            connection, made = self._address.connection(), time.monotonic()
+            connection, made = self._address.connection(self._address.node(turn)), time.monotonic()
             try:
                 connection.connect()
                 self._listen(connection, patience)
             except (RedisError, OSError, ValueError) as error:
                 self._outage.lost(error, made if self._listens.is_set() else None)
                 self._listens.clear()
+                turn += 1
                 self._closed.wait(patience.pause())
             finally:
                 connection.disconnect()

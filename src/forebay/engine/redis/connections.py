@@ -28,7 +28,7 @@ from forebay.engine.redis.times import Times
 from forebay.engine.waiting import drive
 from forebay.flow.limit import kept
 from forebay.model.clock import Clock
-from forebay.model.errors import EngineClosed, EngineError, EngineUnreachable, SchemaTooNew
+from forebay.model.errors import EngineClosed, EngineError, EngineRefused, EngineUnreachable, SchemaTooNew
 from forebay.model.queue import Declared, Limit, OnFull, QueueSpec, fields_of
 from forebay.model.ruling import SHED
 
@@ -73,6 +73,7 @@ class Connections:
                 return
             said = _asked(self.address)
             refuse_evicting(self.address.place, said)
+            refuse_several(self.address, said)
             talk = Talk(self.address, self.clock, lambda: self.bells.work.version, self.outage)
             try:
                 drive(self._begin(talk))
@@ -156,6 +157,13 @@ def refuse_evicting(place: str, said: Said) -> None:
     if why := evicts(said):
         what, _, advice = why.partition(": ")
         raise Evicting(f"{place}: {what}", advice)
+
+
+def refuse_several(address: Address, said: Said) -> None:
+    """Raises EngineRefused, if the URL names several servers that are not one cluster."""
+    if address.nodes and said.info.get("cluster_enabled") == "0":
+        why = f"{address.place}: the URL names several hosts, and they are no cluster"
+        raise EngineRefused(why, "name the one that holds the messages")
 
 
 def _asked(address: Address) -> Said:

@@ -6,6 +6,7 @@ from forebay.model.errors import ConfigError, EngineError, EngineFull, EngineRef
 
 #: Words that an error of the server begins with when it has done nothing, and another moment or node may do it.
 PASSING = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "BUSY", "NOREPLICAS")
+_MOVING = "its slot is being moved to another node", "wait until that is done"
 #: What such an error means, and what to do about it.
 _WHY = {
     "LOADING": ("it is loading its data", "wait until it has started"),
@@ -14,6 +15,7 @@ _WHY = {
     ),
     "MASTERDOWN": ("its primary is down", "start the primary, or make this one the primary"),
     "CLUSTERDOWN": ("its cluster is down", "look at the nodes of the cluster"),
+    "TRYAGAIN": _MOVING, "ASK": _MOVING,
     "BUSY": ("a script holds it up", "let it end, or stop it with SCRIPT KILL"),
     "NOREPLICAS": (
         "it has fewer replicas than it wants before it takes writes", "start replicas, or lower min-replicas-to-write",

@@ -45,6 +45,7 @@ class Link:
         self._socket: socket.socket | None = None
         self._reader: Any = None
         self._at: tuple[str, int] | None = None
+        self._turn = 0  # nodes of the URL that could not be reached
         self._made: float | None = None
 
     @property
@@ -100,7 +101,8 @@ class Link:
         return answers
 
     def _connect(self, patience: float) -> None:
-        connection, self._made = self._address.connection(self._at, patience), time.monotonic()
+        at = self._at or self._address.node(self._turn)
+        connection, self._made = self._address.connection(at, patience), time.monotonic()
         try:
             connection.connect()
             self._connection, self._socket = connection, self._address.socket_of(connection)
@@ -109,6 +111,7 @@ class Link:
         except BaseException:
             connection.disconnect()
             self.drop()
+            self._turn += self._at is None
             self._at = None  # the node that we were sent to may be gone: ask at the address again
             raise
 

@@ -39,18 +39,26 @@ def talk(address: Address, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     Raises:
         EngineUnreachable: the server does not answer, or does not let us in.
     """
+    turn = 0
+    while True:
+        try:
+            return _followed(address, address.node(turn), commands)
+        except (RedisError, OSError) as error:
+            if is_final(error):
+                raise refused(address.place, error) from error
+            turn += 1
+            if turn >= len(address.nodes):
+                raise unreachable(address.place, error) from error
+
+
+def _followed(address: Address, at: tuple[str, int] | None, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Those of the node to which this one leads."""
     replies: list[Any] = []
-    try:
-        at: tuple[str, int] | None = None
-        for _ in range(MOVES):
-            moved, *replies = _talk(address, at, [("EXISTS", address.tag + "meta"), *commands])
-            at = node(str(moved)) if word(moved) in ("MOVED", "ASK") else None
-            if at is None:
-                break
-    except (RedisError, OSError) as error:
-        if is_final(error):
-            raise refused(address.place, error) from error
-        raise unreachable(address.place, error) from error
+    for _ in range(MOVES):
+        moved, *replies = _talk(address, at, [("EXISTS", address.tag + "meta"), *commands])
+        at = node(str(moved)) if word(moved) in ("MOVED", "ASK") else None
+        if at is None:
+            break
     return replies
 
 

@@ -35,6 +35,11 @@ Reading = Callable[[], R]
 PROMPT = 0.05
 
 
+#: A key that is never there, and named to each script. A node of a cluster that has half of our keys, as their slot is
+#: moving, answers ASK or TRYAGAIN to who names a key that is not there; without it a script would fail in its middle.
+NEVER = "-"
+
+
 class _Late(Exception):
     """The main thread did not get its answer at once."""
 
@@ -225,8 +230,8 @@ class Talk(Turns[Batch]):
 
     def _command(self, call: Call) -> tuple[Any, ...]:
         now = "" if isinstance(self._clock, SystemClock) else repr(self._clock.now())
-        digest, key = scripts()[call.script].digest, self._address.tag + "meta"
-        return "EVALSHA", digest, 1, key, now, call.since if call.sent else "", *call.args
+        digest, tag = scripts()[call.script].digest, self._address.tag
+        return "EVALSHA", digest, 2, tag + "meta", tag + NEVER, now, call.since if call.sent else "", *call.args
 
     def _sorted(self, calls: Sequence[Call], replies: Sequence[Any]) -> tuple[list[Call], BaseException | None]:
         """Hand out the replies; those calls that have none for good, and why, if that is to be waited for."""
@@ -255,9 +260,9 @@ class Talk(Turns[Batch]):
         """Wait a moment, unless there is no use in it, or no time; whether to go on."""
         if is_final(cause):
             return False
-        if word(cause) in ("MOVED", "ASK"):
+        if word(cause) == "MOVED":
             self._link.move(str(cause))
-        elif word(cause) != "BUSY":
+        elif word(cause) not in ("BUSY", "ASK", "TRYAGAIN"):
             self._link.drop()  # another node may answer there by now
         pause = self._patience.pause()
         if self._leaving.wait(pause):

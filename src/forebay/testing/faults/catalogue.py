@@ -8,6 +8,7 @@ from pathlib import Path
 
 from forebay.testing.faults import (
     clocks,
+    cluster,
     competing,
     containing,
     disk,
@@ -31,6 +32,7 @@ from forebay.testing.history import Rules
 _POSTGRES, _REDIS = frozenset({"postgres"}), frozenset({"redis"})
 _SERVERS = _POSTGRES | _REDIS
 _UNSYNCED = Rules(window=EverySecond.window)
+_REPLICATED = Rules(window=cluster.WINDOW)
 _FIFO = Rules(fifo=frozenset({"work"}))
 
 
@@ -53,6 +55,8 @@ SCENARIOS = (
     Scenario("T6e", "killed, syncs once a second", outages.killed_unsynced, _REDIS, _UNSYNCED, smoke=False),
     Scenario("T6r", "the server restarted", outages.restarted, _SERVERS, smoke=False),
     Scenario("T6f", "the server frozen", outages.frozen, _SERVERS, smoke=False),
+    Scenario("T6c", "a cluster's node replaced", cluster.failover, _REDIS, _REPLICATED, smoke=False),
+    Scenario("T6m", "its slot moves under load", cluster.resharding, _REDIS, smoke=False),
     Scenario("T7", "connections torn", ways.torn, _SERVERS, smoke=False),
     Scenario("T7s", "connections torn, short", ways.torn_twice, _SERVERS, whole=False),
     Scenario("T7m", "answers swallowed", ways.unanswered, _SERVERS, smoke=False),

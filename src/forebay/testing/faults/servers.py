@@ -32,14 +32,19 @@ class Redis(Server):
         """The same."""
         return f"unix://{sockets}/redis"
 
-    def command(self) -> tuple[list[str], Mapping[str, Any]]:
-        """In the trial's folder."""
-        options = {
+    def options(self) -> dict[str, Any]:
+        """Its settings."""
+        options: dict[str, Any] = {
             "port": self.port, "bind": self.listens, "dir": self.folder, "appendonly": "yes", "appendfsync": self.fsync,
             "save": "", "maxmemory-policy": "noeviction",
         }  # fmt: skip
         if self.sockets is not None:
             options |= {"unixsocket": self.sockets / "redis", "protected-mode": "no"}
+        return options
+
+    def command(self) -> tuple[list[str], Mapping[str, Any]]:
+        """In the trial's folder."""
+        options = self.options()
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         return [self.program("redis-server", "valkey-server"), *words], {}
 
