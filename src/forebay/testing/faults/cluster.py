@@ -61,12 +61,12 @@ class Node(Redis):
 
 
 class Cluster(Redis):
-    """The nodes; `url` names the first master and the second, wherever the namespace is."""
+    """The nodes; `url` names the one that has the namespace at first, and another."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.nodes = [Node(folder / f"node{number}") for number in range(4)]
-        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:2])
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[1::-1])
         self.url = f"redis://{hosts}/0"
 
     def start(self) -> float:
