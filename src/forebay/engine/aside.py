@@ -27,6 +27,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+#: Seconds to wait for a call that somebody is about to put in. A greenlet (gevent) does so in steps, and takes the next
+#: one only if we wait: looking again and again would keep it from that for ever.
+BRIEF = 0.01
+
+
 class _Call(NamedTuple):
     function: Callable[[], Any]
     completion: Completion[Any] | None
@@ -107,12 +112,14 @@ class Aside:
                 self._serving, self._ident = False, 0
 
     def _work_on(self) -> None:
+        patience = self._linger
         while True:
             self._serving = True
-            self._work()
+            self._work(patience)
             self._serving = False
             if self._calls.empty():  # whoever puts one in later sees that nobody serves
                 return
+            patience = max(self._linger, BRIEF)
 
     def _refuse(self, error: BaseException) -> None:
         """The thread ends as it should not: whoever waits for it is told; the next to ask gets another one."""
@@ -123,10 +130,10 @@ class Aside:
                     completion.set(None, own.ended("an engine", error))
                     Answer.deliver([completion])
 
-    def _work(self) -> None:
+    def _work(self, patience: float) -> None:
         while True:
             try:
-                call = self._calls.get(timeout=self._linger) if self._linger else self._calls.get_nowait()
+                call = self._calls.get(timeout=patience) if patience else self._calls.get_nowait()
             except queue.Empty:
                 return
             _carry_out(call)

@@ -122,7 +122,7 @@ class Broken(Exception):
 class Ending(Aside):
     """Its thread ends."""
 
-    def _work(self):
+    def _work(self, patience):
         raise Broken("of a queue")
 
 
