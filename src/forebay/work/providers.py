@@ -267,7 +267,7 @@ class Providers:
         slow = trip is not None and trip.slow is not None and took > trip.slow
         self._charge(name, run)
         self._budget(name).called(time.monotonic())
-        call = replace(_call(run, result, slow), took=took)
+        call = _call(run, result, slow, took)
         calls = self.calls.setdefault(name, [])
         if len(calls) < MOST:
             calls.append(call)
@@ -314,7 +314,7 @@ def _lane(name: str, task: Task[..., object, object], delivery: Delivery) -> str
     return delivery.lane if unkeyed(delivery.lane) == lane else lane
 
 
-def _call(run: Run, result: Outcome, slow: bool) -> Call:
+def _call(run: Run, result: Outcome, slow: bool, took: float) -> Call:
     """What a run says about its provider."""
     park = result if isinstance(result, Park) and result.provider else None
     ok: bool | None = None
@@ -334,7 +334,7 @@ def _call(run: Run, result: Outcome, slow: bool) -> Call:
         run.time.told, ok, slow=slow and ok is not None, until=run.until if park is None else park.until,
         reason=why if back is None else back.reason.partition(": ")[2],
         down=park is not None and park.blame == "down", parked=park is not None,
-        throttled=run.verdict is not None and run.verdict.kind is Kind.THROTTLE,
+        throttled=run.verdict is not None and run.verdict.kind is Kind.THROTTLE, took=took,
     )  # fmt: skip
 
 
