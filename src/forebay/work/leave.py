@@ -10,8 +10,8 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
+from time import sleep  # the system's, whatever a task makes of `time.sleep`
 from typing import NoReturn
 
 from forebay.work import stdio
@@ -40,7 +40,7 @@ def leave_within(seconds: float, code: int, why: str) -> None:
     """End this process in so many seconds, unless it has ended by then; `why` says what it would wait for."""
 
     def insist() -> None:
-        time.sleep(seconds)
+        sleep(seconds)
         _logger.error("%s after %g s: leaving without", why, seconds)
         os._exit(code)
 

@@ -13,8 +13,8 @@ import os
 import select
 import sys
 import threading
-import time
 from pathlib import Path
+from time import sleep  # the system's, whatever a task makes of `time.sleep`: the thread here has to rest
 from typing import Any
 
 #: Seconds after which an unfinished line is shown, and between looks whether anybody still reads.
@@ -117,7 +117,7 @@ def _over(stream: Any, output: Output) -> Any:
 def _show(outputs: list[Output]) -> None:
     """A thread, for a loop may be busy, and whoever reads may have stopped."""
     while True:
-        time.sleep(EVERY)
+        sleep(EVERY)
         flush()
         for output in outputs:
             output.look()

@@ -106,3 +106,17 @@ def test_what_is_printed_arrives_whole_and_in_order(tmp_path: Path) -> None:
     printing.end()
     once = b"a line\na part" + b"bytes" * 100_000
     assert (tmp_path / "out").read_bytes() == once + once + b"program\n"
+
+
+def test_its_thread_rests_whatever_a_task_makes_of_sleep():
+    code = textwrap.dedent("""
+        import threading, time
+        from forebay.work import stdio
+        calls = []
+        time.sleep = calls.append
+        stdio.show_at_once()
+        threading.Event().wait(2 * stdio.EVERY)
+        assert calls == [], len(calls)
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]

@@ -86,7 +86,7 @@ def two_names(path: Path, mounts: str) -> tuple[str, str] | None:
     if found.st_nlink > 1:
         text = f"has {found.st_nlink} names (hard links)"
         return text, f"keep one, delete the others (`find / -xdev -inum {found.st_ino}` lists them), or copy the file"
-    if path.resolve() in {point for point, _ in _points(mounts)}:
+    if str(path.resolve()) in {point for point, _ in _points(mounts)}:
         return "is mounted by itself, and has another name elsewhere", "mount its folder, with all that lies in it"
     return None
 
@@ -181,24 +181,28 @@ def file_system(path: Path, mounts: str | None = None) -> str:
     if mounts is None:
         mounts = _mounts()
     kind, longest = "", -1
-    target = path.resolve()
-    for point, name in _points(mounts):
-        if target.is_relative_to(point) and len(point.parts) >= longest:
-            kind, longest = name, len(point.parts)
+    target = f"{path.resolve()}/"
+    for point, name in _points(
+        mounts
+    ):  # as texts: a container has hundreds, and this is done whenever a file is opened
+        if target.startswith(f"{point}/") and len(point) >= longest:
+            kind, longest = name, len(point)
     return kind
 
 
-def _points(mounts: str) -> Iterator[tuple[Path, str]]:
-    """Where something is mounted, and the kind of its file system."""
+def _points(mounts: str) -> Iterator[tuple[str, str]]:
+    """Where something is mounted, "" for the root, and the kind of its file system."""
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
         if len(fields) >= 5 and after:
-            yield Path(_unescaped(fields[4])), after.split(" ")[0]
+            yield _unescaped(fields[4]).rstrip("/"), after.split(" ")[0]
 
 
 def _unescaped(field: str) -> str:
     r"""The system writes a space in a path as \040, and the like."""
+    if "\\" not in field:
+        return field
     octal = re.compile(rb"\\([0-7]{3})")
     return os.fsdecode(octal.sub(lambda found: bytes([int(found[1], 8)]), os.fsencode(field)))
 
