@@ -48,6 +48,9 @@ def enqueued(app: Forebay, what: Task[..., Any, Any] | str | None = None) -> lis
 
     Args:
         what: a task, or the name of a queue; all if None.
+
+    Raises:
+        ConfigError: the task is another app's.
     """
     return [_enqueued(one) for one in _waiting(app, what)]
 
@@ -59,7 +62,7 @@ def assert_enqueued(app: Forebay, what: Task[..., Any, Any] | str, *args: Any, *
 
     Raises:
         AssertionError: there is none; says what waits instead.
-        ConfigError: the task takes no such argument.
+        ConfigError: the task takes no such argument, or is another app's.
         BadArguments: an argument could never be sent.
     """
     waiting = _waiting(app, what)
@@ -68,13 +71,24 @@ def assert_enqueued(app: Forebay, what: Task[..., Any, Any] | str, *args: Any, *
     for one in waiting:
         if _fits(one, what, wanted):
             return _enqueued(one)
-    asked = _call(what.name, given) if isinstance(what, Task) else f"{list(args)} on {what}"
+    asked = (
+        _call(what.name, given)
+        if isinstance(what, Task)
+        else f"{args[0]!r} on queue {what}"
+        if args
+        else f"anything on queue {what}"
+    )
     there = "".join(f"\n  {_enqueued(one)}" for one in waiting) or " nothing of it"
     raise AssertionError(f"not enqueued: {asked}. There waits{there}")
 
 
 def _waiting(app: Forebay, what: Task[..., Any, Any] | str | None) -> list[Found]:
     task = what.name if isinstance(what, Task) else None
+    if task is not None and task not in app.registry.tasks:
+        raise ConfigError(
+            f"task {task} is none of {app!r}, and what it sends goes elsewhere: look into the app that it was declared "
+            'with; for the fixture forebay_app, name that in pytest\'s configuration: forebay_app = "module:app"'
+        )
     queue = what if isinstance(what, str) else None
     found = drive(_read(app, Query(queue=queue, task=task, limit=_MOST)))
     return [app.producer.revealed(one) for one in found if one.state is not State.RUNNING]
