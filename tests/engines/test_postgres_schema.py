@@ -68,6 +68,15 @@ def test_a_newer_schema_is_refused(other):
         opened(other)
 
 
+def test_a_schema_from_before_the_first_release_is_left_as_it_is(other):
+    drive(opened(other).engine.close())
+    with psycopg.connect(needed("postgres"), autocommit=True) as db:
+        db.execute(f'delete from "{OTHER}".version where version > 20')
+        db.execute(f'update "{OTHER}".version set version = {schema.oldest() - 1}')
+    with pytest.raises(SchemaTooOld, match="before the first release: use another namespace"):
+        opened(other)
+
+
 def test_a_schema_of_another_program_is_left_alone(other):
     with psycopg.connect(needed("postgres"), autocommit=True) as db:
         db.execute(f'create schema "{OTHER}"')
@@ -152,4 +161,4 @@ def test_a_schema_that_somebody_makes_at_this_moment_is_no_other_programs(other)
 
 def test_each_version_has_a_number_of_its_own():
     numbers = [number for number, _ in schema.migrations()]
-    assert numbers == list(range(1, schema.newest() + 1))
+    assert numbers == list(range(schema.oldest(), schema.newest() + 1))

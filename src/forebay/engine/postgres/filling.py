@@ -1,6 +1,6 @@
 """Queues that hold only so much, on this side: how they are asked, and what is said of what they have no room for.
 
-What waits is counted in SQL (`migrations/0009_room.sql`), in the transaction that publishes.
+What waits is counted in SQL (`migrations/0028_room.sql`), in the transaction that publishes.
 """
 
 from collections.abc import Sequence

@@ -24,6 +24,11 @@ def newest() -> int:
     return migrations()[-1][0]
 
 
+def oldest() -> int:
+    """The first version that can be brought up to date; those before it were never released."""
+    return migrations()[0][0]
+
+
 def script(address: Address, after: int = 0) -> str:
     """All that brings a schema of version `after` up to date, as one SQL text: run it as one transaction (psql -1)."""
     steps = [f'create schema if not exists "{address.schema}";\n'] if not after else []
@@ -56,7 +61,7 @@ def check(wire: Wire, address: Address, *, migrate: bool) -> None:
 
     Raises:
         SchemaTooNew: a newer Forebay wrote it.
-        SchemaTooOld: it is older, and `migrate` is off.
+        SchemaTooOld: it is older, and `migrate` is off, or it was never released.
         EngineUnreachable: the database cannot be used.
     """
     encoding = wire.rows("show server_encoding")[0][0]
@@ -94,4 +99,9 @@ def _check_known(found: int, address: Address) -> None:
         raise SchemaTooNew(
             f"{address.shown} has schema {found}, this Forebay knows up to {newest()}: upgrade Forebay, or use another "
             "namespace"
+        )
+    if 0 < found < oldest():
+        raise SchemaTooOld(
+            f"{address.shown} has schema {found}, from before the first release: use another namespace, and have the "
+            "Forebay that made it move its messages there (`forebay move`)"
         )

@@ -1,100 +1,4 @@
--- How a lease takes from a queue that bounds something, whose lock it holds: sort, wake (0005), look, and take.
-
--- The first messages of the lanes that may go, locked: those of each lane in their order (n), lanes in turns (i): who
--- had one last comes last.
--- ki: lanes with the same number have the same key; busy: how many of it run; tat: of its meter. held: until when one that
--- waits for a time lets nobody of this lane pass. front: what is first in it, where that matters, whoever has locked it.
-create function forebay.heads(told forebay.told, unwanted text[], limit_ bigint, t double precision)
-returns table (
-    i bigint, n bigint, share bigint, several boolean, derived boolean, lane text, go double precision, ki bigint, busy bigint,
-    tat double precision, held double precision, front bigint, seq bigint, task text, key text, mine text,
-    cost double precision
-) language plpgsql as $$
-#variable_conflict use_column
-begin
-    return query with open as materialized (
-        select l.*, dense_rank() over (order by l.key) as ki,
-            row_number() over (order by l.at, l.lane) as i
-        from (
-            select false as derived, c.lane, null::double precision as go, null::text as key, null::bigint as busy,
-                max(c.served) as at
-            from forebay.lane c where c.queue = told.queue group by c.lane
-            union all
-            (
-                select true, a.lane, a.go, a.key, b.n, a.go + 1e10 from forebay.apart a, lateral (
-                    select case when told.key_slots is not null and a.key is not null then (
-                        select count(*) from forebay.message m
-                        where m.state = 2 and m.counted and m.queue = told.queue and m.key = a.key
-                    ) + (
-                        select count(*) from forebay.lasting l where l.queue = told.queue and l.key = a.key
-                    ) end as n offset 0  -- counted once
-                ) as b
-                where a.queue = told.queue and a.waits is null and a.go < 0
-                    and (b.n is null or b.n < told.key_slots)
-                    and (told.ordered or split_part(a.lane, '|', 1) <> all (unwanted))
-                order by a.go limit limit_ + 16
-            )
-        ) as l
-    ), part as (
-        select greatest(1, ceil(limit_::numeric / greatest(1, count(*))))::bigint as share, count(*) > 1 as several from open
-    )
-    select o.i, row_number() over (partition by o.i order by h.priority desc, h.seq) as n, (select p.share from part p),
-        (select p.several from part p), o.derived, o.lane, o.go, o.ki, o.busy,
-        case when told.key_rate is not null and o.key is not null then (
-            select p.tat from forebay.apart p where p.queue = told.queue and p.lane = '|key:' || o.key
-        ) end,
-        case when s.state = 0 then s.due end,
-        case when s.state = 1 then s.seq when told.ordered and o.derived then (
-            select f.seq from (
-                (
-                    select m.seq, m.priority from forebay.message m
-                    where m.state = 1 and not m.back and m.queue = told.queue and m.lane = o.lane
-                        and (m.expires is null or m.expires > t) order by m.priority desc, m.seq limit 1
-                ) union all (
-                    select m.seq, m.priority from forebay.message m
-                    where m.state = 1 and m.back and m.queue = told.queue and m.lane = o.lane
-                        and (m.expires is null or m.expires > t) order by m.priority desc, m.seq limit 1
-                )
-            ) as f order by f.priority desc, f.seq limit 1
-        ) end,
-        h.seq, h.task, h.key, h.mine, h.cost
-    from open o left join lateral (  -- what goes before all others of it
-        select m.seq, m.state, m.due from forebay.message m
-        where told.ordered and o.derived and m.state in (0, 1) and m.holds and m.queue = told.queue and m.lane = o.lane
-            and (m.state = 0 or m.expires is null or m.expires > t)
-        order by m.seq limit 1
-    ) as s on true left join lateral (
-        select * from (
-            select * from (
-                select m.seq, m.priority, m.task, m.key, coalesce(m.home, m.lane) as mine, coalesce(m.cost, 1) as cost
-                from forebay.message m where m.seq = s.seq and s.state = 1 and m.state = 1 for update skip locked
-            ) as first
-            union all
-            select * from (
-                select m.seq, m.priority, m.task, m.key, coalesce(m.home, m.lane) as mine, coalesce(m.cost, 1) as cost
-                from forebay.message m
-                where s.seq is null and m.state = 1 and not m.back and m.queue = told.queue and m.lane = o.lane
-                    and (m.expires is null or m.expires > t)
-                order by m.priority desc, m.seq
-                limit case when o.derived and told.key_slots = 1 then 1 else (select p.share from part p) end
-                for update skip locked
-            ) as fresh
-            union all
-            select * from (
-                select m.seq, m.priority, m.task, m.key, coalesce(m.home, m.lane) as mine, coalesce(m.cost, 1) as cost
-                from forebay.message m
-                where s.seq is null and m.state = 1 and m.back and m.queue = told.queue and m.lane = o.lane
-                    and (m.expires is null or m.expires > t)
-                order by m.priority desc, m.seq
-                limit case when o.derived and told.key_slots = 1 then 1 else (select p.share from part p) end
-                for update skip locked
-            ) as back
-        ) as either
-        order by either.priority desc, either.seq
-        limit case when o.derived and told.key_slots = 1 then 1 else (select p.share from part p) end
-    ) as h on true
-    order by 2, 1;
-end $$;
+-- How a lease takes from a queue that bounds something, whose lock it holds: sort, wake, look, and take.
 
 -- One look at a queue: take what gates, meters and caps let start, and write down what the lanes wait for that gave none.
 -- caps_: the worker's own bounds by lane, counted down. again: when meters let more through. more: another look may find some.
@@ -117,7 +21,7 @@ begin
         own_runs := forebay.running(own.name, told.queue);
     end if;
     select array_agg(m order by m.name), array_agg(m.name order by m.name) into others, names from forebay.meter m
-    where (m.queue = told.queue and m.name not like 'queue:%') or m.name in (
+    where (m.queue = told.queue and m.name not like 'queue:%') or forebay.payer(m.name) in (
         select substr(p.part, 7) from forebay.lane l, unnest(string_to_array(l.lane, '|')) as p (part)
         where l.queue = told.queue and strpos(l.lane, '|meter:') > 0 and p.part like 'meter:%'
     );
@@ -158,7 +62,8 @@ begin
         passed := null;
         if others is not null then
             foreach name_ in array array(
-                select substr(p.part, 7) from unnest(string_to_array(h.mine, '|')) as p (part) where p.part like 'meter:%'
+                select n.name from unnest(string_to_array(h.mine, '|')) as p (part), unnest(names) as n (name)
+                where p.part like 'meter:%' and forebay.payer(n.name) = substr(p.part, 7)
             ) || array['task:' || told.queue || ':' || h.task, 'key:' || told.queue || ':' || h.key] loop
                 at := array_position(names, name_);
                 continue when at is null;
@@ -166,9 +71,7 @@ begin
                     runs[at] := case when others[at].slots is null then 0
                         else forebay.running(name_, others[at].queue) end;
                 end if;
-                one := forebay.granted(
-                    others[at].rate, others[at].burst, others[at].slots, runs[at], others[at].tat, t, 1, h.cost
-                );
+                one := forebay.granted(others[at], runs[at], t, 1, h.cost);
                 if one.n = 0 then
                     wait := 'meter:' || name_;
                     again := least(again, one.again);
@@ -242,17 +145,27 @@ begin
     end if;
 end $$;
 
--- These run from now on.
+-- These run from now on. A slot that a call gives back is not for others if its lane was shut in the same step: a lease looks
+-- at gates first and counts what runs afterwards, and somebody may have settled in between. So gates are asked once more
+-- here, by a statement that sees at least what the counting has seen.
 create function forebay.start(told forebay.told, worker_ text, seqs bigint[], visit_ bigint, t double precision)
 returns void language plpgsql as $$
 begin
     with took as (
         update forebay.message m set state = 2, worker = worker_, fence = m.fence + 1, attempt = m.attempt + 1, leased = t,
             visit = visit_, counted = true
-        where m.seq = any (seqs) returning m.lane
+        where m.seq = any (seqs) and not exists (
+            select from forebay.closed c
+            where c.queue in ('', told.queue) and (c.until is null or c.until > t) and c.what in (
+                '', 'lane:' || split_part(coalesce(m.home, m.lane), '|', 1), 'task:' || m.task, 'key:' || m.key
+            )
+        ) returning m.lane
     )
     insert into forebay.delta (queue, lane, ready, running)
     select told.queue, took.lane, -count(*), count(*) from took group by 2;
+    if told.fair then
+        perform forebay.charge(told, seqs, t);
+    end if;
 end $$;
 
 -- What a look leaves behind of lanes: when they may go, what they wait for; those that are empty go away, but for what
@@ -306,7 +219,7 @@ begin
         where a.queue = queue_ and (a.tat is not null or a.go > 0);
     end if;
     update forebay.meter m set tat = m.tat - (m.latest - t), latest = t
-    where forebay.set_back(m.latest, t) > 0 and (m.queue = queue_ or m.name in (
+    where forebay.set_back(m.latest, t) > 0 and (m.queue = queue_ or forebay.payer(m.name) in (
         select substr(p.part, 7) from forebay.lane l, unnest(string_to_array(l.lane, '|')) as p (part)
         where l.queue = queue_ and strpos(l.lane, '|meter:') > 0 and p.part like 'meter:%'
     ));
@@ -316,19 +229,29 @@ begin
         ), of_key as (
             select '|key:' || gone.key as lane, sum(gone.cost) as cost from gone where gone.key is not null group by 1
         ), keys as (
-            update forebay.apart a set tat = greatest(a.tat - k.cost / told.key_rate, least(a.tat, t)),
-                go = case when a.go > 0 then t - 1e10 else a.go end
+            update forebay.apart a set tat = greatest(a.tat - k.cost / told.key_rate, least(a.tat, t))
             from of_key k where told.key_rate <> 0 and a.queue = queue_ and a.lane = k.lane
         ), of_meter as (
-            select n.name, sum(gone.cost) as cost from gone, lateral (
+            select n.name, sum(gone.cost) as cost, count(*) as n from gone, lateral (
                 select 'queue:' || queue_ as name union all select 'task:' || queue_ || ':' || gone.task
                 union all select 'key:' || queue_ || ':' || gone.key
                 union all select substr(p.part, 7) from unnest(string_to_array(gone.mine, '|')) as p (part)
                 where p.part like 'meter:%'
             ) as n where n.name is not null group by 1
         )
-        update forebay.meter m set tat = greatest(m.tat - o.cost / m.rate, least(m.tat, t))
-        from of_meter o where m.name = o.name and m.rate <> 0;
+        update forebay.meter m set tat = greatest(
+            m.tat - case when forebay.by_calls(m.name) then o.n else o.cost end / m.rate,
+            least(m.tat, forebay.begun(m.name, t))
+        )
+        from of_meter o where forebay.payer(m.name) = o.name and m.rate <> 0;
+        update forebay.apart a set go = t - 1e10 where a.queue = queue_ and a.go > 0;  -- whatever lane waits for its time
+    end if;
+    if told.fair then
+        perform forebay.count_ran(told, t);
+        limit_ := forebay.at_once(told, worker_, limit_);
+        if limit_ <= 0 then
+            return;
+        end if;
     end if;
     perform forebay.sort(told, t);
     again := forebay.wake(told, whats, t);
@@ -343,13 +266,4 @@ begin
     again := least(again, seen.again, case when seen.more and coalesce(cardinality(seqs), 0) < limit_ then t end, (
         select a.go from forebay.apart a where a.queue = queue_ and a.waits is null and a.go > 0 order by a.go limit 1
     ));
-end $$;
-
--- What runs of a queue is counted, whoever leased it.
-create function forebay.recount(queue_ text) returns void language plpgsql as $$
-begin
-    update forebay.message m set counted = true from (
-        select o.seq from forebay.message o where o.state = 2 and o.queue = queue_ and o.counted is not true
-        for update skip locked
-    ) as few where m.seq = few.seq;
 end $$;

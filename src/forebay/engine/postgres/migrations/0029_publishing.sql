@@ -1,161 +1,35 @@
--- Queues that hold only so many bytes of bodies. Only where a queue bounds them is anything counted: `size` of a message is
--- null elsewhere, and the triggers below look at nothing else. They see all that becomes of a message, whatever does it:
--- leases, ends, moves, newer arguments, statements of somebody else.
-alter table forebay.message add column size bigint;
-alter table forebay.delta add column bytes bigint;
-alter table forebay.tally add column bytes bigint not null default 0;
+-- What a producer calls; bodies and headers are MessagePack. Whoever calls it from another language gives no `now_`.
 
-create function forebay.weigh() returns trigger language plpgsql as $$
-begin
-    if tg_op <> 'INSERT' and old.size is not null and old.state in (0, 1) then
-        insert into forebay.delta (queue, lane, bytes) values (old.queue, '', -old.size);
-    end if;
-    if tg_op <> 'DELETE' and new.size is not null and new.state in (0, 1) then
-        insert into forebay.delta (queue, lane, bytes) values (new.queue, '', new.size);
-    end if;
-    return null;
-end $$;
-create trigger weigh_in after insert on forebay.message for each row when (new.size is not null)
-    execute function forebay.weigh();
-create trigger weigh_out after delete on forebay.message for each row when (old.size is not null and old.state <> 2)
-    execute function forebay.weigh();
-create trigger weigh_on after update of state, queue, size on forebay.message for each row
-    when ((old.size is not null or new.size is not null)
-        and (old.state, old.queue, old.size) is distinct from (new.state, new.queue, new.size))
-    execute function forebay.weigh();
-
--- Bytes that wait in a queue that bounds them.
-create function forebay.weight(queue_ text) returns bigint language sql stable as $$
-    select greatest(0, coalesce(sum(c.bytes), 0))::bigint from (
-        select t.bytes from forebay.tally t where t.queue = queue_
-        union all
-        select d.bytes from forebay.delta d where d.queue = queue_
-    ) as c
-$$;
-
-drop function forebay.room(text, bytea, integer, double precision, bigint), forebay.publish(
-    text[], bytea[], text, text, text, bigint, double precision, double precision, double precision, text, text, bytea,
-    bigint, bigint, double precision, bytea, double precision, double precision, integer
-), forebay.publish_once(
-    text, bytea, text, text, text, bigint, double precision, double precision, double precision, text, text, bytea,
-    bigint, bigint, double precision, bytea, double precision, double precision, double precision, double precision,
-    double precision, integer
-);
-
--- As before (0016): `n` messages more may come in, none of them of more than `most` bytes, and all of them of no more than
--- `fits` in all; beyond that those before which there are no more than `begins`. first_: bytes of the first of them.
-create function forebay.room(
-    queue_ text, headers_ bytea, mode_ integer, t double precision, priority_ bigint, first_ bigint,
-    out n bigint, out most bigint, out fits bigint, out begins bigint
-) language plpgsql as $$
+-- Newer arguments for one that waits; what was tried were other arguments. One behind a closed gate stays where it is.
+create function forebay.merge(
+    held forebay.message, body_ bytea, headers_ bytea, expires_ double precision, debounce_ double precision,
+    max_wait_ double precision, t double precision
+) returns void language plpgsql as $$
 declare
-    q forebay.queue; l record; seen double precision[]; age_ double precision := 0; size_ bigint := 0;
-    kept_ bigint := 0;
+    tried boolean := held.attempt > 0;
+    born double precision := case when tried then t else held.created end;
+    shut boolean := held.state = 1
+        and forebay.shut(held.queue, coalesce(held.home, held.lane), held.task, held.key, t);
 begin
-    n := 9223372036854775807;
-    most := n;
-    fits := n;
-    begins := -1;
-    if mode_ = 2 then
-        return;
-    elsif mode_ = 0 then
-        perform pg_advisory_xact_lock(hashtextextended(queue_, 4671));
+    update forebay.message m set
+        body = body_, size = case when m.size is not null then octet_length(body_) end, headers = headers_, expires = expires_, created = born,
+        due = case when shut then held.due else least(t + debounce_, born + max_wait_) end,
+        back = true, holds = null, state = case when shut then 1 else 0 end, cause = case when shut then held.cause end,
+        attempt = case when tried then 0 else held.attempt end, lost = case when tried then 0 else held.lost end,
+        failure = case when tried then null else held.failure end,
+        progress = case when tried then null else held.progress end,
+        unknown = case when tried then null else held.unknown end
+    where m.seq = held.seq;
+    if held.state = 1 and not shut then
+        insert into forebay.delta (queue, lane, ready, scheduled) values (held.queue, held.lane, -1, 1);
     end if;
-    select * into q from forebay.queue one where one.name = queue_;
-    select * into l from forebay.level(queue_);
-    if q.most_age is not null then
-        age_ := forebay.age(queue_, t);
-    end if;
-    if q.most_bytes is not null then
-        size_ := forebay.weight(queue_);
-        most := q.most_bytes;
-    end if;
-    if mode_ = 0 then  -- flow.limit.noted
-        seen := coalesce(q.drain, array[t, l.drained, t, l.drained, 0]);
-        if t < seen[3] or l.drained < seen[4] then
-            seen := array[t, l.drained, t, l.drained, seen[5]];
-        elsif t - seen[3] >= 2 and (l.drained - seen[4] >= 20 or t - seen[3] >= 60) then
-            seen := array[seen[3], seen[4], t, l.drained, seen[5]];
-        end if;
-        seen[5] := case
-            when l.n >= q.most or size_ + first_ > q.most_bytes or age_ > q.most_age then coalesce(nullif(seen[5], 0), t)
-            when coalesce(l.n >= q.most * 0.9, false) or coalesce(size_ >= q.most_bytes * 0.9, false)
-                or coalesce(age_ > q.most_age * 0.9, false) then seen[5]
-            else 0 end;
-        if seen is distinct from q.drain then
-            update forebay.queue one set drain = seen where one.name = queue_;
-        end if;
-    end if;
-    if q.on_full = 'shed_oldest' then
-        return;
-    end if;
-    -- flow.limit.reserve, for what running tasks make: they name the one that made it
-    if position('\xae666f72656261792d706172656e74'::bytea in headers_) > 0 then
-        if q.most is not null then
-            n := greatest(0, q.most + greatest(100, (q.most + 9) / 10) - l.n);
-        end if;
-        if q.most_bytes is not null then
-            begins := q.most_bytes - size_;
-            fits := begins + (q.most_bytes + 9) / 10;
-        end if;
-    elsif age_ > q.most_age then
-        n := 0;
-    else
-        if q.most is not null then
-            if q.reserve > 0 and priority_ <= 0 then  -- flow.limit.kept
-                kept_ := least(q.most - 1, greatest(1, floor(q.most * q.reserve + 0.5)));
-            end if;
-            n := greatest(0, q.most - kept_ - l.n);
-        end if;
-        if q.most_bytes is not null then
-            fits := q.most_bytes - size_;
-        end if;
+    if held.holds then
+        insert into forebay.stir (queue, lane) values (held.queue, held.lane);
     end if;
 end $$;
 
--- As before (0017), and by bytes.
-create or replace function forebay.shed(queue_ text, t double precision) returns void language plpgsql as $$
-declare
-    keep_ double precision; n_ bigint; size_ bigint := 0;
-begin
-    select q.keep, coalesce(greatest(0, l.n - q.most), 0),
-        case when q.most_bytes is not null then greatest(0, forebay.weight(queue_) - q.most_bytes) else 0 end
-    into keep_, n_, size_ from forebay.queue q, forebay.level(queue_) l where q.name = queue_;
-    if n_ > 0 or size_ > 0 then
-        with up as materialized (  -- once: a join might ask it again, and it would name the next ones
-            select o.seq, o.size from forebay.message o where o.queue = queue_ and o.state in (0, 1) and o.seq > 0
-            order by o.seq limit case when size_ = 0 then n_ end for update skip locked
-        ), down as materialized (
-            select o.seq, o.size from forebay.message o where o.queue = queue_ and o.state in (0, 1) and o.seq < 0
-            order by o.seq desc limit case when size_ = 0 then n_ end for update skip locked
-        ), old as materialized (
-            select s.seq from (  -- `n_` at the least, and as many as have `size_` bytes
-                select f.seq, row_number() over (order by abs(f.seq)) as n,
-                    coalesce(sum(f.size) over (order by abs(f.seq)), 0) - coalesce(f.size, 0) as before
-                from (select * from up union all select * from down) as f
-            ) as s where s.n <= n_ or s.before < size_
-        ), gone as (
-            delete from forebay.message m using old where m.seq = old.seq returning m.*
-        ), ends as (
-            insert into forebay.ended (
-                id, queue, lane, task, state, priority, attempt, lost, fence, created, due, expires, finished, forget,
-                key, once, cause, headers, failure, progress
-            )
-            select id, queue, coalesce(home, lane), task, 'discarded', priority, attempt, lost, fence, created, due,
-                expires, t, t + keep_, key, once, 'shed for newer ones: its queue was full', headers, failure, progress
-            from gone order by abs(seq)
-        ), stirred as (
-            insert into forebay.stir (queue, lane)
-            select distinct gone.queue, gone.lane from gone where gone.home is not null
-        )
-        insert into forebay.delta (queue, lane, scheduled, ready, discarded)
-        select queue, lane, -count(*) filter (where state = 0), -count(*) filter (where state = 1), count(*)
-        from gone group by 1, 2;
-    end if;
-end $$;
-
--- As before (0016), and by bytes.
-create or replace function forebay.publish_one(
+-- As `publish`, of one message that asks for nothing special; whether it was accepted, null if its queue has no room.
+create function forebay.publish_one(
     id_ text, body_ bytea, queue_ text, task_ text default '', lane_ text default '', priority_ bigint default 0,
     ttl_ double precision default null, key_ text default null, headers_ bytea default null,
     now_ double precision default null
@@ -205,7 +79,9 @@ begin
     return true;
 end $$;
 
--- As before (0016), and by bytes; behind_: of those that were refused before them, which nothing is to overtake.
+-- Accept messages that differ in id and body alone; answers which of the ids were known already, null for none; and behind
+-- a null those for which their queue has no room. mode_: see `room`. behind_: of those that were refused before them, which
+-- nothing is to overtake.
 create function forebay.publish(
     ids text[], bodies bytea[], queue_ text, task_ text default '', lane_ text default '', priority_ bigint default 0,
     delay_ double precision default 0, due_ double precision default null, ttl_ double precision default null,
@@ -293,6 +169,8 @@ begin
     return case when cardinality(refused) > 0 then known || null::text || refused else known end;
 end $$;
 
+-- Accept one with a unique key, or merge it into one that waits; answers its fate (0 accepted, 1 duplicate, 2 merged,
+-- 3 its queue has no room) and the id of the one that stands for it.
 create function forebay.publish_once(
     id_ text, body_ bytea, queue_ text, task_ text, lane_ text, priority_ bigint, delay_ double precision,
     due_ double precision, ttl_ double precision, key_ text, once_ text, headers_ bytea, attempt_ bigint, lost_ bigint,
@@ -347,32 +225,4 @@ begin
     life := coalesce(ttl_, (select q.ttl from forebay.queue q where q.name = held.queue));
     perform forebay.merge(held, body_, headers_, t + life, debounce_, max_wait_, t);
     insert into forebay.merged (id, holder, until) values (id_, held.id, t + merged_for_);
-end $$;
-
--- As before (0007), and weighed.
-create or replace function forebay.merge(
-    held forebay.message, body_ bytea, headers_ bytea, expires_ double precision, debounce_ double precision,
-    max_wait_ double precision, t double precision
-) returns void language plpgsql as $$
-declare
-    tried boolean := held.attempt > 0;
-    born double precision := case when tried then t else held.created end;
-    shut boolean := held.state = 1
-        and forebay.shut(held.queue, coalesce(held.home, held.lane), held.task, held.key, t);
-begin
-    update forebay.message m set
-        body = body_, size = case when m.size is not null then octet_length(body_) end, headers = headers_, expires = expires_, created = born,
-        due = case when shut then held.due else least(t + debounce_, born + max_wait_) end,
-        back = true, holds = null, state = case when shut then 1 else 0 end, cause = case when shut then held.cause end,
-        attempt = case when tried then 0 else held.attempt end, lost = case when tried then 0 else held.lost end,
-        failure = case when tried then null else held.failure end,
-        progress = case when tried then null else held.progress end,
-        unknown = case when tried then null else held.unknown end
-    where m.seq = held.seq;
-    if held.state = 1 and not shut then
-        insert into forebay.delta (queue, lane, ready, scheduled) values (held.queue, held.lane, -1, 1);
-    end if;
-    if held.holds then
-        insert into forebay.stir (queue, lane) values (held.queue, held.lane);
-    end if;
 end $$;

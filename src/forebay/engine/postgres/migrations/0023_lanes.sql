@@ -1,5 +1,106 @@
--- Lanes of a queue that bounds something: who stands where, and who may go. The lock of the queue is held by whoever calls
--- any of this.
+-- Lanes of a queue that bounds something: who stands where, who may go, and gates. The lock of the queue is held by whoever
+-- calls what sorts or wakes.
+
+-- Whether a gate of this lane, or of its whole queue, is closed.
+create function forebay.shut(queue_ text, lane_ text, t double precision) returns boolean language sql stable as $$
+    select exists (
+        select from forebay.closed c
+        where c.queue = queue_ and c.what in ('', 'lane:' || lane_) and (c.until is null or c.until > t)
+    )
+$$;
+
+-- flow.lane.place: the lane that a message waits in; `mine` is its own.
+create function forebay.place(mine text, task_ text, key_ text, told forebay.told) returns text
+language sql immutable as $$
+    select case when key_ is not null and told.ordered then '|key:' || key_ else
+        mine || case when task_ = any (told.tasks) or (key_ is null and told.fair) then '|task:' || task_ else '' end
+            || case when key_ is not null and (told.by_key or key_ = any (told.keys)) then '|key:' || key_ else '' end
+    end
+$$;
+
+-- Whether it may stay in a lane: that is its place, or tells more apart than its place does.
+create function forebay.belongs(lane_ text, mine text, task_ text, key_ text, told forebay.told) returns boolean
+language sql immutable as $$
+    select lane_ = forebay.place(mine, task_, key_, told) or (
+        lane_ <> mine and not (told.ordered and key_ is not null)
+        and (not task_ = any (told.tasks) or strpos(lane_ || '|', '|task:' || task_ || '|') > 0)
+        and (key_ is null or not (told.by_key or key_ = any (told.keys)) or right(lane_, 5 + length(key_)) = '|key:' || key_)
+    )
+$$;
+
+-- What a queue tells apart at t.
+create function forebay.told(queue_ text, t double precision) returns forebay.told language plpgsql stable as $$
+begin
+    return (select (
+        queue_, coalesce(b.ordered or b.fair or b.key_rate is not null or b.key_slots is not null, false),
+        coalesce(b.ordered, false), b.key_rate, b.key_burst, case when b.ordered then 1 else b.key_slots end,
+        array(
+            select substr(c.what, 6) from forebay.closed c
+            where c.queue in ('', queue_) and c.what like 'task:%' and (c.until is null or c.until > t)
+            union
+            select substr(m.name, 7 + length(queue_)) from forebay.meter m where m.queue = queue_ and m.name like 'task:%'
+            order by 1
+        ), array(
+            select substr(c.what, 5) from forebay.closed c
+            where c.queue in ('', queue_) and c.what like 'key:%' and (c.until is null or c.until > t)
+            union
+            select substr(m.name, 6 + length(queue_)) from forebay.meter m where m.queue = queue_ and m.name like 'key:%'
+            order by 1
+        ), coalesce(b.fair, false)
+    )::forebay.told
+    from (select 1) as one left join forebay.bound b on b.queue = queue_);
+end $$;
+
+-- Whether a closed gate holds such a message: flow.lane.shut.
+create function forebay.shut(queue_ text, mine text, task_ text, key_ text, t double precision) returns boolean
+language sql stable as $$
+    select exists (
+        select from forebay.closed c where c.queue in ('', queue_) and (c.until is null or c.until > t)
+            and c.what in ('', 'lane:' || split_part(mine, '|', 1), 'task:' || task_, 'key:' || key_)
+    )
+$$;
+
+-- Close a gate. One that this holder has closed already keeps its time, unless it had opened by itself meanwhile.
+create function forebay.close_gate(
+    queue_ text, what_ text, holder_ text, reason_ text, until_ double precision, now_ double precision default null
+) returns void language plpgsql as $$
+declare
+    t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
+begin
+    insert into forebay.queue (name) select queue_ where queue_ <> '' on conflict do nothing;
+    insert into forebay.closed as c (queue, what, holder, reason, since, until)
+    values (queue_, what_, holder_, reason_, t, until_)
+    on conflict (queue, what, holder) do update set
+        since = case when c.until is null or c.until > t then c.since else t end, reason = reason_, until = until_;
+    if what_ like 'task:%' or what_ like 'key:%' then
+        insert into forebay.bound (queue, since) values (queue_, t) on conflict (queue) do update set since = t;
+    end if;
+end $$;
+
+-- How many run that passed a meter.
+create function forebay.running(name_ text, queue_ text) returns bigint language plpgsql stable as $$
+begin
+    if queue_ is null then
+        return (
+            select count(*) from forebay.message m where m.state = 2 and m.counted
+                and strpos(coalesce(m.home, m.lane) || '|', '|meter:' || name_ || '|') > 0
+        ) + (select count(*) from forebay.lasting l where strpos(l.mine || '|', '|meter:' || name_ || '|') > 0);
+    elsif name_ like 'key:%' then
+        return (
+            select count(*) from forebay.message m
+            where m.state = 2 and m.counted and m.queue = queue_ and m.key = substr(name_, 6 + length(queue_))
+        ) + (
+            select count(*) from forebay.lasting l where l.queue = queue_ and l.key = substr(name_, 6 + length(queue_))
+        );
+    end if;
+    return (
+        select count(*) from forebay.message m where m.state = 2 and m.counted and m.queue = queue_
+            and (name_ like 'queue:%' or m.task = substr(name_, 7 + length(queue_)))
+    ) + (
+        select count(*) from forebay.lasting l
+        where l.queue = queue_ and (name_ like 'queue:%' or l.task = substr(name_, 7 + length(queue_)))
+    );
+end $$;
 
 -- Let ready messages step aside, if they stand elsewhere than they should; of what is in order, none behind `edge`, nor
 -- behind one that somebody has locked. Answers how far that went.
@@ -41,7 +142,9 @@ end $$;
 create function forebay.sort(told forebay.told, t double precision) returns void language plpgsql as $$
 declare
     bite constant integer := 1000;
+    front constant bigint := -9223372036854775808;
     mark text := md5(told::text);
+    newest boolean := (select q.lifo from forebay.queue q where q.name = told.queue);
     seqs bigint[]; edge bigint; lanes text[]; levels bigint[]; lasts bigint[];
 begin
     if not exists (select from forebay.bound b where b.queue = told.queue) then
@@ -62,7 +165,7 @@ begin
         select l.lane, l.priority, f.* from forebay.lane l, lateral (
             select m.seq, m.task, m.key, coalesce(m.home, m.lane) as mine from forebay.message m
             where m.state = 1 and not m.back and m.queue = l.queue and m.lane = l.lane and m.priority = l.priority
-                and m.seq >= case when l.sorted_by = mark then l.sorted else 0 end
+                and m.seq >= case when l.sorted_by = mark and not newest then l.sorted else front end
             order by m.seq limit bite
         ) as f where l.queue = told.queue
         union all
@@ -92,7 +195,8 @@ begin
     where l.queue = told.queue and l.lane = s.lane and l.priority = s.priority;
 end $$;
 
--- What waits for a gate that is open, or for a meter that has room, goes on; when the first of those meters may have some.
+-- What waits for a gate that is open, for a meter that has room, or for room for slow lanes, goes on; when the first of
+-- those meters may have some.
 create function forebay.wake(told forebay.told, whats text[], t double precision, out again double precision)
 language plpgsql as $$
 declare
@@ -110,19 +214,20 @@ begin
         select waits from thing where waits is not null
     loop
         room := case when substr(what, 6) = any (whats) then 0 else most end;
-        if what like 'meter:%' then
+        if what = 'slow:' then
+            room := forebay.slow_room(told, t);
+        elsif what like 'meter:%' then
             select * into m from forebay.meter o where o.name = substr(what, 7);
             if found then
                 one := forebay.granted(
-                    m.rate, m.burst, m.slots, case when m.slots is null then 0 else forebay.running(m.name, m.queue) end,
-                    m.tat, t, most, 1
+                    m, case when m.slots is null then 0 else forebay.running(m.name, m.queue) end, t, most, 1
                 );
                 room := one.n;
                 again := least(again, case when room = 0 then one.again end);
             end if;
         end if;
         update forebay.apart a set waits = null, go = coalesce(a.go, t - 1e10) from (
-            select o.lane from forebay.apart o where o.queue = told.queue and o.waits = what limit room
+            select o.lane from forebay.apart o where o.queue = told.queue and o.waits = what order by o.turn limit room
         ) as few where a.queue = told.queue and a.lane = few.lane;
     end loop;
 end $$;
