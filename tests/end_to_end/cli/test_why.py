@@ -27,12 +27,12 @@ def test_why_says_what_holds_a_message_or_a_queue_up(shell):
 
 
 def test_why_of_a_schedule_says_who_paused_it_and_what_its_last_tick_made(shell):
-    shell("schedules", "add", "hourly", "greet", '"A"', "--cron", "@hourly")
-    assert shell("why", "hourly").out.startswith("schedule hourly fires in ")
-    shell("schedules", "pause", "hourly")
-    paused, last = shell("why", "hourly", "-o", "json").json
-    assert paused["text"].startswith(f"schedule hourly has been paused by {getpass.getuser()}@")
-    assert (paused["advice"], last["text"]) == ("`forebay schedules resume hourly` to go on", "it has not fired yet")
+    shell("schedules", "add", "yearly2", "greet", '"A"', "--cron", "@yearly")
+    assert shell("why", "yearly2").out.startswith("schedule yearly2 fires in ")
+    shell("schedules", "pause", "yearly2")
+    paused, last = shell("why", "yearly2", "-o", "json").json
+    assert paused["text"].startswith(f"schedule yearly2 has been paused by {getpass.getuser()}@")
+    assert (paused["advice"], last["text"]) == ("`forebay schedules resume yearly2` to go on", "it has not fired yet")
 
 
 def test_waiting_in_vain_is_told_with_the_reason(shell):
