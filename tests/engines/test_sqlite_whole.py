@@ -1,5 +1,9 @@
-"""A queue that is bounded as a whole is leased from as simply as one that is not, and nobody is woken without need."""
+"""Leases from bounded queues take few statements, each of which costs a change of threads; a free slot wakes who waits.
 
+A queue that is bounded as a whole is leased from as simply as one that is not.
+"""
+
+import apsw
 import pytest
 
 from forebay.config import Settings
@@ -96,3 +100,13 @@ def test_who_waits_for_a_slot_is_told_of_it_and_nobody_where_there_was_one(opene
     monkeypatch.setattr(opened._db.signal, "notify", lambda topics=None: rung.update(topics or ()))
     settle(opened, leased)
     assert any(topic.endswith("q") for topic in rung) is news
+
+
+def test_a_lease_from_many_keys_takes_few_statements(opened):
+    drive(opened.declare([QueueSpec(name="q", key_rate=1.0)]))
+    for number in range(64):
+        put(opened, 1.0, 1.0, key=f"k{number}")
+    statements = []
+    opened._db.writer._db.trace_v2(apsw.SQLITE_TRACE_STMT, lambda event: statements.append(event["sql"]))
+    assert len(lease(opened, 50)) == 50
+    assert len(statements) < 25

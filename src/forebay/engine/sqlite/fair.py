@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from forebay.engine.sqlite import rows
-from forebay.engine.sqlite.lanes import SPARE, WAKE, Lane, Turn
+from forebay.engine.sqlite.lane import Lane
+from forebay.engine.sqlite.lanes import SPARE, WAKE, Turn
 from forebay.engine.sqlite.passing import Head
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.shares import columns, common

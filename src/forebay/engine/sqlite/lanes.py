@@ -8,7 +8,7 @@ A lane is in the file while it holds something, or its meter has to remember som
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -16,12 +16,12 @@ from forebay.engine.gating import what_of
 from forebay.engine.sqlite import limits, rows
 from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.gates import closed
+from forebay.engine.sqlite.lane import Lane, write
 from forebay.engine.sqlite.passing import Head, Meters
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import ANY, OVER, stir
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.fair import Account
 from forebay.flow.grant import Grant, grant, set_back, through
 from forebay.flow.lane import Split, is_over, key_lane, parts, place, shut
 from forebay.model.gate import Gate
@@ -39,30 +39,14 @@ LOOKS = 3
 PAGES = 20
 
 
-class Lane:
-    """One lane as a lease looks at it; `go` and `waits` are what it leaves behind."""
+class Stands(NamedTuple):
+    """How a queue stands before a lease: the columns of `standing.sql`."""
 
-    __slots__ = ("account", "derived", "gathered", "go", "n", "name", "running", "taken", "tat", "touched", "waits")
-
-    def __init__(self, name: str, n: int, go: float | None, tat: float | None, *more: Any) -> None:
-        self.name, self.n, self.go, self.tat = name, n, go, tat
-        self.running, self.gathered, turn, *had = more
-        self.account = Account(turn or 0.0, *had)  # in a fair queue
-        self.taken, self.touched = 0, False
-        self.waits: str | None = None
-        self.derived = "|" in name  # it is there only while it holds something
-
-    def say(self, go: float | None, waits: str | None = None) -> None:
-        """When it may be looked at again (None: not before something happens), and what it waits for."""
-        self.go, self.waits, self.touched = go, waits, True
-
-    def say_any(self, now: float) -> None:
-        """It may be looked at, behind those that wait for it already; in a fair queue where its turn is."""
-        self.say((self.account.turn or now) + ANY)
-
-    def give(self, n: int) -> None:
-        """`n` messages leave it."""
-        self.n, self.taken, self.touched = self.n - n, self.taken + n, self.touched or bool(n)
+    gates: int
+    charged: int
+    metered: int
+    waits: int
+    over: int
 
 
 class Turn:
@@ -78,8 +62,10 @@ class Turn:
     def __init__(self, tx: Transaction, queue: str, told: Split, caps: dict[str, int]) -> None:
         self._tx, self._queue, self._caps = tx, queue, caps
         self._told = told = limits.gathered(tx, queue, told)
-        self._gates: Sequence[Gate] = closed(tx, queue)
-        self._meters = Meters(tx, queue, told)
+        self._over = tx.now + OVER, OVER / 2  # empty lanes written down up to the first, from the second on
+        self._stands = Stands(*tx.rows(sql("standing"), (queue, tx.now, *self._over))[0])
+        self._gates: Sequence[Gate] = closed(tx, queue) if self._stands.gates else []
+        self._meters = Meters(tx, queue, told, alone=not self._stands.metered)
         self._seen: dict[str, Lane] = {}
         self._moved, self._last, self._bite = False, False, LOOKS * BITE
         self._gone: list[str] = []
@@ -99,14 +85,14 @@ class Turn:
         self._asked = asked
         if any(what_of(gate) == "" for gate in self._gates):
             return []
-        if back := set_back(limits.charged(self._tx), self._tx.now):
+        if back := set_back(self._stands.charged / 1000, self._tx.now):
             limits.set_back(self._tx, back)
         if not (answer := self._own(limit)).n:
             self.again = answer.again
             return []
         self._wake()
-        tat = self._tx.now + OVER
-        self._tx.db.execute(sql("let_go"), (self._queue, tat, OVER / 2, WAKE))
+        if self._stands.over:
+            self._tx.db.execute(sql("let_go"), (self._queue, *self._over, WAKE))
         found: list[tuple[Any, ...]] = []
         for look in range(LOOKS):  # what was moved waits elsewhere by now, and may be had there
             self._moved, self._first, self._last = False, {}, look == LOOKS - 1
@@ -133,7 +119,7 @@ class Turn:
     def _wake(self) -> None:
         """Lanes that waited for a gate that is open, or for a meter that has room, may be looked at."""
         closed_now = {what_of(gate) for gate in self._gates}
-        for (thing,) in self._tx.rows(sql("waits"), (self._queue,)):
+        for (thing,) in self._tx.rows(sql("waits"), (self._queue,)) if self._stands.waits else ():
             kind, _, name = thing.partition(":")
             ready = 0 if kind == "gate" and name in closed_now else WAKE
             if kind == "meter" and (meter := self._meters.named(name)) is not None:
@@ -360,7 +346,7 @@ class Turn:
         """What this lease has changed: lanes, and what meters let through."""
         self._meters.write_down()
         if self._meters.charged:
-            limits.charge(self._tx)
+            limits.charge(self._tx, self._stands.charged)
         written, gone = list[tuple[Any, ...]](), list[str]()
         for lane in [lane for lane in self._seen.values() if lane.touched]:
             self._remember(lane)
@@ -370,12 +356,12 @@ class Turn:
                 gone.append(lane.name)
             else:
                 values = (lane.go, lane.waits, lane.tat, lane.running, lane.gathered)
-                written.append((self._queue, lane.name, -lane.taken, *values))
-        self._tx.db.executemany(sql("write_lane"), written)
+                written.append((lane.name, -lane.taken, *values))
+        write(self._tx, self._queue, written)
         if gone:
             self._tx.db.execute(sql("drop_lanes"), (self._queue, rows.many(gone)))
             self._gone += gone
-        self._keep_meters({*gone, *[values[1] for values in written]})
+        self._keep_meters({*gone, *[values[0] for values in written]})
         self._seen = {}
 
     def _keep_meters(self, kept: set[str]) -> None:

@@ -256,11 +256,6 @@ def _count(tx: Transaction, meters: Counter[str], lanes: Counter[tuple[str, str]
         tx.topics.update(QUEUE + queue for queue in limited(tx))
 
 
-def charged(tx: Transaction) -> float:
-    """When a rate last let something through, in whichever queue; 0.0 if none has."""
-    return (_charged(tx) + tx.counts.get(CHARGED, 0)) / 1000
-
-
 def _charged(tx: Transaction) -> int:
     return int(tx.value("select n from tally where queue = ? and name = ?", CHARGED) or 0)
 

@@ -28,14 +28,16 @@ class Head(NamedTuple):
 class Meters:
     """The meters that a lease meets: those with a name of their own, and those that a queue has for every key.
 
+    `alone`: the queue has none of its own.
+
     Attributes:
         charged: a rate has let something through.
     """
 
-    def __init__(self, tx: Transaction, queue: str, told: Split) -> None:
+    def __init__(self, tx: Transaction, queue: str, told: Split, *, alone: bool) -> None:
         self._tx, self._queue, self._told = tx, queue, told
         self.kept: dict[str, tuple[int, float | None]] = {}  # what lanes say of the meter of their key
-        self._named: dict[str, Meter | None] = {}
+        self._named: dict[str, Meter | None] = {f"queue:{queue}": None} if alone else {}
         self._beside: dict[str, list[str]] = {}
         self._each: dict[str, Meter] = {}
         self._charged: set[str] = set()
