@@ -4,7 +4,6 @@ A command's module is imported when the command is asked for, so `forebay --help
 rich, watchfiles or the worker. All errors end here, as one line and an exit code.
 """
 
-import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -84,6 +83,8 @@ class Root(click.Group):
         """See click; with a guess at what was meant."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            import difflib  # for a slip alone
+
             near = difflib.get_close_matches(name, COMMANDS, n=1) or [*filter(None, [ELSEWHERE.get(name)])]
             ctx.fail(f"no command {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
