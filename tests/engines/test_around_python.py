@@ -31,6 +31,6 @@ def test_a_handler_of_the_program_around_it_is_there_after_each_call(engine, tmp
         place = {"FOREBAY_NAMESPACE": settings.namespace} if engine == "redis" else {}
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, url], cwd=tmp_path, env={**os.environ, **place},
-            capture_output=True, text=True, timeout=30, check=False,
+            capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stdout.strip()) == (0, "3"), done.stderr

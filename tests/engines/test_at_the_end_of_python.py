@@ -22,7 +22,7 @@ class Late:
 
 _late = Late()
 _late.calls = [functools.partial(app.publish, "lines", "late") for app in apps]
-_late.calls.append(functools.partial(handles[0].result, timeout=60))
+_late.calls.append(functools.partial(handles[0].result, timeout=600))
 """
 
 
@@ -30,6 +30,6 @@ def test_what_is_sent_while_python_ends_is_refused_and_the_program_ends(tmp_path
     with redis.empty() as settings:
         urls = ["memory://", f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/b.db", settings.url]
         words = [sys.executable, "-c", PROGRAM, *urls]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == ["EngineClosed"] * 5
