@@ -12,6 +12,7 @@ import os
 import queue
 import select
 import socket
+import struct
 from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -71,6 +72,18 @@ def shut_down(fd: int, how: int) -> None:
     end = _socket.socket(fileno=os.dup(fd))
     with contextlib.suppress(OSError):
         end.shutdown(how)
+    end.close()
+
+
+def forget_unsent(fd: int) -> None:
+    """Have a connection end, once it is closed, without what the other side has not received: none of it comes later.
+
+    Otherwise the system goes on sending for minutes where a network was away, and a server carries out what by then has
+    been tried again, on another connection, and answered.
+    """
+    end = _socket.socket(fileno=os.dup(fd))
+    with contextlib.suppress(OSError):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     end.close()
 
 

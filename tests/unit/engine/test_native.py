@@ -2,6 +2,7 @@
 
 import _thread
 import asyncio
+import contextlib
 import gc
 import queue
 import select
@@ -12,7 +13,7 @@ import pytest
 
 from forebay import ConfigError, Forebay
 from forebay.engine.aside import Aside
-from forebay.engine.native import pipe, shut_down, simple_queue, unix_datagrams
+from forebay.engine.native import forget_unsent, pipe, shut_down, simple_queue, unix_datagrams
 from forebay.locate import locate
 from forebay.model.errors import EngineError
 from forebay.testing import drain
@@ -78,6 +79,34 @@ def test_nor_are_sockets(monkeypatch):
         theirs.recv_bytes()
     ours.close()
     theirs.close()
+
+
+def sent_to_who_does_not_listen(give_up=None):
+    """How many bytes somebody sent, and how many arrived after they had closed their end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    ours.setblocking(False)
+    sent = arrived = 0
+    with theirs:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sent += ours.send(b"x" * 65536)
+        if give_up is not None:
+            give_up(ours.fileno())
+        ours.close()
+        theirs.settimeout(20)
+        with contextlib.suppress(ConnectionResetError):
+            while some := theirs.recv(65536):
+                arrived += len(some)
+    return sent, arrived
+
+
+def test_what_was_not_received_when_a_connection_is_given_up_never_comes():
+    sent, arrived = sent_to_who_does_not_listen()
+    assert arrived == sent
+    sent, arrived = sent_to_who_does_not_listen(give_up=forget_unsent)
+    assert arrived < sent
 
 
 def test_threads_that_are_greenlets_get_a_queue_made_of_what_is_theirs(greenlets):

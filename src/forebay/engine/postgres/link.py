@@ -101,14 +101,14 @@ class Link:
                 raise error
             return False
         if errors.away(error):
-            wire.close()
+            wire.abandon()
             return wire.open_end
         try:
             wire.rollback()
             wire.open_end = False
             self._wire = wire
         except psycopg.Error:
-            wire.close()
+            wire.abandon()
         if errors.unprepared(error):
             self._prepare = False
             self.drop()

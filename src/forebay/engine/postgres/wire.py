@@ -7,6 +7,7 @@ one thread at a time. Does not connect again: that is `link`'s work.
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -14,6 +15,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
+from forebay.engine.native import forget_unsent
 from forebay.engine.postgres.address import CONNECT, Address
 
 RV = TypeVar("RV")
@@ -160,3 +162,9 @@ class Wire:
     def close(self) -> None:
         """Let go of it, whatever state it is in; nothing is waited for."""
         self._db.close()
+
+    def abandon(self) -> None:
+        """`close`, where the server may be out of reach: what it has not received by now, it never gets."""
+        with suppress(psycopg.Error, OSError):
+            forget_unsent(self._db.fileno())
+        self.close()

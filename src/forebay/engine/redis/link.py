@@ -8,11 +8,13 @@ the connection is thrown away whole; the next batch makes a new one.
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import hiredis
 from redis.exceptions import RedisError, ResponseError
 
+from forebay.engine.native import forget_unsent
 from forebay.engine.patience import ANSWER
 from forebay.engine.redis.address import Address, Wire
 from forebay.engine.redis.errors import PASSING, node, word
@@ -77,10 +79,10 @@ class Link:
             sent = True
             return self._talk(packed, len(commands), patience)
         except (RedisError, OSError, ValueError) as error:
-            self.drop()
+            self._abandon()
             raise Broken(error, sent=sent and word(error) not in PASSING) from error
         except BaseException:
-            self.drop()
+            self._abandon()
             raise
 
     def _talk(self, packed: bytes, count: int, patience: float = ANSWER) -> list[Any]:
@@ -140,6 +142,13 @@ class Link:
         """Go where a server of a cluster says."""
         self.drop()
         self._at = node(answer) or self._at
+
+    def _abandon(self) -> None:
+        """Throw it away where the server may be out of reach: what it has not received by now, it never gets."""
+        if self._socket is not None:
+            with suppress(OSError):
+                forget_unsent(self._socket.fileno())
+        self.drop()
 
     def drop(self) -> None:
         """Throw the connection away."""

@@ -36,8 +36,8 @@ def take(
     found = tx.rows(sql("whole"), (queue, tx.now)) if told.whole else ()
     if not found:
         return None
-    *columns, charged, back = found[0]
-    meter = limits.meter(columns)
+    row, (charged, back) = found[0][:-2], found[0][-2:]
+    meter = limits.meter(row)
     n = grant(meter, tx.now, limit).n
     if meter.rate is not None:  # it asks what each costs, and what the clock has done
         costly = n and (back or tx.value(sql("costly"), (tx.now, queue, n)))
