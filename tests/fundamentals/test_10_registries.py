@@ -183,7 +183,7 @@ def test_importing_a_module_of_tasks_opens_no_file_and_starts_no_thread(tmp_path
         assert threading.active_count() == 1
     """
     (tmp_path / "shop_empty.py").write_text("")
-    command = [sys.executable, "-c", textwrap.dedent(code)]
+    command = [sys.executable, "-B", "-c", textwrap.dedent(code)]  # bytecode may be written else
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -17,7 +17,7 @@ from forebay.produce.producer import Producer
 from forebay.work.batch import Batch, unpacked
 from forebay.work.calls import Calls
 from forebay.work.failures import Told
-from forebay.work.feed import STALE, Host
+from forebay.work.feed import STALE, Host, begun
 from forebay.work.run import AGAIN, Stop
 from forebay.work.trouble import Trouble
 
@@ -135,7 +135,7 @@ class Batches:
             self._answered(leased)
             if leased.cancelled:
                 self._host.revoke(leased.cancelled)
-            deliveries = [delivery for delivery in leased.deliveries if not self._host.ruled(delivery)]
+            deliveries = [one for one in begun(self._host, leased.deliveries) if not self._host.ruled(one)]
             if deliveries and not self._waiting:
                 self._full = self._trip + consumer.max_wait
             self._waiting += deliveries

@@ -65,7 +65,7 @@ class Child:
         self._signals, self._last = Counter[int](), dict[int, float]()
         self._term = asyncio.Event()
         self._now = asyncio.Event()
-        self._orphaned = threading.Event()
+        self._orphaned, self._parent = threading.Event(), os.getppid()
         self._state, self._outdated, self._said = "running", False, -math.inf
 
     async def run(self, settle: Callable[[], object]) -> bool:
@@ -214,6 +214,7 @@ class Child:
             call_in(loop, worker.ends.buried, one.delivery, one.outcome, known)
 
         self._link.listen(heard)
+        _until_gone(self._parent)  # then `ended` is true for all its workers: none takes what others hand back
         call_in(loop, self._hurry)
         if self._orphaned.wait(self._app.settings.lease / 2):
             threading.Event().wait(FAREWELL)
@@ -241,6 +242,13 @@ class Child:
 
     def _stuck(self, run: Run, result: Outcome) -> None:
         self._link.send(Stuck(id=run.delivery.id, outcome=result))
+
+
+def _until_gone(parent: int) -> None:
+    """Until a parent that ends has ended, for a second at the most: its ends of all links are closed before that."""
+    until = time.monotonic() + 1.0
+    while os.getppid() == parent and time.monotonic() < until:
+        time.sleep(0.002)
 
 
 def _load(options: WorkerOptions) -> Forebay:

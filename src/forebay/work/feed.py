@@ -42,6 +42,7 @@ class Host(Protocol):
     Attributes:
         missed: told of a lease that failed, and may have taken something.
         feeding: gathers which queues tasks publish into; None: nobody does.
+        orphaned: whether whoever it works for has ended; it begins nothing new then.
         ruled: whether a rule has something else done with a message than to run it: that is done then.
     """
 
@@ -51,6 +52,7 @@ class Host(Protocol):
     ruled: Callable[[Delivery], bool]
     time: StoreTime
     missed: Callable[[], object]
+    orphaned: Callable[[], bool]
     feeding: Feeding | None
 
     def idle(self) -> None:
@@ -79,6 +81,17 @@ class Plan(NamedTuple):
     slots: int
     caps: Mapping[str, int] = NO_CAPS
     elastic: bool = False
+
+
+def begun(host: Host, leased: Sequence[Delivery]) -> Sequence[Delivery]:
+    """What was leased, to be begun; none of it if whoever the worker works for has ended since it asked.
+
+    Then others that worked for it hand back what they have, and it would go from one to the next, lost each time.
+    """
+    if not leased or not host.orphaned():
+        return leased
+    host.ends.hand_back(leased)
+    return ()
 
 
 class Feed:
@@ -182,7 +195,7 @@ class Feed:
         self._host.time.heard(leased.now)
         if leased.cancelled:
             self._host.revoke(leased.cancelled)
-        for delivery in leased.deliveries:
+        for delivery in begun(self._host, leased.deliveries):
             if self._running < self._slots:
                 self._running += 1
                 self._host.begin(delivery, self.free)
