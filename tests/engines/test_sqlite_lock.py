@@ -12,8 +12,9 @@ import time
 
 import pytest
 
+from fleet import until
 from forebay.config import Settings
-from forebay.engine.contract import Fate
+from forebay.engine.contract import Beat, Fate
 from forebay.engine.sqlite import lock
 from forebay.engine.sqlite.backend import Sqlite
 from forebay.engine.sqlite.sharing import Files
@@ -22,6 +23,7 @@ from forebay.model.clock import SystemClock
 from forebay.model.errors import EngineError, EngineUnreachable
 from forebay.model.ids import new_id
 from forebay.model.message import Message
+from forebay.testing import ManualClock
 
 HOLD = (
     "import fcntl, sys; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True); input()"
@@ -123,3 +125,27 @@ def test_whoever_cannot_even_wait_for_lack_of_room_waits_the_next_time(engine, h
     holder.kill()
     holder.wait()
     assert [receipt.fate for receipt in publish(engine)] == [Fate.ACCEPTED]
+
+
+def test_leases_that_nobody_could_renew_while_somebody_held_the_lock_hold_on(tmp_path):
+    """Be the holder stopped, or its interpreter held by code in C: the workers of all others live."""
+    clock, settings = ManualClock(), Settings(url=f"sqlite:///{tmp_path}/q.db")
+    one, two = Sqlite(settings, clock), Sqlite(settings, clock, among=Files())
+    drive(one.open())
+    drive(two.open())
+    beat = Beat(worker="w", lease=5.0, host="here", pid=1)
+    drive(one.extend([beat]))
+    with open(f"{tmp_path}/q.db-lock", "rb") as file:  # noqa: PTH123
+        fcntl.flock(file, fcntl.LOCK_EX)
+        waiter = threading.Thread(target=publish, args=(two,))
+        waiter.start()
+        until(lambda: two._db.writer._turn._lock._stand_in.waits, "somebody to wait for the lock")
+        clock.advance(20)
+        fcntl.flock(file, fcntl.LOCK_UN)
+        waiter.join(20)
+    assert not drive(two.recover([])).workers
+    assert drive(one.extend([beat])) == [True]
+    clock.advance(20)
+    assert list(drive(two.recover([])).workers) == ["w"], "without such a reason it is lost"
+    drive(two.close())
+    drive(one.close())

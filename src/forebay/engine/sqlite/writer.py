@@ -32,6 +32,8 @@ LAST = 2**63 - 1
 NUMBERS = "", "seq"
 #: Tallies that one statement adds to at the most.
 TALLIES = 100
+#: Seconds of waiting for the others after which leases are spared, and how long they hold then at the least.
+STALL, REPRIEVE = 1.0, 3.0
 
 
 class Transaction:
@@ -132,6 +134,7 @@ class Writer(Turns[Transaction]):
         self._soon, self._doubtful = soon, False
         self._seen, self._found = -1, 0  # the file as it was when last looked at, and its version
         self._last: int | None = None  # the largest number in it, as long as nobody else writes
+        self._asked: float | None = None  # since when it waits for the others
         self._db, self._turn, self._ringer, self._signal, self._clock = db, turn, ringer, signal, clock
         super().__init__(str(turn.path))
 
@@ -148,6 +151,8 @@ class Writer(Turns[Transaction]):
 
     def attempt(self, group: Group[Transaction]) -> None:
         """See `Turns.attempt`."""
+        if self._asked is None:
+            self._asked = self._clock.monotonic()
         with self._turn:
             if self._doubtful:
                 self._work_off()
@@ -171,6 +176,7 @@ class Writer(Turns[Transaction]):
             if self._found > schema.newest():
                 self._check_still(group)
             transaction = Transaction(self._db, self._clock, self._found, self._last)
+            self._spare(transaction)
             group.carry_out(transaction)
             tally(transaction)
             self._turn.sign()
@@ -182,6 +188,15 @@ class Writer(Turns[Transaction]):
         self._seen, self._last = self._db.data_version(), transaction.last
         self._turn.check_log()  # before anybody is told
         return transaction
+
+    def _spare(self, transaction: Transaction) -> None:
+        """Leases that ran out while somebody held the lock hold on: nobody could renew them, and their workers live.
+
+        A process may be stopped in a transaction, or code that keeps the interpreter may keep our thread from its end.
+        """
+        asked, self._asked = self._asked, None
+        if asked is not None and transaction.mono - asked > STALL:
+            transaction.db.execute(sql("reprieve"), (transaction.mono + REPRIEVE, asked))
 
     def _check_still(self, group: Group[Transaction]) -> None:
         """A newer Forebay has migrated the file: only what lets go of something is carried out still."""
