@@ -29,7 +29,7 @@ from forebay.testing.faults.run import Scenario
 from forebay.testing.faults.servers import EverySecond, Postgres, Redis
 from forebay.testing.history import Rules
 
-_POSTGRES, _REDIS = frozenset({"postgres"}), frozenset({"redis"})
+_SQLITE, _POSTGRES, _REDIS = frozenset({"sqlite"}), frozenset({"postgres"}), frozenset({"redis"})
 _SERVERS = _POSTGRES | _REDIS
 _UNSYNCED = Rules(window=EverySecond.window)
 _REPLICATED = Rules(window=cluster.WINDOW)
@@ -48,6 +48,7 @@ SCENARIOS = (
     Scenario("T2", "killed between effect and ack", killing.between_effect_and_ack),
     Scenario("T3", "producers killed in mid-publish", killing.producers),
     Scenario("T4", "frozen past the lease, and back", freezing.stopped),
+    Scenario("T4w", "stopped in the middle of a write", freezing.stopped_in_a_write, _SQLITE, smoke=False),
     Scenario("T5", "C code holds the interpreter", freezing.interpreter_held),
     Scenario("T5b", "timeouts strike tasks that enqueue", striking.timeouts),
     Scenario("T6", "the server killed with -9", outages.killed, _SERVERS, smoke=False),

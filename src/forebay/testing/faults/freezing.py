@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import signal
 
+from forebay.engine.sqlite.holder import writer
 from forebay.testing.faults import procs
 from forebay.testing.faults.procs import Proc, strike
 from forebay.testing.faults.trial import Broken, Trial
@@ -37,6 +38,34 @@ def stopped(trial: Trial) -> None:
     trial.send("work", 12)
     trial.drain()
     trial.until("the thawed fleet has a new worker", lambda: set(frozen.children()) - set(family))
+
+
+def stopped_in_a_write(trial: Trial) -> None:
+    """T4w: a worker stands still for two leases with the lock that all who write wait for; no lease is lost by that."""
+    fleets = [trial.fleet(concurrency=4) for _ in range(2)]
+    trial.send("work", 3_000, seconds=0.01)
+    trial.until_running(4)
+    workers, caught = [pid for fleet in fleets for pid in fleet.children()], list[int]()
+    trial.until("one of them stands still in a write", lambda: caught or _catch(trial, workers, caught))
+    trial.pause(2.2 * trial.lease, 2.2 * trial.lease)
+    trial.fault("SIGCONT", f"process {caught[0]}")
+    strike(caught[0], signal.SIGCONT)
+    trial.drain()
+    if buried := [one for event in trial.events(events.Recovered) for one in event.buried]:
+        raise Broken(f"{len(buried)} workers were held for lost that could not renew their leases")
+
+
+def _catch(trial: Trial, workers: list[int], caught: list[int]) -> None:
+    """Stop one that writes, if it still does once it stands."""
+    database = trial.folder / "queue.db"
+    if (pid := writer(database)) not in workers or not strike(pid, signal.SIGSTOP):
+        return
+    trial.until("it stands still", lambda: procs.stopped([pid]))
+    if writer(database) == pid:
+        trial.fault("SIGSTOP", f"process {pid}, while it writes")
+        caught.append(pid)
+    else:
+        strike(pid, signal.SIGCONT)
 
 
 def _freeze(trial: Trial, fleet: Proc) -> None:
