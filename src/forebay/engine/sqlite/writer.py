@@ -165,6 +165,10 @@ class Writer(Turns[Transaction]):
             finally:
                 self._tell(transaction)  # at once: until others have woken up, the lock is free
             self.afterwards("the mark beside it", self._turn.committed, transaction.counts, transaction.mono)
+            if (
+                self._clock.monotonic() - transaction.mono > STALL
+            ):  # the others waited: our next one may come before theirs
+                self._asked = transaction.mono
 
     def _transact(self, group: Group[Transaction]) -> Transaction:
         """One transaction, committed; on any error everything in it is undone."""
