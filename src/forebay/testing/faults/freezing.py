@@ -46,7 +46,7 @@ def stopped_in_a_write(trial: Trial) -> None:
     trial.send("work", 3_000, seconds=0.01)
     trial.until_running(4)
     workers, caught = [pid for fleet in fleets for pid in fleet.children()], list[int]()
-    trial.until("one of them stands still in a write", lambda: caught or _catch(trial, workers, caught))
+    trial.until("one of them stands still in a write", lambda: _caught(trial, workers, caught))
     trial.pause(2.2 * trial.lease, 2.2 * trial.lease)
     trial.fault("SIGCONT", f"process {caught[0]}")
     strike(caught[0], signal.SIGCONT)
@@ -55,17 +55,18 @@ def stopped_in_a_write(trial: Trial) -> None:
         raise Broken(f"{len(buried)} workers were held for lost that could not renew their leases")
 
 
-def _catch(trial: Trial, workers: list[int], caught: list[int]) -> None:
-    """Stop one that writes, if it still does once it stands."""
+def _caught(trial: Trial, workers: list[int], caught: list[int]) -> bool:
+    """Stop one that writes; whether it still does once it stands."""
     database = trial.folder / "queue.db"
     if (pid := writer(database)) not in workers or not strike(pid, signal.SIGSTOP):
-        return
+        return False
     trial.until("it stands still", lambda: procs.stopped([pid]))
     if writer(database) == pid:
         trial.fault("SIGSTOP", f"process {pid}, while it writes")
         caught.append(pid)
     else:
         strike(pid, signal.SIGCONT)
+    return bool(caught)
 
 
 def _freeze(trial: Trial, fleet: Proc) -> None:
