@@ -15,7 +15,7 @@ import pytest
 from fleet import until
 from forebay.config import Settings
 from forebay.engine.contract import Beat, Fate
-from forebay.engine.sqlite import lock
+from forebay.engine.sqlite import lock, writer
 from forebay.engine.sqlite.backend import Sqlite
 from forebay.engine.sqlite.sharing import Files
 from forebay.engine.waiting import drive
@@ -127,8 +127,9 @@ def test_whoever_cannot_even_wait_for_lack_of_room_waits_the_next_time(engine, h
     assert [receipt.fate for receipt in publish(engine)] == [Fate.ACCEPTED]
 
 
-def test_leases_that_nobody_could_renew_while_somebody_held_the_lock_hold_on(tmp_path):
+def test_leases_that_nobody_could_renew_while_somebody_held_the_lock_hold_on(tmp_path, monkeypatch):
     """Be the holder stopped, or its interpreter held by code in C: the workers of all others live."""
+    monkeypatch.setattr(writer, "STALL", 0.0)
     clock, settings = ManualClock(), Settings(url=f"sqlite:///{tmp_path}/q.db")
     one, two = Sqlite(settings, clock), Sqlite(settings, clock, among=Files())
     drive(one.open())
@@ -146,6 +147,7 @@ def test_leases_that_nobody_could_renew_while_somebody_held_the_lock_hold_on(tmp
     assert not drive(two.recover([])).workers
     assert drive(one.extend([beat])) == [True]
     clock.advance(20)
+    monkeypatch.undo()
     assert list(drive(two.recover([])).workers) == ["w"], "without such a reason it is lost"
     drive(two.close())
     drive(one.close())

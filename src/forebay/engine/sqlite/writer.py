@@ -5,6 +5,7 @@ told in the log if it fails, and changes nobody's answer.
 """
 
 import contextlib
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -134,7 +135,7 @@ class Writer(Turns[Transaction]):
         self._soon, self._doubtful = soon, False
         self._seen, self._found = -1, 0  # the file as it was when last looked at, and its version
         self._last: int | None = None  # the largest number in it, as long as nobody else writes
-        self._asked: float | None = None  # since when it waits for the others
+        self._asked: tuple[float, float] | None = None  # since when it waits for the others; what the clock said then
         self._db, self._turn, self._ringer, self._signal, self._clock = db, turn, ringer, signal, clock
         super().__init__(str(turn.path))
 
@@ -151,24 +152,22 @@ class Writer(Turns[Transaction]):
 
     def attempt(self, group: Group[Transaction]) -> None:
         """See `Turns.attempt`."""
-        if self._asked is None:
-            self._asked = self._clock.monotonic()
+        began = time.monotonic()
+        self._asked = self._asked or (began, self._clock.monotonic())
         with self._turn:
             if self._doubtful:
                 self._work_off()
             lazy, before = group.lazy, self._db.total_changes()
             self._turn.sync(not lazy)
             transaction = self._transact(group)
+            if time.monotonic() - began > STALL:  # the others waited, too, and our next one may come before theirs
+                self._asked = began, transaction.mono
             try:
                 self._make_last(transaction, lazy=lazy, changed=self._db.total_changes() != before)
                 group.commit()
             finally:
                 self._tell(transaction)  # at once: until others have woken up, the lock is free
             self.afterwards("the mark beside it", self._turn.committed, transaction.counts, transaction.mono)
-            if (
-                self._clock.monotonic() - transaction.mono > STALL
-            ):  # the others waited: our next one may come before theirs
-                self._asked = transaction.mono
 
     def _transact(self, group: Group[Transaction]) -> Transaction:
         """One transaction, committed; on any error everything in it is undone."""
@@ -199,8 +198,8 @@ class Writer(Turns[Transaction]):
         A process may be stopped in a transaction, or code that keeps the interpreter may keep our thread from its end.
         """
         asked, self._asked = self._asked, None
-        if asked is not None and transaction.mono - asked > STALL:
-            transaction.db.execute(sql("reprieve"), (transaction.mono + REPRIEVE, asked))
+        if asked is not None and time.monotonic() - asked[0] > STALL:
+            transaction.db.execute(sql("reprieve"), (transaction.mono + REPRIEVE, asked[1]))
 
     def _check_still(self, group: Group[Transaction]) -> None:
         """A newer Forebay has migrated the file: only what lets go of something is carried out still."""
