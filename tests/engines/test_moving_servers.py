@@ -41,12 +41,13 @@ async def ready(side):
     return depth.ready
 
 
-async def moved(source, target):
-    """Run after run until one comes to its end; all of it is there then, once."""
-    while True:
-        with contextlib.suppress(ForebayError):
-            await Mover(source, target, batch=BATCH).run(["q"])
-            break
+async def moved(source, target, trouble):
+    """In the midst of trouble, run after run until one comes to its end; all of it is there then, once."""
+    with trouble:
+        while True:
+            with contextlib.suppress(ForebayError):
+                await Mover(source, target, batch=BATCH).run(["q"])
+                break
     assert (await ready(source), await ready(target)) == (0, COUNT)
     assert await source.parts.moves.routes() == await target.parts.moves.routes() == []
     found = await target.parts.results.find([f"{n:032d}" for n in range(COUNT)])
@@ -97,8 +98,7 @@ def test_connections_to_postgresql_that_are_torn_all_the_time(proxied, tmp_path,
         async with opened(Settings(url=f"sqlite:///{tmp_path}/q.db"), settings) as (file, server):
             source, target = (server, file) if backwards else (file, server)
             await fill(source)
-            with again_and_again(tear, 0.3):
-                await moved(source, target)
+            await moved(source, target, again_and_again(tear, 0.3))
 
     asyncio.run(story())
 
@@ -113,8 +113,7 @@ def test_a_redis_that_is_killed_and_started_again_and_again(tmp_path, backwards)
         async with opened(Settings(url=f"sqlite:///{tmp_path}/q.db"), server.settings()) as (file, redis):
             source, target = (redis, file) if backwards else (file, redis)
             await fill(source)
-            with again_and_again(restart, 0.2):
-                await moved(source, target)
+            await moved(source, target, again_and_again(restart, 0.2))
 
     with own_redis.running(tmp_path) as server:
         asyncio.run(story(server))

@@ -53,6 +53,14 @@ class TestFair:
         shared.publish("a", 20)
         assert shared.fill() == {"a": 8}
 
+    def test_one_lease_gives_a_keys_messages_by_priority_and_then_in_order(self, kit: Kit) -> None:
+        """Whether it gives one of them or all: a worker starts them as they come."""
+        shared = Shared(kit)
+        shared.publish("a", 3)
+        kit.publish("b0", "b1", key="a", priority=5)
+        kit.publish("c0", key="a", priority=-1)
+        assert kit.take(8) == ["b0", "b1", "a0", "a1", "a2", "c0"]
+
     def test_who_sends_more_gets_no_more(self, kit: Kit) -> None:
         """Keys that all have enough to do have equally many slots, whoever came first."""
         shared = Shared(kit)
