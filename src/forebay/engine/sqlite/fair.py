@@ -92,7 +92,7 @@ class FairTurn(Turn):
         return found + self._in_turn(worker, chosen)
 
     def _in_turn(self, worker: str, chosen: list[int]) -> list[tuple[Any, ...]]:
-        """Lease what was chosen: a statement returns rows in no order, and who has a turn goes before whoever follows."""
+        """Lease what was chosen: a statement returns rows in no order, and turns have one."""
         rank = {seq: place for place, seq in enumerate(chosen)}
         return sorted(self._lease(worker, chosen), key=lambda row: rank[row[0]])
 
