@@ -53,14 +53,6 @@ class TestFair:
         shared.publish("a", 20)
         assert shared.fill() == {"a": 8}
 
-    def test_one_lease_gives_a_keys_messages_by_priority_and_then_in_order(self, kit: Kit) -> None:
-        """Whether it gives one of them or all: a worker starts them as they come."""
-        shared = Shared(kit)
-        shared.publish("a", 3)
-        kit.publish("b0", "b1", key="a", priority=5)
-        kit.publish("c0", key="a", priority=-1)
-        assert kit.take(8) == ["b0", "b1", "a0", "a1", "a2", "c0"]
-
     def test_who_sends_more_gets_no_more(self, kit: Kit) -> None:
         """Keys that all have enough to do have equally many slots, whoever came first."""
         shared = Shared(kit)
@@ -205,6 +197,9 @@ class TestFair:
         kit.publish("mine", key="b")
         assert set(kit.take(2)) == {"high", "mine"}
         assert shared.slots == 8
+        shared.publish("a", 2)
+        kit.publish("urgent", "next", key="a", priority=5)
+        assert kit.take(5) == ["urgent", "next", "low", "a0", "a1"]  # several at once, too
 
     def test_it_can_be_turned_on_and_off_while_messages_wait(self, kit: Kit) -> None:
         """They are shared out by what holds now, and none is left behind."""
