@@ -199,7 +199,7 @@ class TestFair:
         assert shared.slots == 8
         shared.publish("a", 2)
         kit.publish("urgent", "next", key="a", priority=5)
-        assert kit.take(5) == ["urgent", "next", "low", "a0", "a1"]  # several at once, too
+        assert kit.take(4) == ["urgent", "next", "low", "a0"]  # several at once, too
 
     def test_it_can_be_turned_on_and_off_while_messages_wait(self, kit: Kit) -> None:
         """They are shared out by what holds now, and none is left behind."""
