@@ -71,3 +71,12 @@ def test_what_does_not_run_has_no_url_and_a_wrong_name_is_one_clear_error(servic
     assert "not running: tools/services up redis" in gone.stderr
     assert wrong.returncode == 2
     assert "no server is called 'reddis'" in wrong.stderr
+
+
+@pytest.mark.parametrize("name", ["redis", "postgres"])
+def test_a_fresh_checkout_says_what_to_start(tmp_path, name):
+    shutil.copytree(TOOLS, tmp_path / "tools")
+    command = [tmp_path / "tools/services", "url", name]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode != 0
+    assert answer.stderr.strip() == f"error: {name} is not running: tools/services up {name}"

@@ -6,13 +6,14 @@ import logging
 import msgspec
 import pytest
 
-from forebay import ConfigError, Context, Forebay, State
+from forebay import ConfigError, Context, EngineFull, Forebay, State
 from forebay.control import Control
 from forebay.engine.waiting import drive
 from forebay.model.errors import BadArguments
 from forebay.store.records import Schedule
 from forebay.testing import ManualClock, drain
 from forebay.work.timekeeper import LOOK, Timekeeper
+from forebay.work.trouble import kind_of
 
 #: A full hour.
 HOUR = 3600 * 500_000
@@ -459,3 +460,27 @@ def test_two_timekeepers_fire_each_tick_once(tmp_path):
     assert len(apps[0].messages(task="tick", limit=100)) == 20
     for app in apps:
         drive(app.close())
+
+
+def test_a_schedule_for_which_there_is_no_room_is_told_once(caplog, tmp_path):
+    caplog.set_level(logging.INFO, "forebay.keeper")
+    with Forebay(f"sqlite:///{tmp_path}/q.db", clock=ManualClock(wall=HOUR), max_size=1_000_000) as app:
+
+        @app.periodic(20)
+        def tick() -> None: ...
+
+        drain(app, "default")  # the schedule is known
+        app.clock.advance(20)
+        for size in (50_000, 1_000, 0):
+            with pytest.raises(EngineFull):
+                while True:
+                    app.publish("junk", "x" * size)
+        keeper = Timekeeper(app.store)
+        for _ in range(3):
+            drive(keeper.fire_due())
+        assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["schedule tick cannot be fired"]
+
+
+def test_another_number_is_no_other_trouble():
+    assert kind_of("626,688 bytes free, tried for 1.5 s") == kind_of("0 bytes free, tried for 10 s")
+    assert kind_of("0 bytes free") != kind_of("no rights")

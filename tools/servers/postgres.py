@@ -83,5 +83,5 @@ def _as(user: str | None) -> dict[str, Any]:
 
 
 def _reaches(folder: Path) -> bool:
-    """Whether that user gets to a folder: each above it lets others pass."""
-    return _user() is None or all(place.stat().st_mode & 0o001 for place in folder.parents)
+    """Whether that user gets to a folder, made or yet to be made: each above it that is there lets others pass."""
+    return _user() is None or all(place.stat().st_mode & 0o001 for place in folder.parents if place.exists())

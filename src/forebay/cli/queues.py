@@ -76,13 +76,13 @@ def queues(names: tuple[str, ...]) -> None:
     only(names, [depth.queue for depth in found], "queue")
     chosen = [depth for depth in found if not names or depth.queue in names]
     if form() == "table":
-        output.show("table", [Line(depth, _why(depth, gates, now)) for depth in chosen], Table(columns(), EMPTY))
+        output.show("table", [Line(depth, why(depth, gates, now)) for depth in chosen], Table(columns(), EMPTY))
     else:
         output.show(form(), chosen, Table([], ""))
 
 
-def _why(depth: Depth, gates: Sequence[Gate], now: float) -> str:
-    """Who paused it, when, and why."""
+def why(depth: Depth, gates: Sequence[Gate], now: float) -> str:
+    """What holds up a queue, in a few words: who paused it, which provider is away, which limit is reached."""
     closed = [gate for gate in gates if gate.lane is None and gate.queue in ("", depth.queue)]
     held = [gate for gate in closed if gate.queue or depth.parked or depth.ready >= _MANY]
     outages = [f"waits for provider {name}: {reason}" for name, reason in sorted(awaited(depth, gates).items())[:3]]

@@ -8,9 +8,11 @@ from collections import deque
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from forebay.cli import output
 from forebay.cli.human import ago, rate, span, tail
+from forebay.cli.queues import why
 from forebay.cli.table import Column, Table
 from forebay.cli.workers import table as worker_table
 from forebay.engine.contract import Depth
@@ -21,8 +23,10 @@ from forebay.store.records import WorkerRow
 
 #: Readings whose course is drawn.
 COURSE = 30
-#: Lines that are neither queue nor worker: totals, headings, space between, what is due, how to end.
-_FRAME = 11
+#: Lines that are neither queue nor worker: totals, two headings, space between, what is due, how to end.
+_FRAME = 10
+#: Lines of rows that are worth more than what is due, or than a table of workers.
+_LEAST = 5
 _TOTALS = ("ready", "running", "scheduled", "parked", "dead")
 #: Columns of the two newest rates with their words.
 _RATES = 34
@@ -36,6 +40,7 @@ class Row(msgspec.Struct, frozen=True):
     rates: Rates | None
     workers: int
     held: bool = False  # by pressure, or some task of it
+    why: str = ""
 
     @property
     def state(self) -> str:
@@ -63,6 +68,7 @@ _QUEUES: Table[Row] = Table(
         Column("DONE", lambda r: rate(r.rates.done if r.rates else None), right=True),
         Column("RETRIED", lambda r: rate(r.rates.retried if r.rates else None), right=True, drop=4),
         Column("WORKERS", lambda r: str(r.workers), right=True, drop=2),
+        Column("WHY", lambda r: r.why, flex=True, least=14, hide=""),
     ],
     "no queues yet: the first enqueue makes one",
 )
@@ -85,22 +91,20 @@ class Screen:
         known = {} if before is None else rates(before, now)
         held = {gate.queue for gate in now.gates if gate.holder == PRESSURE}
         rows = [
-            Row(depth, known.get(depth.queue), len(now.serving(depth.queue)), depth.queue in held)
+            Row(depth, known.get(depth.queue), len(now.serving(depth.queue)), depth.queue in held,
+                why(depth, now.gates, now.at))
             for depth in now.queues
-        ]
+        ]  # fmt: skip
         if before is not None:
             self._came.append(sum(one.published for one in known.values()))
             self._done.append(sum(one.done for one in known.values()))
-        workers = max(1, min(len(now.workers), (height - _FRAME) // 3))
-        queues = max(1, height - _FRAME - workers)
+        room = shared(len(rows), len(now.workers), height)
         shown = [
             *self._head(now),
             "",
-            *_queue_lines(rows, queues),
-            "",
-            *_worker_lines(now, self._lease, workers),
-            "",
-            *_due(now),
+            *_queue_lines(rows, room.queues),
+            *(["", *_worker_lines(now, self._lease, room.workers)] if room.workers else []),
+            *(["", *_due(now)] if room.due else []),
         ]
         return [*shown[: max(1, height - 1)], output.fitted(f"every {span(self._interval)}; q or Ctrl-C ends")]
 
@@ -116,6 +120,25 @@ class Screen:
         ]
 
 
+class Room(msgspec.Struct, frozen=True):
+    """Lines for queues and for workers (0: no table of them), and whether what is due is told."""
+
+    queues: int
+    workers: int
+    due: bool = True
+
+
+def shared(queues: int, workers: int, height: int) -> Room:
+    """How a screen is shared out: in a low one what is due goes first, then the workers, whom the totals count."""
+    queues, workers, room = max(1, queues), max(1, workers), height - _FRAME
+    due = room >= min(_LEAST, queues + workers)
+    room += 0 if due else 2
+    if room < min(_LEAST, queues + workers):
+        return Room(max(1, room + 2), 0, due)
+    most = max(min(workers, room // 3), room - queues)
+    return Room(room - min(workers, most), min(workers, most), due)
+
+
 def _course(readings: Sequence[float], bars: int) -> str:
     """The newest rate, and small bars for those before it."""
     most = max(readings, default=0.0) or 1.0
@@ -127,7 +150,7 @@ def _course(readings: Sequence[float], bars: int) -> str:
 def _queue_lines(rows: Sequence[Row], room: int) -> list[str]:
     if not rows:
         return [_QUEUES.empty]
-    busiest = sorted(rows, key=lambda row: -row.load)[:room]
+    busiest = sorted(rows, key=lambda row: -row.load)[: _rows(len(rows), room)]
     shown = sorted(busiest, key=lambda row: row.depth.queue)
     return [*output.lines(shown, _QUEUES.columns), *_rest(len(rows) - len(shown), "queues")]
 
@@ -136,9 +159,15 @@ def _worker_lines(now: Snapshot, lease: float, room: int) -> list[str]:
     table = worker_table(now.at, lease)
     if not now.workers:
         return [output.fitted(table.empty)]
-    shown: list[WorkerRow] = sorted(now.workers, key=lambda worker: -worker.running)[:room]
-    shown.sort(key=lambda worker: (worker.started, worker.worker))
-    return [*output.lines(shown, table.columns), *_rest(len(now.workers) - len(shown), "workers")]
+    busiest = sorted(now.workers, key=lambda worker: -worker.running)[: _rows(len(now.workers), room)]
+    shown: list[WorkerRow] = sorted(busiest, key=lambda worker: (worker.started, worker.worker))
+    columns = [replace(column, wrap=False) for column in table.columns]  # a line for each: lines are what is short
+    return [*output.lines(shown, columns), *_rest(len(now.workers) - len(shown), "workers")]
+
+
+def _rows(count: int, room: int) -> int:
+    """How many of `count` rows stand in `room` lines: all, or one fewer than lines, the last of which says the rest."""
+    return count if count <= room else max(1, room - 1)
 
 
 def _rest(count: int, what: str) -> list[str]:

@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import os
-import sys
-import termios
-import tty
-from collections.abc import AsyncGenerator, Callable, Generator
+import itertools
+from collections.abc import Callable, Generator
 
 import click
 
@@ -17,6 +14,7 @@ from forebay.cli.kinds import SECONDS
 from forebay.cli.screen import Screen
 from forebay.cli.shared import Command, the_app, with_app
 from forebay.cli.shared import output as form
+from forebay.cli.taken import taken
 from forebay.engine.registry import place
 from forebay.observe.snapshot import Snapshot, rates, take
 from forebay.observe.view import snapshot
@@ -40,40 +38,42 @@ def top(interval: float, count: int | None) -> None:
 
 
 async def _run(app: Forebay, interval: float, count: int | None) -> None:
-    stop = asyncio.Event()
-    with _showing(Screen(place(app.settings), app.settings.lease, interval)) as show, _quit_key(stop):
-        async for before, now in _readings(app, interval, count, stop):
-            show(before, now)
+    with _showing(Screen(place(app.settings), app.settings.lease, interval)) as (show, stop):
+        watching = asyncio.create_task(_watch(app, interval, count, show))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:  # also in the middle of a reading: an engine that does not answer must not keep anybody here
+            stopping.cancel()
+            watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
 
 
-async def _readings(
-    app: Forebay, interval: float, count: int | None, stop: asyncio.Event
-) -> AsyncGenerator[tuple[Snapshot | None, Snapshot]]:
-    before, number = None, 0
-    while True:
+async def _watch(app: Forebay, interval: float, count: int | None, show: Show) -> None:
+    before = None
+    for number in itertools.count(1):
         now = await take(app.engine, app.store)
-        yield before, now
-        before, number = now, number + 1
+        show(before, now)
         if number == count:
             return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), interval)
-        if stop.is_set():
-            return
+        before = now
+        await asyncio.sleep(interval)
 
 
 @contextlib.contextmanager
-def _showing(screen: Screen) -> Generator[Show]:
-    """How readings are shown, by the form asked for and by where standard output leads."""
+def _showing(screen: Screen) -> Generator[tuple[Show, asyncio.Event]]:
+    """How readings are shown, by the form asked for and by where standard output leads; and what a key may set."""
+    stop = asyncio.Event()
     if form() == "ndjson":
-        yield lambda before, now: output.stream([_plain(before, now)])
+        yield (lambda before, now: output.stream([_plain(before, now)])), stop
     elif form() == "json":
-        yield _show_second
+        yield _show_second, stop
     elif not output.redraws():
-        yield lambda before, now: click.echo("\n".join([*screen.lines(before, now), ""]))
+        yield (lambda before, now: click.echo("\n".join([*screen.lines(before, now), ""]))), stop
     else:
-        with _live(screen) as show:
-            yield show
+        with _live(screen, stop) as show:
+            yield show, stop
 
 
 def _show_second(before: Snapshot | None, now: Snapshot) -> None:
@@ -86,7 +86,7 @@ def _plain(before: Snapshot | None, now: Snapshot) -> object:
 
 
 @contextlib.contextmanager
-def _live(screen: Screen) -> Generator[Show]:
+def _live(screen: Screen, stop: asyncio.Event) -> Generator[Show]:
     """The whole terminal, drawn anew at each reading, given back as it was."""
     try:
         from rich.console import Console
@@ -95,27 +95,11 @@ def _live(screen: Screen) -> Generator[Show]:
     except ImportError as error:
         raise Missing("rich", "top (on a terminal; -o ndjson needs nothing)") from error
     console = Console(highlight=False)
-    with Live(console=console, screen=True, auto_refresh=False) as live:
+    live = Live(console=console, screen=True, auto_refresh=False)
 
-        def show(before: Snapshot | None, now: Snapshot) -> None:
-            text = Text.from_ansi("\n".join(screen.lines(before, now, console.height)), no_wrap=True)
-            live.update(text, refresh=True)
+    def show(before: Snapshot | None, now: Snapshot) -> None:
+        text = Text.from_ansi("\n".join(screen.lines(before, now, console.height)), no_wrap=True)
+        live.update(text, refresh=True)
 
+    with taken(live.start, live.stop, lambda typed: stop.set() if b"q" in typed.lower() else None):
         yield show
-
-
-@contextlib.contextmanager
-def _quit_key(stop: asyncio.Event) -> Generator[None]:
-    """Let the key q end it, where there are keys."""
-    if not (sys.stdin.isatty() and output.redraws() and form() == "table"):
-        yield
-        return
-    keys, loop = sys.stdin.fileno(), asyncio.get_running_loop()
-    before = termios.tcgetattr(keys)
-    tty.setcbreak(keys)
-    loop.add_reader(keys, lambda: stop.set() if os.read(keys, 64) in (b"q", b"Q", b"") else None)
-    try:
-        yield
-    finally:
-        loop.remove_reader(keys)
-        termios.tcsetattr(keys, termios.TCSADRAIN, before)

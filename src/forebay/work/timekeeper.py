@@ -79,15 +79,16 @@ class Timekeeper:
         if tick > now:
             return tick
         ticks, following = cron.due_ticks(schedule.cron, schedule.tz, tick, now, schedule.missed)
-        if ticks and (reason := await held(self._store, schedule)):
+        reason = await held(self._store, schedule) if ticks else ""
+        if reason:
             ticks = []
             self._tell(schedule.name, logging.WARNING, reason)
-        elif ticks:
-            self._tell(schedule.name, logging.INFO, "")
         messages = [tick_message(schedule, tick) for tick in ticks]
         last = ticks[-1] if ticks else None
         if await self._store.fire(schedule.name, schedule.next, following, messages, last) and messages:
             _logger.info("schedule %s fired%s", schedule.name, _times(messages))
+        if messages:  # it works now: the same trouble is told again when it comes again
+            self._told.pop(schedule.name, None)
         return following
 
 

@@ -11,7 +11,7 @@ from forebay.model.errors import ForebayError, text_of
 
 #: Names that are remembered.
 MOST = 1_000
-_NUMBERS = re.compile(r"\d+(\.\d+)?")
+_NUMBERS = re.compile(r"\d[\d,]*(\.\d+)?")
 
 
 class Trouble:

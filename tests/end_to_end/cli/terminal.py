@@ -9,7 +9,7 @@ import struct
 import subprocess
 import termios
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from end_to_end.cli.shell import COMMAND, PATIENCE, Shell, eventually
 
@@ -44,6 +44,12 @@ class Terminal:
 
         eventually(there, text)
 
+    @property
+    def whole_lines(self) -> bool:
+        """Whether the terminal is as a shell leaves it: lines, which it shows while they are typed."""
+        flags = termios.tcgetattr(self._fd)[3]
+        return bool(flags & termios.ICANON and flags & termios.ECHO)
+
     def type(self, keys: str) -> None:
         os.write(self._fd, keys.encode())
 
@@ -54,18 +60,21 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def on_terminal(shell: Shell, *words: str, rows: int = 30, columns: int = 140, **env: str) -> Iterator[Terminal]:
+def on_terminal(
+    shell: Shell, *words: str, rows: int = 30, columns: int = 140, command: Sequence[str] = COMMAND, **env: str
+) -> Iterator[Terminal]:
     """A command on a terminal of that size; it is over when the block is."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     process = subprocess.Popen(
-        [*COMMAND, *words],
+        [*command, *words],
         cwd=shell.folder,
         env={**shell.env, "TERM": "xterm-256color", **env},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(theirs)
     terminal = Terminal(process, ours)

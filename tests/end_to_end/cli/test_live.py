@@ -1,9 +1,12 @@
 """`top` and `tail`: what happens, while it happens, on a terminal and in a pipe."""
 
 import json
+import shlex
 import signal
 
-from end_to_end.cli.shell import eventually
+import pytest
+
+from end_to_end.cli.shell import COMMAND, eventually
 from end_to_end.cli.terminal import on_terminal
 
 
@@ -30,6 +33,37 @@ def test_top_fits_its_terminal_and_shows_the_busiest(world):
         top.process.send_signal(signal.SIGINT)
         assert top.ended() == 130
     assert "Traceback" not in top.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_top_gives_the_terminal_back_whatever_ends_it(world, number):
+    with on_terminal(world, "top", "--interval", "200ms") as top:
+        top.until("every 200ms")
+        eventually(lambda: not top.whole_lines, "keys without Enter")
+        top.process.send_signal(number)
+        assert top.ended() in (-number, 128 + number)
+        assert top.raw.rindex("\x1b[?1049l") > top.raw.rindex("\x1b[?1049h")
+        assert top.raw.rindex("\x1b[?25h") > top.raw.rindex("\x1b[?25l")
+        assert top.whole_lines
+
+
+def test_top_gives_the_terminal_back_while_it_is_stopped(world):
+    """In a shell: Ctrl-Z, a command, `fg`, and q still ends it."""
+    with on_terminal(world, "--norc", "--noprofile", "-i", command=["bash"], PS1="$ ") as bash:
+        bash.until("$ ")
+        bash.type(f"{shlex.join(COMMAND)} top --interval 200ms; echo over $?\n")
+        bash.until("every 200ms")
+        bash.type("\x1a")
+        bash.until("Stopped")
+        seen = bash.raw.index("Stopped")
+        assert bash.raw.rindex("\x1b[?1049l", 0, seen) > bash.raw.rindex("\x1b[?1049h", 0, seen)
+        bash.type("fg\n")
+        eventually(lambda: "every 200ms" in bash.raw[seen:], "the screen is back")
+        bash.type("kxq")  # other keys beside it, at once
+        bash.until("$ ")
+        eventually(lambda: bash.raw.count("\x1b[?1049l") == bash.raw.count("\x1b[?1049h") == 2, "both given back")
+        bash.type("exit\n")
+        bash.ended()
 
 
 def test_top_in_a_pipe_is_tables_or_objects(world):

@@ -29,7 +29,7 @@ WORKER = WorkerRow(
     ],
 )
 def test_a_queue_says_whom_it_refuses_and_a_hundred_per_cent_is_full(depth: Depth, limit: str, why: str) -> None:
-    line = queues.Line(depth, queues._why(depth, [], NOW))
+    line = queues.Line(depth, queues.why(depth, [], NOW))
     cells = {column.title: column.text(line) for column in queues.columns()}
     assert (cells["LIMIT"], cells["WHY"]) == (limit, why)
 
@@ -39,16 +39,16 @@ def test_a_queue_says_which_provider_it_waits_for_and_an_idle_one_does_not() -> 
     gates = [Gate("", "smtp", "its task says so", NOW, holder) for holder in (BREAKER, THROTTLE)]
     lane = LaneDepth(lane="smtp|meter:provider:smtp", parked=3, why="closed")
     waits = Depth(queue="q", parked=3, lanes=[lane])
-    assert queues._why(waits, gates, NOW) == "waits for provider smtp: its task says so"
-    assert queues._why(Depth(queue="q"), gates, NOW) == ""
-    assert queues._why(replace(waits, parked=0), gates, NOW) == ""
+    assert queues.why(waits, gates, NOW) == "waits for provider smtp: its task says so"
+    assert queues.why(Depth(queue="q"), gates, NOW) == ""
+    assert queues.why(replace(waits, parked=0), gates, NOW) == ""
 
 
 def test_a_backlog_that_nobody_counted_one_by_one_names_the_task_that_is_paused() -> None:
     """An engine does not look at each of 300,000: they are ready, though a gate may hold them all."""
     gate = Gate("", since=NOW - 60, reason="deploy", task="f")
-    assert queues._why(Depth(queue="q", ready=300_000), [gate], NOW) == "task f 1m ago: deploy"
-    assert queues._why(Depth(queue="q", ready=5), [gate], NOW) == ""
+    assert queues.why(Depth(queue="q", ready=300_000), [gate], NOW) == "task f 1m ago: deploy"
+    assert queues.why(Depth(queue="q", ready=5), [gate], NOW) == ""
 
 
 def test_a_worker_that_has_lowered_itself_is_told_from_a_small_one() -> None:
