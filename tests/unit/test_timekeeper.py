@@ -462,6 +462,11 @@ def test_two_timekeepers_fire_each_tick_once(tmp_path):
         drive(app.close())
 
 
+def fill(app, body):
+    while True:
+        app.publish("junk", body)
+
+
 def test_a_schedule_for_which_there_is_no_room_is_told_once(caplog, tmp_path):
     caplog.set_level(logging.INFO, "forebay.keeper")
     with Forebay(f"sqlite:///{tmp_path}/q.db", clock=ManualClock(wall=HOUR), max_size=1_000_000) as app:
@@ -473,8 +478,7 @@ def test_a_schedule_for_which_there_is_no_room_is_told_once(caplog, tmp_path):
         app.clock.advance(20)
         for size in (50_000, 1_000, 0):
             with pytest.raises(EngineFull):
-                while True:
-                    app.publish("junk", "x" * size)
+                fill(app, "x" * size)
         keeper = Timekeeper(app.store)
         for _ in range(3):
             drive(keeper.fire_due())

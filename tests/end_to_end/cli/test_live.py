@@ -3,11 +3,19 @@
 import json
 import shlex
 import signal
+import sys
 
 import pytest
 
 from end_to_end.cli.shell import COMMAND, eventually
 from end_to_end.cli.terminal import on_terminal
+
+#: A shell with job control, which asks for a terminal of its own.
+SHELL = """
+import fcntl, os, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+"""
 
 
 def test_top_is_a_live_screen_that_q_ends(world):
@@ -49,7 +57,7 @@ def test_top_gives_the_terminal_back_whatever_ends_it(world, number):
 
 def test_top_gives_the_terminal_back_while_it_is_stopped(world):
     """In a shell: Ctrl-Z, a command, `fg`, and q still ends it."""
-    with on_terminal(world, "--norc", "--noprofile", "-i", command=["bash"], PS1="$ ") as bash:
+    with on_terminal(world, command=[sys.executable, "-c", SHELL], PS1="$ ") as bash:
         bash.until("$ ")
         bash.type(f"{shlex.join(COMMAND)} top --interval 200ms; echo over $?\n")
         bash.until("every 200ms")
