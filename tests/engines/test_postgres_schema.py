@@ -75,6 +75,11 @@ def test_a_schema_from_before_the_first_release_is_left_as_it_is(other):
         db.execute(f'update "{OTHER}".version set version = {schema.oldest() - 1}')
     with pytest.raises(SchemaTooOld, match="before the first release: use another namespace"):
         opened(other)
+    checks = backend(other, SystemClock()).checks
+    (found,) = (one for one in checks.examine() if one.check == "schema")
+    assert (found.level, "use another namespace" in found.advice) == (Level.FAIL, True)
+    with pytest.raises(SchemaTooOld, match="before the first release: use another namespace"):
+        checks.script()
 
 
 def test_a_schema_of_another_program_is_left_alone(other):

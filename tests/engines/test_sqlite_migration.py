@@ -18,10 +18,11 @@ import whole_schema
 from forebay.config import Settings
 from forebay.engine.contract import Beat, Want
 from forebay.engine.registry import build
-from forebay.engine.sqlite import Sqlite, schema
+from forebay.engine.sqlite import Sqlite, checkup, schema
 from forebay.engine.sqlite.sharing import Files
 from forebay.engine.waiting import drive
 from forebay.model.errors import SchemaTooNew, SchemaTooOld
+from forebay.model.finding import Level
 from forebay.model.lifecycle import State
 from forebay.model.outcome import Ack, Settlement
 from forebay.store.records import Choice, Query
@@ -266,3 +267,37 @@ def test_where_that_is_behind_the_migrations_after_it_follow(tmp_path, monkeypat
     new = apsw.Connection(str(tmp_path / "new.db"))
     assert new.pragma("user_version") == version
     assert new.execute("select count(*) from sqlite_schema where name in ('later', 'latest')").get == 2
+
+
+#: What a file of version 2 from before the first release may lack, or have otherwise, of what the migrations count on.
+NEVER_RELEASED = {
+    "something a migration changes": "drop index lane_waits",
+    "something no migration looks at": "alter table queue drop column firm",
+}
+
+
+@pytest.mark.parametrize("made", NEVER_RELEASED)
+def test_a_file_that_is_not_what_its_number_says_is_left_as_it_was(tmp_path, made):
+    """Refused with what to do; whoever made it goes on with it, for nothing of it was changed."""
+    path = str(tmp_path / "old.db")
+    db = apsw.Connection(path)
+    for _, statements in schema.migrations()[:2]:
+        db.execute(statements)
+    db.execute(f"{NEVER_RELEASED[made]}; pragma user_version = 2; pragma application_id = {schema.APPLICATION_ID}")
+    before = whole_schema.contents(db)
+    with pytest.raises(SchemaTooOld, match=r"before the first release.*nothing was changed.*forebay move"):
+        drive(build(Settings(url=f"sqlite:///{path}"), ManualClock(wall=THEN)).open())
+    assert (whole_schema.contents(db), db.pragma("user_version")) == (before, 2)
+    db.close()
+
+
+def test_doctor_looks_at_what_is_there_not_at_the_number(tmp_path):
+    settings = Settings(url=f"sqlite:///{tmp_path}/old.db")
+    made = build(settings, ManualClock())
+    drive(made.open())
+    drive(made.close())
+    db = apsw.Connection(str(tmp_path / "old.db"))
+    db.execute("alter table queue drop column firm")
+    db.close()
+    (found,) = (one for one in checkup.examine(settings) if one.check == "schema")
+    assert (found.level, "queue.firm" in found.text, "forebay move" in found.advice) == (Level.FAIL, True, True)

@@ -53,6 +53,7 @@ class ServerChecks:
             found, newest = self.versions()
         except EngineUnreachable:
             found, newest = 0, schema.newest()
+        schema.check_known(found, self._address)
         return schema.script(self._address, found) if found < newest else ""
 
     def about(self) -> Mapping[str, str]:
@@ -84,6 +85,8 @@ class ServerChecks:
         found, newest = schema.version(wire, self._address), schema.newest()
         if found > newest:
             yield fail("schema", f"schema {found}, this Forebay knows up to {newest}", "upgrade Forebay")
+        elif 0 < found < schema.oldest():
+            yield fail("schema", f"schema {found}, from before the first release", schema.MOVE)
         elif found < newest:
             yield warn("schema", f"schema {found or 'none'} of {newest}", "run `forebay migrate`, or enqueue something")
         else:

@@ -11,6 +11,8 @@ from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld
 
 #: What two processes that migrate at the same time contend for ("Frby").
 LOCK = 0x46726279
+#: What becomes of a schema that was never released.
+MOVE = "use another namespace, and have the Forebay that made it move its messages there (`forebay move`)"
 
 
 @cache
@@ -68,7 +70,7 @@ def check(wire: Wire, address: Address, *, migrate: bool) -> None:
     if encoding != "UTF8":
         raise EngineUnreachable(f"{address.shown} stores texts as {encoding}: use a database with encoding UTF8")
     found = version(wire, address)
-    _check_known(found, address)
+    check_known(found, address)
     if found == newest():
         return
     if not migrate:
@@ -83,7 +85,7 @@ def _migrate(wire: Wire, address: Address) -> None:
     wire.begin()
     wire.rows("select pg_advisory_xact_lock($1)", (LOCK,))
     found = version(wire, address)  # somebody else may have been first
-    _check_known(found, address)
+    check_known(found, address)
     try:
         wire.script(script(address, found) if found < newest() else "select 1")
     except psycopg.errors.InsufficientPrivilege as error:
@@ -94,14 +96,17 @@ def _migrate(wire: Wire, address: Address) -> None:
     wire.commit()
 
 
-def _check_known(found: int, address: Address) -> None:
+def check_known(found: int, address: Address) -> None:
+    """Whether a schema of that version, or 0 for none yet, can be used, or brought up to date.
+
+    Raises:
+        SchemaTooNew: a newer Forebay wrote it.
+        SchemaTooOld: it was never released.
+    """
     if found > newest():
         raise SchemaTooNew(
             f"{address.shown} has schema {found}, this Forebay knows up to {newest()}: upgrade Forebay, or use another "
             "namespace"
         )
     if 0 < found < oldest():
-        raise SchemaTooOld(
-            f"{address.shown} has schema {found}, from before the first release: use another namespace, and have the "
-            "Forebay that made it move its messages there (`forebay move`)"
-        )
+        raise SchemaTooOld(f"{address.shown} has schema {found}, from before the first release: {MOVE}")

@@ -124,6 +124,10 @@ def _schema(db: apsw.Connection, path: Path, settings: Settings) -> Finding:
         return fail("database", str(error), "name another file")
     if found > newest:
         return fail("schema", f"version {found}, this Forebay knows up to {newest}", "upgrade Forebay")
+    if found == newest and (lacks := schema.flaw(db)):
+        return fail(
+            "schema", f"version {found}, but it lacks {lacks}: it is from before the first release", schema.MOVE
+        )
     if found == newest:
         return fine("schema", f"version {found}, the newest")
     by_itself = "or let the next worker do it" if settings.migrate else "nothing can be opened before"

@@ -1,7 +1,7 @@
-"""The schema's versions: numbered files in `migrations/`, applied in order, each in a transaction of its own.
+"""The schema's versions: numbered files in `migrations/`, applied in order, in one transaction.
 
 A new file begins with what they come to, in `migrations/whole/`: that is a sixth of the work. `tools/whole_schema.py`
-writes it; where it is behind, the migrations after it follow.
+writes it; where it is behind, the migrations after it follow. A file that they do not fit stays as it was.
 """
 
 from collections.abc import Callable
@@ -10,11 +10,14 @@ from functools import cache
 import apsw
 
 from forebay.engine.sqlite.errors import translate
+from forebay.engine.sqlite.shape import lacking
 from forebay.engine.texts import texts
 from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld
 
 #: Marks a file as ours ("Frby"), so that nobody's other database is migrated by mistake.
 APPLICATION_ID = 0x46726279
+#: What becomes of a file that was made by a version before the first release, and fits no migration.
+MOVE = "use another file, and have the Forebay that made it move its messages there (`forebay move`)"
 
 
 @cache
@@ -53,7 +56,7 @@ def check(db: apsw.Connection, path: str, migrate: bool) -> None:
 
     Raises:
         SchemaTooNew: a newer Forebay wrote it.
-        SchemaTooOld: it is older, and `migrate` is off.
+        SchemaTooOld: it is older, and `migrate` is off, or it was never released.
     """
     found = version(db, path)
     if found > newest():
@@ -62,12 +65,22 @@ def check(db: apsw.Connection, path: str, migrate: bool) -> None:
         )
     if 0 < found < newest() and not migrate:
         raise SchemaTooOld(f"{path} has schema {found} of {newest()}: run `forebay migrate`")
-    if not found and whole()[0] <= newest():
-        found = whole()[0]
-        _apply(db, *whole())
-    for number, statements in migrations():
-        if number > found:
-            _apply(db, number, statements)
+    if found == newest():
+        return
+    db.execute("begin immediate")
+    try:
+        _migrate(db, path, found)
+        db.execute("commit")
+    except BaseException:
+        db.execute("rollback")
+        raise
+
+
+def flaw(db: apsw.Connection) -> str:
+    """What a file of the newest version lacks of it, as text; empty for one that is as it should be."""
+    parts = lacking(db, "".join(text for _, text in migrations()))
+    more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
+    return ", ".join(parts[:3]) + more
 
 
 def check_still(found: int, path: str) -> None:
@@ -93,13 +106,23 @@ def explain(error: BaseException, found: Callable[[], int], path: str) -> BaseEx
     return translate(error, path)
 
 
-def _apply(db: apsw.Connection, number: int, statements: str) -> None:
-    db.execute("begin immediate")
+def _migrate(db: apsw.Connection, path: str, found: int) -> None:
+    new = not found and whole()[0] <= newest()
     try:
-        db.execute(statements)
-        db.execute(f"pragma application_id = {APPLICATION_ID}")
-        db.execute(f"pragma user_version = {number}")
-        db.execute("commit")
-    except BaseException:
-        db.execute("rollback")
-        raise
+        steps = [whole()] if new else []
+        steps += [(number, text) for number, text in migrations() if number > (whole()[0] if new else found)]
+        for _, statements in steps:
+            db.execute(statements)
+    except apsw.SQLError as error:
+        raise _never_released(path, found, str(error)) from error
+    if found and (lacks := flaw(db)):
+        raise _never_released(path, found, f"it would lack {lacks}")
+    db.execute(f"pragma application_id = {APPLICATION_ID}")
+    db.execute(f"pragma user_version = {newest()}")
+
+
+def _never_released(path: str, found: int, why: str) -> SchemaTooOld:
+    return SchemaTooOld(
+        f"{path} has a schema {found} from before the first release, which cannot be brought up to date ({why}): "
+        f"nothing was changed; {MOVE}"
+    )
