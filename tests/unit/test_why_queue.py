@@ -44,6 +44,12 @@ def test_something_waits_behind_a_lane(depth, waits):
     assert waits_behind(depth, "smtp") is waits
 
 
+def test_where_the_depth_cannot_tell_a_look_at_the_messages_does():
+    ordered = held(LaneDepth(lane="|key:t7", parked=1))
+    assert [waits_behind(ordered, "smtp", seen) for seen in ({"smtp"}, {"llm"}, ())] == [True, False, False]
+    assert not waits_behind(Depth(queue="q"), "smtp", {"smtp"})
+
+
 def test_a_closed_lane_is_no_reason_where_nothing_waits_in_it():
     assert asyncio.run(codes()) == {"mail": {"parked", "no-worker"}, "chores": {"no-worker"}}
 

@@ -1,6 +1,6 @@
 """`queues`, `pause`, `resume`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import click
@@ -17,7 +17,8 @@ from forebay.engine.contract import Depth
 from forebay.flow.lane import shown
 from forebay.model.gate import OPERATOR, THROTTLE, Gate
 from forebay.model.provider import APART, BREAKER, unkeyed
-from forebay.observe.why import waits_behind
+from forebay.model.rule import rule_of
+from forebay.observe.why import seen_lanes, waits_behind
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -69,34 +70,45 @@ EMPTY = "no queues yet: the first enqueue makes one"
 def queues(names: tuple[str, ...]) -> None:
     """Show queues: how much waits and runs, the age of the oldest message, and totals since the queue was created."""
 
-    async def work(app: Forebay) -> tuple[list[Depth], list[Gate]]:
-        return await depths(app), await app.store.gates()
+    async def work(app: Forebay) -> tuple[list[Depth], list[Gate], dict[str, frozenset[str]]]:
+        found = await depths(app)
+        return found, await app.store.gates(), {one.queue: await seen_lanes(app.store, one) for one in found}
 
-    (found, gates), now = timed(the_app("queues"), work)
+    (found, gates, seen), now = timed(the_app("queues"), work)
     only(names, [depth.queue for depth in found], "queue")
     chosen = [depth for depth in found if not names or depth.queue in names]
     if form() == "table":
-        output.show("table", [Line(depth, why(depth, gates, now)) for depth in chosen], Table(columns(), EMPTY))
+        output.show(
+            "table", [Line(one, why(one, gates, now, seen[one.queue])) for one in chosen], Table(columns(), EMPTY)
+        )
     else:
         output.show(form(), chosen, Table([], ""))
 
 
-def why(depth: Depth, gates: Sequence[Gate], now: float) -> str:
-    """What holds up a queue, in a few words: who paused it, which provider is away, which limit is reached."""
+def why(depth: Depth, gates: Sequence[Gate], now: float, seen: Collection[str] = ()) -> str:
+    """What holds up a queue, in a few words: who paused it, which provider is away, which limit is reached.
+
+    Args:
+        seen: what is known of where its messages were put (`seen_lanes`).
+    """
     closed = [gate for gate in gates if gate.lane is None and gate.queue in ("", depth.queue)]
     held = [gate for gate in closed if gate.queue or depth.parked or depth.ready >= _MANY]
-    outages = [f"waits for provider {name}: {reason}" for name, reason in sorted(awaited(depth, gates).items())[:3]]
-    return "; ".join([*(paused(gate, now) for gate in held), *outages, *_refused(depth, now), *bounded(depth)])
+    return "; ".join(
+        [*(paused(gate, now) for gate in held), *_shut(depth, gates, seen), *_refused(depth, now), *bounded(depth)]
+    )
 
 
-def awaited(depth: Depth, gates: Sequence[Gate]) -> dict[str, str]:
-    """The providers that something in a queue waits for, and why they are not asked."""
+def _shut(depth: Depth, gates: Sequence[Gate], seen: Collection[str]) -> list[str]:
+    """The providers and the rules that something in a queue waits for; a few."""
     found: dict[str, str] = {}
     for gate in gates if depth.parked else ():
-        mine = gate.queue in ("", depth.queue) and gate.holder in (BREAKER, THROTTLE)
-        if mine and gate.lane is not None and waits_behind(depth, gate.lane):
-            found.setdefault(unkeyed(gate.lane).removesuffix(APART), gate.reason)
-    return found
+        if gate.lane is None or gate.queue not in ("", depth.queue) or not waits_behind(depth, gate.lane, seen):
+            continue
+        if gate.holder in (BREAKER, THROTTLE):
+            found.setdefault(f"provider {unkeyed(gate.lane).removesuffix(APART)}", gate.reason)
+        elif rule_of(gate.lane) is not None:
+            found.setdefault(gate.holder, gate.reason)
+    return [f"waits for {name}" + (f": {reason}" if reason else "") for name, reason in sorted(found.items())[:3]]
 
 
 def _refused(depth: Depth, now: float) -> list[str]:

@@ -11,6 +11,7 @@ from forebay.cli.human import ago, span
 from forebay.cli.shared import Group, only, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
+from forebay.flow.grant import shown
 from forebay.model.rule import Do, Rule
 from forebay.produce.rules import Preview, RuleWays, made, preview, time_of
 
@@ -55,7 +56,7 @@ def _plain(rule: Rule) -> dict[str, Any]:
 
 def does(rule: Rule) -> str:
     """What it does, in words."""
-    pace = [f"{rule.rate:g}/s"] if rule.rate is not None else []
+    pace = [shown(rule.rate)] if rule.rate is not None else []
     pace += [f"{rule.concurrency:,} at a time"] if rule.concurrency is not None else []
     return " ".join([str(rule.do), *(["to", rule.to] if rule.to else []), " and ".join(pace)]).strip()
 

@@ -14,6 +14,7 @@ from forebay.model.gate import THROTTLE
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.outcome import NOT_KNOWN, SNOOZED
 from forebay.model.provider import BREAKER
+from forebay.model.rule import rule_of
 from forebay.model.topology import PRESSURE
 
 #: Who closes the lanes of providers.
@@ -262,13 +263,13 @@ def _full(numbers: Numbers, place: Place, waiting: int) -> Reason:
     if numbers.limit_bytes is not None:
         limit += f", with {numbers.size:,} bytes, and limit_bytes={numbers.limit_bytes:,}"
     since = f" for {span(place.now - numbers.full)}" if numbers.full else ""
-    pressed = any(gate.by == PRESSURE for gate in place.gates)  # more workers would only wait with those that are there
+    held = place.gates or place.providers  # more workers would only wait with those that are there
     advice = "let workers catch up, start more of them, or raise limit= and start a worker of that program"
     return Reason(
         "full",
         f"full{since}: {_many(waiting)} waiting{limit}; producers "
         "are refused, wait, or shed the oldest, as on_full= says",
-        "" if pressed else advice,
+        "" if held else advice,
     )
 
 
@@ -280,12 +281,14 @@ def _closed(gate: Closed, place: Place) -> Reason:
     if gate.by == PRESSURE:
         return _pressed(gate, place)
     about = f"task {gate.task}" if gate.task is not None else f"key {gate.key}" if gate.key is not None else ""
-    what = f"{about} has been paused" if about else f"queue {place.queue} has been paused"
-    if gate.lane is not None:
+    what, by = f"{about or f'queue {place.queue}'} has been paused", f" by {gate.by}"
+    if (rule := rule_of(gate.lane or "")) is not None:
+        what, by = f"what rule {rule} matches in queue {place.queue} has been paused", ""
+    elif gate.lane is not None:
         what = f"lane {gate.lane} of queue {place.queue} has been closed"
     why = f": {gate.reason}" if gate.reason else ""
     until = f"; it opens by itself in {span(max(0.0, gate.until - place.now))}" if gate.until is not None else ""
-    text = f"{what} for {span(max(0.0, place.now - gate.since))} by {gate.by}{why}{until}"
+    text = f"{what} for {span(max(0.0, place.now - gate.since))}{by}{why}{until}"
     command = gate.resume or (f"forebay resume {quote(place.queue)}" if gate.whole else "")
     advice = f"`{command}` when it may go on" if command else ""
     return Reason("paused" if gate.lane is None else "parked", text, advice)
@@ -328,7 +331,7 @@ def _busy(place: Place) -> list[Reason]:
 def _line(subject: Subject, *, alone: bool) -> Iterator[Reason]:
     if subject.ahead:
         others = "1 other is" if subject.ahead == 1 else f"{subject.ahead:,} others are"
-        yield Reason("behind", f"{others} ahead of it, by priority, then by age")
+        yield Reason("behind", f"{others} ahead of it")
     elif alone:
         yield Reason("next", "next in line: a worker takes it as soon as a slot is free")
 

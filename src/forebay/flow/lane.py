@@ -177,11 +177,13 @@ def key_lane(key: str) -> str:
 
 
 def shown(name: str) -> str:
-    """A lane in words: "key t7", "task send, key t7", "lane slow", and "provider smtp" for that of a provider."""
+    """A lane in words: "key t7", "task send, key t7", "lane slow"; "provider smtp", "rule slow-1" of one."""
     lane, meters, task, key = parts(name)
     provider = meter_of(unkeyed(lane).removesuffix(APART)) in meters
-    words = [f"provider {lane}" if provider else f"lane {lane}"] if lane else []
+    rule = rule_of(lane)
+    words = [f"rule {rule}" if rule else f"provider {lane}" if provider else f"lane {lane}"] if lane else []
     words += [f"task {task}"] if task is not None else []
     words += [f"key {key}"] if key is not None else []
-    words += [f"meter {meter}" for meter in meters if not provider or not meter.startswith(PROVIDERS)]
+    told = [PROVIDERS] if provider else [f"{RULES}{rule}"] if rule else []
+    words += [f"meter {meter}" for meter in meters if not meter.startswith(tuple(told))]
     return ", ".join(words) or "the main lane"

@@ -1,7 +1,7 @@
 """The facts behind a question: why does this message wait, what holds up this queue? `flow/explain.py` answers."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -74,8 +74,9 @@ async def why_queue(engine: Engine, store: Store, depth: Depth, *, lease: float,
         Limit(of=shown(lane.lane), why=lane.why) for lane in depth.lanes if lane.lane and lane.ready and lane.why
     ][:_LANES]
     around = replace(place(now, depth.queue, audits, lease=lease, app=app), limits=limits)
-    gates = [gate for gate in around.gates if gate.lane is None or waits_behind(depth, gate.lane)]
-    held = [(one.name, told(one, now.at)) for one in await listed(store) if _wanted(one, depth)]
+    seen = await seen_lanes(store, depth)
+    gates = [gate for gate in around.gates if gate.lane is None or waits_behind(depth, gate.lane, seen)]
+    held = [(one.name, told(one, now.at)) for one in await listed(store) if _wanted(one, depth, seen)]
     held = [(name, text) for name, text in held if text]
     told_of = {f"provider {name}" for name, _ in held}
     limits = [limit for limit in limits if limit.of.partition(", ")[0] not in told_of]
@@ -94,8 +95,9 @@ async def _root(store: Store, now: Snapshot, queue: str, lease: float, app: str)
     depth = next((one for one in now.queues if one.queue == end), None)
     if depth is None or end == queue:
         return "", ""
-    held = [(one.name, text) for one in providers if _wanted(one, depth) and (text := told(one, now.at))]
-    gates = [gate for gate in now.gates if gate.lane is None or waits_behind(depth, gate.lane)]
+    seen = await seen_lanes(store, depth)
+    held = [(one.name, text) for one in providers if _wanted(one, depth, seen) and (text := told(one, now.at))]
+    gates = [gate for gate in now.gates if gate.lane is None or waits_behind(depth, gate.lane, seen)]
     around = place(replace(now, gates=gates), end, (), lease=lease, app=app)
     limits = await limited(store, [f"queue:{end}"], now.at)
     return end, root(numbers(depth), replace(around, providers=held, limits=limits))
@@ -107,20 +109,41 @@ async def held_by(store: Store, now: float, lane: str) -> list[tuple[str, str]]:
     return [(one.name, text) for one in found if (text := told(one, now))]
 
 
-def waits_behind(depth: Depth, lane: str) -> bool:
+def waits_behind(depth: Depth, lane: str, seen: Collection[str] | None = None) -> bool:
     """Whether something waits that a closed gate on this lane may hold: a lane is shut in each queue that has workers,
-    whether or not a message has ever come to it there. Where that cannot be told, yes.
+    whether or not a message has ever come to it there. Where its depth alone cannot tell, `seen` does, from
+    `seen_lanes`; yes without.
     """
     if not (depth.ready or depth.parked):
         return False
     waits = [parts(one.lane) for one in depth.lanes if one.ready or one.parked]
-    if len(depth.lanes) >= SHOWN_LANES or any(not one.lane and one.key is not None for one in waits):
-        return True  # there are more lanes than are listed; or one is a key's, with messages of any lane in it
-    return any(lane in (one.lane, unkeyed(one.lane)) for one in waits)
+    if any(lane in (one.lane, unkeyed(one.lane)) for one in waits):
+        return True
+    return _mixed(depth) and (seen is None or lane in seen)
 
 
-def _wanted(one: Provider, depth: Depth) -> bool:
-    return any(waits_behind(depth, lane) for lane in _lanes(one))
+def _mixed(depth: Depth) -> bool:
+    """Whether its depth does not say in which lanes its messages were put: there are more lanes than are listed, or
+    some are of keys, which in an ordered queue hold messages of any lane.
+    """
+    waits = [parts(one.lane) for one in depth.lanes if one.ready or one.parked]
+    return len(depth.lanes) >= SHOWN_LANES or any(not one.lane and one.key is not None for one in waits)
+
+
+async def seen_lanes(store: Store, depth: Depth) -> frozenset[str]:
+    """The lanes that messages of a queue were put into, from a sample of those that wait, if its depth does not say."""
+    if not _mixed(depth):
+        return frozenset()
+    sample = [
+        found
+        for state, count in ((State.READY, depth.ready), (State.PARKED, depth.parked)) if count
+        for found in await store.messages(Query(queue=depth.queue, state=state, limit=_SAMPLE))
+    ]  # fmt: skip
+    return frozenset(name for found in sample for name in (found.lane, unkeyed(found.lane)))
+
+
+def _wanted(one: Provider, depth: Depth, seen: Collection[str]) -> bool:
+    return any(waits_behind(depth, lane, seen) for lane in _lanes(one))
 
 
 def _lanes(one: Provider) -> tuple[str, str]:

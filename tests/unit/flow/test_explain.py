@@ -52,7 +52,7 @@ def test_a_pause_says_who_and_why_and_since_when():
 def test_in_line_it_is_said_how_many_are_ahead_and_whether_the_slots_are_taken():
     line = [
         "every worker of queue mail is busy: 10 of 10 slots",
-        "1,204 others are ahead of it, by priority, then by age",
+        "1,204 others are ahead of it",
     ]
     assert told(State.READY, place(server(10)), ahead=1204, eta=NOW) == line
     soon = "it is expected to start in 2m"
@@ -100,6 +100,23 @@ def test_what_is_parked_says_which_lane_is_closed_by_whom():
     assert told(State.PARKED, place(server(), gates=(gate, other)), lane="smtp") == [
         "lane smtp of queue mail has been closed for 5s by breaker: 503; it opens by itself in 10s"
     ]
+
+
+def test_what_a_rule_pauses_is_told_in_the_words_of_rules():
+    gate = Closed(lane="rule.pause-1", by="rule pause-1", reason="bounces", since=NOW - 5, until=NOW + 10)
+    assert told(State.PARKED, place(server(), gates=(gate,)), lane="rule.pause-1") == [
+        "what rule pause-1 matches in queue mail has been paused for 5s: bounces; it opens by itself in 10s"
+    ]
+
+
+@pytest.mark.parametrize("around", [{"gates": (Closed(lane=None, by="ann", reason="", since=NOW),)},
+                                    {"providers": (("smtp", "provider smtp has been down"),)}])  # fmt: skip
+def test_a_full_queue_asks_for_no_more_workers_where_they_would_only_wait_too(around):
+    numbers = Numbers(parked=9, limit=9, full=NOW - 1)
+    advice = {one.code: one.advice for one in explain_queue(numbers, replace(place(server()), **around))}["full"]
+    assert "start more" not in advice
+    open_ = {one.code: one.advice for one in explain_queue(numbers, place(server()))}["full"]
+    assert "start more" in open_
 
 
 def test_an_end_says_how_it_ended_and_a_dead_letter_what_to_do():

@@ -70,6 +70,8 @@ def test_a_gate_holds_what_it_is_about():
         ("smtp:cpu|meter:provider:smtp", "provider smtp:cpu"),
         ("smtp~ann|meter:provider:smtp", "provider smtp~ann"),
         ("smtp|meter:provider:smtp|meter:rule:slow", "provider smtp, meter rule:slow"),
+        ("rule.slow-1|meter:rule:slow-1", "rule slow-1"),
+        ("rule.slow-1|meter:rule:slow-1|key:t7", "rule slow-1, key t7"),
     ],
 )
 def test_a_lane_is_told_in_the_words_of_whoever_made_it(lane, words):
