@@ -27,7 +27,7 @@ from forebay.model.outcome import Outcome
 from forebay.work import sayings, stdio
 from forebay.work.aside import aside
 from forebay.work.groups import defaults_in_forks, end_with_session
-from forebay.work.host import rss
+from forebay.work.host import descriptors_used_up, rss
 from forebay.work.leave import leave
 from forebay.work.link import AT_ONCE, Broken, Buried, Hello, Known, Leaving, Link, Stuck, Within, broken
 from forebay.work.log import Log
@@ -42,6 +42,8 @@ from forebay_command import imported
 DONE, BROKEN = 0, 2
 #: Seconds between reports, and between looks at the number of tasks when that is limited.
 _REPORT, _COUNT = 1.0, 0.05
+#: Seconds without a descriptor left after which a process is replaced: most who need many for a moment give them back.
+_FULL = 2.0
 #: Seconds between two words about what is waited for.
 _SAY = 5.0
 #: Seconds that a child gets to hand back what it holds when its parent is gone, under a last lease of its own.
@@ -67,6 +69,7 @@ class Child:
         self._now = asyncio.Event()
         self._orphaned, self._parent = threading.Event(), os.getppid()
         self._state, self._outdated, self._said = "running", False, -math.inf
+        self._full = math.inf  # since when no descriptor is left
 
     async def run(self, settle: Callable[[], object]) -> bool:
         """Work until told to stop, or worn out; whether its parent was gone in the end.
@@ -116,8 +119,9 @@ class Child:
         asked: asyncio.Task[Any] = asyncio.create_task(self._term.wait())
         pause = _COUNT if self._options.max_tasks else _REPORT
         reported = -math.inf
+        why: tuple[int, str] | None = None
         try:
-            while not asked.done() and not self._worn_out(worker):
+            while not asked.done() and (why := self._worn_out(worker)) is None:
                 if failure.done():
                     self._report(worker)
                     failure.result()
@@ -126,6 +130,8 @@ class Child:
                     self._report(worker)
                     reported = now
                 await asyncio.wait((asked, failure), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            if why is not None:
+                _logger.log(why[0], "worker %s is replaced once what it runs has ended: %s", self._id, why[1])
         finally:
             failure.cancel()
             asked.cancel()
@@ -228,12 +234,23 @@ class Child:
         self._term.set()
         self._now.set()
 
-    def _worn_out(self, worker: Worker) -> bool:
-        options = self._options
-        count = worker.done + worker.failed
-        return bool(
-            (options.max_tasks and count >= options.max_tasks) or (options.max_memory and rss() > options.max_memory)
-        )
+    def _worn_out(self, worker: Worker) -> tuple[int, str] | None:
+        """Why another process has to take its place, and how a log takes that; None if none has to."""
+        options, count = self._options, worker.done + worker.failed
+        if options.max_tasks and count >= options.max_tasks:
+            return logging.INFO, f"{count:,} messages, and --max-tasks is {options.max_tasks:,}"
+        if options.max_memory and (used := rss()) > options.max_memory:
+            text = f"{used / 1e6:,.0f} MB of memory, and --max-memory is {options.max_memory / 1e6:,.0f} MB"
+            return logging.WARNING, text
+        if not (full := descriptors_used_up()):
+            self._full = math.inf
+        self._full = min(self._full, time.monotonic())
+        if full and time.monotonic() - self._full >= _FULL:
+            text = (
+                f"all of its {full:,} file descriptors (ulimit -n) are in use: nothing in it can open a file or connect"
+            )
+            return logging.WARNING, text
+        return None
 
     def _part_ended(self, why: str) -> None:
         """Called in a thread that ends: the loop may wait for it for ever, so this process goes here and now."""

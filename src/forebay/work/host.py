@@ -4,7 +4,9 @@ A host is one boot and one space of process ids: a pid says something within bot
 are two hosts, whatever they are called.
 """
 
+import errno
 import os
+import resource
 import subprocess
 import sys
 from functools import cache
@@ -83,6 +85,15 @@ def rss(pid: int | None = None) -> int:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
     except OSError:  # on Linux for lack of a descriptor alone
         return 0 if pid is not None or sys.platform == "linux" else _peak()
+
+
+def descriptors_used_up() -> int:
+    """How many this process may have, if it has all of them: whatever opens a file in it fails. 0 if some are left."""
+    try:
+        os.close(os.open("/", os.O_RDONLY))
+    except OSError as error:
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0] if error.errno == errno.EMFILE else 0
+    return 0
 
 
 def _stat(pid: int) -> list[str]:

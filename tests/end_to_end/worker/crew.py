@@ -1,9 +1,11 @@
 """The app of these tests: each task does one thing, and notes when it starts, goes on and ends."""
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 import os
+import resource
 import signal
 import sqlite3
 import threading
@@ -359,6 +361,19 @@ def keep_memory_apart(megabytes: int) -> int:
 
 
 kept: list[bytearray] = []
+
+
+@app.task(queue="leak")
+def keep_descriptors() -> int:
+    """All that this process may have."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    with contextlib.suppress(OSError):
+        while True:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    return os.getpid()
+
+
+opened: list[int] = []
 
 
 @app.consume("clicks", batch=10, max_wait=0.05, retry=quick)

@@ -38,6 +38,15 @@ def test_a_worker_is_replaced_above_max_memory(place):
         until(lambda: not alive(fat), "the end of the fat one")
         assert len(fleet.pids()) == 1
         assert fat not in fleet.pids()
+        assert "MB of memory, and --max-memory is 150 MB" in fleet.said  # nobody has to guess why there is a new one
+
+
+def test_a_worker_without_a_descriptor_left_is_replaced_for_whatever_opens_a_file_in_it_fails(place):
+    with place.fleet("-p", "1") as fleet:
+        full = place.crew.keep_descriptors.enqueue().result(30)
+        until(lambda: not alive(full), "the end of the one that has no descriptor left")
+        assert "file descriptors (ulimit -n) are in use" in fleet.said
+        assert place.crew.doze.enqueue(0.05).result(30) != full
 
 
 def test_a_cpu_process_is_replaced_above_max_memory_and_its_worker_stays(place):
