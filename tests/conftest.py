@@ -4,6 +4,7 @@ A shell that runs the tests in the background has them ignore SIGINT, `nohup` SI
 that.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -19,6 +20,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Tests are found to stay, thousands in each process of pytest: nobody need look for garbage among them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 _broken = []  # what pytest itself stumbled over, here or in one of its workers, first things first

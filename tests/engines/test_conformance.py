@@ -18,7 +18,7 @@ URLS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/queue.db", "redis":
 
 
 @pytest.fixture(params=URLS)
-def make_backend(request, tmp_path):
+def make_backend(request):
     if request.param == "redis":
         with redis.empty() as settings:
             yield lambda clock=None: build(settings, clock or SystemClock())
@@ -26,7 +26,8 @@ def make_backend(request, tmp_path):
     if request.param == "postgresql":
         settings = postgres.empty()
     else:
-        settings = Settings(url=URLS[request.param].format(folder=tmp_path))
+        folder = request.getfixturevalue("tmp_path") if request.param == "sqlite" else None  # a folder takes a while
+        settings = Settings(url=URLS[request.param].format(folder=folder))
     if request.param == "sqlite":  # each as in a process of its own; those of one process share what is open
         yield lambda clock=None: Sqlite(settings, clock or SystemClock(), among=Files())
     else:

@@ -47,11 +47,31 @@ def _made():
     atexit.register(drop)
 
 
+@cache
+def _kept():
+    """A connection that is kept from test to test: a session of its own takes PostgreSQL longer than what it is for."""
+    db = connect(autocommit=True)
+    atexit.register(db.close)
+    return db
+
+
+def _tell(text):
+    import psycopg
+
+    try:
+        _kept().execute(text)
+    except psycopg.OperationalError:
+        if not _kept().closed:
+            raise
+        _kept.cache_clear()  # a test has ended all sessions
+        _kept().execute(text)
+
+
 def empty(**more):
     """Settings for that namespace with nothing in it."""
     made = settings(**more)
     _made()
-    run(";".join(f"delete from forebay.{table}" for table in _TABLES))
+    _tell(";".join(f'delete from "{NAMESPACE}".{table}' for table in _TABLES))
     return made
 
 
