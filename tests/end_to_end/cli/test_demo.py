@@ -79,7 +79,7 @@ def test_what_is_kept_can_be_looked_at(tmp_path):
 )
 def test_whatever_ends_it_its_workers_and_files_are_gone(tmp_path, number, code):
     with subprocess.Popen(
-        [*COMMAND, "demo"],
+        [*COMMAND, "demo", "--files", "400"],
         env=environment(tmp_path),
         cwd=tmp_path,
         stdout=subprocess.PIPE,
