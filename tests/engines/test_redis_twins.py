@@ -225,3 +225,24 @@ def test_what_runs_took_counts_in_lua_as_in_python(lua, account, ends, before):
     mean = -1.0 if after.mean is None else after.mean
     expected = after.turn, after.owed, mean, after.busy, -1.0 if took is None else took
     assert [float(one) for one in told] == pytest.approx(expected, rel=1e-12, abs=1e-9)
+
+
+THROUGH = """
+local a = cmsgpack.unpack(ARGV[3])
+local n, tat, again = through({rate = a[1], burst = a[2] >= 0 and a[2] or nil}, a[3], a[4])
+return {n, text(tat), text(again)}
+"""
+
+
+@generated
+@given(
+    rate=st.sampled_from([0.001, 0.5, 1.0, 3.0, 1000.0]),
+    burst=st.none() | st.sampled_from([1.0, 2.0, 7.5, 100.0]),
+    tat=st.sampled_from([0.0, 1000.0, 1000.5, 1000.6, 1001.0, 5000.0]) | st.floats(999, 1002),
+    want=st.integers(1, 200),
+)
+def test_a_rate_lets_many_through_at_once_in_lua_as_in_python(lua, rate, burst, tat, want):
+    told = lua(THROUGH, msgspec.msgpack.encode([rate, -1.0 if burst is None else burst, tat, want]))
+    answer = grant(Meter(name="queue:q", rate=rate, burst=burst, tat=tat), 1000.5, want)
+    assert (told[0], float(told[1])) == (answer.n, pytest.approx(answer.tat, abs=1e-6))
+    assert float(told[2]) == pytest.approx(answer.again, abs=1e-6)

@@ -98,6 +98,19 @@ class TestBytes:
         assert put(kit, 101, headers={PARENT: ident("x")}) == [Fate.FULL]
         assert right(kit) == 30
 
+    @pytest.mark.parametrize("batch", [(101,), (101, 2), (300, 101)])
+    def test_one_that_never_fits_changes_nothing_for_others(self, kit: Kit, batch: tuple[int, ...]) -> None:
+        """A queue with room is not full because of it, wherever in a batch it stands, and whether it is alone."""
+        for before in (0, 50, 95):
+            weighed(kit, 100)
+            assert put(kit, before, prefix=f"b{before}") == [Fate.ACCEPTED]
+            assert put(kit, *batch, prefix=f"n{before}") == [
+                Fate.FULL if size > 100 else Fate.ACCEPTED for size in batch
+            ]
+            assert kit.depth().full == 0.0
+            kit.take()
+        assert right(kit) == 0
+
     def test_both_limits_hold(self, kit: Kit) -> None:
         """Whichever is reached first."""
         weighed(kit, 100, limit=3)

@@ -55,6 +55,27 @@ begin
     ) as l;
 end $$;
 
+-- Of queues that bound something those in which there is something to take, or to write down: a lease over hundreds costs
+-- what is ready in them. Not "exists", for a planner may look at all, and hash them.
+create function forebay.astir(queues_ text[]) returns text[] language plpgsql stable as $$
+begin
+    return array(
+        select q.name from unnest(queues_) with ordinality as q (name, n) where coalesce((
+            select true from forebay.message m where m.state = 1 and not m.back and m.queue = q.name limit 1
+        ), (
+            select true from forebay.message m where m.state = 1 and m.back and m.queue = q.name limit 1
+        ), (
+            select true from forebay.apart a where a.queue = q.name and a.waits is null and a.go is not null limit 1
+        ), (
+            select true from forebay.stir s where s.queue = q.name limit 1
+        ), (
+            select true from forebay.ran r where r.queue = q.name limit 1
+        ), (
+            select true from forebay.refund r where r.queue = q.name limit 1
+        ), false) order by q.n
+    );
+end $$;
+
 -- `choose` from each of these queues, as if they were `parts` that share the limit.
 create function forebay.choose_some(
     bounded text[], parts integer, worker_ text, limit_ integer, visit_ bigint, t double precision,
@@ -160,7 +181,7 @@ declare
     stop_ text[];
     taken integer := 0; visits integer := 0; got integer; more integer;
     share integer; n integer; i integer; room integer; level bigint; floor_ bigint;
-    bounds boolean; bounded text[]; chosen record; later double precision;
+    bounds boolean; bounded text[]; astir_ text[] := '{}'; chosen record; later double precision;
 begin
     select exists (select from forebay.bound) or exists (select from forebay.stir) into bounds
     from forebay.worker w where w.id = worker_ and w.until > t and w.state <> 'buried';
@@ -186,9 +207,12 @@ begin
             queues_ := array(select q.name from unnest(queues_) with ordinality as q (name, n)
                 where q.name <> all (bounded) order by q.n);
             if alone_ and bounded <> '{}' then
-                perform forebay.lock_all(bounded);
+                astir_ := forebay.astir(bounded);
+            end if;
+            if astir_ <> '{}' then
+                perform forebay.lock_all(astir_);
                 chosen := forebay.choose_some(
-                    bounded, cardinality(bounded) + least(1, cardinality(queues_)), worker_, limit_ - taken, visit_, t, caps_
+                    astir_, cardinality(astir_) + least(1, cardinality(queues_)), worker_, limit_ - taken, visit_, t, caps_
                 );
                 return query select * from forebay.started(chosen.seqs);
                 taken := taken + coalesce(cardinality(chosen.seqs), 0);
@@ -266,8 +290,8 @@ begin
             end loop;
             hungry := still;
         end loop;
-        if alone_ and bounded <> '{}' and cardinality(bounded || queues_) > 1 and taken < limit_ then  -- what is left to whoever has more
-            chosen := forebay.choose_some(bounded, 1, worker_, limit_ - taken, visit_, t, caps_);
+        if cardinality(astir_) > 0 and cardinality(astir_ || queues_) > 1 and taken < limit_ then  -- what is left to whoever has more
+            chosen := forebay.choose_some(astir_, 1, worker_, limit_ - taken, visit_, t, caps_);
             return query select * from forebay.started(chosen.seqs);
             later := chosen.again;
         end if;

@@ -108,6 +108,7 @@ begin
     if q.most_bytes is not null then
         size_ := forebay.weight(queue_);
         most := q.most_bytes;
+        first_ := case when first_ <= most then first_ else 0 end;  -- what never fits does not find it full
     end if;
     if mode_ = 0 then  -- flow.limit.noted
         seen := coalesce(q.drain, array[t, l.drained, t, l.drained, 0]);

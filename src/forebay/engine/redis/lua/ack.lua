@@ -52,10 +52,13 @@ for n, id in ipairs(ids) do
 end
 if #done > 0 then
     local split = split_of(queue)
-    if split then
+    if split and split.slots then
+        stir(queue)
+    end
+    if split and (split.meters or not split.whole) then
         local heads = fetch(P .. 'm', ids, true)
         for n, id in ipairs(ids) do
-            if verdicts[n] == 1 and seen[id] == n then
+            if verdicts[n] == 1 and seen[id] == n and not (split.whole and is_usual(heads[n])) then
                 count_run(opened(heads[n], id).route, history(pasts[n])[MOVED], -1)
                 if split.fair then
                     run_over(queue, id, took ~= '' and struct.unpack('>d', took, 8 * n - 7) or 0)

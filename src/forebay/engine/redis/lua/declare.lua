@@ -101,9 +101,10 @@ for at = 3, #ARGV, 3 do
                 end
             end
             splits[queue] = nil
-            local bound = fair or there[1] or there[2] or spec[5] >= 0 or spec[7] >= 0 or spec[8]
+            local by_key = fair or spec[5] >= 0 or spec[7] >= 0 or spec[8]
+            local bound = by_key or there[1] or there[2]
             if bound then
-                call('HSET', key, 'bound', '1')
+                call('HSET', key, 'bound', by_key and '1' or '2')
             else
                 call('HDEL', key, 'bound')
             end

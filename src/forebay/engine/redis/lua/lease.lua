@@ -1,4 +1,4 @@
---#use base count sound message tell gates lanes meters clock place ends dead ripen workers sorted strays take shares round fair
+--#use base count sound message tell gates lanes meters clock place ends dead ripen workers sorted strays take whole shares round fair wanted
 -- lease: worker, token of this call, limit, turn, lanes that share at a time, most to sweep, caps (lane -> most),
 -- end of what expired, seconds it is kept, queue ... -> 0 if the worker has no lease; else
 -- time, last number, turn, cancelled ids, ids, heads, bodies, leases, histories.
@@ -39,55 +39,17 @@ end
 
 local caps = cmsgpack.unpack(ARGV[9])
 lot.caps, lot.sweep, lot.tail, lot.keep = caps, sweep, tail, keep
--- Lanes of a queue that one lease looks at.
-local MOST_LANES = 500
--- Messages that one lease puts into the lanes of their keys, where these were not told apart before.
-local SORTED = 10000
-local gates, hungry, seen = closed(), {}, {}
-
--- Whether nothing of a queue may start now, whatever lane it is in.
-local function is_idle(queue, split)
-    local go = (tonumber(call('HGET', P .. 'q:' .. queue, 'go')) or 0)
-    return is_paused(queue) or go > now or (split.slots and taken_of(queue) >= split.slots)
-end
-
-for at = 12, #ARGV do
-    local queue = ARGV[at]
-    local split = split_of(queue)
-    if split then
-        mind_the_clock()
-    end
-    if not seen[queue] and not (split and (is_idle(queue, split) or not is_sorted(queue, SORTED))) then
-        seen[queue] = true
-        local fair = split and split.fair
-        if fair and (call('EXISTS', P .. 'fs:' .. queue) == 1 or call('ZCOUNT', P .. 'ln:' .. queue, '-inf', now) > 0) then
-            hungry[#hungry + 1] = {queue, '', '', true, take_fair} -- one of them, and shares out by itself
-        end
-        for _, lane in ipairs(fair and {} or call('ZRANGEBYSCORE', P .. 'ln:' .. queue, '-inf', now, 'LIMIT', 0, MOST_LANES)) do
-            local bound = split or string.find(lane, '|', 1, true) -- what is left where something was told apart
-            if bound or ((caps[lane] or 1) > 0 and not is_shut(gates, queue, lane)) then
-                hungry[#hungry + 1] = {queue, lane, P .. 'r:' .. queue .. ':' .. lane, bound}
-            end
-        end
-    end
-end
-if #hungry > 1 then -- begin where the last one ended
-    local start, turned = turn % #hungry, {}
-    for n = 1, #hungry do
-        turned[n] = hungry[(start + n - 1) % #hungry + 1]
-    end
-    hungry = turned
-end
-
+local wanted = new_wanted(12, limit, turn, visits)
+local hungry = {}
 lot.late = expired >= sweep
-local function fill()
+local function share_out()
     while #hungry > 0 and #lot.ids < limit do
         local share, still = math.ceil((limit - #lot.ids) / math.min(#hungry, visits)), {}
         for _, place in ipairs(hungry) do
             local n = math.min(share, limit - #lot.ids, not place[4] and caps[place[2]] or share)
             if n > 0 then
                 local got, empty = (place[5] or (place[4] and take_bound or take))(place, n)
-                turn = turn + 1
+                turn = wanted.visited(place, turn)
                 if not empty then
                     still[#still + 1] = place
                 end
@@ -100,10 +62,19 @@ local function fill()
     end
 end
 
+local function fill()
+    repeat
+        for _, place in ipairs(wanted.more()) do
+            hungry[#hungry + 1] = place
+        end
+        share_out()
+    until #lot.ids >= limit or wanted.is_done()
+end
+
 local function give()
     fill()
     local heads, pasts, passed_over = heads_of(lot)
-    while passed_over > 0 and #hungry > 0 do
+    while passed_over > 0 and (#hungry > 0 or not wanted.is_done()) do
         fill()
         heads, pasts, passed_over = heads_of(lot)
     end

@@ -6,7 +6,7 @@ local queue, lane, score, ttl = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local n = (#ARGV - 8) / 2
 local tally = P .. 'q:' .. queue
 local known = call('HMGET', tally, 'ttl', 'bound', 'on_full', 'lifo')
-if known[2] or known[3] or known[4] or call('EXISTS', P .. 'ag', P .. 'mt') > 0 then
+if known[2] == '1' or known[3] or known[4] or call('EXISTS', P .. 'ag', P .. 'mt') > 0 then
     return 0 -- something is told apart there: `publish` does that
 end
 -- the first change: a server that has no room refuses it, and nothing has happened

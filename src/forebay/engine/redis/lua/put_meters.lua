@@ -22,7 +22,7 @@ for at = 3, #ARGV, 5 do
                     call('HSET', key, field, text(value))
                 end
             end
-            call('HSET', key, 'generation', generation + 1, 'bound', '1')
+            call('HSET', key, 'generation', generation + 1, 'bound', call('HGET', key, 'bound') or '2')
             call('SADD', P .. 'queues', queue)
         else
             call('HSET', P .. 'mt', name, cmsgpack.pack({rate, burst, slots, generation + 1}))

@@ -1,5 +1,6 @@
 -- lanes: where a message waits, as `flow/lane.py` says; after `gates`. Where its queue bounds and tells apart:
--- {ns}:q:<queue>  hash  rate, burst, slots, key_rate, key_burst, key_slots, ordered; go: not to be looked at before;
+-- {ns}:q:<queue>  hash  rate, burst, slots, key_rate, key_burst, key_slots, ordered; bound: 1 if it tells keys apart, 2 if it
+--   bounds no more than itself as a whole; go: not to be looked at before;
 --   unsorted: lanes in which some may wait since before keys were told apart, or were no more, and how far the last was
 --   looked through
 -- and of a fair one (flow/fair.py) fair, weights. Its lanes that may be looked at stand in {ns}:ln:<queue> at turn - 1e10.
@@ -36,6 +37,9 @@ local function split_of(queue)
             split.keys[string.sub(name, #key + 1)] = true
         end
     end
+    split.unsorted = bounds[9]
+    -- whether all it bounds is the queue as a whole: then whatever is first in a lane may start as well as the next one
+    split.whole = (split.rate or split.slots) and not (split.by_key or bounds[9] or next(split.tasks) or next(split.keys))
     splits[queue] = apart and split or false
     return splits[queue] or nil
 end

@@ -33,6 +33,11 @@ local function is_whole(head)
     return sound[rest]
 end
 
+-- Whether a head that is whole names no meters, and no cost: then its route has six parts.
+local function is_usual(head)
+    return string.byte(head or '', 30) == 0x96
+end
+
 -- What stands for a message whose head nobody can read: of its queue and its place no more is known than where it stands.
 local function stand_in(id, known)
     local queue, seq = known or '', 0
