@@ -1,7 +1,7 @@
 """Leases: who may run what. Operations of the writer's transaction."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -96,9 +96,11 @@ class Leasing:
         """The queues that bound something one by one, all others together; first a fair share of each."""
         told = limits.limited(tx)
         self.slack |= {
-            queue: slack(limits.key_meter("", told[queue], 0, None)) for queue in want.queues if queue in told
+            queue: slack(limits.key_meter("", told[queue], 0, None)) if told[queue].spec.key_rate else 0.0
+            for queue in want.queues
+            if queue in told
         }
-        parts: list[tuple[str, ...]] = [(queue,) for queue in dict.fromkeys(want.queues) if queue in told]
+        parts: list[tuple[str, ...]] = [(queue,) for queue in self._astir(tx, want.queues, told)]
         if others := tuple(queue for queue in want.queues if queue not in told):
             parts.append(others)
         self._turn += 1
@@ -119,6 +121,15 @@ class Leasing:
                 still += [part] if len(got) == limit else []
             hungry = still
         return taken
+
+    def _astir(self, tx: Transaction, queues: Sequence[str], told: Mapping[str, Split]) -> list[str]:
+        """Those of the queues that bound something which have to be looked at: a lease costs what is ready in them."""
+        bounded = [queue for queue in dict.fromkeys(queues) if queue in told]
+        found = {rows.text(queue) for (queue,) in tx.rows(sql("astir"), (rows.many(bounded),))}
+        for queue in bounded:
+            if queue not in found:
+                self._later.pop(queue, None)
+        return [queue for queue in bounded if queue in found]
 
     def _take_limited(
         self, tx: Transaction, want: Want, told: Split, caps: dict[str, int], asked: int

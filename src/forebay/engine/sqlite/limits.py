@@ -29,7 +29,7 @@ _logger = logging.getLogger("forebay.sqlite")
 _split = msgspec.msgpack.Decoder(Split).decode
 
 
-@lru_cache(256)
+@lru_cache(8192)  # each queue that bounds something has one, and each lease reads them all
 def split(limits: bytes) -> Split:
     """From the column `limits` of a queue; what cannot be read bounds nothing until the queue is declared again."""
     try:

@@ -65,7 +65,7 @@ begin
         ), (
             select true from forebay.message m where m.state = 1 and m.back and m.queue = q.name limit 1
         ), (
-            select true from forebay.apart a where a.queue = q.name and a.waits is null and a.go is not null limit 1
+            select true from forebay.apart a where a.queue = q.name limit 1
         ), (
             select true from forebay.stir s where s.queue = q.name limit 1
         ), (
