@@ -136,12 +136,10 @@ local function count_run(route, moved, n)
             end
         end
     end
-    if n < 0 and split.keyed then
-        stand(queue, place_of(route, moved), true)
-    end
     if n < 0 and (split.slots or split.keyed) then -- lanes do not sleep for a slot of their queue
         stir(queue)
     end
+    if n < 0 and split.keyed then stand(queue, place_of(route, moved), true) end
 end
 
 -- Count anew what runs: something is counted from now on that was not.
