@@ -1,5 +1,6 @@
 """The public suite, run on every engine of this house. Another engine is another line in `URLS`."""
 
+import shutil
 from contextlib import closing, contextmanager
 
 import apsw
@@ -11,10 +12,21 @@ from forebay.engine.postgres import Postgres
 from forebay.engine.registry import build
 from forebay.engine.sqlite import Sqlite
 from forebay.engine.sqlite.sharing import Files
+from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.testing.conformance import *  # noqa: F403 - the suite is what this module consists of
 
 URLS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/queue.db", "redis": "", "postgresql": ""}
+
+
+@pytest.fixture(scope="session")
+def made_before(tmp_path_factory):
+    """A file with all tables and nothing in them: to make these takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("made")
+    backend = Sqlite(Settings(url=f"sqlite:///{folder}/queue.db"), SystemClock(), among=Files())
+    drive(backend.open())
+    drive(backend.close())
+    return folder / "queue.db"
 
 
 @pytest.fixture(params=URLS)
@@ -28,6 +40,8 @@ def make_backend(request):
     else:
         folder = request.getfixturevalue("tmp_path") if request.param == "sqlite" else None  # a folder takes a while
         settings = Settings(url=URLS[request.param].format(folder=folder))
+        if folder:
+            shutil.copy(request.getfixturevalue("made_before"), folder / "queue.db")
     if request.param == "sqlite":  # each as in a process of its own; those of one process share what is open
         yield lambda clock=None: Sqlite(settings, clock or SystemClock(), among=Files())
     else:

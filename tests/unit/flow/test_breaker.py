@@ -179,7 +179,7 @@ def test_a_ramp_doubles_up_to_what_is_usual(bound, levels):
     assert all(level < top(bound) for level in levels)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     steps=st.lists(
         st.tuples(

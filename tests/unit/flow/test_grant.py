@@ -34,7 +34,7 @@ class Bucket:
         return True
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     rate=rates,
     burst=bursts,
@@ -57,7 +57,7 @@ def test_a_batch_gets_what_its_messages_would_get_one_by_one(rate, burst, slots,
         bucket.level, bucket.at, bucket.running = max(0.0, meter.tat - now) * rate, now, meter.running
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(rate=rates, burst=bursts, now=st.floats(1e9, 2e9), taken=st.integers(1, 50), cost=costs)
 def test_when_it_says_again_it_lets_one_through_and_not_before(rate, burst, now, taken, cost):
     meter = Meter(name="m", rate=rate, burst=burst)
@@ -117,7 +117,7 @@ def test_after_a_quiet_time_a_burst_starts_at_once_and_no_more_is_saved_up():
     assert grant(meter, 9000.0, 100).n == 10
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     meter=st.builds(Meter, name=st.just("m"), rate=rates, burst=bursts),
     taken=st.integers(1, 30), back=st.integers(1, 30), later=st.floats(0, 100), cost=costs,
@@ -160,7 +160,7 @@ def test_why_is_in_words_that_a_person_reads():
     ]  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(rate=st.floats(0.1, 20.0), burst=bursts, seed=st.integers(0, 1000))
 def test_a_rate_is_kept_by_one_who_comes_late_within_its_slack(rate, burst, seed):
     meter, late = Meter(name="m", rate=rate, burst=burst), random.Random(seed)
