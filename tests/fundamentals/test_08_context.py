@@ -14,16 +14,16 @@ from fundamentals.lesson import SOON, work
 def test_a_parameter_of_type_context_is_filled_by_the_worker(app):
     @app.task
     def first(ctx: Context, number: int) -> list[Any]:
-        return [ctx.id, ctx.queue, ctx.attempt, number]
+        return [ctx.id, ctx.task, ctx.queue, ctx.attempt, number]
 
     @app.task
     async def last(number: int, *, context: Context) -> list[Any]:
-        return [context.id, context.queue, context.attempt, number]
+        return [context.id, context.task, context.queue, context.attempt, number]
 
     handles = first.enqueue(7), last.enqueue(8)
     work(app, *handles)
-    assert handles[0].result() == [handles[0].id, "default", 1, 7]
-    assert handles[1].result() == [handles[1].id, "default", 1, 8]
+    assert handles[0].result() == [handles[0].id, first.name, "default", 1, 7]
+    assert handles[1].result() == [handles[1].id, last.name, "default", 1, 8]
 
 
 def test_deep_inside_the_current_context_can_be_asked_for(app):

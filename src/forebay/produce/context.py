@@ -72,6 +72,11 @@ class About:
         return self.delivery.id
 
     @property
+    def task(self) -> str:
+        """The name of its task; "" of a raw message."""
+        return self.delivery.task
+
+    @property
     def queue(self) -> str:
         """The queue it came from."""
         return self.delivery.queue

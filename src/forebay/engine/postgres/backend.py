@@ -70,13 +70,12 @@ class Verbs:
         )
         mild = {spec.name: spec.mild for spec in queues if not spec.assumed}
         changed = {one.now.name: one.now for one in told if publishing.bounds(one.now) != publishing.bounds(one.before)}
-        for name, now in changed.items():
-            await self._bind(now, mild=mild[name])
-        return told
+        before = {name: await self._bind(now, mild=mild[name]) for name, now in changed.items()}
+        return [publishing.bounded_before(one, before.get(one.now.name, one.before)) for one in told]
 
-    async def _bind(self, spec: QueueSpec, *, mild: bool) -> None:
+    async def _bind(self, spec: QueueSpec, *, mild: bool) -> QueueSpec:
         what = f"the queue {spec.name!r}"
-        await self._db.patiently(what, lambda writer: writer.submit_alone(publishing.bind, spec, mild))
+        return await self._db.patiently(what, lambda writer: writer.submit_alone(publishing.bind, spec, mild))
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
 from typing import Any
 
@@ -24,6 +24,10 @@ LOOK = 1.0
 ROW = 400
 #: The history of a message that has none.
 NEW = Carried()
+#: What `bind` writes.
+_BOUNDS = (
+    "rate", "burst", "concurrency", "key_rate", "key_burst", "key_concurrency", "ordered", "fair", "weights",
+)  # fmt: skip
 #: Where `declared.sql` has how many bytes a queue holds at the most, behind its name.
 BYTES = 3
 _FATES: tuple[Fate, ...] = (Fate.ACCEPTED, Fate.DUPLICATE, Fate.MERGED)
@@ -108,29 +112,55 @@ def declare(tx: Tx, queues: Sequence[QueueSpec], keep: float) -> list[Declared]:
     names = sorted({spec.name for spec in queues})
     tx.rows("make_queues", names)
     tx.rows("declare_lanes", names)
-    known = {row[0]: row[1:] for row in tx.rows("declared", names)}
-    before = {name: _spec(name, ttl, lifo, bound) for name, (ttl, _, lifo, *bound) in known.items()}
-    firm = {name: row[1] for name, row in known.items()}
-    obeyed = {
-        spec.name: spec for spec in sorted(queues, key=lambda spec: spec.name) if spec.holds(firm=firm[spec.name])
-    }
-    wanted = {
-        one.name: (one.ttl, firm[one.name] or not one.mild, one.lifo, *filling.columns(one.bound))
-        for one in obeyed.values()
-    }
-    new = [(name, *row) for name, row in wanted.items() if known[name][: len(row)] != row]
+    known, new = _compared(tx, names, queues)
     if new:  # a row that stays as it is is not locked: this may be a part of a longer transaction
+        tx.rows("lock_queues", [name for name, *_ in new])
+        known, new = _compared(tx, names, queues)  # others may have declared the same meanwhile
+    if new:
         tx.rows("declare", *map(list, zip(*new, strict=True)), keep)
+    before = {name: _spec(name, ttl, lifo, bound) for name, (ttl, _, lifo, *bound) in known.items()}
+    obeyed = _obeyed(queues, known)
     if heavy := [one.name for one in obeyed.values() if one.limit_bytes is not None and known[one.name][BYTES] is None]:
         tx.rows("weigh", heavy)
     now = before | {name: spec.plain() for name, spec in obeyed.items()}
     return [Declared(before[spec.name], now[spec.name]) for spec in queues]
 
 
-def bind(tx: Tx, spec: QueueSpec, mild: bool) -> None:
-    """Write down what a queue bounds from now on; what is declared mildly only if no worker has declared it."""
+def _compared(
+    tx: Tx, names: Sequence[str], queues: Sequence[QueueSpec]
+) -> tuple[dict[str, tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Queues as they are, and the rows that are to become other ones."""
+    known = {row[0]: tuple(row[1:]) for row in tx.rows("declared", names)}
+    wanted = {
+        one.name: (one.ttl, known[one.name][1] or not one.mild, one.lifo, *filling.columns(one.bound))
+        for one in _obeyed(queues, known).values()
+    }
+    return known, [(name, *row) for name, row in wanted.items() if known[name][: len(row)] != row]
+
+
+def _obeyed(queues: Sequence[QueueSpec], known: Mapping[str, Sequence[Any]]) -> dict[str, QueueSpec]:
+    """The declarations that hold, in the order in which their rows are locked."""
+    return {
+        spec.name: spec for spec in sorted(queues, key=lambda spec: spec.name) if spec.holds(firm=known[spec.name][1])
+    }
+
+
+def bind(tx: Tx, spec: QueueSpec, mild: bool) -> QueueSpec:
+    """Write down what a queue bounds from now on; what is declared mildly only if no worker has declared it.
+
+    Returns:
+        What it bounded before: one of several who declare it at once has changed it, and the others nothing.
+    """
+    tx.rows("lock_queue", spec.name)
+    ((name, ttl, _, lifo, *bound),) = tx.rows("declared", [spec.name])
     tx.only("bind", spec.name, *bounds(spec), mild, tx.now)
     tx.topics.add(QUEUE + spec.name)
+    return _spec(name, ttl, lifo, bound)
+
+
+def bounded_before(one: Declared, before: QueueSpec) -> Declared:
+    """What became of a declaration, with what its queue bounded `before`, as `bind` has found it."""
+    return Declared(replace(one.before, **{name: getattr(before, name) for name in _BOUNDS}), one.now)
 
 
 def bounds(spec: QueueSpec) -> tuple[Any, ...]:
