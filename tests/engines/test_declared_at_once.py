@@ -1,4 +1,4 @@
-"""Several processes of a new version start at once and declare the same: one of them has changed it, the others nothing."""
+"""Several processes of a new version start at once and declare the same: one has changed it, the others nothing."""
 
 import threading
 

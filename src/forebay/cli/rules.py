@@ -61,6 +61,16 @@ def does(rule: Rule) -> str:
     return " ".join([str(rule.do), *(["to", rule.to] if rule.to else []), " and ".join(pace)]).strip()
 
 
+def _end(rule: Rule) -> str:
+    """How to end it, and what that does not bring back."""
+    command = f"`forebay rules remove {rule.name}`"
+    if rule.do is Do.DROP:
+        return f"{command} ends it, and does not bring back what it has dropped"
+    if rule.do is Do.REROUTE:
+        return f"{command} ends it, and what it has moved stays there"
+    return f"take it back with {command}"
+
+
 def about(rule: Rule) -> str:
     """What it is about, in words."""
     names = [f"{name} {value}" for name in ("queue", "task", "key") if (value := getattr(rule, name)) is not None]
@@ -105,7 +115,7 @@ def add(lasts: str | None, do: str, dry_run: bool, **ways: Any) -> None:
     added = with_app(app, work)
     if form() == "table":
         until = "until it is removed" if left is None else f"for {span(left)}"
-        output.say(f"{added.name}: {does(added)}, {until}; take it back with `forebay rules remove {added.name}`")
+        output.say(f"{added.name}: {does(added)}, {until}; {_end(added)}")
     else:
         output.show(form(), [_plain(added)], Table([], ""))
 
