@@ -20,7 +20,8 @@ def test_a_rule_is_tried_out_added_told_by_why_and_removed(shell):
         eventually(lambda: shell("queues", "default", "-o", "json").json[0]["parked"] == 2)
         (held, *_) = shell("messages", "--state", "parked", "-o", "json").json
         why = shell("why", held["id"]).out
-        assert "by rule j: bounces" in why
+        assert "what rule j matches in queue default has been paused for " in why
+        assert ": bounces" in why
         assert "forebay rules remove j" in why
         eventually(lambda: shell("rules", "list", "-o", "json").json[0]["met"] == 2)
         assert 'task greet, args.name ~ "^J"' in shell("rules").out
@@ -31,6 +32,19 @@ def test_a_rule_is_tried_out_added_told_by_why_and_removed(shell):
         ("add rule", "j"),
     ]
     assert "no rule 'j': there is none yet" in shell("rules", "remove", "j", code=2).complaint
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["drop"], "ends it, and does not bring back what it has dropped"),
+        (["reroute", "--to", "aside"], "ends it, and what it has moved stays there"),
+        (["throttle", "--rate", "1/m"], "throttle 1/m, until it is removed; take it back with"),
+    ],
+)
+def test_a_rule_says_what_its_end_brings_back(shell, words, said):
+    shell.enqueue("greet", "A")
+    assert said in shell("rules", "add", "--queue", "default", "--where", "args.n == 1", "--do", *words).out
 
 
 @pytest.mark.parametrize(
