@@ -194,6 +194,56 @@ begin
     where a.queue = told.queue and a.go is null and a.waits is null and coalesce(a.tat, 0) <= t;
 end $$;
 
+-- From a queue that bounds nothing but itself as a whole, and has one line: the first of it, as many as may start, without a
+-- look at each. done: false where it is not so simple, and nothing was taken.
+create function forebay.take_whole(
+    told forebay.told, worker_ text, limit_ bigint, visit_ bigint, t double precision,
+    out seqs bigint[], out again double precision, out done boolean
+) language plpgsql as $$
+declare
+    own forebay.meter; one forebay.allowance; runs bigint := 0; costly boolean; most bigint;
+begin
+    done := false;
+    select * into own from forebay.meter m where m.name = 'queue:' || told.queue;
+    if own.name is null or told.by_key or told.tasks <> '{}' or told.keys <> '{}'
+        or exists (select from forebay.closed c where c.queue in ('', told.queue) and (c.until is null or c.until > t))
+        or exists (select from forebay.apart a where a.queue = told.queue)
+        or exists (select from forebay.lane l where l.queue = told.queue and l.lane <> '')
+    then
+        return;
+    end if;
+    if own.slots is not null then
+        runs := forebay.running(own.name, told.queue);
+    end if;
+    one := forebay.granted(own.rate, own.burst, own.slots, runs, own.tat, t, limit_, 1);
+    most := one.n;
+    with fresh as materialized (
+        select m.seq, m.priority, m.cost from forebay.message m
+        where m.state = 1 and not m.back and m.queue = told.queue and m.lane = '' and (m.expires is null or m.expires > t)
+        order by m.priority desc, m.seq limit most for update skip locked
+    ), back as materialized (
+        select m.seq, m.priority, m.cost from forebay.message m
+        where m.state = 1 and m.back and m.queue = told.queue and m.lane = '' and (m.expires is null or m.expires > t)
+        order by m.priority desc, m.seq limit most for update skip locked
+    ), first as (
+        select * from (select * from fresh union all select * from back) as f order by f.priority desc, f.seq limit most
+    )
+    select array_agg(f.seq), coalesce(bool_or(f.cost <> 1), false) into seqs, costly from first f;
+    if costly and own.rate is not null then
+        seqs := null;
+        return;
+    end if;
+    done := true;
+    if coalesce(cardinality(seqs), 0) = most and most < limit_ then
+        again := one.again;
+    end if;
+    if seqs is not null then
+        perform forebay.start(told, worker_, seqs, visit_, t);
+        one := forebay.granted(own.rate, own.burst, null, 0, own.tat, t, cardinality(seqs), 1);
+        update forebay.meter m set tat = one.tat, latest = t where m.name = own.name and own.rate is not null;
+    end if;
+end $$;
+
 -- Take up to `limit_` messages from a queue that bounds something; its lock is held. The numbers of what was taken.
 create function forebay.choose(
     queue_ text, worker_ text, limit_ bigint, visit_ bigint, t double precision,
@@ -255,6 +305,14 @@ begin
     end if;
     perform forebay.sort(told, t);
     again := forebay.wake(told, whats, t);
+    if caps_ is null or not caps_ ? '' then
+        seen := forebay.take_whole(told, worker_, limit_, visit_, t);
+        if seen.done then
+            seqs := seen.seqs;
+            again := least(again, seen.again);
+            return;
+        end if;
+    end if;
     for again_ in 1..4 loop
         seen := forebay.look(
             told, whats, worker_, limit_ - coalesce(cardinality(seqs), 0), visit_, t, caps_
