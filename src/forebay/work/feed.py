@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from forebay.engine.contract import Engine, Want
 from forebay.flow.demand import demand
+from forebay.flow.portion import few_first
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineClosed, EngineError, SchemaTooNew, text_of
 from forebay.model.outcome import Cancel
@@ -195,7 +196,7 @@ class Feed:
         self._host.time.heard(leased.now)
         if leased.cancelled:
             self._host.revoke(leased.cancelled)
-        for delivery in begun(self._host, leased.deliveries):
+        for delivery in few_first(begun(self._host, leased.deliveries)):
             if self._running < self._slots:
                 self._running += 1
                 self._host.begin(delivery, self.free)

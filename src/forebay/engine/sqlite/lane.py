@@ -13,8 +13,8 @@ from forebay.engine.sqlite.stirring import ANY
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.fair import Account
 
-#: Lanes that are written in one statement; what is left over, in one each.
-TOGETHER = 16
+#: Lanes that are written in one statement; what is left over, in fewer and fewer.
+TOGETHER = 16, 8, 4, 2, 1
 
 
 class Lane:
@@ -47,11 +47,11 @@ def write(tx: Transaction, queue: str, lanes: Sequence[tuple[Any, ...]]) -> None
     """Lanes that a lease has looked at: name, how many more are ready, when it may be looked at, what it waits for, its
     meter (when it is free again, how many run), and up to which number older messages were gathered into it.
     """
-    whole = len(lanes) - len(lanes) % TOGETHER
-    for start in range(0, whole, TOGETHER):
-        tx.db.execute(_writing(TOGETHER), (queue, *chain.from_iterable(lanes[start : start + TOGETHER])))
-    for lane in lanes[whole:]:
-        tx.db.execute(_writing(1), (queue, *lane))
+    start = 0
+    for size in TOGETHER:
+        while len(lanes) - start >= size:
+            tx.db.execute(_writing(size), (queue, *chain.from_iterable(lanes[start : start + size])))
+            start += size
 
 
 @cache

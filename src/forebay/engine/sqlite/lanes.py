@@ -136,7 +136,8 @@ class Turn:
             hungry = sorted(page, key=lambda lane: lane.derived is (first % 2 == 0))
             while hungry and left:
                 share = -(-left // len(hungry)) if len(hungry) <= FEW else 1
-                asked, hungry = hungry[:left], hungry[left:]
+                most = left + sum(not lane.derived for lane in hungry)  # which often hold nothing
+                asked, hungry = hungry[:most], hungry[most:]
                 heads = self._heads(asked, share)
                 chosen: list[int] = []
                 for lane in asked:

@@ -21,6 +21,7 @@ from forebay.engine.sqlite.writer import Transaction, outlasts
 from forebay.engine.turns import MESSAGES
 from forebay.flow.grant import slack
 from forebay.flow.lane import Split, place
+from forebay.flow.portion import line_up, portion, room
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineError, LeaseLost
 from forebay.model.lifecycle import Move
@@ -49,6 +50,8 @@ class Look(NamedTuple):
 
 #: A queue, a lane of it, and whether something in it comes back (`lanes.sql`).
 Place = tuple[str, str, int]
+#: Queues that are asked together.
+Part = tuple[str, ...]
 
 
 class Leasing:
@@ -93,33 +96,35 @@ class Leasing:
         return Leased(taken, cancelled, news, tx.now)
 
     def _take_with_limits(self, tx: Transaction, want: Want, caps: dict[str, int]) -> list[Delivery]:
-        """The queues that bound something one by one, all others together; first a fair share of each."""
+        """The queues that bound something one by one, all others together, as `flow.portion` divides it."""
         told = limits.limited(tx)
         self.slack |= {
             queue: slack(limits.key_meter("", told[queue], 0, None)) if told[queue].spec.key_rate else 0.0
             for queue in want.queues
             if queue in told
         }
-        parts: list[tuple[str, ...]] = [(queue,) for queue in self._astir(tx, want.queues, told)]
+        quick, slow = _parts(self._astir(tx, want.queues, told), told)
         if others := tuple(queue for queue in want.queues if queue not in told):
-            parts.append(others)
+            quick.append(others)
         self._turn += 1
-        turn = self._turn % len(parts) if parts else 0
-        hungry = parts[turn:] + parts[:turn]
-        taken: list[Delivery] = []
+        hungry, taken = line_up(quick, slow, want.limit, self._turn), list[Delivery]()
+        lanes = room(want.limit, len(set(want.queues)))  # as many as may still be looked at in slow ones
         while hungry and len(taken) < want.limit:
-            share, still = -(-(want.limit - len(taken)) // len(hungry)), list[tuple[str, ...]]()
-            for part in hungry:
-                limit = min(share, want.limit - len(taken))
-                if limit <= 0:
-                    break
+            full = list[Part]()
+            for asked, part in enumerate(hungry):
+                left, bound = want.limit - len(taken), told.get(part[0])
+                alike = sum(one in slow for one in hungry[asked:])
+                limit = min(portion(left, len(hungry) - asked), portion(lanes, alike) if part in slow else left)
                 some = replace(want, queues=part, limit=limit)
-                bound = told.get(part[0])
-                left = want.limit - len(taken)
+                if limit <= 0:
+                    continue
                 got = self._take(tx, some, caps) if bound is None else self._take_limited(tx, some, bound, caps, left)
                 taken += got
-                still += [part] if len(got) == limit else []
-            hungry = still
+                lanes -= len(got) if part in slow else 0
+                full += [part] if len(got) == limit else []
+            hungry = [part for part in full if lanes or part not in slow]
+        if not lanes and len(taken) < want.limit:  # what they have more of is had at once, in the next lease
+            tx.topics.update(QUEUE + queue for (queue,) in slow)
         return taken
 
     def _astir(self, tx: Transaction, queues: Sequence[str], told: Mapping[str, Split]) -> list[str]:
@@ -247,6 +252,12 @@ class Leasing:
                 quarantined += ruling.move is Move.QUARANTINE
         buried = gone | named | {NOBODY if worker is None else worker for worker in holders}
         return Recovered([rows.text(worker) for worker in sorted(buried)], returned, quarantined)
+
+
+def _parts(bounded: Sequence[str], told: Mapping[str, Split]) -> tuple[list[Part], list[Part]]:
+    """Queues that bound something, each by itself: those without, and with many lanes."""
+    quick: list[Part] = [(queue,) for queue in bounded if not told[queue].by_key]
+    return quick, [(queue,) for queue in bounded if told[queue].by_key]
 
 
 def _delivered(found: list[tuple[Any, ...]]) -> list[Delivery]:
