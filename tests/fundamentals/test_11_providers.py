@@ -9,6 +9,7 @@ import pytest
 
 from forebay import BadArguments, Breaker, ConfigError, Context, Forebay, ProviderDown, Retry, State
 from forebay.control import Control
+from forebay.flow.grant import spent
 from forebay.model.verdict import Kind
 from forebay.observe.providers import shown
 from forebay.observe.why import why_message
@@ -234,6 +235,70 @@ def test_a_key_that_is_to_wait_waits_alone(app):
     assert beside_a_worker(app, story, concurrency=1) == ["hello", "hello"]
     assert asked == ["used up", "main", "second"]
     assert {one.find().attempt for one in used_up} == {0}
+
+
+def test_each_key_of_a_provider_has_a_budget_of_its_own(tmp_path):
+    clock = ManualClock(wall=NOON)
+    with Forebay(f"sqlite:///{tmp_path}/forebay.db", clock=clock) as app:
+        app.provider("llm", key_budget="100/day", key_concurrency=1)
+
+        @app.task(provider="llm", provider_key="account", cost=10)
+        async def ask(account: str, ctx: Context) -> str:
+            ctx.spent(120)
+            return account
+
+        first = ask.enqueue("eu")
+
+        async def story():
+            await first.aresult(timeout=20)
+            while spent((await app.store.meters(["provider:llm~eu/86400"]))[0], NOON) < 119:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            late, other = await ask.aenqueue("eu"), await ask.aenqueue("us")
+            await other.aresult(timeout=20)
+            waits = late.find()
+            return late, waits, (await why_message(app.engine, app.store, waits, lease=15, app="app"))[0].text
+
+        late, waits, told = beside_a_worker(app, story)
+        clock.advance(12 * 3600)
+        work(app, late)
+    assert (waits.state, waits.attempt) == (State.READY, 0)
+    assert told == (
+        "waits at the limit of key eu of provider llm: its budget of 100/day is used up; the next one begins in 12h"
+    )
+
+
+def test_limits_of_each_key_that_are_taken_back_hold_no_more(tmp_path):
+    def made(**ways):
+        app = Forebay(f"sqlite:///{tmp_path}/forebay.db")
+        app.provider("llm", **ways)
+
+        @app.task(name="ask", provider="llm", provider_key="account")
+        async def ask(account: str) -> str:
+            return account
+
+        return app, ask
+
+    app, ask = made(key_budget="1/day")
+    with app:
+        handles = [ask.enqueue(account) for account in ("eu", "eu", "us")]
+        beside_a_worker(app, lambda: asyncio.gather(handles[0].aresult(timeout=20), handles[2].aresult(timeout=20)))
+        assert handles[1].status() == State.READY
+    app, ask = made()
+    with app:
+        work(app, ask.handle(handles[1].id))
+
+
+@pytest.mark.parametrize(
+    ("ways", "says"),
+    [
+        ({"key_budget": "much"}, "key_budget 'much' is none: write how much may be spent"),
+        ({"key_burst": 5}, "key_burst goes with a rate of each key"),
+        ({"key_concurrency": 0}, "key_concurrency"),
+    ],
+)
+def test_a_limit_of_each_key_that_is_none_is_refused(app, ways, says):
+    with pytest.raises(ConfigError, match=says):
+        app.provider("llm", **ways)
 
 
 def test_a_call_costs_what_its_arguments_say(app):

@@ -93,7 +93,10 @@ def owned(lane: str) -> str:
     """What `own` is of a message of which its lane alone is told: a provider's and a rule's pass the meter of that."""
     if (rule := rule_of(lane)) is not None:
         return own(lane, [f"{RULES}{rule}"])
-    return own(lane, [meter_of(unkeyed(lane).removesuffix(APART))] if lane not in ("", CPU) else [])
+    if lane in ("", CPU):
+        return own(lane, [])
+    meter, key = meter_of(unkeyed(lane).removesuffix(APART)), lane.removeprefix(unkeyed(lane))
+    return own(lane, [meter, meter + key] if key else [meter])
 
 
 def renamed(mine: str, lane: str) -> str:
@@ -176,12 +179,17 @@ def key_lane(key: str) -> str:
     return f"{_KEY}{key}"
 
 
+def _of_key(lane: str) -> str:
+    key = lane.removeprefix(unkeyed(lane))[1:]
+    return f"key {key} of " if key else ""
+
+
 def shown(name: str) -> str:
     """A lane in words: "key t7", "task send, key t7", "lane slow"; "provider smtp", "rule slow-1" of one."""
     lane, meters, task, key = parts(name)
     provider = meter_of(unkeyed(lane).removesuffix(APART)) in meters
-    rule = rule_of(lane)
-    words = [f"rule {rule}" if rule else f"provider {lane}" if provider else f"lane {lane}"] if lane else []
+    rule, whose = rule_of(lane), f"{_of_key(lane)}provider {unkeyed(lane)}"
+    words = [f"rule {rule}" if rule else whose if provider else f"lane {lane}"] if lane else []
     words += [f"task {task}"] if task is not None else []
     words += [f"key {key}"] if key is not None else []
     told = [PROVIDERS] if provider else [f"{RULES}{rule}"] if rule else []

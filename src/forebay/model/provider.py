@@ -53,6 +53,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         max_outage: seconds after which what waits for it is dead; None for never.
         budgets: how much may be spent in each minute, hour or day.
         adaptive: `concurrency` is the most; how many may run follows what it can take.
+        key_rate, key_burst, key_concurrency, key_budgets: the same of each of its keys by itself.
         fallback_after: its work goes elsewhere when it is not to be asked for longer than so many seconds; None: never.
     """
 
@@ -65,6 +66,15 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     fallback_after: float | None = None
     budgets: tuple[Budget, ...] = ()
     adaptive: bool = False
+    key_rate: float | None = None
+    key_burst: float | None = None
+    key_concurrency: int | None = None
+    key_budgets: tuple[Budget, ...] = ()
+
+    @property
+    def keyed(self) -> bool:
+        """Whether each key is bound by itself."""
+        return self.key_rate is not None or self.key_concurrency is not None or bool(self.key_budgets)
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
@@ -217,3 +227,20 @@ def unkeyed(lane: str) -> str:
 def meter_of(provider: str) -> str:
     """The meter that they pass."""
     return METER + provider
+
+
+def each(provider: str) -> str:
+    """The meter that says what each key of a provider may: budgets beside it are those of each key."""
+    return keyed(meter_of(provider), "")
+
+
+def of_each(name: str) -> str | None:
+    """Where it is said what the meter of a key may, or a budget beside it; None of any other meter.
+
+    `provider:llm~` says it of `provider:llm~eu`, and `provider:llm~/60` of `provider:llm~eu/60`.
+    """
+    if not name.startswith(METER) or _KEYED not in name:
+        return None
+    provider, _, rest = name.partition(_KEYED)
+    key, slash, window = rest.partition("/")
+    return f"{provider}{_KEYED}{slash}{window}" if key else None

@@ -11,7 +11,7 @@ from forebay.flow.grant import spent
 from forebay.flow.lane import parts
 from forebay.model.budget import Budget, named
 from forebay.model.meter import Meter
-from forebay.model.provider import METER, Provider, Stand, meter_of
+from forebay.model.provider import METER, Provider, Stand, each, meter_of, of_each
 from forebay.provider.steer import listed
 from forebay.store.contract import Store
 
@@ -104,7 +104,12 @@ async def beside(store: Store, names: Sequence[str]) -> list[str]:
     mine = [name for name in names if name.startswith(METER)]
     if not mine:
         return []
-    return [budget for one in await listed(store) if meter_of(one.name) in mine for budget in budgets_of(one)]
+    found = await listed(store)
+    own = [budget for one in found if meter_of(one.name) in mine for budget in budgets_of(one)]
+    return own + [
+        named(name, budget) for one in found for name in mine if of_each(name) == each(one.name)
+        for budget in one.terms.key_budgets
+    ]  # fmt: skip
 
 
 async def fewer(store: Store, names: Sequence[str], now: float) -> dict[str, str]:

@@ -16,7 +16,7 @@ from forebay.model.budget import payer
 from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
-from forebay.model.provider import Provider, lane_of, unkeyed
+from forebay.model.provider import Provider, lane_of, of_each, unkeyed
 from forebay.model.rule import HOLDER
 from forebay.model.topology import PRESSURE, ROW
 from forebay.observe.providers import beside, fewer
@@ -165,8 +165,10 @@ async def limited(store: Store, names: Sequence[str], now: float) -> list[Limit]
 
 
 def _whose(name: str) -> str:
-    """Whose meter it is, in words: "queue mail", "key t7 of queue mail"."""
+    """Whose meter it is, in words: "queue mail", "key t7 of queue mail", "key eu of provider llm"."""
     kind, _, rest = payer(name).partition(":")
+    if of_each(name) is not None:
+        return f"key {rest.removeprefix(unkeyed(rest))[1:]} of {kind} {unkeyed(rest)}"
     queue, apart, about = rest.partition(":")
     return f"{kind} {about} of queue {queue}" if apart and kind in ("key", "task") else f"{kind} {rest}"
 

@@ -18,7 +18,7 @@ _FORM = re.compile(
 _MOST, _MANY = 1e12, 8
 
 
-def budgets(where: str, value: Any) -> tuple[Budget, ...]:
+def budgets(where: str, value: Any, option: str = "budget") -> tuple[Budget, ...]:
     """Budgets, as they were told, the shortest window first.
 
     Raises:
@@ -28,12 +28,12 @@ def budgets(where: str, value: Any) -> tuple[Budget, ...]:
         return ()
     told: Any = [value] if isinstance(value, str) else value
     if not isinstance(told, list | tuple | set | frozenset) or not told:
-        raise ConfigError(f"{where}: budget {value!r:.100} {_HELP}")
-    found = [_budget(where, one) for one in cast("Sequence[object]", told)]
+        raise ConfigError(f"{where}: {option} {value!r:.100} {_HELP}")
+    found = [_budget(f"{where}: {option}", one) for one in cast("Sequence[object]", told)]
     found.sort(key=lambda one: (one.window, one.calls))
     for one, other in pairwise(found):
         if (one.window, one.calls) == (other.window, other.calls):
-            raise ConfigError(f"{where}: budget says {one} and {other}: leave out one of them")
+            raise ConfigError(f"{where}: {option} says {one} and {other}: leave out one of them")
     if len(found) > _MANY:
         raise ConfigError(f"{where}: {len(found)} budgets: at most {_MANY} hold at once")
     return tuple(found)
@@ -45,8 +45,8 @@ _HELP = "is none: write how much may be spent, such as '2_000_000/day', '500 cal
 def _budget(where: str, one: object) -> Budget:
     match = _FORM.fullmatch(one) if isinstance(one, str) else None
     if match is None:
-        raise ConfigError(f"{where}: budget {one!r:.100} {_HELP}")
+        raise ConfigError(f"{where} {one!r:.100} {_HELP}")
     amount = float(re.sub("[_,]", "", match[1]))
     if not 1 <= amount <= _MOST:
-        raise ConfigError(f"{where}: budget {one!r:.100} is from 1 to {_MOST:,.0f} in each window")
+        raise ConfigError(f"{where} {one!r:.100} is from 1 to {_MOST:,.0f} in each window")
     return Budget(_SECONDS[(match[3] or match[4])[0]], amount, match[2] is not None)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from forebay.model.errors import BadArguments
 from forebay.model.message import Message
-from forebay.model.provider import keyed
+from forebay.model.provider import keyed, meter_of
 
 if TYPE_CHECKING:
     from forebay.produce.task import Task
@@ -53,7 +53,9 @@ def _priced(task: "Task[Any, Any, Any]", message: Message, body: bytes) -> Messa
     if cost is not None:
         message = replace(message, cost=_number(task.name, _asked(cost, bound) if callable(cost) else cost))
     if key is not None:
-        message = replace(message, lane=keyed(message.lane, _slug(task.name, bound.arguments[key])))
+        slug = _slug(task.name, bound.arguments[key])
+        own = keyed(meter_of(task.running.provider or ""), slug)
+        message = replace(message, lane=keyed(message.lane, slug), meters=(*message.meters, own))
     return message
 
 

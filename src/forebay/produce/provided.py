@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: What a user's own classification may say; None leaves it to ours.
 Classify = Callable[[BaseException], Kind | Verdict | None]
 _USUAL = Trip()
+#: Options that a provider has in common with a queue.
+_BOUNDS = ("rate", "burst", "concurrency", "key_rate", "key_burst", "key_concurrency")
 _MOST = 1_000_000
 #: Seconds beyond which its fallback is run rather than that it is waited for.
 FALLBACK_AFTER = 60.0
@@ -104,6 +106,8 @@ class ProviderWays(TypedDict, total=False):
         budget: how much may be spent in each minute, hour or day (UTC), in the unit of `cost=`: "2_000_000/day"; or in
             calls: "500 calls/min"; or several of them, which hold at once. When one is used up nothing starts until
             the next window begins.
+        key_rate, key_burst, key_concurrency, key_budget: the same of each of its keys by itself: of what a task names
+            as its `provider_key=` (an account, an API key, a tenant). Calls without a key are not bound by them.
         breaker: when calls are stopped for a while; `Breaker()` unless given, None for never.
         ramp: how long it takes, after the first probe that succeeded, until as many are asked as usual; 3 s unless
             given, 0 for at once.
@@ -123,6 +127,10 @@ class ProviderWays(TypedDict, total=False):
     concurrency: int | None
     adaptive: bool
     budget: BudgetWay | None
+    key_rate: Rate | None
+    key_burst: float | None
+    key_concurrency: int | None
+    key_budget: BudgetWay | None
     breaker: Breaker | None
     ramp: Duration
     classify: Classify | None
@@ -195,7 +203,7 @@ def _share(where: str, ways: ProviderWays) -> float | None:
 
 
 def _terms(where: str, ways: ProviderWays, breaker: Breaker | None) -> Terms:
-    told = {name: value for name, value in ways.items() if name in ("rate", "burst", "concurrency")}
+    told = {name: value for name, value in ways.items() if name in _BOUNDS}
     made = bounds(where, cast("QueueWays", told))
     outage = ways.get("max_outage")
     return Terms(
@@ -206,6 +214,10 @@ def _terms(where: str, ways: ProviderWays, breaker: Breaker | None) -> Terms:
         ramp=seconds(ways.get("ramp", Terms().ramp), f"{where}: ramp"),
         max_outage=None if outage is None else seconds(outage, f"{where}: max_outage"),
         budgets=budgets(where, ways.get("budget")),
+        key_rate=made["key_rate"],
+        key_burst=made["key_burst"],
+        key_concurrency=made["key_concurrency"],
+        key_budgets=budgets(where, ways.get("key_budget"), "key_budget"),
         adaptive=_adaptive(where, ways, made["concurrency"]),
         fallback_after=None if ways.get("fallback") is None else _after(where, ways),
     )

@@ -18,7 +18,7 @@ from forebay.model.budget import payer
 from forebay.model.errors import EngineError
 from forebay.model.gate import THROTTLE, Gate
 from forebay.model.meter import Meter
-from forebay.model.provider import BREAKER, METER, Place, Provider, Stand, meter_of
+from forebay.model.provider import BREAKER, METER, Place, Provider, Stand, Terms, each, meter_of, unkeyed
 from forebay.store.contract import Store
 from forebay.store.records import Steered
 
@@ -39,7 +39,8 @@ class Seen(NamedTuple):
     Attributes:
         provider: None if there is no row of it, or none that can be read.
         generation: of its row; 0 if there is none.
-        meter: as it was just before. budgets: the meters of its budgets, as far as they were asked for.
+        meter: as it was just before. budgets: the meters of its budgets, and what is said of each of its keys, as far
+            as they were asked for.
     """
 
     provider: Provider | None
@@ -67,7 +68,7 @@ async def look(store: Store, names: Sequence[str], budgets: Sequence[str] = ()) 
             None if key not in rows else _read(rows[key]),
             0 if key not in rows else rows[key].generation,
             meters.get(key, Meter(name=key)),
-            {one: meters.get(one, Meter(name=one)) for one in budgets if payer(one) == key},
+            {one: meters.get(one, Meter(name=one)) for one in budgets if unkeyed(payer(one)) == key},
         )
         for key, name in keys.items()
     }
@@ -111,21 +112,36 @@ async def carry_out(store: Store, one: Provider, seen: Seen, now: float, *, anew
     put = Meter(name=meter.name, rate=terms.rate, burst=terms.burst, slots=slots(one, now), generation=meter.generation)
     if not meter.generation or (meter.rate, meter.burst, meter.slots) != (put.rate, put.burst, put.slots):
         await store.put_meters([put])
-    await _carry_out_budgets(store, one, seen)
+    await _carry_out_beside(store, one, seen)
     before = seen.provider
     if anew or one.shut(now) or before is None or before.shut(now) or before.stand is not one.stand:
         await _shut(store, one, now)
 
 
-async def _carry_out_budgets(store: Store, one: Provider, seen: Seen) -> None:
-    """What goes elsewhere passes its budgets, and is not counted."""
-    puts: list[Meter] = []
-    for budget in one.terms.budgets:
-        put = budget_meter(meter_of(one.name), budget, lifted=one.diverted)
-        if (there := seen.budgets.get(put.name)) is not None and (
-            not there.generation or (there.rate, there.burst) != (put.rate, put.burst)
-        ):
-            puts.append(replace(put, generation=there.generation))
+def beside(one: str, terms: Terms, *, lifted: bool = False) -> list[Meter]:
+    """The meters of a provider beside its own: of its budgets, and what is said of each of its keys.
+
+    Args:
+        lifted: what goes elsewhere passes its budgets, and is not counted.
+    """
+    found = [budget_meter(meter_of(one), budget, lifted=lifted) for budget in terms.budgets]
+    if terms.keyed:
+        found.append(Meter(name=each(one), rate=terms.key_rate, burst=terms.key_burst, slots=terms.key_concurrency))
+        found += [budget_meter(each(one), budget, lifted=lifted) for budget in terms.key_budgets]
+    return found
+
+
+async def _carry_out_beside(store: Store, one: Provider, seen: Seen) -> None:
+    wanted = [
+        (put, there)
+        for put in beside(one.name, one.terms, lifted=one.diverted)
+        if (there := seen.budgets.get(put.name)) is not None
+    ]
+    puts = [
+        replace(put, generation=there.generation)
+        for put, there in wanted
+        if not there.generation or (there.rate, there.burst, there.slots) != (put.rate, put.burst, put.slots)
+    ]
     if puts:
         await store.put_meters(puts)
 

@@ -17,13 +17,13 @@ from msgspec.structs import replace
 from forebay.flow.breaker import advance, away, next_look, overdue, spending
 from forebay.flow.budget import used_up
 from forebay.flow.capacity import usual
-from forebay.model.budget import named, payer, window_of
+from forebay.model.budget import payer, window_of
 from forebay.model.errors import EngineClosed
 from forebay.model.lifecycle import State
 from forebay.model.meter import Meter
-from forebay.model.provider import Call, Place, Provider, Stand, Terms, meter_of
+from forebay.model.provider import Call, Place, Provider, Stand, Terms, each, meter_of, unkeyed
 from forebay.produce.task import Task
-from forebay.provider.steer import Seen, change, look
+from forebay.provider.steer import Seen, beside, change, look
 from forebay.store.contract import Store
 from forebay.store.records import Query
 from forebay.work.providers import Providers
@@ -70,27 +70,26 @@ class Governor:
         """Make the app's providers known, with what is said of them here; how they stand stays as it is."""
         for name, spec in self._providers.specs.items():
             terms = partial(_declared, name, spec.terms, self._places(name))
-            seen = (await look(self._store, [name], self._budgets(name)))[name]
+            seen = (await look(self._store, [name], self._beside(name)))[name]
             one = await change(self._store, name, terms, seen)
             if one is not None:
                 self._providers.view[name] = one
 
         if self._providers.specs:
-            await self._forget_budgets()
+            await self._forget_beside()
 
-    async def _forget_budgets(self) -> None:
+    async def _forget_beside(self) -> None:
         """Those that the app does not know any more."""
         names = {meter_of(name): name for name in self._providers.specs}
-        there = [
-            (meter.name, names[payer(meter.name)]) for meter in await self._store.meters() if payer(meter.name) in names
-        ]
-        gone = [one for one, name in there if window_of(one) is not None and one not in self._budgets(name)]
+        there = [meter.name for meter in await self._store.meters()]
+        mine = [(one, names[unkeyed(payer(one))]) for one in there if unkeyed(payer(one)) in names]
+        gone = [one for one, name in mine if _is_beside(one, name) and one not in self._beside(name)]
         if gone:
             await self._store.drop_meters(gone)
 
-    def _budgets(self, name: str) -> list[str]:
-        """The meters of its budgets."""
-        return [named(meter_of(name), budget) for budget in self._providers.specs[name].terms.budgets]
+    def _beside(self, name: str) -> list[str]:
+        """The meters of its budgets, and what is said of each of its keys."""
+        return [meter.name for meter in beside(name, self._providers.specs[name].terms)]
 
     def _places(self, name: str) -> tuple[Place, ...]:
         tasks = [task for task in self._tasks.values() if task.running.provider == name]
@@ -130,7 +129,7 @@ class Governor:
         await self._charge()
         calls, pauses = self._providers.take(), [QUIET]
         waiters, self._providers.waiters = self._providers.waiters, []
-        budgets = [one for name in self._providers.specs for one in self._budgets(name)]
+        budgets = [one for name in self._providers.specs for one in self._beside(name)]
         for name, seen in (await look(self._store, [*self._providers.specs], budgets)).items():
             try:
                 pauses.append(await self._advance(name, seen, calls.get(name, [])))
@@ -163,8 +162,8 @@ class Governor:
 
     async def _charge(self) -> None:
         """What calls have cost beyond what their meters were charged."""
-        for name, (cost, calls) in self._providers.charges().items():
-            await self._store.charge_meter(meter_of(name), cost, calls)
+        for meter, (cost, calls) in self._providers.charges().items():
+            await self._store.charge_meter(meter, cost, calls)
 
     async def _diverts(self, name: str) -> bool:
         """Whether its fallback could run what waits for it."""
@@ -208,6 +207,11 @@ class Governor:
         level = logging.WARNING if after.stand is Stand.OPEN else logging.INFO
         why = "" if after.stand is Stand.RAMP else after.reason  # why it was down says nothing of its coming back
         _logger.log(level, "provider %s: %s%s", after.name, after.stand, why and f": {why}")
+
+
+def _is_beside(meter: str, provider: str) -> bool:
+    """Whether a meter is one of its budgets, or says what each of its keys may."""
+    return window_of(meter) is not None or meter == each(provider)
 
 
 def _tell_of_capacity(before: Provider, after: Provider) -> None:

@@ -25,7 +25,7 @@ from forebay.model.duration import span
 from forebay.model.message import Failure
 from forebay.model.outcome import Outcome, Park
 from forebay.model.plain import first_line
-from forebay.model.provider import Call, Provider, Stand, lane_of, unkeyed
+from forebay.model.provider import Call, Provider, Stand, lane_of, meter_of, unkeyed
 from forebay.model.verdict import Kind, Verdict
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.task import Task
@@ -280,11 +280,18 @@ class Providers:
             return
         cost = run.price() if run.used is None else run.used
         cost, calls = (cost, 1) if run.elsewhere else (cost - run.price(), 0)
-        before = self._charges.get(name, (0.0, 0))
-        self._charges[name] = before[0] + cost, before[1] + calls
+        for meter in self._payers(name, run):
+            before = self._charges.get(meter, (0.0, 0))
+            self._charges[meter] = before[0] + cost, before[1] + calls
+
+    def _payers(self, name: str, run: Run) -> list[str]:
+        """The meters that are charged: its own, and that of the key that was used."""
+        key = run.delivery.lane.removeprefix(unkeyed(run.delivery.lane))
+        mine = self.specs[name].terms.keyed and key and not run.elsewhere
+        return [meter_of(name), meter_of(name) + key] if mine else [meter_of(name)]
 
     def charges(self) -> dict[str, tuple[float, int]]:
-        """What providers are to be charged since the last time: cost, and calls."""
+        """What meters of providers are to be charged since the last time: cost, and calls."""
         charges, self._charges = self._charges, {}
         return charges
 

@@ -68,7 +68,7 @@ def test_a_gate_holds_what_it_is_about():
         ("slow|task:send|key:t7", "lane slow, task send, key t7"),
         ("smtp|meter:provider:smtp", "provider smtp"),
         ("smtp:cpu|meter:provider:smtp", "provider smtp:cpu"),
-        ("smtp~ann|meter:provider:smtp", "provider smtp~ann"),
+        ("smtp~ann|meter:provider:smtp", "key ann of provider smtp"),
         ("smtp|meter:provider:smtp|meter:rule:slow", "provider smtp, meter rule:slow"),
         ("rule.slow-1|meter:rule:slow-1", "rule slow-1"),
         ("rule.slow-1|meter:rule:slow-1|key:t7", "rule slow-1, key t7"),

@@ -11,6 +11,7 @@ from forebay.flow.grant import changed, charged, given_back, grant, set_back, th
 from forebay.flow.lane import Split, passes, place
 from forebay.model.budget import window_of
 from forebay.model.meter import Meter
+from forebay.model.provider import of_each
 from forebay.model.queue import QueueSpec
 
 
@@ -45,11 +46,26 @@ class Bounds:
         """All meters that a message has to pass, as they are now."""
         message = record.message
         names = passes(message.queue, record.own, message.task, message.key)
-        there = [name for name in names if name in self.meters]
-        found = [self._now(self.meters[name]) for one in there for name in (one, *self._beside.get(one, ()))]
+        there = [meter for one in names for name in (one, *self._budgets(one)) if (meter := self._known(name))]
+        found = [self._now(meter) for meter in there]
         if message.key is not None and Split(queue.spec).keyed:
             found.append(self.of_key(queue, message.key))
         return found
+
+    def _known(self, name: str) -> Meter | None:
+        """What was said of a meter: by its name, or of each key of its provider."""
+        if (meter := self.meters.get(name)) is not None:
+            return meter
+        said = self.meters.get(of_each(name) or "")
+        return None if said is None else replace(said, name=name, generation=0)
+
+    def _budgets(self, name: str) -> Sequence[str]:
+        """Those that stand beside a meter that is there."""
+        if self._known(name) is None:
+            return ()
+        own, said = self._beside.get(name, []), of_each(name)
+        more = [name + one.removeprefix(said) for one in self._beside.get(said, ())] if said else []
+        return [*own, *(one for one in more if one not in own)]
 
     def of_queue(self, queue: Queue) -> Meter | None:
         """The meter that a queue has as a whole."""
@@ -128,8 +144,8 @@ class Bounds:
     def _put(self, meter: Meter, now: float) -> None:
         before, window = self.meters.get(meter.name), window_of(meter.name)
         self.meters[meter.name] = replace(meter, generation=meter.generation + 1, running=0, tat=0.0)
-        if meter.name in self._paid:
-            self._paid[meter.name] = changed(self._paid[meter.name], before, meter, now)
+        for name in [one for one in self._paid if meter.name in (one, of_each(one))]:
+            self._paid[name] = changed(self._paid[name], before, replace(meter, name=name), now)
         if window is not None and before is None:
             self._beside.setdefault(window.beside, []).append(meter.name)
 
@@ -137,7 +153,8 @@ class Bounds:
         """Remove meters, and what they remember."""
         for name in names:
             there, window = self.meters.pop(name, None), window_of(name)
-            self._paid.pop(name, None)
+            for one in [one for one in self._paid if name in (one, of_each(one))]:
+                del self._paid[one]
             if there is not None and window is not None:
                 self._beside[window.beside].remove(name)
 
@@ -148,8 +165,8 @@ class Bounds:
 
     def charge(self, name: str, cost: float, calls: int, now: float) -> None:
         """What has passed it has cost that much more, or less."""
-        for one in (name, *self._beside.get(name, ())):
-            if (meter := self.meters.get(one)) is not None and meter.rate is not None:
+        for one in (name, *self._budgets(name)):
+            if (meter := self._known(one)) is not None and meter.rate is not None:
                 self._paid[one] = charged(self._now(meter), now, cost, calls)
 
     def find(self, names: Sequence[str] | None, queues: Mapping[str, Queue]) -> list[Meter]:
@@ -159,7 +176,7 @@ class Bounds:
         return [meter for name in sorted(set(names)) if (meter := self._find(name, queues)) is not None]
 
     def _find(self, name: str, queues: Mapping[str, Queue]) -> Meter | None:
-        if (meter := self.meters.get(name)) is not None:
+        if (meter := self._known(name)) is not None:
             return self._now(meter)
         kind, _, rest = name.partition(":")
         queue, _, key = rest.partition(":")

@@ -148,6 +148,7 @@ class Inspecting:
 
 def _unbind(tx: Tx) -> None:
     tx.only("unbind", tx.now)
+    tx.only("forget_keys", tx.now)
 
 
 def fold(tx: Tx) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from forebay.engine.contract import Depth, LaneDepth
 from forebay.engine.gating import what_of
-from forebay.engine.sqlite import filling, limits, rows
+from forebay.engine.sqlite import filling, limits, named, rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.gates import SHUT, all_closed
 from forebay.engine.sqlite.rows import sql
@@ -142,7 +142,7 @@ class _Look:
 
     def _main(self, queue: str, n: int, *, held: bool) -> LaneDepth:
         """The main lane of a queue that has a meter of its own, which stands for the queue."""
-        meter = limits.meter(self._db.read(sql("meter"), (f"queue:{queue}",))[0])
+        meter = named.meter(self._db.read(sql("meter"), (f"queue:{queue}",))[0])
         answer = grant(meter, self._now, 1)
         return LaneDepth(
             lane="", ready=0 if held else n, parked=n if held else 0, running=meter.running,
@@ -182,9 +182,9 @@ class _Look:
 
     def _at(self, name: str) -> str:
         """What a meter says, or a budget beside it."""
-        found = self._db.read("select name from meter where name > ?1 || '/' and name < ?1 || '0'", (name,))
-        rows = [row for one in (name, *(one for (one,) in found)) for row in self._db.read(sql("meter"), (one,))]
-        return next((text for row in rows if (text := why(limits.meter(row), self._now))), "")
+        read = self._db.read
+        found = [named.known(read, one) for one in (name, *named.beside(read, name))]
+        return next((text for one in found if one is not None and (text := why(one, self._now))), "")
 
 
 def _is_shut(queue: str, lane: str, gates: Sequence[Gate]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from forebay.engine.contract import Beat
-from forebay.engine.sqlite import limits, rows
+from forebay.engine.sqlite import limits, named, rows
 from forebay.engine.sqlite.choosing import STEP, in_steps, sought
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.leasing import promote, ripen
@@ -136,6 +136,7 @@ class Inspecting:
         promote(tx)  # so that what is due counts as ready even while nobody leases
         if limits.limited(tx):
             limits.recount(tx)
+        named.forget_keys(tx)
         expired = self._settling.expire_overdue(tx, limit)
         tx.db.execute(
             "delete from finished where seq in "

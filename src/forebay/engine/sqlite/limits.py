@@ -4,7 +4,6 @@ A change writes no message. Where the lanes are others from now on, leases move 
 """
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -12,14 +11,13 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import replace
 
-from forebay.engine.sqlite import filling, rows, shares
+from forebay.engine.sqlite import filling, named, rows, shares
 from forebay.engine.sqlite.stirring import ANY, OVER, stir_all
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.grant import changed
 from forebay.flow.lane import Split, key_lane, parts, passes, place
 from forebay.model.meter import Meter
-from forebay.model.provider import METER
+from forebay.model.provider import of_each
 from forebay.model.queue import Declared, QueueSpec
 
 #: The tally that says when a rate last let something through, in milliseconds since the epoch.
@@ -177,7 +175,7 @@ def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
     _write(tx, queue, None if after.plain and not lanes else after)
     own = Meter(name=f"queue:{queue}", rate=after.spec.rate, burst=after.spec.burst, slots=after.spec.concurrency)
     if (own.rate, own.burst, own.slots) != (before.spec.rate, before.spec.burst, before.spec.concurrency):
-        put(tx, own)
+        named.put(tx, own)
         if own.rate is None and own.slots is None:
             tx.db.execute("delete from meter where name = ?", (own.name,))
     key = Meter(name="", rate=after.spec.key_rate, burst=after.spec.key_burst)
@@ -186,24 +184,6 @@ def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
     shares.change(tx, before.spec, after.spec)
     stir_all(tx, queue)
     tx.topics.add(QUEUE + queue)
-
-
-def put(tx: Transaction, one: Meter) -> None:
-    """Bounds of a meter; what it has let through stays counted (`flow.grant.changed`)."""
-    before = next((meter(row) for row in tx.rows(rows.sql("meter"), (one.name,))), None)
-    tat = 0.0 if before is None else changed(before.tat, before, one, tx.now)
-    tx.db.execute(
-        "insert into meter (name, rate, burst, slots, generation, running, tat) values (?1, ?2, ?3, ?4, 1, 0, 0) "
-        "on conflict do update set rate = ?2, burst = ?3, slots = ?4, generation = generation + 1, tat = ?5",
-        (one.name, one.rate, one.burst, one.slots, tat),
-    )
-
-
-def beside(tx: Transaction, name: str) -> list[str]:
-    """The budgets that stand beside a meter (`model.budget`)."""
-    if not name.startswith(METER):
-        return []
-    return [one for (one,) in tx.rows("select name from meter where name > ?1 || '/' and name < ?1 || '0'", (name,))]
 
 
 def recount(tx: Transaction) -> None:
@@ -241,7 +221,11 @@ def _settled(tx: Transaction, known: Mapping[str, Split]) -> list[tuple[str, str
 
 
 def _count(tx: Transaction, meters: Counter[str], lanes: Counter[tuple[str, str]]) -> None:
-    off = [(meters[name], name) for name, n in tx.rows("select name, running from meter") if meters[name] != n]
+    had = dict(tx.rows("select name, running from meter"))
+    for name in meters.keys() - had.keys():
+        if of_each(name) in had and (one := named.known(tx.rows, name)) is not None:
+            named.write_down(tx, replace(one, running=meters[name]))
+    off = [(meters[name], name) for name, n in had.items() if meters[name] != n]
     tx.db.executemany("update meter set running = ? where name = ?", off)
     there = {(queue, lane): n for queue, lane, n in tx.rows("select queue, lane, running from lane where running <> 0")}
     apart = [lane for lane in there.keys() | lanes.keys() if there.get(lane, 0) != lanes[lane]]
@@ -275,13 +259,6 @@ def set_back(tx: Transaction, back: float) -> None:
     )
     tx.db.execute("update lane set go = go - ?1 where go > ?2", (back, OVER / 2))
     charge(tx)
-
-
-def meter(row: tuple[str, float | None, float | None, int | None, int, int, float]) -> Meter:
-    """From the columns of table `meter`."""
-    name, rate, burst, slots, generation, running, tat = row
-    rate = rate if rate is not None and 0 < rate < math.inf else None  # whatever somebody else wrote there
-    return Meter(name=name, rate=rate, burst=burst, slots=slots, generation=generation, running=running, tat=tat)
 
 
 def key_meter(name: str, told: Split, running: int, tat: float | None) -> Meter:

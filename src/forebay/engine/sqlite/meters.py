@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from forebay.engine.sqlite import limits, rows
+from msgspec.structs import replace
+
+from forebay.engine.sqlite import limits, named, rows
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import ANY
@@ -26,12 +28,11 @@ class MeterRows:
     async def meters(self, names: Sequence[str] | None = None) -> list[Meter]:
         """See `store.contract.Meters.meters`."""
         if names is None:
-            return [limits.meter(row) for row in self._db.read(sql("meters"))]
+            return [named.meter(row) for row in self._db.read(sql("meters"))]
         return [meter for name in sorted(set(names)) if (meter := self._named(name)) is not None]
 
     def _named(self, name: str) -> Meter | None:
-        found = self._db.read(sql("meter"), (name,))
-        return limits.meter(found[0]) if found else self._of_key(name)
+        return named.known(self._db.read, name) or self._of_key(name)
 
     def _of_key(self, name: str) -> Meter | None:
         """The meter that a queue has for each key, of one key."""
@@ -55,10 +56,9 @@ class MeterRows:
 
 def _charge(tx: Transaction, told: tuple[str, float, int]) -> None:
     name, cost, calls = told
-    for one in (name, *limits.beside(tx, name)):
-        for row in tx.rows(sql("meter"), (one,)):
-            tat = charged(limits.meter(row), tx.now, cost, calls)
-            tx.db.execute("update meter set tat = ? where name = ?", (tat, one))
+    for one in (name, *named.beside(tx.rows, name)):
+        if (meter := named.known(tx.rows, one)) is not None:
+            named.write_down(tx, replace(meter, tat=charged(meter, tx.now, cost, calls)))
     if cost < 0:
         _tell(tx)
 
@@ -74,7 +74,7 @@ def _put(tx: Transaction, meters: Sequence[Meter]) -> list[bool]:
 def _put_one(tx: Transaction, meter: Meter) -> bool:
     if (tx.value("select generation from meter where name = ?", (meter.name,)) or 0) != meter.generation:
         return False
-    limits.put(tx, meter)
+    named.put(tx, meter)
     kind, _, rest = meter.name.partition(":")
     queue, _, name = rest.partition(":")
     if kind in ("queue", "task", "key") and queue:
@@ -84,6 +84,7 @@ def _put_one(tx: Transaction, meter: Meter) -> bool:
 
 
 def _drop(tx: Transaction, names: Sequence[str]) -> None:
+    names = [one for name in names for one in (name, *named.keys_of(tx, name))]
     tx.db.execute("delete from meter where name in (select cast(value as text) from carray(?))", (rows.many(names),))
     _tell(tx)
 

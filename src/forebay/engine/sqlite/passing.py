@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from forebay.engine.sqlite import limits
+from forebay.engine.sqlite import limits, named
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import names
 from forebay.engine.sqlite.writer import Transaction
@@ -60,8 +60,7 @@ class Meters:
     def named(self, name: str) -> Meter | None:
         """The meter of that name, if there is one."""
         if name not in self._named:
-            found = self._tx.rows(sql("meter"), (name,))
-            self._named[name] = limits.meter(found[0]) if found else None
+            self._named[name] = named.known(self._tx.rows, name)
         return self._named[name]
 
     def _there(self, name: str) -> Iterator[Meter]:
@@ -70,7 +69,7 @@ class Meters:
             return
         yield meter
         if name not in self._beside:
-            self._beside[name] = limits.beside(self._tx, name)
+            self._beside[name] = named.beside(self._tx.rows, name)
         for budget in self._beside[name]:
             if (meter := self.named(budget)) is not None:
                 yield meter
@@ -115,5 +114,5 @@ class Meters:
     def write_down(self) -> None:
         """Those with a name; a key's is kept in the lane of that key (`lanes.Turn`)."""
         charged = [meter for name in self._charged if (meter := self._named[name]) is not None]
-        values = [(0 if window_of(meter.name) else meter.running, meter.tat, meter.name) for meter in charged]
-        self._tx.db.executemany("update meter set running = ?, tat = ? where name = ?", values)
+        for meter in charged:
+            named.write_down(self._tx, replace(meter, running=0) if window_of(meter.name) else meter)

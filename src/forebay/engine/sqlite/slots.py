@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from forebay.engine.sqlite import limits
+from forebay.engine.sqlite import limits, named
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.shares import free
 from forebay.engine.sqlite.stirring import Left, names, nudge
@@ -35,9 +35,9 @@ def give_back(tx: Transaction, delivery: Delivery, told: Split, where: tuple[str
     (lane, mine), queue, key = where, delivery.queue, delivery.key
     given, shared = set[str](), parts(mine).meters
     known = names(queue, told, mine, delivery.task, key)
-    for name in (one for passed in known for one in (passed, *limits.beside(tx, passed))):
+    for name in (one for passed in known for one in (passed, *named.beside(tx.rows, passed))):
         for row in tx.rows(sql("meter"), (name,)):
-            tat = given_back(limits.meter(row), tx.now, cost)
+            tat = given_back(named.meter(row), tx.now, cost)
             tx.db.execute("update meter set tat = ? where name = ? and tat <> ?1", (tat, name))
             if tx.db.changes():
                 given.add(name if payer(name) in shared else queue)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from forebay.engine.sqlite import limits
+from forebay.engine.sqlite import limits, named
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.grant import grant, set_back
@@ -37,7 +37,7 @@ def take(
     if not found:
         return None
     row, (charged, back) = found[0][:-2], found[0][-2:]
-    meter = limits.meter(row)
+    meter = named.meter(row)
     n = grant(meter, tx.now, limit).n
     if meter.rate is not None:  # it asks what each costs, and what the clock has done
         costly = n and (back or tx.value(sql("costly"), (tx.now, queue, n)))

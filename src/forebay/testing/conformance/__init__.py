@@ -13,6 +13,7 @@ import pytest
 # Before the files are imported, so that a failed assert shows its values like one in a test module.
 pytest.register_assert_rewrite(*(f"{__name__}.{file.stem}" for file in Path(__file__).parent.glob("[a-z]*.py")))
 
+from forebay.testing.conformance.accounts import TestAccounts
 from forebay.testing.conformance.ahead import TestAhead
 from forebay.testing.conformance.alone import TestAlone
 from forebay.testing.conformance.audits import TestAudits
@@ -62,6 +63,7 @@ __all__ = [
     "ForgetWorker",
     "Kit",
     "MakeBackend",
+    "TestAccounts",
     "TestAge",
     "TestAhead",
     "TestAlone",

@@ -2,8 +2,7 @@
 -- charge_meter: name, cost, calls: what has passed it has cost that much more, or less; budgets beside it too, those that
 -- count messages for so many more calls (flow.grant.charged).
 local name, cost, calls = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local beside = call('HGET', P .. 'mb', name)
-local names = beside and cmsgpack.unpack(beside) or {}
+local names = beside_of(name)
 names[#names + 1] = name
 even_if_full()
 for _, one in ipairs(names) do

@@ -14,6 +14,11 @@ for at = 3, #ARGV do
         end
         call('HSET', P .. 'mb', beside, cmsgpack.pack(left))
     end
+    for _, one in ipairs(string.find(ARGV[at], '~', 1, true) and call('HKEYS', P .. 'mp') or {}) do
+        if of_each(one) == ARGV[at] then
+            call('HDEL', P .. 'mp', one)
+        end
+    end
     call('HDEL', P .. 'mt', ARGV[at])
     call('HDEL', P .. 'mp', ARGV[at])
     call('DEL', P .. 'zs:' .. ARGV[at])

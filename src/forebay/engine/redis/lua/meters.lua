@@ -16,12 +16,12 @@ local function add_queue(queue)
 end
 
 local function add_one(name)
-    local queue, packed = string.match(name, '^queue:(.+)$'), call('HGET', P .. 'mt', name)
+    local queue, packed = string.match(name, '^queue:(.+)$'), said_of(name)
     if queue then
         add_queue(queue)
     elseif packed then
         local m = cmsgpack.unpack(packed)
-        add(name, m[1], m[2], m[3], m[4], call('HGET', P .. 'mr', name))
+        add(name, m[1], m[2], m[3], call('HEXISTS', P .. 'mt', name) * m[4], call('HGET', P .. 'mr', name))
     else
         local theirs, key = string.match(name, '^key:([^:]+):(.*)$')
         local split = theirs and split_of(theirs)

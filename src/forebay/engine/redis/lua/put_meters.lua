@@ -1,6 +1,18 @@
 --#use base count sound message tell gates lanes meters
 -- put_meters: name, rate, burst, slots (-1 for none), generation of each -> 1 put, 0 it has another generation by now.
 local answers = {}
+
+-- This meter, and those of all keys that it is said of.
+local function all_of(name)
+    local names = {name}
+    for _, one in ipairs(string.find(name, '~', 1, true) and call('HKEYS', P .. 'mp') or {}) do
+        if of_each(one) == name then
+            names[#names + 1] = one
+        end
+    end
+    return names
+end
+
 even_if_full()
 for at = 3, #ARGV, 5 do
     local name, rate, burst, slots = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
@@ -27,7 +39,6 @@ for at = 3, #ARGV, 5 do
         else
             call('HSET', P .. 'mt', name, cmsgpack.pack({rate, burst, slots, generation + 1}))
         end
-        local tat = (tonumber(call('HGET', P .. 'mp', name)) or 0)
         local seconds = window_of(name)
         if seconds and not old then
             local beside = string.match(name, '^[^/]+')
@@ -35,11 +46,15 @@ for at = 3, #ARGV, 5 do
             known = known and cmsgpack.unpack(known) or {}
             known[#known + 1] = name
             call('HSET', P .. 'mb', beside, cmsgpack.pack(known))
-        elseif seconds and old[2] > 0 and burst > 0 then  -- so much is spent as was before: flow.grant.changed
-            local at = math.floor(now / seconds) * seconds
-            call('HSET', P .. 'mp', name, text(at + math.max(0, tat - at) * old[2] / burst))
-        elseif not seconds and tat > 0 then
-            call('HSET', P .. 'mp', name, text(math.min(tat, now + (rate > 0 and 1 / rate or 0))))
+        end
+        for _, one in ipairs(all_of(name)) do
+            local tat = (tonumber(call('HGET', P .. 'mp', one)) or 0)
+            if seconds and old and old[2] > 0 and burst > 0 then -- so much is spent as was before: flow.grant.changed
+                local at = math.floor(now / seconds) * seconds
+                call('HSET', P .. 'mp', one, text(at + math.max(0, tat - at) * old[2] / burst))
+            elseif not seconds and tat > 0 then
+                call('HSET', P .. 'mp', one, text(math.min(tat, now + (rate > 0 and 1 / rate or 0))))
+            end
         end
         answers[#answers + 1] = 1
     end

@@ -75,6 +75,35 @@ local function window_of(name)
     return nil
 end
 
+-- Where it is said what the meter of a provider's key may, or a budget beside it: `model.provider.of_each`.
+local function of_each(name)
+    local provider, window = string.match(name, '^(provider:[^~]*~)[^/]+(.*)$')
+    return provider and provider .. window
+end
+
+-- What was said of a meter: by its name, or of each key of its provider.
+local function said_of(name)
+    local each = of_each(name)
+    return call('HGET', P .. 'mt', name) or (each and call('HGET', P .. 'mt', each)) or nil
+end
+
+-- The budgets that stand beside a meter that is there.
+local function beside_of(name)
+    local each = of_each(name)
+    local packed, names = call('HGET', P .. 'mb', name), {}
+    for _, one in ipairs(packed and cmsgpack.unpack(packed) or {}) do
+        names[#names + 1], names[one] = one, true
+    end
+    packed = each and call('HGET', P .. 'mb', each)
+    for _, one in ipairs(packed and cmsgpack.unpack(packed) or {}) do
+        one = name .. string.sub(one, #each + 1)
+        if not names[one] then
+            names[#names + 1] = one
+        end
+    end
+    return names
+end
+
 -- When a meter's clock went on last, and what a message costs there.
 local function terms(meter, cost)
     local seconds, calls = window_of(meter.name)

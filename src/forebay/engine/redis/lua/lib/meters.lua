@@ -7,7 +7,7 @@
 local ASLEEP, LATE, SET_BACK, SAME = 1e15, 0.1, 1, 1e-6
 
 local function meter_of(name)
-    local packed = call('HGET', P .. 'mt', name)
+    local packed = said_of(name)
     if not packed then
         return nil
     end
@@ -53,8 +53,8 @@ local function passed(route, more)
     for _, name in ipairs(split and split.meters and counted(route) or {}) do
         local meter = meter_of(name)
         found[#found + 1] = meter
-        local beside = meter and string.sub(name, 1, 9) == 'provider:' and call('HGET', P .. 'mb', name)
-        for _, budget in ipairs(beside and cmsgpack.unpack(beside) or {}) do
+        local beside = meter and string.sub(name, 1, 9) == 'provider:' and beside_of(name)
+        for _, budget in ipairs(beside or {}) do
             found[#found + 1] = meter_of(budget)
         end
     end
@@ -127,7 +127,7 @@ local function count_run(route, moved, n)
     end
     for _, name in ipairs(counted(route)) do
         local key = split.keyed and string.sub(name, 1, 4) == 'key:'
-        if key or (split.meters and call('HEXISTS', P .. 'mt', name) == 1) then
+        if key or (split.meters and said_of(name)) then
             if count(P .. 'mr', name, n) <= 0 then
                 call('HDEL', P .. 'mr', name)
             end

@@ -1,0 +1,1 @@
+select forebay.forget_keys($1::float8)
