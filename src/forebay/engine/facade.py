@@ -78,9 +78,9 @@ class Facade:
             starts: a worker starts here, and its declarations hold from now on (`QueueSpec.mild`).
         """
         self._refuse_foreign()
-        if self._aside.asks_itself():
-            return  # a handler of logging enqueues what opening logs: the engine takes it, or says why not
-        if starts or not self._ready:
+        if self._ready and not starts:
+            return
+        if not self._aside.asks_itself():  # as a handler of logging does that enqueues what opening logs
             await self._aside.ask(self._make_ready, starts)
 
     def _refuse_foreign(self) -> None:
