@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.servers import postgres, redis
+from engines.servers.places import place
 from fleet import until
 from forebay import Forebay
 from forebay.config import WorkerOptions
@@ -56,14 +56,8 @@ for turn in range(EACH):
 @pytest.fixture(params=["sqlite", "postgresql", "redis"])
 def where(request, tmp_path):
     """URL and namespace."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/queue.db", ""
-    elif request.param == "postgresql":
-        settings = postgres.empty()
-        yield settings.url, settings.namespace
-    else:
-        with redis.empty() as settings:
-            yield settings.url, settings.namespace
+    with place(request.param, tmp_path) as found:
+        yield found
 
 
 def app_on(where, limit=LIMIT, **more):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from engines.servers import postgres, redis
+from engines.servers.places import place
 from fleet import until
 from forebay import Forebay, QueueFull
 from forebay.config import WorkerOptions
@@ -23,16 +23,8 @@ LIMIT, PATIENCE = 10, 60.0
 @pytest.fixture(params=["memory", "sqlite", "postgresql", "redis"])
 def where(request, tmp_path):
     """URL and namespace."""
-    if request.param == "memory":
-        yield "memory://", ""
-    elif request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/queue.db", ""
-    elif request.param == "postgresql":
-        settings = postgres.empty()
-        yield settings.url, settings.namespace
-    else:
-        with redis.empty() as settings:
-            yield settings.url, settings.namespace
+    with place(request.param, tmp_path) as found:
+        yield found
 
 
 class Chain:

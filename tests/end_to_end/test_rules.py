@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from engines.servers import postgres, redis
+from engines.servers.places import place
 from forebay import Forebay, State, TaskFailed
 from forebay.config import WorkerOptions
 from forebay.control import RuleControl, whoami
@@ -22,14 +22,8 @@ WORKERS = 2
 @pytest.fixture(params=["sqlite", "postgresql", "redis"])
 def where(request, tmp_path):
     """URL and namespace."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/queue.db", ""
-    elif request.param == "postgresql":
-        settings = postgres.empty()
-        yield settings.url, settings.namespace
-    else:
-        with redis.empty() as settings:
-            yield settings.url, settings.namespace
+    with place(request.param, tmp_path) as found:
+        yield found
 
 
 def app_on(where, ran):

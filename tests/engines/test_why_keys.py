@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from engines.servers import postgres, redis
+from engines.servers.places import place
 from forebay import Forebay
 from forebay.model.provider import BREAKER, Place, Provider, lane_of
 from forebay.observe.why import why_queue
@@ -17,14 +17,8 @@ KINDS = {"ordered": {"ordered": True}, "keyed": {"key_concurrency": 1}, "fair": 
 @pytest.fixture(params=["memory", "sqlite", "postgresql", "redis"])
 def where(request, tmp_path):
     """URL and namespace."""
-    if request.param in ("memory", "sqlite"):
-        yield "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/queue.db", ""
-    elif request.param == "postgresql":
-        settings = postgres.empty()
-        yield settings.url, settings.namespace
-    else:
-        with redis.empty() as settings:
-            yield settings.url, settings.namespace
+    with place(request.param, tmp_path) as found:
+        yield found
 
 
 @pytest.mark.parametrize("kind", KINDS)
