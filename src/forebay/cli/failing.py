@@ -4,6 +4,7 @@ from enum import IntEnum
 
 import click
 
+from forebay.cli.human import shortened
 from forebay.model.errors import (
     BadArguments,
     ConfigError,
@@ -45,7 +46,7 @@ def report(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return Code.INTERRUPTED
     code, text = _explained(error)
-    click.echo(f"{click.style('error:', fg='red')} {printable(' '.join(text.split()))}", err=True)
+    click.echo(f"{click.style('error:', fg='red')} {shortened(printable(' '.join(text.split())))}", err=True)
     return code
 
 

@@ -1,14 +1,16 @@
 """Numbers and times in a form for people, and the room they take. What foreign text may hold: `model/plain.py`."""
 
+import re
 import unicodedata
 
 from forebay.model.duration import span
 from forebay.model.plain import printable
 
-__all__ = ["CELL", "SHORT", "ago", "cut", "rate", "short", "size", "span", "tail", "width", "wrapped"]
+__all__ = ["CELL", "SHORT", "ago", "cut", "rate", "short", "shortened", "size", "span", "tail", "width", "wrapped"]
 
 #: Longest text that one cell shows; a body may have a megabyte.
 CELL = 400
+_LONG_WORD = re.compile(rf"(\S{{{CELL - 1}}})\S{{2,}}")
 #: Columns of a short id: an ellipsis and the last eight characters.
 SHORT = 9
 
@@ -25,6 +27,11 @@ def cut(text: str, columns: int) -> str:
     if width(text) <= columns:
         return text
     return (_taken(text, columns - 1) if columns > 1 else "") + "…"
+
+
+def shortened(text: str) -> str:
+    """A sentence in which no word is longer than a cell: what was typed into it does not hide what it says."""
+    return _LONG_WORD.sub(r"\1…", text)
 
 
 def wrapped(text: str, columns: int, most: int = 1_000) -> list[str]:

@@ -8,6 +8,7 @@ import msgspec
 
 from forebay.model.duration import seconds
 from forebay.model.errors import ConfigError
+from forebay.model.queue import check_name
 
 #: Bytes; more than any machine has, and what a float holds exactly.
 _LARGEST = 2**53
@@ -45,7 +46,7 @@ class Size(click.ParamType[int]):
 
 
 class Names(click.ParamType[tuple[str, ...]]):
-    """Names, from "a,b,c"."""
+    """Names of queues, from "a,b,c"; they need not be there yet, but have to be such as a queue may have."""
 
     name = "names"
 
@@ -56,6 +57,13 @@ class Names(click.ParamType[tuple[str, ...]]):
         names = tuple(name.strip() for name in str(value).split(",") if name.strip())
         if not names:
             self.fail("name at least one", param, ctx)
+        for one in names:
+            if one == "*":
+                self.fail("'*' names no queue: leave the option out for all of them", param, ctx)
+            try:
+                check_name("queue", one)
+            except ConfigError as error:
+                self.fail(str(error), param, ctx)
         return names
 
 

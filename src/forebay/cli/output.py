@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from forebay.cli.human import CELL, cut
+from forebay.cli.human import CELL, cut, shortened
 from forebay.cli.table import Column, Table, lay
 from forebay.model.plain import printable, printable_json
 from forebay.observe.view import plain
@@ -57,7 +57,7 @@ def say(text: str) -> None:
 
 def note(text: str) -> None:
     """One line beside the output, on stderr."""
-    click.echo(printable(text), err=True)
+    click.echo(shortened(printable(text)), err=True)
 
 
 def show(form: str, items: Sequence[T], table: Table[T]) -> None:

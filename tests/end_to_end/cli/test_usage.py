@@ -36,6 +36,10 @@ WRONG = [
     (["worker", "--drain", "soon"], "soon"),
     (["worker", "--max-memory", "lots"], "'lots' is not a size"),
     (["worker", "-Q", ","], "name at least one"),
+    (["worker", "-Q", "*"], "'*' names no queue: leave the option out for all of them"),
+    (["worker", "-Q", "mail default"], "queue name 'mail default' is not allowed"),
+    (["dev", "-Q", "mail,-x"], "queue name '-x' is not allowed"),
+    (["tail", "-Q", "../../etc"], "queue name '../../etc' is not allowed"),
     (["worker", "--log-level", "loud"], "'loud' is not one of 'debug', 'info', 'warning', 'error', 'critical'"),
     (["worker", "--burst", "--verbose", "--log-format", "xml"], "'xml' is not one of 'text', 'json'"),
     (["dev", "--log-level", "loud"], "'loud' is not one of 'debug', 'info', 'warning', 'error', 'critical'"),
@@ -86,6 +90,19 @@ def test_what_cannot_be_meant_is_one_line_and_exit_code_2(folder, capsys, words,
     assert said.err.count("\n") == 1
     assert said.out == ""
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", [["why"], ["queues"], ["dead", "redrive"], ["schedules", "run"], ["dead", "list", "-Q"]], ids=" ".join
+)
+def test_a_word_of_any_length_does_not_hide_what_is_said_about_it(folder, capsys, words):
+    """A text that a script passes by mistake would else fill the screen, with the advice at one end of it."""
+    main(["enqueue", "q", "--raw", "1"])
+    capsys.readouterr()
+    assert main([*words, "k" * 10_000]) in {1, 2}
+    said = capsys.readouterr().err
+    assert "kkk…" in said
+    assert len(said) < 700
 
 
 def test_a_wrong_setting_says_where_it_stands(folder, capsys, monkeypatch):
