@@ -36,9 +36,10 @@ def test_a_delayed_message_is_scheduled_until_it_is_due(app, note):
 
 
 def test_due_is_a_time_with_a_zone_or_seconds_since_the_epoch(app, note):
-    soon = datetime.now(UTC) + timedelta(milliseconds=200)
+    later, soon = (datetime.now(UTC) + timedelta(seconds=seconds) for seconds in (3600, 0.2))
+    handles = note.using(due=later).enqueue("datetime"), note.using(due=later.timestamp()).enqueue("seconds")
+    assert [handle.find().due for handle in handles] == [pytest.approx(later.timestamp())] * 2
     handles = note.using(due=soon).enqueue("datetime"), note.using(due=soon.timestamp()).enqueue("seconds")
-    assert [handle.find().due for handle in handles] == [pytest.approx(soon.timestamp())] * 2
     work(app, *handles)
     assert all(handle.find().finished >= soon.timestamp() for handle in handles)
 

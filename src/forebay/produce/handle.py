@@ -213,7 +213,8 @@ def named(id_: str) -> str:
     Raises:
         ConfigError: it is no text that could be one.
     """
-    if not isinstance(id_, str) or not id_ or encodable(id_) != id_:  # pyright: ignore[reportUnnecessaryIsInstance]
+    text = isinstance(id_, str) and encodable(id_) == id_ and "\0" not in id_  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not text or not id_:
         raise ConfigError(f"the id of a message is a text, such as handle.id, not {id_!r:.200}")
     return id_
 

@@ -255,7 +255,10 @@ class Bells:
 
 
 def payloads(topics: Iterable[str]) -> list[str]:
-    """Topics, a line each, in as few notifications as they fit in."""
+    """Topics, a line each, in as few notifications as they fit in; for what fits in none: "look all of you"."""
+    topics = list(topics)
+    if not all(map(_can_be_told, topics)):
+        return [ALL, WATCH]
     payloads: list[str] = []
     for topic in sorted(topics, key=lambda topic: (not topic.startswith(WATCH), topic)):
         kind = topic.startswith(WATCH)
@@ -266,3 +269,11 @@ def payloads(topics: Iterable[str]) -> list[str]:
         else:
             payloads.append(topic)
     return payloads if len(payloads) <= MOST else [ALL, WATCH]
+
+
+def _can_be_told(topic: str) -> bool:
+    """Whether PostgreSQL takes it as text, in one notification: somebody may have typed anything."""
+    try:
+        return "\0" not in topic and len(topic.encode()) < LONGEST
+    except UnicodeEncodeError:
+        return False

@@ -25,7 +25,8 @@ Command = tuple[Any, ...]
 _SOME = 65536
 #: Seconds in which an answer may come however late it is.
 _LEAST = 0.05
-_packed: Callable[[Command], bytes] = cast("Any", hiredis).pack_command  # its own types say one word
+#: A command as bytes; raises UnicodeEncodeError for half of a surrogate pair.
+packing: Callable[[Command], bytes] = cast("Any", hiredis).pack_command  # its own types say one word
 #: What hiredis says when an answer is not whole yet.
 _MORE = object()
 
@@ -68,14 +69,14 @@ class Link:
 
         Raises:
             Broken: the connection could not be made, or broke.
+            UnicodeEncodeError: one of them holds what is no text. Nothing was sent; the connection is as it was.
         """
-        sent = False
+        packed, sent = b"".join(map(packing, commands)), False
         try:
             if self._socket is None:
                 began = time.monotonic()
                 self._connect(patience)
                 patience = max(_LEAST, min(ANSWER, patience + began - time.monotonic()))
-            packed = b"".join([_packed(command) for command in commands])
             sent = True
             return self._talk(packed, len(commands), patience)
         except (RedisError, OSError, ValueError) as error:
@@ -124,12 +125,12 @@ class Link:
             ResponseError: it may not, or the server learns nothing now.
         """
         ours = list(scripts().values())
-        (said,) = self._talk(_packed(("SCRIPT", "EXISTS", *(script.digest for script in ours))), 1, patience)
+        (said,) = self._talk(packing(("SCRIPT", "EXISTS", *(script.digest for script in ours))), 1, patience)
         # a million bytes on each connection are much behind a slow way; who may not ask sends all of them
         known: Sequence[int] = [0] * len(ours) if isinstance(said, ResponseError) else said
         told = [("SCRIPT", "LOAD", script.text) for script, is_known in zip(ours, known, strict=True) if not is_known]
         rights = "EVALSHA", scripts()["rights"].digest, 1, self._address.tag + "meta", "", "", *commands()
-        *learnt, denied = self._talk(b"".join(map(_packed, [*told, rights])), len(told) + 1, patience)
+        *learnt, denied = self._talk(b"".join(map(packing, [*told, rights])), len(told) + 1, patience)
         for answer in learnt:
             if isinstance(answer, ResponseError):
                 raise answer

@@ -17,7 +17,7 @@ from forebay.engine.outage import Outage
 from forebay.engine.patience import ANSWER, Patience
 from forebay.engine.redis.address import Address
 from forebay.engine.redis.errors import PASSING, is_final, refused, unreachable, word
-from forebay.engine.redis.link import Broken, Link
+from forebay.engine.redis.link import Broken, Link, packing
 from forebay.engine.redis.policy import Policy
 from forebay.engine.redis.scripts import scripts
 from forebay.engine.turns import Group, Operation, Turns
@@ -193,7 +193,10 @@ class Talk(Turns[Batch]):
                 replies = self._link.exchange([self._command(call) for call in left], PROMPT)
             except Broken as broken:
                 raise _Late from broken
-            left, passing = self._sorted(left, replies)
+            except UnicodeEncodeError:
+                left, passing = self._sendable(left), None
+            else:
+                left, passing = self._sorted(left, replies)
             if not left:
                 return
             if passing is not None or not self._link.up:
@@ -221,6 +224,8 @@ class Talk(Turns[Batch]):
             for call in calls:
                 call.sent = call.sent or broken.sent
             return calls, broken.cause
+        except UnicodeEncodeError:
+            return self._sendable(calls), None
         left, passing = self._sorted(calls, replies)
         if passing is None:
             self._patience.answered()
@@ -232,6 +237,18 @@ class Talk(Turns[Batch]):
         now = "" if isinstance(self._clock, SystemClock) else repr(self._clock.now())
         digest, tag = scripts()[call.script].digest, self._address.tag
         return "EVALSHA", digest, 2, tag + "meta", tag + NEVER, now, call.since if call.sent else "", *call.args
+
+    def _sendable(self, calls: Sequence[Call]) -> list[Call]:
+        """Those that can go over the wire; what is no text is the answer to its own call, and no other waits for it."""
+        able: list[Call] = []
+        for call in calls:
+            try:
+                packing(self._command(call))
+            except UnicodeEncodeError as error:
+                call.reply = error
+            else:
+                able.append(call)
+        return able
 
     def _sorted(self, calls: Sequence[Call], replies: Sequence[Any]) -> tuple[list[Call], BaseException | None]:
         """Hand out the replies; those calls that have none for good, and why, if that is to be waited for."""

@@ -1,0 +1,79 @@
+"""A word that is no text, half of a surrogate pair as Python reads odd bytes of a command line or a path, in a verb of
+an operator or a handle: it is the answer to whoever said it, and takes nobody else along.
+"""
+
+import asyncio
+import time
+
+import pytest
+
+from engines.servers import postgres, redis
+from forebay import ConfigError, Forebay, ForebayError
+from forebay.config import Settings
+from forebay.engine.contract import Beat
+from forebay.engine.registry import build
+from forebay.engine.waiting import drive
+from forebay.model.clock import SystemClock
+from forebay.model.ids import new_id
+from forebay.model.message import Message
+from forebay.store.records import Choice, Query
+
+NO_TEXT = "a\udcffb"
+#: Far beyond what any of it takes, and far below what an engine waits for a server that is away.
+SOON = 5.0
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
+def settings(request, tmp_path):
+    if request.param == "redis":
+        with redis.empty() as made:
+            yield made
+    elif request.param == "postgresql":
+        yield postgres.empty()
+    else:
+        yield Settings(url="memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/queue.db")
+
+
+@pytest.fixture
+def engine(settings):
+    made = build(settings, SystemClock())
+    drive(made.open())
+    drive(made.extend([Beat(worker="w", lease=60)]))
+    yield made
+    drive(made.close())
+
+
+ASKS = {
+    "find": lambda engine: engine.find([NO_TEXT]),
+    "ending": lambda engine: engine.ending(NO_TEXT, 5),
+    "cancel": lambda engine: engine.cancel([NO_TEXT]),
+    "messages of a queue": lambda engine: engine.messages(Query(queue=NO_TEXT)),
+    "messages after one": lambda engine: engine.messages(Query(after=NO_TEXT)),
+    "messages of a key": lambda engine: engine.messages(Query(key=NO_TEXT)),
+    "redrive": lambda engine: engine.redrive(Choice(key=NO_TEXT)),
+    "watch": lambda engine: engine.watch([NO_TEXT], 0.01, 0),
+    "watch what is longer than any": lambda engine: engine.watch(["k" * 10_000], 0.01, 0),
+    "watch a NUL": lambda engine: engine.watch(["a\0b"], 0.01, 0),
+    "depth": lambda engine: engine.depth([NO_TEXT]),
+    "meters": lambda engine: engine.meters([NO_TEXT]),
+}
+
+
+@pytest.mark.parametrize("ask", ASKS)
+def test_what_is_no_text_is_the_answer_to_whoever_said_it_and_takes_nobody_along(engine, ask):
+    async def beside_others():
+        good = [engine.publish([Message(id=new_id(), queue="q")]) for _ in range(3)]
+        return await asyncio.gather(*good, ASKS[ask](engine), engine.depth(["q"]), return_exceptions=True)
+
+    before = time.monotonic()
+    *published, said, depth = asyncio.run(beside_others())
+    assert time.monotonic() - before < SOON
+    assert [one for one in [*published, depth] if isinstance(one, BaseException)] == []
+    assert not isinstance(said, BaseException) or isinstance(said, UnicodeEncodeError | ForebayError)
+    assert drive(engine.depth(["q"]))[0].ready == 3
+
+
+@pytest.mark.parametrize("id_", ["", NO_TEXT, "a\0b"], ids=ascii)
+def test_what_can_be_no_id_is_refused_alike_before_any_engine_is_asked(id_):
+    with Forebay("memory://") as app, pytest.raises(ConfigError, match="the id of a message is a text"):
+        app.handle(id_)
