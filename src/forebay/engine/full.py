@@ -6,8 +6,10 @@ For all engines alike. Counts nothing and decides nothing: `flow.limit` does.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from forebay.engine.contract import Fate, Full, Receipt
-from forebay.flow.limit import Drain, Level, never, over, places, seen
+from forebay.flow.limit import Drain, Level, grown, never, over, places, seen
 from forebay.model.duration import span
 from forebay.model.errors import EngineFull, QueueFull
 from forebay.model.message import PARENT, Message
@@ -48,17 +50,24 @@ class Filled(NamedTuple):
     now: float
 
 
-def refusal(message: Message, filled: Filled, nth: int = 1, before: int = 0) -> Receipt:
-    """The receipt of the `nth` message in a row that a queue has no room for, behind `before` bytes of such."""
+def refusal(message: Message, filled: Filled, nth: int = 1, before: int = 0, instead: int | None = None) -> Receipt:
+    """The receipt of the `nth` message in a row that a queue has no room for, behind `before` bytes of such.
+
+    Args:
+        instead: bytes of the one that waits whose place it was to take; None if it was to be a further one.
+    """
     limit, level, drain, now = filled
     size = len(message.body)
     if why := never(limit, size):  # nobody waits for that, or puts it aside
         return Receipt(
             message.id, Fate.FULL, None, Full(message.queue, why, "reject", 0.0, never=True, size=limit.size)
         )
-    ahead = level._replace(size=level.size + before)
-    why = over(limit, ahead, size, child=child(message), priority=message.priority)
-    free = places(limit, level, nth, before + size, priority=message.priority)
+    if instead is None:
+        why = over(limit, level.plus(0, before), size, child=child(message), priority=message.priority)
+        free = places(limit, level, nth, before + size, priority=message.priority)
+    else:
+        why = grown(limit, level, size, instead, before, child=child(message))
+        free = places(replace(limit, messages=None), level, nth, before + size - instead)
     wait = seen(drain, now, level.drained).wait(free, now, level.drained)
     full = Full(message.queue, why, limit.on_full, limit.patience, reserve=limit.reserve > 0, size=limit.size)
     return Receipt(message.id, Fate.FULL, wait, full)

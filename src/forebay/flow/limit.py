@@ -101,6 +101,24 @@ def over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool =
     return ""
 
 
+def grown(limit: Limit, level: Level, size: int, instead: int, before: int = 0, *, child: bool = False) -> str:
+    """Why newer arguments of `size` bytes may not take the place of `instead` bytes that wait; "" if they may.
+
+    They are no further message, so that they ask for no place. Smaller ones get in whatever waits, unless they would
+    overtake.
+
+    Args:
+        before: bytes that were refused before them in the same call.
+    """
+    if limit.on_full == "shed_oldest" or (most := limit.size) is None or (size <= instead and not before):
+        return ""
+    rest = level.plus(-1, before - instead)
+    if rest.size + size <= most or (child and _spare(most, rest, size)):
+        return ""
+    there = f"{_wait(level)} with {level.size + before:,} bytes"
+    return f"{there}, {size:,} are to take the place of {instead:,}, and limit_bytes={most:,}"
+
+
 def _over(limit: Limit, level: Level, size: int = 0, n: int = 1, *, child: bool = False) -> str:
     if (most := limit.messages) is not None and level.n + n > most + (reserve(most) if child else 0):
         return f"{_wait(level)}, and limit={most:,}"

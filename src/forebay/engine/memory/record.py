@@ -11,10 +11,21 @@ from forebay.engine.memory.line import Line
 from forebay.flow.lane import Split, parts
 from forebay.flow.limit import Drain, Level
 from forebay.model.delivery import Delivery
-from forebay.model.lifecycle import FINAL, State
+from forebay.model.lifecycle import FINAL, Move, State
 from forebay.model.message import Failure, Message
 from forebay.model.queue import Limit, QueueSpec
 from forebay.store.records import Found
+
+#: Which total of its queue a move adds to.
+TOTALS = {
+    Move.ACK: "done",
+    Move.RETRY: "retried",
+    Move.DEAD_LETTER: "died",
+    Move.QUARANTINE: "died",
+    Move.CANCEL: "cancelled",
+    Move.EXPIRE: "expired",
+    Move.DISCARD: "discarded",
+}
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ from forebay.engine.full import Filled, child, refusal
 from forebay.engine.memory.line import Line
 from forebay.engine.memory.record import Queue, Record
 from forebay.flow import limit as policy
-from forebay.flow.limit import never, noted, over
+from forebay.flow.limit import grown, never, noted, over, seen
 from forebay.model.message import Message
 from forebay.model.queue import Limit
 
@@ -32,12 +32,30 @@ class Refusals:
         self._size[message.queue] = before + size
         return refusal(message, Filled(limit, level, queue.drain, now), n, before)
 
+    def outgrown(self, queue: Queue, limit: Limit, message: Message, instead: int, now: float) -> Receipt | None:
+        """The answer to newer arguments that are too large to take the place of `instead` bytes; None if they may."""
+        level, size, before = queue.level(now), len(message.body), self._size.get(message.queue, 0)
+        filled = Filled(limit, level, seen(queue.drain, now, level.drained), now)
+        if never(limit, size):
+            return refusal(message, filled)
+        if not grown(limit, level, size, instead, before, child=child(message)):
+            return None
+        queue.drain = policy.refused(
+            seen(queue.drain, now, level.drained), limit, level.plus(-1, before - instead), now, size
+        )
+        n = self._n[message.queue] = self._n.get(message.queue, 0) + 1
+        self._size[message.queue] = before + size
+        return refusal(message, filled, n, before, instead)
 
-def surplus(queue: Queue, limit: Limit, scheduled: Line, records: Mapping[str, Record]) -> list[Record]:
-    """The oldest that wait, as many as are to go. Looks at all that do, which the reference may."""
+
+def surplus(
+    queue: Queue, limit: Limit, scheduled: Line, records: Mapping[str, Record], but: Record | None = None
+) -> list[Record]:
+    """The oldest that wait, as many as are to go, `but` one. Looks at all that do, which the reference may."""
     n, size = policy.surplus(limit, queue.level(0.0))
     if not n and not size:
         return []
     later = (record for id_ in scheduled if (record := records[id_]).message.queue == queue.spec.name)
-    found = sorted([*queue.records.values(), *later], key=lambda record: record.receipt)
+    there = (record for record in (*queue.records.values(), *later) if record is not but)
+    found = sorted(there, key=lambda record: record.receipt)
     return found[: policy.oldest((len(record.message.body) for record in found), n, size)]

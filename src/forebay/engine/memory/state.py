@@ -20,7 +20,7 @@ from forebay.engine.memory import room
 from forebay.engine.memory.bounds import Bounds
 from forebay.engine.memory.gates import Gates
 from forebay.engine.memory.line import Line
-from forebay.engine.memory.record import Queue, Record, Worker
+from forebay.engine.memory.record import TOTALS, Queue, Record, Worker
 from forebay.engine.waiting import Signal
 from forebay.flow.lane import own
 from forebay.model.clock import Clock
@@ -29,17 +29,6 @@ from forebay.model.message import Carried, Message, born, quiet, start
 from forebay.model.queue import Declared, Limit, QueueSpec
 from forebay.model.ruling import EXPIRED, SHED
 from forebay.store.records import AuditLine, Schedule, Steered
-
-#: Which total of its queue a move adds to.
-TOTALS = {
-    Move.ACK: "done",
-    Move.RETRY: "retried",
-    Move.DEAD_LETTER: "died",
-    Move.QUARANTINE: "died",
-    Move.CANCEL: "cancelled",
-    Move.EXPIRE: "expired",
-    Move.DISCARD: "discarded",
-}
 
 #: The history of a message that begins here.
 _NOTHING = Carried()
@@ -181,7 +170,7 @@ class Memory:
         if (holder_id := self._merged_into(message)) is not None:
             return Receipt(holder_id, Fate.MERGED)
         if (holder := self._holder(message)) is not None:
-            return self._merge(holder, message, now)
+            return self._merge(holder, message, now, refused)
         if 0 < self.settings.max_size < self._size + len(message.body):
             return Receipt(message.id, Fate.FULL)
         queue = self.queues.get(message.queue)
@@ -195,9 +184,12 @@ class Memory:
         if (refusal := refused.refused(queue, limit, message, now)) is not None:
             return refusal
         self._add(message, now)
-        for old in room.surplus(queue, limit, self.scheduled, self.records):
-            self.shift(old, Move.DISCARD, now, SHED)
+        self._shed(queue, limit, now)
         return Receipt(message.id)
+
+    def _shed(self, queue: Queue, limit: Limit, now: float, but: Record | None = None) -> None:
+        for old in room.surplus(queue, limit, self.scheduled, self.records, but):
+            self.shift(old, Move.DISCARD, now, SHED)
 
     def shift(self, record: Record, what: Move, now: float, cause: str = "") -> None:
         """Make one move in the life of a message, and everything that goes with it."""
@@ -261,11 +253,27 @@ class Memory:
             return None
         return self.records[waiting or next(iter(holders))]
 
-    def _merge(self, holder: Record, message: Message, now: float) -> Receipt:
-        """Debounced, it takes the place of the one that waits for the same; else it is a duplicate."""
+    def _merge(self, holder: Record, message: Message, now: float, refused: room.Refusals | None) -> Receipt:
+        """Debounced, it takes the place of the one that waits for the same, if it fits; else it is a duplicate."""
         before = holder.message
         if message.debounce <= 0 or (before.queue, before.task) != (message.queue, message.task):
             return Receipt(holder.id, Fate.DUPLICATE)
+        queue, more = self.queues[before.queue], len(message.body) - len(before.body)
+        limit = None if refused is None or exempt(message) else queue.limit
+        if limit is not None and refused is not None:
+            refusal = refused.outgrown(queue, limit, message, len(before.body), now)
+            if refusal is not None:
+                return refusal
+        if more > 0 and 0 < self.settings.max_size < self._size + more:
+            return Receipt(message.id, Fate.FULL)
+        self._renew(holder, message, now)
+        if limit is not None and more > 0:
+            self._shed(queue, limit, now, holder)
+        return Receipt(holder.id, Fate.MERGED)
+
+    def _renew(self, holder: Record, message: Message, now: float) -> None:
+        """It has these arguments from now on, and waits anew."""
+        before = holder.message
         if holder.attempt:  # what was tried were other arguments
             holder.created, holder.attempt, holder.lost = now, 0, 0
             holder.failure = holder.progress = holder.unknown_since = None
@@ -280,7 +288,6 @@ class Memory:
         self._enter(holder)
         self.merged[message.id] = holder.id
         self._merges.add(message.id, (now + MERGED_FOR, next(self._orders)))
-        return Receipt(holder.id, Fate.MERGED)
 
     def _merged_into(self, message: Message) -> str | None:
         """The message that this one was merged into, if its publish is tried again."""

@@ -52,24 +52,33 @@ class Refusals:
         """Bytes that were refused: nothing is to overtake them."""
         return self._size.get(queue, 0)
 
-    def refuse(self, message: Message) -> Receipt:
-        """The receipt of one, the next of its queue."""
+    def refuse(self, message: Message, holder: str = "") -> Receipt:
+        """The receipt of one, the next of its queue, which was to take the place of `holder` if there is one."""
         queue, size = message.queue, len(message.body)
         if queue not in self._looked:
             self._looked[queue] = self._look(queue)
         filled, before = self._looked[queue], self.behind(queue)
         if never(filled.limit, size):
             return refusal(message, filled)
-        self._note(queue, filled, before + size)
+        instead = self._waits(holder) if holder not in {"", message.id} else None
+        self._note(queue, filled, before + size - (instead or 0), 0 if instead is None else -1)
         self._n[queue] = self._n.get(queue, 0) + 1
         if filled.limit.size is not None:
             self._size[queue] = before + size
-        return refusal(message, filled, self._n[queue], before)
+        return refusal(message, filled, self._n[queue], before, instead)
 
-    def _note(self, queue: str, filled: Filled, size: int) -> None:
+    def _waits(self, id_: str) -> int:
+        """Bytes of a message that waits."""
+        return next((int(size) for (size,) in self._tx.rows("bytes_of", id_)), 0)
+
+    def _note(self, queue: str, filled: Filled, size: int, n: int) -> None:
         """Since when it is full, if nobody has found it so before; not while that would hold up others."""
         limit, level, drain, now = filled
-        if self._notes and drain is not None and (after := refused(drain, limit, level, now, size)) is not drain:
+        if (
+            self._notes
+            and drain is not None
+            and (after := refused(drain, limit, level.plus(n, 0), now, size)) is not drain
+        ):
             self._looked[queue] = filled._replace(drain=after)
             self._tx.rows("found_full", queue, now)
 

@@ -240,7 +240,7 @@ def _once(tx: Tx, message: Message, mode: int, full: filling.Refusals) -> Receip
         tx.rows("publish_once_by", *told, mode, behind) if mode or behind else tx.rows("publish_once", *told)
     )[0]
     if number == filling.FULL:
-        return full.refuse(message)
+        return full.refuse(message, holder)
     fate = _FATES[int(number)]
     if fate is Fate.DUPLICATE and holder == message.id:
         fate = _fate(tx, known=True)

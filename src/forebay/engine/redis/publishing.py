@@ -27,7 +27,7 @@ _NOTHING = Carried()
 #: A running task has made it; it has a history.
 CHILD, EXEMPT = 1, 2
 _LEVEL = tuple[
-    float, float, float, OnFull, float, int, int, float, int, float, int, float, int, float, float, float, float
+    float, float, float, OnFull, float, int, int, float, int, float, int, float, int, float, float, float, float, float
 ]
 _FATES = {"d": Fate.DUPLICATE, "m": Fate.MERGED}
 
@@ -99,18 +99,23 @@ def _receipt(message: Message, answer: int | bytes) -> Receipt:
     return Receipt(told[1:], _FATES[told[0]])
 
 
-def _filled(told: bytes) -> tuple[Filled, int, int]:
-    """As `lib/room.lua` tells it; how many messages in a row there was no room for, and bytes of those before it."""
+def _filled(told: bytes) -> tuple[Filled, int, int, int | None]:
+    """As `lib/room.lua` tells it; what else `refusal` wants to know."""
     most, most_age, age, on_full, patience, waiting, drained, now, nth, *more = msgspec.msgpack.decode(
         told, type=_LEVEL
     )
-    first, first_n, last, last_n, reserve, most_bytes, size, before = more
+    first, first_n, last, last_n, reserve, most_bytes, size, before, instead = more
     limit = Limit(
         messages=int(most) if most >= 0 else None, size=int(most_bytes) if most_bytes >= 0 else None,
         age=most_age if most_age >= 0 else None, on_full=on_full, patience=patience, reserve=reserve,
     )  # fmt: skip
     known = Drain(first, int(first_n), last, int(last_n))
-    return Filled(limit, Level(waiting, drained, int(size), age), known, now), nth, int(before)
+    return (
+        Filled(limit, Level(waiting, drained, int(size), age), known, now),
+        nth,
+        int(before),
+        int(instead) if instead >= 0 else None,
+    )
 
 
 def _parts(crowd: Sequence[Sequence[Message]]) -> Iterator[tuple[int, int]]:

@@ -16,7 +16,7 @@ from forebay.engine.full import Filled, child, exempt, refusal, room
 from forebay.engine.sqlite import rows, weighing
 from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.writer import Transaction
-from forebay.flow.limit import Drain, Level, kept, never, noted, over, refused, surplus
+from forebay.flow.limit import Drain, Level, grown, kept, never, noted, over, refused, surplus
 from forebay.model.message import Message
 from forebay.model.queue import Limit, fields_of
 
@@ -79,13 +79,18 @@ def _may_be_full(tx: Transaction, queue: str, most: Limit) -> bool:
 
 
 class Filling:
-    """One queue with a limit, while a batch comes in, whose first message for it has `size` bytes."""
+    """One queue with a limit, while a batch comes in, whose first message for it has `size` bytes.
 
-    def __init__(self, tx: Transaction, queue: str, held: bytes, size: int) -> None:
-        self.queue = queue
+    Attributes:
+        keep: seconds that the end of a message is kept that has to go.
+    """
+
+    def __init__(self, tx: Transaction, queue: str, held: bytes, size: int, keep: float) -> None:
+        self.queue, self.keep = queue, keep
         self._tx, self._limit = tx, limit(held)
         self._refused = self._behind = 0  # messages that were refused, and their bytes: nothing is to overtake them
         self._new = False  # whether something new came in
+        self.grew: int | None = None  # the number of one that waits and has just become larger
         self._level = self._count()
         self._drain = self._look(size)
 
@@ -143,19 +148,41 @@ class Filling:
 
     def take(self, message: Message, insert: Callable[[], Receipt]) -> Receipt:
         """One message, or what is said to its producer. `insert` takes it in, or finds out that it is known."""
-        size = len(message.body)
-        full = never(self._limit, size) or self._over(message, size, 1)
-        if not full or exempt(message) or self._known(message):
+        size, self.grew = len(message.body), None
+        held = self._replaced(message)
+        full = never(self._limit, size) or self._unfit(message, size, held)
+        if not full or exempt(message) or (held is None and self._known(message)):
             receipt = insert()
             self.took(receipt, message)
+            if held is not None and size > held[1] and not exempt(message):
+                self.grew, self._new = held[0], True
             return receipt
+        return self._refuse(message, size, None if held is None else held[1])
+
+    def _unfit(self, message: Message, size: int, held: tuple[int, int] | None) -> str:
+        """Why it may not come in, or not take the place of one that waits."""
+        if held is None:
+            return self._over(message, size, 1)
+        return grown(self._limit, self._level, size, held[1], self._behind, child=child(message))
+
+    def _refuse(self, message: Message, size: int, instead: int | None) -> Receipt:
         filled = Filled(self._limit, self._level, self._drain, self._tx.now)
         if never(self._limit, size):
             return refusal(message, filled)
-        if (drain := refused(self._drain, self._limit, self._ahead, self._tx.now, size)) is not self._drain:
+        ahead = self._ahead if instead is None else self._ahead.plus(-1, -instead)
+        if (drain := refused(self._drain, self._limit, ahead, self._tx.now, size)) is not self._drain:
             self._drain = self._keep(drain)
         self._refused, before, self._behind = self._refused + 1, self._behind, self._behind + size
-        return refusal(message, filled, self._refused, before)
+        return refusal(message, filled, self._refused, before, instead)
+
+    def _replaced(self, message: Message) -> tuple[int, int] | None:
+        """Number and bytes of the one that waits whose place it takes, where bytes are bound; None if there is none."""
+        if self._limit.size is None or message.debounce <= 0 or message.unique is None or self._noted(message):
+            return None
+        found = self._tx.rows(rows.sql("holders"), (message.unique, self._tx.now))
+        if not found or found[0][4] == rows.RUNNING or found[0][2:4] != (message.queue, message.task):
+            return None
+        return found[0][0], self._tx.value("select length(body) from message where seq = ?", (found[0][0],))
 
     def took(self, receipt: Receipt, message: Message) -> None:
         """It came in, if that is what its receipt says."""
@@ -171,12 +198,16 @@ class Filling:
 
     def _known(self, message: Message) -> bool:
         """Whether it is no further message: its id is known, or what holds its unique key stands for it."""
-        tx = self._tx
-        if tx.value("select 1 from message where id = ?", (message.id,)) or ended(tx, [message.id]):
+        if self._noted(message):
             return True
         if message.unique is None:
             return False
-        if message.debounce > 0 and tx.value("select 1 from merged where id = ?", (message.id,)):
-            return True
-        found = tx.rows(rows.sql("holders"), (message.unique, tx.now))
+        found = self._tx.rows(rows.sql("holders"), (message.unique, self._tx.now))
         return bool(found) and not (message.debounce > 0 and found[0][4] == rows.RUNNING)
+
+    def _noted(self, message: Message) -> bool:
+        """Whether its id is known, as that of a message, or of one that was merged."""
+        tx = self._tx
+        if tx.value("select 1 from message where id = ?", (message.id,)) or ended(tx, [message.id]):
+            return True
+        return message.debounce > 0 and bool(tx.value("select 1 from merged where id = ?", (message.id,)))

@@ -64,10 +64,10 @@ class Publishing:
             ttl, told, room = _known(tx, one.queue)
             form, sign = _values(one, ttl, told, tx.now), _sign(told)
             if room is not None and bound:
-                filling = Filling(tx, one.queue, room, len(one.body))
-                receipts = [filling.take(one, lambda: _insert_one(tx, one, form, sign))]
-                shed(tx, filling, self._db.settings.result_ttl)
-                return receipts
+                filling = Filling(tx, one.queue, room, _size(one), self._db.settings.result_ttl)
+                receipt = _take(tx, one, form, filling, sign)
+                shed(tx, filling)
+                return [receipt]
             return [_insert_one(tx, one, form, sign)]
         return self._insert_many(tx, messages, bound)
 
@@ -79,15 +79,16 @@ class Publishing:
             limits.tell_apart(tx, queue, "named")
         known = {queue: _known(tx, queue) for queue, _ in places}
         bounded = {queue: room for queue, (_, _, room) in known.items() if room is not None and bound}
-        first = {message.queue: len(message.body) for message in reversed(messages)} if bounded else {}
-        filled = {queue: Filling(tx, queue, room, first[queue]) for queue, room in bounded.items()}
+        first = {message.queue: _size(message) for message in reversed(messages)} if bounded else {}
+        keep = self._db.settings.result_ttl
+        filled = {queue: Filling(tx, queue, room, first[queue], keep) for queue, room in bounded.items()}
         receipts: list[Receipt] = []
         for form, run in groupby(messages, _form):
             ttl, told, _ = known[form.queue]
             values = _values(form, ttl, told, tx.now)
             receipts += _insert_within(tx, list(run), values, filled.get(form.queue), _sign(told))
         for filling in filled.values():
-            shed(tx, filling, self._db.settings.result_ttl)
+            shed(tx, filling)
         return receipts
 
     def _introduce(self, tx: Transaction, queue: str, lane: str) -> None:
@@ -95,6 +96,11 @@ class Publishing:
         tx.db.execute("insert into lane (queue, lane, go) values (?, ?, 0) on conflict do nothing", (queue, lane))
         known = self._known  # of the file that this is committed to
         tx.after.append(lambda: known.add((queue, lane)))
+
+
+def _size(message: Message) -> int:
+    """Bytes for which a queue has to have room; none are certain of one that may take the place of another."""
+    return 0 if message.debounce > 0 else len(message.body)
 
 
 def _known(tx: Transaction, queue: str) -> tuple[float | None, Split | None, bytes | None]:
@@ -153,7 +159,17 @@ def _insert_within(
         for receipt, message in zip(receipts, alike, strict=True):
             filling.took(receipt, message)
         return receipts
-    return [filling.take(message, partial(_insert_one, tx, message, form, sign)) for message in alike]
+    return [_take(tx, message, form, filling, sign) for message in alike]
+
+
+def _take(tx: Transaction, message: Message, form: tuple[Any, ...], filling: Filling, sign: int) -> Receipt:
+    """One message, if there is room. One with a unique key finds who is there after those that had to go."""
+    if message.unique is not None:
+        shed(tx, filling)
+    receipt = filling.take(message, partial(_insert_one, tx, message, form, sign))
+    if filling.grew is not None:
+        shed(tx, filling, filling.grew)
+    return receipt
 
 
 def _insert_alike(tx: Transaction, alike: Sequence[Message], form: tuple[Any, ...], sign: int) -> list[Receipt]:

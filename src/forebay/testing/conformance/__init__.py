@@ -55,7 +55,7 @@ from forebay.testing.conformance.struck import TestStruck
 from forebay.testing.conformance.ticket import TestTicket
 from forebay.testing.conformance.transacts import TestCompletes, TestTransacts
 from forebay.testing.conformance.wait import TestWait, TestWatch
-from forebay.testing.conformance.weighed import TestBytes, TestSum
+from forebay.testing.conformance.weighed import TestBytes, TestGrown, TestSum
 
 __all__ = [
     "Begin",
@@ -95,6 +95,7 @@ __all__ = [
     "TestFence",
     "TestFind",
     "TestGates",
+    "TestGrown",
     "TestHead",
     "TestLease",
     "TestLeaves",

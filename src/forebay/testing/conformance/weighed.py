@@ -243,3 +243,99 @@ class TestSum:
         weighed(kit, 50)
         assert put(kit, 40, 40, carried=Carried(attempt=1)) == [Fate.ACCEPTED] * 2
         assert kit.depth().size == 80
+
+
+class TestGrown:
+    """Newer arguments of a debounced message, which take the place of the older ones."""
+
+    def test_those_that_fit_get_in_and_larger_ones_are_refused(self, kit: Kit) -> None:
+        """What waits stays as it was, and the receipt says why and when there may be room."""
+        kit.needs("browse", "unique", "delays")
+        weighed(kit, 100)
+        soon: dict[str, Any] = {"unique": "u", "debounce": 5.0, "max_wait": 60.0}
+        assert put(kit, 50, prefix="other") == [Fate.ACCEPTED]
+        assert put(kit, 20, prefix="a", **soon) == [Fate.ACCEPTED]
+        assert put(kit, 50, prefix="b", **soon) == [Fate.MERGED]
+        before, kept = kit.found("a0"), kit.depth()
+        kit.clock.advance(1.0)
+        (refused,) = kit.run(kit.backend.publish([Message(id=ident("c"), queue="q", body=b"x" * 51, **soon)]))
+        assert (refused.id, refused.fate) == (ident("c"), Fate.FULL)
+        assert refused.full is not None
+        assert refused.full.why == (
+            "2 messages wait with 100 bytes, 51 are to take the place of 50, and limit_bytes=100"
+        )
+        assert (refused.retry_after or 0) > 0
+        assert not refused.full.never
+        assert (kit.found("a0"), right(kit)) == (before, kept.size)
+        assert kit.depth().full == pytest.approx(kit.clock.now())
+        kit.take(1)
+        assert put(kit, 51, prefix="c", **soon) == [Fate.MERGED]
+        assert right(kit) == 51
+
+    def test_those_that_never_fit_are_told_so(self, kit: Kit) -> None:
+        """Whatever its queue does when it is full, and as long as there is room besides."""
+        kit.needs("browse", "unique", "delays")
+        for on_full in ("reject", "wait", "shed_oldest"):
+            weighed(kit, 100, on_full=on_full)
+            put(kit, 10, prefix="a", unique="u", debounce=5.0)
+            made = [Message(id=ident(on_full), queue="q", body=b"x" * 101, unique="u", debounce=5.0)]
+            (refused,) = kit.run(kit.backend.publish(made))
+            assert refused.full is not None
+            assert (refused.fate, refused.full.never, refused.retry_after) == (Fate.FULL, True, None)
+            assert refused.full.why == "the message has 101 bytes, more than limit_bytes=100: it never fits"
+            assert (right(kit), kit.depth().full) == (10, 0.0)
+
+    def test_smaller_ones_get_in_whatever_waits(self, kit: Kit) -> None:
+        """They leave room, even if the limit was lowered below what is there; one of the same size changes nothing."""
+        kit.needs("browse", "unique", "delays")
+        weighed(kit, 1_000)
+        put(kit, 50, prefix="other")
+        put(kit, 90, prefix="a", unique="u", debounce=5.0)
+        weighed(kit, 100)
+        assert put(kit, 90, prefix="b", unique="u", debounce=5.0) == [Fate.MERGED]
+        assert put(kit, 91, prefix="c", unique="u", debounce=5.0) == [Fate.FULL]
+        assert put(kit, 70, prefix="d", unique="u", debounce=5.0) == [Fate.MERGED]
+        assert right(kit) == 120
+
+    def test_later_ones_of_a_call_do_not_overtake(self, kit: Kit) -> None:
+        """The last arguments are those that win: what is tried again later must not undo them."""
+        kit.needs("browse", "unique", "delays")
+        weighed(kit, 100)
+        put(kit, 60, prefix="other")
+        put(kit, 30, prefix="a", unique="u", debounce=5.0)
+        assert put(kit, 41, 10, prefix="b", unique="u", debounce=5.0) == [Fate.FULL] * 2
+        assert put(kit, 10, prefix="c", unique="u", debounce=5.0) == [Fate.MERGED]
+        assert right(kit) == 70
+
+    def test_a_child_may_use_the_reserve(self, kit: Kit) -> None:
+        """As for a further message: a tenth of the limit, or one message if that is larger."""
+        kit.needs("browse", "unique", "delays")
+        weighed(kit, 100)
+        child = {PARENT: ident("x")}
+        put(kit, 90, prefix="other")
+        put(kit, 10, prefix="a", unique="u", debounce=5.0)
+        assert put(kit, 11, prefix="b", unique="u", debounce=5.0) == [Fate.FULL]
+        assert put(kit, 60, prefix="c", unique="u", debounce=5.0, headers=child) == [Fate.MERGED]
+        put(kit, 0, prefix="more", carried=Carried(attempt=1))
+        assert right(kit) == 150
+
+    def test_the_oldest_go_and_never_itself(self, kit: Kit) -> None:
+        """It may be the oldest itself: its newest arguments have just been accepted."""
+        kit.needs("browse", "unique", "delays")
+        weighed(kit, 100, on_full="shed_oldest")
+        put(kit, 10, prefix="a", unique="u", debounce=5.0)
+        put(kit, 40, 40)
+        assert put(kit, 30, prefix="b", unique="u", debounce=5.0) == [Fate.MERGED]
+        assert (kit.state("m0"), kit.state("m1"), kit.state("a0")) == (
+            State.DISCARDED, State.READY, State.SCHEDULED
+        )  # fmt: skip
+        assert right(kit) == 70
+        assert put(kit, 100, prefix="c", unique="u", debounce=5.0) == [Fate.MERGED]
+        assert (kit.depth().discarded, right(kit)) == (2, 100)
+
+    def test_what_is_not_bound_in_bytes_takes_any(self, kit: Kit) -> None:
+        """They are no further message."""
+        kit.needs("browse", "unique", "delays", "limits")
+        kit.run(kit.backend.declare([QueueSpec(name="q", limit=1)]))
+        put(kit, 10, prefix="a", unique="u", debounce=5.0)
+        assert put(kit, 500, prefix="b", unique="u", debounce=5.0) == [Fate.MERGED]

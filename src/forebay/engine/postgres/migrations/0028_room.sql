@@ -94,7 +94,7 @@ begin
     n := 9223372036854775807;
     most := n;
     fits := n;
-    begins := -1;
+    begins := -n;  -- there are never less before one, even if it takes the place of one that waits
     if mode_ = 2 then
         return;
     elsif mode_ = 0 then
@@ -154,8 +154,8 @@ begin
 end $$;
 
 -- The oldest that wait in a queue end, as many as there are too many, or as many bytes: newer ones have taken their places.
--- What is leased at this moment is passed over.
-create function forebay.shed(queue_ text, t double precision) returns void language plpgsql as $$
+-- What is leased at this moment is passed over, and one that has just become what it is (0 for none).
+create function forebay.shed(queue_ text, t double precision, but_ bigint default 0) returns void language plpgsql as $$
 declare
     keep_ double precision; n_ bigint; size_ bigint := 0;
 begin
@@ -164,10 +164,10 @@ begin
     into keep_, n_, size_ from forebay.queue q, forebay.level(queue_) l where q.name = queue_;
     if n_ > 0 or size_ > 0 then
         with up as materialized (  -- once: a join might ask it again, and it would name the next ones
-            select o.seq, o.size from forebay.message o where o.queue = queue_ and o.state in (0, 1) and o.seq > 0
+            select o.seq, o.size from forebay.message o where o.queue = queue_ and o.state in (0, 1) and o.seq > 0 and o.seq <> but_
             order by o.seq limit case when size_ = 0 then n_ end for update skip locked
         ), down as materialized (
-            select o.seq, o.size from forebay.message o where o.queue = queue_ and o.state in (0, 1) and o.seq < 0
+            select o.seq, o.size from forebay.message o where o.queue = queue_ and o.state in (0, 1) and o.seq < 0 and o.seq <> but_
             order by o.seq desc limit case when size_ = 0 then n_ end for update skip locked
         ), old as materialized (
             select s.seq from (  -- `n_` at the least, and as many as have `size_` bytes

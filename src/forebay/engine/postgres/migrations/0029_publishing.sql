@@ -170,7 +170,7 @@ begin
 end $$;
 
 -- Accept one with a unique key, or merge it into one that waits; answers its fate (0 accepted, 1 duplicate, 2 merged,
--- 3 its queue has no room) and the id of the one that stands for it.
+-- 3 its queue has no room) and the id of the one that stands for it, or was to.
 create function forebay.publish_once(
     id_ text, body_ bytea, queue_ text, task_ text, lane_ text, priority_ bigint, delay_ double precision,
     due_ double precision, ttl_ double precision, key_ text, once_ text, headers_ bytea, attempt_ bigint, lost_ bigint,
@@ -181,7 +181,7 @@ create function forebay.publish_once(
 declare
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
     held forebay.message;
-    life double precision;
+    life double precision; more_ bigint; sheds_ boolean; bound_ bigint; r record;
     known text[];
 begin
     perform pg_advisory_xact_lock(hashtextextended(once_, 4670));
@@ -221,8 +221,22 @@ begin
     if debounce_ <= 0 or held.queue <> queue_ or held.task <> task_ then
         return;
     end if;
+    more_ := octet_length(body_) - octet_length(held.body);
+    select coalesce(ttl_, q.ttl), case when mode_ <> 2 then q.most_bytes end, q.on_full = 'shed_oldest'
+    into life, bound_, sheds_ from forebay.queue q where q.name = held.queue;
+    if more_ > 0 and bound_ > 0 or behind_ > 0 or octet_length(body_) > bound_ then  -- flow.limit.grown
+        select * into r from forebay.room(queue_, headers_, mode_, t, priority_, 0);
+        if octet_length(body_) > r.most
+            or (behind_ + more_ > r.fits and behind_ - octet_length(held.body) > r.begins)
+        then
+            fate := 3;
+            return;
+        end if;
+    end if;
     fate := 2;
-    life := coalesce(ttl_, (select q.ttl from forebay.queue q where q.name = held.queue));
     perform forebay.merge(held, body_, headers_, t + life, debounce_, max_wait_, t);
     insert into forebay.merged (id, holder, until) values (id_, held.id, t + merged_for_);
+    if bound_ > 0 and sheds_ and more_ > 0 then
+        perform forebay.shed(queue_, t, held.seq);
+    end if;
 end $$;

@@ -1,4 +1,4 @@
---#use base count sound message tell gates lanes meters place ends merge room accept
+--#use base count sound message tell gates lanes meters place ends room merge accept
 -- fire: name, tick, following, newest ('' to keep it), {forms and messages} -> whether it fired.
 -- {ns}:sched  hash  name -> cron, tz, next, last, paused, declared
 local name, tick = ARGV[3], tonumber(ARGV[4])

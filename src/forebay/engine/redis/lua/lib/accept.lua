@@ -1,11 +1,11 @@
--- accept: messages come in; after `merge`.
+-- accept: messages come in; after `room merge`.
 -- {ns}:queues  set  all that were ever declared or published to
 local function form_of(packed, route, headers, failure)
     local fields = cmsgpack.unpack(packed)
     local form = {
         route = cmsgpack.unpack(route), packed = route, headers = headers, failure = failure, n = fields[1],
         delay = fields[2], due = fields[3], ttl = fields[4], debounce = fields[5], max_wait = fields[6],
-        attempt = fields[7], lost = fields[8], born = fields[9], flags = fields[10] or 0,
+        attempt = fields[7], lost = fields[8], born = fields[9], flags = fields[10] or 0, came = 0, over = 0,
     }
     form.queue, form.lane = form.route[QUEUE], place_of(form.route)
     form.unique = form.route[UNIQUE] and 1 or 0
@@ -100,9 +100,9 @@ end
 -- Messages of one form, ids[first] to ids[last]; `known` by place, and by id what came in with this call. Adds to
 -- `answers`; how many came in. `free`: whatever their queue holds.
 local function accept(form, ids, bodies, known, first, last, seq, answers, free)
-    local fresh, theirs, came, over = {}, {}, 0, 0
+    local fresh, theirs = {}, {}
     timed(form)
-    local room = room_of(form, free, #bodies[first])
+    local room = room_of(form, free, form.debounce > 0 and 0 or #bodies[first]) -- it may take the place of another
     for n = first, last do
         local id, answer = ids[n], 0
         local there = known[n] or known[id]
@@ -114,16 +114,15 @@ local function accept(form, ids, bodies, known, first, last, seq, answers, free)
         end
         if form.bounded and answer == 0 and not there then
             local never = form.most_bytes >= 0 and #bodies[n] > form.most_bytes
-            if never or (room and came >= room) or is_over(form, #bodies[n]) then
-                over = over + (never and 0 or 1)
-                answer = full(form, came, over, never and 0 or #bodies[n])
+            if never or (room and form.came >= room) or is_over(form, #bodies[n]) then
+                answer = full(form, never, #bodies[n])
             end
         elseif form.bounded and form.most_bytes >= 0 and form.unique == 1 then -- newer arguments may be larger
             form.size = bytes_of(form.queue)
         end
         known[id] = known[id] or answer == 0
         if answer == 0 and not there then
-            came, form.size = came + 1, form.size and form.size + #bodies[n]
+            form.came, form.size = form.came + 1, form.size and form.size + #bodies[n]
             fresh[#fresh + 1], theirs[#theirs + 1] = id, bodies[n]
             if form.unique == 1 then -- the next one may be merged into it
                 write(form, fresh, theirs, seq + n - 1)
@@ -135,7 +134,7 @@ local function accept(form, ids, bodies, known, first, last, seq, answers, free)
     if #fresh > 0 then
         write(form, fresh, theirs, seq + first - 1)
     end
-    return came
+    return form.came
 end
 
 -- All messages of a call, from ARGV[at]: forms (packed, route, headers, failure, then `n` pairs of id and body). What came of

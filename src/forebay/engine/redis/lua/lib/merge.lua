@@ -1,4 +1,4 @@
--- merge: what becomes of a message whose unique key is taken; after `message place ends gates`.
+-- merge: what becomes of a message whose unique key is taken; after `message place ends gates room`.
 -- {ns}:mg  hash  id that was merged -> into which; {ns}:mgx  zset  the same by when that is forgotten
 local FORGET_MERGED = 600
 
@@ -22,11 +22,28 @@ local function ttl_of(queue, own)
     return (tonumber(call('HGET', P .. 'q:' .. queue, 'ttl')) or -1)
 end
 
--- Newer arguments take the place of a message that waits.
+-- flow.limit.grown, of newer arguments of `size` bytes in the place of `instead`.
+local function outgrows(form, size, instead)
+    local before, most = behind[form.queue] or 0, form.most_bytes
+    local rest = form.size + before - instead
+    if form.sheds or (size <= instead and before == 0) or rest + size <= most then
+        return false
+    end
+    return form.flags ~= CHILD or (rest > most and rest + size > most + math.ceil(most / SHARE))
+end
+
+-- Newer arguments take the place of a message that waits, if they fit.
 local function merge(holder, form, id, body)
     local m, x = opened(call('HGET', P .. 'm', holder), holder), history(call('HGET', P .. 'x', holder))
     if m.route[QUEUE] ~= form.queue or m.route[TASK] ~= form.route[TASK] then
         return 'd' .. holder
+    end
+    local instead = form.bounded and form.most_bytes >= 0 and call('HSTRLEN', P .. 'b', holder)
+    if instead then
+        local never = #body > form.most_bytes
+        if never or outgrows(form, #body, instead) then
+            return full(form, never, #body, instead)
+        end
     end
     local tried = x[ATTEMPT] > 0
     if tried then -- what was tried were other arguments
@@ -57,6 +74,9 @@ local function merge(holder, form, id, body)
     call('HSET', P .. 'x', holder, cmsgpack.pack(x))
     call('HSET', P .. 'mg', id, holder)
     call('ZADD', P .. 'mgx', now + FORGET_MERGED, id)
+    if form.sheds and instead and #body > instead then
+        shed(form.queue, holder)
+    end
     return 'm' .. holder
 end
 

@@ -103,15 +103,15 @@ local function is_over(form, size)
     return form.flags ~= CHILD or (level > most and level + size > most + math.ceil(most / SHARE))
 end
 
--- Of the `look` oldest that wait those end that are the first `n`, or whose bodies are the first `size` bytes; how many, how large.
-local function shed_some(queue, look, n, size, known)
+-- Of the `look` oldest that wait those end, but one, that are the first `n`, or whose bodies are the first `size` bytes; how many, how large.
+local function shed_some(queue, look, n, size, known, but)
     local seqs, ended, freed = {}, {}, 0
     for _, key in ipairs({'a:', 'd:'}) do -- by number; what runs is passed over
         local at, found, ids = 0, 0, nil
         repeat
             ids = call('ZRANGE', P .. key .. queue, at, at + look + 99, 'WITHSCORES')
             for place = 1, #ids, 2 do
-                if found < look and call('HEXISTS', P .. 'run', ids[place]) == 0 then
+                if found < look and ids[place] ~= but and call('HEXISTS', P .. 'run', ids[place]) == 0 then
                     seqs[#seqs + 1] = {tonumber(ids[place + 1]), ids[place]}
                     found = found + 1
                 end
@@ -135,8 +135,8 @@ local function shed_some(queue, look, n, size, known)
     return #ended, freed
 end
 
--- The oldest that wait end, as many as there are too many: newer ones have taken their places.
-local function shed(queue)
+-- The oldest that wait end, as many as there are too many, but one: newer ones have taken their places.
+local function shed(queue, but)
     local known = call('HMGET', P .. 'q:' .. queue, 'most', 'on_full', 'keep', 'tail', 'most_bytes')
     local most, most_bytes, n, size = tonumber(known[1]), (tonumber(known[5]) or -1), 0, 0
     if known[2] == 'shed_oldest' then
@@ -144,7 +144,7 @@ local function shed(queue)
         size = most_bytes >= 0 and math.max(0, bytes_of(queue) - most_bytes) or 0
     end
     while n > 0 or size > 0 do -- a few are looked at for their bytes; if those were not enough, more
-        local gone, freed = shed_some(queue, math.max(n, size > 0 and 50 or 0), n, size, known)
+        local gone, freed = shed_some(queue, math.max(n, size > 0 and 50 or 0), n, size, known, but)
         if gone == 0 then
             return
         end
@@ -152,19 +152,19 @@ local function shed(queue)
     end
 end
 
--- The answer to one that its queue has no room for, the `nth` in a row, after `came` of its form that came in; it has
--- `size` bytes.
-local function full(form, came, nth, size)
-    local before = behind[form.queue] or 0
-    behind[form.queue] = before + size
-    local filled = form.most >= 0 and form.waiting + came >= form.most or form.most_bytes >= 0 and form.size + before + size > form.most_bytes
-    if filled and form.drain[5] == 0 then -- flow.limit.refused
+-- The answer to one of `size` bytes that its queue has no room for, or `never` has; in the place of one that waits and has `instead`.
+local function full(form, never, size, instead)
+    local before, n, most, most_bytes = behind[form.queue] or 0, form.waiting + form.came, form.most, form.most_bytes
+    size = never and 0 or size
+    form.over, behind[form.queue] = form.over + (never and 0 or 1), before + size
+    local filled = most >= 0 and n - (instead and 1 or 0) >= most or most_bytes >= 0 and form.size + before + size - (instead or 0) > most_bytes
+    if filled and form.drain[5] == 0 and not never then -- flow.limit.refused
         form.drain[5] = now
         call('HSET', P .. 'q:' .. form.queue, 'drain', cmsgpack.pack(form.drain))
     end
     local patience = (tonumber(call('HGET', P .. 'q:' .. form.queue, 'patience')) or 0)
     return 'f' .. cmsgpack.pack({
-        form.most, form.most_age, form.age, form.on_full, patience, form.waiting + came, form.drained, now, nth,
-        form.drain[1], form.drain[2], form.drain[3], form.drain[4], form.reserve, form.most_bytes, form.size, before,
+        most, form.most_age, form.age, form.on_full, patience, n, form.drained, now, form.over,
+        form.drain[1], form.drain[2], form.drain[3], form.drain[4], form.reserve, most_bytes, form.size, before, instead or -1,
     })
 end

@@ -1,0 +1,1 @@
+select octet_length(body) from forebay.message where id = $1
