@@ -9,6 +9,7 @@ import pytest
 
 from forebay import BadArguments, Breaker, ConfigError, Context, Forebay, ProviderDown, Retry, State
 from forebay.control import Control
+from forebay.flow.breaker import USED_UP
 from forebay.flow.grant import spent
 from forebay.model.verdict import Kind
 from forebay.observe.providers import shown
@@ -548,6 +549,42 @@ def test_a_budget_that_is_used_up_for_long_has_a_fallback_too(tmp_path):
 
         assert sorted(beside_a_worker(app, story)) == ["big"] * 2 + ["small"] * 4
         assert {handle.find().attempt for handle in handles} == {1}
+
+
+def test_a_key_that_is_used_up_for_long_goes_to_the_fallback_and_the_others_do_not(tmp_path):
+    clock = ManualClock(wall=NOON)
+    with Forebay(f"sqlite:///{tmp_path}/forebay.db", clock=clock) as app:
+        app.provider("big", budget="1_000/day", key_budget="2 calls/day", fallback="small")
+        app.provider("small", budget="100 calls/day")
+
+        @app.task(provider="big", provider_key="account", cost=10)
+        async def ask(account: str, ctx: Context) -> str:
+            return f"{account} {ctx.provider}"
+
+        handles = [ask.enqueue(account) for account in ["eu"] * 6 + ["us"] * 2]
+
+        async def row(name):
+            return next(one for one in await shown(app.engine, app.store) if one.name == name)
+
+        async def story():
+            await until_looked(lambda: row("big"), lambda one: any(USED_UP in key.why for key in one.keys))
+            clock.advance(3)  # so long all workers know, and what was leased before is over
+            answers = [await handle.aresult(timeout=20) for handle in handles]
+            big = await until_looked(lambda: row("big"), lambda one: one.budgets[0].spent == pytest.approx(40))
+            small = await until_looked(lambda: row("small"), lambda one: one.budgets[0].spent == pytest.approx(4))
+            return answers, big, small
+
+        answers, big, small = beside_a_worker(app, story)
+        assert sorted(answers) == ["eu big"] * 2 + ["eu small"] * 4 + ["us big"] * 2
+        assert (big.state, small.state) == ("closed", "closed")
+        assert {handle.find().attempt for handle in handles} == {1}
+
+
+async def until_looked(look, holds):
+    """What is seen once it is so."""
+    while not holds(seen := await look()):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    return seen
 
 
 def test_what_a_call_has_really_cost_corrects_the_budget(tmp_path):

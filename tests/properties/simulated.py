@@ -123,7 +123,7 @@ class Worker:
         self.executor = Executor(registry.tasks, Bounds.of(SETTINGS), None, self.time, name)
         self.executor.providers.specs = registry.providers
         self.executor.feeding = Feeding()
-        self.governor = Governor(engine, self.executor.providers, registry.tasks, queues)
+        self.governor = Governor(engine, engine, self.executor.providers, registry.tasks, queues)
         about = SimpleNamespace(engine=engine, store=engine, registry=registry)
         self.pressure = Pressure(about, self.executor.feeding)
         self.executor.feeding.wake = _nothing

@@ -15,6 +15,7 @@ from forebay.cli.table import Column, Table
 from forebay.control import Control, whoami
 from forebay.model.duration import seconds
 from forebay.model.errors import ConfigError
+from forebay.observe.keys import told
 from forebay.observe.providers import Shown, shown
 from forebay.provider.operate import Act
 
@@ -56,8 +57,9 @@ def _list() -> None:
 
 
 def _why(one: Shown) -> str:
-    """Its name stands in the row already."""
-    return one.why.removeprefix(f"provider {one.name} ")
+    """Its name stands in the row already; and which of its keys hold up what waits for them."""
+    own = one.why.removeprefix(f"provider {one.name} ")
+    return "; ".join(text for text in (own, told(one.keys, one.more_keys)) if text)
 
 
 def _running(one: Shown) -> str:

@@ -90,6 +90,7 @@ def next_look(one: Provider, now: float) -> float | None:
     """When time alone changes something, seconds since the epoch; None if nothing but calls does."""
     times = [time for time in (one.throttled, one.spent) if time > now]
     times += [one.spent_at + KNOWN] if one.spent > now and one.spent_at + KNOWN > now else []
+    times += [time for key in one.keys for time in (key.until, key.at + KNOWN) if time > now]
     times += [one.until] if one.stand is Stand.OPEN and one.until is not None else []
     return min(times, default=None)
 

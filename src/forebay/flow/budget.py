@@ -29,7 +29,7 @@ def used_up(beside: str, budgets: Sequence[Budget], meters: Mapping[str, Meter],
     worst = UsedUp()
     for budget in budgets:
         there = meters.get(named(beside, budget))
-        if there is None or not there.generation:
+        if there is None or not (there.generation or there.tat):
             continue
         answer = grant(
             Meter(name=there.name, rate=budget.amount / budget.window, burst=budget.amount, tat=there.tat), now, 1

@@ -124,6 +124,21 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     waits: float = 0.0
 
 
+class SpentKey(msgspec.Struct, frozen=True, array_like=True):
+    """A key of a provider of which a budget is used up for longer than its messages are to wait.
+
+    Attributes:
+        until: that long. budget: which one. at: when that was found.
+        diverted: what waits for it is handed out, for the fallback of its provider to run it.
+    """
+
+    key: str
+    until: float
+    budget: str
+    at: float
+    diverted: bool = False
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """How a provider stands for all workers.
 
@@ -142,6 +157,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         diverted: what waits for it is handed out, for its fallback to run it.
         throttled: nothing is asked before that, for it has said so. throttle: in which words.
         spent: a budget is used up until then. budget: which one. spent_at: when that was found.
+        keys: those of which one is, by name; only where there is a fallback for what waits for them.
         capacity: how much it can take, if that is to be found out and anything is known of it.
         calls, failures, parks, throttles: in all.
     """
@@ -169,6 +185,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     spent: float = 0.0
     budget: str = ""
     spent_at: float = 0.0
+    keys: tuple[SpentKey, ...] = ()
     capacity: Capacity | None = None
     calls: int = 0
     failures: int = 0
@@ -178,6 +195,13 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     def elsewhere(self, now: float) -> bool:
         """Whether what was leased is not to be asked of it: its fallback may."""
         return self.shut(now) or (self.diverted and self.spent > now)
+
+    def spent_key(self, lane: str, now: float) -> SpentKey | None:
+        """The key for which messages of this lane wait, if it is used up for long."""
+        if not self.keys:
+            return None
+        name = key_in(lane)
+        return next((one for one in self.keys if one.key == name and one.until > now), None)
 
     def shut(self, now: float) -> bool:
         """Whether nothing may be asked of it now."""
@@ -214,6 +238,11 @@ def lane_of(provider: str, *, cpu: bool) -> str:
     return provider + APART if cpu else provider
 
 
+def of_lane(lane: str) -> str:
+    """The provider for which messages of this lane wait, if they wait for one."""
+    return unkeyed(lane).removesuffix(APART)
+
+
 def keyed(lane: str, key: str) -> str:
     """The lane of one key of a provider: it alone is shut when that key is to wait."""
     return f"{lane}{_KEYED}{key}"
@@ -222,6 +251,11 @@ def keyed(lane: str, key: str) -> str:
 def unkeyed(lane: str) -> str:
     """The lane without its key."""
     return lane.partition(_KEYED)[0]
+
+
+def key_in(lane: str) -> str:
+    """The key that the name of a lane, or of a meter, has; "" without one."""
+    return lane.partition(_KEYED)[2]
 
 
 def meter_of(provider: str) -> str:

@@ -12,6 +12,7 @@ from forebay.flow.lane import parts
 from forebay.model.budget import Budget, named
 from forebay.model.meter import Meter
 from forebay.model.provider import METER, Provider, Stand, each, meter_of, of_each
+from forebay.observe.keys import ShownKey, limited
 from forebay.provider.steer import listed
 from forebay.store.contract import Store
 
@@ -34,6 +35,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         slots: how many may run now; None for no bound.
         waiting: messages that are due and wait for it. parks: how often one was put back because of it.
         why: in words; "" if it is asked as usual, by as many as were declared.
+        keys: those of its keys that hold up what waits for them, the deepest first. more_keys: how many others do.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
     parks: int
     throttles: int
+    keys: list[ShownKey] = []
+    more_keys: int = 0
 
 
 async def shown(engine: Engine, store: Store) -> list[Shown]:
@@ -57,6 +61,7 @@ async def shown(engine: Engine, store: Store) -> list[Shown]:
     wanted = [name for one in found for name in (meter_of(one.name), *budgets_of(one))]
     meters = {meter.name: meter for meter in await store.meters(wanted)}
     depths = await engine.depth() if found else []
+    keys = await limited(store, found, depths, now)
     rows: list[Shown] = []
     for one in found:
         meter = meters.get(meter_of(one.name))
@@ -68,6 +73,7 @@ async def shown(engine: Engine, store: Store) -> list[Shown]:
                 running=0 if meter is None else meter.running, slots=None if meter is None else meter.slots,
                 budgets=[_spent(one, budget, meters, now) for budget in one.terms.budgets],
                 calls=one.calls, failures=one.failures, parks=one.parks, throttles=one.throttles,
+                keys=keys[one.name].listed, more_keys=keys[one.name].more,
             )
         )  # fmt: skip
     return rows

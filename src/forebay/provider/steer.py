@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from forebay.flow.breaker import slots
 from forebay.flow.budget import meter_of as budget_meter
+from forebay.flow.spent import lifted as lifted_of
 from forebay.model.budget import payer
 from forebay.model.errors import EngineError
 from forebay.model.gate import THROTTLE, Gate
@@ -39,8 +40,8 @@ class Seen(NamedTuple):
     Attributes:
         provider: None if there is no row of it, or none that can be read.
         generation: of its row; 0 if there is none.
-        meter: as it was just before. budgets: the meters of its budgets, and what is said of each of its keys, as far
-            as they were asked for.
+        meter: as it was just before. budgets: the meters of its budgets, and what is said of each of its keys, and of
+            some of them, as far as they were asked for.
     """
 
     provider: Provider | None
@@ -112,7 +113,7 @@ async def carry_out(store: Store, one: Provider, seen: Seen, now: float, *, anew
     put = Meter(name=meter.name, rate=terms.rate, burst=terms.burst, slots=slots(one, now), generation=meter.generation)
     if not meter.generation or (meter.rate, meter.burst, meter.slots) != (put.rate, put.burst, put.slots):
         await store.put_meters([put])
-    await _carry_out_beside(store, one, seen)
+    await _carry_out_beside(store, one, seen, now)
     before = seen.provider
     if anew or one.shut(now) or before is None or before.shut(now) or before.stand is not one.stand:
         await _shut(store, one, now)
@@ -131,7 +132,7 @@ def beside(one: str, terms: Terms, *, lifted: bool = False) -> list[Meter]:
     return found
 
 
-async def _carry_out_beside(store: Store, one: Provider, seen: Seen) -> None:
+async def _carry_out_beside(store: Store, one: Provider, seen: Seen, now: float) -> None:
     wanted = [
         (put, there)
         for put in beside(one.name, one.terms, lifted=one.diverted)
@@ -144,6 +145,19 @@ async def _carry_out_beside(store: Store, one: Provider, seen: Seen) -> None:
     ]
     if puts:
         await store.put_meters(puts)
+    if one.keys and not one.diverted:
+        await _carry_out_keys(store, one, seen, now)
+
+
+async def _carry_out_keys(store: Store, one: Provider, seen: Seen, now: float) -> None:
+    """Let what waits for keys that are used up pass their budgets while it goes elsewhere, and no longer."""
+    found = [pair for entry in one.keys for pair in lifted_of(one, entry.key, seen.budgets, now)]
+    puts = [put for put, there in found if put is not None and (put.rate, put.burst) != (there.rate, there.burst)]
+    gone = [there.name for put, there in found if put is None]
+    if puts:
+        await store.put_meters(puts)
+    if gone:
+        await store.drop_meters(gone)
 
 
 async def _shut(store: Store, one: Provider, now: float) -> None:

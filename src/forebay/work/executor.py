@@ -139,12 +139,14 @@ class Executor:
         if task.running.provider is not None:
             run.price, context.spends, context.provider = partial(price, task, *plain), run.spend, task.running.provider
             run.elsewhere = task is not self._tasks[delivery.task]
+        if task is not (own := self._tasks[delivery.task]):
+            run.paid = partial(price, own, *plain)
         return run
 
     def _admitted(self, task: Task[..., Any, Any], delivery: Delivery) -> Task[..., Any, Any] | Outcome:
         """The task to run, now that its provider stands as it does; or what becomes of the message without one."""
         now = self.time.now()
-        other = self.providers.instead(task, self._tasks, now, delivery.lost)
+        other = self.providers.instead(task, self._tasks, now, delivery)
         return other or self.providers.held(task, delivery, now) or task
 
     def keep(self, task: Task[..., Any, Any]) -> float:

@@ -14,14 +14,16 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from forebay.engine.contract import Depth
+from forebay.flow import spent
 from forebay.flow.breaker import advance, away, next_look, overdue, spending
-from forebay.flow.budget import used_up
+from forebay.flow.budget import KNOWN, used_up
 from forebay.flow.capacity import usual
 from forebay.model.budget import payer, window_of
 from forebay.model.errors import EngineClosed
 from forebay.model.lifecycle import State
 from forebay.model.meter import Meter
-from forebay.model.provider import Call, Place, Provider, Stand, Terms, each, meter_of, unkeyed
+from forebay.model.provider import Call, Place, Provider, Stand, Terms, each, key_in, meter_of, unkeyed
 from forebay.produce.task import Task
 from forebay.provider.steer import Seen, beside, change, look
 from forebay.store.contract import Store
@@ -51,6 +53,12 @@ class Governs(Protocol):
         ...
 
 
+class Looks(Protocol):
+    """What waits where, in numbers."""
+
+    async def depth(self, queues: Sequence[str] | None = None) -> Sequence[Depth]: ...
+
+
 class Governor:
     """One per worker.
 
@@ -59,9 +67,12 @@ class Governor:
     """
 
     def __init__(
-        self, store: Store, providers: Providers, tasks: Mapping[str, Task[..., Any, Any]], queues: Sequence[str]
-    ) -> None:
-        self._store, self._providers, self._tasks, self._queues = store, providers, tasks, queues
+        self, engine: Looks, store: Store, providers: Providers, tasks: Mapping[str, Task[..., Any, Any]],
+        queues: Sequence[str],
+    ) -> None:  # fmt: skip
+        self._engine, self._store, self._providers, self._tasks, self._queues = engine, store, providers, tasks, queues
+        self._keys: dict[str, list[str]] = {}  # those for which something waited, when that was last looked at
+        self._seen = -KNOWN
         self._wake, self._trouble = asyncio.Event(), Trouble(_logger)
         providers.urgent, self._anew = self._wake.set, 0.0
         self._buried: dict[str, float] = {}
@@ -83,13 +94,32 @@ class Governor:
         names = {meter_of(name): name for name in self._providers.specs}
         there = [meter.name for meter in await self._store.meters()]
         mine = [(one, names[unkeyed(payer(one))]) for one in there if unkeyed(payer(one)) in names]
-        gone = [one for one, name in mine if _is_beside(one, name) and one not in self._beside(name)]
+        gone = [
+            one for one, name in mine if _is_beside(one, name) and one not in (*self._beside(name), *self._lifted(name))
+        ]
         if gone:
             await self._store.drop_meters(gone)
 
     def _beside(self, name: str) -> list[str]:
         """The meters of its budgets, and what is said of each of its keys."""
         return [meter.name for meter in beside(name, self._providers.specs[name].terms)]
+
+    def _lifted(self, name: str) -> list[str]:
+        """The meters of the budgets of keys that are, or may be, used up for long."""
+        one, terms = self._providers.view.get(name), self._providers.specs[name].terms
+        known = [] if one is None else [entry.key for entry in one.keys]
+        return spent.meters(name, terms.key_budgets, sorted({*known, *self._keys.get(name, ())}))
+
+    async def _see_keys(self) -> None:
+        """For which keys something waits that could go elsewhere; asked now and then."""
+        mine = [name for name, spec in self._providers.specs.items() if spec.fallback and spec.terms.key_budgets]
+        now = time.monotonic()
+        if not mine or now - self._seen < KNOWN:
+            return
+        self._seen = now
+        queues = sorted({place.queue for name in mine for place in self._places(name)})
+        lanes = [lane.lane for depth in await self._engine.depth(queues) for lane in depth.lanes]
+        self._keys = {name: spent.waiting(name, lanes) for name in mine}
 
     def _places(self, name: str) -> tuple[Place, ...]:
         tasks = [task for task in self._tasks.values() if task.running.provider == name]
@@ -129,7 +159,8 @@ class Governor:
         await self._charge()
         calls, pauses = self._providers.take(), [QUIET]
         waiters, self._providers.waiters = self._providers.waiters, []
-        budgets = [one for name in self._providers.specs for one in self._beside(name)]
+        await self._see_keys()
+        budgets = [one for name in self._providers.specs for one in (*self._beside(name), *self._lifted(name))]
         for name, seen in (await look(self._store, [*self._providers.specs], budgets)).items():
             try:
                 pauses.append(await self._advance(name, seen, calls.get(name, [])))
@@ -238,4 +269,6 @@ def _advanced(  # noqa: PLR0917
         return None
     after, (buries, diverts) = advance(one, calls, now, draw, running), may
     after = spending(after, used_up(meter_of(one.name), one.terms.budgets, budgets, now), now)
-    return replace(after, burying=buries and after.stand is Stand.OPEN, diverted=diverts and away(after, now))
+    after = replace(after, burying=buries and after.stand is Stand.OPEN, diverted=diverts and away(after, now))
+    keys = {key for name in budgets if (key := key_in(payer(name)))}
+    return spent.spent(after, keys, budgets, now, diverts=diverts)

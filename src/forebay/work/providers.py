@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from forebay.flow import spent
 from forebay.flow.breaker import overdue, pause, probed, told
 from forebay.flow.budget import KNOWN
 from forebay.flow.down import ProviderDown
@@ -25,7 +26,7 @@ from forebay.model.duration import span
 from forebay.model.message import Failure
 from forebay.model.outcome import Outcome, Park
 from forebay.model.plain import first_line
-from forebay.model.provider import Call, Provider, Stand, lane_of, meter_of, unkeyed
+from forebay.model.provider import Call, Provider, Stand, lane_of, meter_of, of_lane, unkeyed
 from forebay.model.verdict import Kind, Verdict
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.task import Task
@@ -95,7 +96,8 @@ class Providers:
         if name is None or one is None:
             return None
         if not one.shut(now):
-            return outcome.Release(LATE, told(one, now)) if self._unpaid(one, now) else None
+            why = self._unpaid(one, delivery, now)
+            return outcome.Release(LATE, why) if why else None
         if _moved_on(one, now):
             self.view[name] = probed(one, now, 0)
             return None
@@ -104,20 +106,31 @@ class Providers:
         lane, why = _lane(name, task, delivery), told(one, now)
         return Park(lane, why, pause=LATE) if delivery.lane != lane else outcome.Release(LATE, why)
 
-    def _unpaid(self, one: Provider, now: float) -> bool:
-        """Whether its budget is used up, and what is leased has not paid for it: it is handed out for the fallback."""
-        spec = self.specs.get(one.name)
-        late = spec is not None and spec.fallback is not None and now - one.spent_at > KNOWN
-        return one.spent > now and (one.diverted or late)
+    def _unpaid(self, one: Provider, delivery: Delivery, now: float) -> str:
+        """Why what is leased is not to be asked, though a meter let it pass: it has not paid for it.
 
-    def instead(self, task: Task[..., Any, Any], tasks: Tasks, now: float, lost: int = 0) -> Task[..., Any, Any] | None:
+        A budget is used up, of its provider or of its key, and it is handed out for the fallback.
+        """
+        spec, key = self.specs.get(one.name), one.spent_key(delivery.lane, now)
+        falls = spec is not None and spec.fallback is not None
+        if one.spent > now and (one.diverted or (falls and now - one.spent_at > KNOWN)):
+            return told(one, now)
+        if key is not None and (key.diverted or (falls and now - key.at > KNOWN)):
+            return spent.told(one, key, now)
+        return ""
+
+    def instead(
+        self, task: Task[..., Any, Any], tasks: Tasks, now: float, delivery: Delivery
+    ) -> Task[..., Any, Any] | None:
         """What is run in the place of this task, whose provider is not to be asked for long; None if nothing is.
 
-        Args:
-            lost: workers that died with it: what runs in a process of its own knows no provider but its task's.
+        What runs in a process of its own, after workers have died with it, knows no provider but its task's.
         """
         one = self.view.get(task.running.provider or "")
-        if one is None or not (one.diverted and one.elsewhere(now)) or lost >= ISOLATE_AFTER:
+        if one is None or delivery.lost >= ISOLATE_AFTER:
+            return None
+        key = one.spent_key(delivery.lane, now)
+        if not (one.diverted and one.elsewhere(now)) and (key is None or not key.diverted):
             return None
         return self.fallbacks.instead(task, tasks, now)
 
@@ -259,6 +272,7 @@ class Providers:
         if run.called:
             return
         run.called = True
+        self._give_back(run, result)
         name = (result.provider if isinstance(result, Park) else "") or run.task.running.provider or ""
         if name not in self.specs:
             return
@@ -283,6 +297,14 @@ class Providers:
         for meter in self._payers(name, run):
             before = self._charges.get(meter, (0.0, 0))
             self._charges[meter] = before[0] + cost, before[1] + calls
+
+    def _give_back(self, run: Run, result: Outcome) -> None:
+        """What went elsewhere because of its key alone has asked nothing of its own provider, and was charged there."""
+        one = self.view.get(of_lane(run.delivery.lane))
+        if run.paid is None or one is None or one.diverted or isinstance(result, outcome.Release):
+            return
+        before = self._charges.get(meter_of(one.name), (0.0, 0))
+        self._charges[meter_of(one.name)] = before[0] - run.paid(), before[1] - 1
 
     def _payers(self, name: str, run: Run) -> list[str]:
         """The meters that are charged: its own, and that of the key that was used."""

@@ -115,13 +115,15 @@ class Run(Job):
         apart: it belongs in a process of its own.
         elsewhere: another task or provider has its work, because its own is not to be asked for long. until: when that
             one may be asked again, if it has said so.
-        used: what its task says that it has really cost; price: what it was taken to cost.
+        used: what its task says that it has really cost; price: what it was taken to cost. paid: where its own provider
+            was not asked, what that one's meters were charged.
     """
 
     settled = told = asked = called = elsewhere = False
     used: float | None = None
     until: float | None = None
     price: Callable[[], float] = staticmethod(_one)
+    paid: Callable[[], float] | None = None
     verdict: Verdict | None = None
     time: Heard
 

@@ -199,7 +199,7 @@ class Runs:
 
     def _report(self, run: Run, result: Outcome) -> Told | None:
         """Of one with a provider, or that was settled before, or that runs at most once and never began."""
-        if run.task.running.provider is not None or isinstance(result, outcome.Park):
+        if run.task.running.provider is not None or run.paid is not None or isinstance(result, outcome.Park):
             self._executor.providers.ended(run, result)
         if run.settled:
             return self._ends.ended_once(run, result)

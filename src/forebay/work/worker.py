@@ -88,7 +88,7 @@ class Worker:
         executor.providers.specs = app.registry.providers
         self.feeding = executor.feeding = Feeding() if settings.pressure else None
         self._governors: tuple[Governs, ...] = (
-            Governor(app.store, executor.providers, app.registry.tasks, self.queues()),
+            Governor(app.engine, app.store, executor.providers, app.registry.tasks, self.queues()),
             NoPressure(app.store) if self.feeding is None else Pressure(app, self.feeding),
             Keeper(app.store, executor.rules, self.queues(), app.producer.seal),
         )

@@ -132,6 +132,24 @@ class TestAccounts:
         (lane,) = [one for one in kit.depth().lanes if one.ready]
         assert lane.why == why(meter, now)
 
+    def test_one_whose_work_goes_elsewhere_passes_its_budget_and_forgets_nothing(self, kit: Kit) -> None:
+        """Its budget is lifted for it alone, and holds again for what it had spent."""
+        to_noon(kit)
+        say(kit, Meter(name=LLM), Meter(name=EACH), budget(2))
+        ask_both(kit, 4)
+        assert len(kit.take()) == 4
+        say(kit, Meter(name=EU + BUDGET, burst=2))
+        now = kit.run(kit.backend.now())
+        assert [spent(meter, now) for meter in kit.meters(EU + BUDGET)] == [pytest.approx(2)]
+        assert kit.take(1) == ["eu2"]
+        say(kit, Meter(name=EU + BUDGET, rate=2 / DAY, burst=2))
+        assert kit.take() == []
+        kit.advance(DAY)
+        kit.run(kit.backend.drop_meters([EU + BUDGET]))
+        assert sorted(kit.take()) == ["eu3", "us2", "us3"]
+        ask(kit, "eu", "more", "last")
+        assert kit.take() == ["more"]
+
     def test_one_that_is_idle_is_forgotten_and_what_it_has_spent_is_not(self, kit: Kit) -> None:
         """So that ten thousand accounts that were used once cost nothing; meters that somebody put stay."""
         to_noon(kit)
