@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from forebay.engine import native, own
+from forebay.engine import native, own, quiet
 from forebay.engine.aside import Aside
 from forebay.engine.backend import Transacts
 from forebay.engine.capabilities import Capabilities
@@ -164,9 +164,11 @@ class Facade:
         """Close it, for an app that was dropped.
 
         A thread of our own, or of a task, that happens to collect it does not wait: nor is a timeout raised at the end
-        of that, where nobody would hear of it.
+        of that, where nobody would hear of it. Nor does the main thread amid an attempt of its own, which may be the
+        very one that the closing would wait for.
         """
-        if not own.inside() and not strikable():
+        at_work = own.inside() or (quiet.main() and quiet.quiet())
+        if not at_work and not strikable():
             drive(self.close())
         elif not self._foreign:
             self._aside.tell(self._shut)

@@ -3,8 +3,9 @@
 Nothing here waits. Knows no engine.
 """
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from forebay.model.errors import EngineError, EngineUnreachable, text_of
 
@@ -28,6 +29,16 @@ def enter() -> None:
 def inside() -> bool:
     """Whether the present thread is an engine's own: it must not wait for what engines do."""
     return getattr(_here, "own", False)
+
+
+@contextlib.contextmanager
+def working() -> Iterator[None]:
+    """Whichever thread it is does an engine's work for a while, and holds what others of them wait for."""
+    before, _here.own = inside(), True
+    try:
+        yield
+    finally:
+        _here.own = before
 
 
 def start(name: str, target: Callable[[], None]) -> threading.Thread:

@@ -9,6 +9,7 @@ import os
 import threading
 from pathlib import Path
 
+from forebay.engine import own
 from forebay.engine.sqlite import companions, foreign, guard, place
 from forebay.engine.sqlite.guard import Key, key_of
 from forebay.engine.sqlite.mark import check_new
@@ -39,6 +40,7 @@ class Files:
         self._shares: dict[tuple[Key, str, str], Share] = {}
         self._started = False
 
+    @own.working()
     def join(self, path: Path, user: User, vfs: str, boot: str) -> Share:
         """Open a file, or share what is open of it.
 
@@ -77,6 +79,7 @@ class Files:
             share.users += 1
             return share
 
+    @own.working()
     def leave(self, share: Share, user: User) -> None:
         """A user goes; the last one closes the file. Nothing is touched that belongs to the parent of a fork."""
         if share.pid != os.getpid():
