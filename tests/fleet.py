@@ -26,7 +26,7 @@ from proc import alive, environment_of, pids
 T = TypeVar("T")
 
 #: Seconds that anything may take on a slow and noisy machine.
-DEADLINE = 30.0
+DEADLINE = 90.0
 
 
 def until(condition: Callable[[], T], what: str, deadline: float = DEADLINE) -> T:

@@ -122,7 +122,7 @@ def _console(command: Command, beside: contextlib.ExitStack) -> None:
 
 def _end(process: subprocess.Popen[bytes], *, failed: bool) -> None:
     process.terminate()
-    code = process.wait(60)
+    code = process.wait(120)
     if code and not failed:  # what failed first is what to be told of
         raise subprocess.CalledProcessError(code, process.args)
 

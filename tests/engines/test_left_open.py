@@ -64,7 +64,7 @@ def leaves_open(app, begin):
     return ship
 
 
-def run_until(app, condition, options=OPTIONS, patience=20):
+def run_until(app, condition, options=OPTIONS, patience=60):
     """A worker in this process, until it holds; how long it took to leave after that."""
 
     async def work():
@@ -85,7 +85,7 @@ def test_it_is_undone_and_the_attempt_has_failed(kind, tmp_path, monkeypatch, ca
     with place(kind, tmp_path) as (app, begin):
         handle = leaves_open(app, begin).enqueue()
         run_until(app, lambda: handle.status() == "done")
-        assert handle.result(1) == 2
+        assert handle.result(30) == 2
         assert "its transaction was left open: undone" in caplog.text
         (db,) = KEPT
         assert not (db.in_transaction if kind == "sqlite" else db.info.transaction_status)
@@ -134,8 +134,8 @@ def test_a_worker_that_leaves_waits_for_none(kind, tmp_path):
     """It is undone when the drain is over: the message is back, or failed its attempt, and nothing hangs."""
     with place(kind, tmp_path) as (app, begin):
         handle = leaves_open(app, begin).enqueue()
-        assert run_until(app, lambda: KEPT) < 8
-        until = time.monotonic() + 5
+        assert run_until(app, lambda: KEPT) < completing.LEFT_OPEN - 5
+        until = time.monotonic() + 60
         while handle.status() not in ("ready", "scheduled"):
             assert time.monotonic() < until
         (db,) = KEPT
@@ -149,7 +149,7 @@ def test_drain_says_so_at_once(kind, tmp_path):
         began = time.monotonic()
         with app, pytest.raises(AssertionError, match="ship has returned, and its transaction is still open"):
             drain(app)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < completing.LEFT_OPEN - 5
         with app:
             (depth,) = app.queues("one")
             assert (depth.ready, depth.running) == (1, 0)
@@ -184,5 +184,5 @@ def test_the_process_of_a_cpu_task_that_left_it_open_ends(tmp_path, monkeypatch,
     run_until(
         ships_apart.app, lambda: handle.status() == "done", WorkerOptions(app="ships_apart:app", cpu=1, drain=0.5)
     )
-    assert handle.result(1) > 1
+    assert handle.result(30) > 1
     assert "the process that it ran in ends" in caplog.text

@@ -60,10 +60,10 @@ def test_the_others_go_on_while_one_waits_for_somebodys_transaction(app, transac
         app.send.using(unique=f"other-{number}").enqueue()
         app.send.enqueue()
     took = time.monotonic() - start
-    assert took < database.HELD / 2
+    assert took < 0.9 * database.HELD
     assert not handles
     transaction.commit()
-    waiter.join(30)
+    waiter.join(60)
     assert len(handles) == 1
     assert app.queues("default")[0].published == 12  # what the others have enqueued, and one of these two
 
@@ -80,11 +80,11 @@ def test_one_that_is_held_spoils_nothing_of_its_group(app, transaction):
     threads = [threading.Thread(target=enqueue, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
-    until(lambda: len(done) == 7, "the others", database.HELD / 2)
+    until(lambda: len(done) == 7, "the others", 0.9 * database.HELD)
     assert 3 not in done
     transaction.rollback()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert 3 in done
 
 
@@ -103,4 +103,4 @@ def test_a_tick_whose_key_is_held_fails_at_once_and_is_tried_again(app, transact
     start = time.monotonic()
     with pytest.raises(EngineError, match="lock timeout"):
         drive(app.store.fire("s", 1000.0, 2000.0, [message]))
-    assert time.monotonic() - start < database.HELD / 2
+    assert time.monotonic() - start < 0.9 * database.HELD

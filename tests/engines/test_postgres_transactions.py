@@ -177,7 +177,7 @@ def test_whoever_is_cancelled_while_it_enqueues_has_its_connection_to_itself(app
             raise Undone
 
     with contextlib.suppress(Undone), postgres.connect() as other:
-        asyncio.run(asyncio.wait_for(sell(other), 20))
+        asyncio.run(asyncio.wait_for(sell(other), 60))
     assert numbers(app) == (0, 0, 0)
 
 
@@ -346,7 +346,7 @@ def test_a_key_that_a_long_transaction_holds_holds_up_nobody_but_its_own(app):
         began = time.monotonic()
         for number in range(5):
             app.send.enqueue(str(number))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 9, "nor until it is given up"
         assert not done.is_set()
     other.join()
     assert (answers[0].duplicate, answers[0].id) == (True, first.id)
@@ -386,11 +386,11 @@ def test_workers_are_woken_by_the_commit(app):
         with postgres.connect(autocommit=True) as db:
             db.execute(f'listen "{app.backend.transacts._db.address.channel}"')
             ready.set()
-            heard.extend(note.payload for note in db.notifies(timeout=10, stop_after=1))
+            heard.extend(note.payload for note in db.notifies(timeout=60, stop_after=1))
 
     listener = threading.Thread(target=listen)
     listener.start()
-    ready.wait(10)
+    ready.wait(60)
     with contextlib.suppress(Undone), postgres.connect() as db:
         app.publish("undone", 1, in_transaction=db)
         raise Undone

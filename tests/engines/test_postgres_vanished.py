@@ -25,7 +25,7 @@ from forebay.model.queue import QueueSpec
 from forebay.store.records import Choice, Query, Schedule, Steered
 
 #: Seconds that a verb tries here, and that a connection is tried; and that both may take together, on a busy host.
-DEADLINE, CONNECT, BOUND = 1.0, 2, 8.0
+DEADLINE, CONNECT, BOUND = 1.0, 2, 16.0
 ONE = Schedule(name="s", cron="* * * * *", tz="UTC", message=Message(id="m", queue="q"))
 
 

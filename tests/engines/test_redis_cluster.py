@@ -52,7 +52,7 @@ def test_a_worker_at_one_node_does_what_was_sent_through_another(nodes, tmp_path
         handles.append(double.enqueue(len(handles)))
     words = [sys.executable, "-m", "forebay", "worker", "-A", "clustered:app", "--burst", "-p", "1"]
     subprocess.run(words, env=place, cwd=tmp_path, check=True, capture_output=True, timeout=60)
-    assert [handle.result(timeout=20) for handle in handles] == [0, 2, 4]
+    assert [handle.result(timeout=60) for handle in handles] == [0, 2, 4]
 
 
 def test_doctor_looks_at_the_node_that_holds_the_namespace(nodes, monkeypatch, capsys):

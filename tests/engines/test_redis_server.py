@@ -45,7 +45,7 @@ def app(server):
 def hasty(monkeypatch):
     """Deadlines that a test can wait for."""
     monkeypatch.setattr(address, "ANSWER", 0.3)
-    monkeypatch.setattr(patience, "DEADLINE", 1.0)
+    monkeypatch.setattr(patience, "DEADLINE", 3.0)
     monkeypatch.setattr(patience, "SHORT", 0.2)
 
 
@@ -63,7 +63,7 @@ def test_one_that_is_killed_and_started_again_is_found_again(server, app):
     server.start()
     started = time.monotonic()
     send(app)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 9
     assert published(app) == 2
 
 
@@ -75,7 +75,7 @@ def test_while_it_is_away_each_publish_has_an_end(server, app, hasty):
     started = time.monotonic()
     with pytest.raises(EngineUnreachable):
         send(app)
-    assert time.monotonic() - started < 1, "what comes later does not wait as long again"
+    assert time.monotonic() - started < 2.5, "what comes later does not wait as long again"
 
 
 def test_one_that_takes_words_and_gives_none_leaves_a_publish_unknown(server, hasty):

@@ -69,7 +69,7 @@ def test_listeners_that_cannot_be_looked_up_cost_nobody_an_answer(engine, tmp_pa
     drive(other.watch(None, 10.0, seen))
     assert drive(other.find(["a"]))[0].state == "cancelled", "heard by the slow look"
     bells.unlink()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not (rung := list(bells.glob("*"))) and time.monotonic() < end:
         drive(other.watch(None, 0.1, drive(other.watch(None, 0.0))))
     assert [path.is_socket() for path in rung] == [True], "and a bell again once there can be one"
@@ -86,9 +86,9 @@ def works(engine, name):
 
 
 def until(condition):
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < ends, "it did not come within 20 s"
+        assert time.monotonic() < ends, "it did not come within 60 s"
 
 
 def test_a_folder_that_is_moved_away_is_an_error_of_ours_and_comes_back(tmp_path):
@@ -123,7 +123,7 @@ def test_a_call_during_a_close_is_answered_or_refused_and_never_waits_for_ever(t
             thread.start()
         drive(engine.close())
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         assert len(refused) == 4
         assert not writer._thread.is_alive()
 
@@ -148,5 +148,5 @@ def test_who_waits_for_an_engine_that_is_closed_is_told(engine):
     until(lambda: len(engine._db.signal._waiters) == 2)
     drive(engine.close())
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(told) == 2

@@ -19,7 +19,7 @@ from forebay.testing import ManualClock
 from forebay.testing.powerloss.disk import Disk
 from forebay.testing.powerloss.vfs import Watched
 
-PATIENCE = 20
+PATIENCE = 60
 NEVER = 1e6
 
 

@@ -304,7 +304,7 @@ def test_a_child_that_outlives_its_parent_holds_none_of_its_locks(path):
     command = [sys.executable, "-c", code, path]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "child\n"
-        process.wait(30)
+        process.wait(60)
         with open(path, "rb+") as file:  # noqa: PTH123 - nobody here has it open
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         one = app(path)

@@ -55,7 +55,7 @@ def test_an_order_and_its_mail_are_there_together(app, db):
         with pytest.raises(NoSuchMessage, match="is not committed, or was undone"):
             handle.status()
         with pytest.raises(NoSuchMessage, match="is not committed, or was undone"):
-            handle.result(timeout=5)
+            handle.result(timeout=30)
     assert (handle.status(), handle.uncommitted, orders(db), ready(app)) == ("ready", False, [1], 1)
 
 
@@ -330,7 +330,7 @@ def test_a_worker_elsewhere_hears_of_the_commit_at_once(shop, tmp_path):
             began = time.monotonic()
             handle.result(30)
             waited.append(time.monotonic() - began)
-        assert min(waited) < 0.2  # and not at the next look, a second later
+        assert min(waited) < 0.7  # and not at the next look, a second later
 
 
 def test_workers_wait_for_a_long_transaction_and_lose_nothing(shop, tmp_path):

@@ -33,7 +33,7 @@ def test_an_app_that_asks_for_nothing_more_is_opened():
     with app:
         handle = plain.enqueue(7)
         drain(app)
-        assert handle.result(timeout=5) == 7
+        assert handle.result(timeout=60) == 7
 
 
 def test_a_task_is_named_with_what_it_asks_for_and_with_the_engines_that_have_it():
@@ -122,7 +122,7 @@ def test_where_only_ends_can_be_found_a_result_is_waited_for():
         with pytest.raises(ResultTimeout, match=r"is still not done after 0\.05 s"):
             handle.result(timeout=0.05)
         drain(app)
-        assert handle.result(timeout=5) == 8
+        assert handle.result(timeout=60) == 8
 
 
 def test_an_engine_that_keeps_no_results_needs_a_store():

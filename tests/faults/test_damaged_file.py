@@ -22,7 +22,7 @@ from forebay.model.errors import EngineUnreachable, SchemaTooNew
 from forebay.model.message import Message
 from forebay.testing.clock import ManualClock
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 COUNT = 100
 #: Publishes one by one, says so, and waits to be killed.
 PUBLISHER = f"""

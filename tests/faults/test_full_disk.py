@@ -22,7 +22,7 @@ from forebay.model.message import Failure, Message
 from forebay.model.outcome import Ack, DeadLetter, Retry, Settlement
 from forebay.testing.clock import ManualClock
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @pytest.fixture

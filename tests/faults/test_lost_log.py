@@ -9,7 +9,7 @@ import pytest
 
 from forebay import Forebay, ForebayError
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 #: Publishes 50, deletes what the arguments name, publishes until it is told, waits for a line, ends in good order.
 FIRST = """
 import os, sys

@@ -13,7 +13,7 @@ from forebay import Forebay, ForebayError
 from forebay.config import Settings
 from forebay.engine.sqlite.checkup import examine
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else, and mount")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 #: Two users of group 33 on one file at a time. All is imported before, for they may not be able to read this Python.

@@ -11,7 +11,7 @@ import pytest
 
 from forebay import Forebay, ForebayError
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 #: Publishes as many as it is told; ends as it is told: "kill", or in good order after a line.
 PUBLISH = """
 import os, sys

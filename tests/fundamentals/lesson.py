@@ -15,7 +15,7 @@ from forebay.work.dev import working
 T = TypeVar("T")
 
 #: Seconds after which a lesson gives up; far more than any of them takes.
-SOON = 30
+SOON = 90
 
 
 def work(app: Forebay, *handles: Handle[Any], **options: Any) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from forebay import Forebay, NoSuchMessage, State
-from fundamentals.lesson import beside_a_worker, work
+from fundamentals.lesson import SOON, beside_a_worker, work
 
 
 def test_a_task_called_plainly_is_the_function_it_was(app):
@@ -51,7 +51,7 @@ def test_asynchronous_code_enqueues_and_waits_without_blocking_its_loop(app):
 
     async def story() -> list[int]:
         handles = await asyncio.gather(*(double.aenqueue(number) for number in range(20)))
-        return await asyncio.gather(*(handle.aresult(timeout=30) for handle in handles))
+        return await asyncio.gather(*(handle.aresult(timeout=SOON) for handle in handles))
 
     assert beside_a_worker(app, story) == list(range(0, 40, 2))
 
@@ -69,7 +69,7 @@ def test_synchronous_code_may_enqueue_inside_a_running_loop(app):
     async def story() -> int:
         handle = old_code()
         assert handle.status() in State
-        return await handle.aresult(timeout=30)
+        return await handle.aresult(timeout=SOON)
 
     assert beside_a_worker(app, story) == 42
 

@@ -18,7 +18,7 @@ from forebay.provider.operate import Act
 from forebay.provider.steer import listed
 from forebay.store.records import Query
 from forebay.testing import ManualClock
-from fundamentals.lesson import beside_a_worker, until, work
+from fundamentals.lesson import SOON, beside_a_worker, until, work
 
 NOON = 1_790_000_000 // 86_400 * 86_400 + 43_200.0
 QUICK = Breaker(min_calls=3, open_for=0.2, max_open=0.2)
@@ -47,7 +47,7 @@ def test_while_a_provider_is_down_what_waits_for_it_uses_up_no_attempt(app):
         nonlocal down
         await until(lambda: len(calls) >= 6)
         down = False
-        return [await handle.aresult(timeout=20) for handle in handles]
+        return [await handle.aresult(timeout=SOON) for handle in handles]
 
     assert beside_a_worker(app, story)[0] == "sent to 0@example.com"
     assert [handle.find().attempt for handle in handles] == [1] * 6
@@ -200,7 +200,7 @@ def test_an_operator_opens_closes_and_probes_and_that_is_written_down(app):
         waits = handle.find()
         reasons = await why_message(app.engine, app.store, waits, lease=15, app="app")
         await control.provider("smtp", Act.PROBE)
-        await handle.aresult(timeout=20)
+        await handle.aresult(timeout=SOON)
         return waits, reasons[0], [(line.verb, line.target) for line in await app.store.audits()]
 
     waits, reason, audits = beside_a_worker(app, story)
@@ -231,7 +231,7 @@ def test_a_key_that_is_to_wait_waits_alone(app):
         await until(lambda: "used up" in asked)
         await until(lambda: used_up[-1].find().state == State.PARKED)
         others = [ask.enqueue("hello"), ask.enqueue("hello", account="second")]
-        return [await one.aresult(timeout=20) for one in others]
+        return [await one.aresult(timeout=SOON) for one in others]
 
     assert beside_a_worker(app, story, concurrency=1) == ["hello", "hello"]
     assert asked == ["used up", "main", "second"]
@@ -251,11 +251,11 @@ def test_each_key_of_a_provider_has_a_budget_of_its_own(tmp_path):
         first = ask.enqueue("eu")
 
         async def story():
-            await first.aresult(timeout=20)
+            await first.aresult(timeout=SOON)
             while spent((await app.store.meters(["provider:llm~eu/86400"]))[0], NOON) < 119:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             late, other = await ask.aenqueue("eu"), await ask.aenqueue("us")
-            await other.aresult(timeout=20)
+            await other.aresult(timeout=SOON)
             waits = late.find()
             return late, waits, (await why_message(app.engine, app.store, waits, lease=15, app="app"))[0].text
 
@@ -282,7 +282,7 @@ def test_limits_of_each_key_that_are_taken_back_hold_no_more(tmp_path):
     app, ask = made(key_budget="1/day")
     with app:
         handles = [ask.enqueue(account) for account in ("eu", "eu", "us")]
-        beside_a_worker(app, lambda: asyncio.gather(handles[0].aresult(timeout=20), handles[2].aresult(timeout=20)))
+        beside_a_worker(app, lambda: asyncio.gather(handles[0].aresult(timeout=SOON), handles[2].aresult(timeout=SOON)))
         assert handles[1].status() == State.READY
     app, ask = made()
     with app:
@@ -303,7 +303,7 @@ def test_a_limit_of_each_key_that_is_none_is_refused(app, ways, says):
 
 
 def test_a_call_costs_what_its_arguments_say(app):
-    app.provider("llm", rate="100/s", burst=100)
+    app.provider("llm", rate="20/s", burst=100)
     began = []
 
     @app.task(provider="llm", cost=lambda prompt, **_: len(prompt))
@@ -311,8 +311,8 @@ def test_a_call_costs_what_its_arguments_say(app):
         began.append(time.monotonic())
 
     work(app, *ask.enqueue_many([("x" * 60,), ("y" * 60,), ("z" * 60, {"loud": True})]))
-    assert began[1] - began[0] < 0.15  # 100 may come at once, and who comes waits only for what came before it
-    assert began[2] - began[0] >= 0.15  # 120 of the first two, less 100, at 100 a second
+    assert began[1] - began[0] < 0.9  # 100 may come at once, and who comes waits only for what came before it
+    assert began[2] - began[0] >= 0.9  # 120 of the first two, less 100, at 20 a second
 
 
 def test_a_budget_that_is_used_up_is_waited_for_and_that_is_told(tmp_path):
@@ -362,7 +362,7 @@ def test_a_budget_that_is_none_is_refused(app, budget, says):
 
 async def crowded(app, most):
     """How its only provider stands, once no more than `most` may ask it, and what is said to one that waits."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SOON):
         while True:
             (one,) = await shown(app.engine, app.store)
             for waits in await app.store.messages(Query(state=State.READY, limit=1)):
@@ -386,7 +386,7 @@ def test_how_many_ask_at_a_time_follows_what_it_can_take(app):
             refused += 1
             raise Throttled
         running += 1
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.15)
         running -= 1
 
     handles = ask.enqueue_many([()] * 200)
@@ -396,7 +396,7 @@ def test_how_many_ask_at_a_time_follows_what_it_can_take(app):
         one, told = await crowded(app, most)
         most = 100
         for handle in handles:
-            await handle.aresult(timeout=30)
+            await handle.aresult(timeout=SOON)
         return one, told
 
     one, told = beside_a_worker(app, story, concurrency=20)
@@ -487,7 +487,7 @@ def test_or_the_same_task_asks_another_provider(app):
     handles = [ask.enqueue("hello") for _ in range(4)]
 
     async def story():
-        results = [await handle.aresult(timeout=20) for handle in handles]
+        results = [await handle.aresult(timeout=SOON) for handle in handles]
         while (one := (await shown(app.engine, app.store))[1]).calls < 4 or one.budgets[0].spent < 20:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         return results, one
@@ -521,7 +521,7 @@ def test_a_chain_of_fallbacks_goes_on_and_never_round_in_a_circle(app):
         waits = (list(asked), handle.find())
         gone.clear()
         await control.provider("a", Act.CLOSE)
-        return *waits, await handle.aresult(timeout=20)
+        return *waits, await handle.aresult(timeout=SOON)
 
     before, waits, result = beside_a_worker(app, story)
     assert (before, waits.attempt) == (["a", "b", "c"], 0)
@@ -545,7 +545,7 @@ def test_a_budget_that_is_used_up_for_long_has_a_fallback_too(tmp_path):
             while (await shown(app.engine, app.store))[0].state != "used up":  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             clock.advance(3)  # so long all workers know, and what was leased before is over
-            return [await handle.aresult(timeout=20) for handle in handles]
+            return [await handle.aresult(timeout=SOON) for handle in handles]
 
         assert sorted(beside_a_worker(app, story)) == ["big"] * 2 + ["small"] * 4
         assert {handle.find().attempt for handle in handles} == {1}
@@ -600,7 +600,7 @@ def test_what_a_call_has_really_cost_corrects_the_budget(tmp_path):
 
         async def story():
             for handle in handles:
-                await handle.aresult(timeout=20)
+                await handle.aresult(timeout=SOON)
             while (spent := (await shown(app.engine, app.store))[0].budgets[0].spent) > 481:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             return spent

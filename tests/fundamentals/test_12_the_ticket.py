@@ -6,7 +6,7 @@ import time
 import pytest
 
 from forebay import ConfigError, State, TooLate
-from fundamentals.lesson import beside_a_worker, until, work
+from fundamentals.lesson import SOON, beside_a_worker, until, work
 
 
 def test_a_handle_says_how_many_are_ahead(app):
@@ -47,7 +47,7 @@ def test_what_waits_and_what_runs_are_told_apart(app):
         assert await runs.aeta() == (await runs.afind()).started
         assert await waits.aeta() is None  # none has ended yet: nobody knows how long one takes
         go.set()
-        await last.aresult(timeout=30)
+        await last.aresult(timeout=SOON)
 
     beside_a_worker(app, story)
     assert last.position() == 0
@@ -74,7 +74,7 @@ def test_it_is_expected_to_start_by_how_long_others_took(app):
         etas = [await one.aeta() - time.time() for one in (waiting[0], waiting[9])]
         assert 0.1 < etas[0] < 1.5 < etas[1] < 15  # 1 and 10 times 0.2 s, on a machine that may be busy
         stop.set()
-        await waiting[9].aresult(timeout=30)
+        await waiting[9].aresult(timeout=SOON)
 
     beside_a_worker(app, story)
 

@@ -70,7 +70,7 @@ def test_a_child_that_comes_too_late_is_not_run(app):
             time.sleep(0.01)
         return child.enqueue().id
 
-    handle = parent.using(expires=0.2).enqueue()
+    handle = parent.using(expires=1.5).enqueue()
     drain(app)
     assert app.handle(handle.result()).status() == State.EXPIRED
     assert ran == []

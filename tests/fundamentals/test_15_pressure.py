@@ -3,7 +3,7 @@
 import asyncio
 
 from forebay import QueueFull
-from fundamentals.lesson import beside_a_worker, until
+from fundamentals.lesson import SOON, beside_a_worker, until
 
 
 def test_who_feeds_a_full_queue_is_held_and_goes_on_when_there_is_room(app):
@@ -22,7 +22,7 @@ def test_who_feeds_a_full_queue_is_held_and_goes_on_when_there_is_room(app):
 
     async def story():
         accepted, refused, gate = 0, None, None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SOON):
             while refused is None or gate is None:
                 try:
                     await scan.aenqueue(accepted)

@@ -15,7 +15,7 @@ def run_pytest(tmp_path):
             (tmp_path / f"{name}{suffix}").write_text(textwrap.dedent(text))
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-            cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False,
+            cwd=tmp_path, capture_output=True, text=True, timeout=250, check=False,
         )  # fmt: skip
 
     return run

@@ -19,7 +19,7 @@ def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """A process of its own per page, so that loops, threads and imports end with it."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("FOREBAY_", "COLUMNS"))}
     return subprocess.run(
-        [sys.executable, TOOL, page], cwd=folder, env=own, capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, TOOL, page], cwd=folder, env=own, capture_output=True, text=True, timeout=250, check=False
     )
 
 

@@ -19,7 +19,7 @@ from forebay import Forebay
 FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLES = sorted(FOLDER.glob("[0-9]*.py"))
 SAME = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-PATIENCE = 60
+PATIENCE = 120
 
 
 def said(example: Path) -> tuple[list[list[str]], str]:

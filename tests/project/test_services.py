@@ -28,7 +28,7 @@ def services(tmp_path):
 
     def run(*words):
         command = [tmp_path / "tools/services", *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd="/")
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd="/")
 
     run.home = tmp_path / ".services"
     with socket.socket() as free:  # another checkout of this machine may have a server on the usual one
@@ -41,7 +41,7 @@ def services(tmp_path):
 
 
 def ask(url, *words):
-    answer = subprocess.run(["redis-cli", "-u", url, *words], capture_output=True, text=True, timeout=10, check=True)
+    answer = subprocess.run(["redis-cli", "-u", url, *words], capture_output=True, text=True, timeout=60, check=True)
     return answer.stdout.strip()
 
 
@@ -77,6 +77,6 @@ def test_what_does_not_run_has_no_url_and_a_wrong_name_is_one_clear_error(servic
 def test_a_fresh_checkout_says_what_to_start(tmp_path, name):
     shutil.copytree(TOOLS, tmp_path / "tools")
     command = [tmp_path / "tools/services", "url", name]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert answer.returncode != 0
     assert answer.stderr.strip() == f"error: {name} is not running: tools/services up {name}"

@@ -19,7 +19,7 @@ def findings(tmp_path_factory):
         shutil.copy(HERE / name, folder)
     (folder / "pyrightconfig.json").write_text(json.dumps({"strict": ["."], "pythonVersion": "3.12"}))
     command = [sys.executable, "-m", "pyright", "--project", folder, "--pythonpath", sys.executable, "--outputjson"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     report = json.loads(done.stdout)
     assert report["summary"]["filesAnalyzed"] == 2, done.stderr
     found = [

@@ -72,7 +72,7 @@ def test_in_worker_processes_the_collector_runs_and_leaves_out_what_was_imported
     ids = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     worker = [sys.executable, "-m", "forebay", "worker", "-A", "shop:app", "--burst", "--cpu", "1"]
     subprocess.run(worker, cwd=tmp_path, check=True, capture_output=True)
-    look = "import json; from shop import *; print(json.dumps([app.handle(id).result(timeout=5) for id in {!r}]))"
+    look = "import json; from shop import *; print(json.dumps([app.handle(id).result(timeout=60) for id in {!r}]))"
     read = [sys.executable, "-c", look.format(ids.stdout.split())]
     found = json.loads(subprocess.run(read, cwd=tmp_path, capture_output=True, text=True, check=True).stdout)
     assert found == [[[], True, True], [[], True, True]]

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 COMMAND = [sys.executable, "-m", "forebay"]
 #: Seconds for anything that has to happen; generous, since nothing is learnt from a slow machine.
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 APP = """
 import asyncio
@@ -54,6 +54,14 @@ async def nap(seconds: float, mark: str = "") -> str:
     return "rested"
 
 
+@app.task(queue="slow")
+async def rest_until(mark: str, until: str) -> str:
+    pathlib.Path(mark).write_text(str(os.getpid()))
+    while not pathlib.Path(until).exists():
+        await asyncio.sleep(0.02)
+    return "rested"
+
+
 @app.task(cpu=True)
 def whoami() -> int:
     return os.getpid()
@@ -61,7 +69,7 @@ def whoami() -> int:
 
 @app.task
 def hold() -> int:
-    held.append(b"x" * 60_000_000)
+    held.append(b"x" * 200_000_000)
     return os.getpid()
 
 
@@ -233,10 +241,10 @@ class Shell:
 
     @contextlib.contextmanager
     def worker(self, *words: str, **env: str) -> Iterator[Running]:
-        """A worker that is ready: it has a living row."""
-        before = len(self.alive())
+        """A worker that is ready: all its processes have a living row."""
+        wanted = len(self.alive()) + (int(words[words.index("-p") + 1]) if "-p" in words else 1)
         with self.start("worker", *words, **env) as running:
-            eventually(lambda: len(self.alive()) > before or running.process.poll() is not None, "a worker")
+            eventually(lambda: len(self.alive()) >= wanted or running.process.poll() is not None, "a worker")
             assert running.process.poll() is None, running.said
             yield running
 

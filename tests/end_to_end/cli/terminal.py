@@ -38,7 +38,7 @@ class Terminal:
         def there() -> bool:
             over = self.process.poll() is not None
             if over:
-                self._reader.join(1)
+                self._reader.join(PATIENCE)
             assert text in self.text or not over, f"ended without {text!r}: {self.text}"
             return text in self.text
 
@@ -55,7 +55,7 @@ class Terminal:
 
     def ended(self) -> int:
         code = self.process.wait(PATIENCE)
-        self._reader.join(1)
+        self._reader.join(PATIENCE)
         return code
 
 
@@ -83,5 +83,5 @@ def on_terminal(
         if process.poll() is None:
             process.kill()
         process.wait(PATIENCE)
-        terminal._reader.join(1)
+        terminal._reader.join(PATIENCE)
         os.close(ours)

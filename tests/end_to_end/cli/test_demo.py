@@ -23,7 +23,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def run(tmp_path: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     command = [*COMMAND, "demo", *options]
     env = environment(tmp_path)
-    return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def left_running(tmp_path: Path) -> list[str]:
@@ -66,7 +66,7 @@ def test_what_is_kept_can_be_looked_at(tmp_path):
     url = re.search(r"forebay queues --url (\S+)", done.stdout)
     assert url, done.stdout
     look = [sys.executable, "-m", "forebay", "queues", "--url", url[1], "-o", "ndjson"]
-    queues = subprocess.run(look, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True).stdout
+    queues = subprocess.run(look, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
     assert '"files"' in queues
     again = run(tmp_path, "--keep", "kept")
     assert again.returncode == 2

@@ -15,8 +15,8 @@ def test_init_writes_an_app_that_works_and_never_overwrites(shell):
     assert "forebay dev -A app:app" in said
     id_ = shell.enqueue("greet", "World")
     with shell.worker():
-        assert shell("result", id_, "--wait", "60s").json == "Hello, World!"
-        assert shell("enqueue", "report", "2026", "--wait", "--timeout", "60s").json == {"year": 2026, "pages": 12}
+        assert shell("result", id_, "--wait", "100s").json == "Hello, World!"
+        assert shell("enqueue", "report", "2026", "--wait", "--timeout", "100s").json == {"year": 2026, "pages": 12}
     before = (folder / "app.py").read_text()
     assert "app.py exists and is left as it is" in shell("init", code=1).complaint
     assert (folder / "app.py").read_text() == before
@@ -27,13 +27,13 @@ def test_init_writes_an_app_that_works_and_never_overwrites(shell):
 def test_dev_starts_anew_when_a_file_changes(shell):
     app = shell.folder / "app.py"
     with shell.start("dev", "-Q", "default", "-c", "5", "--drain", "1s", "--no-schedules") as dev:
-        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
+        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "100s").json == "hello A"
         app.write_text(app.read_text().replace("hello {name}", "bonjour {name}"))
         dev.until("app.py changed, restarting")
-        eventually(lambda: shell("enqueue", "greet", "B", "--wait", "--timeout", "60s").json == "bonjour B")
+        eventually(lambda: shell("enqueue", "greet", "B", "--wait", "--timeout", "100s").json == "bonjour B")
         app.write_text("def (\n")
         dev.until("the worker ended with 2; waiting for a change")
-        assert "app.py:1: SyntaxError" in dev.said
+        dev.until("app.py:1: SyntaxError")
         assert dev.process.poll() is None
         assert dev.end(signal.SIGINT) in {0, 2}
 
@@ -42,7 +42,7 @@ def test_dev_watches_what_it_is_told(shell):
     parts = shell.folder / "parts"
     parts.mkdir()
     with shell.start("dev", "--watch", "parts") as dev:
-        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
+        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "100s").json == "hello A"
         (shell.folder / "other.py").write_text("")
         (parts / "notes.txt").write_text("")
         (parts / "one.py").write_text("")
@@ -54,7 +54,7 @@ def test_dev_watches_what_it_is_told(shell):
 
 def test_dev_without_reload_is_one_process_that_does_it_all(shell):
     with shell.start("dev", "--no-reload", "--cpu", "1") as dev:
-        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
+        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "100s").json == "hello A"
         (row,) = shell("workers", "-o", "json").json
         assert row["pid"] == dev.process.pid
         eventually(lambda: shell.look(lambda app: drive(app.store.schedules())))
@@ -63,20 +63,23 @@ def test_dev_without_reload_is_one_process_that_does_it_all(shell):
 
 
 def test_dev_says_what_it_is_what_it_does_and_what_it_waits_for(shell):
-    with shell.start("dev", "--no-reload", "--drain", "30s") as dev:
+    with shell.start("dev", "--no-reload", "--drain", "600s") as dev:
         dev.until("on ")
-        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "60s").json == "hello A"
+        assert shell("enqueue", "greet", "A", "--wait", "--timeout", "100s").json == "hello A"
         dev.until("done (")
         mark = shell.folder / "started"
-        shell.enqueue("nap", "2", str(mark))
+        done = shell.folder / "done"
+        shell.enqueue("rest_until", str(mark), str(done))
         eventually(mark.exists)
-        assert dev.end(signal.SIGINT) == 0
+        dev.process.send_signal(signal.SIGINT)
+        dev.until("waiting for rest_until ")
+        done.touch()
+        assert dev.ended() == 0
     first = dev.said.splitlines()[0]
     assert f"app app:app at sqlite:///{shell.folder}/forebay.db; " in first
     assert "1 process with 100 slots" in first
     assert "I forebay.worker: greet " in dev.said
-    assert "SIGINT: taking no new messages, letting what runs end for up to 30 s; once more hands it back" in dev.said
-    assert "waiting for nap " in dev.said
+    assert "SIGINT: taking no new messages, letting what runs end for up to 600 s; once more hands it back" in dev.said
     assert dev.said.splitlines()[-1].endswith("stopped")
 
 

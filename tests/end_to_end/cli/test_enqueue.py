@@ -15,7 +15,7 @@ def test_words_are_arguments_and_the_result_comes_back(world):
 
 def test_the_result_can_be_asked_for_later(world):
     id_ = world.enqueue("greet", "a@b.c")
-    assert world("result", id_, "--wait", "30s").json == "hello a@b.c"
+    assert world("result", id_, "--wait", "100s").json == "hello a@b.c"
     shown = world("messages", id_)
     assert "state     done" in shown.out
     assert 'result    "hello a@b.c"' in shown.out or "result    hello a@b.c" in shown.out

@@ -107,7 +107,7 @@ def test_a_paused_queue_keeps_its_messages_until_it_is_resumed(full):
         {"queue": "slow", "paused": False},
         {"queue": "clicks", "paused": False},
     ]
-    assert full("result", id_, "--wait", "30s").json == "rested"
+    assert full("result", id_, "--wait", "100s").json == "rested"
     assert "no queue 'fast'" in full("pause", "fast", code=2).complaint
     assert "no queue 'fast'" in full("resume", "fast", code=2).complaint
 
@@ -204,7 +204,7 @@ def test_a_task_or_a_key_is_paused_and_resumed(full):
     assert full.state(id_) == "parked"
     full("resume", "--key", "tenant-7")
     full("resume", "--task", "nap")
-    assert full("result", id_, "--wait", "30s").json == "rested"
+    assert full("result", id_, "--wait", "100s").json == "rested"
 
 
 def test_a_worker_runs_on_the_loop_that_is_asked_for(shell, full):

@@ -29,7 +29,7 @@ def overlap() -> None:
         running[0] += 1
         count = running[0]
     tell(count)
-    time.sleep(0.3)
+    time.sleep(0.6)
     with guard:
         running[0] -= 1
 
@@ -42,7 +42,7 @@ def batches(queue, **options):
 
 
 three = batches("three", batch=3, max_wait=0.2)
-patient = batches("patient", batch=100, max_wait=1.5)
+patient = batches("patient", batch=100, max_wait=6)
 hasty = batches("hasty", batch=100, max_wait=0)
 """
 
@@ -80,7 +80,7 @@ def test_a_batch_that_is_not_full_waits_for_more_as_long_as_it_may(place, queue,
         eventually(lambda: place.state(id_) == "done")
     ((size, at),) = told(place)
     assert size == 1
-    assert (at - found["created"] >= 1.4) == waits
+    assert (at - found["created"] >= 5.9) == waits
 
 
 LATE = """

@@ -21,6 +21,8 @@ from forebay import Context, DeadLetter, Forebay, Message, Retry, Snooze, TimeLi
 app = Forebay()
 quick = Retry(max_attempts=3, base=0.01, cap=0.01)
 short = {"timeout": 0.4, "grace": 0.4, "retry": 1}
+#: For what is to end in time as well, however busy the machine is.
+limited = {"timeout": 3, "grace": 3, "retry": 1}
 
 
 # --- tasks that take their time, one of each kind ---
@@ -39,6 +41,25 @@ async def nap(seconds: float) -> int:
 def doze(seconds: float) -> int:
     with noted():
         for _ in range(int(seconds / 0.02)):
+            time.sleep(0.02)
+            note("tick")
+    return os.getpid()
+
+
+@app.task
+async def nap_until(mark: str) -> int:
+    """Until there is such a file: for as long as a test needs it, however slow its machine is."""
+    with noted():
+        while not Path(mark).exists():  # noqa: ASYNC240 - a look at a name takes no time
+            await asyncio.sleep(0.02)
+            note("tick")
+    return os.getpid()
+
+
+@app.task
+def doze_until(mark: str) -> int:
+    with noted():
+        while not Path(mark).exists():
             time.sleep(0.02)
             note("tick")
     return os.getpid()
@@ -90,13 +111,13 @@ def sleep_in_c(seconds: float) -> None:
 # --- tasks with a time limit ---
 
 
-@app.task(**short)
+@app.task(**limited)
 async def limited_async(seconds: float) -> None:
     with noted():
         await asyncio.sleep(seconds)
 
 
-@app.task(**short)
+@app.task(**limited)
 def limited_thread(seconds: float) -> None:
     with noted():
         ends = time.monotonic() + seconds
@@ -104,13 +125,13 @@ def limited_thread(seconds: float) -> None:
             time.sleep(0.01)
 
 
-@app.task(cpu=True, queue="cpu", **short)
+@app.task(cpu=True, queue="cpu", **limited)
 def limited_process(seconds: float) -> None:
     with noted():
         time.sleep(seconds)
 
 
-@app.task(timeout=0.4, grace=5)
+@app.task(timeout=0.4, grace=30)
 def tidies_up() -> str:
     try:
         while True:
@@ -290,7 +311,7 @@ async def ask_for_another_try(context: Context, after: float) -> str:
         return "second try"
 
 
-@app.task(retry=Retry(max_attempts=1000, base=0.2, cap=0.2, max_age=0.5))
+@app.task(retry=Retry(max_attempts=1000, base=0.3, cap=0.3, max_age=3))
 async def fail_until_too_old() -> None:
     with noted():
         raise ValueError("still broken")
@@ -323,7 +344,7 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-@app.task(result_ttl=0.5)
+@app.task(result_ttl=2)
 def forget_soon() -> str:
     return "soon forgotten"
 

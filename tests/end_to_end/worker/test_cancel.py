@@ -35,7 +35,7 @@ def test_waiting_and_scheduled_messages_never_start(place):
 
 def test_what_is_cancelled_while_it_fails_is_not_tried_again(shared):
     place, _ = shared
-    handle = place.crew.ask_for_another_try.enqueue(2.0)
+    handle = place.crew.ask_for_another_try.enqueue(600)
     until(lambda: handle.status() == "scheduled", "its retry")
     assert handle.cancel() == "cancelled"
     assert len(place.read(handle, "start")) == 1

@@ -1,5 +1,6 @@
 """`on_failure` and the log hear of every attempt that fails, whoever gets to know of its end first."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ def heard(place: Place, handle: Any, count: int = 1) -> list[tuple[int, str, str
 
 
 def ended(place: Place, handle: Any, state: str = "dead") -> Any:
-    until(lambda: handle.status() == state, f"{state} of {handle}", 60)
+    until(lambda: handle.status() == state, f"{state} of {handle}")
     return place.found(handle)
 
 
@@ -69,6 +70,7 @@ def test_the_loss_of_a_worker_is_heard_each_time_and_the_last_one_as_a_dead_lett
     # a worker that ends with the next attempt may have called the hook and not said so: then another one calls it again
     until(lambda: set(heard(place, handle)) == set(expected), "all three")
     assert list(dict.fromkeys(heard(place, handle))) == expected
+    until(lambda: len(lines(fleet, handle)) >= 3, "a line each")
     assert [" E " in line for line in lines(fleet, handle)] == [False, False, True]
 
 
@@ -126,12 +128,13 @@ def test_what_another_fleet_lost_is_heard_by_the_one_that_finds_it(place):
     with place.fleet("-p", "1") as second:
         ended(place, handle, "done")
         assert heard(place, handle) == [(1, "WorkerLost", "lose")]
-        assert len(lines(second, handle)) == 1
+        assert len(until(lambda: lines(second, handle), "its line")) == 1
 
 
 def test_a_task_that_puts_its_message_off_again_and_again_is_seen(place, fleet):
     handle = place.crew.puts_off.enqueue()
-    until(lambda: "begun 10 times so far" in place.found(handle).cause, "ten snoozes")
+    until(lambda: len(lines(fleet, handle)) >= 2, "ten snoozes")
+    assert re.search(r"begun \d+ times so far", place.found(handle).cause)
     told = [line.partition("attempt 1: ")[2].partition(" (")[0] for line in lines(fleet, handle)]
     why = "snooze for 0.05 s, because of ConnectionError: busy, begun"
     assert told[:2] == [f"{why} once so far", f"{why} 10 times so far"]

@@ -34,9 +34,9 @@ def test_a_hook_that_fails_at_the_start_ends_the_worker_with_one_clear_error(pla
 def test_a_task_that_closes_the_app_does_not_close_its_workers_engine(place):
     with place.fleet("-p", "1") as fleet:
         assert place.crew.close_the_app.enqueue().result(30) is None
-        assert place.crew.add.enqueue(1, 2).result(5) == 3
+        assert place.crew.add.enqueue(1, 2).result(30) == 3
         fleet.signal(signal.SIGTERM)
-        assert fleet.wait(15) == 0
+        assert fleet.wait() == 0
 
 
 def test_a_task_of_a_factory_is_found_in_its_process_by_its_name(place):

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -211,18 +210,16 @@ def test_a_worker_without_standard_streams_works(start, closed):
 def test_a_process_that_was_told_to_leave_is_gone_within_seconds_whatever_its_exit_waits_for(start, kind):
     worker = start().up()
     assert worker.run("leave_something", kind) == kind
-    began = time.monotonic()
     assert worker.end() == 0
-    assert time.monotonic() - began < 8
+    assert "does not leave" not in worker.said, "its parent had to end it"
 
 
 @pytest.mark.parametrize("kind", ["task", "executor"])
 def test_what_a_task_has_left_in_the_loop_does_not_keep_it(start, kind):
     worker = start().up()
     assert worker.run("leave_in_the_loop", kind) == kind
-    began = time.monotonic()
     assert worker.end() == 0
-    assert time.monotonic() - began < 8
+    assert "does not leave" not in worker.said, "its parent had to end it"
 
 
 def test_exit_handlers_of_the_app_are_run(start):

@@ -36,7 +36,7 @@ def test_a_part_of_a_worker_that_ends_is_told_and_ends_its_process_and_another_t
 
 def test_a_log_that_nobody_reads_stops_no_heartbeat(make_place):
     """A pipe whose reader has stopped, as a paused terminal: the supervisor's words wait, the leases do not."""
-    place = make_place(lease=1)
+    place = make_place(lease=4)
     read, write = os.pipe()
     command = [sys.executable, "-m", "forebay", "worker", "-A", place.locator, "-p", "2"]
     worker = subprocess.Popen(
@@ -46,7 +46,7 @@ def test_a_log_that_nobody_reads_stops_no_heartbeat(make_place):
     try:
         until(lambda: len(place.ask("workers")) == 2, "both workers")
         _fill(f"/proc/{worker.pid}/fd/2")
-        handle = place.crew.doze.enqueue(4.0)
+        handle = place.crew.doze.enqueue(9.0)
         (run,) = place.noted(handle)
         (other,) = [row.pid for row in place.ask("workers") if row.pid != run.pid]
         os.kill(other, signal.SIGKILL)  # which the supervisor would like to tell

@@ -8,7 +8,7 @@ from fleet import until
 
 def test_async_tasks_share_the_thread_of_the_loop(shared):
     place, fleet = shared
-    handles = place.crew.nap.enqueue_many([(0.3,)] * 20)
+    handles = place.crew.nap.enqueue_many([(2.0,)] * 20)
     pids = {handle.result(30) for handle in handles}
     starts = [note for handle in handles for note in place.read(handle, "start")]
     assert pids <= fleet.pids()
@@ -18,7 +18,7 @@ def test_async_tasks_share_the_thread_of_the_loop(shared):
 
 def test_sync_tasks_run_in_threads_of_the_worker_at_the_same_time(shared):
     place, fleet = shared
-    handles = place.crew.doze.enqueue_many([(0.5,)] * 8)
+    handles = place.crew.doze.enqueue_many([(2.0,)] * 8)
     assert {handle.result(30) for handle in handles} <= fleet.pids()
     starts = [note for handle in handles for note in place.read(handle, "start")]
     assert "MainThread" not in {note.thread for note in starts}
@@ -37,7 +37,7 @@ def test_the_asked_for_number_of_processes_runs_below_one_supervisor(shared):
     place, fleet = shared
     assert len(fleet.pids()) == 2
     assert fleet.pid not in fleet.pids()
-    handles = place.crew.doze.enqueue_many([(0.2,)] * 300)
+    handles = place.crew.doze.enqueue_many([(1.0,)] * 300)
     assert {handle.result(30) for handle in handles} == fleet.pids()
 
 

@@ -20,7 +20,7 @@ again = Retry(max_attempts=2, base=0, cap=0)
 
 def code_of(process):
     try:
-        return process.wait(10)
+        return process.wait(60)
     finally:
         process.kill()
 
@@ -39,7 +39,7 @@ def ended() -> list[int]:
         while not begun.exists():
             time.sleep(0.01)
         other.terminate()
-        other.join(10)
+        other.join(60)
         codes.append(other.exitcode)
         other.kill()
     return codes
@@ -60,7 +60,7 @@ ended_plain = app.task(retry=1, name="ended-plain")(ended)
 ended_cpu = app.task(retry=1, name="ended-cpu", cpu=True)(ended)
 waits_plain = app.task(retry=again, name="waits-plain")(waits)
 waits_cpu = app.task(retry=again, name="waits-cpu", cpu=True)(waits)
-deaf_cpu = app.task(retry=1, name="deaf-cpu", cpu=True, timeout=0.3, grace=0.3)(
+deaf_cpu = app.task(retry=1, name="deaf-cpu", cpu=True, timeout=3, grace=0.3)(
     lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1]) and None or waits())
 """
 

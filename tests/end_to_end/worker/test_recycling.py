@@ -19,13 +19,15 @@ def test_a_worker_is_replaced_after_max_tasks(place):
 def test_a_long_task_is_not_cut_short_by_recycling_and_the_successor_works_beside_it(place):
     with place.fleet("-p", "1", "--max-tasks", "3", "--drain", "0.1s") as fleet:
         (first,) = fleet.pids()
-        long = place.crew.doze.enqueue(3.0)
+        mark = place.folder / "go"
+        long = place.crew.doze_until.enqueue(str(mark))
         place.noted(long)
         for _ in range(3):
             place.crew.add.enqueue(1, 1).result(30)
         other = until(lambda: fleet.pids() - {first}, "its successor").pop()
         assert place.crew.doze.enqueue(0.05).result(30) == other
         assert alive(first)
+        mark.touch()
         assert long.result(30) == first
         assert len(place.read(long, "start")) == 1
         until(lambda: not alive(first), "the end of the first")
@@ -54,7 +56,7 @@ def test_a_cpu_process_is_replaced_above_max_memory_and_its_worker_stays(place):
         before = fleet.pids()
         fat = place.crew.keep_memory_apart.enqueue(150).result(30)
         assert place.crew.grind.enqueue(0.05).result(30) != fat
-        assert not alive(fat)
+        until(lambda: not alive(fat), "the end of the fat one")
         assert fleet.pids() == before
 
 
@@ -63,7 +65,7 @@ def test_a_process_that_outgrows_max_memory_by_far_is_ended_while_its_task_runs(
     with place.fleet("-p", "1", "--cpu", "1", "--max-memory", "120MB") as fleet:
         handle = getattr(place.crew, task).enqueue(2_000)
         found = until(lambda: place.found(handle) if place.found(handle).lost else None, "its loss")
-        assert "has outgrown its memory" in fleet.said
+        until(lambda: "has outgrown its memory" in fleet.said, "why")
         handle.cancel()
         until(lambda: handle.status() not in ("ready", "running"), "its end", 60)
         assert found.attempt <= 2

@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import textwrap
-import time
+from datetime import datetime
 
 import pytest
 
@@ -21,10 +21,13 @@ def started(place, *handles):
 
 def test_term_lets_running_tasks_end_and_starts_no_more(place):
     with place.fleet("-p", "2", "-c", "1") as fleet:
-        running = place.crew.doze.enqueue_many([(1.0,)] * 2)
+        mark = place.folder / "go"
+        running = place.crew.doze_until.enqueue_many([(str(mark),)] * 2)
         started(place, *running)
         waiting = place.crew.doze.enqueue_many([(1.0,)] * 2)
         fleet.signal(signal.SIGTERM)
+        until(lambda: "taking no new messages" in fleet.said, "the drain")
+        mark.touch()
         assert fleet.wait() == 0
     assert [handle.status() for handle in running] == ["done", "done"]
     assert [handle.status() for handle in waiting] == ["ready", "ready"]
@@ -33,10 +36,12 @@ def test_term_lets_running_tasks_end_and_starts_no_more(place):
 
 def test_whoever_asks_a_worker_to_stop_is_told_what_it_waits_for_and_when_it_has_left(place):
     with place.fleet("--drain", "60s") as fleet:
-        handle = place.crew.nap.enqueue(2.0)
+        mark = place.folder / "go"
+        handle = place.crew.nap_until.enqueue(str(mark))
         started(place, handle)
         fleet.signal(signal.SIGINT)
-        until(lambda: f"waiting for nap {handle.id}" in fleet.said, "what it waits for")
+        until(lambda: f"waiting for nap_until {handle.id}" in fleet.said, "what it waits for")
+        mark.touch()
         assert fleet.wait() == 0
     said = "SIGINT: taking no new messages, letting what runs end for up to 60 s; once more hands it back"
     assert said in fleet.said
@@ -60,8 +65,16 @@ def test_a_third_signal_ends_the_processes_at_once(place):
         for times in range(1, 4):
             fleet.signal(signal.SIGINT)
             until(lambda times=times: fleet.said.count("SIGINT") >= times, "the answer")
-        assert fleet.wait(4.0) == 0
+        assert fleet.wait() == 0
+    *_, third, killed = [line for line in fleet.said.splitlines() if "SIGINT" in line or "does not leave" in line]
+    assert "SIGINT" in third
+    assert 0 <= second_of(killed) - second_of(third) < 2, "not when the patience after the second one is at its end"
     assert (handle.status(), place.found(handle).attempt) == ("ready", 0)
+
+
+def second_of(line):
+    """When it was written."""
+    return datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").timestamp()  # noqa: DTZ007 - two of one zone
 
 
 def test_a_drain_amid_a_burst_leaves_nothing_leased_and_no_try_counted(place):
@@ -81,9 +94,9 @@ def test_a_drain_amid_a_burst_leaves_nothing_leased_and_no_try_counted(place):
 def test_a_second_term_hands_back_what_runs_with_its_attempt_refunded(make_place):
     place = make_place(lease=3)  # so that its state is seen soon
     crew = place.crew
-    with place.fleet("--cpu", "1", "--drain", "60s") as fleet:
-        handles = [crew.nap.enqueue(60), crew.doze.enqueue(60), crew.grind.enqueue(60), crew.sleep_in_c.enqueue(60)]
-        clicks = crew.app.publish("clicks", 60)
+    with place.fleet("--cpu", "1", "--drain", "600s") as fleet:
+        handles = [task.enqueue(600) for task in (crew.nap, crew.doze, crew.grind, crew.sleep_in_c)]
+        clicks = crew.app.publish("clicks", 600)
         started(place, *handles)
         until(lambda: clicks.status() == "running", "the consumer")
         fleet.signal(signal.SIGTERM)
@@ -98,20 +111,20 @@ def test_a_second_term_hands_back_what_runs_with_its_attempt_refunded(make_place
 
 
 def test_who_insists_within_the_same_moment_is_heard(place):
-    with place.fleet("--drain", "60s") as fleet:
-        handle = place.crew.nap.enqueue(60)
+    with place.fleet("--drain", "600s") as fleet:
+        handle = place.crew.nap.enqueue(600)
         started(place, handle)
         fleet.signal(signal.SIGTERM)
         until(lambda: "SIGTERM" in fleet.said, "the word of the first")
         fleet.signal(signal.SIGTERM)
-        assert fleet.wait(4.0) == 0
+        assert fleet.wait() == 0
         assert "does not leave" not in fleet.said
     assert (handle.status(), place.found(handle).attempt) == ("ready", 0)
 
 
 def test_a_drain_that_takes_too_long_hands_back(place):
     with place.fleet("--drain", "0.3s") as fleet:
-        handle = place.crew.nap.enqueue(60)
+        handle = place.crew.nap.enqueue(600)
         started(place, handle)
         fleet.signal(signal.SIGTERM)
         assert fleet.wait() == 0
@@ -123,7 +136,7 @@ def test_a_worker_that_is_deaf_to_both_terms_is_killed_and_what_it_held_is_hande
         handle = place.crew.block_the_loop.enqueue(1000)
         started(place, handle)
         fleet.signal(signal.SIGTERM)
-        time.sleep(0.3)  # two of the same signal at once are one
+        until(lambda: "SIGTERM" in fleet.said, "the word of the first")  # two of the same signal at once are one
         fleet.signal(signal.SIGTERM)
         assert fleet.wait() == 0
         assert "does not leave" in fleet.said
@@ -133,7 +146,7 @@ def test_a_worker_that_is_deaf_to_both_terms_is_killed_and_what_it_held_is_hande
 def test_quit_dumps_the_stacks_of_threads_tasks_and_processes_and_all_go_on(place):
     crew = place.crew
     with place.fleet("--cpu", "1") as fleet:
-        handles = [crew.nap.enqueue(60), crew.doze.enqueue(60), crew.grind.enqueue(60)]
+        handles = [crew.nap.enqueue(600), crew.doze.enqueue(600), crew.grind.enqueue(600)]
         started(place, *handles)
         fleet.signal(signal.SIGQUIT)
         until(lambda: all(f" in {name}" in fleet.said for name in ("nap", "doze", "grind")), "the stacks")
@@ -145,21 +158,25 @@ def test_quit_dumps_the_stacks_of_threads_tasks_and_processes_and_all_go_on(plac
 
 def test_quit_dumps_the_stack_of_a_loop_that_is_blocked(place):
     with place.fleet() as fleet:
-        handle = place.crew.block_the_loop.enqueue(2)
+        handle = place.crew.block_the_loop.enqueue(1000)
         started(place, handle)
         fleet.signal(signal.SIGQUIT)
         until(lambda: "in block_the_loop" in fleet.said, "the stack")
         assert handle.status() == "running"
+        fleet.kill()
 
 
 def test_a_term_to_one_worker_alone_drains_it_and_another_takes_its_place(place):
     with place.fleet("-p", "1") as fleet:
         (worker,) = fleet.pids()
-        handle = place.crew.doze.enqueue(1.5)
+        mark = place.folder / "go"
+        handle = place.crew.doze_until.enqueue(str(mark))
         started(place, handle)
         os.kill(worker, signal.SIGTERM)
+        until(lambda: {row.state for row in place.ask("workers") if row.pid == worker} == {"draining"}, "its drain")
         other = place.crew.doze.enqueue(0.1)
         assert other.result(30) != worker
+        mark.touch()
         assert handle.result(30) == worker
         until(lambda: not alive(worker), "its end")
 
@@ -249,6 +266,7 @@ def test_a_worker_that_is_told_to_stop_while_it_starts_leaves_at_once(tmp_path, 
     with place.fleet(*(["--no-reload"] if command == "dev" else []), ready=0, command=command) as fleet:
         until((tmp_path / "hangs").exists, "the hook")
         fleet.signal(number)
-        code = fleet.wait(4.0)
+        code = fleet.wait()
         assert code == (0 if command == "worker" else -number)
+        assert "does not leave" not in fleet.said
     place.close()

@@ -101,7 +101,7 @@ def everybody(facade):
         thread.start()
     asyncio.run(loop())
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert not any(thread.is_alive() for thread in threads)
     return errors
 

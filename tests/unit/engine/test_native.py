@@ -64,7 +64,7 @@ def test_queues_that_serve_greenlets_are_not_given_to_threads(tmp_path, monkeypa
     with app:
         handle = double.enqueue(21)
         drain(app)
-        assert handle.result(timeout=20) == 42
+        assert handle.result(timeout=60) == 42
 
 
 def test_nor_are_sockets(monkeypatch):
@@ -112,7 +112,7 @@ def test_what_was_not_received_when_a_connection_is_given_up_never_comes():
 def test_threads_that_are_greenlets_get_a_queue_made_of_what_is_theirs(greenlets):
     items = simple_queue()
     threading.Timer(0.01, items.put, ("item",)).start()
-    assert items.get(timeout=20) == "item"
+    assert items.get(timeout=60) == "item"
 
 
 def test_greenlets_beside_a_select_of_the_system_are_refused_when_an_app_opens(greenlets, tmp_path):
@@ -160,4 +160,4 @@ def test_whoever_waits_for_a_thread_that_ends_is_told():
         await Ending().ask(lambda: 1)
 
     with pytest.raises(EngineError, match="ended with Broken: of a queue"):
-        asyncio.run(asyncio.wait_for(ask(), 20))
+        asyncio.run(asyncio.wait_for(ask(), 60))

@@ -12,7 +12,7 @@ from forebay.engine.turns import GROUP, MESSAGES, Turns
 from forebay.engine.waiting import drive
 from forebay.model.errors import EngineClosed, EngineError
 
-PATIENCE = 20
+PATIENCE = 60
 
 
 class Away(Exception):

@@ -28,7 +28,7 @@ def sent_and_arrived(annotation, value):
     with app:
         handle = app.task(same).enqueue(value)
         drain(app)
-        return handle.result(timeout=10)
+        return handle.result(timeout=60)
 
 
 @pytest.mark.parametrize(

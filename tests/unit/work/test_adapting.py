@@ -33,7 +33,7 @@ class Service:
             self.now -= 1
 
 
-async def busy_until(condition, task, deadline=30):
+async def busy_until(condition, task, deadline=90):
     """Have something to do all the while, until it is so."""
     async with asyncio.timeout(deadline):
         while not condition():

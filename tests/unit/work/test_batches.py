@@ -19,7 +19,7 @@ def test_a_consumer_that_cannot_lease_says_so_once_and_once_that_it_can_again(tm
     async def story():
         async with app, working(app, WorkerOptions(queues=("clicks",))):
             await app.apublish("clicks", 1)
-            await asyncio.wait_for(got.wait(), 15)
+            await asyncio.wait_for(got.wait(), 60)
 
     caplog.set_level(logging.INFO, "forebay.worker")
     with Fault(app, "before lease", fail(EngineError("locked")), times=6):

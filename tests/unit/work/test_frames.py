@@ -98,7 +98,7 @@ def no_collector():
 async def gone(app, what):
     """Wait until three are dead, and nothing that tasks held lives, on a loop that goes on."""
     await asyncio.to_thread(until, lambda: [queue.dead for queue in app.queues()] == [3], "three to be dead")
-    await asyncio.to_thread(until, lambda: not Held.living, f"all to be gone that {what} held", 10)
+    await asyncio.to_thread(until, lambda: not Held.living, f"all to be gone that {what} held")
 
 
 @pytest.mark.parametrize("hooks", [[], ["plain"], ["async"]], ids=str)
@@ -120,7 +120,7 @@ def test_what_a_failed_task_held_is_free_when_its_end_is_told(way, hooks, no_col
                 await task.aenqueue()
             await gone(app, way.__name__)
 
-    asyncio.run(asyncio.wait_for(scene(), 30))
+    asyncio.run(asyncio.wait_for(scene(), 120))
     assert len(told) == (6 if hooks else 0)
 
 
@@ -136,7 +136,7 @@ def test_what_a_failed_batch_held_is_free_as_well(no_collector):
             await app.apublish_many("raw", [b"a", b"b", b"c"])
             await gone(app, "a consumer")
 
-    asyncio.run(asyncio.wait_for(scene(), 30))
+    asyncio.run(asyncio.wait_for(scene(), 120))
 
 
 def test_arguments_are_not_kept_by_the_thread_that_had_them(no_collector):
@@ -148,10 +148,10 @@ def test_arguments_are_not_kept_by_the_thread_that_had_them(no_collector):
 
     async def scene():
         async with app, working(app):
-            await (await fine.aenqueue(Order(1))).aresult(timeout=20)
-            await asyncio.to_thread(until, lambda: not Order.living, "the argument to be gone", 10)
+            await (await fine.aenqueue(Order(1))).aresult(timeout=60)
+            await asyncio.to_thread(until, lambda: not Order.living, "the argument to be gone")
 
-    asyncio.run(asyncio.wait_for(scene(), 30))
+    asyncio.run(asyncio.wait_for(scene(), 120))
 
 
 def test_a_generator_that_has_not_ended_is_not_closed():

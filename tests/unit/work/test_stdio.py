@@ -45,7 +45,7 @@ class Printing:
 
     def end(self) -> str:
         """What it said."""
-        said = self._process.communicate(timeout=30)[1]
+        said = self._process.communicate(timeout=60)[1]
         assert self._process.returncode == 0, said
         return said
 

@@ -50,7 +50,7 @@ def test_what_was_leased_by_a_call_whose_answer_was_lost_runs_all_the_same_and_o
             handles = await note.aenqueue_many([(number,) for number in range(5)])
             clicks = [await app.apublish("clicks", number) for number in range(10, 15)]
             for handle in [*handles, *clicks]:
-                await handle.aresult(timeout=20)
+                await handle.aresult(timeout=60)
 
     asyncio.run(story())
     assert sorted(ran) == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
@@ -81,9 +81,9 @@ def test_what_runs_waits_or_is_not_settled_yet_is_no_stray(tmp_path, monkeypatch
             handles = [await short.aenqueue(number) for number in range(200)]
             handles += [await once.aenqueue(number) for number in range(10)]
             for handle in handles:
-                await handle.aresult(timeout=30)
+                await handle.aresult(timeout=60)
             go.set()
-            await slow.aresult(timeout=10)
+            await slow.aresult(timeout=60)
         assert len(runs) == 211
 
     asyncio.run(story())
@@ -108,7 +108,7 @@ def test_a_look_that_fails_is_told_and_ends_no_worker(tmp_path, monkeypatch, cap
     async def story():
         async with app, working(app, WorkerOptions(concurrency=1)):
             monkeypatch.setattr(app.store, "held", odd)
-            await (await wait_for_looks.aenqueue()).aresult(timeout=20)
+            await (await wait_for_looks.aenqueue()).aresult(timeout=60)
             monkeypatch.undo()
 
     asyncio.run(story())
