@@ -138,6 +138,7 @@ ACCOUNTS = st.builds(
 COMMON = st.builds(
     Common, clock=st.sampled_from([95.0, 100.0]), usual=st.none() | SECONDS,
     recent=st.lists(st.tuples(st.sampled_from(LANES), st.sampled_from([900.0, 999.0, 1005.0])), max_size=3).map(tuple),
+    needed=st.sampled_from([0.0, 0.98, 1.0, 2.5, 7.0]),
 )  # fmt: skip
 
 
@@ -156,7 +157,7 @@ local function accounts(some)
     return found
 end
 local common = {clock = a[1], usual = a[2] >= 0 and a[2] or nil, recent = a[3], weights = a[4], slots = a[5]}
-common.running, common.own = accounts(a[6]), a[9]
+common.running, common.own, common.needed = accounts(a[6]), a[9], a[11]
 local waiting = accounts(a[7])
 for lane in pairs(waiting) do waiting[lane] = common.running[lane] or waiting[lane] end
 local turns = rounds()
@@ -168,7 +169,7 @@ for n = 1, a[8] do
     turns.give(round, lane, one, n % 3 > 0)
     answer[#answer + 1] = {lane, text(one.turn), one.busy, text(one.owed)}
 end
-answer[#answer + 1] = text(common.clock)
+answer[#answer + 1], answer[#answer + 2] = text(common.clock), text(common.needed)
 for _, one in ipairs(common.recent) do answer[#answer + 1] = one[1] end
 return answer
 """
@@ -189,7 +190,7 @@ def test_turns_are_in_lua_what_they_are_in_python(lua, common, weights, worker, 
         msgspec.msgpack.encode([
             common.clock, -1.0 if common.usual is None else common.usual, common.recent, weights, slots,
             {lane: packed(one) for lane, one in running.items()}, {lane: packed(one) for lane, one in waiting.items()},
-            asked, own, held,
+            asked, own, held, common.needed,
         ]),
     )  # fmt: skip
     there = slots or sum(one.busy for one in running.values()) + asked
@@ -201,7 +202,7 @@ def test_turns_are_in_lua_what_they_are_in_python(lua, common, weights, worker, 
         one = turns.accounts[lane]
         expected.append([lane.encode(), b"%.17g" % one.turn, one.busy, b"%.17g" % one.owed])
     recent = [lane.encode() for lane, _ in turns.common.recent]
-    assert told == [*expected, b"%.17g" % turns.common.clock, *recent]
+    assert told == [*expected, b"%.17g" % turns.common.clock, b"%.17g" % turns.common.needed, *recent]
 
 
 ENDED = """

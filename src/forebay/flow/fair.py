@@ -4,6 +4,7 @@ Pure. Start-time fair queueing (Goyal, Vin, Cheng, 1996) over worker-seconds: ea
 moves on by expected run time and weight when one of its messages starts, and is corrected by what it took when that has
 ended. Who comes back joins at the present virtual time: being idle saves nothing up. What runs cannot be taken back, so
 some slots stay free for the others: of those that run beyond their share or far longer than usual, only so many run.
+How many stay free of long runs follows what the others have needed at once: a crowd of them needs more than a few do.
 """
 
 import heapq
@@ -21,6 +22,9 @@ GUESS = 0.1
 SLOW, SHORT = 8.0, 0.02
 #: One of so many slots stays free of slow lanes, and of what runs beyond its share; of two slots, one does.
 PART = 4
+#: If the others need more, one of so many stays free of slow lanes at the most. They need what they hold after a start,
+#: but for one of so many starts.
+HALF, SELDOM = 2, 50
 #: Seconds for which slots stay free for a lane that does not run any more, and for which a debt is remembered.
 LATELY = 60.0
 #: Lanes that are remembered as having run lately.
@@ -58,11 +62,13 @@ class Common(msgspec.Struct, frozen=True, gc=False):
         clock: the virtual time.
         usual: a run time that four of five runs exceed; None if none has ended.
         recent: the lanes that had a turn last, and when, seconds since the epoch; the newest first.
+        needed: slots that lanes which are not slow have needed at once.
     """
 
     clock: float = 0.0
     usual: float | None = None
     recent: tuple[tuple[str, float], ...] = ()
+    needed: float = 0.0
 
 
 def weight(lane: str, weights: Mapping[str, float]) -> float:
@@ -113,6 +119,24 @@ def is_slow(account: Account, common: Common) -> bool:
     return mean is not None and common.usual is not None and mean >= max(SHORT, SLOW * common.usual)
 
 
+def counted(account: Account, common: Common, share: int) -> int:
+    """How many of its slots others may not take: none, if it is slow; else up to its share, and one while it is new."""
+    return 0 if is_slow(account, common) else min(account.busy, 1 if account.mean is None else share)
+
+
+def needed(before: float, held: int) -> float:
+    """After a start of a lane that is not slow; `held`: slots that such lanes have now, as they are `counted`.
+
+    So it comes to stand where one of `SELDOM` starts finds it exceeded, and is there after as few starts as it takes.
+    """
+    return before + 1 if held > before else max(0.0, before - 1 / SELDOM)
+
+
+def kept(slots: int, need: float) -> int:
+    """How many of so many slots stay free of slow lanes, where the others need so many."""
+    return max(1, slots // PART, min(slots // HALF, int(need) + 1))
+
+
 def slots_of(told: int, running: Iterable[Account], asked: int) -> int:
     """Slots of the workers of a queue, as they have told; if they have not, those that must be there."""
     return told if told > 0 else sum(one.busy for one in running) + asked
@@ -157,11 +181,13 @@ class Round:
         heapq.heapify(self._line)
         alone = len(self._weights) == 1 or self._slots == 1
         self._most = 2**31 if alone else self._slots - max(1, self._slots // PART)
+        self._most_slow = 2**31 if alone else self._slots - kept(self._slots, common.needed)
+        self._held = sum(counted(one, common, self._share(lane)) for lane, one in running.items())
 
     @property
     def room(self) -> int:
         """How many more may start of slow lanes; very many, if nothing else is there."""
-        return max(0, self._most - self._slow)
+        return max(0, self._most_slow - self._slow)
 
     def next(self) -> str | None:
         """The lane whose turn it is; None if none may start anything."""
@@ -178,14 +204,25 @@ class Round:
         self._slow += is_slow(before, common)
         after = self.accounts[lane] = begun(before, common, self._weights[lane])
         recent = ((lane, self._now), *[one for one in common.recent if one[0] != lane])[:RECENT]
-        self.common = replace(common, clock=max(common.clock, before.turn), recent=recent)
+        need = self._needed(before, after, self._share(lane))
+        self.common = replace(common, clock=max(common.clock, before.turn), recent=recent, needed=need)
         if more:
             heapq.heappush(self._line, (after.turn, lane))
+
+    def _needed(self, before: Account, after: Account, share: int) -> float:
+        """What lanes that are not slow need, now that one has started another."""
+        common = self.common
+        more = counted(after, common, share) - counted(before, common, share)
+        self._held += more
+        return needed(common.needed, self._held) if more else common.needed
 
     def _may(self, lane: str) -> bool:
         """Whether one more of it may start: of slow ones so many, and beyond its share only while others have room."""
         account = self.accounts[lane]
         if is_slow(account, self.common):
-            return self._slow < self._most
-        share = math.ceil(self._slots * self._weights[lane] / self._total - _ROUNDING)
-        return account.busy < max(1, share) or self._busy < self._most
+            return self._slow < self._most_slow
+        return account.busy < self._share(lane) or self._busy < self._most
+
+    def _share(self, lane: str) -> int:
+        """Slots that are a lane's due, rounded up."""
+        return max(1, math.ceil(self._slots * self._weights[lane] / self._total - _ROUNDING))

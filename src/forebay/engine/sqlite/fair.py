@@ -121,8 +121,8 @@ class FairTurn(Turn):
         super()._write_down()
         self._tx.db.executemany(sql("fair_keep"), taken)
         if taken:
-            told = self._common.clock, rows.pack(self._common.recent), self._queue
-            self._tx.db.execute("update fair set clock = ?, recent = ? where queue = ?", told)
+            told = self._common.clock, rows.pack(self._common.recent), self._common.needed, self._queue
+            self._tx.db.execute("update fair set clock = ?, recent = ?, needed = ? where queue = ?", told)
 
 
 def _serving(tx: Transaction, queue: str) -> dict[str, int]:

@@ -30,14 +30,14 @@ def free(tx: Transaction, queue: str, told: Split, left: Mapping[Left, int], tim
 
 def common(tx: Transaction, queue: str) -> Common:
     """What the lanes of a fair queue have in common."""
-    found = tx.rows("select clock, usual, recent from fair where queue = ?", (queue,))
+    found = tx.rows("select clock, usual, recent, needed from fair where queue = ?", (queue,))
     if not found:
         return Common(clock=tx.now)
-    clock, took, recent = found[0]
+    clock, took, recent, need = found[0]
     try:
-        return Common(clock, took, () if recent is None else _recent(recent))
+        return Common(clock, took, () if recent is None else _recent(recent), need)
     except rows.FOREIGN:
-        return Common(clock, took)
+        return Common(clock, took, (), need)
 
 
 def _leave(tx: Transaction, queue: str, told: Split, left: Mapping[Left, int], times: Times) -> None:

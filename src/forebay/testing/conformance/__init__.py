@@ -29,7 +29,7 @@ from forebay.testing.conformance.declare import TestDeclare
 from forebay.testing.conformance.depth import TestDepth
 from forebay.testing.conformance.driving import TestDriving
 from forebay.testing.conformance.extend import TestExtend
-from forebay.testing.conformance.fair import TestClasses, TestFair
+from forebay.testing.conformance.fair import TestClasses, TestCrowds, TestFair
 from forebay.testing.conformance.gates import TestGates, TestPark
 from forebay.testing.conformance.kit import Begin, ForgetWorker, Kit, begin, engine_kit, forget_worker, kit, live
 from forebay.testing.conformance.lanes import TestOrdered, TestPaused, TestTurns
@@ -82,6 +82,7 @@ __all__ = [
     "TestClosed",
     "TestCompletes",
     "TestConcurrency",
+    "TestCrowds",
     "TestDead",
     "TestDebounce",
     "TestDeclare",

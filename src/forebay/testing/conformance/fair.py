@@ -139,7 +139,7 @@ class TestFair:
             assert sum(n for key, n in counts.items() if key.startswith("slow")) <= 6
             if fast := [key for key in counts if key.startswith("fast")]:
                 shared.end(0.005, *fast)
-        assert len(shared.running) == 6
+        assert len(shared.running) == 4, "so many others have needed half of the slots at once"
         kit.publish("late", key="fast0")
         assert shared.fill()["fast0"] == 1
 
@@ -226,3 +226,24 @@ class TestClasses:
         shared.publish("urgent", 72, priority=9)
         assert 7 <= shared.work(80)["bulk"] <= 9
         assert shared.work(50)["bulk"] >= 48
+
+
+class TestCrowds:
+    def test_slow_keys_leave_as_many_slots_as_the_others_need_at_once(self, kit: Kit) -> None:
+        """A quarter if that is enough for them; and half at the most."""
+        shared = Shared(kit, slots=16)
+        shared.publish("slow", 400)
+        shared.publish("fast", 5)
+        shared.work(5, slow=60.0, fast=0.005)
+        for n in range(5):
+            kit.publish(f"alone{n}", key="fast")
+            assert shared.fill() == {"slow": 12, "fast": 1}
+            shared.end(0.005, "fast")
+        for burst in range(4):
+            kit.publish(*(f"burst{burst}-{n}" for n in range(8)), key="fast")
+            while shared.fill()["fast"]:
+                shared.end(0.005, "fast")
+            shared.end(60.0, "slow")
+        assert shared.fill() == {"slow": 8}
+        kit.publish(*(f"last{n}" for n in range(8)), key="fast")
+        assert shared.fill() == {"slow": 8, "fast": 8}

@@ -54,7 +54,8 @@ create index refund_queue on forebay.refund (queue);
 
 -- Of a fair queue, what its lanes have in common (flow.fair.Common).
 create table forebay.fair (
-    queue text primary key, clock double precision not null, usual double precision, recent jsonb not null default '[]'
+    queue text primary key, clock double precision not null, usual double precision, recent jsonb not null default '[]',
+    needed double precision not null default 0
 );
 -- What has run in such lanes, and what they were charged for it; until the next lease.
 create table forebay.ran (queue text not null, lane text not null, took double precision, charged double precision not null) with (

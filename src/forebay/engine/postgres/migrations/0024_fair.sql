@@ -25,11 +25,18 @@ create function forebay.weight(lane_ text, weights jsonb) returns double precisi
     select coalesce((weights ->> case when strpos(lane_, '|key:') > 0 then substr(lane_, strpos(lane_, '|key:') + 5) end)::float8, 1)
 $$;
 
--- How a fair queue stands: what runs by lane, all slots, and how many may run of slow lanes and beyond their share.
+-- How a fair queue stands: what runs by lane, all slots, and how many may run beyond their share (most) and of slow lanes;
+-- held, needed: slots that the others hold and need (flow.fair.counted, flow.fair.needed).
 create type forebay.standing as (
     runs jsonb, busy bigint, slow bigint, slots bigint, most bigint, total double precision, weights jsonb,
-    clock double precision, long double precision
+    clock double precision, long double precision, most_slow bigint, held bigint, needed double precision
 );
+
+-- Slots that are a lane's due, rounded up; one while it is new.
+create function forebay.due(s forebay.standing, weight double precision, mean double precision) returns bigint
+language sql immutable as $$
+    select case when mean is null then 1 else greatest(1, ceil(s.slots * weight / s.total - 1e-9))::bigint end
+$$;
 
 -- waiting: lanes of which something may start.
 create function forebay.standing(told forebay.told, waiting text[], asked bigint, t double precision)
@@ -62,11 +69,20 @@ begin
         where t - (e.one ->> 1)::float8 > -1 and t - (e.one ->> 1)::float8 < 60
     );
     select coalesce(sum(forebay.weight(k.lane, s.weights)), 1) into s.total from unnest(known) as k (lane);
-    s.most := case when cardinality(known) < 2 or s.slots = 1 then 2147483647
-        else s.slots - greatest(1, s.slots / 4) end;
+    s.needed := coalesce(f.needed, 0);
+    if cardinality(known) < 2 or s.slots = 1 then
+        s.most := 2147483647;
+        s.most_slow := s.most;
+    else
+        s.most := s.slots - greatest(1, s.slots / 4);
+        s.most_slow := least(s.most, s.slots - least(s.slots / 2, floor(s.needed)::bigint + 1));  -- flow.fair.kept
+    end if;
     if f.usual is null then
         s.long := null;
     end if;
+    select coalesce(sum(least(r.n::bigint, forebay.due(s, forebay.weight(r.lane, s.weights), a.mean))), 0) into s.held
+    from jsonb_each_text(s.runs) as r (lane, n) left join forebay.apart a on a.queue = told.queue and a.lane = r.lane
+    where coalesce(a.mean < s.long, true);
     return s;
 end $$;
 
@@ -77,7 +93,7 @@ declare
         select a.lane from forebay.apart a where a.queue = told.queue and a.waits = 'slow:' order by a.turn limit 2
     ), 1, t);
 begin
-    return least(1000, greatest(0, s.most - s.slow));
+    return least(1000, greatest(0, s.most_slow - s.slow));
 end $$;
 
 -- Lanes are charged for what has started, and virtual time goes on.

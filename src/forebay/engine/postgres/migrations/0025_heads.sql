@@ -106,7 +106,7 @@ returns table (
 ) language plpgsql as $$
 #variable_conflict use_column
 declare
-    s forebay.standing; h record; n_ bigint; aside text[];
+    s forebay.standing; h record; n_ bigint; given bigint := 0; before double precision; aside text[];
 begin
     if not told.fair then
         return query select * from forebay.heads_in_turn(told, unwanted, limit_, t);
@@ -116,8 +116,9 @@ begin
         select a.lane from forebay.apart a
         where a.queue = told.queue and a.waits is null and a.go < 0 order by a.go limit limit_ + 16
     ), limit_, t);
+    before := s.needed;
     for h in
-        select o.*, forebay.weight(o.lane, s.weights) as weight, a.mean >= s.long as slow from forebay.heads_in_turn(
+        select o.*, forebay.weight(o.lane, s.weights) as weight, a.mean, a.mean >= s.long as slow from forebay.heads_in_turn(
             told, unwanted, limit_, t
         ) as o left join forebay.apart a on o.derived and a.queue = told.queue and a.lane = o.lane
         order by greatest(a.turn, s.clock)
@@ -125,21 +126,29 @@ begin
     loop
         if h.derived and h.seq is not null and h.held is null then
             n_ := coalesce((s.runs ->> h.lane)::bigint, 0);
-            if h.slow and s.slow >= s.most then
+            if h.slow and s.slow >= s.most_slow then
                 aside := array_append(aside, h.lane);
                 continue;
             end if;
             continue when not coalesce(h.slow, false) and s.busy >= s.most
-                and n_ >= greatest(1, ceil(s.slots * h.weight / s.total - 1e-9));
+                and n_ >= forebay.due(s, h.weight, coalesce(h.mean, 0));
             s.runs := jsonb_set(s.runs, array[h.lane], to_jsonb(n_ + 1));
             s.busy := s.busy + 1;
             s.slow := s.slow + coalesce(h.slow, false)::integer;
+            given := given + 1;
+            if given <= limit_ and not coalesce(h.slow, false) and n_ < forebay.due(s, h.weight, h.mean) then
+                s.held := s.held + 1;
+                s.needed := case when s.held > s.needed then s.needed + 1 else greatest(0, s.needed - 0.02) end;
+            end if;
         end if;
         i := h.i; n := h.n; share := h.share; several := h.several; derived := h.derived; lane := h.lane; go := h.go;
         ki := h.ki; busy := h.busy; tat := h.tat; held := h.held; front := h.front; seq := h.seq; task := h.task;
         key := h.key; mine := h.mine; cost := h.cost;
         return next;
     end loop;
+    if s.needed <> before then
+        update forebay.fair f set needed = s.needed where f.queue = told.queue;
+    end if;
     if aside is not null then
         update forebay.apart a set go = null, waits = 'slow:'
         where a.queue = told.queue and a.lane = any (aside)

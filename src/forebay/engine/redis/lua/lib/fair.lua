@@ -40,10 +40,11 @@ local function make_taker()
         if commons[queue] then
             return commons[queue]
         end
-        local known = call('HMGET', P .. 'fq:' .. queue, 'clock', 'usual', 'recent')
+        local known = call('HMGET', P .. 'fq:' .. queue, 'clock', 'usual', 'recent', 'needed')
         local common = {
             clock = (tonumber(known[1]) or now), usual = tonumber(known[2]), running = {},
             recent = known[3] and cmsgpack.unpack(known[3]) or {}, weights = kept.weights_of(queue),
+            needed = tonumber(known[4]) or 0,
         }
         commons[queue], common.slots, common.own = common, slots_of(queue, worker)
         local busy = call('HGETALL', P .. 'fb:' .. queue)
@@ -54,7 +55,7 @@ local function make_taker()
             stand(queue, lane, true)
         end
         local round = call('EXISTS', P .. 'fs:' .. queue) == 1 and turns.new(common, {}, 0)
-        local room = round and math.min(WAKE, round.most - round.slow) or 0
+        local room = round and math.min(WAKE, round.most_slow - round.slow) or 0
         for _, lane in ipairs(room > 0 and call('ZRANGE', P .. 'fs:' .. queue, 0, room - 1) or {}) do
             call('ZREM', P .. 'fs:' .. queue, lane)
             if tonumber(call('ZSCORE', P .. 'ln:' .. queue, lane) or 0) >= ASLEEP then
@@ -96,7 +97,7 @@ local function make_taker()
             end
             if not at or tonumber(at) >= 0 then
                 gone = gone + 1
-            elseif round.slow >= round.most and turns.is_slow(account, common) then
+            elseif round.slow >= round.most_slow and turns.is_slow(account, common) then
                 call('ZADD', P .. 'ln:' .. queue, ASLEEP, lane)
                 call('ZADD', P .. 'fs:' .. queue, text(account.turn), lane)
                 gone = gone + 1
@@ -142,7 +143,8 @@ local function make_taker()
             end
         end
         if got > 0 then
-            call('HSET', P .. 'fq:' .. queue, 'clock', text(common.clock), 'recent', cmsgpack.pack(common.recent))
+            local recent, needed = cmsgpack.pack(common.recent), text(common.needed)
+            call('HSET', P .. 'fq:' .. queue, 'clock', text(common.clock), 'recent', recent, 'needed', needed)
         end
         return got, got < asked and moves == lot.moves
     end

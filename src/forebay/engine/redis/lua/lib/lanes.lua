@@ -4,7 +4,7 @@
 --   unsorted: lanes in which some may wait since before keys were told apart, or were no more, and how far the last was
 --   looked through
 -- and of a fair one (flow/fair.py) fair, weights. Its lanes that may be looked at stand in {ns}:ln:<queue> at turn - 1e10.
--- {ns}:fq:<queue>  hash  clock, usual, recent: what its lanes have in common
+-- {ns}:fq:<queue>  hash  clock, usual, recent, needed: what its lanes have in common
 -- {ns}:fb:<queue>  hash  lane of which something runs -> its account: turn, owed, mean (-1: none has ended), how many run
 -- {ns}:fl:<queue>  hash  the same of lanes of which nothing runs, as long as it matters
 local ACCOUNT, AHEAD = '>dddI4', 1e10

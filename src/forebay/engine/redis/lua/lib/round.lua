@@ -1,10 +1,23 @@
 -- round: whose turn it is in a fair queue; the twin of `flow.fair.Round`; after `shares`, for `lease` alone.
 local function rounds()
     local weight_of = shares().weight_of
-    local GUESS, SLOW, SHORT, PART, LATELY, RECENT = 0.1, 8, 0.02, 4, 60, 8
+    local GUESS, SLOW, SHORT, PART, HALF, SELDOM, LATELY, RECENT = 0.1, 8, 0.02, 4, 2, 50, 60, 8
 
     local function is_slow(account, common)
         return account.mean and common.usual and account.mean >= math.max(SHORT, SLOW * common.usual)
+    end
+
+    -- Slots that are a lane's due, rounded up.
+    local function share_of(round, lane)
+        return math.max(1, math.ceil(round.slots * round.weights[lane] / round.total - 1e-9))
+    end
+
+    -- `flow.fair.counted`: how many of its slots others may not take.
+    local function counted(round, lane, account)
+        if is_slow(account, round.common) then
+            return 0
+        end
+        return math.min(account.busy, account.mean and share_of(round, lane) or 1)
     end
 
     -- A round: `waiting` are lanes of which something may start. See `flow.fair.Round`.
@@ -35,7 +48,15 @@ local function rounds()
             return this[1] > other[1] or (this[1] == other[1] and this[2] > other[2])
         end)
         one.slots = math.max(1, common.slots > 0 and common.slots or one.busy + asked)
-        one.most = (one.n == 1 or one.slots == 1) and 2 ^ 31 or one.slots - math.max(1, math.floor(one.slots / PART))
+        local part = math.max(1, math.floor(one.slots / PART))
+        local kept = math.max(part, math.min(math.floor(one.slots / HALF), math.floor(common.needed) + 1))
+        one.most, one.most_slow, one.held = one.slots - part, one.slots - kept, 0
+        if one.n == 1 or one.slots == 1 then
+            one.most, one.most_slow = 2 ^ 31, 2 ^ 31
+        end
+        for lane, account in pairs(common.running) do
+            one.held = one.held + counted(one, lane, account)
+        end
         return one
     end
 
@@ -43,10 +64,9 @@ local function rounds()
     local function next_of(round)
         while #round.line > 0 do
             local _, lane, account = unpack(table.remove(round.line))
-            local share = math.ceil(round.slots * round.weights[lane] / round.total - 1e-9)
-            local may = account.busy < math.max(1, share) or round.busy < round.most
+            local may = account.busy < share_of(round, lane) or round.busy < round.most
             if is_slow(account, round.common) then
-                may = round.slow < round.most
+                may = round.slow < round.most_slow
             end
             if may then
                 return lane, account
@@ -56,7 +76,7 @@ local function rounds()
 
     -- One of it starts.
     local function give(round, lane, account, more)
-        local common, recent = round.common, {{lane, now}}
+        local common, recent, before = round.common, {{lane, now}}, counted(round, lane, account)
         round.busy = round.busy + 1
         round.slow = round.slow + (is_slow(account, common) and 1 or 0)
         for _, one in ipairs(common.recent) do
@@ -68,6 +88,11 @@ local function rounds()
         local expected = account.mean or common.usual or GUESS
         account.turn = math.max(account.turn, common.clock) + expected / round.weights[lane]
         account.busy, account.owed = account.busy + 1, account.owed + expected
+        local held = round.held + counted(round, lane, account) - before
+        if held > round.held then -- `flow.fair.needed`
+            common.needed = held > common.needed and common.needed + 1 or math.max(0, common.needed - 1 / SELDOM)
+        end
+        round.held = held
         if more then
             local low, high = 1, #round.line + 1
             while low < high do

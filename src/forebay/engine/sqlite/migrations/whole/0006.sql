@@ -154,4 +154,4 @@ CREATE INDEX queue_room on queue (name) where room is not null;
 CREATE TABLE steering (name text primary key, generation integer not null, body blob not null) strict, without rowid;
 CREATE INDEX lane_busy on lane (queue) where turn is not null and busy > 0;
 CREATE INDEX lane_waits on lane (queue, waits, turn) where waits is not null;
-CREATE TABLE fair (queue text primary key, clock real not null, usual real, recent blob) strict, without rowid;
+CREATE TABLE fair (queue text primary key, clock real not null, usual real, recent blob, needed real not null default 0) strict, without rowid;
