@@ -16,16 +16,13 @@ from typing import NoReturn
 
 from forebay.work import stdio
 
-#: Seconds for exit handlers, and beyond that until the kernel ends a process whose interpreter is held by C code.
+#: Seconds for exit handlers, and beyond what somebody is given until the kernel ends the process.
 PATIENCE, HELD = 2.0, 1.0
 _logger = logging.getLogger("forebay.worker")
 
 
 def leave(code: int, last: Callable[[], object] = lambda: None) -> NoReturn:
     """End this process with `code`, within seconds; `last` is called before it."""
-    with contextlib.suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE + HELD)
     leave_within(PATIENCE, code, "exit handlers of the app have not ended")
     try:
         getattr(atexit, "_run_exitfuncs")()  # noqa: B009 - what the interpreter calls at its end
@@ -37,12 +34,18 @@ def leave(code: int, last: Callable[[], object] = lambda: None) -> NoReturn:
 
 
 def leave_within(seconds: float, code: int, why: str) -> None:
-    """End this process in so many seconds, unless it has ended by then; `why` says what it would wait for."""
+    """End this process in so many seconds, unless it has ended by then; `why` says what it would wait for.
+
+    Where C code holds the interpreter, or there is no memory or no thread left to see to it, the kernel does.
+    """
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds + HELD)
 
     def insist() -> None:
         sleep(seconds)
         _logger.error("%s after %g s: leaving without", why, seconds)
         os._exit(code)
 
-    with contextlib.suppress(RuntimeError):  # no more threads
+    with contextlib.suppress(RuntimeError):  # no more threads; without memory this may even never return
         threading.Thread(target=insist, name="forebay-leave", daemon=True).start()
