@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from operator import is_
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -29,13 +28,15 @@ class _Handlers:
 
     def __init__(self) -> None:
         self._seen: tuple[Any, ...] = ()
+        self._places: list[int] = []  # of the handlers among all
         self._found: list[tuple[int, Handler]] = []
 
     def now(self) -> list[tuple[int, Handler]]:
         """By number; not to be changed."""
         seen = tuple(map(_had, _NUMBERS))
-        if not self._seen or not all(map(is_, seen, self._seen)):
-            self._found = [(number, had) for number, had in zip(_NUMBERS, seen, strict=True) if callable(had)]
+        if seen != self._seen or any(seen[place] is not self._seen[place] for place in self._places):
+            self._places = [place for place, had in enumerate(seen) if callable(had)]
+            self._found = [(_NUMBERS[place], seen[place]) for place in self._places]
             self._seen = seen
         return self._found
 

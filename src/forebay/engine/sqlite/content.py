@@ -61,6 +61,10 @@ class Content:
             self._header = header
         return None
 
+    def used(self) -> int:
+        """Bytes of the log that were in use before this transaction, or after it, as far as is known."""
+        return 0 if self._index is None else self._index.size()
+
     def cut(self, size: int) -> bool:
         """After a commit: was the log, which has `size` now, cut while it was written, so that there is a hole in it?
 

@@ -2,7 +2,7 @@
 
 Whoever deletes or replaces a database under running workers would otherwise let them go on, into a file without a name.
 After each commit, and before anybody is told of it, the log is looked at once more. Owns nothing of its own; after a
-commit it moves the mark, after a full disk it makes room in the log.
+commit it moves the mark and keeps room ahead in the log, after a full disk it makes room there.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ from types import TracebackType
 
 import apsw
 
+from forebay.engine.sqlite.ahead import Ahead
 from forebay.engine.sqlite.content import Content
 from forebay.engine.sqlite.foreign import Visitors
 from forebay.engine.sqlite.guard import Guard
@@ -57,7 +58,8 @@ class Turn:
     ) -> None:
         self.path, self._db, self._lock, self._mark, self._clock = held.path, db, lock, mark, clock
         self._visitors, self._log, self._guard = visitors, f"{held.path}-wal", held
-        self._content = Content(held, mark)
+        self._content, self._ahead = Content(held, mark), Ahead(held)
+        self._size = 0  # of the log, after the last commit
         path = self.path
         self._files = {suffix: _inode(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")}
         self._looked = -LOOK
@@ -155,7 +157,8 @@ class Turn:
                 "this process is killed: stop all workers (what they hold is saved if it can be), start them again, "
                 "and publish again with the same id, which is taken once"
             )
-        if self._content.cut(log.st_size):
+        self._size = log.st_size
+        if self._content.cut(self._size):
             raise Nameless(
                 f"{self._log} was cut short while a commit went into it, so that it may be lost: stop all workers, "
                 "look at what is there (`forebay doctor`), and publish again with the same id, which is taken once"
@@ -164,6 +167,8 @@ class Turn:
     def committed(self, counts: Mapping[tuple[str, str], int], mono: float) -> None:
         """A transaction with these changes of the tallies is durable; still within the turn."""
         self._mark.advance(counts, mono)
+        if self._synced:
+            self._ahead.keep(self._content.used(), self._size)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """Let go. If the disk was full, the log is worked off first, so that the next commit may reuse its room."""
