@@ -112,7 +112,7 @@ async def followed(app, send, caplog):
         await drop.aresult(timeout=PATIENCE)
     await until(lambda: settled(app, "clicks", discarded=1, done=2))
     await until(lambda: parked(app, "mail", 6))
-    return held, drop, move
+    return held, drop, move, slow
 
 
 def test_each_kind_is_followed_by_every_worker_and_leaves_what_it_says(where, caplog):
@@ -124,7 +124,7 @@ def test_each_kind_is_followed_by_every_worker_and_leaves_what_it_says(where, ca
 
     async def story():
         async with fleet(where) as (app, send, ran):
-            held, drop, move = await followed(app, send, caplog)
+            held, drop, move, slow = await followed(app, send, caplog)
             states = {(one.state, one.attempt, one.cause) for one in [await found(app, handle) for handle in held]}
             assert states == {(State.PARKED, 0, "rule hold: bounces")}
             reason = (await why_message(app.engine, app.store, await found(app, held[0]), lease=15, app="m:app"))[0]
@@ -142,14 +142,14 @@ def test_each_kind_is_followed_by_every_worker_and_leaves_what_it_says(where, ca
 
             await until(counted)
             ends = [await found(app, handle) for handle in (drop, move)]
-            return ends, ran, await app.store.audits(), await app.store.gates()
+            starts = [(await found(app, handle)).started for handle in slow]
+            return ends, ran, starts, await app.store.audits(), await app.store.gates()
 
-    (dropped, moved), ran, audits, gates = asyncio.run(story())
+    (dropped, moved), ran, starts, audits, gates = asyncio.run(story())
     assert (dropped.state, dropped.cause) == (State.DISCARDED, "rule lose: a bug in n")
     assert (moved.queue, moved.attempt, moved.headers) == ("aside", 1, {"forebay-rerouted": "mail"})
     assert {to for to, _ in ran} & {"drop@y.com", "/bad"} == set()
-    slow = sorted(at for to, at in ran if to.endswith("@slow"))
-    assert slow[-1] - slow[0] >= 0.9
+    assert max(starts) - min(starts) >= 0.99  # by the store's clock; a worker may begin the first one late
     assert gates == []
     assert (audits[0].verb, audits[0].target) == ("remove rule", "hold")
     assert 'queue=mail where=args.to ~ "@pause" reason=bounces lasts=3600s' in audits[-1].detail

@@ -116,7 +116,7 @@ class Verbs:
     async def _upcoming(self, queues: Sequence[str]) -> float:
         """Seconds until time alone changes something."""
         try:
-            return await self._server.looker.carry(_upcoming, queues)
+            return await self._server.looker.carry(_upcoming, queues, self._leasing.looked.get(tuple(queues)))
         except EngineClosed:
             raise
         except EngineError:
@@ -127,8 +127,8 @@ class Verbs:
         return await self._server.looker.carry(depths, queues)
 
 
-def _upcoming(batch: Batch, queues: Sequence[str]) -> Reading[float]:
-    call = batch.call("upcoming", *queues)
+def _upcoming(batch: Batch, queues: Sequence[str], looked: float | None) -> Reading[float]:
+    call = batch.call("upcoming", "" if looked is None else looked, *queues)
     return lambda: max(0.0, float(call.answer)) if call.answer else float("inf")
 
 

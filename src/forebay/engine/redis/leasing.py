@@ -22,6 +22,8 @@ from forebay.model.ruling import EXPIRED, SILENT, Standing
 SWEEP = 1_000
 #: Lanes that share a lease while all have enough.
 VISITS = 16
+#: Sets of queues of which it is remembered when they were leased from.
+FEEDS = 1_000
 #: Buried workers that are remembered.
 BURIED = 10_000
 
@@ -29,12 +31,17 @@ _EXPIRED = forms.tail(EXPIRED)
 
 
 class Leasing:
-    """Leases, beats and burials; `keep` is how many seconds ends are kept."""
+    """Leases, beats and burials; `keep` is how many seconds ends are kept.
+
+    Attributes:
+        looked: when the last lease from these queues was, by the server's time: who waits has seen what was there then.
+    """
 
     def __init__(self, mark: Mark, times: Times, settling: Settling, keep: float) -> None:
         self._mark, self._times, self._settling, self._keep = mark, times, settling, keep
         self._routes = Routes()
         self._turn = 0
+        self.looked: dict[tuple[str, ...], float] = {}
 
     def lease(self, batch: Batch, want: Want) -> Reading[Leased]:
         """See `Engine.lease`."""
@@ -54,8 +61,16 @@ class Leasing:
         news, known = before
         self._mark.see(int(seq), known)
         self._times.see(float(now))
+        if want.limit > 0:
+            self._looked(tuple(want.queues), float(now))
         self._turn = max(self._turn, int(turn)) % 2**40
         return Leased(self._routes.deliveries(columns), [forms.text(one) for one in asked], news, float(now))
+
+    def _looked(self, queues: tuple[str, ...], now: float) -> None:
+        self.looked.pop(queues, None)
+        self.looked[queues] = now
+        while len(self.looked) > FEEDS:
+            del self.looked[next(iter(self.looked))]
 
     def extend(self, batch: Batch, beats: Sequence[Beat]) -> Reading[list[bool]]:
         """See `Engine.extend`."""

@@ -128,6 +128,21 @@ class TestRates:
         assert live.take_patiently() == ["b"]
         assert time.monotonic() - start < PROMPT
 
+    @pytest.mark.parametrize("bounds", [{"rate": 20}, {"key_rate": 20}], ids=["queue", "key"])
+    def test_a_start_that_comes_before_anybody_waits_for_it_is_not_slept_through(
+        self, kit: Kit, bounds: dict[str, Any]
+    ) -> None:
+        """On a busy host the time between looking and waiting is longer than that between two starts."""
+        kit.declare(**bounds)
+        kit.lease()
+        kit.wait(0.0)  # the first who waits on a server begins to listen, and looks again
+        kit.publish(*TEN, key="k")
+        assert kit.take()
+        assert kit.take() == []
+        kit.advance(0.07)
+        assert kit.wait() < PROMPT
+        assert kit.take()
+
 
 BOUNDS = [{"rate": 1 / 60}, {"key_rate": 1 / 60}]
 UNSTARTED = [

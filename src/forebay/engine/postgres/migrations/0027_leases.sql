@@ -211,6 +211,7 @@ begin
             end if;
             if astir_ <> '{}' then
                 perform forebay.lock_all(astir_);
+                t := coalesce(now_, extract(epoch from clock_timestamp()));  -- others may have had it for long
                 chosen := forebay.choose_some(
                     astir_, cardinality(astir_) + least(1, cardinality(queues_)), worker_, limit_ - taken, visit_, t, caps_
                 );

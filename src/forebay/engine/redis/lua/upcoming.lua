@@ -1,5 +1,7 @@
 --#use base gates
--- upcoming: queue ... -> seconds until time alone changes something: a message is due, a gate opens; '' if nothing will.
+-- upcoming: time of the last look ('' for now), queue ... -> seconds until time alone changes something: a message is due, a
+-- gate opens, a meter lets more through; '' if nothing will. What has come since that look has been seen by nobody.
+local seen = math.min(now, tonumber(ARGV[3]) or now)
 local first = call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')[2]
 local at = first and tonumber(first)
 for _, gate in ipairs(closed() or {}) do
@@ -7,11 +9,11 @@ for _, gate in ipairs(closed() or {}) do
         at = gate[6]
     end
 end
-for n = 3, #ARGV do
-    local lane = call('ZRANGEBYSCORE', P .. 'ln:' .. ARGV[n], '(' .. text(now), '(1e15', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+for n = 4, #ARGV do
+    local lane = call('ZRANGEBYSCORE', P .. 'ln:' .. ARGV[n], '(' .. text(seen), '(1e15', 'WITHSCORES', 'LIMIT', 0, 1)[2]
     local go = (tonumber(call('HGET', P .. 'q:' .. ARGV[n], 'go')) or 0)
     for _, time in ipairs({tonumber(lane or 0), go}) do
-        if time > now and (not at or time < at) then
+        if time > seen and (not at or time < at) then
             at = time
         end
     end
