@@ -9,24 +9,29 @@ import pytest
 
 from forebay.model.errors import EngineUnreachable
 from forebay.testing.powerloss.disk import Disk
-from forebay.testing.powerloss.run import fresh_seed, run
+from forebay.testing.powerloss.run import fresh_seed, run, run_seed
 
 
-@pytest.mark.timeout(600)  # half a minute of one core, which a busy machine may not have to itself
-def test_full_durability_loses_nothing_acknowledged_but_leases_in_70_files_with_3_power_losses_each():
+@pytest.mark.timeout(600)
+def test_full_durability_loses_nothing_acknowledged_but_leases_in_24_files_with_3_power_losses_each():
+    """Other ones each time; `make faults` has hundreds."""
     start = fresh_seed()
-    verdict = run(range(start, start + 70), ("full",))
-    print(f"SEEDS={start}..{start + 69}", dict(verdict.seen))
+    verdict = run(range(start, start + 24), ("full",))
+    assert verdict.violations or verdict.seen["power losses"] == 72
+    last = start + 23
+    while not verdict.seen["leases and beats taken back"]:  # what follows them soon makes them last, and nothing before
+        last += 1
+        run_seed(last, "full", verdict)
+        assert last < start + 240
+    print(f"SEEDS={start}..{last}", dict(verdict.seen))
     assert not verdict.violations, "\n".join(map(str, verdict.violations))
-    assert verdict.seen["power losses"] == 210
-    assert verdict.seen["leases and beats taken back"] > 0  # what follows them soon makes them last, and nothing before
-    assert verdict.seen["losses with a log to replay"] > 35  # it was not luck: there was something to lose
+    assert verdict.seen["losses with a log to replay"] > 12  # it was not luck: there was something to lose
 
 
 def test_normal_durability_loses_the_newest_commits_since_the_last_sync_of_the_log_and_leaves_no_hole():
     start = fresh_seed()
-    verdict = run(range(start, start + 40), ("normal",))
-    print(f"SEEDS={start}..{start + 39}", dict(verdict.seen))
+    verdict = run(range(start, start + 16), ("normal",))
+    print(f"SEEDS={start}..{start + 15}", dict(verdict.seen))
     assert not verdict.violations, "\n".join(map(str, verdict.violations))
     assert verdict.seen["acknowledged operations lost"] > 0  # the declared window is real
 
@@ -51,11 +56,11 @@ def test_a_seed_repeats_itself_exactly():
 
 def test_the_command_prints_its_seeds_and_the_way_to_repeat_a_violation_and_fails():
     command = [sys.executable, "-m", "forebay.testing.powerloss", "--start", "1", "--durability", "full"]
-    clean = subprocess.run([*command, "--seeds", "2"], capture_output=True, text=True, timeout=60, check=False)
+    clean = subprocess.run([*command, "--seeds", "2"], capture_output=True, text=True, timeout=250, check=False)
     assert clean.returncode == 0, clean.stdout + clean.stderr
     assert "SEEDS=1..2 ENGINE=sqlite DURABILITY=full" in clean.stdout
     broken = subprocess.run(
-        [*command, "--seeds", "12", "--skip", "log"], capture_output=True, text=True, timeout=60, check=False
+        [*command, "--seeds", "12", "--skip", "log"], capture_output=True, text=True, timeout=250, check=False
     )
     assert broken.returncode == 1  # how a torn log reads depends on salts that SQLite draws: some seed shows it
     again = r"again: python -m forebay.testing.powerloss --start \d+ --seeds 1 --durability full --skip log"

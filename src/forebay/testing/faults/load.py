@@ -12,7 +12,7 @@ from forebay.testing.history import events
 #: Seconds from the server's return until everybody has to have been answered again.
 BACK = 5.0
 #: How long that is waited for before it is given up.
-_GIVE_UP = 40.0
+_GIVE_UP = 60.0
 #: Runs at a time in each fleet; the number of the producer's first message, far from those of the trial.
 _SLOTS, _FAR = 4, 1_000_000
 #: Answers that show a worker, or a producer, to be at work again.

@@ -2,23 +2,23 @@
 
 import time
 
-from forebay.testing.faults.load import Load
+from forebay.testing.faults.load import BACK, Load
 from forebay.testing.faults.servers import EverySecond
-from forebay.testing.faults.trial import Trial
+from forebay.testing.faults.trial import PATIENCE, Trial
 from forebay.testing.history.checker import SERVER_KILLED
 
 #: Seconds: longer than any verb of a client's tries (see `forebay.engine.patience`).
 _LONG = 11.0
 
 
-def killed(trial: Trial, times: int = 20) -> None:
+def killed(trial: Trial, times: int = 20, within: float = BACK) -> None:
     """T6: the server gets SIGKILL again and again under load, and comes back after a while, once after a long one."""
-    _again_and_again(trial, times, polite=False)
+    _again_and_again(trial, times, within, polite=False)
 
 
 def killed_twice(trial: Trial) -> None:
-    """T6, short."""
-    killed(trial, times=2)
+    """T6, short: on any machine, however busy, so that everybody has to come back, and not how soon."""
+    killed(trial, times=2, within=PATIENCE)
 
 
 def killed_unsynced(trial: Trial) -> None:
@@ -29,10 +29,10 @@ def killed_unsynced(trial: Trial) -> None:
 
 def restarted(trial: Trial, times: int = 5) -> None:
     """T6r: the server is told to leave, and is started again."""
-    _again_and_again(trial, times, polite=True)
+    _again_and_again(trial, times, BACK, polite=True)
 
 
-def _again_and_again(trial: Trial, times: int, *, polite: bool) -> None:
+def _again_and_again(trial: Trial, times: int, within: float, *, polite: bool) -> None:
     server, load = trial.server, Load(trial)
     for turn in range(times):
         trial.pause(0.2, 0.8)
@@ -47,7 +47,7 @@ def _again_and_again(trial: Trial, times: int, *, polite: bool) -> None:
         back = server.start()
         trial.fault("the server is back", f"after {away:.1f} s")
         load.comes_back(back)
-    load.finish()
+    load.finish(within)
     trial.notes.append(f"{'restarted' if polite else 'killed'} {times} times; declared loss window {server.window:g} s")
 
 
