@@ -153,7 +153,7 @@ class Forebay(Declares):
         return drive(self.apublish(queue, value, **ways))
 
     async def apublish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[RawSends]) -> list[Handle[Any]]:
-        """Publish many raw messages in one transaction."""
+        """Publish many raw messages in one transaction; on Redis five hundred at a time, in order."""
         waits, within = apart(ways)
         chosen = options(Options(queue=check_name("queue", queue)), waits)
         if chosen.in_time and values:

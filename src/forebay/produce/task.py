@@ -210,7 +210,7 @@ class Task(Generic[P, C, T_co]):
     def enqueue_many(
         self: "Task[P, Any, T | Snooze]", calls: Iterable[Sequence[Any] | Call[T]], *, in_transaction: Any = None
     ) -> list[Handle[T]]:
-        """Enqueue many calls, thousands to a transaction: tuples of positional arguments, or values of `call`.
+        """Enqueue many calls, thousands to a transaction (on Redis 500): tuples of arguments, or values of `call`.
 
         The last item of a tuple may be a dict of keyword arguments: it is one if each of its keys names a parameter
         that the items before it leave open.

@@ -84,10 +84,14 @@ class Leasing:
         """See `Engine.recover`."""
         names, *entries = await talk.carry(_bury, lost)
         moves: list[Move | None] = []
+        others = set[bytes]()
         for worker in dict.fromkeys(entry[0] for entry in entries):
             mine = [entry for entry in entries if entry[0] == worker]
-            moves += await self._settling.carry_out(talk, forms.text(worker), *_losses(mine), dead=True)
-        workers = [forms.text(name) for name in names]
+            done = await self._settling.carry_out(talk, forms.text(worker), *_losses(mine), dead=True)
+            moves += done
+            if not any(done):
+                others.add(worker)  # somebody else who had seen it lost has made all of that ready meanwhile
+        workers = [forms.text(name) for name in names if name not in others]
         return Recovered(workers, moves.count(Move.LOSE), moves.count(Move.QUARANTINE))
 
 

@@ -1,5 +1,8 @@
 """What `recover` promises: what a lost worker held runs again, is counted, and is quarantined in the end."""
 
+import asyncio
+
+from forebay.engine.contract import Recovered
 from forebay.model.outcome import Ack, DeadLetter, Lose, Retry
 from forebay.model.ruling import QUARANTINE_AFTER
 from forebay.testing.conformance.kit import BOOM, ForgetWorker, Kit
@@ -42,6 +45,17 @@ class TestRecover:
         got = kit.recover("w")
         assert (list(got.workers), got.returned) == ([], 0)
         assert kit.found("a").lost == 1
+
+    def test_of_two_who_bury_it_at_once_one_is_told(self, kit: Kit) -> None:
+        """Its parent and whoever looks for old leases may see it at the same time: each loss is told once."""
+        kit.publish("a", "b")
+        kit.lease(2, worker="dead")
+
+        async def both() -> tuple[Recovered, Recovered]:
+            return await asyncio.gather(kit.backend.recover(["dead"]), kit.backend.recover(["dead"]))
+
+        answers = kit.run(both())
+        assert sorted((list(got.workers), got.returned) for got in answers) == [([], 0), (["dead"], 2)]
 
     def test_an_unknown_name_is_harmless(self, kit: Kit) -> None:
         """Burying a worker that never beat buries nobody."""
