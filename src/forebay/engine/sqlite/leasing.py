@@ -1,7 +1,7 @@
 """Leases: who may run what. Operations of the writer's transaction."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -33,6 +33,10 @@ SWEEP = 1_000
 #: Lanes that share a lease while all have enough; each costs a statement, and the turn comes to the others.
 VISITS = 16
 
+#: Queues that bound something which share a lease while they have enough; and of how many it is asked at first whether
+#: there is something in them.
+TOGETHER, PIECE = 16, 64
+
 #: How a worker is called that a running message does not name.
 NOBODY = b"nobody"
 
@@ -54,6 +58,33 @@ Place = tuple[str, str, int]
 Part = tuple[str, ...]
 
 
+class _Lot:
+    """What one lease takes where queues bound something.
+
+    Args:
+        lanes: as many as may still be looked at in queues of many lanes.
+
+    Attributes:
+        asked: queues that have been looked at.
+    """
+
+    __slots__ = ("asked", "caps", "lanes", "taken", "told", "want")
+
+    def __init__(self, want: Want, caps: dict[str, int], told: Mapping[str, Split], lanes: int) -> None:
+        self.want, self.caps, self.told, self.lanes = want, caps, told, lanes
+        self.taken: list[Delivery] = []
+        self.asked: set[str] = set()
+
+    @property
+    def left(self) -> int:
+        return self.want.limit - len(self.taken)
+
+    def slow(self, part: Part) -> bool:
+        """Whether a look at it costs something for each lane."""
+        bound = self.told.get(part[0])
+        return bound is not None and bound.by_key
+
+
 class Leasing:
     """Leases for the workers of one host in one of its boots.
 
@@ -66,6 +97,8 @@ class Leasing:
         self._turn = 0
         self._full: set[Place] = set()  # where this lease found more than a few ready
         self._were_full: set[Place] = set()  # and the last one did, so that it is not asked first
+        self._round = 0  # leases from queues that bound something
+        self._first = 0  # where the next one of these begins to look
         self.slack: dict[str, float] = {}
         self._later: dict[str, float] = {}  # when the meter of a queue, which held up a lease, lets more through
 
@@ -103,38 +136,70 @@ class Leasing:
             for queue in want.queues
             if queue in told
         }
-        quick, slow = _parts(self._astir(tx, want.queues, told), told)
-        if others := tuple(queue for queue in want.queues if queue not in told):
-            quick.append(others)
-        self._turn += 1
-        hungry, taken = line_up(quick, slow, want.limit, self._turn), list[Delivery]()
-        lanes = room(want.limit, len(set(want.queues)))  # as many as may still be looked at in slow ones
-        while hungry and len(taken) < want.limit:
-            full = list[Part]()
-            for asked, part in enumerate(hungry):
-                left, bound = want.limit - len(taken), told.get(part[0])
-                alike = sum(one in slow for one in hungry[asked:])
-                limit = min(portion(left, len(hungry) - asked), portion(lanes, alike) if part in slow else left)
-                some = replace(want, queues=part, limit=limit)
-                if limit <= 0:
-                    continue
-                got = self._take(tx, some, caps) if bound is None else self._take_limited(tx, some, bound, caps, left)
-                taken += got
-                lanes -= len(got) if part in slow else 0
-                full += [part] if len(got) == limit else []
-            hungry = [part for part in full if lanes or part not in slow]
-        if not lanes and len(taken) < want.limit:  # what they have more of is had at once, in the next lease
-            tx.topics.update(QUEUE + queue for (queue,) in slow)
-        return taken
+        self._turn, self._round = self._turn + 1, self._round + 1
+        names = list(dict.fromkeys(want.queues))
+        others = tuple(queue for queue in names if queue not in told)
+        lot = _Lot(want, caps, told, room(want.limit, len(names)))
+        names = [queue for queue in names if queue in told]
+        plain, full = [others] if others else list[Part](), list[Part]()
+        for astir in self._astir(tx, names, min(want.limit, TOGETHER)):
+            quick, slow = _parts(astir, told)
+            full += self._ask(tx, lot, line_up([*quick, *plain], slow, lot.left, self._round))
+            plain = []
+            if not lot.left:
+                self._first = next((names.index(one) for one in astir if one not in lot.asked), self._first)
+                break
+        more = [part[0] for part in full if lot.slow(part)]
+        while lot.left and (hungry := [part for part in full if lot.lanes or not lot.slow(part)]):
+            full = self._ask(tx, lot, hungry)
+        if not lot.lanes and lot.left:  # what they have more of is had at once, in the next lease
+            tx.topics.update(QUEUE + queue for queue in more)
+        return lot.taken
 
-    def _astir(self, tx: Transaction, queues: Sequence[str], told: Mapping[str, Split]) -> list[str]:
-        """Those of the queues that bound something which have to be looked at: a lease costs what is ready in them."""
-        bounded = [queue for queue in dict.fromkeys(queues) if queue in told]
-        found = {rows.text(queue) for (queue,) in tx.rows(sql("astir"), (rows.many(bounded),))}
-        for queue in bounded:
-            if queue not in found:
+    def _ask(self, tx: Transaction, lot: "_Lot", hungry: Sequence[Part]) -> list[Part]:
+        """Each of these parts once for its share of what is left; those that may have more."""
+        full = list[Part]()
+        for asked, part in enumerate(hungry):
+            bound = lot.told.get(part[0])
+            limit = portion(lot.left, len(hungry) - asked)
+            if lot.slow(part):
+                limit = min(limit, portion(lot.lanes, sum(map(lot.slow, hungry[asked:]))))
+            if limit <= 0:
+                full.append(part)
+                continue
+            lot.asked.update(part)
+            some = replace(lot.want, queues=part, limit=limit)
+            got = (
+                self._take(tx, some, lot.caps)
+                if bound is None
+                else self._take_limited(tx, some, bound, lot.caps, lot.left)
+            )
+            lot.taken += got
+            lot.lanes -= len(got) if lot.slow(part) else 0
+            full += [part] if len(got) == limit else []
+        return full
+
+    def _astir(self, tx: Transaction, bounded: Sequence[str], most: int) -> Iterator[list[str]]:
+        """Those of the queues that bound something which have to be looked at, so many at a time.
+
+        It begins where the last lease has stopped, and looks no further than it is asked to: a lease costs what it
+        takes, whatever is ready.
+        """
+        start = self._first % len(bounded) if bounded else 0
+        line, at, size, together = [*bounded[start:], *bounded[:start]], 0, PIECE, list[str]()
+        while at < len(line):
+            some = line[at : at + size]
+            found = {rows.text(queue) for (queue,) in tx.rows(sql("astir"), (rows.many(some),))}
+            for queue in [queue for queue in some if queue not in found]:
                 self._later.pop(queue, None)
-        return [queue for queue in bounded if queue in found]
+            for behind, queue in enumerate(some, at + 1):
+                together += [queue] if queue in found else []
+                if len(together) == most:
+                    self._first = start + behind
+                    yield together
+                    together = []
+            at, size = at + size, size * 2
+        yield together
 
     def _take_limited(
         self, tx: Transaction, want: Want, told: Split, caps: dict[str, int], asked: int

@@ -55,12 +55,16 @@ begin
     ) as l;
 end $$;
 
--- Of queues that bound something those in which there is something to take, or to write down: a lease over hundreds costs
--- what is ready in them. Not "exists", for a planner may look at all, and hash them.
-create function forebay.astir(queues_ text[]) returns text[] language plpgsql stable as $$
+-- Of queues that bound something, behind the first `upto` of them, up to `most` in which there is something to take, or to
+-- write down; and behind how many the next ones are. So a lease over hundreds costs what it takes, whatever is ready in
+-- them. Not "exists", for a planner may look at all, and hash them.
+create function forebay.astir(queues_ text[], most integer, inout upto integer, out ready text[])
+language plpgsql stable as $$
+declare
+    last integer;
 begin
-    return array(
-        select q.name from unnest(queues_) with ordinality as q (name, n) where coalesce((
+    select coalesce(array_agg(s.name order by s.n), '{}'), max(s.n) into ready, last from (
+        select q.name, q.n from unnest(queues_) with ordinality as q (name, n) where q.n > upto and coalesce((
             select true from forebay.message m where m.state = 1 and not m.back and m.queue = q.name limit 1
         ), (
             select true from forebay.message m where m.state = 1 and m.back and m.queue = q.name limit 1
@@ -72,18 +76,20 @@ begin
             select true from forebay.ran r where r.queue = q.name limit 1
         ), (
             select true from forebay.refund r where r.queue = q.name limit 1
-        ), false) order by q.n
-    );
+        ), false) limit most
+    ) as s;
+    upto := case when cardinality(ready) = most then last else cardinality(queues_) end;
 end $$;
 
--- `choose` from each of these queues, as if they were `parts` that share the limit.
+-- `choose` from each of these queues, as if they were `parts` that share the limit. full_: those that may have more.
 create function forebay.choose_some(
     bounded text[], parts integer, worker_ text, limit_ integer, visit_ bigint, t double precision,
-    inout caps_ jsonb, out seqs bigint[], out again double precision
+    inout caps_ jsonb, out seqs bigint[], out again double precision, out full_ text[]
 ) language plpgsql as $$
 declare
     first integer := floor(random() * parts); room integer; i integer; chosen record;
 begin
+    full_ := '{}';
     for i in 1..cardinality(bounded) loop
         room := least(limit_ - coalesce(cardinality(seqs), 0), (limit_ + (first + i) % parts) / parts);
         if room > 0 then
@@ -91,7 +97,9 @@ begin
             seqs := seqs || chosen.seqs;
             again := least(again, chosen.again);
             caps_ := chosen.caps_;
+            continue when coalesce(cardinality(chosen.seqs), 0) < room;
         end if;
+        full_ := full_ || bounded[i];
     end loop;
 end $$;
 
@@ -175,6 +183,7 @@ create function forebay.lease(
 ) returns setof forebay.leased language plpgsql as $$
 declare
     front constant bigint := -9223372036854775808;
+    together constant integer := 16;  -- queues that share a lease while they have enough; the turn comes to the others
     t double precision := coalesce(now_, extract(epoch from clock_timestamp()));
     queues text[]; lanes text[]; back boolean[];
     hungry integer[]; still integer[];
@@ -182,6 +191,7 @@ declare
     taken integer := 0; visits integer := 0; got integer; more integer;
     share integer; n integer; i integer; room integer; level bigint; floor_ bigint;
     bounds boolean; bounded text[]; astir_ text[] := '{}'; chosen record; later double precision;
+    looked integer := 0; these text[];
 begin
     select exists (select from forebay.bound) or exists (select from forebay.stir) into bounds
     from forebay.worker w where w.id = worker_ and w.until > t and w.state <> 'buried';
@@ -199,15 +209,17 @@ begin
         perform forebay.ripen(1000, keep_, cause_, t);
         bounded := '{}';
         if bounds then  -- the queues that bound something one by one, all others together; first a share of each
-            bounded := array(
-                select q.name from unnest(queues_) as q (name)
-                where exists (select from forebay.bound b where b.queue in ('', q.name))
-                    or exists (select from forebay.stir s where s.queue = q.name)
-            );
-            queues_ := array(select q.name from unnest(queues_) with ordinality as q (name, n)
-                where q.name <> all (bounded) order by q.n);
-            if alone_ and bounded <> '{}' then
-                astir_ := forebay.astir(bounded);
+            select coalesce(array_agg(s.name) filter (where s.bounds), '{}'),
+                coalesce(array_agg(s.name order by s.n) filter (where not s.bounds), '{}')
+            into bounded, queues_ from (
+                select q.name, q.n, exists (select from forebay.bound b where b.queue in ('', q.name))
+                    or exists (select from forebay.stir s where s.queue = q.name) as bounds
+                from unnest(queues_) with ordinality as q (name, n)
+            ) as s;
+            if alone_ and bounded <> '{}' then  -- some of those in which something waits, others each time
+                i := floor(random() * cardinality(bounded));
+                bounded := bounded[i + 1:] || bounded[:i];
+                select a.ready, a.upto into astir_, looked from forebay.astir(bounded, together, 0) as a;
             end if;
             if astir_ <> '{}' then
                 perform forebay.lock_all(astir_);
@@ -217,7 +229,7 @@ begin
                 );
                 return query select * from forebay.started(chosen.seqs);
                 taken := taken + coalesce(cardinality(chosen.seqs), 0);
-                later := chosen.again; caps_ := chosen.caps_; visits := 1;
+                later := chosen.again; caps_ := chosen.caps_; visits := 1; astir_ := chosen.full_;
             end if;
         end if;
         select array_agg(o.queue order by o.n, o.lane), array_agg(o.lane order by o.n, o.lane),
@@ -291,10 +303,24 @@ begin
             end loop;
             hungry := still;
         end loop;
-        if cardinality(astir_) > 0 and cardinality(astir_ || queues_) > 1 and taken < limit_ then  -- what is left to whoever has more
+        while alone_ and taken < limit_ and looked < cardinality(bounded) loop  -- what is left to others, as far as they are free
+            select a.ready, a.upto into these, looked from forebay.astir(bounded, together, looked) as a;
+            i := cardinality(these);
+            these := forebay.lock_free(these);
+            if cardinality(these) < i then
+                later := least(later, t + 0.02);  -- whoever holds them may leave some
+            end if;
+            chosen := forebay.choose_some(
+                these, cardinality(these), worker_, limit_ - taken, visit_, t, caps_
+            );
+            return query select * from forebay.started(chosen.seqs);
+            taken := taken + coalesce(cardinality(chosen.seqs), 0);
+            later := least(later, chosen.again); caps_ := chosen.caps_; astir_ := astir_ || chosen.full_;
+        end loop;
+        if cardinality(astir_) > 0 and taken < limit_ then  -- what is left to whoever has more
             chosen := forebay.choose_some(astir_, 1, worker_, limit_ - taken, visit_, t, caps_);
             return query select * from forebay.started(chosen.seqs);
-            later := chosen.again;
+            later := least(later, chosen.again);
         end if;
     end if;
     return next (

@@ -46,6 +46,28 @@ begin
     end if;
 end $$;
 
+-- Those of these queues whose locks nobody else holds: they are ours then. Who holds some already waits for no more, for
+-- there is no order that all keep then.
+create function forebay.lock_free(queues_ text[]) returns text[] language plpgsql as $$
+declare
+    free text[];
+begin
+    free := array(
+        select f.name from (
+            select l.name, bool_and(pg_try_advisory_xact_lock(l.number)) as got from (
+                select q.name, forebay.lock_number('queue:' || q.name) as number from unnest(queues_) as q (name)
+                union
+                select l.queue, forebay.lock_of(substr(p.part, 7), m.queue)
+                from forebay.lane l, unnest(string_to_array(l.lane, '|')) as p (part)
+                left join forebay.meter m on m.name = substr(p.part, 7)
+                where l.queue = any (queues_) and strpos(l.lane, '|meter:') > 0 and p.part like 'meter:%'
+            ) as l group by 1
+        ) as f where f.got
+    );
+    perform forebay.lock_all(free);  -- ours already
+    return free;
+end $$;
+
 create or replace function forebay.put_meter(
     name_ text, rate_ double precision, burst_ double precision, slots_ bigint, generation_ bigint,
     now_ double precision default null
