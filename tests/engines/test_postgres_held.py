@@ -104,3 +104,15 @@ def test_a_tick_whose_key_is_held_fails_at_once_and_is_tried_again(app, transact
     with pytest.raises(EngineError, match="lock timeout"):
         drive(app.store.fire("s", 1000.0, 2000.0, [message]))
     assert time.monotonic() - start < 0.9 * database.HELD
+
+
+def test_a_schedule_that_somebody_else_is_firing_is_left_to_them(app, transaction):
+    """Their commit may wait for a slow disk: a worker that comes to the same tick has nothing to complain of."""
+    row = Schedule(name="tick", cron="every 60s", tz="UTC", message=Message(id="", queue="q"), next=1.0)
+    drive(app.store.put_schedules([row]))
+    with transaction.cursor() as cursor:
+        cursor.execute(f"update \"{app.settings.namespace}\".schedule set next = 61 where name = 'tick'")
+        assert not drive(app.store.fire("tick", 1.0, 61.0, [Message(id="one", queue="q")]))
+    transaction.rollback()
+    assert drive(app.store.fire("tick", 1.0, 61.0, [Message(id="one", queue="q")]))
+    assert drive(app.engine.depth(["q"]))[0].ready == 1
