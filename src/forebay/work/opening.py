@@ -9,7 +9,7 @@ from forebay.engine.backend import Whole
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.clock import Clock
-from forebay.model.errors import EngineUnreachable
+from forebay.model.errors import EngineUnreachable, OutcomeUnknown
 from forebay.work.aside import aside
 from forebay.work.trouble import Trouble
 
@@ -35,7 +35,7 @@ async def opened(settings: Settings, clock: Clock, rest: Callable[[float], Corou
         backend = build(settings, clock)
         try:
             await aside(drive, backend.open())  # it may wait for a lock or a server; signals are heard meanwhile
-        except EngineUnreachable as error:
+        except (EngineUnreachable, OutcomeUnknown) as error:  # it fell silent amid its opening: the same, once more
             trouble.tell(name, error, advice=f"a worker had it open, so this is tried every {_AGAIN:g} s")
         else:
             trouble.over(name)

@@ -3,8 +3,11 @@
 import asyncio
 import threading
 
+import pytest
+
 from forebay.config import Settings
 from forebay.model.clock import SystemClock
+from forebay.model.errors import EngineUnreachable, OutcomeUnknown
 from forebay.work import opening
 
 
@@ -22,3 +25,21 @@ def test_the_loop_goes_on_while_the_engine_opens(monkeypatch):
         return await opening.opened(Settings(), SystemClock(), None)
 
     assert isinstance(asyncio.run(story()), Slow)
+
+
+@pytest.mark.parametrize("error", [EngineUnreachable, OutcomeUnknown])
+def test_a_server_that_goes_away_amid_the_opening_is_waited_for(monkeypatch, error):
+    """It may or may not have heard what was asked: to open twice changes nothing."""
+    left = [error("it is starting up"), error("it is starting up")]
+
+    class Restarting:
+        async def open(self):
+            if left:
+                raise left.pop()
+
+    async def rest(_seconds):
+        return False
+
+    monkeypatch.setattr(opening, "build", lambda *_: Restarting())
+    assert isinstance(asyncio.run(opening.opened(Settings(), SystemClock(), rest)), Restarting)
+    assert left == []
