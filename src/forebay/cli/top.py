@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import Callable, Generator
+from typing import NamedTuple
 
 import click
 
@@ -16,11 +16,25 @@ from forebay.cli.shared import Command, the_app, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.taken import taken
 from forebay.engine.registry import place
+from forebay.model.errors import EngineClosed, EngineError, SchemaTooNew, text_of
 from forebay.observe.snapshot import Snapshot, rates, take
 from forebay.observe.view import snapshot
 
-#: Called with each reading and the one before it, None at first.
-Show = Callable[[Snapshot | None, Snapshot], None]
+
+class Show(NamedTuple):
+    """How things are shown.
+
+    Attributes:
+        reading: called with each reading and the one before it, None at first.
+        away: called when the engine cannot be read any more, with the reason; readings go on once it is back.
+    """
+
+    reading: Callable[[Snapshot | None, Snapshot], None]
+    away: Callable[[str], None] = lambda why: click.echo(f"{why}; {AGAIN}", err=True)
+
+
+#: What is said besides when there are no readings.
+AGAIN = "readings go on once it answers"
 
 
 @click.command(cls=Command)
@@ -51,13 +65,21 @@ async def _run(app: Forebay, interval: float, count: int | None) -> None:
 
 
 async def _watch(app: Forebay, interval: float, count: int | None, show: Show) -> None:
-    before = None
-    for number in itertools.count(1):
-        now = await take(app.engine, app.store)
-        show(before, now)
+    before, away, number = None, False, 0
+    while True:
+        try:
+            now = await take(app.engine, app.store)
+        except EngineError as error:
+            if before is None or form() == "json" or isinstance(error, EngineClosed | SchemaTooNew):
+                raise
+            if not away:
+                show.away(text_of(error))
+            away = True
+        else:
+            show.reading(before, now)
+            before, away, number = now, False, number + 1
         if number == count:
             return
-        before = now
         await asyncio.sleep(interval)
 
 
@@ -66,11 +88,11 @@ def _showing(screen: Screen) -> Generator[tuple[Show, asyncio.Event]]:
     """How readings are shown, by the form asked for and by where standard output leads; and what a key may set."""
     stop = asyncio.Event()
     if form() == "ndjson":
-        yield (lambda before, now: output.stream([_plain(before, now)])), stop
+        yield Show(lambda before, now: output.stream([_plain(before, now)])), stop
     elif form() == "json":
-        yield _show_second, stop
+        yield Show(_show_second), stop
     elif not output.redraws():
-        yield (lambda before, now: click.echo("\n".join([*screen.lines(before, now), ""]))), stop
+        yield Show(lambda before, now: click.echo("\n".join([*screen.lines(before, now), ""]))), stop
     else:
         with _live(screen, stop) as show:
             yield show, stop
@@ -97,9 +119,17 @@ def _live(screen: Screen, stop: asyncio.Event) -> Generator[Show]:
     console = Console(highlight=False)
     live = Live(console=console, screen=True, auto_refresh=False)
 
+    last: list[str] = []
+
+    def draw(lines: list[str]) -> None:
+        live.update(Text.from_ansi("\n".join(lines), no_wrap=True), refresh=True)
+
     def show(before: Snapshot | None, now: Snapshot) -> None:
-        text = Text.from_ansi("\n".join(screen.lines(before, now, console.height)), no_wrap=True)
-        live.update(text, refresh=True)
+        last[:] = screen.lines(before, now, console.height)
+        draw(last)
+
+    def away(why: str) -> None:
+        draw([f"{why}; {AGAIN}", *last[: console.height - 1]])
 
     with taken(live.start, live.stop, lambda typed: stop.set() if b"q" in typed.lower() else None):
-        yield show
+        yield Show(show, away)
