@@ -64,7 +64,7 @@ class Forebay(Declares):
         scheme, has = scheme_of(self.settings), parts.engine.capabilities
         self.engine = Facade(
             parts.engine,
-            lambda: [spec.unmarked() for spec in queues.values()],
+            queues.values,
             lambda: require(scheme, has, needs_of(declared())),
             note=lambda verb, target, detail: parts.audits.note(whoami(), verb, target, detail),
             transacts=parts.transacts,

@@ -8,8 +8,8 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
@@ -50,7 +50,7 @@ class Facade:
     def __init__(
         self,
         inner: Engine,
-        queues: Callable[[], Sequence[QueueSpec]],
+        queues: Callable[[], Iterable[QueueSpec]],
         admit: Callable[[], None] | None = None,
         *,
         note: Note | None = None,
@@ -77,18 +77,18 @@ class Facade:
         Args:
             starts: a worker starts here, and its declarations hold from now on (`QueueSpec.mild`).
         """
-        self._refuse_foreign()
+        if self._foreign:
+            self._refuse_foreign()
         if self._ready and not starts:
             return
         if not self._aside.asks_itself():  # as a handler of logging does that enqueues what opening logs
             await self._aside.ask(self._make_ready, starts)
 
-    def _refuse_foreign(self) -> None:
-        if self._foreign:
-            raise EngineError(
-                "this app was opened before the process forked, and two processes must not share what it opened: fork "
-                "first, or close the app before, and each of them opens its own"
-            )
+    def _refuse_foreign(self) -> NoReturn:
+        raise EngineError(
+            "this app was opened before the process forked, and two processes must not share what it opened: fork "
+            "first, or close the app before, and each of them opens its own"
+        )
 
     def _make_ready(self, starts: bool) -> None:
         native.refuse_half()
@@ -122,7 +122,7 @@ class Facade:
 
     @staticmethod
     def _said(spec: QueueSpec, starts: bool) -> QueueSpec:
-        return replace(spec, mild=not (starts or spec.assumed))
+        return replace(spec.unmarked(), mild=not (starts or spec.assumed))
 
     async def _declare(self, specs: Sequence[QueueSpec]) -> None:
         """Declare what has not been declared from here, or not with such weight."""
@@ -138,7 +138,8 @@ class Facade:
 
     def _undeclared(self) -> Sequence[QueueSpec]:
         """What is to be declared in a transaction of the caller's own: opening might have to wait for that."""
-        self._refuse_foreign()
+        if self._foreign:
+            self._refuse_foreign()
         return () if self._ready else [self._said(spec, starts=False) for spec in self._queues()]
 
     @property

@@ -5,7 +5,7 @@ Nothing here waits. Knows no engine.
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from forebay.model.errors import EngineError, EngineUnreachable, text_of
 
@@ -32,7 +32,7 @@ def inside() -> bool:
 
 
 @contextlib.contextmanager
-def working() -> Iterator[None]:
+def working() -> Generator[None, None, None]:
     """Whichever thread it is does an engine's work for a while, and holds what others of them wait for."""
     before, _here.own = inside(), True
     try:

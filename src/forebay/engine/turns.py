@@ -18,7 +18,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
-from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
 from forebay.engine import own, quiet
 from forebay.engine.native import simple_queue
@@ -37,6 +37,7 @@ X = TypeVar("X")
 GROUP, MESSAGES = 512, 5_000
 #: Seconds until what is owed is tried again that could not be paid.
 AGAIN = 1.0
+_MANY = list, tuple
 #: Different troubles after a commit that are told; each once.
 MOST_TOLD = 50
 
@@ -337,7 +338,11 @@ def _closed() -> EngineClosed:
 
 def _size(operation: Operation) -> int:
     """Messages, or whatever else comes in numbers, that an operation is about."""
-    return max([1, *(len(cast("Sequence[Any]", arg)) for arg in operation.args if isinstance(arg, list | tuple))])
+    most = 1
+    for arg in operation.args:
+        if type(arg) in _MANY:
+            most = max(most, len(arg))
+    return most
 
 
 def _crowd_act(operation: Operation) -> Callable[[Any, Sequence[Any]], Sequence[Any]] | None:

@@ -11,7 +11,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from forebay.engine.shield import acquire, shield
 from forebay.model.errors import EngineClosed
@@ -55,7 +55,8 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
         try:
             coroutine.send(None)
         except StopIteration as stop:
-            return cast("T", stop.value)
+            answer: T = stop.value
+            return answer
         finally:
             _here.driven = before
     coroutine.close()
@@ -104,7 +105,8 @@ class Answer(Generic[T]):
         yield from ()
         if self._error is not None:
             raise self._error
-        return cast("T", self._value)
+        value: T = self._value
+        return value
 
     @staticmethod
     def deliver(answers: Iterable["Answer[Any]"]) -> None:

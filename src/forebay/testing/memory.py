@@ -29,7 +29,7 @@ def in_memory(app: Forebay, clock: Clock | None = None) -> Generator[Forebay]:
     has = app.backend.engine.capabilities
     app.engine = Facade(
         app.backend.engine,
-        lambda: list(app.registry.queues.values()),
+        app.registry.queues.values,
         lambda: require("memory", has, needs_of(app.registry)),
     )
     app.store = watched_store(app.backend, app.engine.watch)
