@@ -88,14 +88,22 @@ def _showing(screen: Screen) -> Generator[tuple[Show, asyncio.Event]]:
     """How readings are shown, by the form asked for and by where standard output leads; and what a key may set."""
     stop = asyncio.Event()
     if form() == "ndjson":
-        yield Show(lambda before, now: output.stream([_plain(before, now)])), stop
+        yield Show(_show_object), stop
     elif form() == "json":
         yield Show(_show_second), stop
     elif not output.redraws():
-        yield Show(lambda before, now: click.echo("\n".join([*screen.lines(before, now), ""]))), stop
+
+        def show_table(before: Snapshot | None, now: Snapshot) -> None:
+            click.echo("\n".join([*screen.lines(before, now), ""]))
+
+        yield Show(show_table), stop
     else:
         with _live(screen, stop) as show:
             yield show, stop
+
+
+def _show_object(before: Snapshot | None, now: Snapshot) -> None:
+    output.stream([_plain(before, now)])
 
 
 def _show_second(before: Snapshot | None, now: Snapshot) -> None:
