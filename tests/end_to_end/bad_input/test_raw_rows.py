@@ -129,8 +129,13 @@ def test_a_row_that_cannot_be_leased_is_a_dead_letter_with_its_cause_and_stops_n
 
 
 def test_texts_with_nul_and_escapes_run_like_others_and_reach_a_terminal_escaped(shared):
-    _, handle = write(shared, key="a\0b", headers=pack({"a\0": "\x1b[2J"}), id="\0" * 32)
+    _, handle = write(shared, key="a\0b", headers=pack({"a\0": "\x1b[2J"}), id="\x1b" * 32)
     assert handle.result(30) == 3
+    seq, _ = write(shared, id=Text(b"\0" * 32))  # which no handle can name, on any engine
+    died(shared, seq)
+    db = apsw.Connection(f"{shared.place.folder}/queue.db", flags=apsw.SQLITE_OPEN_READONLY)
+    assert db.execute("select count(*) from dead where hex(id) like '00%'").get == 0, "it has run"
+    db.close()
     _, handle = write(shared, task="\x1b[2J\0" * 300_000)
     found = shared.death(handle)
     assert found.cause.startswith("unknown task ")
