@@ -134,7 +134,8 @@ def test_what_another_fleet_lost_is_heard_by_the_one_that_finds_it(place):
 def test_a_task_that_puts_its_message_off_again_and_again_is_seen(place, fleet):
     handle = place.crew.puts_off.enqueue()
     until(lambda: len(lines(fleet, handle)) >= 2, "ten snoozes")
-    assert re.search(r"begun \d+ times so far", place.found(handle).cause)
+    # While it runs, it has no cause: only between two runs is there one to read.
+    until(lambda: re.search(r"begun \d+ times so far", place.found(handle).cause), "the cause of its wait")
     told = [line.partition("attempt 1: ")[2].partition(" (")[0] for line in lines(fleet, handle)]
     why = "snooze for 0.05 s, because of ConnectionError: busy, begun"
     assert told[:2] == [f"{why} once so far", f"{why} 10 times so far"]
