@@ -20,7 +20,7 @@ from forebay.model.clock import SystemClock
 from forebay.model.errors import EngineUnreachable, OutcomeUnknown
 from forebay.model.ids import new_id
 from forebay.model.message import Failure, Message
-from forebay.model.outcome import Ack, Retry, Settlement
+from forebay.model.outcome import Ack, DeadLetter, Retry, Settlement
 
 
 @pytest.fixture
@@ -125,6 +125,22 @@ def test_a_settle_whose_answer_is_lost_is_true(engine, proxy, outcome):
     assert proxy.tear is None
     assert drive(engine.depth(["q"]))[0].running == 0
     assert settle(engine, outcome, *deliveries) == [False, False]
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["still leased", "lease over"])
+def test_what_was_settled_is_said_to_be_though_whoever_asked_had_given_up(engine, proxy, impatient, over):
+    publish(engine, "good", "bad", "elsewhere")
+    good, bad, third = lease(engine)
+    ends = [Settlement(good, Ack()), Settlement(bad, DeadLetter("bug"))]
+    proxy.tear, proxy.mode = b"COMMIT", "refuse"
+    with pytest.raises(OutcomeUnknown):
+        drive(engine.settle("w", ends))
+    proxy.mode = "pass"
+    if over:
+        postgres.run("update forebay.worker set until = 0")
+    elsewhere = msgspec.structs.replace(third, fence=third.fence + 1)
+    assert drive(engine.settle("w", [*ends, Settlement(elsewhere, Ack())])) == [True, True, False]
+    assert drive(engine.settle("w", ends)) == [False, False]
 
 
 def test_a_silent_server_makes_a_publish_unknown_in_time_and_the_same_ids_are_taken_once(engine, proxy, impatient):

@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from engines.servers import redis
+from forebay.engine import patience
 from forebay.engine.contract import Beat, Fate, Receipt, Want
 from forebay.engine.redis.link import Broken
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
+from forebay.model.errors import EngineUnreachable
 from forebay.model.lifecycle import State
 from forebay.model.message import Failure, Message
 from forebay.model.outcome import Ack, DeadLetter, Retry, Settlement
@@ -146,6 +148,30 @@ def test_what_was_settled_is_said_to_be_even_if_its_worker_was_buried_meanwhile(
     assert [one.state for one in drive(backend.find([ident(1), ident(2)]))] == [state, State.READY]
     deaf()
     assert settle(backend, outcome, second) == [False], "this was never done under that lease"
+
+
+@OUTCOMES
+def test_what_was_settled_is_said_to_be_though_whoever_asked_had_given_up(backend, bury, monkeypatch, outcome, state):
+    publish(backend, 1, 2)
+    first, second = lease(backend)
+    link = backend._server.talk._link
+    exchange = link.exchange
+
+    def deaf(commands, patience=None):
+        if any(ident(1) in command for command in commands):
+            exchange(commands)
+        link.drop()
+        raise Broken(ConnectionResetError("cut"), sent=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(patience, "DEADLINE", 0.2)
+        patch.setattr(link, "exchange", deaf)
+        with pytest.raises(EngineUnreachable):
+            settle(backend, outcome, first)
+    bury()
+    assert settle(backend, outcome, first, second) == [True, False], "only the first one was ever done"
+    assert [one.state for one in drive(backend.find([ident(1), ident(2)]))] == [state, State.READY]
+    assert settle(backend, outcome, first) == [False]
 
 
 def test_a_tick_fires_once(backend, deaf):

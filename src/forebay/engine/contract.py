@@ -289,7 +289,7 @@ class Engine(Protocol):
 
         What becomes of a message is what `model.ruling.rule` says: its state, cause, refund and due time. True if so.
         False for each that it no longer holds at that fence: somebody else has it, or it ended. A worker whose lease
-        ran out can settle nothing.
+        ran out can settle nothing. Asked once more after an error, True also for what that earlier call carried out.
         """
         ...
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from forebay.config import Settings
 from forebay.engine.capabilities import HOUSE
 from forebay.engine.contract import Beat, Depth, Fate, Leased, Receipt, Recovered, Want
+from forebay.engine.doubts import Doubts
 from forebay.engine.patience import DEADLINE
 from forebay.engine.postgres import errors, publishing
 from forebay.engine.postgres.audits import Audits
@@ -51,6 +52,7 @@ class Verbs:
         self._publishing = Publishing(database.settings.max_size)
         self._leasing = Leasing(database, settling)
         self._look_again, self._published = 0.0, 0
+        self._doubts = Doubts()
 
     async def open(self) -> None:
         """See `Engine.open`."""
@@ -151,7 +153,10 @@ class Verbs:
         return settled
 
     async def _settle(self, worker: str, part: list[Settlement]) -> list[bool]:
-        return await sifted(self._db.worker, lambda writer: writer.submit(self._settling.settle, worker, part))
+        with self._doubts.about(part, OutcomeUnknown) as doubted:
+            return await sifted(
+                self._db.worker, lambda writer: writer.submit(self._settling.settle, worker, part, doubted)
+            )
 
     async def recover(self, lost: Sequence[str] = ()) -> Recovered:
         """See `Engine.recover`. Asked often, so that a look comes first: usually nobody is gone."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
+from forebay.engine.doubts import Lease, lease
 from forebay.engine.postgres import rows
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
@@ -52,8 +53,10 @@ class Settling:
         self.keep = keep
         self.bounded: frozenset[str] = frozenset()
 
-    def settle(self, tx: Tx, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
-        """Whether each was carried out."""
+    def settle(
+        self, tx: Tx, worker: str, settlements: Sequence[Settlement], doubted: frozenset[Lease] = frozenset()
+    ) -> list[bool]:
+        """Whether each was carried out; those of `doubted` may have been by an earlier call."""
         acks, others = self._parted(settlements)
         done: set[int] = set()
         holds = True
@@ -64,10 +67,10 @@ class Settling:
         if len(done) < len(settlements):
             _let_go(tx, worker, [one for one in settlements if one.delivery.receipt not in done or _is_over(one)])
         verdicts: list[bool] = []
-        if tx.again and holds:  # nobody but this worker settles what it holds while it holds it: it did, before
-            done.update(one.delivery.receipt for one in (*acks, *others))
-        elif tx.again:  # its lease ran out in between; what it ended before that has ended
-            done.update(_settled_before(tx, worker, [one.delivery for one in (*acks, *others)]))
+        if again := [one.delivery for one in (*acks, *others) if tx.again or lease(one.delivery) in doubted]:
+            # Nobody but this worker settles what it holds while it holds it: it did, before. If its lease ran out in
+            # between, what it ended before that has ended.
+            done.update([one.receipt for one in again] if holds else _settled_before(tx, worker, again))
         left = {id(one) for one in (*acks, *others) if one.delivery.receipt in done}
         for one in settlements:
             verdicts.append(id(one) in left)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from forebay.config import Settings
 from forebay.engine.capabilities import HOUSE
 from forebay.engine.contract import Beat, Depth, Fate, Leased, Receipt, Recovered, Want
+from forebay.engine.doubts import Doubts
 from forebay.engine.redis.bells import CANCEL
 from forebay.engine.redis.connections import Connections, declare
 from forebay.engine.redis.depth import depths
@@ -23,7 +24,7 @@ from forebay.engine.redis.steering import SteeringRows
 from forebay.engine.redis.talk import Batch, Reading
 from forebay.engine.turns import MESSAGES
 from forebay.model.clock import Clock
-from forebay.model.errors import EngineClosed, EngineError, EngineFull, LeaseLost, OutcomeUnknown
+from forebay.model.errors import EngineClosed, EngineError, EngineFull, EngineUnreachable, LeaseLost, OutcomeUnknown
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import Declared, QueueSpec
@@ -40,6 +41,7 @@ class Verbs:
     def __init__(self, connections: Connections, settling: Settling) -> None:
         settings = connections.settings
         self._server, self._settling = connections, settling
+        self._doubts = Doubts()
         self._room = Room(settings.max_size, connections.used)
         self._publishing = Publishing(connections.mark, self._room)
         self._leasing = Leasing(connections.mark, connections.times, settling, settings.result_ttl)
@@ -92,7 +94,8 @@ class Verbs:
         settled: list[bool] = []
         for start in range(0, len(settlements), MESSAGES):
             part = settlements[start : start + MESSAGES]
-            settled += await self._settling.settle(self._server.talk, worker, part)
+            with self._doubts.about(part, EngineUnreachable) as doubted:
+                settled += await self._settling.settle(self._server.talk, worker, part, again=bool(doubted))
         return settled
 
     async def recover(self, lost: Sequence[str] = ()) -> Recovered:

@@ -43,45 +43,48 @@ class Settling:
     def __init__(self, keep: float, now: Callable[[], float]) -> None:
         self._keep, self._now = keep, now
 
-    async def settle(self, talk: Talk, worker: str, settlements: Sequence[Settlement]) -> list[bool]:
-        """Whether each was carried out."""
+    async def settle(
+        self, talk: Talk, worker: str, settlements: Sequence[Settlement], *, again: bool = False
+    ) -> list[bool]:
+        """Whether each was carried out; `again` if an earlier call may have done it."""
         if not settlements:
             return []
         if all(_is_plain(one) for one in settlements):
-            return await talk.carry(self._acks, worker, settlements)
+            return await talk.carry(self._acks, worker, settlements, again)
         standings = [_likely(one) for one in settlements]
-        return [move is not None for move in await self.carry_out(talk, worker, settlements, standings)]
+        moves = await self.carry_out(talk, worker, settlements, standings, again=again)
+        return [move is not None for move in moves]
 
     async def carry_out(
         self, talk: Talk, worker: str, settlements: Sequence[Settlement], standings: Sequence[Standing],
-        *, dead: bool = False,
+        *, dead: bool = False, again: bool = False,
     ) -> list[Move | None]:  # fmt: skip
         """The move that each made; None for what it does not hold at that fence. `dead`: the worker need not live."""
         moves: list[Move | None] = [None] * len(settlements)
         left = [self._judged(place, *pair) for place, pair in enumerate(zip(settlements, standings, strict=True))]
         for _ in range(JUDGED):
-            answers = await talk.carry(self._mixed, worker, left, dead)
-            again: list[_Case] = []
+            answers = await talk.carry(self._mixed, worker, left, dead, again)
+            judged: list[_Case] = []
             for case, answer in zip(left, answers, strict=True):
                 if isinstance(answer, Standing):
-                    again.append(self._judged(case.place, case.settlement, answer))
+                    judged.append(self._judged(case.place, case.settlement, answer))
                 elif answer:
                     moves[case.place] = case.ruling.move
-            if not again:
+            if not judged:
                 break
-            left = again
+            left = judged
         return moves
 
     def _judged(self, place: int, settlement: Settlement, standing: Standing) -> _Case:
         return _Case(place, settlement, standing, rule(settlement.outcome, standing, self._now()))
 
-    def _acks(self, batch: Batch, worker: str, settlements: Sequence[Settlement]) -> Reading[list[bool]]:
+    def _acks(self, batch: Batch, worker: str, settlements: Sequence[Settlement], again: bool) -> Reading[list[bool]]:
         calls: list[tuple[Call, int]] = []
         for run, group in groupby(settlements, _run):
             acks = list(group)
             for at in range(0, len(acks), BITE):
                 part = acks[at : at + BITE]
-                calls.append((batch.call("ack", *self._ack(worker, run, part)), len(part)))
+                calls.append((batch.call("ack", *self._ack(worker, run, part), sent=again), len(part)))
 
         def read() -> list[bool]:
             verdicts: list[bool] = []
@@ -104,19 +107,21 @@ class Settling:
                 args.append(forms.tail("", cast("Ack", ack.outcome).result))
         return args
 
-    def _mixed(self, batch: Batch, worker: str, cases: Sequence[_Case], dead: bool) -> Reading[list[Standing | bool]]:
+    def _mixed(
+        self, batch: Batch, worker: str, cases: Sequence[_Case], dead: bool, again: bool
+    ) -> Reading[list[Standing | bool]]:
         runs: list[tuple[bool, list[_Case]]] = [
             (acks, list(group)) for acks, group in groupby(cases, lambda case: _is_plain(case.settlement))
         ]
         readings: list[Callable[[], Sequence[Any]]] = []
         for acks, run in runs:
             if acks:
-                readings.append(self._acks(batch, worker, [case.settlement for case in run]))
+                readings.append(self._acks(batch, worker, [case.settlement for case in run], again))
                 continue
             for at in range(0, len(run), BITE):
                 part = run[at : at + BITE]
                 args = [value for case in part for value in self._written(case)]
-                call = batch.call("settle", worker, "1" if dead else "", *args)
+                call = batch.call("settle", worker, "1" if dead else "", *args, sent=again)
                 readings.append(partial(_answers, call, len(part)))
         return lambda: [answer for reading in readings for answer in reading()]
 

@@ -57,9 +57,9 @@ class Call:
 
     __slots__ = ("args", "otherwise", "publishes", "reply", "script", "sent", "since")
 
-    def __init__(self, script: str, args: Sequence[Any], *, publishes: bool = False) -> None:
+    def __init__(self, script: str, args: Sequence[Any], *, publishes: bool = False, sent: bool = False) -> None:
         self.script, self.args, self.publishes = script, args, publishes
-        self.sent, self.since = False, 1
+        self.sent, self.since = sent, 1
         self.otherwise: Callable[[], tuple[str, Sequence[Any]]] | None = None
         self.reply: Any = None
 
@@ -84,9 +84,9 @@ class Batch:
         self.calls: list[Call] = []
         self.news = news
 
-    def call(self, script: str, *args: Any, publishes: bool = False) -> Call:
-        """Put a call in."""
-        call = Call(script, args, publishes=publishes)
+    def call(self, script: str, *args: Any, publishes: bool = False, sent: bool = False) -> Call:
+        """Put a call in; `sent` if an earlier one of the same may have been carried out."""
+        call = Call(script, args, publishes=publishes, sent=sent)
         self.calls.append(call)
         return call
 
