@@ -45,10 +45,10 @@ def test_they_are_listed_opened_probed_and_closed_and_why_names_them(shell):
         assert "ConnectionRefusedError: nobody listens there" in shell("why", "default").out
         assert "next probe in 1h" in shell("providers", "open", "llm", "--for", "1h").out
         assert "llm" in shell("providers", "list").out
-        assert shell("providers", "close", "llm", "-o", "json").json[0]["state"] == "closed"
+        assert shell("providers", "close", "smtp", "-o", "json").json[0]["state"] == "closed", "it answers"
     lines = [(line["verb"], line["target"]) for line in shell("audit", "-o", "json").json]
     assert lines == [
-        ("close provider", "llm"),
+        ("close provider", "smtp"),
         ("open provider", "llm"),
         ("probe provider", "smtp"),
         ("open provider", "smtp"),

@@ -28,8 +28,6 @@ NEW = Carried()
 _BOUNDS = (
     "rate", "burst", "concurrency", "key_rate", "key_burst", "key_concurrency", "ordered", "fair", "weights",
 )  # fmt: skip
-#: Where `declared.sql` has how many bytes a queue holds at the most, behind its name.
-BYTES = 3
 _FATES: tuple[Fate, ...] = (Fate.ACCEPTED, Fate.DUPLICATE, Fate.MERGED)
 
 
@@ -120,7 +118,8 @@ def declare(tx: Tx, queues: Sequence[QueueSpec], keep: float) -> list[Declared]:
         tx.rows("declare", *map(list, zip(*new, strict=True)), keep)
     before = {name: _spec(name, ttl, lifo, bound) for name, (ttl, _, lifo, *bound) in known.items()}
     obeyed = _obeyed(queues, known)
-    if heavy := [one.name for one in obeyed.values() if one.limit_bytes is not None and known[one.name][BYTES] is None]:
+    heavy = [name for name, one in obeyed.items() if one.limit_bytes is not None and before[name].limit_bytes is None]
+    if heavy:
         tx.rows("weigh", heavy)
     now = before | {name: spec.plain() for name, spec in obeyed.items()}
     return [Declared(before[spec.name], now[spec.name]) for spec in queues]

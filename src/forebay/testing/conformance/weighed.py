@@ -136,9 +136,11 @@ class TestBytes:
         assert put(kit, 60, 60, 60, prefix="o") == [Fate.ACCEPTED] * 3
         assert (kit.depth().ready, right(kit)) == (1, 60)
 
-    def test_it_begins_and_ends_with_its_declaration(self, kit: Kit) -> None:
-        """What waits by then counts; a queue that does not bound its bytes says nothing of them."""
+    @pytest.mark.parametrize("before", [{}, {"limit": 4}, {"limit_age": 60.0}, {"lifo": True}], ids=str)
+    def test_it_begins_and_ends_with_its_declaration(self, kit: Kit, before: dict[str, Any]) -> None:
+        """What waits by then counts, whatever was bound before; a queue that bounds no bytes says nothing of them."""
         kit.needs("limits")
+        kit.run(kit.backend.declare([QueueSpec(name="q", **before)]))
         put(kit, 40, 40)
         put(kit, 5, prefix="later", delay=60.0)
         kit.lease(1)
@@ -147,6 +149,7 @@ class TestBytes:
         assert (right(kit), kit.depth().limit_bytes) == (45, 100)
         kit.declare()
         assert (kit.depth().size, kit.depth().limit_bytes) == (0, None)
+        kit.run(kit.backend.declare([QueueSpec(name="q", **before)]))
         put(kit, 500, prefix="n")
         weighed(kit, 600)
         assert right(kit) == 545
