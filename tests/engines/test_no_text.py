@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from engines.servers import postgres, redis
+from engines.servers.places import place
 from forebay import ConfigError, Forebay, ForebayError
 from forebay.config import Settings
 from forebay.engine.contract import Beat
@@ -25,13 +25,8 @@ SOON = 5.0
 
 @pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
 def settings(request, tmp_path):
-    if request.param == "redis":
-        with redis.empty() as made:
-            yield made
-    elif request.param == "postgresql":
-        yield postgres.empty()
-    else:
-        yield Settings(url="memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/queue.db")
+    with place(request.param, tmp_path) as (url, namespace):
+        yield Settings(url=url, **{"namespace": namespace} if namespace else {})
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.servers import postgres, redis
+from engines.servers.places import place
 from forebay.config import Settings
 from forebay.engine.contract import Beat, Want
 from forebay.engine.registry import build
@@ -24,13 +24,8 @@ TIMES, ON_A_SERVER = 50, 10
 
 @pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
 def settings(request, tmp_path):
-    if request.param == "redis":
-        with redis.empty() as made:
-            yield made
-    elif request.param == "postgresql":
-        yield postgres.empty()
-    else:
-        yield Settings(url="memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/queue.db")
+    with place(request.param, tmp_path) as (url, namespace):
+        yield Settings(url=url, **{"namespace": namespace} if namespace else {})
 
 
 def use(backend):
