@@ -30,8 +30,10 @@ _FIELDS = frozenset(Depth.__struct_fields__) - _OTHERS
 _SINCE = "case when due is null then created else due end"
 _ONE_BY_ONE = f"select {SHUT} as shut, count(*), min({_SINCE}) from message where state = 1 and queue = ? group by 1"  # noqa: S608
 #: Where keys are in order, those behind one that is held are held as well.
-_EACH = f"select seq, key, priority, {SHUT} as shut, {_SINCE} as since from message where state = 1 and queue = ?"  # noqa: S608
-_FIRST = "first_value(shut) over (partition by key order by priority desc, seq)"
+_EACH = (
+    f"select seq, key, priority, holds, {SHUT} as shut, {_SINCE} as since from message where state = 1 and queue = ?"  # noqa: S608
+)
+_FIRST = "first_value(shut) over (partition by key order by holds is not null desc, priority desc, seq)"
 _HELD = f"select case when key is null then shut else max(shut, {_FIRST}) end as held, since from ({_EACH})"  # noqa: S608
 _IN_ORDER = f"select held, count(*), min(since) from ({_HELD}) group by 1"  # noqa: S608
 

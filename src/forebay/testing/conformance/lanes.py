@@ -112,6 +112,18 @@ class TestOrdered:
         kit.open_gate(lane="smtp")
         assert kit.take() == ["a"]
 
+    def test_what_waits_for_one_that_has_started_and_is_parked_is_parked(self, kit: Kit) -> None:
+        """Whatever its priority: what has started is first."""
+        kit.declare(ordered=True)
+        kit.publish("a", key="k", task="slow")
+        kit.settle(Retry(0, BOOM), *kit.lease())
+        kit.publish("high", key="k", task="quick", priority=9)
+        kit.close_gate(task="slow")
+        assert (kit.depth().ready, kit.depth().parked, kit.take()) == (0, 2, [])
+        kit.open_gate(task="slow")
+        kit.close_gate(task="quick")
+        assert (kit.depth().ready, kit.depth().parked, kit.take()) == (1, 1, ["a"])
+
     def test_a_worker_that_is_lost_gives_the_first_back(self, kit: Kit) -> None:
         """Then it runs before the others again."""
         kit.declare(ordered=True)

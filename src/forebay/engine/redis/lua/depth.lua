@@ -17,13 +17,18 @@ local gates = closed()
 local FAR = 20000
 local LANES = 100
 
+-- Of what may be looked at in a lane the one that is first, as it stands in its line.
+local function foremost(queue, lane)
+    local line = P .. 'r:' .. queue .. ':' .. lane
+    return first_in(queue, lane, line) or call('ZRANGE', line, 0, 0)[1]
+end
+
 local function is_held(queue, id, head)
     local m, split = opened(head, id), split_of(queue)
     if is_shut(gates, queue, lane_of(m, history(call('HGET', P .. 'x', id))), m.route[TASK], m.route[KEY]) then
         return true
     end
-    local line = split and split.ordered and m.route[KEY] and P .. 'r:' .. queue .. ':|key:' .. m.route[KEY]
-    local first = line and call('ZRANGE', line, 0, 0)[1] -- which lets nobody of its key pass
+    local first = split and split.ordered and m.route[KEY] and foremost(queue, '|key:' .. m.route[KEY]) -- lets nobody pass
     if not first or string.sub(first, 9) == id then
         return false
     end
@@ -102,7 +107,7 @@ local function packed_meter(meter)
 end
 
 local function first_of(queue, lane)
-    local first = call('ZRANGE', P .. 'r:' .. queue .. ':' .. lane, 0, 0)[1]
+    local first = foremost(queue, lane)
     local id = first and string.sub(first, 9)
     local head = first and call('HGET', P .. 'm', id)
     if not is_whole(head) then
