@@ -17,12 +17,6 @@ local gates = closed()
 local FAR = 20000
 local LANES = 100
 
--- Of what may be looked at in a lane the one that is first, as it stands in its line.
-local function foremost(queue, lane)
-    local line = P .. 'r:' .. queue .. ':' .. lane
-    return first_in(queue, lane, line) or call('ZRANGE', line, 0, 0)[1]
-end
-
 local function is_held(queue, id, head)
     local m, split = opened(head, id), split_of(queue)
     if is_shut(gates, queue, lane_of(m, history(call('HGET', P .. 'x', id))), m.route[TASK], m.route[KEY]) then

@@ -93,3 +93,9 @@ local function first_in(queue, lane, key)
     end
     return call('ZRANGE', key, 0, 0)[1]
 end
+
+-- The first of what is ready in a lane, whether it may go or not.
+local function foremost(queue, lane)
+    local line = P .. 'r:' .. queue .. ':' .. lane
+    return first_in(queue, lane, line) or call('ZRANGE', line, 0, 0)[1]
+end
