@@ -36,7 +36,9 @@ def make_backend(request):
             yield lambda clock=None: build(settings, clock or SystemClock())
         return
     if request.param == "postgresql":
-        settings = postgres.empty()
+        with postgres.emptied() as settings:
+            yield lambda clock=None: build(settings, clock or SystemClock())
+        return
     else:
         folder = request.getfixturevalue("tmp_path") if request.param == "sqlite" else None  # a folder takes a while
         settings = Settings(url=URLS[request.param].format(folder=folder))

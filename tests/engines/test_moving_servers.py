@@ -17,7 +17,7 @@ from forebay.model.errors import ForebayError
 from forebay.model.message import Message
 from forebay.mover import Mover, Side
 
-COUNT, BATCH = 400, 10
+COUNT, BATCH = 120, 10
 
 
 @contextlib.asynccontextmanager

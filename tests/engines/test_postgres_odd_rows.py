@@ -23,14 +23,17 @@ QUEUES = ("plain", "bounded", "ordered", "other")
 
 @pytest.fixture
 def engine():
-    made = build(postgres.empty(), SystemClock())
-    drive(made.open())
-    drive(made.extend([Beat(worker="w", lease=1e6)]))
-    drive(
-        made.declare([QueueSpec(name="bounded", rate=1e6, key_concurrency=9), QueueSpec(name="ordered", ordered=True)])
-    )
-    yield made
-    drive(made.close())
+    with postgres.emptied() as settings:
+        made = build(settings, SystemClock())
+        drive(made.open())
+        drive(made.extend([Beat(worker="w", lease=1e6)]))
+        drive(
+            made.declare(
+                [QueueSpec(name="bounded", rate=1e6, key_concurrency=9), QueueSpec(name="ordered", ordered=True)]
+            )
+        )
+        yield made
+        drive(made.close())
 
 
 def publish(engine, queue, **fields):

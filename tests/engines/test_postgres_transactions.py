@@ -31,7 +31,11 @@ def url():
 
 @pytest.fixture
 def app(url):
-    settings = postgres.empty()
+    with postgres.emptied() as settings:
+        yield from opened(url, settings)
+
+
+def opened(url, settings):
     postgres.run("drop table if exists forebay.orders; create table forebay.orders (number bigint)")
     app = Forebay(url, namespace=settings.namespace, durability="normal")
 

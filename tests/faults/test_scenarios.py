@@ -9,7 +9,7 @@ from forebay.testing.faults.run import run
 from forebay.testing.faults.table import line
 
 #: What is played on servers here: they are killed, and the network between is cut.
-ON_SERVERS = {"T2", "T6s", "T8s"}
+ON_SERVERS = {"T6s", "T8s"}
 SHORT = [
     pytest.param(scenario, engine, id=f"{engine} {scenario.id} {scenario.title}")
     for engine in ENGINES

@@ -1,13 +1,11 @@
 """Generated histories on PostgreSQL: see `served`."""
 
-from contextlib import nullcontext
-
 from engines.servers import postgres
 from properties import served
 
 
 def place():
-    return nullcontext(postgres.empty(durability="normal"))
+    return postgres.emptied(durability="normal")
 
 
 TestGates = served.histories_on(place, served.Gates)

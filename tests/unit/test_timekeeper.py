@@ -174,7 +174,7 @@ def test_a_task_that_needs_arguments_leaves_nothing_behind(app):
     assert app.registry.tasks == {}
 
 
-@pytest.mark.parametrize("pause", [70.0, 1000.0, 100_000.0, 4_000_000.0])
+@pytest.mark.parametrize("pause", [70.0, 1000.0, 4_000_000.0])
 @pytest.mark.parametrize(("missed", "most"), [("once", 1), ("skip", 1), ("all", 1000)])
 def test_missed_ticks_are_made_up_for_at_once_after_any_time(app, pause, missed, most):
     ran, _ = ticks(app, "* * * * *", pause=pause, missed=missed, ahead=0)

@@ -15,8 +15,8 @@ def place(engine: str, folder: Path) -> Iterator[tuple[str, str]]:
     elif engine == "sqlite":
         yield f"sqlite:///{folder}/queue.db", ""
     elif engine == "postgresql":
-        settings = postgres.empty()
-        yield settings.url, settings.namespace
+        with postgres.emptied() as settings:
+            yield settings.url, settings.namespace
     else:
         with redis.empty() as settings:
             yield settings.url, settings.namespace

@@ -18,7 +18,7 @@ from forebay.flow.pressure import Level, judge
 from forebay.model.topology import Feed, Stage
 
 #: Stories of each block; FOREBAY_PROPERTIES=1000 plays so many of each.
-SEEDS = int(os.environ.get("FOREBAY_PROPERTIES", "") or 20)
+SEEDS = int(os.environ.get("FOREBAY_PROPERTIES", "") or 10)
 SOON, LATE = 0.05, 0.3
 
 

@@ -24,7 +24,7 @@ from forebay.store.records import Query
 from forebay.testing.conformance.kit import Kit, ident, in_threads
 
 #: Steps between two strikes of one verb. A prime, so that the strikes meet other places from verb to verb.
-STRIDE = 11
+STRIDE = 29
 #: Where a strike may come: between any two opcodes, or lines in Python 3.12, which crashes if a trace raises elsewhere.
 STEP = "line" if sys.version_info[:2] == (3, 12) else "opcode"
 #: Turns of a loop within which a verb is cancelled.

@@ -52,7 +52,7 @@ SCENARIOS = (
     Scenario("T5", "C code holds the interpreter", freezing.interpreter_held),
     Scenario("T5b", "timeouts strike tasks that enqueue", striking.timeouts),
     Scenario("T6", "the server killed with -9", outages.killed, _SERVERS, smoke=False),
-    Scenario("T6s", "the server killed, short", outages.killed_twice, _SERVERS, whole=False),
+    Scenario("T6s", "the server killed, short", outages.killed_once, _SERVERS, whole=False),
     Scenario("T6e", "killed, syncs once a second", outages.killed_unsynced, _REDIS, _UNSYNCED, smoke=False),
     Scenario("T6r", "the server restarted", outages.restarted, _SERVERS, smoke=False),
     Scenario("T6f", "the server frozen", outages.frozen, _SERVERS, smoke=False),

@@ -2,8 +2,8 @@
 
 from forebay.testing.faults.trial import Broken, Trial
 
-#: Strikes for each of `trial.many`: ten thousand in the whole table.
-_EACH = 50
+#: Strikes for each of `trial.many`: ten thousand in the whole table; and where that is one, as many as run at a time.
+_EACH, _AT_A_TIME = 50, 20
 #: What a worker says when a strike did not do what it should.
 _SIGNS = ("cannot be stopped", "cannot start a transaction", "database is locked", "its lease was lost", "a flaw")
 
@@ -14,10 +14,10 @@ def timeouts(trial: Trial) -> None:
     Each strike ends its task, and that alone: nothing is stopped with it, nothing stays leased, none is swallowed.
     """
     trial.lease = 15.0  # twenty threads on few cores: it is not the heartbeat that is tried here
-    worker = trial.fleet(concurrency=20, drain=10.0)
+    worker = trial.fleet(concurrency=_AT_A_TIME, drain=10.0)
     struck = list[str]()
     for _ in range(trial.many):
-        struck += trial.send("use_the_queue", _EACH)
+        struck += trial.send("use_the_queue", _EACH if trial.many > 1 else _AT_A_TIME)
     trial.drain(900.0)
     found = trial.find(struck)
     if spared := [one for one in found if one.state != "dead" or "longer than its timeout" not in one.cause]:
