@@ -4,7 +4,7 @@ An engine tells one verb from its own second attempt. Whoever was told that a ve
 only this knows that it may have been carried out the first time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
@@ -31,10 +31,10 @@ class Doubts:
         self._leases: dict[Lease, None] = {}
 
     @contextmanager
-    def about(self, settlements: Sequence[Settlement], unknown: type[EngineError]) -> Iterator[frozenset[Lease]]:
+    def about(self, settlements: Sequence[Settlement], unknown: type[EngineError]) -> Generator[frozenset[Lease]]:
         """The leases of these that may have been settled before; an error of this kind makes that all of them."""
         known = self._leases
-        before = frozenset(filter(known.__contains__, map(_of, settlements))) if known else frozenset()
+        before = frozenset[Lease](filter(known.__contains__, map(_of, settlements)) if known else ())
         try:
             yield before
         except unknown:
