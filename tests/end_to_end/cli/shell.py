@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import apsw
 
+import starts
 from forebay import Forebay
 from forebay.engine.contract import Depth
 from forebay.engine.waiting import drive
@@ -143,20 +144,21 @@ class Answer:
 class Running:
     """A command that goes on: a worker, `tail`, `top`. Its output is gathered as it comes: `out`, and all `lines`."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: starts.Started, out: int, err: int) -> None:
         self.process, self.out, self.lines = process, list[str](), list[str]()
         self._readers = [
-            threading.Thread(target=self._read, args=[process.stdout, self.out], daemon=True),
-            threading.Thread(target=self._read, args=[process.stderr, None], daemon=True),
+            threading.Thread(target=self._read, args=[out, self.out], daemon=True),
+            threading.Thread(target=self._read, args=[err, None], daemon=True),
         ]
         for reader in self._readers:
             reader.start()
 
-    def _read(self, stream: Any, own: list[str] | None) -> None:
-        for line in stream:
-            self.lines.append(line.rstrip("\n"))
-            if own is not None:
-                own.append(line.rstrip("\n"))
+    def _read(self, end: int, own: list[str] | None) -> None:
+        with open(end) as stream:
+            for line in stream:
+                self.lines.append(line.rstrip("\n"))
+                if own is not None:
+                    own.append(line.rstrip("\n"))
 
     @property
     def said(self) -> str:
@@ -202,18 +204,8 @@ class Shell:
 
     def __call__(self, *words: str, code: int = 0, stdin: str | bytes = "", **env: str) -> Answer:
         """Run a command to its end, which has to be `code`."""
-        text = stdin.decode("utf-8", "surrogateescape") if isinstance(stdin, bytes) else stdin
-        done = subprocess.run(
-            [*COMMAND, *words],
-            cwd=self.folder,
-            env=self._env(env),
-            input=text,
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=PATIENCE,
-            check=False,
-        )
+        given = stdin if isinstance(stdin, bytes) else stdin.encode("utf-8", "surrogateescape")
+        done = starts.run(words, self.folder, self._env(env), PATIENCE, given)
         answer = Answer(words, done)
         assert answer.code == code, answer
         assert "Traceback" not in answer.err, answer
@@ -222,22 +214,18 @@ class Shell:
     @contextlib.contextmanager
     def start(self, *words: str, **env: str) -> Iterator[Running]:
         """A command that goes on; it is over when the block is."""
-        process = subprocess.Popen(
-            [*COMMAND, *words],
-            cwd=self.folder,
-            env={"PYTHONUNBUFFERED": "1", **self._env(env)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        with process:
-            running = Running(process)
-            try:
-                yield running
-            finally:
-                _over(process)
+        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+        place = self._env({"PYTHONUNBUFFERED": "1", **env})
+        with Path(os.devnull).open() as nothing:
+            streams = nothing.fileno(), out_end, err_end
+            process = starts.Started(words, streams, self.folder, place, session=True)
+        for end in (out_end, err_end):
+            os.close(end)
+        running = Running(process, out, err)
+        try:
+            yield running
+        finally:
+            _over(process)
 
     @contextlib.contextmanager
     def worker(self, *words: str, **env: str) -> Iterator[Running]:
@@ -273,7 +261,7 @@ class Shell:
         return depth
 
 
-def _over(process: "subprocess.Popen[str]") -> None:
+def _over(process: starts.Started) -> None:
     if process.poll() is None:
         process.terminate()
     try:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from end_to_end.cli.shell import COMMAND, PATIENCE, Shell, eventually
+from starts import Started
 
 _CODES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|\].*?\x07|[()].)")
 
@@ -19,7 +20,7 @@ _CODES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|\].*?\x07|[()].)")
 class Terminal:
     """What was written to the terminal so far, and a way to type."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", fd: int) -> None:
+    def __init__(self, process: "Started | subprocess.Popen[bytes]", fd: int) -> None:
         self.process, self._fd = process, fd
         self.raw = ""
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -66,15 +67,20 @@ def on_terminal(
     """A command on a terminal of that size; it is over when the block is."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    process = subprocess.Popen(
-        [*command, *words],
-        cwd=shell.folder,
-        env={**shell.env, "TERM": "xterm-256color", **env},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
+    theirs_alone, place = [theirs] * 3, {**shell.env, "TERM": "xterm-256color", **env}
+    process: Started | subprocess.Popen[bytes]
+    if command is COMMAND:
+        process = Started(words, theirs_alone, shell.folder, place, session=True)
+    else:
+        process = subprocess.Popen(
+            [*command, *words],
+            cwd=shell.folder,
+            env=place,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
     os.close(theirs)
     terminal = Terminal(process, ours)
     try:

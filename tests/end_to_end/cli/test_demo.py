@@ -32,7 +32,7 @@ def left_running(tmp_path: Path) -> list[str]:
 
 
 def test_it_loses_a_worker_and_still_agrees_with_a_plain_loop(tmp_path):
-    done = run(tmp_path, "--files", "150")
+    done = run(tmp_path, "--files", "40")
     assert done.returncode == 0, done.stdout + done.stderr
     killed = re.search(r"Killed worker process \d+ with SIGKILL: (\d+) messages? in flight", done.stdout)
     again = re.search(r"(\d+) of them started again, the first after ([\d.]+) s", done.stdout)
