@@ -160,7 +160,7 @@ class Forebay(Declares):
             await self.producer.in_time("", chosen, count=len(values))
         messages = self.producer.messages("", [encode_value(value) for value in values], chosen)
         receipts = await self.producer.publish(messages, within)
-        return [told(self.producer, receipt, within=within) for receipt in receipts]
+        return told(self.producer, receipts, within=within)
 
     def publish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[RawSends]) -> list[Handle[Any]]:
         """`apublish_many` for synchronous code."""

@@ -77,10 +77,10 @@ class Facade:
         Args:
             starts: a worker starts here, and its declarations hold from now on (`QueueSpec.mild`).
         """
-        if self._foreign:
-            self._refuse_foreign()
         if self._ready and not starts:
             return
+        if self._foreign:
+            self._refuse_foreign()
         if not self._aside.asks_itself():  # as a handler of logging does that enqueues what opening logs
             await self._aside.ask(self._make_ready, starts)
 
@@ -133,8 +133,8 @@ class Facade:
 
     @property
     def _ready(self) -> bool:
-        """Whether it is open, and knows all queues that the app has declared."""
-        return self._opened and tuple(self._queues()) == self._known
+        """Whether it is open in this process, and knows all queues that the app has declared."""
+        return self._opened and self._pid == os.getpid() and tuple(self._queues()) == self._known
 
     def _undeclared(self) -> Sequence[QueueSpec]:
         """What is to be declared in a transaction of the caller's own: opening might have to wait for that."""

@@ -73,14 +73,19 @@ def refusal(message: Message, filled: Filled, nth: int = 1, before: int = 0, ins
     return Receipt(message.id, Fate.FULL, wait, full)
 
 
+def without_room(receipts: Sequence[Receipt]) -> list[Receipt]:
+    """Those of messages that there was no room for."""
+    full = Fate.FULL  # members of an enum are slow to reach, and this is asked of each message
+    return [one for one in receipts if one.fate is full]
+
+
 def refused(receipts: Sequence[Receipt], *, within: bool = False) -> EngineFull | None:
     """The error for receipts of which some are `Fate.FULL`; None if none is.
 
     Args:
         within: they were published in a transaction of the caller's own, which is as it was.
     """
-    missing = [one for one in receipts if one.fate is Fate.FULL]
-    if not missing:
+    if not (missing := without_room(receipts)):
         return None
     fulls = [one.full for one in missing if one.full is not None]
     full = next((one for one in fulls if one.never), fulls[0] if fulls else None)

@@ -175,11 +175,12 @@ class Turns(ABC, Generic[X]):
     ) -> Answer[Any]:
         if self._closed:
             raise _closed()
-        if quiet.main() and blocking():
+        blocks = blocking()
+        if blocks and quiet.main():
             operation = Operation(act, args, Answer(), crowd)
             if self._in_person(operation):
                 return operation.answer
-        operation = Operation(act, args, Completion(), crowd, lazy, alone)
+        operation = Operation(act, args, Completion(blocks), crowd, lazy, alone)
         self._queue.put(operation)
         if self._ended:  # it was closed in between, and nobody looks into the queue any more
             self._refuse()

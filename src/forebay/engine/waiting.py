@@ -103,6 +103,9 @@ class Answer(Generic[T]):
 
     def __await__(self) -> Generator[Any, Any, T]:
         yield from ()
+        return self._outcome()
+
+    def _outcome(self) -> T:
         if self._error is not None:
             raise self._error
         value: T = self._value
@@ -123,15 +126,19 @@ class Completion(Answer[T]):
     """An answer from another thread to whoever asked, be it a coroutine or a thread.
 
     Nobody has to be there any more when it comes: what was asked for happens all the same.
+
+    Args:
+        blocks: what `blocking` says, for who has asked already.
     """
 
     __slots__ = ("_lock", "future", "loop")
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: bool | None = None) -> None:
         super().__init__()
-        _refuse_at_the_end()
+        if sys.is_finalizing():
+            raise _ending()
         self._lock: threading.Lock | None = None
-        if blocking():
+        if blocking() if blocks is None else blocks:
             self.loop = self.future = None
             self._lock = threading.Lock()
             self._lock.acquire()
@@ -152,16 +159,15 @@ class Completion(Answer[T]):
             acquire(self._lock)
         else:
             yield from self.future
-        return (yield from super().__await__())
+        return self._outcome()
 
 
-def _refuse_at_the_end() -> None:
+def _ending() -> EngineClosed:
     """Once the interpreter ends no other thread of Python runs any more: whoever waited for one would wait for ever."""
-    if sys.is_finalizing():
-        raise EngineClosed(
-            "this Python is ending, and its threads have ended: a `__del__` comes too late for this; do it before the "
-            "program ends, or in a function registered with `atexit`"
-        )
+    return EngineClosed(
+        "this Python is ending, and its threads have ended: a `__del__` comes too late for this; do it before the "
+        "program ends, or in a function registered with `atexit`"
+    )
 
 
 def _resolve(futures: "Sequence[asyncio.Future[None]]") -> None:
@@ -185,7 +191,8 @@ class _Waiter:
     __slots__ = ("_future", "_lock", "_loop", "topics")
 
     def __init__(self, topics: frozenset[str] | None) -> None:
-        _refuse_at_the_end()
+        if sys.is_finalizing():
+            raise _ending()
         self.topics = topics
         self._lock = self._loop = self._future = None
         if blocking():

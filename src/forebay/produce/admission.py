@@ -6,12 +6,12 @@ leaves nothing behind. In one process producers of a queue get in one after anot
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from forebay.engine.contract import Fate, Full, Receipt
-from forebay.engine.full import refused, room
+from forebay.engine.full import refused, room, without_room
 from forebay.engine.waiting import Signal
 from forebay.model.message import Message
 
@@ -105,19 +105,19 @@ class Admission:
         self.made: Any = None  # the outbox that was made, and the settings by which somebody looked for one
         self.looked: object = None
 
-    async def publish(self, through: Through, messages: Sequence[Message]) -> list[Receipt]:
+    def publish(self, through: Through, messages: Sequence[Message]) -> Awaitable[list[Receipt]]:
         """As `Engine.publish`, of messages that may have to wait for room; a receipt each, in the same order.
 
         Raises:
             EngineFull: some of them were refused, at once or after they had waited.
         """
         if self.outbox is not None and any(self.outbox.holds(one.queue) for one in messages):
-            return await self._publish_behind(through, messages, self.outbox)
-        return await self._publish(through, messages)
+            return self._publish_behind(through, messages, self.outbox)
+        return self._publish(through, messages)
 
     async def _publish(self, through: Through, messages: Sequence[Message]) -> list[Receipt]:
         receipts = await (self._behind(through, messages) if self._lines else through.engine.publish(messages))
-        if any(receipt.fate is Fate.FULL for receipt in receipts):
+        if without_room(receipts):
             receipts = await self._until_in(through, messages, list(receipts))
             receipts = await self._spilled(through, messages, receipts)
             if (error := refused(receipts)) is not None:

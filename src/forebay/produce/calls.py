@@ -100,7 +100,7 @@ class Using(Generic[P, T]):
         if self._chosen.in_time:
             await producer.in_time(task.name, self._chosen, task.way)
         messages = task.messages([task.codec.encode(args, kwargs)], self._chosen)
-        return told(producer, (await producer.publish(messages, within))[0], task, within=within)
+        return told(producer, await producer.publish(messages, within), task, within=within)[0]
 
     @overload
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
@@ -174,7 +174,7 @@ async def publish(
         bodies = [_body(call) for call in calls] if values else cast("Sequence[bytes]", calls)
         messages = task.messages(bodies, chosen)
     receipts = await producer.publish(messages, within)
-    return [told(producer, receipt, task, within=within) for receipt in receipts]
+    return told(producer, receipts, task, within=within)
 
 
 def _body(call: bytes | Call[Any]) -> bytes:

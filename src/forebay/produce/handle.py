@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from forebay.engine.contract import Fate, Receipt
@@ -27,6 +28,7 @@ LOOK = 1.0
 LONG = 2.0
 
 _logger = logging.getLogger("forebay.task")
+_DUPLICATE, _MERGED = Fate.DUPLICATE, Fate.MERGED  # members of an enum are slow to reach
 
 
 class Handle(Generic[T]):
@@ -39,21 +41,18 @@ class Handle(Generic[T]):
         uncommitted: it was enqueued in a transaction, and has not been seen since: before the commit nobody knows it.
     """
 
-    __slots__ = ("_codec", "_producer", "_task", "duplicate", "id", "merged", "uncommitted")
+    __slots__ = ("_producer", "_task", "duplicate", "id", "merged", "uncommitted")
 
     def __init__(
         self,
         producer: Producer,
         id_: str,
         task: "Task[Any, Any, T | Snooze] | None" = None,
-        *,
-        duplicate: bool = False,
-        merged: bool = False,
+        fate: Fate | None = None,
         uncommitted: bool = False,
     ) -> None:
-        self._producer, self.id, self._task = producer, id_, task
-        self.duplicate, self.merged, self.uncommitted = duplicate, merged, uncommitted
-        self._codec = None if task is None else task.codec
+        self._producer, self.id, self._task, self.uncommitted = producer, id_, task, uncommitted
+        self.duplicate, self.merged = fate is _DUPLICATE, fate is _MERGED
 
     def __repr__(self) -> str:
         return f"<Handle {self.id}>"
@@ -162,7 +161,7 @@ class Handle(Generic[T]):
         if found.result is None:
             return None  # type: ignore[return-value]
         blob = self._opened(Part.RESULT, found, found.result)
-        result: T = decode_value(blob) if self._codec is None else self._codec.decode_result(blob)
+        result: T = decode_value(blob) if self._task is None else self._task.codec.decode_result(blob)
         return result
 
     def _opened(self, part: Part, found: Found, blob: bytes) -> bytes:
@@ -220,18 +219,19 @@ def named(id_: str) -> str:
 
 
 def told(
-    producer: Producer, receipt: Receipt, task: "Task[Any, Any, T | Snooze] | None" = None, *, within: Any = None
-) -> Handle[T]:
-    """The handle of a message that was published, `within` a transaction if that is not None."""
-    fate, uncommitted = receipt.fate, within is not None
-    if fate is Fate.ACCEPTED:
-        return Handle(producer, receipt.id, task, uncommitted=uncommitted)
-    duplicate, merged = fate is Fate.DUPLICATE, fate is Fate.MERGED
-    return Handle(producer, receipt.id, task, duplicate=duplicate, merged=merged, uncommitted=uncommitted)
+    producer: Producer,
+    receipts: Sequence[Receipt],
+    task: "Task[Any, Any, T | Snooze] | None" = None,
+    *,
+    within: Any = None,
+) -> list[Handle[T]]:
+    """The handles of messages that were published, `within` a transaction if that is not None."""
+    uncommitted = within is not None
+    return [Handle(producer, receipt.id, task, receipt.fate, uncommitted) for receipt in receipts]
 
 
 def _made(task: "Task[Any, Any, T | Snooze]", id_: str, duplicate: bool) -> Handle[T]:
-    return Handle(task.producer, id_, task, duplicate=duplicate)
+    return Handle(task.producer, id_, task, Fate.DUPLICATE if duplicate else Fate.ACCEPTED)
 
 
 def _told_of_waiting(found: Found) -> bool:

@@ -138,7 +138,7 @@ class Producer:
             )
         ids = _ids(chosen, len(bodies))
         first = _made(task, chosen, way, ids[0], bodies[0])
-        made = [first, *(replace(first, id=id_, body=body) for id_, body in zip(ids[1:], bodies[1:], strict=True))]
+        made = [first, *[replace(first, id=id_, body=body) for id_, body in zip(ids[1:], bodies[1:], strict=True)]]
         if self.seal is None:
             return made
         return [replace(one, body=self.seal.close(Part.BODY, one, one.body)) for one in made]

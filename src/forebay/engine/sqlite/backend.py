@@ -1,6 +1,6 @@
 """The SQLite engine: the contract's verbs over one `Database`; each role of the store is a class in its own file."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from forebay.config import Settings
 from forebay.engine.capabilities import HOUSE
@@ -59,6 +59,8 @@ class Verbs:
 
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""
+        if len(messages) <= MESSAGES:
+            return await self._publish(messages)
         receipts = await self._publish(messages[:MESSAGES])
         for start in range(MESSAGES, len(messages), MESSAGES):  # others want to write in between
             try:
@@ -72,8 +74,8 @@ class Verbs:
                 ) from error
         return receipts
 
-    async def _publish(self, messages: Sequence[Message]) -> list[Receipt]:
-        return await self._db.writer.submit_to_crowd(self._publishing.publish_all, messages)
+    def _publish(self, messages: Sequence[Message]) -> Awaitable[list[Receipt]]:
+        return self._db.writer.submit_to_crowd(self._publishing.publish_all, messages)
 
     async def lease(self, want: Want) -> Leased:
         """See `Engine.lease`."""
