@@ -18,7 +18,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
-from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+import msgspec
 
 from forebay.engine import own, quiet
 from forebay.engine.native import simple_queue
@@ -42,7 +44,7 @@ _MANY = list, tuple
 MOST_TOLD = 50
 
 
-class Operation(NamedTuple):
+class Operation(msgspec.Struct, frozen=True):
     """What one caller asked for; `crowd` if its act answers a list of callers, one argument each.
 
     What is `lazy` may be taken back by a loss of power that follows closely: see `Turns.submit_lazily`. What is `alone`

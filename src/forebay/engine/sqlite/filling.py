@@ -56,6 +56,7 @@ def declare(tx: Transaction, queue: str, before: bytes | None, now: Limit | None
     """Write down what a queue holds at the most from now on."""
     after = None if now is None else rows.pack(now)
     if after != before:
+        tx.queues.pop(queue, None)
         tx.db.execute("update queue set room = ?, drain = null where name = ?", (after, queue))
         weighing.declare(tx, queue, weighed=now is not None and now.size is not None)
 

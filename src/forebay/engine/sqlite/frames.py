@@ -9,7 +9,8 @@ import os
 import struct
 import zlib
 from itertools import chain
-from typing import NamedTuple
+
+import msgspec
 
 #: Bytes of a log's own header, of a frame's, and of the first page that tell its states apart.
 LOG_HEADER, FRAME_HEADER, FIRST = 32, 24, 100
@@ -19,7 +20,7 @@ _INDEX = struct.Struct("=12x?xHI12x8s56xI")
 _FIRST_FRAMES = 64
 
 
-class Index(NamedTuple):
+class Index(msgspec.Struct, frozen=True, gc=False):
     """The head of the -shm.
 
     Attributes:

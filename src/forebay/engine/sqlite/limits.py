@@ -89,6 +89,7 @@ def _declare(tx: Transaction, spec: QueueSpec) -> tuple[Declared, bool]:
     if not spec.holds(firm=bool(firm)):
         return Declared(before, before), changed
     if (now.ttl, not spec.mild) != (ttl, bool(firm)):
+        tx.queues.pop(spec.name, None)
         tx.db.execute(
             "update queue set ttl = ?2, firm = max(firm, ?3) where name = ?1", (spec.name, spec.ttl, not spec.mild)
         )
@@ -161,6 +162,7 @@ def gathered(tx: Transaction, queue: str, told: Split) -> Split:
 
 
 def _write(tx: Transaction, queue: str, wanted: Split | None) -> None:
+    tx.queues.pop(queue, None)
     tx.db.execute("update queue set limits = ? where name = ?", (None if wanted is None else rows.pack(wanted), queue))
 
 

@@ -105,8 +105,11 @@ def _size(message: Message) -> int:
 
 def _known(tx: Transaction, queue: str) -> tuple[float | None, Split | None, bytes | None]:
     """The time to live of a queue's messages, what it tells apart, and what it holds at the most."""
-    ttl, told, room = tx.rows("select ttl, limits, room from queue where name = ?", (queue,))[0]
-    return ttl, None if told is None else limits.split(told), room
+    known: tuple[float | None, Split | None, bytes | None] | None = tx.queues.get(queue)
+    if known is None:
+        ttl, told, room = tx.rows("select ttl, limits, room from queue where name = ?", (queue,))[0]
+        known = tx.queues[queue] = ttl, None if told is None else limits.split(told), room
+    return known
 
 
 def _sign(told: Split | None) -> int:

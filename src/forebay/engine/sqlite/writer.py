@@ -42,12 +42,21 @@ class Transaction:
 
     Attributes:
         last: the largest number of a message so far, if it is known.
+        queues: what was read of a queue's row, by its name; whoever changes that row takes it out.
     """
 
-    __slots__ = ("after", "counts", "db", "last", "mono", "now", "numbered", "topics", "version")
+    __slots__ = ("after", "counts", "db", "last", "mono", "now", "numbered", "queues", "topics", "version")
 
-    def __init__(self, db: apsw.Connection, clock: Clock, version: int = 0, last: int | None = None) -> None:
+    def __init__(
+        self,
+        db: apsw.Connection,
+        clock: Clock,
+        version: int = 0,
+        last: int | None = None,
+        queues: dict[str, Any] | None = None,
+    ) -> None:
         self.db, self.version, self.last = db, version, last
+        self.queues = {} if queues is None else queues
         self.now = clock.now()
         self.mono = clock.monotonic()
         self.counts: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -135,6 +144,7 @@ class Writer(Turns[Transaction]):
         self._soon, self._doubtful = soon, False
         self._seen, self._found = -1, 0  # the file as it was when last looked at, and its version
         self._last: int | None = None  # the largest number in it, as long as nobody else writes
+        self._queues: dict[str, Any] = {}  # what was read of its queues, as long as nobody else writes
         self._asked: tuple[float, float] | None = None  # since when it waits for the others; what the clock said then
         self._db, self._turn, self._ringer, self._signal, self._clock = db, turn, ringer, signal, clock
         super().__init__(str(turn.path))
@@ -175,17 +185,17 @@ class Writer(Turns[Transaction]):
         self._db.execute("begin immediate")
         try:
             if self._db.data_version() != self._seen:  # others have written; asking costs a tenth of the version itself
-                self._found, self._last = self._version(), None
+                self._found, self._last, self._queues = self._version(), None, {}
             if self._found > schema.newest():
                 self._check_still(group)
-            transaction = Transaction(self._db, self._clock, self._found, self._last)
+            transaction = Transaction(self._db, self._clock, self._found, self._last, self._queues)
             self._spare(transaction)
             group.carry_out(transaction)
             tally(transaction)
             self._turn.sign()
             self._confirm()
         except BaseException:
-            self._last = None  # a commit that was not confirmed may stand
+            self._last, self._queues = None, {}  # a commit that was not confirmed may stand
             self._undo()
             raise
         self._seen, self._last = self._db.data_version(), transaction.last
