@@ -79,7 +79,7 @@ TYPED = st.one_of(
     st.tuples(st.just(Any), OWN),
 )
 BOUNDED = settings(
-    max_examples=150, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=75, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 
 
