@@ -123,8 +123,8 @@ class Toy:
         for worker in gone:
             del self._workers[worker]
         held = [entry for entry in self._live.values() if entry.worker in gone]
-        moves = [self._carry_out(entry, Lose(SILENT), self._clock.now()) for entry in held]
-        return Recovered(gone, moves.count(Move.LOSE), moves.count(Move.QUARANTINE))
+        moves = [(self._carry_out(entry, Lose(SILENT), self._clock.now()), entry.message.id) for entry in held]
+        return Recovered.of(gone, moves)
 
     async def wait(self, queues, timeout, since):
         now = self._clock.now()

@@ -7,12 +7,13 @@ is data, too: `engine.capabilities`. The state beside the messages has Protocols
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 
 from forebay.engine.capabilities import Capabilities
 from forebay.model.delivery import Delivery
+from forebay.model.lifecycle import Move
 from forebay.model.message import Message
 from forebay.model.outcome import Settlement
 from forebay.model.queue import Declared, OnFull, QueueSpec
@@ -126,11 +127,25 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recovered(msgspec.Struct, frozen=True):
-    """What `recover` did: the workers it buried, how many messages went back, how many were quarantined."""
+    """What `recover` did.
+
+    Attributes:
+        workers: those that it buried.
+        returned, quarantined: messages of theirs that went back, and that have lost too many workers by now.
+        lost: the ids of both. What a worker has settled before it was buried is not among them.
+    """
 
     workers: Sequence[str] = ()
     returned: int = 0
     quarantined: int = 0
+    lost: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, workers: Sequence[str], moves: Sequence[tuple[Move | None, str]]) -> Self:
+        """From what became of each message, by id."""
+        told = [move for move, _ in moves]
+        lost = [id_ for move, id_ in moves if move is Move.LOSE or move is Move.QUARANTINE]
+        return cls(workers, told.count(Move.LOSE), told.count(Move.QUARANTINE), lost)
 
 
 #: Lanes of a queue that its numbers list at most.

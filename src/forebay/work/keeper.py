@@ -152,8 +152,10 @@ class Keeper:
             "lost %s: %d messages made ready again, %d quarantined",
             ", ".join(recovered.workers), recovered.returned, recovered.quarantined,
         )  # fmt: skip
+        taken = set(recovered.lost)  # a worker may have settled some meanwhile
         for delivery in [delivery for worker in recovered.workers for delivery in held.get(worker, ())]:
-            self._lost(delivery, Lose(SILENT))
+            if delivery.id in taken:
+                self._lost(delivery, Lose(SILENT))
 
     async def _held(self, lost: Sequence[str]) -> dict[str, list[Delivery]]:
         """What is held by those that may be buried now. They are buried whether or not that can be read."""

@@ -63,6 +63,7 @@ class Supervisor:
         self._settings = Settings()
         self._backend: Whole | None = None
         self._reached = False  # whether a child has had the engine open: then its address is right
+        self._introduced = False
         self._keeper: Keeper | None = None
         self._opening = asyncio.Lock()
         self._services: list[asyncio.Task[None]] = []
@@ -294,13 +295,19 @@ class Supervisor:
         self._reached = True
         async with self._opening:
             if self._backend is None and self._failure is None:
-                _logger.info("%s", sayings.banner(self._options, hello.settings.url, hello.beat.queues, hello.tasks))
+                self._introduce(hello)
                 await self._open(hello.settings)
                 if self._options.burst:
                     self._serve("the look for the end of the burst", lambda: self._until_spent(hello.beat.queues))
         queues = ", ".join(hello.beat.queues)
         _logger.info("worker %s runs as process %d on %s", child.id, child.pid, queues)
         self._tidings.welcome(hello.hooks)
+
+    def _introduce(self, hello: Hello) -> None:
+        """Say the first line, once: whoever comes while the engine was not opened has nothing to add."""
+        if not self._introduced:
+            self._introduced = True
+            _logger.info("%s", sayings.banner(self._options, hello.settings.url, hello.beat.queues, hello.tasks))
 
     async def _until_spent(self, queues: Sequence[str]) -> None:
         """Leave in order once a burst has nothing left to do; never returns, as no service does."""
@@ -361,7 +368,7 @@ class Supervisor:
         recovered = await backend.recover([child.id])
         child.cost = recovered.returned + recovered.quarantined
         settled = {one.delivery.id: one.outcome for one, done in zip(settlements, verdicts, strict=True) if done}
-        lost = {} if child.id not in recovered.workers else dict.fromkeys((d.id for d in held), Lose(SILENT))
+        lost = dict.fromkeys(recovered.lost, Lose(SILENT)) if child.id in recovered.workers else {}
         for delivery in held:
             if result := settled.get(delivery.id, lost.get(delivery.id)):
                 self._tidings.ended(delivery, result)

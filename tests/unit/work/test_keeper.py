@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from forebay.config import Settings
-from forebay.engine.contract import Beat
+from forebay.engine.contract import Beat, Want
 from forebay.engine.registry import build
 from forebay.model.message import Message
+from forebay.model.outcome import Ack, Settlement
 from forebay.store.records import Schedule
 from forebay.testing import ManualClock
 from forebay.work import keeper, timekeeper
@@ -151,3 +152,27 @@ def test_a_process_that_waits_to_be_buried_does_not_live():
         assert not alive(zombie)
     finally:
         os.waitpid(zombie, 0)
+
+
+def test_a_loss_is_told_of_what_was_lost_and_not_of_what_its_worker_has_settled_meanwhile():
+    """A worker that is slow rather than dead settles between the look at what it holds and its burial."""
+    told = []
+
+    async def bury_while_it_settles():
+        backend = build(Settings(url="memory://"), ManualClock())
+        await backend.publish([Message(id=name, queue="chores", task="clean") for name in ("settled", "lost")])
+        await backend.extend([Beat(worker="w", lease=15.0)])
+        held = {one.id: one for one in (await backend.lease(Want("w", ["chores"], 2))).deliveries}
+        recover = backend.recover
+
+        async def late(lost=()):
+            assert await backend.settle("w", [Settlement(held["settled"], Ack())]) == [True]
+            return await recover(lost)
+
+        backend.recover = late
+        parts = (backend, backend, ManualClock())
+        one = Keeper(parts, list, lambda _: None, 15.0, lost=lambda delivery, _: told.append(delivery.id))
+        await one._report(["w"])
+
+    asyncio.run(bury_while_it_settles())
+    assert told == ["lost"]

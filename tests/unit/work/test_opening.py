@@ -1,14 +1,18 @@
 """A supervisor opens its engine, which may wait long for a lock or a server: it hears signals all the while."""
 
 import asyncio
+import logging
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from forebay.config import Settings
+from forebay.config import Settings, WorkerOptions
+from forebay.engine.contract import Beat
 from forebay.model.clock import SystemClock
 from forebay.model.errors import EngineUnreachable, OutcomeUnknown
-from forebay.work import opening
+from forebay.work import opening, supervisor
+from forebay.work.link import Hello
 
 
 def test_the_loop_goes_on_while_the_engine_opens(monkeypatch):
@@ -43,3 +47,23 @@ def test_a_server_that_goes_away_amid_the_opening_is_waited_for(monkeypatch, err
     monkeypatch.setattr(opening, "build", lambda *_: Restarting())
     assert isinstance(asyncio.run(opening.opened(Settings(), SystemClock(), rest)), Restarting)
     assert left == []
+
+
+def test_a_supervisor_says_its_first_line_once_whoever_opens_the_engine(monkeypatch, caplog):
+    """The first child's opening comes to nothing, for it is time to stop; the next child is welcomed as well."""
+
+    async def stopped(*_):
+        return None
+
+    monkeypatch.setattr(supervisor, "opened", stopped)
+    hello = Hello(settings=Settings(url="memory://"), beat=Beat(worker="w", lease=15.0, queues=["mail"]), limits={})
+
+    async def story():
+        one = supervisor.Supervisor(WorkerOptions(app="shop:app"))
+        for number in (1, 2):
+            await one._welcome(SimpleNamespace(id=f"w{number}", pid=number), hello)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(story())
+    assert len([line for line in caplog.messages if line.startswith("app shop:app at memory://")]) == 1
+    assert len([line for line in caplog.messages if "runs as process" in line]) == 2

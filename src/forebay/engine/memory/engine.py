@@ -96,11 +96,11 @@ class MemoryEngine:
             strays = {record.worker: None for record in self._memory.running.values() if record.worker not in workers}
             buried = {*gone, *strays}
             held = [record for record in self._memory.running.values() if record.worker in buried]
-            ends = [self._carry_out(record, Lose(SILENT), now) for record in held]
+            ends = [(self._carry_out(record, Lose(SILENT), now), record.message.id) for record in held]
             gone += strays
             for name in gone:
                 self._bury(name)
-            return Recovered(tuple(gone), ends.count(Move.LOSE), ends.count(Move.QUARANTINE))
+            return Recovered.of(tuple(gone), ends)
 
     async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
         """Sleep until something happened to these queues after that look, or the next message is due."""

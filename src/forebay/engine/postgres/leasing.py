@@ -129,14 +129,14 @@ class Leasing:
         found = [id_ for (id_,) in tx.rows("strays")]
         strays = [id_ for id_ in found if id_ is not None]
         tx.topics.update(QUEUE + queue for (queue,) in tx.rows("let_go_lost"))
-        returned = quarantined = 0
+        moves: list[tuple[Move, str]] = []
         if found:
             tx.rows("entomb", strays, now)
             held = [Stands(*row) for row in tx.rows("running", strays, None in found)]
-            moves = [ruling.move for ruling in self._settling.carry_out(tx, [(one, Lose(SILENT)) for one in held])]
-            returned, quarantined = moves.count(Move.LOSE), moves.count(Move.QUARANTINE)
+            rulings = self._settling.carry_out(tx, [(one, Lose(SILENT)) for one in held])
+            moves = [(ruling.move, one.id) for one, ruling in zip(held, rulings, strict=True)]
         nobody = [NOBODY] if None in found else []
-        return Recovered(sorted({*gone, *strays, *nobody}), returned, quarantined)
+        return Recovered.of(sorted({*gone, *strays, *nobody}), moves)
 
 
 def _kind(want: Want) -> Kind:

@@ -83,16 +83,15 @@ class Leasing:
     async def recover(self, talk: Talk, lost: Sequence[str]) -> Recovered:
         """See `Engine.recover`."""
         names, *entries = await talk.carry(_bury, lost)
-        moves: list[Move | None] = []
+        moves: list[tuple[Move | None, str]] = []
         others = set[bytes]()
         for worker in dict.fromkeys(entry[0] for entry in entries):
             mine = [entry for entry in entries if entry[0] == worker]
             done = await self._settling.carry_out(talk, forms.text(worker), *_losses(mine), dead=True)
-            moves += done
+            moves += zip(done, (forms.text(entry[1]) for entry in mine), strict=True)
             if not any(done):
                 others.add(worker)  # somebody else who had seen it lost has made all of that ready meanwhile
-        workers = [forms.text(name) for name in names if name not in others]
-        return Recovered(workers, moves.count(Move.LOSE), moves.count(Move.QUARANTINE))
+        return Recovered.of([forms.text(name) for name in names if name not in others], moves)
 
 
 def held(batch: Batch, worker: str) -> Reading[list[Delivery]]:

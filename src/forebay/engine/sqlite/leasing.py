@@ -306,17 +306,16 @@ class Leasing:
         holders = [id_ for (id_,) in tx.rows(sql("strays"))]
         told = limits.limited(tx)
         slots.vacate(tx, tx.rows(sql("free_lost")), told)
-        returned = quarantined = 0
+        moves: list[tuple[Move, str]] = []
         for worker in holders:
             if worker is not None:
                 tx.db.execute(sql("entomb"), (worker, tx.mono, self._boot, tx.now))
-            for seq, queue, *stands in tx.rows(sql("running"), (worker,)):
+            for seq, queue, id_, *stands in tx.rows(sql("running"), (worker,)):
                 row = (seq, rows.text(queue))
                 ruling = self._settling.carry_out(tx, row, Lose(SILENT), Stands(*stands), told)
-                returned += ruling.move is Move.LOSE
-                quarantined += ruling.move is Move.QUARANTINE
+                moves.append((ruling.move, rows.text(id_)))
         buried = gone | named | {NOBODY if worker is None else worker for worker in holders}
-        return Recovered([rows.text(worker) for worker in sorted(buried)], returned, quarantined)
+        return Recovered.of([rows.text(worker) for worker in sorted(buried)], moves)
 
 
 def _parts(bounded: Sequence[str], told: Mapping[str, Split]) -> tuple[list[Part], list[Part]]:

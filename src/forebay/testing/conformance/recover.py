@@ -5,7 +5,7 @@ import asyncio
 from forebay.engine.contract import Recovered
 from forebay.model.outcome import Ack, DeadLetter, Lose, Retry
 from forebay.model.ruling import QUARANTINE_AFTER
-from forebay.testing.conformance.kit import BOOM, ForgetWorker, Kit
+from forebay.testing.conformance.kit import BOOM, ForgetWorker, Kit, ident, names
 
 
 class TestRecover:
@@ -23,7 +23,21 @@ class TestRecover:
         kit.lease(2, worker="dead")
         got = kit.recover("dead")
         assert (list(got.workers), got.returned, got.quarantined) == (["dead"], 2, 0)
+        assert sorted(got.lost) == [ident("a"), ident("b")]
         assert kit.take() == ["a", "b", "c"]
+
+    def test_what_was_settled_before_is_not_told_as_lost(self, kit: Kit) -> None:
+        """Who tells of losses asked what the worker held a moment ago, and it has settled some of that since."""
+        kit.publish("killer")
+        for number in range(QUARANTINE_AFTER - 1):
+            kit.lease(worker=f"w{number}")
+            assert list(kit.recover(f"w{number}").lost) == [ident("killer")]
+        kit.publish("acked", "late", "held")
+        held = dict(zip(names(found := kit.lease(worker="dead")), found, strict=True))
+        assert kit.settle(Ack(), held["acked"], worker="dead") == [True]
+        assert kit.settle(Retry(60, BOOM), held["late"], worker="dead") == [True]
+        got = kit.recover("dead")
+        assert (sorted(got.lost), got.returned, got.quarantined) == ([ident("held"), ident("killer")], 1, 1)
 
     def test_a_lease_that_ran_out_is_found_by_anybody(self, kit: Kit) -> None:
         """Without a name, those that stopped beating are buried, and only those."""

@@ -1,5 +1,5 @@
 -- what a worker holds, and how it stands (owned.sql); the queue as bytes, whatever it is
-select seq, cast(queue as blob), cancel, lost, (
+select seq, cast(queue as blob), cast(id as blob), cancel, lost, (
     select id from message as other indexed by message_unique
     where other.once is not null and other.once = message.once and other.state <> 2
 ), lane, coalesce(home, lane), task, key
