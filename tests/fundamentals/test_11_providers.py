@@ -24,6 +24,15 @@ NOON = 1_790_000_000 // 86_400 * 86_400 + 43_200.0
 QUICK = Breaker(min_calls=3, open_for=0.2, max_open=0.2)
 
 
+class TooMany(Exception):
+    """The answer 429, in the shape that clients give it."""
+
+    status_code = 429
+
+    def __init__(self, retry_after: float) -> None:
+        self.headers = {"retry-after": f"{retry_after:.0f}"}
+
+
 async def stand(app):
     """How the app's only provider stands."""
     (one,) = await listed(app.store)
@@ -578,6 +587,75 @@ def test_a_key_that_is_used_up_for_long_goes_to_the_fallback_and_the_others_do_n
         assert sorted(answers) == ["eu big"] * 2 + ["eu small"] * 4 + ["us big"] * 2
         assert (big.state, small.state) == ("closed", "closed")
         assert {handle.find().attempt for handle in handles} == {1}
+
+
+async def row(app, name):
+    """How one of several providers stands."""
+    return next(one for one in await shown(app.engine, app.store) if one.name == name)
+
+
+def test_a_key_that_is_told_to_wait_for_long_goes_to_the_fallback_and_the_others_do_not(app):
+    """Whether an account is used up by our count or by the provider's own is all the same to what waits for it."""
+    app.provider("big", budget="1_000/day", key_budget="1_000/day", fallback="small", fallback_after=1)
+    app.provider("small")
+    asked = []
+
+    @app.task(provider="big", provider_key="account", cost=10)
+    async def ask(account: str, ctx: Context) -> str:
+        asked.append((account, ctx.provider))
+        if (account, ctx.provider) == ("eu", "big") and asked.count(("eu", "big")) == 1:
+            raise TooMany(retry_after=8)
+        return f"{account} {ctx.provider}"
+
+    handles = [ask.enqueue(account) for account in ["eu"] * 4 + ["us"] * 2]
+
+    async def story():
+        answers = [await handle.aresult(timeout=SOON) for handle in handles]
+        await until_looked(lambda: row(app, "big"), lambda one: one.budgets[0].spent == pytest.approx(30))
+        (key,) = await app.store.meters(["provider:big~eu/86400"])
+        big, _ = await until_looked(lambda: listed(app.store), lambda found: not found[0].keys)
+        return answers, big, key, await ask.enqueue("eu").aresult(timeout=SOON)
+
+    answers, big, key, last = beside_a_worker(app, story, concurrency=1)
+    assert sorted(answers) == ["eu small"] * 4 + ["us big"] * 2
+    assert asked.count(("eu", "big")) == 2
+    assert last == "eu big"
+    assert (big.stand, big.throttled, big.failures) == ("closed", 0, 0)
+    assert spent(key, app.clock.now()) == pytest.approx(10, abs=0.1)  # the one call that was refused
+    assert {handle.find().attempt for handle in handles} == {1}
+
+
+def test_while_the_fallback_of_a_key_is_away_itself_what_waits_is_left_alone(app):
+    app.provider("big", fallback="small", fallback_after=1)
+    app.provider("small")
+    asked = []
+
+    @app.task(provider="big", provider_key="account")
+    async def ask(account: str, ctx: Context) -> str:
+        asked.append(ctx.provider)
+        if ctx.provider == "small":
+            raise ProviderDown("small", retry_after=600)
+        if asked.count("big") == 1:
+            raise TooMany(retry_after=7200)
+        return str(ctx.provider)
+
+    handle = ask.enqueue("eu")
+    control = Control(app.engine, app.store, "ann@host")
+
+    async def waits():
+        return next((gate for gate in await app.store.gates() if gate.lane == "big~eu"), None)
+
+    async def story():
+        await until(lambda: "small" in asked)
+        gate = await until_looked(waits, lambda gate: gate is not None)
+        told = list(asked)
+        await control.provider("big", Act.CLOSE)  # somebody knows better
+        return gate, told, await handle.aresult(timeout=SOON)
+
+    gate, told, result = beside_a_worker(app, story)
+    assert gate.until - app.clock.now() > 7000
+    assert (told, result) == (["big", "small"], "big")
+    assert handle.find().attempt == 1
 
 
 async def until_looked(look, holds):

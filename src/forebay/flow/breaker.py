@@ -159,7 +159,7 @@ def _counted(one: Provider, calls: Sequence[Call], now: float) -> Provider:
     if not calls:
         return one
     failures = sum(call.ok is False for call in calls)
-    asked = [call for call in calls if call.until is not None and not call.down]
+    asked = [call for call in calls if call.until is not None and not call.down and not call.key]
     throttles = [call for call in asked if call.ok is None or one.stand is Stand.CLOSED]
     last = max(throttles, key=lambda call: call.until or 0.0, default=None)
     if last is not None and last.until is not None and last.until > max(now, one.throttled):

@@ -1,9 +1,11 @@
-"""Keys of a provider that are used up for long: which there are, and whether its fallback runs what waits for them.
+"""Keys of a provider that are not to be asked for long, and whether its fallback runs what waits for them.
 
-Pure. A provider as a whole is `flow.breaker`'s; here each key is judged by the meters of its own budgets.
+Pure. A provider as a whole is `flow.breaker`'s; here each key is judged by the meters of its own budgets, and by what
+it was told itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -13,7 +15,7 @@ from forebay.flow.lane import parts
 from forebay.model.budget import Budget, named
 from forebay.model.duration import span
 from forebay.model.meter import Meter
-from forebay.model.provider import Provider, SpentKey, key_in, keyed, meter_of, unkeyed
+from forebay.model.provider import Call, Provider, SpentKey, key_in, keyed, meter_of, unkeyed
 
 #: Keys of one provider whose work goes elsewhere at a time: they stand in its row, which all workers read.
 MOST = 200
@@ -32,30 +34,57 @@ def meters(one: str, budgets: Iterable[Budget], keys: Iterable[str]) -> list[str
     return [named(keyed(meter_of(one), key), budget) for key in keys for budget in told]
 
 
-def spent(one: Provider, keys: Iterable[str], there: Mapping[str, Meter], now: float, *, diverts: bool) -> Provider:
+class Asked(NamedTuple):
+    """Until when a key was told to wait, and in which words."""
+
+    until: float = 0.0
+    why: str = ""
+
+
+def asked(calls: Sequence[Call]) -> dict[str, Asked]:
+    """What keys were told by these calls; of several answers the one that waits longest."""
+    told = sorted((call.key, call.until, call.reason) for call in calls if call.key and call.until is not None)
+    return {key: Asked(until, why) for key, until, why in told}
+
+
+def spent(
+    one: Provider, keys: Iterable[str], there: Mapping[str, Meter], told: Mapping[str, Asked], now: float, *,
+    diverts: bool,
+) -> Provider:  # fmt: skip
     """The same provider, with what is known of its keys.
 
     Args:
-        keys: those that were looked at. there: the meters of their budgets.
+        keys: those that were looked at. there: the meters of their budgets. told: what they were told just now.
         diverts: its fallback could run what waits for them.
     """
     if one.diverted:  # all of its work goes elsewhere, and nothing is counted
         return one
     known = {entry.key: entry for entry in one.keys}
-    after = [found for key in sorted({*keys, *known}) if (found := _found(one, key, known.get(key), there, now))]
+    looked = {key: _asked(known.get(key), told.get(key), now) for key in sorted({*keys, *known, *told})}
+    after = [found for key, word in looked.items() if (found := _found(one, key, known.get(key), word, there, now))]
     after = sorted(after, key=lambda entry: (entry.key not in known, entry.key))[:MOST]
-    told = tuple(
+    rows = tuple(
         replace(entry, diverted=diverts and now - entry.at >= KNOWN) for entry in sorted(after, key=lambda one: one.key)
     )
-    return one if told == one.keys else replace(one, keys=told)
+    return one if rows == one.keys else replace(one, keys=rows)
 
 
-def _found(one: Provider, key: str, before: SpentKey | None, there: Mapping[str, Meter], now: float) -> SpentKey | None:
-    """What is known of a key; None if it is used up for a while at the most, and nothing of it is lifted."""
+def _asked(before: SpentKey | None, word: Asked | None, now: float) -> Asked:
+    """What still holds of what a key was told, now and before."""
+    last = max(word or Asked(), Asked() if before is None else Asked(before.throttled, before.throttle))
+    return last if last.until > now else Asked()
+
+
+def _found(  # noqa: PLR0917
+    one: Provider, key: str, before: SpentKey | None, word: Asked, there: Mapping[str, Meter], now: float
+) -> SpentKey | None:
+    """What is known of a key; None if it is to wait for a while at the most, and nothing of it is lifted."""
     after, beside = one.terms.fallback_after, keyed(meter_of(one.name), key)
     used = used_up(beside, one.terms.key_budgets, there, now)
-    if after is not None and used.until - now > (0.0 if before is not None else max(after, KNOWN)):
-        return SpentKey(key, used.until, used.budget, now if before is None else before.at)
+    until = max(used.until, word.until)
+    if after is not None and until - now > (0.0 if before is not None else max(after, KNOWN)):
+        at = now if before is None else before.at
+        return SpentKey(key, until, used.budget, at, throttled=word.until, throttle=word.why)
     if before is not None and any(lifted(one, before.key, there, now)):
         return before
     return None
@@ -81,6 +110,13 @@ def lifted(one: Provider, key: str, there: Mapping[str, Meter], now: float) -> I
 
 def told(one: Provider, entry: SpentKey, now: float) -> str:
     """Why nothing is asked of a provider with this key, in words."""
-    elsewhere = "; the fallback of its provider runs what waits" if entry.diverted else ""
-    until = f"the next one begins in {span(entry.until - now)}{elsewhere}"
-    return f"key {entry.key} of provider {one.name} {USED_UP} of {entry.budget}; {until}"
+    return f"key {entry.key} of provider {one.name} {why(entry, now)}"
+
+
+def why(entry: SpentKey, now: float) -> str:
+    """What is the matter with a key, in words."""
+    left, elsewhere = span(entry.until - now), "; the fallback of its provider runs what waits" * entry.diverted
+    if entry.throttled >= entry.until:
+        said = f": {entry.throttle}" if entry.throttle else ""
+        return f"was told to wait, for another {left}{said}{elsewhere}"
+    return f"{USED_UP} of {entry.budget}; the next one begins in {left}{elsewhere}"

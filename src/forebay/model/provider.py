@@ -125,11 +125,12 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpentKey(msgspec.Struct, frozen=True, array_like=True):
-    """A key of a provider of which a budget is used up for longer than its messages are to wait.
+    """A key of a provider that is not to be asked for longer than its messages are to wait.
 
     Attributes:
-        until: that long. budget: which one. at: when that was found.
+        until: that long. budget: which one is used up; "" if none is. at: when that was found.
         diverted: what waits for it is handed out, for the fallback of its provider to run it.
+        throttled: it was told to wait until then; 0 if it was not. throttle: in which words.
     """
 
     key: str
@@ -137,6 +138,8 @@ class SpentKey(msgspec.Struct, frozen=True, array_like=True):
     budget: str
     at: float
     diverted: bool = False
+    throttled: float = 0.0
+    throttle: str = ""
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +160,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         diverted: what waits for it is handed out, for its fallback to run it.
         throttled: nothing is asked before that, for it has said so. throttle: in which words.
         spent: a budget is used up until then. budget: which one. spent_at: when that was found.
-        keys: those of which one is, by name; only where there is a fallback for what waits for them.
+        keys: those of which one is, or that were told to wait, by name; only where there is a fallback for what waits
+            for them.
         capacity: how much it can take, if that is to be found out and anything is known of it.
         calls, failures, parks, throttles: in all.
     """
@@ -197,7 +201,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         return self.shut(now) or (self.diverted and self.spent > now)
 
     def spent_key(self, lane: str, now: float) -> SpentKey | None:
-        """The key for which messages of this lane wait, if it is used up for long."""
+        """The key for which messages of this lane wait, if it is not to be asked for long."""
         if not self.keys:
             return None
         name = key_in(lane)
@@ -220,6 +224,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
         down: its task said that it is down (`ProviderDown`): no further sample is needed.
         throttled: it was told to come slower, or later.
         took: seconds.
+        key: `until` is about this key alone; "" if it is about all.
     """
 
     began: float
@@ -231,6 +236,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     parked: bool = False
     throttled: bool = False
     took: float = 0.0
+    key: str = ""
 
 
 def lane_of(provider: str, *, cpu: bool) -> str:

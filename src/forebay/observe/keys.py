@@ -10,12 +10,11 @@ from typing import NamedTuple
 import msgspec
 
 from forebay.engine.contract import Depth
-from forebay.flow.breaker import USED_UP
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import parts
 from forebay.flow.spent import meters as budgets_of
 from forebay.flow.spent import waiting
-from forebay.model.duration import span
+from forebay.flow.spent import why as why_not
 from forebay.model.gate import Gate
 from forebay.model.meter import Meter
 from forebay.model.provider import Provider, key_in, keyed, meter_of, unkeyed
@@ -74,8 +73,7 @@ def _said(
 ) -> tuple[float | None, str] | None:
     """Until when nothing is asked with this key, and why; None if it is."""
     if entry := next((entry for entry in one.keys if entry.key == key and entry.until > now), None):
-        elsewhere = "; the fallback of its provider runs what waits" if entry.diverted else ""
-        return entry.until, f"{USED_UP} of {entry.budget}; the next one begins in {span(entry.until - now)}{elsewhere}"
+        return entry.until, why_not(entry, now)
     for gate in gates:
         if any(keyed(place.lane, key) == gate.lane and place.queue == gate.queue for place in one.places):
             return gate.until, f"was told to wait: {gate.reason}" if gate.reason else "was told to wait"

@@ -42,7 +42,7 @@ async def operate(  # noqa: PLR0917
     one = await change(store, name, decide, anew=True)
     assert one is not None
     if act is not Act.OPEN:
-        await let_go(store, one)
+        await let_go(store, one, keys=act is Act.CLOSE)
     return one
 
 
@@ -59,7 +59,10 @@ def _open(  # noqa: PLR0917
 
 
 def _close(name: str, one: Provider | None, now: float, _: int) -> Provider:
-    return replace(closed(_there(name, one), now), capacity=None)
+    """Keys that were told to wait are asked as well; those that have used up a budget are not."""
+    one = closed(_there(name, one), now)
+    keys = tuple(replace(entry, throttled=0.0, throttle="") for entry in one.keys if entry.budget)
+    return replace(one, capacity=None, keys=keys)
 
 
 def _probe(name: str, one: Provider | None, now: float, running: int) -> Provider:

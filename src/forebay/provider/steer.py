@@ -13,13 +13,27 @@ import msgspec
 from msgspec.structs import replace
 
 from forebay.flow.breaker import slots
+from forebay.flow.budget import KNOWN
 from forebay.flow.budget import meter_of as budget_meter
 from forebay.flow.spent import lifted as lifted_of
 from forebay.model.budget import payer
 from forebay.model.errors import EngineError
 from forebay.model.gate import THROTTLE, Gate
 from forebay.model.meter import Meter
-from forebay.model.provider import BREAKER, METER, Place, Provider, Stand, Terms, each, meter_of, unkeyed
+from forebay.model.provider import (
+    BREAKER,
+    METER,
+    Place,
+    Provider,
+    Stand,
+    Terms,
+    each,
+    key_in,
+    keyed,
+    meter_of,
+    of_lane,
+    unkeyed,
+)
 from forebay.store.contract import Store
 from forebay.store.records import Steered
 
@@ -27,6 +41,8 @@ from forebay.store.records import Steered
 Decide = Callable[[Provider | None, float, int], Provider | None]
 #: Readings of a row that others have changed meanwhile, until somebody else is left to decide.
 TRIES = 20
+#: Seconds until a key that was told to wait goes elsewhere, if it does.
+SETTLED = 2 * KNOWN
 #: Seconds by which the ends of two gates may differ.
 _SAME = 0.001
 
@@ -115,6 +131,8 @@ async def carry_out(store: Store, one: Provider, seen: Seen, now: float, *, anew
         await store.put_meters([put])
     await _carry_out_beside(store, one, seen, now)
     before = seen.provider
+    if one.keys and (anew or before is None or _elsewhere(before) != _elsewhere(one)):
+        await _shut_keys(store, one, now)
     if anew or one.shut(now) or before is None or before.shut(now) or before.stand is not one.stand:
         await _shut(store, one, now)
 
@@ -189,10 +207,32 @@ def _alike(one: float | None, other: float | None) -> bool:
     return one == other if one is None or other is None else abs(one - other) < 1.0
 
 
-async def let_go(store: Store, one: Provider) -> None:
-    """Open the gates that it has asked for itself: somebody knows better."""
+def _elsewhere(one: Provider) -> frozenset[str]:
+    """The keys that were told to wait, and whose work goes elsewhere."""
+    return frozenset(entry.key for entry in one.keys if entry.throttled and (entry.diverted or one.diverted))
+
+
+async def _shut_keys(store: Store, one: Provider, now: float) -> None:
+    """Open the gates of keys that were told to wait while their work goes elsewhere; close them if it no longer can."""
+    shut = {(gate.queue, gate.lane) for gate in await store.gates() if gate.holder == THROTTLE}
+    elsewhere = _elsewhere(one)
+    for entry in [entry for entry in one.keys if entry.throttled > now]:
+        for place in one.places:
+            lane = keyed(place.lane, entry.key)
+            if entry.key in elsewhere and (place.queue, lane) in shut:
+                await store.open_gate(place.queue, lane, THROTTLE)
+            elif entry.key not in elsewhere and now - entry.at > SETTLED and (place.queue, lane) not in shut:
+                reason = f"provider {one.name} asked to wait: {entry.throttle}"
+                await store.close_gate(place.queue, lane, reason, THROTTLE, entry.throttled)
+
+
+async def let_go(store: Store, one: Provider, *, keys: bool = False) -> None:
+    """Open the gates that it has asked for itself, and those of its keys if they are meant: somebody knows better."""
     for place in one.places:
         await store.open_gate(place.queue, place.lane, THROTTLE)
+    for gate in await store.gates() if keys else ():
+        if gate.holder == THROTTLE and of_lane(gate.lane or "") == one.name and key_in(gate.lane or ""):
+            await store.open_gate(gate.queue, gate.lane, THROTTLE)
 
 
 def _read(row: Steered) -> Provider | None:

@@ -271,4 +271,4 @@ def _advanced(  # noqa: PLR0917
     after = spending(after, used_up(meter_of(one.name), one.terms.budgets, budgets, now), now)
     after = replace(after, burying=buries and after.stand is Stand.OPEN, diverted=diverts and away(after, now))
     keys = {key for name in budgets if (key := key_in(payer(name)))}
-    return spent.spent(after, keys, budgets, now, diverts=diverts)
+    return spent.spent(after, keys, budgets, spent.asked(calls), now, diverts=diverts)

@@ -26,7 +26,7 @@ from forebay.model.duration import span
 from forebay.model.message import Failure
 from forebay.model.outcome import Outcome, Park
 from forebay.model.plain import first_line
-from forebay.model.provider import Call, Provider, Stand, lane_of, meter_of, of_lane, unkeyed
+from forebay.model.provider import Call, Provider, Stand, key_in, keyed, lane_of, meter_of, of_lane, unkeyed
 from forebay.model.verdict import Kind, Verdict
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.task import Task
@@ -96,7 +96,7 @@ class Providers:
         if name is None or one is None:
             return None
         if not one.shut(now):
-            why = self._unpaid(one, delivery, now)
+            why = self._not_now(one, delivery, now)
             return outcome.Release(LATE, why) if why else None
         if _moved_on(one, now):
             self.view[name] = probed(one, now, 0)
@@ -106,16 +106,16 @@ class Providers:
         lane, why = _lane(name, task, delivery), told(one, now)
         return Park(lane, why, pause=LATE) if delivery.lane != lane else outcome.Release(LATE, why)
 
-    def _unpaid(self, one: Provider, delivery: Delivery, now: float) -> str:
-        """Why what is leased is not to be asked, though a meter let it pass: it has not paid for it.
+    def _not_now(self, one: Provider, delivery: Delivery, now: float) -> str:
+        """Why what is leased is not to be asked, though nothing held it: it is handed out for the fallback.
 
-        A budget is used up, of its provider or of its key, and it is handed out for the fallback.
+        A budget is used up, of its provider or of its key, and it has not paid for it; or its key was told to wait.
         """
         spec, key = self.specs.get(one.name), one.spent_key(delivery.lane, now)
         falls = spec is not None and spec.fallback is not None
         if one.spent > now and (one.diverted or (falls and now - one.spent_at > KNOWN)):
             return told(one, now)
-        if key is not None and (key.diverted or (falls and now - key.at > KNOWN)):
+        if key is not None and (key.diverted or key.throttled > now or (falls and now - key.at > KNOWN)):
             return spent.told(one, key, now)
         return ""
 
@@ -303,8 +303,12 @@ class Providers:
         one = self.view.get(of_lane(run.delivery.lane))
         if run.paid is None or one is None or one.diverted or isinstance(result, outcome.Release):
             return
-        before = self._charges.get(meter_of(one.name), (0.0, 0))
-        self._charges[meter_of(one.name)] = before[0] - run.paid(), before[1] - 1
+        key = one.spent_key(run.delivery.lane, run.time.now())
+        paid = one.terms.keyed and key is not None and not key.budget  # one that is used up was not charged
+        mine = [keyed(meter_of(one.name), key.key)] if paid and key is not None else []
+        for meter in (meter_of(one.name), *mine):
+            before = self._charges.get(meter, (0.0, 0))
+            self._charges[meter] = before[0] - run.paid(), before[1] - 1
 
     def _payers(self, name: str, run: Run) -> list[str]:
         """The meters that are charged: its own, and that of the key that was used."""
@@ -321,7 +325,7 @@ class Providers:
         """Whether others should know at once: it fails, or says when to come again, or is what a probe has come to."""
         one = self.view.get(name)
         probes = one is not None and one.stand in (Stand.HALF_OPEN, Stand.RAMP)
-        return call.ok is False or call.until is not None or (call.ok is not None and probes)
+        return call.ok is False or (call.until is not None and not call.key) or (call.ok is not None and probes)
 
     def take(self) -> dict[str, list[Call]]:
         """The calls since the last time, by provider."""
@@ -348,7 +352,8 @@ def _call(run: Run, result: Outcome, slow: bool, took: float) -> Call:
     park = result if isinstance(result, Park) and result.provider else None
     ok: bool | None = None
     if park is not None and park.blame == "throttle" and unkeyed(park.lane) != park.lane:
-        return Call(run.time.told, None, parked=True)  # that is about a key, and says nothing about the others
+        why = park.reason.partition(": ")[2]  # that is about a key, and says nothing about the others
+        return Call(run.time.told, None, parked=True, until=park.until, reason=why, key=key_in(park.lane))
     if park is not None:  # one that throttles and does not say until when has failed
         ok = None if park.blame == "throttle" and park.until is not None else False
     elif isinstance(result, outcome.Ack) or (run.verdict is not None and run.verdict.kind is Kind.REJECTED):
