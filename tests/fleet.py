@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, TypeVar
 
+import starts
 from proc import alive, environment_of, pids
 
 T = TypeVar("T")
@@ -40,6 +41,9 @@ def until(condition: Callable[[], T], what: str, deadline: float = DEADLINE) -> 
 
 class Place:
     """A folder with a database and an app: what a producer sees, whether workers run or not."""
+
+    #: Whether Python is started for its fleets, whose environment says what it imports first; else they are forked.
+    start_anew = False
 
     def __init__(self, folder: Path, app: Path, **settings: object) -> None:
         self.folder, self._app = folder, app
@@ -132,12 +136,10 @@ class Fleet:
         self._place = place
         self.log = place.folder / f"worker-{uuid.uuid4().hex[:6]}.log"
         self.processes = int(options[options.index("-p") + 1]) if "-p" in options else 1
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "forebay", command, "-A", place.locator, *options],
-                cwd=place.folder, env=place.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
+        words = [command, "-A", place.locator, *options]
+        with self.log.open("wb") as log, Path(os.devnull).open() as nothing:
+            streams = nothing.fileno(), log.fileno(), log.fileno()
+            self._process = (_anew if place.start_anew else _forked)(words, streams, place)
         self.pid = self._process.pid
 
     @property
@@ -163,7 +165,8 @@ class Fleet:
     def everybody(self) -> set[int]:
         """All its processes, told by the environment that they inherited: its supervisor, its workers, and theirs."""
         mark = f"FOREBAY_TEST_NOTES={self._place.notes}".encode()  # fleets of other tests may share a server
-        return {pid for pid in pids() if pid != os.getpid() and mark in environment_of(pid)}
+        forked = {self.pid} if self._process.poll() is None else set[int]()  # under its parent's environment
+        return forked | {pid for pid in pids() if pid != os.getpid() and mark in environment_of(pid)}
 
     def signal(self, number: int) -> None:
         """To the supervisor, as an operator would."""
@@ -195,6 +198,18 @@ class Fleet:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
+
+
+def _forked(words: list[str], streams: tuple[int, int, int], place: Place) -> starts.Started:
+    return starts.Started(words, streams, place.folder, place.environment, session=True)
+
+
+def _anew(words: list[str], streams: tuple[int, int, int], place: Place) -> "subprocess.Popen[bytes]":
+    stdin, stdout, stderr = streams
+    return subprocess.Popen(
+        [sys.executable, "-m", "forebay", *words], cwd=place.folder, env=place.environment, stdin=stdin, stdout=stdout,
+        stderr=stderr, start_new_session=True,
+    )  # fmt: skip
 
 
 def _load(path: Path, environment: Mapping[str, str]) -> ModuleType:

@@ -68,11 +68,11 @@ class Started:
     def poll(self) -> int | None:
         return self.returncode
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         if self._code is None:
             wait([self._news], timeout)
         if (code := self.returncode) is None:
-            raise subprocess.TimeoutExpired(self.args, timeout)
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
         return code
 
     def send_signal(self, number: int) -> None:

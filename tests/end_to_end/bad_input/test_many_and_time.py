@@ -52,6 +52,8 @@ def test_ten_thousand_dead_letters_are_listed_redriven_and_purged_and_good_messa
 class SteppedPlace(Place):
     """A place whose workers have a date that can be set while they run; see `forebay.testing.faults.stepped`."""
 
+    start_anew = True
+
     def __init__(self, folder, app):
         self.date = folder / "date"
         self.date.write_text("0")

@@ -268,3 +268,4 @@ def _over(process: starts.Started) -> None:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()

@@ -84,6 +84,8 @@ def each_second() -> None:
 class WrongPlace(Place):
     """A place whose workers see a date that is off by as much as the file says."""
 
+    start_anew = True
+
     def __init__(self, folder):
         self.date, app = folder / "date", folder / "jobs.py"
         self.date.write_text("0")
