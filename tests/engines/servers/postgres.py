@@ -42,8 +42,6 @@ do $$ declare it regclass; begin
     end loop;
 end $$
 """
-#: Nobody tidies up between tests: a session that is kept would plan for tables that are known to be empty, for good.
-_UNTIDIED = _EACH.format("execute format('alter table %s set (autovacuum_enabled = off)', it);")
 #: To delete some rows takes less than a new file; what has grown for that gets one. Most tables were never touched.
 _EMPTIED = _EACH.format("""
         continue when pg_relation_size(it) = 0;
@@ -58,7 +56,6 @@ def _made():
 
     drop()
     build(settings(), SystemClock())._db.open()
-    _tell(_UNTIDIED)
     atexit.register(drop)
 
 

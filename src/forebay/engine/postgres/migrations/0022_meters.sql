@@ -90,7 +90,7 @@ begin
     update forebay.message m set counted = true from (
         select o.seq from forebay.message o where o.state = 2 and o.queue = queue_ and o.counted is not true
         for update skip locked
-    ) as few where m.seq = few.seq;
+    ) as few where m.seq = any (array[few.seq]);
 end $$;
 
 -- From now on this queue may bound something, or tell it apart; what runs counts.

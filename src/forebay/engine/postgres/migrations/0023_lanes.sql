@@ -120,7 +120,7 @@ begin
             lane = forebay.place(coalesce(m.home, m.lane), m.task, m.key, told),
             home = nullif(coalesce(m.home, m.lane), forebay.place(coalesce(m.home, m.lane), m.task, m.key, told))
         from (select o.seq, o.lane from forebay.message o where o.seq = any (mine)) as old
-        where m.seq = old.seq and (edge is null or m.seq <= edge)
+        where m.seq = any (array[old.seq]) and (edge is null or m.seq <= edge)
         returning m.lane, old.lane as before, m.key, m.created
     ), told_of as (
         insert into forebay.delta (queue, lane, ready)

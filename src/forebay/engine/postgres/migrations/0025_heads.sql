@@ -67,7 +67,7 @@ begin
         select * from (
             select * from (
                 select m.seq, m.priority, m.task, m.key, coalesce(m.home, m.lane) as mine, coalesce(m.cost, 1) as cost
-                from forebay.message m where m.seq = s.seq and s.state = 1 and m.state = 1 for update skip locked
+                from forebay.message m where m.seq = any (array[s.seq]) and s.state = 1 and m.state = 1 for update skip locked
             ) as first
             union all
             select * from (

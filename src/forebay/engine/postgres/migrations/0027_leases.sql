@@ -29,7 +29,7 @@ begin
     ), took as (
         update forebay.message m set state = 2, worker = worker_, fence = m.fence + 1, attempt = m.attempt + 1, leased = t,
             visit = visit_
-        from picked where m.seq = picked.seq
+        from picked where m.seq = any (array[picked.seq])
         returning m.seq, m.id, m.queue, m.task, m.body, m.fence, m.attempt, m.lost, m.created, m.expires, m.priority,
             coalesce(m.home, m.lane), m.key, m.headers, m.unknown, null::text[]
     )
@@ -122,7 +122,7 @@ begin
             select m.seq from forebay.message m where m.state = 0 and m.due <= t order by m.due limit limit_
             for update skip locked
         ), moved as (
-            update forebay.message m set state = 1 from ripe where m.seq = ripe.seq
+            update forebay.message m set state = 1 from ripe where m.seq = any (array[ripe.seq])
             returning m.queue, m.lane, m.home
         ), stirred as (
             insert into forebay.stir (queue, lane)
@@ -136,7 +136,7 @@ begin
             select o.seq from forebay.message o where o.expires <= t and o.state in (0, 1) order by o.expires
             limit limit_ for update skip locked
         ), gone as (
-            delete from forebay.message m using old where m.seq = old.seq returning m.*
+            delete from forebay.message m using old where m.seq = any (array[old.seq]) returning m.*
         ), ends as (
             insert into forebay.ended (
                 id, queue, lane, task, state, priority, attempt, lost, fence, created, due, expires, finished, forget,
@@ -281,7 +281,7 @@ begin
                         ), took as (
                             update forebay.message m set state = 2, worker = worker_, fence = m.fence + 1,
                                 attempt = m.attempt + 1, leased = t, visit = visit_
-                            from picked where m.seq = picked.seq
+                            from picked where m.seq = any (array[picked.seq])
                             returning m.seq, m.id, m.queue, m.task, m.body, m.fence, m.attempt, m.lost, m.created,
                                 m.expires, m.priority, coalesce(m.home, m.lane), m.key, m.headers, m.unknown, null::text[]
                         )
@@ -346,7 +346,7 @@ begin
     with gone as (
         delete from forebay.message m
         using unnest(seqs, fences, results, keeps, tooks) with ordinality as l (seq, fence, result, keep, took, n)
-        where m.seq = l.seq and m.fence = l.fence and m.worker || '' = worker_ and m.state + 0 = 2  -- by `seq` alone
+        where m.seq = any (array[l.seq]) and m.fence = l.fence and m.worker || '' = worker_ and m.state + 0 = 2  -- by `seq` alone
         returning m.seq, m.id, m.queue, m.lane, coalesce(m.home, m.lane) as home, m.task, m.priority, m.attempt, m.lost,
             m.fence, m.created, m.due, m.expires, m.leased, m.key, m.once, m.headers, m.failure, m.progress, l.result,
             coalesce(l.keep, keep_) as keep, l.took, l.n, m.charged

@@ -176,7 +176,7 @@ begin
                 from (select * from up union all select * from down) as f
             ) as s where s.n <= n_ or s.before < size_
         ), gone as (
-            delete from forebay.message m using old where m.seq = old.seq returning m.*
+            delete from forebay.message m using old where m.seq = any (array[old.seq]) returning m.*
         ), ends as (
             insert into forebay.ended (
                 id, queue, lane, task, state, priority, attempt, lost, fence, created, due, expires, finished, forget,

@@ -19,7 +19,7 @@ begin
         failure = case when tried then null else held.failure end,
         progress = case when tried then null else held.progress end,
         unknown = case when tried then null else held.unknown end
-    where m.seq = held.seq;
+    where m.seq = any (array[held.seq]);
     if held.state = 1 and not shut then
         insert into forebay.delta (queue, lane, ready, scheduled) values (held.queue, held.lane, -1, 1);
     end if;
@@ -117,8 +117,8 @@ begin
                         behind_ + sum(case when octet_length(i.body) <= r.most then octet_length(i.body) else 0 end)
                             over (order by i.n) as upto
                     from unnest(ids, bodies) with ordinality as i (id, body, n)
-                    where not exists (select from forebay.message m where m.id = i.id)
-                        and not exists (select from forebay.ended e where e.id = i.id)
+                    where not exists (select from forebay.message m where m.id = any (array[i.id]))
+                        and not exists (select from forebay.ended e where e.id = any (array[i.id]))
                 ) as f
                 where f.size > r.most or f.nth > r.n or (f.upto > r.fits and f.upto - f.size > r.begins) order by f.n
             );

@@ -37,7 +37,7 @@ begin
                 where a.queue = queue_ and a.lane not like '|key:%' and o.queue = queue_ and o.lane = a.lane
                     and o.state = 1 and o.home is not null
                 for update of o skip locked
-            ) as stood where m.seq = stood.seq and m.state = 1
+            ) as stood where m.seq = any (array[stood.seq]) and m.state = 1
             returning m.lane, stood.lane as before
         )
         insert into forebay.delta (queue, lane, ready)

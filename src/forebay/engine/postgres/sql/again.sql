@@ -13,8 +13,8 @@ with back as (
     from unnest(
         $1::bigint[], $2::smallint[], $3::float8[], $4::int[], $5::bigint[], $6::text[], $7::bytea[], $8::text[], $9::bool[]
     ) as a (seq, state, due, refund, lost, lane, failure, cause, known)
-    join forebay.message o on o.seq = a.seq left join forebay.bound b on b.queue = o.queue
-    where m.seq = o.seq returning m.queue, m.lane, m.home, m.state
+    join forebay.message o on o.seq = any (array[a.seq]) left join forebay.bound b on b.queue = o.queue
+    where m.seq = any (array[o.seq]) returning m.queue, m.lane, m.home, m.state
 ), stirred as (
     insert into forebay.stir (queue, lane)
     select distinct back.queue, back.lane from back where back.state = 1 and back.home is not null

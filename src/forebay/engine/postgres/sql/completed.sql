@@ -11,4 +11,4 @@ select case
     when exists (select from free f where f.seq = a.seq) then 'undone'
     else 'open'
 end
-from asked a left join forebay.message m on m.seq = a.seq left join forebay.ended e on e.id = a.id order by a.n
+from asked a left join forebay.message m on m.seq = any (array[a.seq]) left join forebay.ended e on e.id = any (array[a.id]) order by a.n

@@ -6,7 +6,7 @@ with seen as materialized (
 ), picked as materialized (
     select seq from (select seq, sum(size) over (order by seq) - size as before from seen) as s where before <= $4
 ), gone as (
-    delete from forebay.message m using picked where m.seq = picked.seq returning m.*
+    delete from forebay.message m using picked where m.seq = any (array[picked.seq]) returning m.*
 ), stirred as (  -- whom it held up may pass
     insert into forebay.stir (queue, lane) select distinct gone.queue, gone.lane from gone where gone.holds
 )

@@ -5,7 +5,7 @@ with seen as materialized (
 ), picked as materialized (
     select n from (select n, sum(size) over (order by n) - size as before from seen) as s where before <= $4
 ), gone as (
-    delete from forebay.ended e using picked where e.n = picked.n returning e.*
+    delete from forebay.ended e using picked where e.n = any (array[picked.n]) returning e.*
 )
 select n, id, task, body, headers, key, once, priority, lane, cost, created, due, expires, attempt, lost, cause, failure,
     progress, finished, started, worker

@@ -3,7 +3,7 @@ with gone as (
     delete from forebay.message m
     using unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[])
         with ordinality as e (seq, state, cause, failure, lost, n)
-    where m.seq = e.seq
+    where m.seq = any (array[e.seq])
     returning m.id, m.queue, m.lane, m.home, m.task, e.state, m.priority, m.attempt, e.lost, m.fence, m.created, m.due,
         m.expires, m.leased, m.cost, m.worker, m.key, m.once, e.cause, m.headers, m.holds,
         coalesce(e.failure, m.failure) as failure, m.progress, m.body, e.n

@@ -2,5 +2,5 @@
 select m.seq, m.id, m.queue, m.lane, m.state, m.cancel, m.lost, (
     select o.id from forebay.message o where o.once = m.once and o.state <> 2 limit 1
 ), coalesce(m.home, m.lane)
-from forebay.message m join unnest($1::bigint[], $2::bigint[]) as l (seq, fence) on m.seq = l.seq and m.fence = l.fence
-where m.worker || '' = $3 and m.state + 0 = 2 order by m.seq for update of m
+from forebay.message m join unnest($1::bigint[], $2::bigint[]) as l (seq, fence) on m.seq = any (array[l.seq]) and m.fence = l.fence
+where m.worker || '' = $3 and m.state + 0 = 2 order by l.seq for update of m

@@ -1,7 +1,7 @@
 with gone as (
     delete from forebay.ended e using (
         select n from forebay.ended where n = any ($1::bigint[]) and state = 'dead' order by n for update
-    ) as dead where e.n = dead.n returning e.*
+    ) as dead where e.n = any (array[dead.n]) returning e.*
 ), made as (
     insert into forebay.ended (
         id, queue, lane, task, state, priority, attempt, lost, fence, created, due, expires, started, finished, forget,

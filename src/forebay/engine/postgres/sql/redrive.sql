@@ -11,6 +11,6 @@ with dead as (
     from free order by n
     on conflict (id) do nothing returning id
 ), gone as (
-    delete from forebay.ended e using free join made on made.id = free.id where e.n = free.n returning e.queue, e.lane
+    delete from forebay.ended e using free join made on made.id = free.id where e.n = any (array[free.n]) returning e.queue, e.lane
 )
 select queue, lane, count(*) from gone group by 1, 2

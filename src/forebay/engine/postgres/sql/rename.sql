@@ -3,7 +3,7 @@ with taken as (
     select m.seq, m.id from forebay.message m where exists (select from forebay.ended e where e.id = m.id)
     for update of m skip locked
 ), renamed as (
-    update forebay.message m set id = gen_random_uuid()::text from taken where m.seq = taken.seq
+    update forebay.message m set id = gen_random_uuid()::text from taken where m.seq = any (array[taken.seq])
     returning m.seq, m.id, taken.id as old, m.queue
 )
 insert into forebay.audit (at, actor, verb, target, detail)

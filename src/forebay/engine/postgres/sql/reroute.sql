@@ -8,7 +8,7 @@ with moved as (
         )
     from unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::text[], $6::bytea[])
         as a (seq, queue, lane, refund, cause, headers)
-    where m.seq = a.seq returning m.queue, m.lane, m.priority
+    where m.seq = any (array[a.seq]) returning m.queue, m.lane, m.priority
 ), known as (
     insert into forebay.lane (queue, lane, priority) select distinct queue, lane, priority from moved order by 1, 2, 3
     on conflict do nothing

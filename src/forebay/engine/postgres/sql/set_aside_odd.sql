@@ -11,7 +11,7 @@ with odd as materialized (
     ) as why
     from forebay.message m for update skip locked
 ), gone as (
-    delete from forebay.message m using odd where m.seq = odd.seq and odd.why <> '' returning m.*, odd.why
+    delete from forebay.message m using odd where m.seq = any (array[odd.seq]) and odd.why <> '' returning m.*, odd.why
 ), stirred as (
     insert into forebay.stir (queue, lane) select distinct g.queue, g.lane from gone g where g.home is not null
 ), dead as (
