@@ -31,8 +31,8 @@ set tcp_user_timeout = '10s';
 #: arrived would not be what was sent. Poolers give it back to whoever comes next, as the protocol has them do.
 _STRINGS = "set standard_conforming_strings = on;"
 #: For small steps along indexes: no plan may read a whole table, whatever statistics say by then; for the same reason
-#: rows are looked for by `seq = any (array[…])`, for which nobody reads a whole index. Commits wait for the disk if that
-#: is asked for, whatever is usual on this server, and need not if it is not.
+#: rows are looked for by `seq = any (array[…])`, for which nobody reads a whole index. Commits wait for the disk if
+#: that is asked for, whatever is usual on this server, and need not if it is not.
 _WRITING = """
 set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off;
 set plan_cache_mode = force_generic_plan; set lock_timeout = '{}'; set default_transaction_isolation = 'read committed';
