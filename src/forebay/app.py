@@ -20,7 +20,7 @@ from forebay.model.queue import check_name
 from forebay.produce.codec import encode_value
 from forebay.produce.declaring import Declares
 from forebay.produce.handle import Handle, named, told
-from forebay.produce.looking import Which, asked
+from forebay.produce.looking import Which, asked, queues_asked
 from forebay.produce.needs import needs_of
 from forebay.produce.producer import Producer
 from forebay.produce.registry import Registry
@@ -185,9 +185,14 @@ class Forebay(Declares):
         return drive(self.amessages(query, **which))
 
     async def aqueues(self, *names: str) -> list[Depth]:
-        """The numbers of these queues, or of all, by name: how many wait, run, are dead, and for how long."""
+        """The numbers of these queues, or of all, by name: how many wait, run, are dead, and for how long.
+
+        Raises:
+            ConfigError: one is no text that could be a name.
+        """
+        asked_for = queues_asked(names)
         await self.engine.open()
-        return sorted(await self.engine.depth(list(names) or None), key=lambda depth: depth.queue)
+        return sorted(await self.engine.depth(asked_for), key=lambda depth: depth.queue)
 
     def queues(self, *names: str) -> list[Depth]:
         """`aqueues` for synchronous code."""

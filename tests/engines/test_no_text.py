@@ -72,3 +72,9 @@ def test_what_is_no_text_is_the_answer_to_whoever_said_it_and_takes_nobody_along
 def test_what_can_be_no_id_is_refused_alike_before_any_engine_is_asked(id_):
     with Forebay("memory://") as app, pytest.raises(ConfigError, match="the id of a message is a text"):
         app.handle(id_)
+
+
+@pytest.mark.parametrize("name", [NO_TEXT, 5, None, b"q"], ids=ascii)
+def test_what_can_be_no_queue_is_refused_alike_before_any_engine_is_asked(name):
+    with Forebay("memory://") as app, pytest.raises(ConfigError, match="the name of a queue is a text"):
+        app.queues("q", name)

@@ -1,11 +1,11 @@
-"""Which messages to list, as a program asks for them: checked, and turned into the query of a store."""
+"""Which messages and queues to look at, as a program asks for them: checked, and turned into what a store is asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import msgspec
 
-from forebay.model.errors import ConfigError
+from forebay.model.errors import ConfigError, encodable
 from forebay.model.lifecycle import State
 from forebay.produce.task import Task
 from forebay.store.records import Query
@@ -32,6 +32,18 @@ class Which(TypedDict, total=False):
     unique: str
     after: str
     limit: int
+
+
+def queues_asked(names: Sequence[str]) -> list[str] | None:
+    """The queues that are asked for; None for all.
+
+    Raises:
+        ConfigError: one is no text that could be a name.
+    """
+    for name in names:
+        if not isinstance(name, str) or encodable(name) != name:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigError(f"queues: the name of a queue is a text, not {name!r:.200}")
+    return list(names) or None
 
 
 def asked(query: Query | None, which: Mapping[str, Any]) -> Query:
