@@ -144,7 +144,7 @@ class Recovered(msgspec.Struct, frozen=True):
     def of(cls, workers: Sequence[str], moves: Sequence[tuple[Move | None, str]]) -> Self:
         """From what became of each message, by id."""
         told = [move for move, _ in moves]
-        lost = [id_ for move, id_ in moves if move is Move.LOSE or move is Move.QUARANTINE]
+        lost = tuple(id_ for move, id_ in moves if move is Move.LOSE or move is Move.QUARANTINE)
         return cls(workers, told.count(Move.LOSE), told.count(Move.QUARANTINE), lost)
 
 
