@@ -132,7 +132,7 @@ class Recovered(msgspec.Struct, frozen=True):
     Attributes:
         workers: those that it buried.
         returned, quarantined: messages of theirs that went back, and that have lost too many workers by now.
-        lost: the ids of both. What a worker has settled before it was buried is not among them.
+        lost: the ids of both, sorted. What a worker has settled before it was buried is not among them.
     """
 
     workers: Sequence[str] = ()
@@ -144,7 +144,7 @@ class Recovered(msgspec.Struct, frozen=True):
     def of(cls, workers: Sequence[str], moves: Sequence[tuple[Move | None, str]]) -> Self:
         """From what became of each message, by id."""
         told = [move for move, _ in moves]
-        lost = tuple(id_ for move, id_ in moves if move is Move.LOSE or move is Move.QUARANTINE)
+        lost = tuple(sorted(id_ for move, id_ in moves if move is Move.LOSE or move is Move.QUARANTINE))
         return cls(workers, told.count(Move.LOSE), told.count(Move.QUARANTINE), lost)
 
 
