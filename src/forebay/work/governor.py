@@ -20,7 +20,6 @@ from forebay.flow.breaker import advance, away, next_look, overdue, spending
 from forebay.flow.budget import KNOWN, used_up
 from forebay.flow.capacity import usual
 from forebay.model.budget import payer, window_of
-from forebay.model.errors import EngineClosed
 from forebay.model.lifecycle import State
 from forebay.model.meter import Meter
 from forebay.model.provider import Call, Place, Provider, Stand, Terms, each, key_in, meter_of, unkeyed
@@ -29,7 +28,7 @@ from forebay.provider.steer import Seen, beside, change, look
 from forebay.store.contract import Store
 from forebay.store.records import Query
 from forebay.work.providers import Providers
-from forebay.work.trouble import Trouble
+from forebay.work.rounds import Rounds
 
 _logger = logging.getLogger("forebay.provider")
 #: Seconds between two looks while a provider is not asked as usual; while it is; and at the least, whatever happens.
@@ -73,8 +72,8 @@ class Governor:
         self._engine, self._store, self._providers, self._tasks, self._queues = engine, store, providers, tasks, queues
         self._keys: dict[str, list[str]] = {}  # those for which something waited, when that was last looked at
         self._seen = -KNOWN
-        self._wake, self._trouble = asyncio.Event(), Trouble(_logger)
-        providers.urgent, self._anew = self._wake.set, 0.0
+        self._rounds = Rounds(_logger, "the look at the providers", soonest=SOONEST, again=_AGAIN)
+        providers.urgent, self._anew = self._rounds.wake.set, 0.0
         self._buried: dict[str, float] = {}
 
     async def declare(self) -> None:
@@ -132,30 +131,10 @@ class Governor:
         """Govern until cancelled."""
         if not self._providers.specs:
             await asyncio.Event().wait()
-        while True:
-            began = time.monotonic()
-            try:
-                pause = await self._look()
-                self._trouble.over("the look at the providers")
-            except EngineClosed:
-                raise
-            except Exception as error:  # noqa: BLE001 - what is not known now is tried again
-                pause = _AGAIN
-                self._trouble.tell("the look at the providers", error)
-            await self._sleep(max(SOONEST, pause - (time.monotonic() - began)))
-
-    async def _sleep(self, pause: float) -> None:
-        """Until it is time, or something urgent has happened."""
-        await asyncio.sleep(SOONEST)
-        try:
-            async with asyncio.timeout(max(0.0, pause - SOONEST)):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+        await self._rounds.go(self._look)
 
     async def _look(self) -> float:
         """Bring what has happened here, and see how all stand; seconds until the next look."""
-        self._wake.clear()
         await self._charge()
         calls, pauses = self._providers.take(), [QUIET]
         waiters, self._providers.waiters = self._providers.waiters, []
@@ -169,7 +148,7 @@ class Governor:
                 raise
         for word in waiters:
             word.set()
-        return min(pauses) * random.uniform(0.8, 1.0)
+        return min(pauses)
 
     async def _advance(self, name: str, seen: Seen, calls: list[Call]) -> float:
         spec = self._providers.specs[name]

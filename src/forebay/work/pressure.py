@@ -7,7 +7,6 @@ no queue has a limit or a mark, it looks at a few rows every few seconds.
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -20,7 +19,6 @@ from forebay.engine.contract import Depth
 from forebay.engine.waiting import call_in
 from forebay.flow import pace
 from forebay.flow.pressure import AGED, Hold, Judged, Level, judge, stage_of
-from forebay.model.errors import EngineClosed
 from forebay.model.gate import Gate
 from forebay.model.queue import QueueSpec
 from forebay.model.topology import PRESSURE, ROW, Edge, Feed, Mark, Stage
@@ -28,7 +26,7 @@ from forebay.store.contract import Store
 from forebay.store.records import Steered
 from forebay.work import pacing
 from forebay.work.feeding import Feeding
-from forebay.work.trouble import Trouble
+from forebay.work.rounds import Rounds
 
 _logger = logging.getLogger("forebay.pressure")
 #: Seconds between two looks: while a queue is filling or over its mark; else; where nothing can be. And at the least.
@@ -86,9 +84,9 @@ class Pressure:
     def __init__(self, app: App, feeding: Feeding) -> None:
         self._app, self._store, self._engine, self._feeding = app, app.store, app.engine, feeding
         self._used: dict[Edge, None] = {}
-        self._wake, self._trouble = asyncio.Event(), Trouble(_logger)
+        self._rounds = Rounds(_logger, "the look at who feeds whom", soonest=SOONEST, again=QUIET)
         loop = asyncio.get_running_loop()
-        feeding.wake = partial(call_in, loop, self._wake.set)
+        feeding.wake = partial(call_in, loop, self._rounds.wake.set)
         self._slots, self._drains = dict[str, int](), pace.Drains()
         self._workers, self._asked, self._holding = 1, 0.0, False
 
@@ -102,29 +100,10 @@ class Pressure:
 
     async def run(self) -> None:
         """Govern until cancelled."""
-        while True:
-            began = time.monotonic()
-            try:
-                pause = await self._look()
-                self._trouble.over("the look at who feeds whom")
-            except EngineClosed:
-                raise
-            except Exception as error:  # noqa: BLE001 - what is closed opens by itself, and is tried again
-                pause = QUIET
-                self._trouble.tell("the look at who feeds whom", error)
-            await self._sleep(max(SOONEST, pause * random.uniform(0.8, 1.0) - (time.monotonic() - began)))
-
-    async def _sleep(self, pause: float) -> None:
-        await asyncio.sleep(SOONEST)
-        try:
-            async with asyncio.timeout(max(0.0, pause - SOONEST)):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+        await self._rounds.go(self._look)
 
     async def _look(self) -> float:
         """See how things stand, and do what follows; seconds until the next look."""
-        self._wake.clear()
         self._used |= dict.fromkeys(self._feeding.take())
         found = await self._store.steered()
         rows, paces, now = rows_of(found), pace.paces_of(found), await self._store.now()
