@@ -106,10 +106,11 @@ class RuleControl(Acts):
 class Control(Acts):
     """The verbs of one operator."""
 
-    async def pause(self, what: Paused, reason: str = "") -> None:
-        """Stop leases of this; what runs goes on, what waits keeps waiting."""
-        await self._store.close_gate(what.queue, None, reason, task=what.task, key=what.key)
-        await self._note(PAUSE, str(what), reason=reason)
+    async def pause(self, what: Paused, reason: str = "", lasts: float | None = None) -> None:
+        """Stop leases of this, for `lasts` seconds if that is given; what runs goes on, what waits keeps waiting."""
+        until = None if lasts is None else await self._store.now() + lasts
+        await self._store.close_gate(what.queue, None, reason, until=until, task=what.task, key=what.key)
+        await self._note(PAUSE, str(what), reason=reason, lasts="" if lasts is None else f"{lasts:g}s")
 
     async def resume(self, what: Paused) -> None:
         """Allow leases again, as far as an operator has stopped them."""

@@ -15,6 +15,8 @@ from forebay.cli.table import Column, Table
 from forebay.control import Control, Paused, whoami
 from forebay.engine.contract import Depth
 from forebay.flow.lane import shown
+from forebay.model.duration import seconds
+from forebay.model.errors import ConfigError
 from forebay.model.gate import OPERATOR, THROTTLE, Gate
 from forebay.model.provider import APART, BREAKER, unkeyed
 from forebay.model.rule import rule_of
@@ -131,9 +133,10 @@ def bounded(depth: Depth) -> list[str]:
 def paused(gate: Gate, now: float) -> str:
     """One closed gate in a few words."""
     about = f"task {gate.task} " if gate.task is not None else f"key {gate.key} " if gate.key is not None else ""
-    return f"{about}{ago(gate.since, now)}{'' if gate.holder == OPERATOR else f' by {gate.holder}'}" + (
-        f": {gate.reason}" if gate.reason else ""
-    )
+    by = f" by {gate.holder}"  # whose end is put off again and again, or told elsewhere
+    if gate.holder == OPERATOR:
+        by = "" if gate.until is None else f", for {span(max(0.0, gate.until - now))} more"
+    return f"{about}{ago(gate.since, now)}{by}" + (f": {gate.reason}" if gate.reason else "")
 
 
 def _about(command: Callable[..., None]) -> Callable[..., None]:
@@ -168,9 +171,15 @@ async def _existing(app: Forebay, names: tuple[str, ...]) -> Control:
 @click.command(cls=Command)
 @click.argument("names", nargs=-1, metavar="[QUEUE]...")
 @_about
+@click.option("--for", "lasts", metavar="DURATION", help="Resume it after this time, such as 1h; else it stays paused.")
 @click.option("--reason", default="", help="Why; shown to others.")
-def pause(names: tuple[str, ...], tasks: tuple[str, ...], keys: tuple[str, ...], reason: str) -> None:
+def pause(
+    names: tuple[str, ...], tasks: tuple[str, ...], keys: tuple[str, ...], lasts: str | None, reason: str
+) -> None:
     """Stop workers from taking messages from queues, or those of a task or key. Running tasks finish; new ones wait."""
+    left = None if lasts is None else seconds(lasts, "--for")
+    if left == 0:
+        raise ConfigError("--for is a time from now: leave it out to have it paused until you resume it")
     chosen, app = _chosen(names, tasks, keys), the_app("pause")
     if app.registry.tasks:  # without an app, nobody here knows which there are
         only(tasks, list(app.registry.tasks), "task")
@@ -178,12 +187,12 @@ def pause(names: tuple[str, ...], tasks: tuple[str, ...], keys: tuple[str, ...],
     async def work(app: Forebay) -> None:
         control = await _existing(app, names)
         for what in chosen:
-            await control.pause(what, reason)
+            await control.pause(what, reason, left)
 
     with_app(app, work)
     if form() == "table":
         for what in chosen:
-            output.say(f"{what}: paused")
+            output.say(f"{what}: paused" + ("" if left is None else f" for {span(left)}"))
     else:
         _rows(chosen, [True] * len(chosen))
 

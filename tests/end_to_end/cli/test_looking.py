@@ -207,6 +207,20 @@ def test_a_task_or_a_key_is_paused_and_resumed(full):
     assert full("result", id_, "--wait", "100s").json == "rested"
 
 
+def test_a_pause_for_a_time_says_so_and_ends_by_itself(full):
+    assert full("pause", "slow", "--for", "90m", "--reason", "moving house").out == "slow: paused for 1h 30m\n"
+    id_ = full.enqueue("nap", "0")
+    assert "more: moving house" in full("queues", "slow").out
+    assert "opens by itself in 1h" in full("why", id_).out
+    assert full("audit", "-o", "json").json[0]["detail"] == "reason=moving house lasts=5400s"
+    full("pause", "slow", "--for", "1s")  # the newest word counts
+    assert full("result", id_, "--wait", "100s").json == "rested"
+
+
+def test_a_pause_for_no_time_is_refused(shell):
+    assert "--for is a time from now" in shell("pause", "default", "--for", "0", code=2).complaint
+
+
 def test_a_worker_runs_on_the_loop_that_is_asked_for(shell, full):
     assert full("worker", "--loop", "asyncio", "--burst", "-Q", "clicks").out == ""
     assert "invalid value" in full("dev", "--loop", "trio", code=2).complaint
