@@ -134,9 +134,14 @@ $(BENCH): $(RUN) $(wildcard benchmarks/requirements.txt)
 	@if [ -f benchmarks/requirements.txt ]; then $(INSTALL) -r benchmarks/requirements.txt; fi
 	@touch $@
 
-$(PEERS): $(RUN) benchmarks/requirements-peers.txt
+$(PEERS): $(RUN) benchmarks/requirements-peers.txt benchmarks/requirements-peers-newer.txt
 	@echo "installing the peers into $(VENV)/peers ..."
 	@$(BIN)/python -m venv --clear $(VENV)/peers
 	@$(VENV)/peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-peers.txt
+	@for python in $(NEWER) python3.14 python3.13 python3.12; do \
+		"$$python" -m venv --clear $(VENV)/peers-newer 2>/dev/null || continue; \
+		$(VENV)/peers-newer/bin/python -m pip install --quiet --disable-pip-version-check \
+			-r benchmarks/requirements-peers-newer.txt && exit 0; \
+	done; echo "no Python 3.12 or newer here (NEWER=/path/to/python3.12 names one): Oban is left out"
 	@$(INSTALL) -e '.[cli,redis,postgres]'
 	@touch $@

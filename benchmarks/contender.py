@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Command = list[str]
+_ENVIRONMENTS = Path(__file__).resolve().parents[1] / ".venv"
 #: The interpreter of the environment that holds the peers on Redis and PostgreSQL; `make bench-redis` makes it.
-PEERS = Path(__file__).resolve().parents[1] / ".venv" / "peers" / "bin" / "python"
+PEERS = _ENVIRONMENTS / "peers" / "bin" / "python"
+#: Of that for the peers which need a newer Python than Forebay does; there if this machine has one.
+NEWER = _ENVIRONMENTS / "peers-newer" / "bin" / "python"
 
 
 def python_module(*arguments: str) -> Command:
@@ -15,9 +18,9 @@ def python_module(*arguments: str) -> Command:
     return [sys.executable, "-m", *arguments]
 
 
-def peer_program(name: str, *arguments: str) -> Command:
-    """The command line of a program of the environment of the peers."""
-    return [str(PEERS.parent / name), *arguments]
+def peer_program(python: str, name: str, *arguments: str) -> Command:
+    """The command line of a program of an environment of peers, given its interpreter."""
+    return [str(Path(python).parent / name), *arguments]
 
 
 @dataclass(frozen=True, kw_only=True)

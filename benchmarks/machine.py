@@ -9,7 +9,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from benchmarks import postgres, redis
-from benchmarks.contender import PEERS, Contender
+from benchmarks.contender import NEWER, PEERS, Contender
 from benchmarks.room import base, filesystem
 from benchmarks.table import lay_out
 
@@ -71,8 +71,10 @@ def head(contenders: Sequence[Contender]) -> str:
 
 
 def _version(package: str) -> str:
-    """Here, or in the environment of the peers; where both have it, both are told."""
-    theirs = [str(path) for path in (PEERS.parents[1] / "lib").glob("python*/site-packages")]
+    """Here, or in an environment of the peers; where several have it, all are told."""
+    theirs = [
+        str(path) for peers in (PEERS, NEWER) for path in (peers.parents[1] / "lib").glob("python*/site-packages")
+    ]
     found = [one.version for path in (None, theirs) for one in _distributions(package, path)]
     return " and ".join(dict.fromkeys(found)) or "not installed"
 

@@ -1,6 +1,6 @@
 """Who runs on PostgreSQL, each as its documentation recommends for speed; each commit on the disk before its answer."""
 
-from benchmarks.contender import PEERS, Contender
+from benchmarks.contender import NEWER, PEERS, Contender
 from benchmarks.peers.on_redis import FIGURES, forebay, peer, same
 from benchmarks.postgres import DURABILITY
 
@@ -77,6 +77,17 @@ CONTENDERS: tuple[Contender, ...] = (
         noops=20_000,
         environment={"BENCH_CONCURRENCY": "500"},
         **HERE,
+    ),
+    peer(
+        "oban",
+        "concurrency 100",
+        PROMISE,
+        "oban_app",
+        same("python", "-m", "benchmarks.apps.oban_app"),
+        environment={"BENCH_CONCURRENCY": "100"},
+        prepares=True,
+        noops=15_000,
+        **{**HERE, "python": str(NEWER)},
     ),
     peer(
         "saq",

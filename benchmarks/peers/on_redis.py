@@ -18,8 +18,10 @@ Options = Callable[[int], list[list[str]]]
 def peer(name: str, setting: str, promise: str, app: str, commands: Options, **more: Any) -> Contender:
     """A row of a peer; `commands` says what to run, by the number of processes."""
 
+    python = str(more.get("python", PEERS))
+
     def workers(processes: int, concurrency: int | None) -> list[Command]:
-        return [peer_program(*words) for words in commands(processes)]
+        return [peer_program(python, *words) for words in commands(processes)]
 
     family = name.split(maxsplit=1)[0]
     return Contender(
