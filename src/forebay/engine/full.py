@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from forebay.engine.contract import Fate, Full, Receipt
-from forebay.flow.limit import Drain, Level, grown, never, over, places, seen
+from forebay.flow.limit import Drain, Level, grown, never, outlived, over, places, seen
 from forebay.model.duration import span
 from forebay.model.errors import EngineFull, QueueFull
 from forebay.model.message import PARENT, Message
@@ -56,7 +56,7 @@ def refusal(message: Message, filled: Filled, nth: int = 1, before: int = 0, ins
     Args:
         instead: bytes of the one that waits whose place it was to take; None if it was to be a further one.
     """
-    limit, level, drain, now = filled
+    limit, level = filled.limit, filled.level
     size = len(message.body)
     if why := never(limit, size):  # nobody waits for that, or puts it aside
         return Receipt(
@@ -64,13 +64,23 @@ def refusal(message: Message, filled: Filled, nth: int = 1, before: int = 0, ins
         )
     if instead is None:
         why = over(limit, level.plus(0, before), size, child=child(message), priority=message.priority)
-        free = places(limit, level, nth, before + size, priority=message.priority)
+        free = places(limit, level, nth, before + size, priority=message.priority, child=child(message))
     else:
         why = grown(limit, level, size, instead, before, child=child(message))
-        free = places(replace(limit, messages=None), level, nth, before + size - instead)
-    wait = seen(drain, now, level.drained).wait(free, now, level.drained)
+        free = places(replace(limit, messages=None), level, nth, before + size - instead, child=child(message))
+    wait = _wait(filled, free)
     full = Full(message.queue, why, limit.on_full, limit.patience, reserve=limit.reserve > 0, size=limit.size)
     return Receipt(message.id, Fate.FULL, wait, full)
+
+
+def _wait(filled: Filled, free: int) -> float:
+    """Seconds until so many have left, and the oldest that is still there has not waited too long."""
+    limit, level, drain, now = filled
+    drain = seen(drain, now, level.drained)
+    if limit.age is not None:
+        quiet = now - drain.full if drain.full else 0.0
+        free = max(free, outlived(limit, level, drain.wait(1, now, level.drained), quiet))
+    return drain.wait(free, now, level.drained)
 
 
 def without_room(receipts: Sequence[Receipt]) -> list[Receipt]:

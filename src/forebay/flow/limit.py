@@ -153,9 +153,9 @@ class Drain(msgspec.Struct, frozen=True, array_like=True):
 
     def seen(self, now: float, drained: int) -> "Drain":
         """After another count; itself, if that is not worth being kept."""
-        if now < self.last or drained < self.last_n:  # the clock was set back, or the counts were begun anew
+        slow, back = now - self.last >= SLOW, drained < self.last_n
+        if now < self.last or (back and slow):  # the clock was set back, or more has come back than has left since
             return Drain(now, drained, now, drained, self.full)
-        slow = now - self.last >= SLOW
         if now - self.last < STEP or (drained - self.last_n < ENOUGH and not slow):
             return self
         return Drain(self.last, self.last_n, now, drained, self.full)
@@ -166,16 +166,29 @@ class Drain(msgspec.Struct, frozen=True, array_like=True):
         Since the older count; or since the newer one if it has gone faster since then, for it may have stood still, or
         if it has gone so much slower that it is no chance.
         """
-        passed, left = now - self.first, drained - self.first_n
+        places, passed, left = max(1, places), now - self.first, drained - self.first_n
         if passed <= 0 or left <= 0:
             return min(STUCK, max(FIRST, passed))
-        lately, more = now - self.last, drained - self.last_n
+        lately, more = now - self.last, max(0, drained - self.last_n)
         pace = passed / left
         if more >= FEW and lately > 0:
-            pace = min(pace, lately / more)
-        if lately > SLOWER * (more + 1) * pace:
-            pace = max(pace, lately / more if more else min(STUCK, lately))
-        return min(MOST, max(1, places) * pace)
+            pace = lately / more if lately >= STEP else min(pace, lately / more)
+        known = self.last_n - self.first_n
+        before = (self.last - self.first) / known if known > 0 else pace
+        if more < FEW and lately > SLOWER * (more + 1) * before:
+            return min(MOST, _slower(places, lately, more, before))
+        return min(MOST, places * pace)
+
+
+def _slower(places: int, lately: float, more: int, before: float) -> float:
+    """Seconds until so many have left, where few have lately, or none.
+
+    It may stand still for a moment: then all of them leave as quickly as before once it goes on. So a few say little of
+    many: what has taken some seconds is not made hours of.
+    """
+    if not more:
+        return min(STUCK, lately) + places * before
+    return min(places * max(before, lately / more), FEW * lately + places * before)
 
 
 def seen(known: Drain | None, now: float, drained: int) -> Drain:
@@ -223,15 +236,45 @@ def eased(limit: Limit, level: Level) -> bool:
     return not many and not much and not old
 
 
-def places(limit: Limit, level: Level, nth: int = 1, size: int = 0, *, priority: int = 1) -> int:
+def places(limit: Limit, level: Level, nth: int = 1, size: int = 0, *, priority: int = 1, child: bool = False) -> int:
     """How many have to leave until the `nth` that is refused now may come in.
 
     Args:
         size: bytes that are refused up to it, where they are bound; what leaves is as large as what waits.
+        child: running tasks make them, which have a reserve.
     """
-    most = level.n if limit.messages is None else limit.messages - (kept(limit) if priority <= 0 else 0)
+    most = level.n if limit.messages is None else limit.messages + _beyond(limit.messages, limit, priority, child=child)
     if limit.size is None or level.size <= 0:
         return max(0, level.n - most) + nth
     many = 0 if limit.messages is None else max(0, level.n - most) + nth
-    large = -(-max(0, level.size + size - limit.size) * max(1, level.n) // level.size)
+    large = -(-_excess(limit.size, level.size, size, child=child) * max(1, level.n) // level.size)
     return max(1, many, min(large, level.n + nth))
+
+
+def _beyond(most: int, limit: Limit, priority: int, *, child: bool) -> int:
+    """How many more than the limit may come in, less than 0 where some places are kept for others."""
+    if child:
+        return reserve(most)
+    return -kept(limit) if priority <= 0 else 0
+
+
+def _excess(most: int, there: int, size: int, *, child: bool) -> int:
+    """Bytes that have to leave until so many more may come in; see `_spare`."""
+    if child:
+        return max(0, min(there - most, there + size - most - -(-most // SHARE)))
+    return max(0, there + size - most)
+
+
+def outlived(limit: Limit, level: Level, pace: float, quiet: float) -> int:
+    """How many have to leave until the oldest has not waited too long, where that is bound; 0 if it has not.
+
+    What waits has come evenly, and gets older while others leave.
+
+    Args:
+        pace: seconds in which one leaves. quiet: how long nothing has come in, as it was refused.
+    """
+    if limit.age is None or level.age <= limit.age:
+        return 0
+    n = max(1, level.n)
+    younger = max(0.0, level.age - quiet) / n - pace  # by how much the oldest is, each time that one has left
+    return n if younger <= 0 else min(n, math.ceil((level.age - limit.age) / younger))

@@ -3,7 +3,9 @@
 import pytest
 
 from forebay.flow.limit import (
+    ENOUGH,
     FIRST,
+    STEP,
     STUCK,
     Drain,
     Level,
@@ -12,6 +14,7 @@ from forebay.flow.limit import (
     never,
     noted,
     oldest,
+    outlived,
     over,
     places,
     reserve,
@@ -98,7 +101,51 @@ def test_where_it_stood_still_before_the_newest_count_tells():
 def test_a_clock_that_was_set_back_begins_anew():
     drain = Drain(100.0, 50, 110.0, 90)
     assert drain.seen(50.0, 91) == Drain(50.0, 91, 50.0, 91)
-    assert drain.seen(120.0, 3) == Drain(120.0, 3, 120.0, 3)  # and so does a store that was emptied
+
+
+def test_what_comes_back_makes_it_begin_anew_only_if_it_does_not_leave_again():
+    drain = Drain(100.0, 50, 110.0, 90)
+    assert drain.seen(120.0, 85) is drain
+    assert drain.wait(1, 110.5, 85) == pytest.approx(0.3)
+    assert drain.seen(170.0, 85) == Drain(170.0, 85, 170.0, 85)
+
+
+@pytest.mark.parametrize("before", [0.5, 3, 20, 100])
+@pytest.mark.parametrize("after", [0.5, 3, 20, 100])
+@pytest.mark.parametrize("looks", [0.1, 1, 7])
+def test_a_speed_that_has_changed_is_told_right_once_some_have_left(before, after, looks):
+    drain, now, left, at = None, 0.0, 0.0, max(120.0, 40 / before)
+    end = at + max(2 * STEP, 3 * looks, 2 * ENOUGH / after)
+    while now < end:
+        drain = seen(drain, now, int(left))
+        now += looks
+        left += looks * (before if now <= at else after)
+    for n in (1, 10, 1000):
+        assert n / after / 2 <= drain.wait(n, now, int(left)) <= n / after * 2
+
+
+@pytest.mark.parametrize("n", [1, 100, 10_000])
+@pytest.mark.parametrize("few", [0, 1, 5])
+def test_what_has_stood_still_for_a_moment_is_not_told_hours(n, few):
+    drain = drained(100, 60)
+    for still in (1, 5, 20, 55):
+        told = drain.wait(n, drain.last + still, drain.last_n + few)
+        assert told <= 10 * still + 2 * n / 100
+        assert told >= n / 100 / 2
+
+
+def test_where_it_is_refused_for_its_age_so_many_have_to_leave_that_the_next_is_young_enough():
+    limit = Limit(age=60.0)
+    assert outlived(limit, Level(100, age=60.0), 0.1, 0.0) == 0
+    assert outlived(limit, Level(100, age=70.0), 0.2, 0.0) in {20, 21}  # each is 0.7 s younger, and 0.2 s pass
+    assert outlived(limit, Level(100, age=70.0), 0.7, 0.0) == 100  # it gets no younger until all have left
+    assert outlived(limit, Level(100, age=70.0), 0.2, 50.0) == 100  # nothing has come lately
+    assert outlived(TEN, Level(100, age=70.0), 0.2, 0.0) == 0
+
+
+def test_what_running_tasks_make_waits_for_its_reserve_alone():
+    assert [places(TEN, Level(n), 2, child=True) for n in (109, 110, 115)] == [2, 2, 7]
+    assert [places(HEAVY, Level(10, size=size), 1, 20, child=True) for size in (101, 105, 150)] == [1, 1, 4]
 
 
 def test_the_places_that_have_to_be_free_first():

@@ -53,6 +53,7 @@ from forebay.testing.conformance.steering import TestClosed, TestSteering
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
 from forebay.testing.conformance.struck import TestStruck
 from forebay.testing.conformance.ticket import TestTicket
+from forebay.testing.conformance.told import TestTold
 from forebay.testing.conformance.transacts import TestCompletes, TestTransacts
 from forebay.testing.conformance.wait import TestWait, TestWatch
 from forebay.testing.conformance.weighed import TestBytes, TestGrown, TestSum
@@ -133,6 +134,7 @@ __all__ = [
     "TestSum",
     "TestTicket",
     "TestTogether",
+    "TestTold",
     "TestTook",
     "TestTransacts",
     "TestTurns",

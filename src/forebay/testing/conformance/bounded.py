@@ -133,21 +133,6 @@ class TestBounded:
         kit.close_gate()
         assert fates(kit.publish("a", "b", "c")) == [Fate.ACCEPTED] * 2 + [Fate.FULL]
 
-    def test_it_says_when_to_come_back(self, kit: Kit) -> None:
-        """Drained steadily, a full queue says when there is room, right within a factor of two, for one and several."""
-        limited(kit, 100)
-        kit.publish(*(f"m{number}" for number in range(100)))
-        for second in range(30):  # five a second
-            kit.settle(Ack(), *kit.lease(5))
-            kit.clock.advance(1.0)
-            kit.publish(*(f"n{second}-{number}" for number in range(5)))
-        one = kit.publish("one")[0].retry_after
-        several = kit.publish(*(f"p{number}" for number in range(50)))[-1].retry_after
-        assert one is not None
-        assert several is not None
-        assert 0.1 <= one <= 0.4
-        assert 5 <= several <= 20
-
     def test_its_depth_says_since_when_it_has_been_full(self, kit: Kit) -> None:
         """From the first publish that found it so until it has been drained a little."""
         limited(kit, 20)

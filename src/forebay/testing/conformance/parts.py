@@ -49,7 +49,7 @@ PARTS = (
     ),
     Part("fair queues", "fair", ("fair",), ()),
     Part("newest first", "lifo", ("lifo",), ()),
-    Part("queues with a limit", "limits", ("bounded", "reserve", "weighed"), ()),
+    Part("queues with a limit", "limits", ("bounded", "reserve", "told", "weighed"), ()),
     Part("transactions", "transacts", ("transacts",), ()),
     Part("moving", "moves", ("moves",), ()),
 )

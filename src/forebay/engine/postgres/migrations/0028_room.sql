@@ -112,7 +112,7 @@ begin
     end if;
     if mode_ = 0 then  -- flow.limit.noted
         seen := coalesce(q.drain, array[t, l.drained, t, l.drained, 0]);
-        if t < seen[3] or l.drained < seen[4] then
+        if t < seen[3] or (l.drained < seen[4] and t - seen[3] >= 60) then
             seen := array[t, l.drained, t, l.drained, seen[5]];
         elsif t - seen[3] >= 2 and (l.drained - seen[4] >= 20 or t - seen[3] >= 60) then
             seen := array[seen[3], seen[4], t, l.drained, seen[5]];

@@ -10,7 +10,7 @@ local function noted(queue, drained, filled, eased)
     local drain = packed and cmsgpack.unpack(packed) or {now + 1, 0, now + 1, 0, 0}
     local passed, left, full = now - drain[3], drained - drain[4], drain[5]
     local after = drain
-    if passed < 0 or left < 0 then
+    if passed < 0 or (left < 0 and passed >= 60) then
         after = {now, drained, now, drained, full}
     elseif passed >= 2 and (left >= 20 or passed >= 60) then
         after = {drain[3], drain[4], now, drained, full}
@@ -165,6 +165,6 @@ local function full(form, never, size, instead)
     local patience = (tonumber(call('HGET', P .. 'q:' .. form.queue, 'patience')) or 0)
     return 'f' .. cmsgpack.pack({
         most, form.most_age, form.age, form.on_full, patience, n, form.drained, now, form.over,
-        form.drain[1], form.drain[2], form.drain[3], form.drain[4], form.reserve, most_bytes, form.size, before, instead or -1,
+        form.drain[1], form.drain[2], form.drain[3], form.drain[4], form.drain[5], form.reserve, most_bytes, form.size, before, instead or -1,
     })
 end
