@@ -62,6 +62,7 @@ def check_id(chosen: str) -> str:
     """
     if not _CHOSEN.fullmatch(chosen):
         raise ConfigError(
-            f"id {chosen[:_SHOWN]!r} is not allowed: use 1 to 128 letters, digits, '.', '_', ':' or '-', such as a UUID"
+            f"id {chosen[:_SHOWN]!r} is not allowed: use 1 to 128 letters (a-z, A-Z), digits, '.', '_', "
+            "':' or '-', and begin with a letter, a digit or '_', as a UUID does"
         )
     return chosen

@@ -16,11 +16,13 @@ def check_name(kind: str, name: str) -> str:
     """`name`, if it is fit to be the name of a `kind` on every engine.
 
     Raises:
-        ConfigError: it is empty, over 128 characters, or holds anything but letters, digits, `.`, `_` and `-`.
+        ConfigError: it is empty, over 128 characters, holds anything but letters, digits, `.`, `_` and `-`, or
+            begins with `.` or `-`.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(
-            f"{kind} name {str(name)[:_SHOWN]!r} is not allowed: use 1 to 128 letters, digits, '.', '_' or '-'"
+            f"{kind} name {str(name)[:_SHOWN]!r} is not allowed: use 1 to 128 letters (a-z, A-Z), digits, '.', "
+            "'_' or '-', and begin with a letter, a digit or '_'"
         )
     return name
 

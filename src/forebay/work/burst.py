@@ -15,8 +15,9 @@ from forebay.work.trouble import Trouble
 _logger = logging.getLogger("forebay.supervisor")
 #: Seconds between looks, and looks in a row that must find nothing: what is due just now may still become ready.
 LOOK, LOOKS = 0.25, 2
-#: Likewise, while something is parked: what was held for a queue that was full goes on a moment after that is not.
-PARKED = 8
+#: Likewise, while something is parked or scheduled: two seconds. What was held for a queue that was full goes on soon
+#: after that is not, and what a worker puts off since it has no process or thread for it is due a second later.
+PUT_OFF = 8
 
 
 def spent(depths: Sequence[Depth]) -> bool:
@@ -36,7 +37,7 @@ async def until_spent(engine: Engine, queues: Sequence[str]) -> None:
         try:
             depths = await engine.depth(queues)
             found = found + 1 if spent(depths) else 0
-            enough = PARKED if any(depth.parked for depth in depths) else LOOKS
+            enough = PUT_OFF if any(depth.parked or depth.scheduled for depth in depths) else LOOKS
             trouble.over("looking for the end of the burst")
         except EngineClosed:
             raise

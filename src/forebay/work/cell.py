@@ -117,6 +117,7 @@ class Cell:
         except BaseException:
             self._process.kill()
             self._process.wait()
+            self._closed = True  # the reader may be there already, and is about to say that it has ended
             self._hang_up()
             raise
 

@@ -1,10 +1,10 @@
 """The log of our processes on standard error, unless the user's code has set up logging of its own: then theirs counts.
 
 A log never stops the work: whoever does not read it (a paused terminal, a full pipe) costs lines, past a bound, and not
-heartbeats. Owns where lines go; what they look like is `forebay.work.records`.
+heartbeats. A line stays whole, whoever else of the fleet writes. Owns where lines go; what they look like is
+`forebay.work.records`.
 """
 
-import contextlib
 import logging
 import os
 import select
@@ -13,6 +13,7 @@ from collections import deque
 
 from forebay.config import WorkerOptions
 from forebay.work.records import Json, Text
+from forebay.work.turn import Turn
 
 #: Lines that are kept for a reader who has stopped; past them the oldest are dropped, and counted.
 BACKLOG = 1_000
@@ -93,16 +94,16 @@ class Stderr(logging.Handler):
         self._begun = False  # the first of them is what is left of a line
         self._dropped = 0
         self._stalled = False
+        self._turn = Turn(_STDERR)
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
         try:
             self._lines.append(self._encoded(record))
-            self._write(0.0 if self._stalled else self._patience)
         except Exception as error:  # noqa: BLE001 - a log must not fail its caller
-            told = f"a log record of {record.name} cannot be written: {type(error).__name__}\n"
-            with contextlib.suppress(OSError):
-                os.write(_STDERR, told.encode())
+            told = f"a log record of {record.name} cannot be written: {type(error).__name__}"
+            self._lines.append(self._encoded(_said(told)))
+        self._write(0.0 if self._stalled else self._patience)
         while len(self._lines) > BACKLOG:
             del self._lines[int(self._begun)]
             self._dropped += 1
@@ -111,7 +112,7 @@ class Stderr(logging.Handler):
         """See `logging.Handler`."""
         self.acquire()
         try:
-            self._write(PATIENCE)
+            self._write(PATIENCE, force=True)
         finally:
             self.release()
 
@@ -119,17 +120,28 @@ class Stderr(logging.Handler):
         encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
         return f"{self.format(record)}\n".encode(encoding, "backslashreplace")
 
-    def _write(self, patience: float) -> None:
+    def _write(self, patience: float, *, force: bool = False) -> None:
+        self._stalled = not self._turn.take(patience, force=force)
+        if self._stalled:
+            return
+        self._write_lines(patience)
+        if not self._begun:
+            self._turn.leave()
+
+    def _write_lines(self, patience: float) -> None:
+        at_once = self._turn.at_once()
         while self._lines:
             self._stalled = not _writable(patience)
             if self._stalled:
                 return
             if self._dropped and not self._begun:
-                self._lines.appendleft(self._encoded(_gap(self._dropped)))
+                self._lines.appendleft(
+                    self._encoded(_said(f"{self._dropped} lines were dropped here: nobody read this log"))
+                )
                 self._dropped = 0
             line = self._lines[0]
             try:
-                written = os.write(_STDERR, line[:PIPE])
+                written = os.write(_STDERR, line if at_once else line[:PIPE])
             except BlockingIOError:
                 self._stalled = True
                 return
@@ -142,9 +154,9 @@ class Stderr(logging.Handler):
                 self._lines.popleft()
 
 
-def _gap(count: int) -> logging.LogRecord:
+def _said(text: str) -> logging.LogRecord:
     told = {"name": _logger.name, "levelno": logging.WARNING, "levelname": "WARNING", "process": os.getpid()}
-    return logging.makeLogRecord({**told, "msg": f"{count} lines were dropped here: nobody read this log"})
+    return logging.makeLogRecord({**told, "msg": text})
 
 
 def _writable(patience: float) -> bool:

@@ -69,7 +69,7 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception as error:  # noqa: BLE001 - their __str__ may do anything
-        return f"{record.msg!s} (its arguments cannot be printed: {name_of(error)})"
+        return f"{_text(record.msg)} (its arguments cannot be printed: {name_of(error)})"
 
 
 def _trace(form: logging.Formatter, record: logging.LogRecord) -> str:

@@ -46,6 +46,8 @@ class EvilError(Exception):
         record("x", message_id=NASTY, task=NASTY, attempt=NASTY),
         record("%d of %d", "text"),
         record("%s", Evil()),
+        record(Evil()),
+        record({"order": Evil()}),
         record("x", error=EvilError()),
     ],
 )
