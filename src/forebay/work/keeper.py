@@ -153,9 +153,12 @@ class Keeper:
             ", ".join(recovered.workers), recovered.returned, recovered.quarantined,
         )  # fmt: skip
         taken = set(recovered.lost)  # a worker may have settled some meanwhile
+        last: dict[str, Delivery] = {}  # one may have settled for retry what another one has leased since, and lost
         for delivery in [delivery for worker in recovered.workers for delivery in held.get(worker, ())]:
-            if delivery.id in taken:
-                self._lost(delivery, Lose(SILENT))
+            if delivery.id in taken and (delivery.id not in last or delivery.fence > last[delivery.id].fence):
+                last[delivery.id] = delivery
+        for delivery in last.values():
+            self._lost(delivery, Lose(SILENT))
 
     async def _held(self, lost: Sequence[str]) -> dict[str, list[Delivery]]:
         """What is held by those that may be buried now. They are buried whether or not that can be read."""
@@ -163,7 +166,7 @@ class Keeper:
         name = "the look at what lost workers held"
         try:
             overdue = [row.worker for row in await self._store.workers() if row.left < RECOVER]
-            for worker in {*lost, *overdue}:
+            for worker in dict.fromkeys([*lost, *overdue]):
                 held[worker] = await self._store.held(worker)
             self._trouble.over(name)
         except Exception as error:  # noqa: BLE001 - a row of any content must not keep the others unburied

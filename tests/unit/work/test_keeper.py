@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from forebay.config import Settings
 from forebay.engine.contract import Beat, Want
 from forebay.engine.registry import build
-from forebay.model.message import Message
-from forebay.model.outcome import Ack, Settlement
+from forebay.model.message import Failure, Message
+from forebay.model.outcome import Ack, Retry, Settlement
 from forebay.store.records import Schedule
 from forebay.testing import ManualClock
 from forebay.work import keeper, timekeeper
@@ -176,3 +176,32 @@ def test_a_loss_is_told_of_what_was_lost_and_not_of_what_its_worker_has_settled_
 
     asyncio.run(bury_while_it_settles())
     assert told == ["lost"]
+
+
+def test_a_loss_is_told_once_under_the_last_of_its_leases():
+    told = []
+
+    async def bury_both():
+        backend = build(Settings(url="memory://"), ManualClock())
+        await backend.publish([Message(id="retried", queue="chores", task="clean")])
+        await backend.extend([Beat(worker=name, lease=15.0) for name in ("first", "second")])
+        (delivery,) = (await backend.lease(Want("first", ["chores"], 1))).deliveries
+        look = backend.held
+
+        async def held(worker):
+            found = await look(worker)
+            if worker == "first":  # between two looks it fails, and somebody else tries again
+                assert await backend.settle(
+                    "first", [Settlement(delivery, Retry(0.0, Failure("ValueError", "boom", "")))]
+                ) == [True]
+                await backend.lease(Want("second", ["chores"], 1))
+            return found
+
+        backend.held = held
+        parts = (backend, backend, ManualClock())
+        one = Keeper(parts, list, lambda _: None, 15.0, lost=lambda delivery, _: told.append(delivery))
+        await one._report(["first", "second"])
+        return delivery.fence
+
+    fence = asyncio.run(bury_both())
+    assert [(one.id, one.fence > fence) for one in told] == [("retried", True)]
