@@ -30,11 +30,11 @@ T = TypeVar("T")
 DEADLINE = 90.0
 
 
-def until(condition: Callable[[], T], what: str, deadline: float = DEADLINE) -> T:
-    """Wait until `condition` is truthy; its value. Fails with `what` was waited for."""
+def until(condition: Callable[[], T], what: str | Callable[[], str], deadline: float = DEADLINE) -> T:
+    """Wait until `condition` is truthy; its value. Fails with `what` was waited for, asked then if it is a function."""
     ends = time.monotonic() + deadline
     while not (value := condition()):
-        assert time.monotonic() < ends, f"waited {deadline:g} s for {what}"
+        assert time.monotonic() < ends, f"waited {deadline:g} s for {what() if callable(what) else what}"
         time.sleep(0.02)
     return value
 
@@ -136,6 +136,7 @@ class Fleet:
         self._place = place
         self.log = place.folder / f"worker-{uuid.uuid4().hex[:6]}.log"
         self.processes = int(options[options.index("-p") + 1]) if "-p" in options else 1
+        self._greeted = set[str]()
         words = [command, "-A", place.locator, *options]
         with self.log.open("wb") as log, Path(os.devnull).open() as nothing:
             streams = nothing.fileno(), log.fileno(), log.fileno()
@@ -149,8 +150,13 @@ class Fleet:
 
     def workers(self) -> list[Any]:
         """Its worker processes that live and have said hello, by what the queue knows."""
-        rows = self._place.ask("workers")
-        return [row for row in rows if f"worker {row.worker} runs as process" in self.said and alive(row.pid)]
+        return [row for row in self._place.ask("workers") if alive(row.pid) and self._has_said_hello(row.worker)]
+
+    def _has_said_hello(self, worker: str) -> bool:
+        """Once it has, it is not looked for again: a log may have grown by megabytes since."""
+        if worker not in self._greeted and f"worker {worker} runs as process" in self.said:
+            self._greeted.add(worker)
+        return worker in self._greeted
 
     def pids(self) -> set[int]:
         return {row.pid for row in self.workers()}

@@ -81,7 +81,7 @@ BODIES = {
     "no UTF-8": (b"\x82\xa1a\xa2\xff\xfe\xa1b\x02", "bad arguments: task add: "),
     "deep": (DEEP, "bad arguments: task add: "),
     "sealed by a stranger": (b"\xc1" + CALL, "bad "),
-    "too large": (b"\xc4" + b"x" * 100_000_000, "the body has 100,000,001 bytes, the limit is 1,048,576"),
+    "too large": (b"\xc4" + b"x" * 10_000_000, "the body has 10,000,001 bytes, the limit is 1,048,576"),
 }
 
 
