@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import starts
 from forebay import Forebay
 
 FOLDER = Path(__file__).parents[2] / "examples"
@@ -33,7 +34,7 @@ def said(example: Path) -> tuple[list[list[str]], str]:
 @contextlib.contextmanager
 def worker(words, **place):
     """A worker that ends with 0 when it is told to."""
-    process = subprocess.Popen([sys.executable, "-m", "forebay", *words], **place)
+    process = starts.Started(words, (0, 1, 2), **place)
     try:
         yield
     finally:

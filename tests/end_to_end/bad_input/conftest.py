@@ -18,7 +18,9 @@ class Abused:
 
     def death(self, handle):
         """Wait until a message is dead: all that is known of it."""
-        until(lambda: handle.status() == "dead", lambda: f"its death, not {handle.status()}:\n{self.fleet.said[-2000:]}")
+        until(
+            lambda: handle.status() == "dead", lambda: f"its death, not {handle.status()}:\n{self.fleet.said[-2000:]}"
+        )
         return self.place.found(handle)
 
     def still_works(self):

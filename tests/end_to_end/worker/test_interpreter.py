@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import starts
 from fleet import DEADLINE, until
 from forebay import Forebay
 
@@ -64,6 +65,8 @@ async def leave_in_the_loop(kind: str) -> str:
 
 
 FOREBAY = (str(Path(sys.executable).parent / "forebay"),)
+#: For what is about worker processes, each of which is a new Python, and not about their supervisor: it is forked.
+FORKED = ()
 
 
 class Started:
@@ -76,11 +79,16 @@ class Started:
         environment = {**os.environ, "FOREBAY_URL": self.url}
         for unwanted in ("PYTHONUNBUFFERED", "PYTHONWARNINGS", "PYTHONPATH"):
             environment.pop(unwanted, None)
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*start, "worker", "-A", name, "--cpu", "1", *options],
-                cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+        words = ["worker", "-A", name, "--cpu", "1", *options]
+        with self.log.open("wb") as log, Path(os.devnull).open() as nothing:
+            streams = nothing.fileno(), log.fileno(), log.fileno()
+            if start is FORKED:
+                self.process = starts.Started(words, streams, folder, environment, session=True)
+            else:
+                self.process = subprocess.Popen(
+                    [*start, *words], cwd=folder, env=environment, stdin=nothing, stdout=log, stderr=log,
+                    start_new_session=True,
+                )  # fmt: skip
 
     @property
     def said(self):
@@ -182,7 +190,7 @@ threading.Thread(target=asyncio.new_event_loop().run_forever, daemon=True).start
 
 @pytest.mark.parametrize("what", AT_IMPORT)
 def test_what_an_app_does_at_import_harms_neither_it_nor_its_worker(start, what):
-    worker = start(last=AT_IMPORT[what]).up()
+    worker = start(FORKED, last=AT_IMPORT[what]).up()
     assert worker.run("flags")
     assert worker.run("flags_apart")
     assert worker.end() == 0
@@ -191,7 +199,7 @@ def test_what_an_app_does_at_import_harms_neither_it_nor_its_worker(start, what)
 def test_a_relative_place_is_that_of_the_app_wherever_it_goes(start, tmp_path):
     """The supervisor, which imports nothing of the app, has to look after the very same file."""
     last = "os.makedirs('elsewhere', exist_ok=True); os.chdir('elsewhere')"
-    worker = start(options=["--url", "sqlite:///relative.db"], last=last).up()
+    worker = start(FORKED, options=["--url", "sqlite:///relative.db"], last=last).up()
     (file,) = (tmp_path / "place").rglob("relative.db")
     assert str(file) in worker.said.splitlines()[0]
     worker.url = f"sqlite:///{file}"
@@ -208,7 +216,7 @@ def test_a_worker_without_standard_streams_works(start, closed):
 
 @pytest.mark.parametrize("kind", ["thread", "handler", "failing handler", "process"])
 def test_a_process_that_was_told_to_leave_is_gone_within_seconds_whatever_its_exit_waits_for(start, kind):
-    worker = start().up()
+    worker = start(FORKED).up()
     assert worker.run("leave_something", kind) == kind
     assert worker.end() == 0
     assert "does not leave" not in worker.said, "its parent had to end it"
@@ -216,14 +224,14 @@ def test_a_process_that_was_told_to_leave_is_gone_within_seconds_whatever_its_ex
 
 @pytest.mark.parametrize("kind", ["task", "executor"])
 def test_what_a_task_has_left_in_the_loop_does_not_keep_it(start, kind):
-    worker = start().up()
+    worker = start(FORKED).up()
     assert worker.run("leave_in_the_loop", kind) == kind
     assert worker.end() == 0
     assert "does not leave" not in worker.said, "its parent had to end it"
 
 
 def test_exit_handlers_of_the_app_are_run(start):
-    worker = start().up()
+    worker = start(FORKED).up()
     worker.run("leave_something", "note")
     assert worker.end() == 0
     assert "its exit handler ran" in worker.said
@@ -231,6 +239,6 @@ def test_exit_handlers_of_the_app_are_run(start):
 
 @pytest.mark.parametrize("code", ["os._exit(0)", "os._exit(7)", "sys.exit(0)"])
 def test_an_app_that_ends_the_process_at_import_is_no_reason_to_go_round_for_ever(start, code):
-    worker = start(first="import os, sys", last=code)
+    worker = start(FORKED, first="import os, sys", last=code)
     assert worker.process.wait(DEADLINE) == 2
     assert re.search("ended with code [07] before it could say why|SystemExit", worker.said)

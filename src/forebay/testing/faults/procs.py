@@ -13,6 +13,15 @@ LEAVE = 30.0
 _PROC = Path("/proc")  # on Linux; elsewhere `ps` is asked
 
 
+def begin(words: Sequence[str], env: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start Python with these words, in the folder of its log, in a session of its own. A test may have it forked."""
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            [*words], env={**os.environ, **env}, cwd=log.parent, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            start_new_session=True,
+        )  # fmt: skip
+
+
 class Proc:
     """One process of ours and all that descend from it.
 
@@ -30,12 +39,8 @@ class Proc:
         within: AbstractContextManager[None] | None = None,
     ) -> None:
         self.log = log
-        with log.open("ab") as out, within or nullcontext():
-            self._process = subprocess.Popen(
-                [*before, sys.executable, *arguments],
-                env={**os.environ, **env}, cwd=log.parent, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True,
-            )  # fmt: skip
+        with within or nullcontext():
+            self._process = begin([*before, sys.executable, *arguments], env, log)
         self.pid = self._process.pid
 
     @property
