@@ -2,11 +2,10 @@
 
 import os
 import re
-import shlex
 import signal
 import subprocess
-import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -20,15 +19,20 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(tmp_path), "FOREBAY_TEST_MARK": str(tmp_path), "CI": "1"}
 
 
-def run(tmp_path: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+def run(tmp_path: Path, *options: str, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     command = [*COMMAND, "demo", *options]
-    env = environment(tmp_path)
+    env = env or environment(tmp_path)
     return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def left_running(tmp_path: Path) -> list[str]:
     """Processes that still carry the mark; Linux only, elsewhere nobody is accused."""
     return proc.marked("FOREBAY_TEST_MARK", tmp_path)
+
+
+def workers_up(tmp_path: Path) -> int:
+    """Worker processes that have begun, as their log says."""
+    return sum(log.read_text().count(" runs as process ") for log in tmp_path.rglob("workers.log"))
 
 
 def test_it_loses_a_worker_and_still_agrees_with_a_plain_loop(tmp_path):
@@ -47,30 +51,52 @@ def test_it_loses_a_worker_and_still_agrees_with_a_plain_loop(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_may_have_signs_in_its_name_that_mean_something_in_an_address(tmp_path):
-    folder = tmp_path / "a #1 50% b"
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """One run that several look at: no `forebay` on the PATH, as after `make run`, in a folder whose name is no plain one."""
+    folder = tmp_path_factory.mktemp("kept") / "a #1 50% b"
     folder.mkdir()
-    done = run(folder, "--files", "5", "--no-kill", "--processes", "1", "--keep", "kept")
+    (folder / "app.py").write_text("# there is one already")
+    path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if not Path(part, "forebay").exists())
+    env = {**environment(folder), "PATH": path}
+    done = run(folder, "--files", "10", "--no-kill", "--processes", "1", "--keep", "kept", env=env)
     assert done.returncode == 0, done.stdout + done.stderr
-    (line,) = (line for line in done.stdout.splitlines() if " queues --url " in line)
-    command = [*COMMAND, "queues", "--url", shlex.split(line.split("--url ")[1])[0]]
-    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
-    assert shown.returncode == 0, shown.stderr
+    return Kept(folder, env, done.stdout)
 
 
-def test_what_is_kept_can_be_looked_at(tmp_path):
-    done = run(tmp_path, "--files", "10", "--no-kill", "--processes", "1", "--keep", "kept")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Killed" not in done.stdout
-    assert {"queue.db", "index.db", "workers.log"} <= {path.name for path in (tmp_path / "kept").iterdir()}
-    url = re.search(r"forebay queues --url (\S+)", done.stdout)
-    assert url, done.stdout
-    look = [sys.executable, "-m", "forebay", "queues", "--url", url[1], "-o", "ndjson"]
-    queues = subprocess.run(look, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
-    assert '"files"' in queues
-    again = run(tmp_path, "--keep", "kept")
+class Kept(NamedTuple):
+    folder: Path
+    env: dict[str, str]
+    said: str
+
+    def typed(self, line: str) -> str:
+        """What a line of its prints, typed as it stands."""
+        return subprocess.run(
+            line, shell=True, env=self.env, cwd=self.folder, stdout=subprocess.PIPE, text=True, timeout=PATIENCE,
+            check=True,
+        ).stdout  # fmt: skip
+
+
+def test_a_folder_may_have_signs_in_its_name_that_mean_something_in_an_address(kept):
+    (line,) = (line for line in kept.said.splitlines() if " queues --url " in line)
+    assert "files" in kept.typed(line)
+
+
+def test_what_is_kept_can_be_looked_at(kept):
+    assert "Killed" not in kept.said
+    assert {"queue.db", "index.db", "workers.log"} <= {path.name for path in (kept.folder / "kept").iterdir()}
+    again = run(kept.folder, "--keep", "kept")
     assert again.returncode == 2
     assert "kept holds a queue already" in again.stderr
+
+
+def test_the_last_lines_can_be_typed_as_they_stand(kept):
+    lines = kept.said.partition("Next:\n")[2].splitlines()
+    assert len(lines) == 5
+    assert "init app2.py" in lines[0]
+    assert "dev -A app2:app" in lines[1]
+    for line in [lines[0], *lines[2:]]:
+        kept.typed(line)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +113,9 @@ def test_whatever_ends_it_its_workers_and_files_are_gone(tmp_path, number, code)
         start_new_session=True,
     ) as demo:
         assert demo.stdout
-        while "files/s" not in demo.stdout.readline():
+        while "safe on disk" not in demo.stdout.readline():
             assert demo.poll() is None
+        eventually(lambda: workers_up(tmp_path) == 2, "both workers")  # far from the end of so many files
         demo.send_signal(number)
         said = demo.stdout.read()
         assert demo.wait(PATIENCE) == code, said
@@ -97,23 +124,6 @@ def test_whatever_ends_it_its_workers_and_files_are_gone(tmp_path, number, code)
     assert ("Interrupted" in said) == (number == signal.SIGINT)
     assert left_running(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_last_lines_can_be_typed_as_they_stand(tmp_path):
-    """Also where `forebay` is not on the PATH, as after `make run`."""
-    path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if not Path(part, "forebay").exists())
-    env = {**environment(tmp_path), "PATH": path}
-    (tmp_path / "app.py").write_text("# there is one already")
-    done = subprocess.run(
-        [*COMMAND, "demo", "--files", "6", "--processes", "1", "--no-kill", "--keep", "a b"],
-        env=env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=True,
-    )  # fmt: skip
-    lines = done.stdout.partition("Next:\n")[2].splitlines()
-    assert len(lines) == 5
-    assert "init app2.py" in lines[0]
-    assert "dev -A app2:app" in lines[1]
-    for line in [lines[0], *lines[2:]]:
-        subprocess.run(line, shell=True, env=env, cwd=tmp_path, timeout=PATIENCE, check=True)
 
 
 def test_on_a_terminal_that_cannot_redraw_it_speaks_in_lines(tmp_path):
