@@ -53,7 +53,7 @@ def test_it_loses_a_worker_and_still_agrees_with_a_plain_loop(tmp_path):
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """One run that several look at: no `forebay` on the PATH, as after `make run`, in a folder whose name is no plain one."""
+    """One run that several look at: without `forebay` on the PATH, in a folder whose name is no plain one."""
     folder = tmp_path_factory.mktemp("kept") / "a #1 50% b"
     folder.mkdir()
     (folder / "app.py").write_text("# there is one already")
