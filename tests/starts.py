@@ -3,10 +3,11 @@
 Starting Python and importing Forebay is most of what a short command costs, and tests start thousands. A hall does that
 once, and forks for each command. A command has its own process, descriptors, folder, environment, arguments, session
 and end, and `forebay/__main__.py` runs in it from its first line; a signal, an exit code and a traceback are real. What
-the interpreter looks at only when it starts (`PYTHON…`, the locale) is part of what a hall is chosen by.
+the interpreter looks at only when it starts (`PYTHON…`, the locale) is part of what a hall is chosen by; but not where
+modules are found (`PYTHONPATH`), which is another folder in each test: a command sees to that itself.
 
 Not for tests that are about the start itself: interrupts during imports, flags of the interpreter, what is imported
-when; nor where processes are told by `/proc/…/environ` or `cmdline`, which are those of the hall.
+when or instead of another module; nor where processes are told by `/proc/…/environ` or `cmdline`, which are those of the hall.
 """
 
 import atexit
@@ -122,7 +123,7 @@ def _drain(end: int) -> str:
 
 def _hall(env: Mapping[str, str]) -> socket.socket:
     """The door of a hall that started as Python would under that environment."""
-    chosen = {name: value for name, value in env.items() if name.startswith(_AT_THE_START)}
+    chosen = {name: value for name, value in env.items() if name.startswith(_AT_THE_START) and name != "PYTHONPATH"}
     key = json.dumps([os.getpid(), chosen], sort_keys=True)
     if key not in _halls:
         door, theirs = socket.socketpair()
@@ -187,7 +188,9 @@ def _become(order: dict[str, Any]) -> None:
     os.environb.clear()
     os.environb.update(order["env"])
     time.tzset()
-    sys.path[0] = str(Path.cwd())
+    first = order["env"].get(b"PYTHONPATH", b"")
+    named = dict.fromkeys(str(Path.cwd() / os.fsdecode(path)) for path in first.split(os.pathsep.encode()) if first)
+    sys.path[:] = [str(Path.cwd()), *named, *(path for path in sys.path[1:] if path not in named)]
     sys.argv = ["-m", *map(os.fsdecode, order["words"])]
     sys.orig_argv = [sys.executable, "-m", "forebay", *sys.argv[1:]]
     sys.stdin = sys.__stdin__ = _stream(0, "r", sys.stdin)

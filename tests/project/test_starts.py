@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import forebay
 import starts
 from fleet import until
 
@@ -39,7 +40,15 @@ def place(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("more", [{}, {"PYTHONUNBUFFERED": "1"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "MARK": "é"}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"PYTHONUNBUFFERED": "1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "MARK": "é"},
+        {"PYTHONPATH": f"/nowhere:shelf::{Path(starts.__file__).parent}:shelf:{Path(forebay.__file__).parents[1]}"},
+    ],
+)
 def test_it_has_the_streams_arguments_folder_environment_and_signals_of_a_start(place, more):
     env = {**{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}, **more}
     words = ["check", "-A", "state:app"]
@@ -78,3 +87,15 @@ def test_each_has_a_pid_and_a_session_if_it_is_to_have_one(place):
         out.close()
         assert said.readline() == f"{process.pid} True\n"
         process.wait(60)
+
+
+def test_a_command_finds_its_modules_where_its_environment_says_and_needs_no_hall_of_its_own(place):
+    texts = {}
+    for name in ("one", "two"):
+        (place / name).mkdir()
+        (place / name / "shelf.py").write_text(f"print({name!r})\n")
+        texts[name] = starts.run(["check", "-A", "shelf:app"], place, {**os.environ, "PYTHONPATH": name}, 60).stdout
+    halls = len(starts._halls)
+    assert [text.splitlines()[0] for text in texts.values()] == ["one", "two"]
+    starts.run(["--version"], place, {**os.environ, "PYTHONPATH": "three"}, 60)
+    assert len(starts._halls) == halls
