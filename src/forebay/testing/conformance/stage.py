@@ -67,7 +67,8 @@ class Stage:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """The answer of a verb."""
-        return self._runner.run(coroutine)
+        # Not `Runner.run`: to set and reset how it is interrupted it makes a text of the whole answer, twice.
+        return self._runner.get_loop().run_until_complete(coroutine)
 
     def close(self) -> None:
         """Close the backend and those of its fellows."""
