@@ -7,7 +7,8 @@ the interpreter looks at only when it starts (`PYTHON…`, the locale) is part o
 modules are found (`PYTHONPATH`), which is another folder in each test: a command sees to that itself.
 
 Not for tests that are about the start itself: interrupts during imports, flags of the interpreter, what is imported
-when or instead of another module; nor where processes are told by `/proc/…/environ` or `cmdline`, which are those of the hall.
+when or instead of another module; nor where processes are told by `/proc/…/environ` or `cmdline`, which are those of
+the hall.
 """
 
 import atexit
