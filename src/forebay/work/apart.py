@@ -102,6 +102,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _logger = logging.getLogger("forebay.worker")
+#: How a process ends that could not begin, for want of threads or memory: no job of its has run.
+UNABLE = 71
 #: What the parent says before it strikes with SIGUSR1: a signal without it is somebody else's.
 STRIKE = b"strike"
 _PR_SET_PDEATHSIG = 1
@@ -122,7 +124,11 @@ def main() -> None:
     log = Log(start.options)
     stdio.show_at_once()
     _die_with_parent()
-    threading.Thread(target=_follow_parent, args=(start.life,), name="forebay-orphan", daemon=True).start()
+    try:
+        threading.Thread(target=_follow_parent, args=(start.life,), name="forebay-orphan", daemon=True).start()
+    except (RuntimeError, MemoryError) as error:
+        _logger.error("a process for cpu tasks cannot start: %s", error)
+        os._exit(UNABLE)
     sys.path[:] = start.path  # the user's folders come first from here on, when all of ours is imported
     os.set_inheritable(start.pipe, False)
     pipe: Connection[Any, Any] = Connection(start.pipe)

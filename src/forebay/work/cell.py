@@ -24,7 +24,7 @@ from forebay.engine.native import pipe, shut_down, simple_queue
 from forebay.engine.waiting import call_in
 from forebay.model.outcome import Outcome
 from forebay.model.topology import Edge
-from forebay.work.apart import STRIKE, Job, Reply, Start
+from forebay.work.apart import STRIKE, UNABLE, Job, Reply, Start
 from forebay.work.executor import Bounds
 from forebay.work.groups import kill_group
 from forebay.work.host import rss
@@ -80,6 +80,7 @@ class Cell:
         run: what runs in it.
         within: messages that were to be done here in transactions of their own, the last ones.
         spent: it is to leave once it is idle.
+        unable: it could not begin, and no task has run in it.
         gone: its process has ended, and is buried.
 
     Raises:
@@ -91,7 +92,7 @@ class Cell:
         self._pool = pool
         self.run: Run | None = None
         self.within, self.spent = deque[str](maxlen=_WITHIN), False
-        self._why = ""
+        self._why, self._began, self.unable = "", False, False
         self.gone = asyncio.Event()
         self._closed = False
         self._guard, self._sending = threading.Lock(), threading.Lock()
@@ -229,6 +230,7 @@ class Cell:
         """Of one that goes on."""
         if reply.started:
             self._started()
+            self._began = True
             self._pool.timed(run)
         elif reply.completing:
             run.context.completing = True
@@ -243,6 +245,7 @@ class Cell:
         self._closed = True
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END)
+        self.unable = not self._began and self._process.poll() == UNABLE
         how = self._why or _how(self._process.poll())
         self._process.kill()
         kill_group(self._process.pid)

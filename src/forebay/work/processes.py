@@ -190,8 +190,8 @@ class Processes:
             self._idle.remove(cell)
         if run is not None:
             stopped = run.stop is not None
-            end = self._executor.judge(run, None, asyncio.CancelledError()) if stopped else Lose(how)
-            self._finish(run, end)
+            lost = Release(AGAIN, "no process of this worker could start") if cell.unable else Lose(how)
+            self._finish(run, self._executor.judge(run, None, asyncio.CancelledError()) if stopped else lost)
         if not self._closed:
             self._next()
 

@@ -65,3 +65,17 @@ def _fill(pipe):
         while True:
             os.write(end, b"x" * 4096)
     os.close(end)
+
+
+def test_a_process_for_tasks_that_can_start_no_thread_costs_no_message_and_is_tried_again(place):
+    """As below a limit of threads (`pids.max` of a container): a stack that fits nowhere has the same effect."""
+    with place.fleet("--cpu", "1") as fleet:
+        (worker,) = fleet.pids()
+        limits = resource.prlimit(worker, resource.RLIMIT_STACK)
+        resource.prlimit(worker, resource.RLIMIT_STACK, (1 << 46, limits[1]))  # read when a program starts
+        handle = place.crew.grind.enqueue(0.0)
+        until(lambda: fleet.said.count("a process for cpu tasks cannot start: can't start new thread") == 4, "4 tries")
+        resource.prlimit(worker, resource.RLIMIT_STACK, limits)
+        handle.result(60)
+        assert (place.found(handle).attempt, place.found(handle).lost) == (1, 0)
+        assert "Traceback" not in fleet.said
