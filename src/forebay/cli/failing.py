@@ -13,11 +13,10 @@ from forebay.model.errors import (
     SchemaTooNew,
     SchemaTooOld,
     UnknownTask,
+    no_text,
 )
 from forebay.model.plain import printable
 
-#: Characters of a word that is quoted.
-_LONGEST = 100
 #: What other programs call a form of output -> ours.
 _FORMS = {"--json": "json", "--ndjson": "ndjson", "--jsonl": "ndjson", "--format": "json"}
 _HINT = "FOREBAY_DEBUG=1 shows where"
@@ -76,7 +75,7 @@ def _usage(error: click.UsageError) -> str:
 def _other(error: BaseException) -> tuple[Code, str]:
     """What nobody foresaw; what the system refused, in its own words; a word that was typed and is no text."""
     if isinstance(error, UnicodeEncodeError):
-        return Code.USAGE, f"{error.object[:_LONGEST]!r} is no text: it holds bytes that are no UTF-8"
+        return Code.USAGE, str(no_text(error))
     if isinstance(error, OSError) and error.strerror and error.filename is None:
         return Code.FAILURE, f"{error.strerror} (where output goes to, perhaps; {_HINT})"
     return Code.FAILURE, f"{type(error).__name__}: {error} ({_HINT})"

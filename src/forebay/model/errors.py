@@ -161,6 +161,8 @@ class DeadLetter(ForebayError):
 _TYPE: Any = type.__dict__
 #: Characters that are kept of what an exception says.
 LONGEST = 2_000
+#: Characters of a word that is quoted.
+_WORD = 100
 
 
 def name_of(error: BaseException) -> str:
@@ -185,6 +187,13 @@ def text_of(error: BaseException) -> str:
     except BaseException as broken:  # noqa: BLE001 - their __str__ may do anything
         text = f"(its text cannot be made: {name_of(broken)})"
     return encodable(text[:LONGEST])
+
+
+def no_text(error: UnicodeEncodeError) -> ConfigError:
+    """Our error for a word that no encoder takes: half of a surrogate pair, as Python reads odd bytes of a path."""
+    ours = ConfigError(f"{error.object[:_WORD]!r} is no text: it holds bytes that are no UTF-8")
+    ours.__cause__ = error
+    return ours
 
 
 def encodable(text: str) -> str:

@@ -28,7 +28,7 @@ def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
 def used() -> list[list[str]]:
     """The words of each call in the tests, as far as they are written out; lists of words too.
 
-    `shell.worker(…)`, `shell.enqueue(…)` and `move(…)` are the commands of these names.
+    `shell.worker(…)`, `shell.enqueue(…)`, `move(…)` and `demo(…)` are the commands of these names.
     """
     lines = []
     for path in Path(__file__).parent.glob("test_*.py"):

@@ -19,7 +19,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(tmp_path), "FOREBAY_TEST_MARK": str(tmp_path), "CI": "1"}
 
 
-def run(tmp_path: Path, *options: str, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+def demo(tmp_path: Path, *options: str, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     command = [*COMMAND, "demo", *options]
     env = env or environment(tmp_path)
     return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
@@ -36,7 +36,7 @@ def workers_up(tmp_path: Path) -> int:
 
 
 def test_it_loses_a_worker_and_still_agrees_with_a_plain_loop(tmp_path):
-    done = run(tmp_path, "--files", "40")
+    done = demo(tmp_path, "--files", "40")
     assert done.returncode == 0, done.stdout + done.stderr
     killed = re.search(r"Killed worker process \d+ with SIGKILL: (\d+) messages? in flight", done.stdout)
     again = re.search(r"(\d+) of them started again, the first after ([\d.]+) s", done.stdout)
@@ -59,7 +59,7 @@ def kept(tmp_path_factory):
     (folder / "app.py").write_text("# there is one already")
     path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if not Path(part, "forebay").exists())
     env = {**environment(folder), "PATH": path}
-    done = run(folder, "--files", "10", "--no-kill", "--processes", "1", "--keep", "kept", env=env)
+    done = demo(folder, "--files", "10", "--no-kill", "--processes", "1", "--keep", "kept", env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return Kept(folder, env, done.stdout)
 
@@ -85,7 +85,7 @@ def test_a_folder_may_have_signs_in_its_name_that_mean_something_in_an_address(k
 def test_what_is_kept_can_be_looked_at(kept):
     assert "Killed" not in kept.said
     assert {"queue.db", "index.db", "workers.log"} <= {path.name for path in (kept.folder / "kept").iterdir()}
-    again = run(kept.folder, "--keep", "kept")
+    again = demo(kept.folder, "--keep", "kept")
     assert again.returncode == 2
     assert "kept holds a queue already" in again.stderr
 

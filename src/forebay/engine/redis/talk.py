@@ -22,6 +22,7 @@ from forebay.engine.redis.policy import Policy
 from forebay.engine.redis.scripts import scripts
 from forebay.engine.turns import Group, Operation, Turns
 from forebay.model.clock import Clock, SystemClock
+from forebay.model.errors import no_text
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -245,7 +246,7 @@ class Talk(Turns[Batch]):
             try:
                 packing(self._command(call))
             except UnicodeEncodeError as error:
-                call.reply = error
+                call.reply = no_text(error)
             else:
                 able.append(call)
         return able

@@ -186,7 +186,7 @@ class Opened:
         """All rows of a short query, in a read transaction that ends before this returns; see `Readers.rows`."""
         try:
             return self._readers.rows(sql, bindings, check=check)
-        except (apsw.Error, OSError) as error:
+        except (apsw.Error, OSError, UnicodeEncodeError) as error:
             raise schema.explain(error, self._version, str(self.path)) from error
         except UnicodeDecodeError as error:
             raise EngineError(f"{self.path}: a text in it is no UTF-8; it was not Forebay that wrote it") from error

@@ -12,7 +12,7 @@ import apsw
 from forebay.engine.sqlite.errors import translate
 from forebay.engine.sqlite.shape import lacking
 from forebay.engine.texts import texts
-from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld
+from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld, no_text
 
 #: Marks a file as ours ("Frby"), so that nobody's other database is migrated by mistake.
 APPLICATION_ID = 0x46726279
@@ -98,6 +98,8 @@ def check_still(found: int, path: str) -> None:
 
 def explain(error: BaseException, found: Callable[[], int], path: str) -> BaseException:
     """As `translate`; a statement that does not fit the file any more says why, if that is its version."""
+    if isinstance(error, UnicodeEncodeError):
+        return no_text(error)
     if isinstance(error, apsw.SQLError):
         try:
             check_still(found(), path)
