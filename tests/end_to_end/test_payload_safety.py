@@ -7,14 +7,13 @@ import base64
 import json
 import os
 import pickle
-import subprocess
-import sys
 
 import apsw
 import msgspec
 import pydantic
 import pytest
 
+import starts
 from fleet import Place, until
 from forebay import BadSeal, Context, Forebay, State, TaskFailed
 from forebay.engine.waiting import drive
@@ -119,10 +118,7 @@ def end_of(place, id_):
 def command(place, *words, keys=True):
     """What `forebay …` prints, with the keys in its environment or without."""
     own = {name: value for name, value in place.environment.items() if keys or not name.endswith("_KEYS")}
-    done = subprocess.run(
-        [sys.executable, "-m", "forebay", *words], cwd=place.folder, env=own, capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
+    done = starts.run(words, place.folder, own, 60)
     return done.stdout + done.stderr
 
 

@@ -4,12 +4,12 @@ Each cause is set up at a real server; each command that opens an engine is trie
 """
 
 import os
-import subprocess
-import sys
+from pathlib import Path
 
 import psycopg
 import pytest
 
+import starts
 from engines.servers import own_redis, postgres
 from engines.servers.found import needed
 from forebay import Forebay
@@ -104,22 +104,30 @@ def test_every_command_ends_with_the_same_code_and_says_what_to_do(cause, urls, 
     monkeypatch.setenv("FOREBAY_URL", urls[cause])
     monkeypatch.setenv("FOREBAY_NAMESPACE", postgres.NAMESPACE)
     places = {"app": f"{module}:app", "url": urls[cause], "folder": str(tmp_path)}
-    runs = {command: started([word.format(**places) for word in words]) for command, words in RUNS.items()}
+    runs = {
+        command: Runs([word.format(**places) for word in words], tmp_path / command) for command, words in RUNS.items()
+    }
     ends = {}
     for command, words in LOOKS.items():
         code = main([word.format(**places) for word in words])
         said = " ".join("".join(capfd.readouterr()).split())
         ends[command] = code, ADVICE[cause] in said
-    for command, process in runs.items():
-        said, _ = process.communicate(timeout=60)
-        ends[command] = process.returncode, ADVICE[cause] in " ".join(said.split())
+    for command, runs_on in runs.items():
+        ends[command] = runs_on.wait(60), ADVICE[cause] in " ".join(runs_on.said.split())
     assert ends == dict.fromkeys([*LOOKS, *RUNS], (UNREACHABLE, True))
 
 
-def started(words):
-    """A command as a process of its own."""
-    line = [sys.executable, "-m", "forebay", *words]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+class Runs(starts.Started):
+    """A command as a process of its own, which writes to a file."""
+
+    def __init__(self, words, log):
+        self._log = log
+        with log.open("wb") as out, Path(os.devnull).open() as nothing:
+            super().__init__(words, (nothing.fileno(), out.fileno(), out.fileno()), log.parent, os.environ)
+
+    @property
+    def said(self):
+        return self._log.read_text()
 
 
 def test_every_command_is_tried_or_named_as_one_that_opens_no_engine():

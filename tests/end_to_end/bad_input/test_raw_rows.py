@@ -3,13 +3,11 @@
 STRICT holds the types of the columns and nothing else: a text may be no UTF-8, a number may be of no meaning.
 """
 
-import subprocess
-import sys
-
 import apsw
 import msgspec
 import pytest
 
+import starts
 from fleet import until
 from forebay.model.ids import new_id
 from forebay.store.records import Choice
@@ -64,10 +62,8 @@ def died(shared, seq):
 
 
 def forebay(shared, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "forebay", *arguments, "-A", shared.place.locator],
-        cwd=shared.place.folder, env=shared.place.environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    place = shared.place
+    done = starts.run([*arguments, "-A", place.locator], place.folder, place.environment, 60)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

@@ -1,12 +1,14 @@
 """`forebay backup`: the copy is whole, or there is none and the exit code says so; what exists is kept."""
 
 import json
+import os
 import subprocess
 import sys
 
 import apsw
 import pytest
 
+import starts
 from forebay import Forebay
 
 WRITER = (
@@ -15,8 +17,7 @@ WRITER = (
 
 
 def run(folder, *words):
-    command = [sys.executable, "-m", "forebay", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return starts.run(words, folder, os.environ, 60)
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """Starting with something wrong: one line that says what to do, and an exit code; never a fleet that pretends."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+import starts
 
 BROKEN = """
 from forebay import Forebay
@@ -34,9 +34,8 @@ def task(): ...
 
 def start(folder: Path, app: str, *options: str, url: str = "sqlite:///queue.db", **env: str):
     (folder / "my_app.py").write_text(app)
-    command = [sys.executable, "-m", "forebay", "worker", "-A", "my_app:app", *options]
-    environment = {**os.environ, "FOREBAY_URL": url, **env}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    words = ["worker", "-A", "my_app:app", *options]
+    return starts.run(words, folder, {**os.environ, "FOREBAY_URL": url, **env}, 60)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +43,7 @@ def start(folder: Path, app: str, *options: str, url: str = "sqlite:///queue.db"
     [
         (
             BROKEN,
-            ["-p", "3"],
+            ["-p", "2"],
             2,
             "app my_app:app cannot be imported: {folder}/my_app.py:4: RuntimeError: no licence key",
         ),
