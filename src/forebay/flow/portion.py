@@ -6,6 +6,7 @@ they leave is known then, and a queue of many lanes, each of which costs a look,
 
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Protocol, TypeVar
 
 #: Lanes of which one lease takes something, where it was asked for other queues as well: what waits there waits for so
@@ -13,6 +14,7 @@ from typing import Protocol, TypeVar
 LANES = 100
 
 T = TypeVar("T")
+_queue = attrgetter("queue")
 
 
 class _Queued(Protocol):
@@ -50,7 +52,7 @@ def few_first(given: Sequence[Q]) -> Sequence[Q]:
     So one message waits for no hundred of another queue that came with it, and those hardly wait for it. The order
     within each queue stays.
     """
-    of_queue = Counter(one.queue for one in given)
+    of_queue = Counter(map(_queue, given))
     return given if len(of_queue) < 2 else sorted(given, key=lambda one: of_queue[one.queue])
 
 

@@ -176,10 +176,10 @@ class Codec:
         Raises:
             BadArguments: the body does not fit.
         """
-        try:  # as `_read`, whose call is saved here: this is done for each message
-            arguments = self._arguments.decode(body)
-        except Exception as error:
-            raise self._misfit(error) from error
+        try:  # the plainest form, without a call more: this is done for each message
+            arguments = self._arguments.native(body)
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, it is read once more, with care
+            arguments = self._read(body)
         if self._kept:
             self._fill(arguments)
         if self._only_positional:

@@ -8,21 +8,14 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from forebay.engine.waiting import call_in
 from forebay.work.run import Job, Stop, to_await
-from forebay.work.threads import Expose, Threads
+from forebay.work.threads import Expose, Threads, Unfinished
 
 J = TypeVar("J", bound=Job)
 R = TypeVar("R")
-
-
-class _Unfinished(NamedTuple):
-    """What a plain function returned that has to be awaited: a decorator may hide that it is a coroutine function."""
-
-    value: Awaitable[Any]
-    scope: contextvars.Context
 
 
 class Calls(Generic[J, R]):
@@ -44,7 +37,7 @@ class Calls(Generic[J, R]):
     ) -> None:
         self._scope, self._judge, self._done = scope, judge, done
         self._loop = asyncio.get_running_loop()
-        self._threads: Threads[J, R | _Unfinished] = Threads(most, self._call, self._judge_thread, self._back)
+        self._threads: Threads[J, R] = Threads(most, self._call, judge, done, self._go_on)
 
     def start(self, job: J) -> None:
         """Call it as soon as there is room.
@@ -94,16 +87,7 @@ class Calls(Generic[J, R]):
     def _call(self, job: J, expose: Expose) -> Any:
         scope = self._scope.copy()
         value = scope.run(job.call, expose)
-        return _Unfinished(value, scope) if value is not None and to_await(value) else value
+        return Unfinished(value, scope) if value is not None and to_await(value) else value
 
-    def _judge_thread(self, job: J, value: Any, error: BaseException | None) -> R | _Unfinished:
-        if type(value) is _Unfinished:
-            job.finished = False
-            return value
-        return self._judge(job, value, error)
-
-    def _back(self, job: J, result: R | _Unfinished) -> None:
-        if isinstance(result, _Unfinished):
-            self._start_on_loop(job, result.scope, result.value)
-        else:
-            self._done(job, result)
+    def _go_on(self, job: J, rest: Unfinished) -> None:
+        self._start_on_loop(job, rest.scope, rest.value)

@@ -24,6 +24,7 @@ from forebay.model.outcome import Outcome
 from forebay.model.sealed import OVERHEAD, Part, locked
 from forebay.produce.context import Context
 from forebay.produce.pricing import price
+from forebay.produce.producer import Producer
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.seal import Seal
 from forebay.produce.task import Task
@@ -91,6 +92,7 @@ class Executor:
         worker: str = "",
     ) -> None:
         self._tasks, self._report, self.time = tasks, report, time or StoreTime()
+        self._producers: dict[Task[..., Any, Any], Producer] = {}  # of tasks that have run here
         self._keep, self._limit, _ = bounds
         self._most = bounds.limit + OVERHEAD
         self._strangers = Strangers(bounds.unknown_for, self.time.now)
@@ -102,10 +104,9 @@ class Executor:
 
     def begin(self, delivery: Delivery) -> Run | Outcome:
         """Ask the rules, resolve, check time and size, unseal, decode: a run, or what becomes of it without one."""
-        fate = self.rules.fate(delivery) if self.rules.concern(delivery) else None
-        return self._begin(delivery) if fate is None else fate
-
-    def _begin(self, delivery: Delivery) -> Run | Outcome:
+        rules = self.rules
+        if (rules.known or delivery.lane) and rules.concern(delivery) and (fate := rules.fate(delivery)) is not None:
+            return fate
         task = self._tasks.get(delivery.task)
         if task is None:
             return self._strangers.fate(delivery)
@@ -118,30 +119,36 @@ class Executor:
             task = admitted
         if len(delivery.body) > self._most:
             return too_large(delivery, self._limit)
-        codec, seal = task.codec, task.producer.seal
+        return self._run(delivery, task)
+
+    def _run(self, delivery: Delivery, task: Task[..., Any, Any]) -> Run | Outcome:
+        producer, codec = self._producers.get(task), task.codec
+        if producer is None:
+            producer = self._producers[task] = task.producer
+        seal = producer.seal
         try:
             body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
-            args, kwargs = codec.decode(body)
+            args, kwargs = plain = codec.decode(body)
         except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
             return _unusable(delivery, seal, error)
-        return self._run(delivery, task, args, kwargs)
-
-    def _run(
-        self, delivery: Delivery, task: Task[..., Any, Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Run:
-        producer, codec, plain = task.producer, task.codec, (args, kwargs)
         context = Context(delivery, task.running.timeout, self._report, producer, completes=self.completes)
         context.feeds = self.feeding
         if codec.context is not None:
             args, kwargs = codec.inject(args, kwargs, context)
         run = Run(delivery, task, args, kwargs, context)
         run.time = context.time = self.time.latest
-        if task.running.provider is not None:
-            run.price, context.spends, context.provider = partial(price, task, *plain), run.spend, task.running.provider
-            run.elsewhere = task is not self._tasks[delivery.task]
-        if task is not (own := self._tasks[delivery.task]):
-            run.paid = partial(price, own, *plain)
+        if task.special or task is not self._tasks[delivery.task]:
+            self._charge(run, *plain)
         return run
+
+    def _charge(self, run: Run, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """What it costs its provider; and its own provider, where another one has its work."""
+        task, own, context = run.task, self._tasks[run.delivery.task], run.context
+        if task.running.provider is not None:
+            run.price, run.elsewhere = partial(price, task, args, kwargs), task is not own
+            context.spends, context.provider = run.spend, task.running.provider
+        if task is not own:
+            run.paid = partial(price, own, args, kwargs)
 
     def _admitted(self, task: Task[..., Any, Any], delivery: Delivery) -> Task[..., Any, Any] | Outcome:
         """The task to run, now that its provider stands as it does; or what becomes of the message without one."""
@@ -157,7 +164,7 @@ class Executor:
         """The task returned."""
         if os.getpid() != self._home:
             stay(self._home)
-        if issubclass(type(value), Snooze):
+        if value is not None and issubclass(type(value), Snooze):
             return put_off(value.delay, run.delivery.fence)
         if run.context.completing:
             return self._completed(run, value)

@@ -110,7 +110,7 @@ class Feed:
         self._caps, self.elastic = plan.caps, plan.elastic
         self._buffer: deque[Delivery] = deque()
         self._running = self._ended = self._news = 0
-        self._room = asyncio.Event()
+        self._room, self._waiting = asyncio.Event(), False  # whether somebody waits for it: ends are told in thousands
         self._wants = True  # as the engine was told last
         self._rate = _Rate()
         self.proved, self.trouble, self.asking = time.monotonic(), "", False
@@ -143,7 +143,9 @@ class Feed:
                 return
         else:
             self._running -= 1
-        self._room.set()
+        if self._waiting:
+            self._waiting = False
+            self._room.set()
 
     async def run(self, poll: float) -> None:
         """Feed until cancelled."""
@@ -206,7 +208,7 @@ class Feed:
 
     async def _wait_for_room(self) -> None:
         self._room.clear()
-        ended = self._ended
+        self._waiting, ended = True, self._ended
         try:
             async with asyncio.timeout(STALE):  # wait_for may swallow a cancellation that comes with the room (3.11)
                 await self._room.wait()

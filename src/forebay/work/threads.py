@@ -9,12 +9,13 @@ A job that is told to stop is struck: an exception is raised in its thread, in t
 """
 
 import asyncio
+import contextvars
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from forebay.engine.shield import Mark, in_shared
 from forebay.engine.waiting import call_in
@@ -32,6 +33,13 @@ class Interrupted(BaseException):
     """Raised in a thread to stop what runs there; a BaseException, so that `except Exception` lets it through."""
 
 
+class Unfinished(NamedTuple):
+    """What a plain function returned that has to be awaited: a decorator may hide that it is a coroutine function."""
+
+    value: Awaitable[Any]
+    scope: contextvars.Context
+
+
 #: Calls a function of the user's so that it can be struck.
 Expose = Callable[..., Any]
 
@@ -43,6 +51,7 @@ class Threads(Generic[J, R]):
         call: calls the user's code of a job, by way of the given `Expose`.
         judge: in the same thread, what becomes of a job that returned a value or raised an error; never raises.
         done: called on the loop with each job and its judgement.
+        go_on: called there instead with one that has returned something `Unfinished`, and that.
     """
 
     def __init__(
@@ -51,8 +60,9 @@ class Threads(Generic[J, R]):
         call: Callable[[J, Expose], Any],
         judge: Callable[[J, Any, BaseException | None], R],
         done: Callable[[J, R], None],
+        go_on: Callable[[J, Unfinished], None],
     ) -> None:
-        self._most, self._call, self._judge, self._done = most, call, judge, done
+        self._most, self._call, self._judge, self._done, self._go_on = most, call, judge, done, go_on
         self._loop = asyncio.get_running_loop()
         self._guard = threading.Lock()
         self._jobs: deque[J] = deque()
@@ -60,7 +70,7 @@ class Threads(Generic[J, R]):
         self._coming = False  # a thread was woken or started, and has not looked for a job yet
         self._count = 0
         self._closed = False
-        self._ends: deque[tuple[J, R]] = deque()
+        self._ends: deque[tuple[J, R | Unfinished]] = deque()
         self._telling = False
 
     def start(self, job: J) -> None:
@@ -71,6 +81,8 @@ class Threads(Generic[J, R]):
         """
         with self._guard:
             self._jobs.append(job)
+            if self._coming:
+                return
             try:
                 self._come()
             except RuntimeError:
@@ -86,9 +98,7 @@ class Threads(Generic[J, R]):
                 self._asleep.pop().release()
 
     def _come(self) -> None:
-        """Have one more thread come, if there is something for it and none is on its way. Called under the guard."""
-        if self._coming or not self._jobs:
-            return
+        """Have one more thread come, for which there is something, and none is on its way. Called under the guard."""
         if self._asleep:
             self._coming = True
             self._asleep.pop().release()
@@ -104,7 +114,8 @@ class Threads(Generic[J, R]):
                 self._coming = False
             if self._jobs:
                 job = self._jobs.popleft()
-                self._spread()
+                if self._jobs and not self._coming:
+                    self._spread()
                 return job
             if not self._closed:
                 self._asleep.append(bed)
@@ -132,7 +143,7 @@ class Threads(Generic[J, R]):
                 mark.serve(None)  # while it sleeps nothing of the last job is kept
                 bed.acquire()
 
-    def _live(self, job: J, mark: Mark) -> R:
+    def _live(self, job: J, mark: Mark) -> R | Unfinished:
         """The whole life of one job in this thread."""
         mark.serve(job)
         job.interrupt = partial(_strike, job, mark)
@@ -143,10 +154,12 @@ class Threads(Generic[J, R]):
         except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
             job.finished = True
             return self._judge(job, None, error)
+        if type(value) is Unfinished:
+            return value
         job.finished = True
         return self._judge(job, value, None)
 
-    def _tell(self, job: J, result: R) -> None:
+    def _tell(self, job: J, result: R | Unfinished) -> None:
         """Have the loop hear of it, with one wake-up for many."""
         self._ends.append((job, result))
         if not self._telling:
@@ -158,7 +171,10 @@ class Threads(Generic[J, R]):
         while self._ends:
             job, result = self._ends.popleft()
             try:
-                self._done(job, result)
+                if isinstance(result, Unfinished):
+                    self._go_on(job, result)
+                else:
+                    self._done(job, result)
             except Exception:
                 _logger.exception("a flaw of Forebay: the end of a task was not taken note of")
 
