@@ -43,6 +43,7 @@ from forebay.work.log import Log
 from forebay.work.progress import encoded
 from forebay.work.raised import failure_of
 from forebay.work.run import Run, Stop, to_await
+from forebay.work.shortage import offer
 from forebay.work.storetime import Heard
 from forebay_command import imported
 
@@ -121,6 +122,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, nothing)  # whomever else it reached; the parent decides
     faulthandler.register(signal.SIGQUIT, file=2)
+    offer()
     log = Log(start.options)
     stdio.show_at_once()
     _die_with_parent()

@@ -30,6 +30,8 @@ from forebay.work.groups import kill_group
 from forebay.work.host import rss
 from forebay.work.python import interpreter
 from forebay.work.run import Run, Stop
+from forebay.work.sayings import end
+from forebay.work.shortage import kills
 from forebay.work.storetime import steady
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -94,7 +96,7 @@ class Cell:
         self.within, self.spent = deque[str](maxlen=_WITHIN), False
         self._why, self._began, self.unable = "", False, False
         self.gone = asyncio.Event()
-        self._closed = False
+        self._closed, self._kills = False, kills()
         self._guard, self._sending = threading.Lock(), threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._start: asyncio.TimerHandle | None = None
@@ -246,7 +248,7 @@ class Cell:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END)
         self.unable = not self._began and self._process.poll() == UNABLE
-        how = self._why or _how(self._process.poll())
+        how = self._why or _how(self._process.poll(), kills() - self._kills)
         self._process.kill()
         kill_group(self._process.pid)
         self._process.wait()
@@ -276,9 +278,7 @@ def _start(options: WorkerOptions, settings: Settings, pipe: int, life: int) -> 
     return subprocess.Popen(command, pass_fds=[pipe, life], process_group=0)
 
 
-def _how(code: int | None) -> str:
+def _how(code: int | None, kills: int) -> str:
     if code is None:
         return "its process closed the pipe to its worker"
-    if code < 0:
-        return f"its process was ended by {signal.Signals(-code).name}"
-    return f"its process ended with code {code}"
+    return f"its process {'was ended by' if code < 0 else 'ended with'} {end(code, kills)}"

@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,6 +33,7 @@ from forebay.work.log import Log
 from forebay.work.loop import located, new_loop
 from forebay.work.parts import watch_threads
 from forebay.work.run import Run, Stop
+from forebay.work.shortage import offer
 from forebay.work.stacks import dump_on_quit
 from forebay.work.worker import Worker
 from forebay_command import imported
@@ -295,6 +295,7 @@ def main() -> NoReturn:
     fd, id_, blob = sys.argv[1:4]
     sys.setswitchinterval(SWITCH)
     link, options = Link(int(fd)), msgspec.json.decode(blob, type=WorkerOptions)
+    offer()
     log, code, orphaned = Log(options), DONE, False
     stdio.show_at_once()
     logging.getLogger(OUTAGES).setLevel(logging.ERROR)  # its supervisor tells of them: once, however many children
@@ -304,9 +305,9 @@ def main() -> NoReturn:
         app = _load(options)
         log.settle()
         orphaned = loop.run_until_complete(_run(link, id_, options, app, log))
-    except BaseException as error:  # noqa: BLE001 - the last frame of the process: the parent is told why
+    except BaseException as error:
         if not isinstance(error, ForebayError) or os.environ.get("FOREBAY_DEBUG", "0") not in ("", "0"):
-            traceback.print_exc()
+            _logger.critical("this worker process cannot go on", exc_info=error)
         link.send(broken(error))
         code = BROKEN
     leave(code, end_with_session if orphaned else lambda: None)

@@ -20,10 +20,12 @@ from forebay.engine.contract import Beat
 from forebay.model.delivery import Delivery
 from forebay.model.ids import new_id
 from forebay.model.outcome import Lose, Outcome, Release, Settlement
+from forebay.work import sayings
 from forebay.work.groups import end_session
 from forebay.work.link import AT_ONCE, LINE, Broken, Buried, Hello, Known, Line, Report, Within, encoded, parse
 from forebay.work.python import interpreter
 from forebay.work.run import ISOLATE_AFTER
+from forebay.work.shortage import kills
 from forebay.work.trouble import Trouble
 
 _CHILD = "forebay.work.child"
@@ -47,6 +49,7 @@ class Offspring:
         cause: why it was ended, for what it ran; see `lose`.
         tidings: what it was told for the app's hooks, which have not heard of it yet, by message and
             fence, and which telling of it that was.
+        kills: how many processes the kernel had ended for want of memory when it was born.
         cost: how many messages lost their worker by its end.
         code: its exit code, once it has ended; below 0 the signal that ended it.
     """
@@ -63,6 +66,7 @@ class Offspring:
         self.verdict: Mapping[str, Outcome] | None = None
         self.cause = ""
         self.hung = self.cost = self.code = 0
+        self.kills = kills()
         self.tidings: dict[tuple[str, int], tuple[Buried, int]] = {}
         self._trouble = Trouble(_logger)
         self._writer: asyncio.StreamWriter | None = None
@@ -130,6 +134,16 @@ class Offspring:
         if self.verdict is None and not self.cause:
             self.verdict = verdict
         self.signal(signal.SIGKILL)
+
+    def ran_short(self) -> None:
+        """It has ended; if the kernel ended it for want of memory, what ran in it is to know."""
+        if self.verdict is None and not self.cause and self.code == -signal.SIGKILL and kills() > self.kills:
+            self.cause = f"its worker was ended by {self.end}"
+
+    @property
+    def end(self) -> str:
+        """How it ended, once it has."""
+        return sayings.end(self.code, kills() - self.kills)
 
     def lose(self, cause: str) -> None:
         """End it now for what runs in it, which counts that as a lost worker."""

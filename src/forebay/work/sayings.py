@@ -65,10 +65,12 @@ def late(id_: str, pid: int, seconds: float, hook: str = "") -> str:
     )
 
 
-def end(code: int) -> str:
-    """How a process ended."""
+def end(code: int, kills: int = 0) -> str:
+    """How a process ended; `kills` is how many the kernel has ended meanwhile for want of memory."""
     if code >= 0:
         return f"code {code}"
+    if code == -signal.SIGKILL and kills > 0:
+        return "SIGKILL, most likely by the kernel: memory has run out here (see oom_kill in its log)"
     try:
         return signal.Signals(-code).name
     except ValueError:  # a real-time signal has no name

@@ -287,6 +287,7 @@ class Supervisor:
                         pass
         finally:
             child.code = await child.ended()
+            child.ran_short()
             await self._bury(child)
             child.left.set()
 
@@ -352,7 +353,7 @@ class Supervisor:
         self._tidings.again(child)
         if self._backend is not None:
             if child.code not in (0, -signal.SIGTERM, -signal.SIGHUP):
-                _logger.warning("worker %s (process %d) ended with %s", child.id, child.pid, sayings.end(child.code))
+                _logger.warning("worker %s (process %d) ended with %s", child.id, child.pid, child.end)
             try:
                 async with asyncio.timeout(LEAVE if self._stopping.is_set() else None):
                     await self._hand_back(child, self._backend)
@@ -366,8 +367,9 @@ class Supervisor:
         settlements = child.judge(held)
         verdicts = await backend.settle(child.id, settlements) if settlements else []
         recovered = await backend.recover([child.id])
-        child.cost = recovered.returned + recovered.quarantined
         settled = {one.delivery.id: one.outcome for one, done in zip(settlements, verdicts, strict=True) if done}
+        lost_here = sum(isinstance(fate, Lose) for fate in settled.values())
+        child.cost = recovered.returned + recovered.quarantined + lost_here
         lost = dict.fromkeys(recovered.lost, Lose(SILENT)) if child.id in recovered.workers else {}
         for delivery in held:
             if result := settled.get(delivery.id, lost.get(delivery.id)):
