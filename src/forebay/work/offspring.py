@@ -49,9 +49,8 @@ class Offspring:
         cause: why it was ended, for what it ran; see `lose`.
         tidings: what it was told for the app's hooks, which have not heard of it yet, by message and
             fence, and which telling of it that was.
-        kills: how many processes the kernel had ended for want of memory when it was born.
         cost: how many messages lost their worker by its end.
-        code: its exit code, once it has ended; below 0 the signal that ended it.
+        code: its exit code, once it has ended; below 0 the signal that ended it. end: the same in words.
     """
 
     def __init__(self, id_: str, process: asyncio.subprocess.Process) -> None:
@@ -66,7 +65,7 @@ class Offspring:
         self.verdict: Mapping[str, Outcome] | None = None
         self.cause = ""
         self.hung = self.cost = self.code = 0
-        self.kills = kills()
+        self._kills, self.end = kills(), ""
         self.tidings: dict[tuple[str, int], tuple[Buried, int]] = {}
         self._trouble = Trouble(_logger)
         self._writer: asyncio.StreamWriter | None = None
@@ -135,15 +134,12 @@ class Offspring:
             self.verdict = verdict
         self.signal(signal.SIGKILL)
 
-    def ran_short(self) -> None:
+    def over(self, code: int) -> None:
         """It has ended; if the kernel ended it for want of memory, what ran in it is to know."""
-        if self.verdict is None and not self.cause and self.code == -signal.SIGKILL and kills() > self.kills:
+        short = kills() - self._kills
+        self.code, self.end = code, sayings.end(code, short)
+        if self.verdict is None and not self.cause and code == -signal.SIGKILL and short > 0:
             self.cause = f"its worker was ended by {self.end}"
-
-    @property
-    def end(self) -> str:
-        """How it ended, once it has."""
-        return sayings.end(self.code, kills() - self.kills)
 
     def lose(self, cause: str) -> None:
         """End it now for what runs in it, which counts that as a lost worker."""

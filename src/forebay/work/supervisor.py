@@ -286,8 +286,7 @@ class Supervisor:
                     case _:
                         pass
         finally:
-            child.code = await child.ended()
-            child.ran_short()
+            child.over(await child.ended())
             await self._bury(child)
             child.left.set()
 
