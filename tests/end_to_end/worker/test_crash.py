@@ -72,6 +72,7 @@ def test_a_daemon_that_a_task_left_behind_does_not_hold_up_the_burial_of_its_wor
 
 def test_nothing_that_a_killed_worker_started_goes_on(place):
     """Its cpu=True processes end with it, and are no zombies of the supervisor's."""
+    place.start_anew = True  # a nest looks like one: see `nest`
     with place.fleet("-p", "1", "--cpu", "2") as fleet:
         handles = place.crew.grind.enqueue_many([(2.0,)] * 2)
         children = {place.noted(handle)[0].pid for handle in handles}
