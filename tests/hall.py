@@ -7,6 +7,7 @@ import os
 import pickle
 import socket
 import sys
+import warnings
 from typing import Any
 
 import likeness
@@ -57,8 +58,10 @@ def _keep(streams: list[int], news: socket.socket) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for module in _MODULES:
-        importlib.import_module(module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a program is told of those that it has at its imports; here nobody would be
+        for module in _MODULES:
+            importlib.import_module(module)
     for own in ("likeness", "nest", *_MODULES[-2:]):
         del sys.modules[own]
     likeness.settle(sys.path[1:])

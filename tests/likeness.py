@@ -12,6 +12,7 @@ import runpy
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,7 @@ AT_THE_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_")
 #: Room in the hall's command line and environment for those of others.
 ROOM = 32 * 1024
 _FLAGS: list[str] = getattr(subprocess, "_args_from_interpreter_flags")()  # noqa: B009 - what multiprocessing uses
+_WARNOPTIONS, _FILTERS = list(sys.warnoptions), list(warnings.filters)
 _STREAMS = (sys.stdin, sys.stdout, sys.stderr)
 #: Where modules are found without an order, and the main modules that were here before.
 _path, _kept = list[str](), list[ModuleType]()
@@ -37,21 +39,28 @@ def chosen(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(AT_THE_START) and name != "PYTHONPATH"}
 
 
-def program(words: Sequence[str]) -> tuple[list[str], bool] | None:
-    """The words after the flags of a Python like this one, and whether it is a safe one (`-P`); None if it is none."""
-    rest, safe = list(words[1:]), False
-    while rest and rest[0] in (*_FLAGS, "-P"):  # those of the hall come from `PYTHON…`, which is the same here
-        safe = rest.pop(0) == "-P" or safe
+def customised(env: Mapping[str, str]) -> bool:
+    """Whether a start runs code of this environment's own, which has to come before all else."""
+    folders = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
+    return any(Path(folder, f"{kind}customize.py").exists() for folder in folders for kind in ("site", "user"))
+
+
+def program(words: Sequence[str]) -> tuple[list[str], list[str]] | None:
+    """The words after the flags of a Python like this one, and those flags that may differ; None if it is none."""
+    rest, flags = list(words[1:]), list[str]()
+    while rest and (rest[0] in (*_FLAGS, "-P") or rest[0].startswith("-W")):  # the hall has its own from `PYTHON…`
+        flag = rest.pop(0)
+        flags.append(flag + (rest.pop(0) if flag == "-W" and rest else ""))
     if words[0] != sys.executable:
         return None
     named = len(rest) > 1 if rest[:1] in (["-m"], ["-c"]) else bool(rest) and not rest[0].startswith("-")
-    return (rest, safe) if named else None
+    return (rest, flags) if named else None
 
 
 def become(order: Mapping[str, Any]) -> None:
     """Take the words, the folder and the environment of an order, with new standard streams over descriptors 0 to 2."""
     words, env = [os.fsdecode(word) for word in order["words"]], order["env"]
-    rest, safe = program(words) or ([], False)
+    rest, flags = program(words) or ([], [])
     os.chdir(order["cwd"])
     os.environb.clear()
     os.environb.update(env)
@@ -59,7 +68,10 @@ def become(order: Mapping[str, Any]) -> None:
     _show(order["words"], [name + b"=" + value for name, value in env.items()])
     sys.orig_argv = words
     sys.argv = [rest[0], *rest[2 if rest[0] in ("-m", "-c") else 1 :]]
-    _path_as_started(rest, os.fsdecode(env.get(b"PYTHONPATH", b"")), safe)
+    _path_as_started(rest, os.fsdecode(env.get(b"PYTHONPATH", b"")), "-P" in flags)
+    given = [flag.removeprefix("-W") for flag in flags if flag.startswith("-W") and flag not in _FLAGS]
+    sys.warnoptions[:], warnings.filters[:] = [*_WARNOPTIONS, *given], _FILTERS
+    getattr(warnings, "_processoptions")(given)  # noqa: B009 - what Python itself calls
     sys.stdin = sys.__stdin__ = _stream(0, "r")
     sys.stdout = sys.__stdout__ = _stream(1, "w")
     sys.stderr = sys.__stderr__ = _stream(2, "w")
@@ -67,7 +79,7 @@ def become(order: Mapping[str, Any]) -> None:
 
 def run() -> None:
     """What the words say, in a new `__main__`."""
-    rest, _ = program(sys.orig_argv) or ([], False)
+    rest, _ = program(sys.orig_argv) or ([], [])
     _kept.append(sys.modules["__main__"])
     main = sys.modules["__main__"] = ModuleType("__main__")
     vars(main)["__builtins__"] = sys.modules["builtins"]

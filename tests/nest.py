@@ -41,7 +41,7 @@ _truly: Any = getattr(subprocess, "_fork_exec", None)
 
 def wanted(words: Sequence[str]) -> bool:
     """Whether what these words start may start others."""
-    rest, _ = likeness.program(words) or ([], False)
+    rest, _ = likeness.program(words) or ([], [])
     if rest[:2] == ["-m", "forebay"]:
         return not {"worker", "dev", "demo", "bench"}.isdisjoint(rest[2:])
     return rest[:2] != ["-m", "forebay.work.apart"]
@@ -85,7 +85,7 @@ class _Nest:
             file = folder / known[0][0]
             if not folder.is_dir() or not (file.name.startswith("-") or file.is_file()):
                 return None
-            if likeness.chosen(named) != self._chosen or _handed_on() != self._before:
+            if likeness.chosen(named) != self._chosen or likeness.customised(named) or _handed_on() != self._before:
                 return None
             ours = {number: number for number in range(3) if _stays(number)}
             fds = ours | {number: end for number, end in enumerate((given, out, err)) if end != -1}

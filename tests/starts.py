@@ -49,6 +49,8 @@ class Started:
         session: bool = False,
         python: Sequence[str] = FOREBAY,
     ) -> None:
+        if likeness.customised(env):
+            raise ValueError("what is on this PYTHONPATH runs when Python starts: start it anew")
         self.args, self._code = list(words), None
         whole = [os.fsencode(word) for word in (sys.executable, *python, *words)]
         place = {os.fsencode(a): os.fsencode(b) for a, b in env.items()}

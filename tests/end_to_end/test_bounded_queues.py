@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+import starts
 from engines.servers.places import place
 from fleet import until
 from forebay import Forebay
@@ -72,18 +71,25 @@ def producers(program, folder, n, *arguments):
     """So many processes of a program, each with its number."""
     path = folder / "producer.py"
     path.write_text(program.replace("EACH", str(EACH)))
-    command = [sys.executable, str(path)]
     first, *rest = arguments
-    running = [
-        subprocess.Popen([*command, *first, str(number), *rest], stdout=subprocess.PIPE, text=True)
-        for number in range(n)
-    ]
+    running = [Producer([str(path), *first, str(number), *rest], folder) for number in range(n)]
     try:
         yield running
     finally:
         for process in running:
             process.kill()
-            process.communicate(timeout=30)
+            process.wait(30)
+            process.stdout.close()
+
+
+class Producer(starts.Started):
+    """A program and what it prints."""
+
+    def __init__(self, words, folder):
+        out, end = os.pipe()
+        self.stdout = os.fdopen(out)
+        super().__init__(words, [0, end, 2], folder, os.environ, python=())
+        os.close(end)
 
 
 def test_all_producers_together_stay_within_the_limit(where, tmp_path):
@@ -92,8 +98,8 @@ def test_all_producers_together_stay_within_the_limit(where, tmp_path):
         app.queues()
         with producers(HASTY, tmp_path, PRODUCERS, where, str(gate)) as running:
             Path(gate).touch()
-            said = [process.communicate(timeout=90)[0].split() for process in running]
-            assert [process.returncode for process in running] == [0] * PRODUCERS
+            said = [process.stdout.read().split() for process in running]
+            assert [process.wait(90) for process in running] == [0] * PRODUCERS
         (depth,) = app.queues("mail")
     assert (depth.ready, depth.published) == (LIMIT, LIMIT)
     assert sum(int(waits) for _, waits in said) > 0

@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import snippets
+import starts
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "snippets.py"
@@ -18,9 +18,7 @@ PAGES = [ROOT / "README.md", *sorted(set(ROOT.glob("docs/**/*.md")) - set(ROOT.g
 def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """A process of its own per page, so that loops, threads and imports end with it."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("FOREBAY_", "COLUMNS"))}
-    return subprocess.run(
-        [sys.executable, TOOL, page], cwd=folder, env=own, capture_output=True, text=True, timeout=250, check=False
-    )
+    return starts.run([str(TOOL), str(page)], folder, own, 250, python=())
 
 
 @pytest.mark.parametrize(

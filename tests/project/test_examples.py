@@ -7,8 +7,6 @@ import doctest
 import os
 import re
 import shlex
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -67,8 +65,9 @@ def test_an_example_prints_what_it_says(example, tmp_path):
             if program == "forebay":
                 workers.enter_context(worker(words, **place))
                 continue
-            command = [sys.executable, "-W", "error", FOLDER / words[0]]
-            done = subprocess.run(command, **place, stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=True)
+            command = ["-W", "error", str(FOLDER / words[0])]
+            done = starts.run(command, **place, timeout=PATIENCE, python=())
+            assert done.returncode == 0, done.stderr
             assert doctest.OutputChecker().check_output(output, done.stdout, SAME), done.stdout
         until_done(tmp_path / "examples.db")
 

@@ -48,10 +48,12 @@ told = {
 }
 os.write(report, json.dumps(told).encode())
 atexit.register(os.write, report, b"\\nan exit handler")
-threading.Thread(target=os.write, args=(report, b"\\na thread")).start()
+thread = threading.Thread(target=os.write, args=(report, b"\\na thread"))
+thread.start()
 if sys.argv[2] == "raise":
     raise ValueError("seen")
 if sys.argv[2].startswith("-"):
+    thread.join()
     os.kill(os.getpid(), -int(sys.argv[2]))
 sys.exit(int(sys.argv[2]))
 """
@@ -64,7 +66,7 @@ exec(before)
 read, write = os.pipe()
 with open("err", "wb") as err:
     process = subprocess.Popen(
-        [sys.executable, "-P", "probe.py", str(write), code], pass_fds=[write], stderr=err, **how
+        [sys.executable, "-P", "-W", "error", "probe.py", str(write), code], pass_fds=[write], stderr=err, **how
     )
 os.close(write)
 if process.stdin:
@@ -131,6 +133,7 @@ def test_it_has_the_parent_session_descriptors_place_and_end_of_a_start(tmp_path
         ("import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)", False),
         ("import os; os.environ['PYTHONHASHSEED'] = '1'", False),
         ("import os; os.fork() and (os.wait(), os._exit(0))", False),
+        ("import os; open('sitecustomize.py', 'w').close(); os.environ['PYTHONPATH'] = '.'", False),
         ("import nests; nests.kill()", False),
     ],
 )

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import pytest
 
 import proc
-from end_to_end.cli.shell import COMMAND, PATIENCE, Shell, eventually
+import starts
+from end_to_end.cli.shell import PATIENCE, Shell, eventually
 from end_to_end.cli.terminal import on_terminal
 
 
@@ -20,9 +21,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def demo(tmp_path: Path, *options: str, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    command = [*COMMAND, "demo", *options]
-    env = env or environment(tmp_path)
-    return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return starts.run(["demo", *options], tmp_path, env or environment(tmp_path), PATIENCE)
 
 
 def left_running(tmp_path: Path) -> list[str]:
@@ -104,20 +103,15 @@ def test_the_last_lines_can_be_typed_as_they_stand(kept):
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -signal.SIGKILL)],
 )
 def test_whatever_ends_it_its_workers_and_files_are_gone(tmp_path, number, code):
-    with subprocess.Popen(
-        [*COMMAND, "demo", "--files", "400"],
-        env=environment(tmp_path),
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as demo:
-        assert demo.stdout
-        while "safe on disk" not in demo.stdout.readline():
+    out, end = os.pipe()
+    demo = starts.Started(["demo", "--files", "400"], [0, end, 2], tmp_path, environment(tmp_path), session=True)
+    os.close(end)
+    with os.fdopen(out, encoding="utf-8") as stdout:
+        while "safe on disk" not in stdout.readline():
             assert demo.poll() is None
         eventually(lambda: workers_up(tmp_path) == 2, "both workers")  # far from the end of so many files
         demo.send_signal(number)
-        said = demo.stdout.read()
+        said = stdout.read()
         assert demo.wait(PATIENCE) == code, said
     if number == signal.SIGKILL:  # the others go when all is cleared up
         eventually(lambda: not left_running(tmp_path) and not list(tmp_path.iterdir()), "its end")
