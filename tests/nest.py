@@ -24,6 +24,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,6 +37,8 @@ _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x8000, 0x200000, 0x
 _CALLS = {"x86_64": (56, 60), "aarch64": (220, 93)}
 _STATUS = ("Umask", "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "Cap", "NoNewPrivs", "Seccomp", "Cpus_allowed", "Mems")
 _ORDER = 256 * 1024
+#: Processes of tasks make it larger as they start, and hand it on.
+_OOM = Path("/proc/self/oom_score_adj")
 _truly: Any = getattr(subprocess, "_fork_exec", None)
 
 
@@ -91,7 +94,8 @@ class _Nest:
             fds = ours | {number: end for number, end in enumerate((given, out, err)) if end != -1}
             fds |= {end: end for end in keep if end != told}
             order = {"words": words, "cwd": os.fsencode(folder), "env": place, "session": session, "numbers": list(fds)}
-            return {**order, "group": os.getpgrp() if group == -1 else group}, list(fds.values())
+            order |= {"group": os.getpgrp() if group == -1 else group, "oom": _OOM.read_text()}
+            return order, list(fds.values())
         return None
 
     def _ask(self, order: dict[str, Any], fds: list[int]) -> int:
@@ -124,7 +128,7 @@ def _handed_on() -> list[Any]:
     """What a process that is started has from the one that starts it, apart from its place and its descriptors."""
     here = Path("/proc/thread-self")
     status = [line for line in (here / "status").read_text().splitlines() if line.startswith(_STATUS)]
-    texts = [(here / name).read_text() for name in ("limits", "cgroup", "oom_score_adj")]
+    texts = [(here / name).read_text() for name in ("limits", "cgroup")]
     spaces = [(here / "ns" / name).readlink() for name in ("ipc", "mnt", "net", "pid_for_children", "user", "uts")]
     return [*status, *texts, *spaces, os.getsid(0), os.nice(0)]
 
@@ -148,6 +152,8 @@ def _sit(door: socket.socket, parent: int) -> NoReturn:
 def _serve(door: socket.socket, parent: int) -> None:
     """Comes back in no process: each ends here."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    while Path("/proc/self/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.001)  # a thread that waits for the interpreter would be waited for in a sister, where it is not
     while os.getppid() == parent:  # it may have ended before that
         caller, _ = door.accept()
         with caller:
@@ -188,6 +194,8 @@ def _hatch(caller: socket.socket, order: dict[str, Any], streams: list[int]) -> 
             os.setsid()
         else:
             os.setpgid(0, order["group"])
+        if order["oom"] != _OOM.read_text():
+            _OOM.write_text(order["oom"])
     except OSError:
         os._exit(1)
     caller.send(b"%d" % os.getpid())

@@ -43,6 +43,7 @@ told = {
     "streams": [of(sys.stdin), of(sys.stdout), of(sys.stderr), sys.stdin and sys.stdin.read()],
     "signals": [str(signal.getsignal(number)) for number in signal.valid_signals()],
     "limits": [resource.getrlimit(number) for number in range(16)],
+    "memory": shown("oom_score_adj"),
     "masks": [str(signal.pthread_sigmask(signal.SIG_BLOCK, [])), os.umask(0)],
     "threads": [threading.main_thread().name, threading.active_count(), threading.get_native_id() == os.getpid()],
 }
@@ -113,6 +114,7 @@ def both(folder: Path, text: str) -> tuple[str, str]:
     [
         ("pass", {"start_new_session": True}, "0"),
         ("os.close(0)", {"process_group": 0}, "71"),
+        ("open('/proc/self/oom_score_adj', 'w').write('500')", {"process_group": 0}, "0"),
         ("os.chdir('..'); os.chdir(sys.path[0]); os.environ['A'] = 'b'", {"stdin": subprocess.PIPE}, "raise"),
         ("pass", {"env": {"A": "é", "PYTHONPATH": "shelf::/nowhere"}, "cwd": "."}, f"-{signal.SIGKILL:d}"),
     ],
