@@ -4,7 +4,6 @@ A fleet lives in a folder with its own database. The app is a file; the test loa
 tasks note (see `notes.py`) is read from the folder, so that nothing is believed because the queue says so.
 """
 
-import asyncio
 import contextlib
 import importlib.util
 import json
@@ -22,6 +21,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, TypeVar
 
 import starts
+from forebay.engine.waiting import drive
 from proc import alive, environment_of, pids
 
 T = TypeVar("T")
@@ -32,11 +32,17 @@ DEADLINE = 90.0
 
 def until(condition: Callable[[], T], what: str | Callable[[], str], deadline: float = DEADLINE) -> T:
     """Wait until `condition` is truthy; its value. Fails with `what` was waited for, asked then if it is a function."""
-    ends = time.monotonic() + deadline
+    begun = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < ends, f"waited {deadline:g} s for {what() if callable(what) else what}"
-        time.sleep(0.02)
+        waited = time.monotonic() - begun
+        assert waited < deadline, f"waited {deadline:g} s for {what() if callable(what) else what}"
+        pause(waited)
     return value
+
+
+def pause(waited: float) -> None:
+    """Until the next look: a tenth of what was waited so far, for looking keeps a busy machine from the rest."""
+    time.sleep(min(0.2, max(0.01, waited / 10)))
 
 
 class Place:
@@ -54,7 +60,7 @@ class Place:
         own = {f"FOREBAY_{name.upper()}": str(value) for name, value in settings.items()}
         self.own = {"FOREBAY_URL": self.url, "FOREBAY_TEST_NOTES": str(self.notes), **own}
         self.crew = _load(app, self.own)
-        asyncio.run(self.crew.app.open())
+        drive(self.crew.app.open())
 
     @property
     def environment(self) -> dict[str, str]:
@@ -68,7 +74,7 @@ class Place:
     def ask(self, verb: str, *args: Any) -> Any:
         """A verb of the store or of the engine, such as `ask("workers")`."""
         app = self.crew.app
-        return asyncio.run(getattr(app.store if hasattr(app.store, verb) else app.engine, verb)(*args))
+        return drive(getattr(app.store if hasattr(app.store, verb) else app.engine, verb)(*args))
 
     def found(self, handle: Any) -> Any:
         """All that is known of a message."""
@@ -126,7 +132,7 @@ class Place:
             fleet.end()
 
     def close(self) -> None:
-        asyncio.run(self.crew.app.close())
+        drive(self.crew.app.close())
 
 
 class Fleet:

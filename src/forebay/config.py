@@ -8,6 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -174,16 +175,22 @@ def _is_there(path: Path) -> bool:
 
 
 def _table(path: Path) -> Mapping[str, Any]:
-    import tomllib  # most processes run where no such file is
-
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = _parsed(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:  # no UTF-8, no TOML
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     table = document.get("tool", {}).get("forebay", {})
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: [tool.forebay] must be a table")
     return table  # pyright: ignore[reportUnknownVariableType]
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: str) -> dict[str, Any]:
+    """The file is read for each app, and parsed when it is another: to parse takes longer than all else of an app."""
+    import tomllib  # most processes run where no such file is
+
+    return tomllib.loads(text)
 
 
 _PREFIX = "FOREBAY_"

@@ -15,7 +15,7 @@ from hypothesis.internal.conjecture import engine
 
 #: Histories per test that were asked for: FOREBAY_PROPERTIES=2000 for a long run, which no clock ends.
 ASKED = int(os.environ.get("FOREBAY_PROPERTIES") or 0)
-HISTORIES = ASKED or 10
+HISTORIES = ASKED or 6
 #: What the histories follow from: FOREBAY_SEED=… to see them again.
 SEED = int(os.environ.get("FOREBAY_SEED") or random.SystemRandom().randrange(2**32))
 #: Seconds of search for a shorter history that fails as well: FOREBAY_SHRINK=300 for one that a person can read.

@@ -46,6 +46,12 @@ def test_the_nearest_pyproject_upwards_counts(tmp_path):
     assert load({}, deep)[0].lease == 15.0
 
 
+def test_a_pyproject_that_was_changed_counts_for_the_next_app(tmp_path):
+    for lease in (7, 8, 7):
+        pyproject(tmp_path, f"[tool.forebay]\nlease = {lease}\n")
+        assert [load({}, tmp_path)[0].lease for _ in range(2)] == [lease, lease]
+
+
 @pytest.mark.parametrize(("text", "value"), [("1", True), ("true", True), ("0", False), ("false", False)])
 def test_text_of_the_environment_becomes_the_type_of_the_setting(tmp_path, monkeypatch, text, value):
     monkeypatch.setenv("FOREBAY_MIGRATE", text)

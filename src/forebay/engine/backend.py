@@ -7,6 +7,7 @@ from there. Whoever uses it takes the part it needs, or all of them `joined`. Do
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
@@ -246,8 +247,14 @@ Verb = Callable[..., Any]
 def verbs(backend: Backend, roles: Sequence[type] = ROLES) -> Iterator[tuple[str, Verb]]:
     """Every verb of the parts with these roles, by name; no two parts have one of the same name."""
     for part, role in zip(backend, ROLES, strict=False):
-        for name, _ in inspect.getmembers(role, inspect.iscoroutinefunction) if role in roles else ():
+        for name in _names(role) if role in roles else ():
             yield name, getattr(part, name)
+
+
+@cache
+def _names(role: type) -> list[str]:
+    """Looked for once in a process: that takes as long as all else of making an app."""
+    return [name for name, _ in inspect.getmembers(role, inspect.iscoroutinefunction)]
 
 
 def joined(backend: Backend) -> Whole:

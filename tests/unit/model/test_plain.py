@@ -4,7 +4,7 @@ import json
 import sys
 import unicodedata
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forebay.model.plain import first_line, printable, printable_json
@@ -30,6 +30,7 @@ def test_a_forged_line_is_the_rest_of_the_line_it_came_in() -> None:
     )
 
 
+@settings(max_examples=25)
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_json_made_fit_to_look_at_has_the_same_value(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False)
