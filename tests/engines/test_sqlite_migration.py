@@ -160,31 +160,46 @@ from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.testing import ManualClock
 
-count = 0
+path, count, last = sys.argv[1], 0, -1
 
 def strike(cursor, statement, bindings):
     global count
     count += statement.lstrip().startswith(("alter", "create", "drop", "insert into", "update", "commit"))
-    if count == int(sys.argv[2]):
+    if count == last:
         os.kill(os.getpid(), signal.SIGKILL)
     return True
 
 apsw.connection_hooks.append(lambda db: setattr(db, "exec_trace", strike))
-drive(build(Settings(url=f"sqlite:///{sys.argv[1]}"), ManualClock(wall=1_760_000_002.0)).open())
-print("migrated", count)
+backend = build(Settings(url=f"sqlite:///{path}"), ManualClock(wall=1_760_000_002.0))
+for line in sys.stdin:  # each in a process of its own, made before anything is open
+    if (pid := os.fork()) == 0:
+        last = int(line)
+        drive(backend.open())
+        print(count, end=" ", flush=True)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
 
 
-def migrate(path, strike):
-    """Open the file in a process of its own, which is killed at a statement that writes."""
-    command = [sys.executable, "-c", MIGRATE, str(path), str(strike)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+@pytest.fixture
+def migrate(path):
+    """Opens the file in a process of its own, which is killed at a statement that writes; its exit code comes last."""
+    command = [sys.executable, "-c", MIGRATE, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def run(strike):
+            process.stdin.write(f"{strike}\n")
+            process.stdin.flush()
+            return [int(word) for word in process.stdout.readline().split()]
+
+        yield run
+        process.stdin.close()
 
 
-def test_a_kill_at_any_statement_leaves_the_old_file_or_the_new_one(path):
+def test_a_kill_at_any_statement_leaves_the_old_file_or_the_new_one(path, migrate):
     """Wherever it strikes, the next who opens it finds all messages, and the file whole."""
     whole = path.read_bytes()
-    statements = int(migrate(path, -1).stdout.split()[1])
+    statements, _ = migrate(-1)
     assert statements > 30
     chance = random.Random()
     for strike in sorted({1, statements, *chance.sample(range(1, statements + 1), 8)}):
@@ -192,7 +207,7 @@ def test_a_kill_at_any_statement_leaves_the_old_file_or_the_new_one(path):
             if companion.is_file():
                 companion.unlink()
         path.write_bytes(whole)
-        assert migrate(path, strike).returncode == -signal.SIGKILL, strike
+        assert migrate(strike) == [-signal.SIGKILL], strike
         backend = build(Settings(url=f"sqlite:///{path}"), ManualClock(wall=THEN))
         drive(backend.open())
         test_every_message_is_where_it_was((backend, None))

@@ -12,7 +12,7 @@ from forebay.testing.history import Kind
 
 #: mutation -> the scenario that must notice it, and as what
 FOUND_OUT = {
-    "ack-early": ("T1", Kind.LOST),
+    "ack-early": ("T1s", Kind.LOST),
     "drop-the-fence": ("T4", Kind.OVERLAPPING),
     "skip-the-dedupe": ("T3", Kind.INVENTED),
 }

@@ -42,11 +42,11 @@ def test_an_engine_that_skips_the_sync_of_its_log_its_database_or_its_folder_is_
 
     def found(start):
         try:
-            return run(range(start, start + 4), ("full",), skip).violations
+            return run(range(start, start + 1), ("full",), skip).violations
         except EngineUnreachable as error:
             return "was overwritten while it was open" in str(error)
 
-    assert any(found(start) for start in range(0, 240, 4))
+    assert any(found(start) for start in range(240))
 
 
 def test_a_seed_repeats_itself_exactly():
@@ -60,7 +60,7 @@ def test_the_command_prints_its_seeds_and_the_way_to_repeat_a_violation_and_fail
     assert clean.returncode == 0, clean.stdout + clean.stderr
     assert "SEEDS=1..2 ENGINE=sqlite DURABILITY=full" in clean.stdout
     broken = subprocess.run(
-        [*command, "--seeds", "12", "--skip", "log"], capture_output=True, text=True, timeout=250, check=False
+        [*command, "--seeds", "6", "--skip", "log"], capture_output=True, text=True, timeout=250, check=False
     )
     assert broken.returncode == 1  # how a torn log reads depends on salts that SQLite draws: some seed shows it
     again = r"again: python -m forebay.testing.powerloss --start \d+ --seeds 1 --durability full --skip log"

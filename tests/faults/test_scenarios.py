@@ -23,7 +23,7 @@ SHORT = [
 @pytest.mark.parametrize(("scenario", "engine"), SHORT)
 def test_nothing_is_lost_invented_doubled_or_held_by_two_whatever_is_struck(scenario, engine, tmp_path):
     seed = random.randrange(1_000_000_000)
-    result = run(scenario, (engine, ENGINES[engine]), seed, tmp_path / "trial")
+    result = run(scenario, (engine, ENGINES[engine]), seed, tmp_path / "trial", many=2)
     print(f"SEED={seed} SCENARIO={scenario.id} ENGINE={engine}")
     if result.skipped:
         pytest.skip(result.skipped)

@@ -6,15 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import starts
 from engines.servers import postgres, redis
 from forebay import Forebay
 from forebay.cli.root import main
 from forebay.engine.sqlite.moving import Moving
 from forebay.model.errors import EngineUnreachable
-from forebay.testing.trip import Trip
+from forebay.testing.trip import QUEUE, Trip
 
 
 @pytest.fixture
@@ -42,13 +44,20 @@ def waiting(name):
         return {depth.queue: depth.ready for depth in app.queues() if depth.ready}
 
 
+def forked(self, source, target):
+    words = ["move", "--from", source, "--to", target, QUEUE, "--batch", "10"]
+    with Path(os.devnull).open("r+b") as nothing:
+        return starts.Started(words, [nothing.fileno()] * 2 + [2], ".", os.environ)
+
+
 def test_a_trip_through_all_engines_whose_movers_are_killed(tmp_path, monkeypatch):
     """From SQLite to PostgreSQL, Redis and back; `make moving` takes 100,000 messages, and kills twenty times."""
+    monkeypatch.setattr(Trip, "_start", forked)
     with redis.empty() as settings:
         monkeypatch.setenv("FOREBAY_NAMESPACE", settings.namespace)
         urls = [f"sqlite:///{tmp_path}/from.db", postgres.settings().url, settings.url, f"sqlite:///{tmp_path}/to.db"]
         try:
-            legs = list(Trip(urls, kills=3, batch=10).run(1_000))
+            legs = list(Trip(urls, kills=3, batch=10).run(500))
         finally:
             postgres.run(f'drop schema if exists "{settings.namespace}" cascade')
     assert sum(leg.kills for leg in legs) > 0

@@ -151,10 +151,11 @@ def test_the_flags_of_the_interpreter_reach_tasks_in_every_pool(start):
     assert worker.run("flags_apart") == [1, True]
 
 
-@pytest.mark.parametrize("name", ["types", "select", "queue", "logging", "uvloop", "msgspec", "redis", "forebay"])
-def test_a_file_with_the_name_of_a_module_that_we_import_does_not_stand_in_for_it(start, tmp_path, name):
+def test_a_file_with_the_name_of_a_module_that_we_import_does_not_stand_in_for_it(start, tmp_path):
+    """Whichever is imported ends the worker, and says which it was."""
     (tmp_path / "place").mkdir()
-    (tmp_path / "place" / f"{name}.py").write_text("raise RuntimeError('the wrong one')\n")
+    for name in ("types", "select", "queue", "logging", "uvloop", "msgspec", "redis", "forebay"):
+        (tmp_path / "place" / f"{name}.py").write_text(f"raise RuntimeError('the wrong {name}')\n")
     worker = start().up()
     assert worker.run("flags")
     assert worker.run("flags_apart")
@@ -171,6 +172,7 @@ def test_an_app_in_a_file_of_such_a_name_is_told_in_one_line(tmp_path, name):
     assert "another name" in done.stderr
 
 
+#: What has to do with the loop and with the streams, each by itself; the rest goes together.
 AT_IMPORT = {
     "asyncio.run": "import asyncio; asyncio.run(asyncio.sleep(0))",
     "a loop that it asked for": "import asyncio; loop = asyncio.get_event_loop(); lock = asyncio.Lock()",
@@ -178,12 +180,17 @@ AT_IMPORT = {
 import asyncio
 threading.Thread(target=asyncio.new_event_loop().run_forever, daemon=True).start()
 """,
-    "handlers of signals": "import signal; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]",
-    "another folder": "os.makedirs('elsewhere', exist_ok=True); os.chdir('elsewhere')",
-    "a mask for new files": "os.umask(0o777)",
+    "handlers of signals, another folder, a mask for new files, its own hooks": """
+import signal
+for number in (2, 15):
+    signal.signal(number, signal.SIG_IGN)
+os.makedirs("elsewhere", exist_ok=True)
+os.chdir("elsewhere")
+os.umask(0o777)
+sys.excepthook = threading.excepthook = lambda *_: None
+""",
     "closed streams": "sys.stdin.close(); sys.stdout.close(); sys.stderr.close()",
     "no streams": "sys.stdin = sys.stdout = sys.stderr = None",
-    "its own hooks": "sys.excepthook = threading.excepthook = lambda *_: None",
     "a switch of the loop's policy": "import asyncio; asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())",
 }
 

@@ -44,7 +44,8 @@ def sqlite(folder: Path) -> Place:
 ENGINES: Mapping[str, MakePlace] = {"sqlite": sqlite, "postgres": Postgres, "redis": Redis}
 
 SCENARIOS = (
-    Scenario("T1", "workers killed in mid-task", killing.workers),
+    Scenario("T1", "workers killed in mid-task", killing.workers, smoke=False),
+    Scenario("T1s", "workers killed, short", killing.some_workers, whole=False),
     Scenario("T2", "killed between effect and ack", killing.between_effect_and_ack),
     Scenario("T3", "producers killed in mid-publish", killing.producers),
     Scenario("T4", "frozen past the lease, and back", freezing.stopped),

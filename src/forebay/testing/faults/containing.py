@@ -6,7 +6,7 @@ import subprocess
 
 from forebay.testing.faults.ground import NotHere
 from forebay.testing.faults.procs import Proc, strike
-from forebay.testing.faults.trial import Broken, Trial
+from forebay.testing.faults.trial import LEISURE, Broken, Trial
 from forebay.testing.history import events
 
 _CONTAINED = ("unshare", "--pid", "--fork", "--kill-child")
@@ -19,17 +19,17 @@ def apart(trial: Trial) -> None:
     trial.lease = 4.0  # a busy machine takes a while from the opening of a server to the first heartbeat
     doomed = trial.start(_WORKER, before=[*_CONTAINED, "--mount-proc"])
     other = trial.start(_WORKER, before=_CONTAINED)  # with a /proc that counts the processes of somebody else
-    trial.until("both fleets are up", lambda: len(_rows(trial)) == 2)
+    trial.until("both fleets are up", lambda: len(_rows(trial)) == 2, look=LEISURE)
     if len({host for _, host, _ in _rows(trial)}) != 2:
         raise Broken("two containers count as one host")
     trial.send("work", 6, seconds=2.5 * trial.lease)
     trial.send("work", 30, seconds=0.05)
-    trial.until("both work", lambda: len(_busy(trial)) == 2)
+    trial.until("both work", lambda: len(_busy(trial)) == 2, look=LEISURE)
     trial.pause(2.0 * trial.lease, 2.0 * trial.lease)
     if lost := trial.events(events.Recovered):
         raise Broken(f"a living worker was buried: {lost[0]}")
     trial.send("work", 8, seconds=trial.lease)
-    trial.until("both work again", lambda: len(_busy(trial)) == 2)
+    trial.until("both work again", lambda: len(_busy(trial)) == 2, look=LEISURE)
     trial.fault("SIGKILL", f"container {doomed.pid}")
     doomed.kill()
     trial.until("the lost container is buried", lambda: trial.events(events.Recovered))

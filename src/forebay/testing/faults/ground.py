@@ -102,7 +102,7 @@ class Server(Place, ABC):
         while not self.greets():
             if process.poll() is not None or time.monotonic() > give_up:
                 raise NotHere(f"{self.name} does not start; see {self.folder / self.name}.log")
-            time.sleep(0.005)
+            time.sleep(0.02)
         return time.monotonic()
 
     def pids(self) -> list[int]:

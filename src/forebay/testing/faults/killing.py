@@ -7,13 +7,13 @@ from forebay.testing.faults.trial import Broken, Trial
 from forebay.testing.history import events
 
 
-def workers(trial: Trial) -> None:
+def workers(trial: Trial, processes: int = 2, kills: int = 3) -> None:
     """T1: kill processes in the middle of their tasks, again and again; then a supervisor with all it has."""
-    fleets = [trial.fleet(processes=2, concurrency=4), trial.fleet(concurrency=4)]
-    trial.send("work", 120, seconds=0.05)
+    fleets = [trial.fleet(processes=processes, concurrency=4), trial.fleet(concurrency=4)]
+    trial.send("work", 40 * kills, seconds=0.05)
     for task in ("in_thread", "in_process"):
         trial.send(task, 20, seconds=0.05)
-    for _ in range(3):
+    for _ in range(kills):
         trial.pause(0.0, 0.05)
         trial.until_running()
         victim = trial.random.choice(trial.at_work() or [0])
@@ -27,6 +27,11 @@ def workers(trial: Trial) -> None:
     trial.drain()
     if other.code is not None:
         raise Broken(f"the other fleet ended by itself with {other.code}")
+
+
+def some_workers(trial: Trial) -> None:
+    """T1, short: as above, one of them."""
+    workers(trial, processes=1, kills=1)
 
 
 def between_effect_and_ack(trial: Trial) -> None:

@@ -6,7 +6,7 @@ from itertools import chain
 
 from forebay.testing.faults.netns import Host
 from forebay.testing.faults.procs import Proc
-from forebay.testing.faults.trial import Broken, Trial
+from forebay.testing.faults.trial import LEISURE, Broken, Trial
 from forebay.testing.history import events
 
 #: Seconds from the server's return until everybody has to have been answered again.
@@ -39,7 +39,7 @@ class Load:
         self.producer = trial.start(["-m", "forebay.testing.faults.insist", *first], env, host=host)
         self.waits: list[float] = []
         self._keep_busy()
-        trial.until("everybody is at work", lambda: self._answered(0.0) is not None)
+        trial.until("everybody is at work", lambda: self._answered(0.0) is not None, look=LEISURE)
 
     def _keep_busy(self) -> None:
         """So much work that one fleet alone does not take it all. The trial's own way to the server is never struck."""
@@ -52,7 +52,7 @@ class Load:
             Broken: one of them is not.
         """
         self._keep_busy()
-        self._trial.until("everybody is answered again", lambda: self._answered(since) is not None, _GIVE_UP)
+        self._trial.until("everybody is answered again", lambda: self._answered(since) is not None, _GIVE_UP, LEISURE)
         self.waits.append(self._answered(since) or 0.0)
 
     def _answered(self, since: float) -> float | None:

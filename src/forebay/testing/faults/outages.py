@@ -11,14 +11,14 @@ from forebay.testing.history.checker import SERVER_KILLED
 _LONG = 11.0
 
 
-def killed(trial: Trial, times: int = 20, within: float = BACK) -> None:
+def killed(trial: Trial, times: int = 20, within: float = BACK, fleets: int = 2) -> None:
     """T6: the server gets SIGKILL again and again under load, and comes back after a while, once after a long one."""
-    _again_and_again(trial, times, within, polite=False)
+    _again_and_again(trial, times, within, fleets, polite=False)
 
 
 def killed_once(trial: Trial) -> None:
     """T6, short: on any machine, however busy, so that everybody has to come back, and not how soon."""
-    killed(trial, times=1, within=PATIENCE)
+    killed(trial, times=1, within=PATIENCE, fleets=1)
 
 
 def killed_unsynced(trial: Trial) -> None:
@@ -32,8 +32,8 @@ def restarted(trial: Trial, times: int = 5) -> None:
     _again_and_again(trial, times, BACK, polite=True)
 
 
-def _again_and_again(trial: Trial, times: int, within: float, *, polite: bool) -> None:
-    server, load = trial.server, Load(trial)
+def _again_and_again(trial: Trial, times: int, within: float, fleets: int = 2, *, polite: bool) -> None:
+    server, load = trial.server, Load(trial, fleets=fleets)
     for turn in range(times):
         trial.pause(0.2, 0.8)
         if polite:

@@ -21,7 +21,8 @@ from forebay.testing.history import Growing, events
 
 #: Seconds after which a condition that has to come has not come.
 PATIENCE = 60.0
-_LOOK = 0.02
+#: Seconds between looks: where something is struck at once upon it, and where nothing is.
+_LOOK, LEISURE = 0.02, 0.1
 
 
 class Broken(AssertionError):
@@ -76,8 +77,10 @@ class Trial(Stage):
         """What was written down so far, of one kind."""
         return [event for event in self._written.read() if isinstance(event, kind)]
 
-    def until(self, what: str, condition: Callable[[], object], patience: float = PATIENCE) -> None:
-        """Wait for a condition.
+    def until(
+        self, what: str, condition: Callable[[], object], patience: float = PATIENCE, look: float = _LOOK
+    ) -> None:
+        """Wait for a condition, which is looked at every `look` seconds.
 
         Raises:
             Broken: it did not come; the text says what was waited for.
@@ -86,7 +89,7 @@ class Trial(Stage):
         while not condition():
             if time.monotonic() > give_up:
                 raise Broken(f"not within {patience:g} s: {what}")
-            time.sleep(_LOOK)
+            time.sleep(look)
 
     def until_running(self, count: int = 1) -> None:
         """Wait until so many runs are under way, as the tasks themselves say."""
@@ -109,7 +112,7 @@ class Trial(Stage):
         Raises:
             Broken: something has not.
         """
-        self.until("every message ended", self._all_ended, patience)
+        self.until("every message ended", self._all_ended, patience, LEISURE)
 
     def _all_ended(self) -> bool:
         try:
