@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,8 @@ from types import SimpleNamespace
 import apsw
 import pytest
 
+import starts
+from faults import pythons
 from fleet import Place, until
 from forebay.config import Settings
 from forebay.engine.contract import Beat, Want
@@ -83,11 +84,8 @@ def killed(tmp_path_factory):
 
 
 def publish_and_kill(folder, durability):
-    command = [sys.executable, "-c", PUBLISHER, str(folder / "f.db"), durability]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout.readline() == b"published\n"
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=PATIENCE)
+    with pythons.talking(PUBLISHER, folder / "f.db", durability) as process:
+        assert process.stdout.readline() == "published\n"
     return folder
 
 
@@ -209,7 +207,8 @@ def kill_publishers(path, heard, publishes):
     try:
         for file in heard:
             with file.open("w") as out:
-                crowd.append(subprocess.Popen([sys.executable, "-c", RESTLESS, str(path)], stdout=out))
+                streams = 0, out.fileno(), 2
+                crowd.append(starts.Started(["-c", RESTLESS, str(path)], streams, file.parent, os.environ, python=()))
         until(lambda: min(len(file.read_text().split()) for file in heard) >= publishes, "publishes")
     finally:
         for process in crowd:
@@ -222,8 +221,8 @@ def kill_publishers(path, heard, publishes):
 def test_doctor_tells_what_the_mark_knows(killed, tmp_path):
     path = copied(killed, tmp_path)
     cut_in_half(tmp_path / "f.db-wal")
-    command = [sys.executable, "-m", "forebay", "doctor", "--url", f"sqlite:///{path}", "-o", "ndjson"]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    words = ["doctor", "--url", f"sqlite:///{path}", "-o", "ndjson"]
+    answer = starts.run(words, tmp_path, os.environ, PATIENCE)
     assert answer.returncode in (3, 4), answer.stderr
     findings = {one["check"]: one for one in map(json.loads, answer.stdout.splitlines())}
     assert findings["mark"]["level"] == "fail"

@@ -5,12 +5,13 @@ import contextlib
 import os
 import random
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+import starts
+from faults import pythons
 from forebay import Forebay
 from forebay.config import Settings
 from forebay.engine.contract import Beat, Want
@@ -218,20 +219,17 @@ def test_a_worker_outlives_a_full_disk_and_goes_on_when_there_is_space(small_dis
         "    return os.urandom(20_000)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "FOREBAY_APP": "shop:app"}
-    enqueue = [sys.executable, "-m", "forebay", "enqueue", "work"]
+    here = tmp_path, environment
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import shop\nfor n in range(60): shop.work.enqueue(n)"
     log = (tmp_path / "log").open("w")
-    worker = subprocess.Popen([sys.executable, "-m", "forebay", "worker"], env=environment, stdout=log, stderr=log)
+    worker = starts.Started(["worker"], (0, log.fileno(), log.fileno()), *here)
     try:
         _until((small_disk / "f.db-bells").is_dir, worker)
-        subprocess.run([sys.executable, "-c", script], check=True, timeout=PATIENCE)
+        pythons.done(script)
         accepted = 0
         while True:  # the worker may give space back meanwhile, and then there is room
             ballast = fill(small_disk)
-            refused = subprocess.run(
-                [*enqueue, f"{1_000 + accepted}"], env=environment, capture_output=True, text=True, timeout=PATIENCE,
-                check=False,
-            )  # fmt: skip
+            refused = starts.run(["enqueue", "work", f"{1_000 + accepted}"], *here, PATIENCE)
             if refused.returncode:
                 break
             accepted += 1
@@ -240,7 +238,7 @@ def test_a_worker_outlives_a_full_disk_and_goes_on_when_there_is_space(small_dis
         assert worker.poll() is None
         ballast.unlink()
         _until(lambda: len(_lines(tmp_path / "ran")) >= 60, worker)
-        subprocess.run([*enqueue, "100"], env=environment, check=True, timeout=PATIENCE, capture_output=True)
+        assert starts.run(["enqueue", "work", "100"], *here, PATIENCE).returncode == 0
         _until(lambda: len(set(_lines(tmp_path / "ran"))) == 61 + accepted, worker)
     finally:
         worker.terminate()

@@ -1,12 +1,11 @@
 """The log of an open file goes away: its user says so, nobody else opens the file, and nothing is overwritten."""
 
 import os
-import subprocess
-import sys
 
 import apsw
 import pytest
 
+from faults import pythons
 from forebay import Forebay, ForebayError
 
 PATIENCE = 120.0
@@ -34,15 +33,13 @@ def first(tmp_path):
     started = []
 
     def start(*names):
-        command = [sys.executable, "-c", FIRST, *names]
-        one = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        one = pythons.Talking(FIRST, *names, cwd=tmp_path)
         started.append(one)
         return one, [one.stdout.readline(), one.stdout.readline()]
 
     yield start
     for one in started:
-        one.kill()
-        one.communicate()
+        pythons.over(one)
 
 
 def there(path):
@@ -84,7 +81,7 @@ def test_what_somebody_went_on_with_is_not_overwritten_at_the_end(tmp_path, firs
         for n in range(1000): db.execute("insert into theirs values (?)", ["z" * 300])
         db.close()
     """
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    pythons.done(code, cwd=tmp_path)
     one.communicate("\n", timeout=PATIENCE)
     db = apsw.Connection(str(tmp_path / "q.db"))
     assert db.execute("pragma integrity_check").get == "ok"
@@ -96,7 +93,7 @@ def test_an_old_log_put_back_over_a_newer_file_is_refused_and_not_folded_in(tmp_
     path = tmp_path / "q.db"
     code = "import os; from forebay import Forebay; app = Forebay('sqlite:///q.db'); "
     code += "app.publish_many('q', range(N)); os.kill(os.getpid(), 9)"
-    subprocess.run([sys.executable, "-c", code.replace("N", "20")], cwd=tmp_path, check=False)
+    pythons.run(code.replace("N", "20"), cwd=tmp_path)
     log = (tmp_path / "q.db-wal").read_bytes()
     with Forebay(f"sqlite:///{path}") as app:
         app.publish_many("q", ["y" * 500] * 500)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from faults import pythons
 from forebay import Forebay, ForebayError
 from forebay.config import Settings
 from forebay.engine.sqlite.checkup import examine
@@ -102,8 +103,7 @@ def test_doctor_names_the_process_whose_log_has_lost_its_name(tmp_path):
     path = tmp_path / "q.db"
     code = "import sys; from forebay import Forebay; app = Forebay('sqlite:///q.db'); app.publish('q', 1); "
     code += "print(flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with pythons.talking(code, cwd=tmp_path) as process:
         assert process.stdout.readline() == "\n"
         assert "fail" not in findings(path, "database")
         Path(f"{path}-wal").unlink()

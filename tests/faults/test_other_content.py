@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import apsw
 import pytest
 
+import starts
+from faults import pythons
 from forebay import Forebay, ForebayError
 from forebay.engine.sqlite import frames
 
@@ -28,13 +28,9 @@ with Forebay("sqlite:///" + sys.argv[1]) as app:
 """
 
 
-def command(path, count, end):
-    return [sys.executable, "-c", PUBLISH, str(path), str(count), end]
-
-
 def killed(path, count):
     """A process that publishes and is killed, so that its log stays."""
-    done = subprocess.run(command(path, count, "kill"), capture_output=True, text=True, check=False, timeout=PATIENCE)
+    done = pythons.run(PUBLISH, path, count, "kill")
     assert done.stdout == "accepted\n", done.stderr
 
 
@@ -44,16 +40,14 @@ def live(tmp_path):
     started = []
 
     def start():
-        pipe = subprocess.PIPE
-        one = subprocess.Popen(command(tmp_path / "q.db", 50, "stay"), stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        one = pythons.Talking(PUBLISH, tmp_path / "q.db", 50, "stay")
         started.append(one)
         assert one.stdout.readline() == "accepted\n"
         return one
 
     yield start
     for one in started:
-        one.kill()
-        one.communicate()
+        pythons.over(one)
 
 
 def more(process):
@@ -82,14 +76,13 @@ def whole(path):
 
 
 def forebay(*words):
-    command = [sys.executable, "-m", "forebay", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    return starts.run([*map(str, words)], Path.cwd(), os.environ, PATIENCE)
 
 
 def fold_in(path):
     """Another program works the log off, and leaves an empty one."""
     code = f"import os, sqlite3; sqlite3.connect({str(path)!r}).execute('pragma wal_checkpoint(truncate)'); os._exit(0)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    pythons.done(code)
 
 
 @pytest.mark.parametrize("new", ["other.db", "folder/q.db"])
@@ -123,7 +116,7 @@ def test_what_another_program_went_on_with_under_the_new_name_is_not_overwritten
         db.execute("create table theirs (a)")
         for n in range(100): db.execute("insert into theirs values (?)", ["z" * 300])
     """
-    subprocess.run([sys.executable, "-c", code, path], check=True)
+    pythons.done(code, path)
     _, said = process.communicate("", timeout=PATIENCE)
     assert f"the file is {path} now, and its log {tmp_path}/q.db-wal" in said
     assert whole(path)
@@ -202,7 +195,7 @@ def test_a_log_worked_off_by_anybody_at_any_time_is_still_the_files(tmp_path):
     for _ in range(3):
         killed(path, 100)
         code = f"import os, sqlite3; sqlite3.connect({str(path)!r}).execute('pragma wal_checkpoint'); os._exit(0)"
-        subprocess.run([sys.executable, "-c", code], check=True)  # the log stays as it is
+        pythons.done(code)  # the log stays as it is
         killed(path, 10)
     assert ready(path) == 330
     assert whole(path)

@@ -4,13 +4,14 @@ Each story is a process that publishes in one thread, while another thread looks
 some commits later it is killed. Then others look at what it left.
 """
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import apsw
 import pytest
 
+import starts
+from faults import pythons
 from forebay import Forebay
 from forebay.engine.waiting import drive
 
@@ -68,9 +69,7 @@ VISITS = {
 def play(folder, visit):
     """A process with that visit, to its end; what it said."""
     code = PROCESS.replace("VISIT", visit)
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    done = pythons.run(code, cwd=folder)
     assert done.returncode == -9, done.stderr
     return done.stdout, done.stderr
 
@@ -171,7 +170,7 @@ def test_a_file_that_something_else_in_the_process_has_open_already_is_not_opene
         os.close(other) if isinstance(other, int) else other.close()
         app.publish("q", 3)
     """
-    said = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True).stdout
+    said = pythons.done(code, path)
     assert "is open in this process already, by another SQLite library (sqlite3?) or as a plain file" in said
     assert len(there(path)) == 2
 
@@ -188,7 +187,7 @@ def test_once_the_app_is_closed_the_file_is_anybodys(tmp_path):
         db.close()
         app.publish("q", 2)
     """
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    pythons.done(code, cwd=tmp_path)
     assert len(there(tmp_path / "q.db")) == 1
 
 
@@ -201,7 +200,7 @@ from forebay.engine.sqlite import place
 place.LEAST_LOG, place.RESERVE = 40_000, 160_000
 app = Forebay("sqlite:///q.db", durability="normal")
 def work():
-    ends = time.monotonic() + 3
+    ends = time.monotonic() + 1.5
     while time.monotonic() < ends:
         app.publish_many("q", ["x" * 2000] * 5)
 if len(sys.argv) > 1:
@@ -227,8 +226,7 @@ print(looks, torn, other.wait())
 
 def test_what_another_library_reads_or_copies_is_whole_however_busy_the_file_is(tmp_path):
     (tmp_path / "crowded.py").write_text(CROWDED)
-    command = [sys.executable, "crowded.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = starts.run(["crowded.py"], tmp_path, os.environ, PATIENCE, python=())
     looks, torn, code = map(int, done.stdout.split())
     assert looks > 0, done.stderr
     assert (torn, code) == (0, 0)
@@ -253,6 +251,6 @@ def test_a_log_that_was_kept_for_a_look_is_worked_off_when_it_is_over(tmp_path):
         app.publish_many("q", ["x" * 1000] * 10)
         print(kept == empty, os.stat("q.db").st_size > 1_000_000)
     """
-    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    said = pythons.done(code, cwd=tmp_path)
     assert said == "True True\n"
     assert not Path(tmp_path / "q.db-wal").exists()

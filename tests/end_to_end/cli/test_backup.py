@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import apsw
 import pytest
@@ -40,9 +38,12 @@ def messages(path):
 
 
 def test_a_copy_made_while_others_write_is_whole_and_of_one_moment(folder):
-    with subprocess.Popen([sys.executable, "-c", WRITER], cwd=folder) as writer:
+    writer = starts.Started(["-c", WRITER], (0, 1, 2), folder, os.environ, python=())
+    try:
         done = [run(folder, "backup", f"copy{n}.db", "--url", "sqlite:///q.db", "-o", "json") for n in range(3)]
+    finally:
         writer.kill()
+        writer.wait()
     for n, one in enumerate(done):
         assert one.returncode == 0, one.stderr
         told = json.loads(one.stdout)

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -147,7 +145,7 @@ def test_what_is_on_the_way_is_put_back_on_request(shell, capsys):
         "moving.Moving.arrive = arrive\n"
         "root.main(['move', '--from', 'sqlite:///a.db', '--to', 'sqlite:///b.db', 'mail'])"
     )
-    assert subprocess.run([sys.executable, "-c", dying], cwd=shell, check=False).returncode == 9
+    assert starts.run(["-c", dying], shell, os.environ, 60, python=()).returncode == 9
     assert waiting("a") == {"clicks": 5}
     assert move("--all", "--dry-run") == 0
     assert "20 more are on the way since an earlier move" in capsys.readouterr().err
