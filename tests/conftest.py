@@ -12,6 +12,8 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
+import starts
+
 # Seconds that an example takes say how busy the machine is.
 settings.register_profile("busy", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
@@ -54,3 +56,10 @@ def _settings_as_before():
     for name in [name for name in os.environ if name.startswith("FOREBAY_") and name not in before]:
         del os.environ[name]
     os.environ.update(before)
+
+
+@pytest.fixture
+def pythons_forked():
+    """For tests that start many Pythons by `subprocess`, and do not care how."""
+    with starts.pythons_forked():
+        yield

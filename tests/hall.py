@@ -1,4 +1,7 @@
-"""A hall: `python tests/hall.py DOOR …`, where commands are forked; see `starts`, which sends orders to the door."""
+"""A hall: `python tests/hall.py DOOR …`, where commands are forked; see `starts`, which sends orders to the door.
+
+Or, with `nest` behind that, a nest of the process that started it.
+"""
 
 import contextlib
 import gc
@@ -66,7 +69,10 @@ if __name__ == "__main__":
         del sys.modules[own]
     likeness.settle(sys.path[1:])
     gc.freeze()
-    order = _wait_for_orders(socket.socket(fileno=int(sys.argv[1])))
+    door = socket.socket(fileno=int(sys.argv[1]))
+    if "nest" in sys.argv:
+        nest.sit(door, os.getppid())
+    order = _wait_for_orders(door)
     if order["session"]:
         os.setsid()
     likeness.become(order)

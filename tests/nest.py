@@ -25,7 +25,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -50,23 +50,31 @@ def wanted(words: Sequence[str]) -> bool:
     return rest[:2] != ["-m", "forebay.work.apart"]
 
 
+def able() -> bool:
+    """Whether the system can do all this."""
+    return sys.platform == "linux" and platform.machine() in _CALLS and _truly is not None and _thread_id() != 0
+
+
 def build() -> None:
     """Give this process, in which there is one thread, a nest, if the system can; from now on it is asked."""
-    if sys.platform == "linux" and platform.machine() in _CALLS and _truly is not None and _thread_id():
-        subprocess._fork_exec = _Nest().fork_exec  # type: ignore[attr-defined]
+
+    def make(door: socket.socket) -> int:
+        parent = os.getpid()
+        return os.fork() or sit(door, parent)
+
+    if able():
+        subprocess._fork_exec = Nest(make).fork_exec  # type: ignore[attr-defined]
 
 
-class _Nest:
+class Nest:
     """A nest, as its command sees it: a name to call, so that no descriptor is held for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[socket.socket], int]) -> None:
         self._name, self._owner = b"\0forebay-nest-" + os.urandom(16).hex().encode(), os.getpid()
         with _socket() as door:
             door.bind(self._name)
             door.listen()
-            self._pid = os.fork()
-            if self._pid == 0:
-                _sit(door, self._owner)
+            self._pid = make(door)
         self._before, self._chosen = _handed_on(), likeness.chosen(os.environ)
 
     def fork_exec(self, args: Any, *how: Any) -> int:
@@ -83,6 +91,8 @@ class _Nest:
             return None
         place = dict(os.environb) if env is None else dict(pair.split(b"=", 1) for pair in env)
         named = {os.fsdecode(name): os.fsdecode(value) for name, value in place.items()}
+        if sum(map(len, words)) > likeness.ROOM:  # a hall; or more than could be shown
+            return None
         with contextlib.suppress(OSError):
             folder = Path.cwd() / os.fsdecode(cwd or b"")
             file = folder / known[0][0]
@@ -136,7 +146,7 @@ def _handed_on() -> list[Any]:
 # --- in the nest ---
 
 
-def _sit(door: socket.socket, parent: int) -> NoReturn:
+def sit(door: socket.socket, parent: int) -> NoReturn:
     """Become a nest: nothing of the command is left, and one thread, which is not the first."""
     os.setpgid(0, 0)
     nothing = os.open(os.devnull, os.O_RDWR)

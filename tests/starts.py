@@ -22,17 +22,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import wait
 from pathlib import Path
+from unittest import mock
 
 import likeness
+import nest
 
 #: What Python runs, unless a test says otherwise.
 FOREBAY = ("-m", "forebay")
 _HALL = Path(__file__).parent / "hall.py"
 _halls: dict[str, tuple[socket.socket, subprocess.Popen[bytes]]] = {}
+_nests: dict[str, nest.Nest] = {}
 _lock = threading.Lock()
 
 
@@ -138,13 +141,8 @@ def _hall(env: Mapping[str, str]) -> socket.socket:
     key = json.dumps([os.getpid(), chosen], sort_keys=True)
     if key not in _halls:
         door, theirs = socket.socketpair()
-        rest = {name: value for name, value in os.environ.items() if not name.startswith(likeness.AT_THE_START)}
-        room = "-" * likeness.ROOM
         with theirs:
-            hall = subprocess.Popen(
-                [sys.executable, _HALL, str(theirs.fileno()), room], env={**rest, **chosen, "ROOM": room},
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+            hall = _begin(theirs, env)
         _halls[key] = door, hall
         atexit.register(_shut, door, hall)
     return _halls[key][0]
@@ -153,3 +151,31 @@ def _hall(env: Mapping[str, str]) -> socket.socket:
 def _shut(door: socket.socket, hall: "subprocess.Popen[bytes]") -> None:
     door.close()  # upon which it leaves
     hall.wait(60)
+
+
+def _begin(door: socket.socket, env: Mapping[str, str], *more: str) -> "subprocess.Popen[bytes]":
+    rest = {name: value for name, value in os.environ.items() if not name.startswith(likeness.AT_THE_START)}
+    room = "-" * likeness.ROOM
+    return subprocess.Popen(
+        [sys.executable, _HALL, str(door.fileno()), room, *more], stdin=subprocess.DEVNULL, start_new_session=not more,
+        env={**rest, **likeness.chosen(env), "ROOM": room}, pass_fds=[door.fileno()],
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def pythons_forked() -> Iterator[None]:
+    """While this lasts, a Python that `subprocess` starts from here is forked, as this process's child: see `nest`."""
+    if nest.able():
+        key = json.dumps([os.getpid(), likeness.chosen(os.environ)], sort_keys=True)
+        if key not in _nests:
+            _nests[key] = nest.Nest(_begin_nest)
+        with mock.patch("subprocess._fork_exec", _nests[key].fork_exec):
+            yield
+    else:
+        yield
+
+
+def _begin_nest(door: socket.socket) -> int:
+    process = _begin(door, os.environ, "nest")
+    process.returncode = 0  # it is waited for by nobody, and ends with this process
+    return process.pid

@@ -17,6 +17,8 @@ from forebay.flow.limit import reserve
 from forebay.observe.why import why_queue
 from forebay.work.dev import working
 
+pytestmark = pytest.mark.usefixtures("pythons_forked")
+
 LIMIT, PATIENCE = 10, 60.0
 
 

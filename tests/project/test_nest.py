@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import likeness
 import starts
 from fleet import until
 from proc import pids, state_of
@@ -145,6 +146,18 @@ def test_what_a_nest_cannot_give_is_started_truly(tmp_path, before, whether):
         "def kill():\n    for pid in pids():\n        parent_of(pid) == os.getpid() and os.kill(pid, 9)\n"
     )
     assert both(tmp_path, WHETHER.format(before)) == ("False\n", f"{whether}\n")
+
+
+def test_pythons_that_a_test_starts_itself_may_be_forked(tmp_path):
+    words = [sys.executable, "-c", "import os, sys; print(os.getppid(), os.getsid(0), 'forebay' in sys.modules)"]
+    with starts.pythons_forked():
+        forked = subprocess.run(words, env=PLAIN, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        here = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    truly = subprocess.run(words, env=PLAIN, capture_output=True, text=True, check=True).stdout
+    assert here.split() == [str(os.getpid()), str(os.getsid(0)), "True"]
+    assert truly.split() == [*here.split()[:2], "False"]
+    alike = likeness.chosen(os.environ) == likeness.chosen(PLAIN)
+    assert forked == (here if alike else truly)
 
 
 #: A worker, or a process of it for cpu tasks, in little: dies with its parent, and says nothing before that.

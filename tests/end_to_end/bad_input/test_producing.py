@@ -14,6 +14,8 @@ import pytest
 from forebay import ConfigError, Forebay
 from forebay.engine.waiting import drive
 
+pytestmark = pytest.mark.usefixtures("pythons_forked")
+
 LONG = "x" * 1_000_000
 HALF = "half of a \ud83d"
 
