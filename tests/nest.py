@@ -43,11 +43,18 @@ _truly: Any = getattr(subprocess, "_fork_exec", None)
 
 
 def wanted(words: Sequence[str]) -> bool:
-    """Whether what these words start may start others."""
+    """Whether what these words start is likely to start others. A nest costs half as much as a forked command."""
     rest, _ = likeness.program(words) or ([], [])
-    if rest[:2] == ["-m", "forebay"]:
-        return not {"worker", "dev", "demo", "bench"}.isdisjoint(rest[2:])
-    return rest[:2] != ["-m", "forebay.work.apart"]
+    match rest:
+        case ["-m", "forebay", *more]:
+            return not {"worker", "dev", "demo", "bench"}.isdisjoint(more)
+        case ["-m", module, *_]:
+            return module in {"forebay.work.child", "forebay.demo.leash"}
+        case ["-c", code, *_]:
+            return "subprocess" in code
+        case [file, *_]:
+            return "subprocess" in Path(file).read_text("utf-8", "replace")
+    return False
 
 
 def able() -> bool:
