@@ -51,11 +51,16 @@ def pytest_unconfigure(config):
 @pytest.fixture(autouse=True)
 def _settings_as_before():
     """A command that is called in this process leaves its `--url` in the environment."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("FOREBAY_")}
+    before = _own()
     yield
-    for name in [name for name in os.environ if name.startswith("FOREBAY_") and name not in before]:
-        del os.environ[name]
-    os.environ.update(before)
+    for name in _own().keys() - before.keys():
+        del os.environb[name]
+    os.environb.update(before)
+
+
+def _own():
+    """Our part of the environment; as bytes, which need no decoding: asked twice for each of thousands of tests."""
+    return {name: value for name, value in os.environb.items() if name.startswith(b"FOREBAY_")}
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ _STRANGERS = re.compile("(SERVICE_|PORT|BENCH_|TEST_|_)")
 
 def _environment() -> tuple[str, Mapping[str, Any]]:
     names = {name.upper(): name for name in Settings.__struct_fields__}
-    given = {name.removeprefix(_PREFIX): text for name, text in os.environ.items() if name.startswith(_PREFIX)}
+    given = {name.removeprefix(_PREFIX): os.environ[name] for name in os.environ if name.startswith(_PREFIX)}
     for name in given.keys() - names.keys():
         if name not in _OTHERS and not _STRANGERS.match(name):
             _unknown(name, [*names, *_OTHERS])

@@ -41,6 +41,8 @@ def beside_a_worker(app: Forebay, story: Callable[[], Awaitable[T]], **options: 
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that another part of the process is about to do."""
+    pause = 0.005
     async with asyncio.timeout(SOON):
-        while not condition():  # noqa: ASYNC110 - a lesson's condition is any expression
-            await asyncio.sleep(0.005)
+        while not condition():
+            await asyncio.sleep(pause)
+            pause = min(0.05, 1.1 * pause)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 import apsw
 
 import starts
+from fleet import until
 from forebay import Forebay
 from forebay.engine.contract import Depth
 from forebay.engine.waiting import drive
@@ -96,11 +96,7 @@ held = []
 
 def eventually(condition: Callable[[], Any], what: str = "") -> Any:
     """The first true answer of `condition`, asked until it comes."""
-    until = time.monotonic() + PATIENCE
-    while not (answer := condition()):
-        assert time.monotonic() < until, f"never came: {what or condition}"
-        time.sleep(0.05)
-    return answer
+    return until(condition, what or repr(condition), PATIENCE)
 
 
 @contextlib.contextmanager
