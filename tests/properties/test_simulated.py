@@ -1,4 +1,4 @@
-"""All policies of flow together in virtual time, more than a hundred stories: see `simulated`."""
+"""All policies of flow together in virtual time, some two hundred stories: see `simulated`."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ import pytest
 from properties.simulated import play
 
 #: Stories of each block; FOREBAY_PROPERTIES=10000 plays so many of each.
-SEEDS = int(os.environ.get("FOREBAY_PROPERTIES", "") or 15)
+SEEDS = int(os.environ.get("FOREBAY_PROPERTIES", "") or 30)
 
 
 @pytest.mark.parametrize("block", range(8))

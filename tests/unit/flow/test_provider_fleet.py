@@ -13,7 +13,7 @@ from forebay.flow.breaker import advance, pause, slots
 from forebay.model.provider import Call, Provider, Stand, Terms, Trip
 
 #: Stories of each block; FOREBAY_PROPERTIES=1000 plays so many of each.
-SEEDS = int(os.environ.get("FOREBAY_PROPERTIES", "") or 20)
+SEEDS = int(os.environ.get("FOREBAY_PROPERTIES", "") or 40)
 STEP, OPEN_FOR, MAX_OPEN, RAMP, BOUND = 0.05, 2.0, 8.0, 2.0, 16
 TERMS = Terms(concurrency=BOUND, breaker=Trip(open_for=OPEN_FOR, max_open=MAX_OPEN, probe_timeout=10.0), ramp=RAMP)
 
