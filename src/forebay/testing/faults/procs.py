@@ -10,7 +10,7 @@ from pathlib import Path
 
 #: Seconds that a fleet gets to leave when told to.
 LEAVE = 30.0
-_PROC = Path("/proc")  # on Linux; elsewhere `ps` is asked
+_PROC = "/proc"  # on Linux; elsewhere `ps` is asked
 
 
 def begin(words: Sequence[str], env: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
@@ -117,16 +117,25 @@ def _parents() -> dict[int, int]:
 
 
 def _rows() -> Iterator[tuple[int, int, str]]:
-    return _listed() if (_PROC / "self").exists() else _told()
+    return _listed() if Path(_PROC, "self").exists() else _told()
 
 
 def _listed() -> Iterator[tuple[int, int, str]]:
-    for path in _PROC.glob("[0-9]*/stat"):
+    """All of the machine, again and again: by plain calls of the system, a sixth of what a `Path` for each costs."""
+    for name in os.listdir(_PROC):  # noqa: PTH208
+        if not name.isdecimal():
+            continue
         try:
-            state, parent = path.read_text("utf-8", "replace").rpartition(")")[2].split()[:2]
+            file = os.open(f"{_PROC}/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:  # it has just ended
             continue
-        yield int(path.parent.name), int(parent), state
+        try:
+            state, parent = os.read(file, 1024).rpartition(b")")[2].split()[:2]
+        except ProcessLookupError:
+            continue
+        finally:
+            os.close(file)
+        yield int(name), int(parent), state.decode()
 
 
 def _told() -> Iterator[tuple[int, int, str]]:
