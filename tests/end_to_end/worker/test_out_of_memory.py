@@ -54,12 +54,12 @@ def offers(pid: int) -> int:
     return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
 
-@pytest.mark.parametrize("task", ["grow", "grow_in_a_process"])
-def test_memory_that_runs_out_costs_the_task_that_took_it_its_worker_and_is_told(place, container, task):
+def test_memory_that_runs_out_costs_the_task_that_took_it_its_worker_and_is_told(place, container):
+    """Twice in the worker, then in a process of its own."""
     with place.fleet("--cpu", "1", "--log-format", "json") as fleet:
         place.crew.grind.enqueue(0.0).result(60)  # so that there is a process for such tasks
         container(fleet.everybody())
-        handle = getattr(place.crew, task).enqueue(2_000)
+        handle = place.crew.grow.enqueue(2_000)
         until(lambda: place.found(handle).state == "dead", "its end, after it has cost enough workers")
         cause = place.found(handle).cause
         assert cause.startswith("lost 3 workers; the last one: its process was ended by SIGKILL"), cause
