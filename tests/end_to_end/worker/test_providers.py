@@ -13,6 +13,7 @@ import pytest
 from engines.servers.found import url
 from fleet import until
 from forebay.engine.waiting import drive
+from forebay.model.provider import meter_of
 from forebay.provider.steer import listed
 
 
@@ -81,9 +82,15 @@ def api():
 
 
 def open_and_quiet(place, *queues):
-    """The breaker is open, and what was leased before it opened has ended."""
-    until(lambda: stand(place).stand == "open", "the breaker to open")
+    """The breaker is open, nobody is let through any more, and what was leased before that has ended."""
+    until(lambda: stand(place).stand == "open" and slots(place) == 0, "the breaker to open")
     until(lambda: not any(depth.running for depth in place.ask("depth", list(queues))), "the end of what had begun")
+
+
+def slots(place):
+    """How many of its messages may run: a row says that it is open, and a moment later its meter does."""
+    (meter,) = drive(place.crew.app.store.meters([meter_of(stand(place).name)]))
+    return meter.slots
 
 
 def stand(place):

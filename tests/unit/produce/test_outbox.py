@@ -3,6 +3,7 @@
 import contextlib
 import subprocess
 import sys
+import threading
 import time
 
 import apsw
@@ -23,6 +24,13 @@ def make(folder, **more):
     app = Forebay(f"sqlite:///{folder}/q.db", durability="normal", outbox=f"{folder}/outbox.db", **more)
     app.queue("mail", limit=3, on_full="spill")
     return app
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_left(tmp_path):
+    """The thread of an app that was closed finds that out a moment later, and needs its folder until then."""
+    yield
+    until(lambda: all(thread.name != "forebay-outbox" for thread in threading.enumerate()))
 
 
 def until(condition):
