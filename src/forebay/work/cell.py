@@ -126,7 +126,7 @@ class Cell:
 
     def give(self, run: Run) -> None:
         """Start a run in it."""
-        self.run = run
+        self.run, self._kills = run, kills()
         run.interrupt = lambda why: self._interrupt(run, why)
         if run.task.running.timeout is not None:
             self._start = self._loop.call_later(START, self.kill, f"its process did not start within {START:g} s")

@@ -65,7 +65,7 @@ class Offspring:
         self.verdict: Mapping[str, Outcome] | None = None
         self.cause = ""
         self.hung = self.cost = self.code = 0
-        self._kills, self.end = kills(), ""
+        self._kills, self.end = (kills(),) * 2, ""  # at its last word but one, for one may be read after its end
         self.tidings: dict[tuple[str, int], tuple[Buried, int]] = {}
         self._trouble = Trouble(_logger)
         self._writer: asyncio.StreamWriter | None = None
@@ -136,7 +136,7 @@ class Offspring:
 
     def over(self, code: int) -> None:
         """It has ended; if the kernel ended it for want of memory, what ran in it is to know."""
-        short = kills() - self._kills
+        short = kills() - self._kills[0]
         self.code, self.end = code, sayings.end(code, short)
         if self.verdict is None and not self.cause and code == -signal.SIGKILL and short > 0:
             self.cause = f"its worker was ended by {self.end}"
@@ -196,7 +196,7 @@ class Offspring:
             yield line
 
     def _note(self, line: Line) -> None:
-        self.heard = time.monotonic()
+        self.heard, self._kills = time.monotonic(), (self._kills[1], kills())
         match line:
             case Hello(beat=beat, limits=limits):
                 self.beat, self.limits = beat, limits
