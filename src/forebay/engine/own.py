@@ -7,12 +7,13 @@ import contextlib
 import threading
 from collections.abc import Callable, Generator
 
+from forebay.engine.strand import Strands
 from forebay.model.errors import EngineError, EngineUnreachable, text_of
 
 #: What to say when the system gives no thread.
 NO_THREAD = "this process may start no more threads: raise the limit of processes (`ulimit -u`, pids.max), or end some"
 
-_here = threading.local()
+_here = Strands()
 
 
 def ended(whose: str, error: BaseException) -> EngineError:
@@ -23,22 +24,23 @@ def ended(whose: str, error: BaseException) -> EngineError:
 
 def enter() -> None:
     """The present thread is an engine's own from now on."""
-    _here.own = True
+    _here().own = True
 
 
 def inside() -> bool:
     """Whether the present thread is an engine's own: it must not wait for what engines do."""
-    return getattr(_here, "own", False)
+    return getattr(_here(), "own", False)
 
 
 @contextlib.contextmanager
 def working() -> Generator[None, None, None]:
     """Whichever thread it is does an engine's work for a while, and holds what others of them wait for."""
-    before, _here.own = inside(), True
+    here = _here()
+    before, here.own = inside(), True
     try:
         yield
     finally:
-        _here.own = before
+        here.own = before
 
 
 def start(name: str, target: Callable[[], None]) -> threading.Thread:

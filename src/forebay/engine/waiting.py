@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from forebay.engine.shield import acquire, shield
+from forebay.engine.strand import Strands
 from forebay.model.errors import EngineClosed
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _logger = logging.getLogger("forebay.engine")
-_here = threading.local()
+_here = Strands()
 
 
 class _Driven:
-    """A coroutine that is driven by hand in this thread, and the one around it."""
+    """A coroutine that is driven by hand in this strand, and the one around it."""
 
     __slots__ = ("around", "coroutine")
 
@@ -41,7 +42,7 @@ class _Driven:
 
 def blocking() -> bool:
     """Whether the present coroutine is being driven by hand and must block instead of suspend."""
-    driven: _Driven | None = getattr(_here, "driven", None)
+    driven: _Driven | None = getattr(_here(), "driven", None)
     while driven is not None and not driven.running:
         driven = driven.around
     return driven is not None
@@ -49,16 +50,17 @@ def blocking() -> bool:
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine of a loop-free engine to its end in this thread, inside or outside of any loop."""
-    before: _Driven | None = getattr(_here, "driven", None)
+    here = _here()
+    before: _Driven | None = getattr(here, "driven", None)
     with shield():
-        _here.driven = _Driven(coroutine, before)
+        here.driven = _Driven(coroutine, before)
         try:
             coroutine.send(None)
         except StopIteration as stop:
             answer: T = stop.value
             return answer
         finally:
-            _here.driven = before
+            here.driven = before
     coroutine.close()
     raise RuntimeError("a loop-free engine suspended while driven by hand; this is a bug in the engine")
 

@@ -11,11 +11,12 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg import waiting
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
-from forebay.engine.native import forget_unsent
+from forebay.engine.native import forget_unsent, threads_are_real
 from forebay.engine.postgres.address import CONNECT, Address
 
 RV = TypeVar("RV")
@@ -59,7 +60,9 @@ class _Connection(psycopg.Connection[Row]):
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         left = None if self.until == math.inf else max(0.001, self.until - time.monotonic())
-        return super().wait(gen, interval, left)
+        if threads_are_real():
+            return super().wait(gen, interval, left)
+        return waiting.wait_poll(gen, self.pgconn.socket, interval, left)  # psycopg has chosen when it was imported
 
 
 def _in_time(address: Address, until: float) -> dict[str, Any]:
