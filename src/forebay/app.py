@@ -17,6 +17,7 @@ from forebay.engine.waiting import drive
 from forebay.model.clock import Clock, SystemClock
 from forebay.model.errors import ConfigError
 from forebay.model.queue import check_name
+from forebay.produce.calls import several
 from forebay.produce.codec import encode_value
 from forebay.produce.declaring import Declares
 from forebay.produce.handle import Handle, named, told
@@ -154,8 +155,9 @@ class Forebay(Declares):
 
     async def apublish_many(self, queue: str, values: Sequence[Any], **ways: Unpack[RawSends]) -> list[Handle[Any]]:
         """Publish many raw messages in one transaction; on Redis five hundred at a time, in order."""
+        several(values, "publish_many: give it a list of values, one for each message")
         waits, within = apart(ways)
-        chosen = options(Options(queue=check_name("queue", queue)), waits)
+        chosen = options(Options(queue=check_name("queue", queue)), waits, "publish()", RawSends)
         if chosen.in_time and values:
             await self.producer.in_time("", chosen, count=len(values))
         messages = self.producer.messages("", [encode_value(value) for value in values], chosen)

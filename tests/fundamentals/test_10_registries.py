@@ -9,6 +9,8 @@ import textwrap
 import pytest
 
 from forebay import ConfigError, Context, Forebay, Handle, Message, Registry, Retry
+from forebay.produce.decorators import TaskWays
+from forebay.produce.ways import OF_TASK, Ways
 from forebay.testing import ManualClock, adrain, drain
 
 
@@ -205,12 +207,12 @@ def test_hooks_are_kept_in_the_order_in_which_they_were_declared(app, tasks):
 
 
 def test_a_hook_that_cannot_be_called_with_what_it_is_given_is_refused(app):
-    with pytest.raises(ConfigError, match=r"on_start: .* has to be a function of no arguments"):
+    with pytest.raises(ConfigError, match=r"on_start: .*connect has to be a function of no arguments"):
 
         @app.on_start
         def connect(url) -> None: ...
 
-    with pytest.raises(ConfigError, match=r"on_failure: .* has to be a function of \(context, error, outcome\)"):
+    with pytest.raises(ConfigError, match=r"on_failure: .*tell has to be a function of \(context, error, outcome\)"):
 
         @app.on_failure
         def tell(error) -> None: ...
@@ -290,8 +292,31 @@ def test_unknown_options_of_a_declaration_are_refused_with_those_that_there_are(
     ):
         with pytest.raises(ConfigError, match=f"unknown option .*: known are .*{known}"):
             declare()
-    with pytest.raises(ConfigError, match=r"limit`$"):
+    with pytest.raises(ConfigError, match=r"limit is an int, not 'a'$"):
         app.messages(limit="a")
+
+
+@pytest.mark.parametrize(
+    ("declare", "where"),
+    [
+        (lambda app: app.task(unique="a")(work), r"unique is said in using\(\.\.\.\) of the task"),
+        (lambda app: app.task(ttl=5)(work), r"ttl is said in app\.queue\(\.\.\.\) for its queue"),
+        (lambda app: app.periodic("@daily", rate="5/s")(work), r"rate is said in app\.queue\(\.\.\.\)"),
+        (lambda app: app.task(work).using(timeout=5), r"timeout is said in @app\.task\(\.\.\.\)"),
+        (lambda app: app.publish("raw", 1, retry=5), r"retry is said in @app\.task\(\.\.\.\)"),
+        (lambda app: app.provider("smtp", open_for=5), r"open_for is said in breaker=Breaker\(\.\.\.\)"),
+    ],
+)
+def test_an_option_that_belongs_elsewhere_says_where(app, declare, where):
+    with pytest.raises(ConfigError, match=f"unknown option .*{where}"):
+        declare(app)
+
+
+def work() -> None: ...
+
+
+def test_what_a_message_is_told_of_the_options_of_a_task_is_all_of_them():
+    assert set(OF_TASK) == set(TaskWays.__annotations__) - set(Ways.__annotations__) - {"name"}
 
 
 def test_a_drain_tells_of_every_failure_as_a_worker_does(app, monkeypatch):

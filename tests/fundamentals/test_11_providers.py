@@ -301,7 +301,7 @@ def test_limits_of_each_key_that_are_taken_back_hold_no_more(tmp_path):
 @pytest.mark.parametrize(
     ("ways", "says"),
     [
-        ({"key_budget": "much"}, "key_budget 'much' is none: write how much may be spent"),
+        ({"key_budget": "much"}, "key_budget 'much' is no budget: write how much may be spent"),
         ({"key_burst": 5}, "key_burst goes with a rate of each key"),
         ({"key_concurrency": 0}, "key_concurrency"),
     ],
@@ -356,10 +356,10 @@ def test_a_budget_that_is_used_up_is_waited_for_and_that_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("budget", "says"),
     [
-        ("much", "budget 'much' is none: write how much may be spent"),
-        ("10/week", "is none"),
-        (100, "is none"),
-        ([], "is none"),
+        ("much", "budget 'much' is no budget: write how much may be spent"),
+        ("10/week", "is no budget"),
+        (100, "is no budget"),
+        ([], "is no budget"),
         ("0/day", "is from 1 to"),
         (["5/min", "6/min"], "budget says 5/min and 6/min"),
     ],
@@ -435,6 +435,7 @@ def test_an_adaptive_limit_without_a_most_is_refused(app, ways, says):
     [
         ({"provider_key": "account"}, "give it provider="),
         ({"provider": "llm", "provider_key": "nope"}, "is one of its parameters"),
+        ({"provider": "llm", "provider_key": ["account"]}, "is one of its parameters"),
         ({"provider": "llm", "provider_key": "account", "cpu": True}, "no effect beside cpu=True"),
         ({"cost": -1}, "cost is a number from 0"),
         ({"cost": "much"}, "cost is a number from 0"),

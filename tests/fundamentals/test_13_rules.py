@@ -27,14 +27,15 @@ def test_a_rule_is_tried_out_before_it_is_added():
     app, send, _ = app_with_a_task()
     for n in range(10):
         send.enqueue(f"{n}@{'x' if n < 3 else 'y'}.com")
-    found = app.rules.preview("drop", task=send.name, where='args.to ~ "@x"')
+    found = app.rules.preview("drop", task=send, where='args.to ~ "@x"', lasts="2h")  # what `add` takes, too
     assert (found.matched, found.looked, found.whole, len(found.ids)) == (3, 10, True, 3)
     assert app.rules.list() == []
 
 
 def test_what_is_dropped_says_by_which_rule():
     app, send, sent = app_with_a_task()
-    app.rules.add("drop", where='args.to == "a@x.com"', reason="bounces", name="x")
+    rule = app.rules.add("drop", task=send, where='args.to == "a@x.com"', reason="bounces", name="x")
+    assert rule.task == send.name
     gone, kept = send.enqueue("a@x.com"), send.enqueue("a@y.com")
     drain(app)
     assert (gone.status(), gone.find().cause) == (State.DISCARDED, "rule x: bounces")
@@ -92,9 +93,13 @@ def test_a_body_that_is_sealed_for_others_cannot_be_judged_and_is_left_as_it_is(
         ("drop", {}, "would be about every message"),
         ("drop", {"queue": "q", "where": ""}, "where: the condition is empty"),
         ("explode", {"queue": "q"}, "it is one of pause, drop, reroute, throttle"),
-        ("drop", {"quue": "q"}, "unknown option quue"),
-        ("drop", {"queue": 5}, "Expected `str"),
-        ("throttle", {"queue": "q", "concurrency": 1.5}, "Expected `int"),
+        (
+            "drop",
+            {"quue": "q"},
+            "unknown option quue: known are queue, task, key, where, to, rate, concurrency, reason, name, lasts",
+        ),
+        ("drop", {"queue": 5}, "queue is a str, not 5"),
+        ("throttle", {"queue": "q", "concurrency": 1.5}, "concurrency is an int, not 1.5"),
         ("drop", {"task": "t", "where": "args.to ~ 5"}, "~ needs a pattern in quotes at character 11"),
         ("drop", {"task": "\udc80"}, "surrogates not allowed"),
         ("pause", {"queue": "q", "lasts": -1}, "lasts must be a finite number"),

@@ -153,3 +153,21 @@ async def from_asynchronous_code(ctx: Context) -> None:
     assert_type(await ctx.aenqueue(with_options, "a@b.c", count=2), Handle[int])
     assert_type(ctx.enqueue(with_options, "a@b.c", count=2), Handle[int])
     assert_type(await app.apublish("clicks", {"page": "/"}, delay=1), Handle[Any])
+
+
+@app.on_start
+async def opened() -> None: ...
+
+
+@tasks.on_failure
+async def heard(context: Context, error: Exception, outcome: Outcome) -> None: ...
+
+
+@app.on_failure
+def told(context: Context, error: object, *more: object) -> None: ...
+
+
+def rules() -> None:
+    app.rules.add("pause", task=bare, lasts="2h")
+    app.rules.preview("drop", task="bare", lasts=60)
+    told(Context.current(), ValueError())

@@ -12,7 +12,7 @@ from right_calls import (
     with_options,
 )
 
-from forebay import Context, Forebay
+from forebay import Context, Forebay, Outcome
 
 
 def plain_calls() -> None:
@@ -101,3 +101,24 @@ def lists() -> None:
     app.messages(state="dead", queues="mail")  # wrong
     app.messages(limit="many")  # wrong
     app.queues(1)  # wrong
+
+
+def hooks() -> None:
+    @app.on_failure  # wrong
+    def without_outcome(context: Context, error: BaseException) -> None: ...
+
+    @app.on_failure  # wrong
+    def another_first(error: BaseException, context: Context, outcome: Outcome) -> None: ...
+
+    @app.on_start  # wrong
+    def with_context(context: Context) -> None: ...
+
+    @tasks.on_stop  # wrong
+    async def with_reason(reason: str) -> None: ...
+
+    print(without_outcome, another_first, with_context, with_reason)
+
+
+def rules() -> None:
+    app.rules.add("pause", task=5)  # wrong
+    app.rules.preview("drop", queue="mail", last="2h")  # wrong

@@ -269,9 +269,9 @@ def test_a_timeout_of_a_result_is_a_duration(app, timeout):
     [
         ({"state": "asleep"}, "a state is one of"),
         ({"limit": 0}, "limit=0 is not usable"),
-        ({"limit": "5"}, "Expected `int`"),
+        ({"limit": "5"}, "limit is an int, not '5'"),
         ({"queues": "a"}, "unknown filter queues: known are queue, task, state, key, unique, after, limit"),
-        ({"key": 5}, "Expected `str"),
+        ({"key": 5}, "key is a str, not 5"),
         ({"queue": "\ud800"}, "surrogates not allowed"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TypedDict, cast
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
 from forebay.model.message import MAX_KEY
+from forebay.model.options import check_known
 from forebay.model.queue import PATIENCE, OnFull
 
 #: Messages a second, or text such as "50/s", "100/m", "1000/h", "5/d".
@@ -125,9 +126,7 @@ def bounds(where: str, ways: QueueWays) -> Bounds:
     Raises:
         ConfigError: one of them is not usable, or could have no effect beside the others.
     """
-    if unknown := sorted(set(ways) - set(QueueWays.__annotations__)):
-        known = ", ".join(["name", "ttl", *QueueWays.__annotations__])
-        raise ConfigError(f"{where}: unknown option {', '.join(unknown)}: known are {known}")
+    check_known(where, ways, ["name", "ttl", *QueueWays.__annotations__])
     made = Bounds(
         rate=per_second(ways.get("rate"), f"{where}: rate"),
         burst=_burst(f"{where}: burst", ways.get("burst")),

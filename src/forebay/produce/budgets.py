@@ -39,7 +39,7 @@ def budgets(where: str, value: Any, option: str = "budget") -> tuple[Budget, ...
     return tuple(found)
 
 
-_HELP = "is none: write how much may be spent, such as '2_000_000/day', '500 calls/min', or a list of them"
+_HELP = "is no budget: write how much may be spent, such as '2_000_000/day', '500 calls/min', or a list of them"
 
 
 def _budget(where: str, one: object) -> Budget:

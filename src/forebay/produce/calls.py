@@ -114,6 +114,7 @@ class Using(Generic[P, T]):
         self, calls: "Iterable[Sequence[Any] | Call[T]]", *, in_transaction: Any = None
     ) -> list[Handle[T]]:
         """Enqueue many calls, in order, thousands to a transaction. See `Task.enqueue_many` for their form."""
+        several(calls, f"task {self._task.name}: enqueue_many takes a list of calls, such as [(1,), (2,)]")
         within = self._within if in_transaction is None else in_transaction
         handles: list[Handle[T]] = []
         chunk: list[bytes | Call[T]] = []
@@ -130,6 +131,16 @@ class Using(Generic[P, T]):
     ) -> list[Handle[T]]:
         """`aenqueue_many` for synchronous code."""
         return drive(self.aenqueue_many(calls, in_transaction=in_transaction))
+
+
+def several(many: object, hint: str) -> None:
+    """That it is a list, or its like: a text or a dict has parts as well, and one message for each is not meant.
+
+    Raises:
+        BadArguments: it is none, with what to write instead.
+    """
+    if isinstance(many, str | bytes | bytearray | Mapping) or not isinstance(many, Iterable):
+        raise BadArguments(f"{hint}; not {many!r:.100}")
 
 
 def _meant(task: "Task[Any, Any, T | Snooze]", call: "Call[T]") -> "Call[T]":

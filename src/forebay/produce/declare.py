@@ -8,7 +8,9 @@ from forebay.flow import cron as crons
 from forebay.flow.retry import Retry
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
+from forebay.model.options import check_known
 from forebay.model.queue import check_name
+from forebay.produce.bounds import QueueWays
 from forebay.produce.consumer import Consumer
 from forebay.produce.decorators import Missed, Overlap, PeriodicWays, TaskWays, TickWays
 from forebay.produce.function import is_async, name_of, plain
@@ -16,7 +18,7 @@ from forebay.produce.origin import origin
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.schedule import Planned
 from forebay.produce.task import Task, TaskOptions
-from forebay.produce.ways import Options, Ways, options
+from forebay.produce.ways import OF_TASK, Options, Ways, options
 
 if TYPE_CHECKING:
     from forebay.produce.registry import Registry
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 DEFAULT_QUEUE = "default"
 #: The most that a call may cost.
 MOST_COST = 1e12
+#: Where options are said that a task has not.
+_ELSEWHERE = {
+    "using(...) of the task": Ways.__annotations__,
+    "app.queue(...) for its queue": ("ttl", *QueueWays.__annotations__),
+}
 #: The most messages that one batch may have: each is leased, and settled, in one transaction.
 MOST = 10_000
 
@@ -39,7 +46,7 @@ def make_task(function: Callable[..., Any], ways: TaskWays, registry: "Registry"
     function = plain(function, "task")
     name = name_of(function, "task", ways.get("name"))
     where = f"task {name}"
-    _known(where, ways, TaskWays)
+    check_known(where, ways, TaskWays.__annotations__, _ELSEWHERE)
     waiting = options(Options(queue=DEFAULT_QUEUE), cast("Ways", _among(ways, Ways)), where)
     running = TaskOptions(
         retry=_policy(where, ways.get("retry")),
@@ -135,9 +142,9 @@ def make_planned(function: Callable[..., Any], timing: Timing, ways: PeriodicWay
     if isinstance(function, Task):
         task, name = _taken(cast("Task[..., Any, Any]", function), registry), ways.get("name")
         where = f"periodic on task {task.name}"
-        _known(where, ways, TickWays, "to say how a task runs, give the option to @app.task")
+        check_known(where, ways, TickWays.__annotations__, {"@app.task(...)": OF_TASK})
     else:
-        _known("periodic", ways, PeriodicWays)
+        check_known("periodic", ways, PeriodicWays.__annotations__, _ELSEWHERE)
         task, name = make_task(function, cast("TaskWays", _among(ways, TaskWays)), registry), None
         where = f"periodic task {task.name}"
     body, waiting = task.codec.encode((), {}), options(task.waiting, cast("Ways", _among(ways, Ways)), where)
@@ -198,14 +205,19 @@ def _provider_key(where: str, ways: Mapping[str, Any], function: Callable[..., A
     if ways.get("cpu"):
         raise ConfigError(f"{where}: provider_key has no effect beside cpu=True: leave out one of them")
     parameters = inspect.signature(function).parameters
-    if name not in parameters or parameters[name].kind in (
-        inspect.Parameter.VAR_POSITIONAL,
-        inspect.Parameter.VAR_KEYWORD,
+    if (
+        not isinstance(name, str)
+        or name not in parameters
+        or parameters[name].kind
+        in (
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.VAR_KEYWORD,
+        )
     ):
         raise ConfigError(
             f"{where}: provider_key is one of its parameters ({', '.join(parameters)}), not {name!r:.100}"
         )
-    return cast("str", name)
+    return name
 
 
 def _cost(where: str, ways: Mapping[str, Any]) -> Any:
@@ -222,9 +234,3 @@ def _flag(where: str, ways: Mapping[str, Any], what: str) -> bool:
     if not isinstance(value, bool):
         raise ConfigError(f"{where}: {what} is True or False, not {value!r}")
     return value
-
-
-def _known(where: str, given: Mapping[str, Any], form: type, hint: str = "") -> None:
-    if unknown := sorted(set(given) - set(form.__annotations__)):
-        known = ", ".join(form.__annotations__)
-        raise ConfigError(f"{where}: unknown option {', '.join(unknown)}: known are {known}{'; ' * bool(hint)}{hint}")

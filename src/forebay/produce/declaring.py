@@ -44,7 +44,7 @@ class Declares:
             ConfigError: an option is not usable, or the queue was declared differently before.
         """
         where = f"queue {check_name('queue', name)}"
-        spec = QueueSpec(name=name, ttl=None if ttl is None else seconds(ttl, "ttl"), **bounds(where, ways))
+        spec = QueueSpec(name=name, ttl=None if ttl is None else seconds(ttl, f"{where}: ttl"), **bounds(where, ways))
         self._registry().add(spec)
         return spec
 

@@ -7,6 +7,7 @@ import msgspec
 
 from forebay.model.errors import ConfigError, encodable
 from forebay.model.lifecycle import State
+from forebay.model.options import misfit
 from forebay.produce.task import Task
 from forebay.store.records import Query
 
@@ -65,7 +66,7 @@ def asked(query: Query | None, which: Mapping[str, Any]) -> Query:
         msgspec.json.encode(found)  # half a surrogate pair is text to Python, and to nobody else
     except (msgspec.ValidationError, UnicodeError) as error:
         hint = f"; a state is one of {', '.join(State)}" if "$.state" in str(error) else ""
-        raise ConfigError(f"messages: {error}{hint}") from None
+        raise ConfigError(f"messages: {misfit(error, named)}{hint}") from None
     if not 1 <= found.limit <= MOST:
         raise ConfigError(f"messages: limit={found.limit} is not usable: use 1 to {MOST:,}")
     return found

@@ -7,6 +7,7 @@ import msgspec
 
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
+from forebay.model.options import check_known
 from forebay.model.provider import APART, Terms, Trip
 from forebay.model.queue import check_name
 from forebay.model.verdict import Kind, Verdict
@@ -59,9 +60,7 @@ class Breaker:
     """
 
     def __init__(self, **ways: Unpack[BreakerWays]) -> None:
-        if unknown := sorted(set(ways) - set(BreakerWays.__annotations__)):
-            known = ", ".join(BreakerWays.__annotations__)
-            raise ConfigError(f"Breaker(): unknown option {', '.join(unknown)}: known are {known}")
+        check_known("Breaker()", ways, BreakerWays.__annotations__)
         calls, slow = ways.get("min_calls", _USUAL.min_calls), ways.get("slow")
         if type(calls) is not int or not 1 <= calls <= _MOST:
             raise ConfigError(f"Breaker: min_calls is a number of calls from 1 to {_MOST:,}, not {calls!r:.100}")
@@ -160,9 +159,9 @@ def declared(name: str, ways: ProviderWays) -> ProviderSpec:
         ConfigError: one of them makes no sense, or could have no effect beside the others.
     """
     where = f"provider {check_name('provider', name)}"
-    if unknown := sorted(set(ways) - set(ProviderWays.__annotations__)):
-        known = ", ".join(["name", *ProviderWays.__annotations__])
-        raise ConfigError(f"{where}: unknown option {', '.join(unknown)}: known are {known}")
+    check_known(
+        where, ways, ["name", *ProviderWays.__annotations__], {"breaker=Breaker(...)": BreakerWays.__annotations__}
+    )
     if name == APART.removeprefix(":"):
         raise ConfigError(
             f"{where}: this name is taken, by the lane of tasks in processes of their own: choose another"

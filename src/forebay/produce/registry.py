@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from forebay.model.errors import ConfigError
 from forebay.produce.context import running_producer
 from forebay.produce.declaring import Declares
-from forebay.produce.hooks import Hooks
+from forebay.produce.hooks import FailureHooks, Hooks, PlainHooks
 from forebay.produce.parts import Part, Parts
 from forebay.produce.producer import Producer
 from forebay.produce.schedule import Planned
@@ -34,8 +34,8 @@ class Registry(Declares):
         self.tasks, self.schedules = self._parts.tasks, self._parts.schedules
         self.queues, self.consumers = self._parts.queues, self._parts.consumers
         self.providers = self._parts.providers
-        self.on_start, self.on_stop = Hooks("on_start"), Hooks("on_stop")
-        self.on_failure = Hooks("on_failure", ("context", "error", "outcome"))
+        self.on_start, self.on_stop = PlainHooks("on_start"), PlainHooks("on_stop")
+        self.on_failure = FailureHooks("on_failure", ("context", "error", "outcome"))
         self._producer: Producer | None = None
         self._children: list[Registry] = []
         self._parents: weakref.WeakSet[Registry] = weakref.WeakSet()

@@ -3,7 +3,7 @@
 What a rule is stands in `model.rule`, what it does in `work.rules`.
 """
 
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 
@@ -14,10 +14,12 @@ from forebay.flow.rule import judge, ready
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
 from forebay.model.lifecycle import State
+from forebay.model.options import check_known, misfit
 from forebay.model.rule import Do, Rule
 from forebay.produce.bounds import per_second
 from forebay.produce.seal import Seal
 from forebay.produce.sight import Sight
+from forebay.produce.task import Task
 from forebay.rules import checked, rows
 from forebay.store.contract import Store
 from forebay.store.records import Query
@@ -30,7 +32,7 @@ class RuleWays(TypedDict, total=False):
     """What a rule is about and how it goes.
 
     Keys:
-        queue, task, key: only messages of these.
+        queue, key: only messages of these. task: only those of a task, or of the name of one.
         where: only those that meet a condition, such as 'args.to ~ "@example.com"'; see `flow.condition`.
         to: of a reroute: the queue.
         rate: of a throttle: how many, such as "5/s". concurrency: how many at a time.
@@ -39,7 +41,7 @@ class RuleWays(TypedDict, total=False):
     """
 
     queue: str
-    task: str
+    task: "Task[..., Any, Any] | str"
     key: str
     where: str
     to: str
@@ -72,11 +74,12 @@ def made(do: str, ways: RuleWays) -> Rule:
     Raises:
         ConfigError: it cannot be carried out, or is about everything.
     """
-    if unknown := sorted(set(ways) - set(RuleWays.__annotations__)):
-        raise ConfigError(
-            f"rules: unknown option {', '.join(unknown)}: known are {', '.join(RuleWays.__annotations__)}"
-        )
-    given = {name: value for name, value in ways.items() if value is not None}
+    check_known("rules", ways, [*RuleWays.__annotations__, "lasts"])
+    if do not in list(Do):
+        raise ConfigError(f"rules: do is not {do!r:.100}: it is one of {', '.join(Do)}")
+    given: dict[str, Any] = {name: value for name, value in ways.items() if value is not None}
+    if isinstance(task := given.get("task"), Task):
+        given["task"] = task.name
     if (
         given.get("where") == ""
     ):  # as of a variable of a shell that is not set: it would be about far more than was meant
@@ -88,8 +91,7 @@ def made(do: str, ways: RuleWays) -> Rule:
         rule = msgspec.convert(terms, Rule)
         msgspec.json.encode(rule)  # half a surrogate pair is text to Python, and to nobody else
     except (msgspec.ValidationError, UnicodeError) as error:
-        hint = f": it is one of {', '.join(Do)}" if "$.do" in str(error) else ""
-        raise ConfigError(f"rules: {error}{hint}") from None
+        raise ConfigError(f"rules: {misfit(error, given)}") from None
     checked(rule if rule.name or "name" in given else msgspec.structs.replace(rule, name="unnamed"))
     return rule
 
@@ -158,15 +160,15 @@ class Rules:
         """`aadd` for synchronous code."""
         return drive(self.aadd(do, lasts=lasts, **ways))
 
-    async def apreview(self, do: str, **ways: Unpack[RuleWays]) -> Preview:
-        """What such a rule would be carried out on, of what waits now; nothing is changed. Errors as of `aadd`."""
-        rule = made(do, ways)
+    async def apreview(self, do: str, *, lasts: Duration | None = None, **ways: Unpack[RuleWays]) -> Preview:
+        """What such a rule would be carried out on, of what waits now; nothing is changed. As `aadd` in all else."""
+        rule, _ = made(do, ways), time_of(lasts)
         await self._engine.open()
         return await preview(self._store, self._seal, rule)
 
-    def preview(self, do: str, **ways: Unpack[RuleWays]) -> Preview:
+    def preview(self, do: str, *, lasts: Duration | None = None, **ways: Unpack[RuleWays]) -> Preview:
         """`apreview` for synchronous code."""
-        return drive(self.apreview(do, **ways))
+        return drive(self.apreview(do, lasts=lasts, **ways))
 
     async def alist(self) -> list[Rule]:
         """The rules that hold now, by name."""

@@ -11,12 +11,17 @@ from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError, encodable
 from forebay.model.ids import check_id
 from forebay.model.message import MAX_KEY
+from forebay.model.options import check_known, misfit
 from forebay.model.queue import check_name
 
 #: Characters of a key or `unique`, and of all headers of a message together with these two.
 _MAX_WORDS = 16_384
 #: What `expires=` says to end with the message of the task that sends; and how it stands in `Options`.
 PARENT, AS_PARENT = "parent", -1.0
+#: Options that a task has and a message has not; people look for them in `using()`.
+OF_TASK = ("retry", "timeout", "grace", "cpu", "at_most_once", "result_ttl", "provider", "provider_key", "cost")
+#: What an option is, where its type does not say enough.
+_MEANT = {"due": "seconds since the epoch or an aware datetime", "headers": "a dict from str to str"}
 #: How the names of our own headers begin.
 _OURS = "forebay-"
 
@@ -109,32 +114,40 @@ def apart(chosen: RawSends | Sends) -> tuple[RawWays, Any]:
     return cast("RawWays", ways), within
 
 
-def options(base: Options, chosen: RawWays, where: str = "using()") -> Options:
+def options(base: Options, chosen: RawWays, where: str = "using()", form: type = Sends) -> Options:
     """`base` with what was chosen, checked once.
 
     Args:
         where: whose options these are, for errors.
+        form: which ones there are.
 
     Raises:
-        ConfigError: a value makes no sense.
+        ConfigError: a value makes no sense, or an option is not known.
     """
+    check_known(where, chosen, form.__annotations__, {"@app.task(...)": OF_TASK})
+    values = _plain(chosen, where)
+    try:
+        result = msgspec.convert({**msgspec.structs.asdict(base), **values}, Options)
+    except (msgspec.ValidationError, UnicodeError) as error:
+        raise ConfigError(f"{where}: {misfit(error, values, _MEANT)}") from error
+    if result.id is not None:
+        check_id(result.id)
+    return _checked(result)
+
+
+def _plain(chosen: RawWays, where: str) -> dict[str, Any]:
+    """What was chosen: times in seconds, headers in a dict; without what is None."""
     values: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     for name in ("delay", "expires", "debounce", "max_wait"):
         if name == "expires" and values.get(name) == PARENT:
             values[name] = AS_PARENT
         elif name in values:
-            values[name] = seconds(values[name], name)
+            values[name] = seconds(values[name], f"{where}: {name}")
     if isinstance(due := values.get("due"), datetime):
         values["due"] = _moment(due)
     if isinstance(headers := values.get("headers"), Mapping):
         values["headers"] = dict(cast("Mapping[str, str]", headers))
-    try:
-        result = msgspec.convert({**msgspec.structs.asdict(base), **values}, Options)
-    except (msgspec.ValidationError, UnicodeError) as error:
-        raise ConfigError(f"{where}: {error}; known are {', '.join(Ways.__annotations__)}") from error
-    if result.id is not None:
-        check_id(result.id)
-    return _checked(result)
+    return values
 
 
 def _moment(due: datetime) -> float:

@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from forebay import ConfigError, Forebay
+from forebay import BadArguments, ConfigError, Forebay
 from forebay.engine.waiting import drive
 
 pytestmark = pytest.mark.usefixtures("pythons_forked")
@@ -38,7 +38,7 @@ def app(request, tmp_path):
         ({"queue": LONG}, "queue name"),
         ({"queue": "a b"}, "use 1 to 128 letters"),
         ({"queue": "a\0"}, "use 1 to 128 letters"),
-        ({"queue": 7}, "Expected `str`, got `int`"),
+        ({"queue": 7}, r"using\(\): queue is a str, not 7"),
         ({"key": LONG}, "key must have 1 to 512 characters"),
         ({"key": ""}, "key must have 1 to 512 characters"),
         ({"key": HALF}, "half of a surrogate pair"),
@@ -46,8 +46,8 @@ def app(request, tmp_path):
         ({"unique": HALF}, "half of a surrogate pair"),
         ({"priority": 2**31}, "priority 2147483648 is out of range"),
         ({"priority": -(2**70)}, "priority|Integer"),
-        ({"priority": 1.5}, "Expected `int`, got `float`"),
-        ({"priority": True}, "Expected `int`, got `bool`"),
+        ({"priority": 1.5}, "priority is an int, not 1.5"),
+        ({"priority": True}, "priority is an int, not True"),
         ({"delay": math.inf}, "delay must be a finite number of seconds, 0 or more"),
         ({"delay": math.nan}, "delay must be a finite number"),
         ({"delay": -1}, "delay must be a finite number"),
@@ -58,13 +58,15 @@ def app(request, tmp_path):
         ({"due": math.inf}, "due must be seconds since the epoch or an aware datetime"),
         ({"due": math.nan}, "due must be seconds since the epoch"),
         ({"due": datetime(2030, 1, 1)}, "due needs a time zone"),  # noqa: DTZ001 - what it is here for
-        ({"due": "tomorrow"}, "Expected `float"),
-        ({"headers": {"a": 1}}, "Expected `str`, got `int`"),
-        ({"headers": {1: "a"}}, "Expected `str`, got `int`"),
-        ({"headers": [("a", "b")]}, "got `array`"),
+        ({"due": "tomorrow"}, "due is seconds since the epoch or an aware datetime, not 'tomorrow'"),
+        ({"headers": {"a": 1}}, "headers is a dict from str to str, not {'a': 1}"),
+        ({"headers": {1: "a"}}, "headers is a dict from str to str, not {1: 'a'}"),
+        ({"headers": [("a", "b")]}, "headers is a dict from str to str, not "),
+        ({"key": 5}, "key is a str, not 5"),
+        ({"in_time": 1}, "in_time is True or False, not 1"),
         ({"headers": {"a": HALF}}, "half of a surrogate pair"),
         ({"headers": {"a": LONG}}, "headers of 1,000,001 characters are too long"),
-        ({"no_such_way": 1}, "known are"),
+        ({"no_such_way": 1}, "unknown option no_such_way: known are id, delay, due, .*, queue, in_transaction"),
     ],
 )
 def test_a_way_that_makes_no_sense_is_one_clear_error_and_nothing_is_sent(app, ways, said):
@@ -73,6 +75,23 @@ def test_a_way_that_makes_no_sense_is_one_clear_error_and_nothing_is_sent(app, w
     assert len(str(caught.value)) < 1_000
     assert app.add.enqueue(1, 2).status() == "ready"
     assert sum(depth.ready for depth in drive(app.engine.depth())) == 1
+
+
+@pytest.mark.parametrize("many", ["abc", "", b"ab", {"a": 1}, {}, 5, None, datetime(2030, 1, 1, tzinfo=UTC)])
+def test_what_is_no_list_is_never_taken_apart_into_messages(app, many):
+    with pytest.raises(BadArguments, match="publish_many: give it a list of values, one for each message; not "):
+        app.publish_many("raw", many)
+    with pytest.raises(BadArguments, match=r"task add: enqueue_many takes a list of calls, such as \[\(1,\), \(2,\)\]"):
+        app.add.enqueue_many(many)
+    assert sum(depth.ready for depth in drive(app.engine.depth())) == 0
+    assert len(app.publish_many("raw", (n for n in range(3)))) == 3  # whatever can be gone through
+
+
+def test_an_error_about_a_raw_message_names_the_call_that_was_made(app):
+    with pytest.raises(ConfigError, match=r"publish\(\): unknown option queues: known are id, .*, in_transaction$"):
+        app.publish("raw", 1, queues="x")
+    with pytest.raises(ConfigError, match=r"publish\(\): key is a str, not 5"):
+        app.publish("raw", 1, key=5)
 
 
 def test_a_time_that_no_calendar_knows_is_waited_for(app):
