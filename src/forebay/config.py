@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin
 
 import msgspec
 
@@ -139,7 +139,21 @@ def _checked(name: str, value: Any, origin: str) -> Any:
             return msgspec.convert(seconds(value, name), field)
         return msgspec.convert(value, field, strict=False)
     except (ConfigError, msgspec.ValidationError, UnicodeError) as error:
-        raise ConfigError(f"{origin}: {name} = {value!r:.200} is not usable: {error}") from None
+        why = str(error) if isinstance(error, UnicodeError) else f"it is {_form(name, field)}"
+        raise ConfigError(f"{origin}: {name} = {value!r:.200} is not usable: {why}") from None
+
+
+def _form(name: str, field: Any) -> str:
+    """What a setting has to be, in words."""
+    if get_origin(field) is Literal:
+        return " or ".join(repr(one) for one in get_args(field))
+    if field is bool:
+        return "true or false"
+    meta = next((one for one in get_args(field) if isinstance(one, msgspec.Meta)), msgspec.Meta())
+    least, most = meta.ge or (0 if meta.gt is None else meta.gt + 1), meta.le
+    if name in _DURATIONS:
+        return f"a duration such as '30s', from {least:g} s" + (f" to {most:,.0f} s" if most else "")
+    return f"a whole number from {least:,} to {most:,}" if most else "a text"
 
 
 def _ring(name: str, value: Any, origin: str) -> Ring:

@@ -90,6 +90,9 @@ def enqueue(target: str, values: tuple[str, ...], **chosen: Any) -> None:
     """
     how = How(**chosen)
     how.ways()  # a wrong one is refused before anything is opened
+    if how.timeout is not None and not how.wait:
+        text = "--timeout is how long --wait waits: add --wait (how long a task may run: @app.task(timeout=...))"
+        raise click.UsageError(text, click.get_current_context())
     if how.raw:
         _publish(target, values, how)
     else:

@@ -9,6 +9,7 @@ from shlex import quote
 import msgspec
 
 from forebay.flow.breaker import USED_UP
+from forebay.flow.ticket import late
 from forebay.model.duration import span
 from forebay.model.gate import THROTTLE
 from forebay.model.lifecycle import FINAL, State
@@ -158,19 +159,16 @@ def explain(subject: Subject, place: Place) -> list[Reason]:
         return [_running(subject, place)]
     hurdles = list(_hurdles(place, subject))
     if subject.state is State.SCHEDULED:
-        eta = () if NOT_KNOWN in subject.cause else _eta(subject, place.now)  # it will only be offered again
+        offered = NOT_KNOWN in subject.cause  # it will only be offered again
+        eta = () if offered else _eta(subject, place, hurdles)
         return [_scheduled(subject, place.now), *hurdles, *eta]
     if subject.state is State.PARKED:
         parked = hurdles or [Reason("parked", f"parked: {subject.cause or 'its lane is closed'}")]
-        return [*parked, *_line(subject, alone=False), *([] if subject.eta is None else _eta(subject, place.now))]
-    limits = [_limited(limit) for limit in place.limits]
-    return [
-        *hurdles,
-        *limits,
-        *([] if hurdles or limits else _busy(place)),
-        *_line(subject, alone=not (hurdles or limits)),
-        *([] if hurdles and subject.eta is None else _eta(subject, place.now)),
-    ]
+        eta = () if subject.eta is None else _eta(subject, place, parked)
+        return [*parked, *_line(subject, alone=False), *eta]
+    held = [*hurdles, *map(_limited, place.limits)]
+    eta = () if hurdles and subject.eta is None else _eta(subject, place, held)
+    return [*held, *([] if held else _busy(place)), *_line(subject, alone=not held), *eta]
 
 
 def explain_queue(numbers: Numbers, place: Place) -> list[Reason]:
@@ -336,20 +334,18 @@ def _line(subject: Subject, *, alone: bool) -> Iterator[Reason]:
         yield Reason("next", "next in line: a worker takes it as soon as a slot is free")
 
 
-def _eta(subject: Subject, now: float) -> Iterator[Reason]:
-    """When it is expected to start, unless that is at once."""
+def _eta(subject: Subject, place: Place, held: Sequence[Reason]) -> Iterator[Reason]:
+    """When it is expected to start, unless that is at once; `held` is what is known to hold it up."""
     if subject.eta is None:
         if subject.ahead:
-            yield Reason(
-                "eta", "nobody knows when it starts: nothing of its queue has ended yet, to tell how long one takes"
-            )
+            text = "nobody knows when it starts: nothing of its queue has ended yet, to tell how long one takes"
+            yield Reason("eta", text)
         return
-    wait = subject.eta - now
+    wait = subject.eta - place.now
     if subject.expires is not None and subject.expires < subject.eta:
-        text = f"it is expected to start in {span(wait)}, and expires {span(max(0.0, subject.expires - now))} from now"
-        yield Reason(
-            "late", text, "more workers, or a longer expires=; `using(in_time=True)` refuses such ones at once"
-        )
+        left = max(0.0, subject.expires - place.now)
+        text = f"it is expected to start in {span(wait)}, and expires {span(left)} from now"
+        yield Reason("late", text, late(subject.due, subject.expires, held=bool(held)))
     elif wait >= SOON:
         yield Reason("eta", f"it is expected to start in {span(wait)}")
 

@@ -158,3 +158,15 @@ def crowd(lanes: Sequence[Lane], ready: int, name: str, ahead: int) -> int:
     others = [waiting(lanes, ready, "")] if name else []
     others += [one.ready for one in lanes if one.lane not in ("", name) and not one.why]
     return ahead + int(sum(min(n, ahead + 0.5) for n in others))
+
+
+def late(due: float | None, expires: float, *, held: bool) -> str:
+    """What to do about a message that is expected to expire before it starts.
+
+    Args:
+        held: something is known that holds it up.
+    """
+    if due is not None and due >= expires:
+        return "it expires before it is due: give it a longer expires= (or its queue a longer ttl=), or less delay="
+    help_ = "see what holds it up" if held else "more workers"
+    return f"{help_}, or a longer expires=; `using(in_time=True)` refuses such ones at once"

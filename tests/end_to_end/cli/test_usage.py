@@ -48,6 +48,8 @@ WRONG = [
     (["enqueue", "q", "--raw", "1", "-Q", "other"], "with --raw the first word is the queue"),
     (["enqueue", "q", "--raw", "1", "--wait"], "--raw publishes to a queue: it has no --args, --kwargs or --wait"),
     (["enqueue", "t", "1", "--args", "[1]"], "give the arguments as words or with --args, not both"),
+    (["enqueue", "t", "1", "--timeout", "5s"], "--timeout is how long --wait waits: add --wait"),
+    (["enqueue", "q", "--raw", "1", "--timeout", "5s"], "--timeout is how long --wait waits: add --wait"),
     (["enqueue", "t", "--kwargs", "[1]"], "'[1]' is not usable"),
     (["enqueue", "q", "--raw", "1", "--header", "x"], "--header 'x': write NAME=VALUE"),
     (["messages", "--state", "lost"], "'lost' is not one of"),

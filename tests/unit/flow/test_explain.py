@@ -64,6 +64,20 @@ def test_in_line_it_is_said_how_many_are_ahead_and_whether_the_slots_are_taken()
     assert told(State.READY, place(server(3))) == ["next in line: a worker takes it as soon as a slot is free"]
 
 
+def advice(state: State, around: Place, **fields: object) -> str:
+    return explain(Subject(id="x", state=state, **fields), around)[-1].advice  # type: ignore[arg-type]
+
+
+def test_what_will_be_late_is_told_what_would_help_and_nothing_that_would_not():
+    busy, held = place(server(10)), place(server(3), gates=(PAUSED,))
+    line = {"eta": NOW + 120, "expires": NOW + 60}
+    assert advice(State.READY, busy, **line).startswith("more workers, or a longer expires=")
+    assert advice(State.READY, held, **line).startswith("see what holds it up, or a longer expires=")
+    assert advice(State.PARKED, held, **line).startswith("see what holds it up, or a longer expires=")
+    before = advice(State.SCHEDULED, place(server(3)), due=NOW + 120, **line)
+    assert before.startswith("it expires before it is due: give it a longer expires= (or its queue a longer ttl=)")
+
+
 def test_workers_that_leave_or_cannot_lease_count_as_none():
     assert told(State.READY, place(server(state="draining"))) == ["every worker of queue mail is shutting down"]
     assert told(State.READY, place(server(proved=40.0))) == ["no worker of queue mail has been able to lease for 40s"]
