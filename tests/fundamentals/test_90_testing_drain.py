@@ -364,15 +364,39 @@ def test_a_real_app_is_put_into_memory_for_a_test_and_gets_everything_back(tmp_p
     @app.periodic("0 * * * *")
     def hourly() -> None: ...
 
-    before = dict(vars(app)), dict(vars(app.producer))
+    before = dict(vars(app)), dict(vars(app.producer)), dict(vars(app.rules))
     with in_memory(app, clock) as same:
         assert same is app
         greet.enqueue("Ada")
         assert [one.value for one in drain(app, ahead=3600)] == ["hello Ada", None]
     with in_memory(app, clock):
         assert drain(app) == [], "every time empty"
-    assert (dict(vars(app)), dict(vars(app.producer))) == before
+    assert (dict(vars(app)), dict(vars(app.producer)), dict(vars(app.rules))) == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rules_of_a_test_hold_in_the_test_and_never_in_the_real_queue(tmp_path):
+    with Forebay(f"sqlite:///{tmp_path}/real.db") as app:
+
+        @app.task
+        def greet(name: str) -> str:
+            return f"hello {name}"
+
+        rules = app.rules  # as somebody holds it who imported it before the test
+        with in_memory(app):
+            for held in (rules, app.rules):
+                held.add("drop", task=greet, where='args.name == "Ada"')
+            assert rules.preview("drop", queue="default").looked == 0
+            dropped, greeted = greet.enqueue("Ada"), greet.enqueue("Grace")
+            drain(app)
+            assert (dropped.status(), greeted.status()) == ("discarded", "done")
+            assert [one.name for one in rules.list()] == ["drop-1", "drop-2"]
+            assert rules.remove("drop-1")
+        assert rules.list() == [], "the real queue has heard nothing of it"
+        rules.add("pause", queue="default", name="real")
+        with in_memory(app):
+            assert rules.list() == []
+        assert [one.name for one in rules.list()] == ["real"]
 
 
 def test_drain_works_on_a_real_file_too_and_leaves_no_worker_behind(tmp_path):

@@ -137,10 +137,13 @@ class Rules:
     """The rules of an app's store, which hold for all that use it.
 
     Workers carry out what is added, and let go what is removed, within two seconds, without being started anew.
+
+    Attributes:
+        engine, store: the app's, those of a test's memory as well.
     """
 
     def __init__(self, engine: Facade, store: Store, seal: Seal | None) -> None:
-        self._engine, self._store, self._seal = engine, store, seal
+        self.engine, self.store, self._seal = engine, store, seal
 
     async def aadd(self, do: str, *, lasts: Duration | None = None, **ways: Unpack[RuleWays]) -> Rule:
         """Add a rule: "pause", "throttle", "reroute" or "drop" what it is about; as it stands.
@@ -153,7 +156,7 @@ class Rules:
             ConfigError: it cannot be carried out, is about everything, or there is one of its name.
         """
         rule, left = made(do, ways), time_of(lasts)
-        await self._engine.open()
+        await self.engine.open()
         return await self._control().add(rule, left)
 
     def add(self, do: str, *, lasts: Duration | None = None, **ways: Unpack[RuleWays]) -> Rule:
@@ -163,8 +166,8 @@ class Rules:
     async def apreview(self, do: str, *, lasts: Duration | None = None, **ways: Unpack[RuleWays]) -> Preview:
         """What such a rule would be carried out on, of what waits now; nothing is changed. As `aadd` in all else."""
         rule, _ = made(do, ways), time_of(lasts)
-        await self._engine.open()
-        return await preview(self._store, self._seal, rule)
+        await self.engine.open()
+        return await preview(self.store, self._seal, rule)
 
     def preview(self, do: str, *, lasts: Duration | None = None, **ways: Unpack[RuleWays]) -> Preview:
         """`apreview` for synchronous code."""
@@ -172,8 +175,8 @@ class Rules:
 
     async def alist(self) -> list[Rule]:
         """The rules that hold now, by name."""
-        await self._engine.open()
-        found, now = await rows(self._store), await self._store.now()
+        await self.engine.open()
+        found, now = await rows(self.store), await self.store.now()
         return [row.rule for row in found if not row.rule.over(now)]
 
     def list(self) -> list[Rule]:
@@ -182,7 +185,7 @@ class Rules:
 
     async def aremove(self, name: str) -> bool:
         """Remove a rule, and let go on what it held up; False if there is none of that name."""
-        await self._engine.open()
+        await self.engine.open()
         return await self._control().remove(name) is not None
 
     def remove(self, name: str) -> bool:
@@ -190,4 +193,4 @@ class Rules:
         return drive(self.aremove(name))
 
     def _control(self) -> RuleControl:
-        return RuleControl(self._engine, self._store, whoami())
+        return RuleControl(self.engine, self.store, whoami())

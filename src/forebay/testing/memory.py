@@ -45,3 +45,4 @@ def in_memory(app: Forebay, clock: Clock | None = None) -> Generator[Forebay]:
 
 def _tell(app: Forebay) -> None:
     app.producer.engine, app.producer.store, app.producer.settings = app.engine, app.store, app.settings
+    app.rules.engine, app.rules.store = app.engine, app.store
