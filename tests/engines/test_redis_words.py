@@ -33,6 +33,8 @@ SCRIPTS = sorted(scripts())
         "redis://h/0?password=zzz",
         "redis://h/0?socket_timeout=1",
         "unix:///s?nothing=1",
+        "unix:///s?db=two",
+        "unix:///s?ssl_cert_reqs=none",
     ],
 )
 def test_a_url_that_cannot_work_is_refused(url):
@@ -50,11 +52,17 @@ def test_a_url_that_cannot_work_is_refused(url):
         ("rediss://h", {"host": "h", "port": 6379, "db": 0}),
         ("valkey://h/1", {"host": "h", "port": 6379, "db": 1}),
         ("unix:///tmp/s", {"path": "/tmp/s", "db": 0}),
+        ("unix://u%40:p%2F@/tmp/s?db=2", {"path": "/tmp/s", "db": 2, "username": "u@", "password": "p/"}),
     ],
 )
 def test_a_url_that_can_work_is_taken(url, goes_to):
     made = Address(Settings(url=url)).connection()
     assert {name: getattr(made, name) for name in goes_to} == goes_to
+
+
+def test_who_writes_the_number_of_the_database_as_an_option_is_told_where_it_stands():
+    with pytest.raises(ConfigError, match="stands behind the host: redis://user:password@host:6379/0"):
+        Address(Settings(url="redis://h?db=3"))
 
 
 def test_certificates_are_verified_unless_somebody_says_otherwise():

@@ -299,6 +299,17 @@ class TestOverlap:
     def test_while_one_waits(self, app, overlap, count):
         assert self.waiting(app, overlap) == ["ready"] * count
 
+    @pytest.mark.parametrize("overlap", ["skip", "queue"])
+    def test_while_one_waits_that_is_too_late_to_start(self, app, overlap):
+        @app.periodic("* * * * *", overlap=overlap, expires=90)
+        def tick() -> None: ...
+
+        drain(app)
+        self.look(app, 2)
+        assert self.live(app) == ["ready"]
+        self.look(app)  # though nobody has ended the first one yet
+        assert self.live(app) == ["ready"] * 2
+
     @pytest.mark.parametrize(("overlap", "beside"), [("allow", 2), ("skip", 0), ("queue", 1)])
     def test_while_one_runs(self, app, overlap, beside):
         self.waiting(app, overlap, looks=1)

@@ -26,8 +26,8 @@ def tick_id(name: str, tick: float) -> str:
     return f"{int(tick * 1000) << 16:016x}{noise}"
 
 
-async def held(store: Store, schedule: Schedule) -> str:
-    """Why its tick makes no message now; "" if it does."""
+async def held(store: Store, schedule: Schedule, now: float) -> str:
+    """Why its tick makes no message now; "" if it does. What waits and is too late to start stands in nobody's way."""
     if schedule.last is None:
         return ""
     last = (await store.find([tick_id(schedule.name, schedule.last)]))[0]
@@ -42,6 +42,7 @@ async def held(store: Store, schedule: Schedule) -> str:
     live += await _live(store, schedule)
     if schedule.overlap == "queue":
         live = [one for one in live if one.state is not State.RUNNING]
+    live = [one for one in live if one.state is State.RUNNING or one.expires is None or one.expires > now]
     return "skips ticks: the message of an earlier one has not ended" if live else ""
 
 
@@ -67,7 +68,7 @@ async def why_schedule(store: Store, schedule: Schedule) -> list[Reason]:
     known = Ticking(
         name=schedule.name, when=f"{schedule.cron}, {schedule.tz}", now=now, next=schedule.next, last=schedule.last,
         by=_paused_by(schedule.name, await store.audits(_AUDITS)) if schedule.paused else "", flaw=schedule.flaw,
-        held="" if schedule.paused or schedule.flaw else await held(store, schedule),
+        held="" if schedule.paused or schedule.flaw else await held(store, schedule, now),
         alive=sum(worker.left > 0 for worker in workers), message=id_,
         state=None if last is None else last.state, cause="" if last is None else last.cause,
     )  # fmt: skip

@@ -79,7 +79,7 @@ class Timekeeper:
         if tick > now:
             return tick
         ticks, following = cron.due_ticks(schedule.cron, schedule.tz, tick, now, schedule.missed)
-        reason = await held(self._store, schedule) if ticks else ""
+        reason = await held(self._store, schedule, now) if ticks else ""
         if reason:
             ticks = []
             self._tell(schedule.name, logging.WARNING, reason)

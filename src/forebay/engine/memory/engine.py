@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from forebay.engine.capabilities import HOUSE, Capabilities
 from forebay.engine.contract import Beat, Depth, LaneDepth, Leased, Receipt, Recovered, Want
-from forebay.engine.memory.record import Queue, Record, Worker
+from forebay.engine.memory.record import WAITING, Queue, Record, Worker
 from forebay.engine.memory.room import Refusals
-from forebay.engine.memory.state import BURIED, SWEEP, WAITING, Memory
+from forebay.engine.memory.state import BURIED, SWEEP, Memory
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import renamed, rerouted
 from forebay.flow.limit import full_since, kept
@@ -264,7 +264,7 @@ class MemoryEngine:
         return Standing(
             asked=record.asked,
             lost=record.lost,
-            newer=memory.waiting_with(message.unique) if message.unique is not None else "",
+            newer=memory.unique.waiting(message.unique) if message.unique is not None else "",
             shut=isinstance(outcome, Park) and not memory.gates.is_open(message.queue, outcome.lane),
         )
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import nlargest, nsmallest
 from itertools import islice
 
-from forebay.engine.memory.record import Record
-from forebay.engine.memory.state import WAITING, Memory
+from forebay.engine.memory.record import WAITING, Record
+from forebay.engine.memory.state import Memory
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import FINAL, LIVE, Move, State
 from forebay.model.ruling import CANCELLED
@@ -152,7 +152,7 @@ class MemoryMessages:
         return record.state
 
     def _redrive(self, record: Record, now: float) -> bool:
-        if record.message.unique in self._memory.unique:
+        if self._memory.unique.held(record.message.unique):
             return False
         record.attempt = record.lost = record.order = 0
         record.receipt, record.created = next(self._memory.receipts), now  # it joins the end of its line
@@ -160,7 +160,7 @@ class MemoryMessages:
         record.due = record.expires = None  # who redrives it wants it to run, however late it is
         record.failure = record.progress = record.finished = record.unknown_since = None
         self._memory.shift(record, Move.REDRIVE, now)
-        self._memory.hold_unique(record)
+        self._memory.unique.hold(record)
         return True
 
 

@@ -11,11 +11,13 @@ from forebay.engine.memory.line import Line
 from forebay.flow.lane import Split, parts
 from forebay.flow.limit import Drain, Level
 from forebay.model.delivery import Delivery
-from forebay.model.lifecycle import FINAL, Move, State
+from forebay.model.lifecycle import FINAL, LIVE, Move, State
 from forebay.model.message import Failure, Message
 from forebay.model.queue import Limit, QueueSpec
 from forebay.store.records import Found
 
+#: States in which a message may be cancelled, or expire, at once.
+WAITING = LIVE - {State.RUNNING}
 #: Which total of its queue a move adds to.
 TOTALS = {
     Move.ACK: "done",

@@ -19,8 +19,9 @@ from forebay.engine.full import exempt
 from forebay.engine.memory import room
 from forebay.engine.memory.bounds import Bounds
 from forebay.engine.memory.gates import Gates
+from forebay.engine.memory.holding import Holders, merges
 from forebay.engine.memory.line import Line
-from forebay.engine.memory.record import TOTALS, Queue, Record, Worker
+from forebay.engine.memory.record import TOTALS, WAITING, Queue, Record, Worker
 from forebay.engine.waiting import Signal
 from forebay.flow.lane import own
 from forebay.model.clock import Clock
@@ -36,9 +37,6 @@ _NOTHING = Carried()
 #: Messages that one lease expires on its way.
 SWEEP = 1_000
 
-#: States in which a message may be cancelled, or expire, at once.
-WAITING = LIVE - {State.RUNNING}
-
 #: Names of buried workers that are remembered, so that a frozen one learns of its burial.
 BURIED = 10_000
 
@@ -53,7 +51,7 @@ class Memory:
         records: every known message by id, live or ended.
         scheduled: by due time. expiring: what waits, by its expiry. kept: ends, by when they may be forgotten.
         dead: dead messages in the order of their death. running: those that run, whoever has them.
-        unique: which live messages hold a unique key: one, or with debounce some that run and one that waits.
+        unique: which live messages hold a unique key.
         merged: ids that were merged lately: into which message.
         receipts: the next number in the order of acceptance.
         work: signalled, by queue, when there may be something to lease or to stop.
@@ -69,7 +67,7 @@ class Memory:
         self.scheduled, self.expiring, self.kept = Line(), Line(), Line()
         self.dead: dict[str, Record] = {}
         self.running: dict[str, Record] = {}
-        self.unique: dict[str, dict[str, None]] = {}
+        self.unique = Holders(self.records)
         self.merged: dict[str, str] = {}
         self._merges = Line()
         self.queues: dict[str, Queue] = {}
@@ -169,7 +167,7 @@ class Memory:
             return Receipt(message.id, Fate.DUPLICATE)
         if (holder_id := self._merged_into(message)) is not None:
             return Receipt(holder_id, Fate.MERGED)
-        if (holder := self._holder(message)) is not None:
+        if (holder := self.unique.before(message, now)) is not None:
             return self._merge(holder, message, now, refused)
         if 0 < self.settings.max_size < self._size + len(message.body):
             return Receipt(message.id, Fate.FULL)
@@ -217,15 +215,6 @@ class Memory:
         record.own = own
         self._enter(record)
 
-    def hold_unique(self, record: Record) -> None:
-        """Let no other message with its unique key in, from here to its end."""
-        if record.message.unique is not None:
-            self.unique.setdefault(record.message.unique, {})[record.id] = None
-
-    def waiting_with(self, unique: str) -> str:
-        """The id of the message that waits with this key, "" if none does."""
-        return next((id_ for id_ in self.unique.get(unique, ()) if self.records[id_].state in WAITING), "")
-
     def keep(self, record: Record, until: float) -> None:
         """Remember an end until then."""
         record.forget = until
@@ -245,18 +234,10 @@ class Memory:
         self.kept.remove(record.id)
         self._size -= len(record.message.body)
 
-    def _holder(self, message: Message) -> Record | None:
-        """The live message that stands in the way of another with its unique key."""
-        holders = self.unique.get(message.unique or "", {}) if message.unique is not None else {}
-        waiting = self.waiting_with(message.unique or "")
-        if not holders or (message.debounce > 0 and not waiting):
-            return None
-        return self.records[waiting or next(iter(holders))]
-
     def _merge(self, holder: Record, message: Message, now: float, refused: room.Refusals | None) -> Receipt:
         """Debounced, it takes the place of the one that waits for the same, if it fits; else it is a duplicate."""
         before = holder.message
-        if message.debounce <= 0 or (before.queue, before.task) != (message.queue, message.task):
+        if not merges(message, holder):
             return Receipt(holder.id, Fate.DUPLICATE)
         queue, more = self.queues[before.queue], len(message.body) - len(before.body)
         limit = None if refused is None or exempt(message) else queue.limit
@@ -316,7 +297,7 @@ class Memory:
         )
         self.records[message.id] = record
         self._size += len(message.body)
-        self.hold_unique(record)
+        self.unique.hold(record)
         queue.total["published"] += 1
         self._enter(record)
 
@@ -389,8 +370,4 @@ class Memory:
     def _end(self, record: Record, now: float) -> None:
         record.finished, record.order = now, next(self._orders)
         self._ended = True
-        if (unique := record.message.unique) is not None:
-            holders = self.unique.get(unique, {})
-            holders.pop(record.id, None)  # not there, if it was dead before
-            if not holders:
-                self.unique.pop(unique, None)
+        self.unique.free(record)

@@ -115,6 +115,7 @@ def _safety(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _shown(given: Mapping[str, Any]) -> str:
-    host = given.get("host") or given.get("hostaddr") or "localhost"
+    hosts = str(given.get("host") or given.get("hostaddr") or "localhost").split(",")
+    host = ",".join(f"[{one}]" if ":" in one else one for one in hosts)
     port = f":{given['port']}" if "port" in given else ""
     return f"postgresql://{host}{port}/{given.get('dbname', '')}"

@@ -29,6 +29,7 @@ _BOUNDS = (
     "rate", "burst", "concurrency", "key_rate", "key_burst", "key_concurrency", "ordered", "fair", "weights",
 )  # fmt: skip
 _FATES: tuple[Fate, ...] = (Fate.ACCEPTED, Fate.DUPLICATE, Fate.MERGED)
+_DUPLICATE = 1
 
 
 class Publishing:
@@ -235,9 +236,11 @@ def _once(tx: Tx, message: Message, mode: int, full: filling.Refusals) -> Receip
     behind = full.behind(message.queue)
     values = message.debounce, message.max_wait, MERGED_FOR, tx.now, _cost(message)
     told = message.id, message.body, *_fields(message), *values
-    number, holder = (
-        tx.rows("publish_once_by", *told, mode, behind) if mode or behind else tx.rows("publish_once", *told)
-    )[0]
+    statement, more = ("publish_once_by", (mode, behind)) if mode or behind else ("publish_once", ())
+    number, holder = tx.rows(statement, *told, *more)[0]
+    while number == _DUPLICATE and holder != message.id and tx.rows("is_late", holder, tx.now)[0][0]:
+        tx.rows("free_key", holder)
+        number, holder = tx.rows(statement, *told, *more)[0]
     if number == filling.FULL:
         return full.refuse(message, holder)
     fate = _FATES[int(number)]

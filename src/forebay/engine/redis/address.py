@@ -24,7 +24,7 @@ _logger = logging.getLogger("forebay.redis")
 
 #: The namespace of an app that names none.
 NAMESPACE = "forebay"
-_FORM = "redis://user:password@host:6379/0, rediss:// with TLS, or unix:///path/to/socket"
+_FORM = "redis://user:password@host:6379/0, rediss:// with TLS, or unix:///path/to/socket?db=0"
 _SEVERAL = "redis://user:password@one:6379,two:6379/0"
 #: Where a server listens if it does not say so.
 _PORT = 6379
@@ -84,12 +84,7 @@ class Address:
             raise ConfigError(
                 f"{self.place}: a host is missing, or what follows it is no number of a database: {_FORM}"
             )
-        given = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
-        if unknown := [name for name in given if name not in _OPTIONS]:
-            known = ", ".join(sorted(_OPTIONS))
-            raise ConfigError(
-                f"{self.place.partition('?')[0]}: option {unknown[0][:80]!r} of the URL is not known; known are {known}"
-            )
+        self._look_at_options([name for name, _ in parse_qsl(parts.query, keep_blank_values=True)])
         try:
             parsed: Mapping[str, Any] = _client.parse_url(url)
         except ValueError as error:
@@ -101,6 +96,16 @@ class Address:
         if self._kind == "rediss":
             kwargs.setdefault("ssl_check_hostname", kwargs.get("ssl_cert_reqs", "required") == "required")
         return kwargs
+
+    def _look_at_options(self, given: Sequence[str]) -> None:
+        known = {"db"} if self._kind == "unix" else _OPTIONS
+        place = self.place.partition("?")[0]
+        if unknown := [name for name in given if name not in known]:
+            if unknown[0] == "db":
+                raise ConfigError(f"{place}: the number of the database stands behind the host: {_FORM}")
+            raise ConfigError(
+                f"{place}: option {unknown[0][:80]!r} of the URL is not known; known are {', '.join(sorted(known))}"
+            )
 
     def _first(self, url: str) -> str:
         """The URL with only the first of several hosts, all of which are kept."""

@@ -15,6 +15,7 @@ from forebay.engine.contract import Fate, Receipt
 from forebay.engine.full import Filled, child, exempt, refusal, room
 from forebay.engine.sqlite import rows, weighing
 from forebay.engine.sqlite.ended import ended
+from forebay.engine.sqlite.holding import holder
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.limit import Drain, Level, grown, kept, never, noted, over, refused, surplus
 from forebay.model.message import Message
@@ -180,10 +181,10 @@ class Filling:
         """Number and bytes of the one that waits whose place it takes, where bytes are bound; None if there is none."""
         if self._limit.size is None or message.debounce <= 0 or message.unique is None or self._noted(message):
             return None
-        found = self._tx.rows(rows.sql("holders"), (message.unique, self._tx.now))
-        if not found or found[0][4] == rows.RUNNING or found[0][2:4] != (message.queue, message.task):
+        found = holder(self._tx, message)
+        if found is None or found[4] == rows.RUNNING or found[2:4] != (message.queue, message.task):
             return None
-        return found[0][0], self._tx.value("select length(body) from message where seq = ?", (found[0][0],))
+        return found[0], self._tx.value("select length(body) from message where seq = ?", (found[0],))
 
     def took(self, receipt: Receipt, message: Message) -> None:
         """It came in, if that is what its receipt says."""
@@ -203,8 +204,8 @@ class Filling:
             return True
         if message.unique is None:
             return False
-        found = self._tx.rows(rows.sql("holders"), (message.unique, self._tx.now))
-        return bool(found) and not (message.debounce > 0 and found[0][4] == rows.RUNNING)
+        found = holder(self._tx, message)
+        return found is not None and not (message.debounce > 0 and found[4] == rows.RUNNING)
 
     def _noted(self, message: Message) -> bool:
         """Whether its id is known, as that of a message, or of one that was merged."""

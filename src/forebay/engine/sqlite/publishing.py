@@ -13,6 +13,7 @@ from forebay.engine.sqlite import limits, rows, stirring
 from forebay.engine.sqlite.database import Database
 from forebay.engine.sqlite.ended import ended
 from forebay.engine.sqlite.filling import Filling
+from forebay.engine.sqlite.holding import holder
 from forebay.engine.sqlite.room import Room
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.shedding import shed
@@ -228,25 +229,25 @@ def _held(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Receipt |
     """The answer to a message that is known, or whose unique key a live one holds; None if it may come in."""
     if tx.value(sql("known"), (message.id,)):
         return Receipt(message.id, Fate.DUPLICATE)
-    if message.debounce > 0 and (holder := tx.value("select holder from merged where id = ?", (message.id,))):
-        return Receipt(holder, Fate.MERGED)  # tried again: what came after it must not be undone
-    found = tx.rows(sql("holders"), (message.unique, tx.now))
-    if not found or (message.debounce > 0 and found[0][4] == rows.RUNNING):
+    if message.debounce > 0 and (into := tx.value("select holder from merged where id = ?", (message.id,))):
+        return Receipt(into, Fate.MERGED)  # tried again: what came after it must not be undone
+    found = holder(tx, message)
+    if found is None or (message.debounce > 0 and found[4] == rows.RUNNING):
         return None
-    seq, holder, queue, task, state, attempt, created, lane, shut = found[0]
+    seq, held, queue, task, state, attempt, created, lane, shut = found
     if message.debounce <= 0 or (queue, task) != (message.queue, message.task):
-        return Receipt(holder, Fate.DUPLICATE)
+        return Receipt(held, Fate.DUPLICATE)
     tried, parked = attempt > 0, state == rows.READY and shut  # what was tried were other arguments
     due = None if parked else quiet(message, tx.now if tried else created, tx.now)
     _, _, _, _, _, _, expires, _, _, _, headers, _, _ = form
     tx.db.execute(sql("merge"), (seq, message.body, headers, expires, due, tried, tx.now))
-    tx.db.execute("insert into merged (id, holder, until) values (?, ?, ?)", (message.id, holder, tx.now + MERGED_FOR))
+    tx.db.execute("insert into merged (id, holder, until) values (?, ?, ?)", (message.id, held, tx.now + MERGED_FOR))
     if not parked:
         tx.moved(queue, str(rows.live(state)), "scheduled")
         if lane and state == rows.READY:
             stirring.stir(tx, queue, {lane: -1})
     tx.topics.add(QUEUE + queue)
-    return Receipt(holder, Fate.MERGED)
+    return Receipt(held, Fate.MERGED)
 
 
 def _account(tx: Transaction, form: tuple[Any, ...], n: int) -> None:

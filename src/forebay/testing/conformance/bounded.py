@@ -88,6 +88,19 @@ class TestBounded:
         kit.publish("e")
         assert kit.publish("a") == [Receipt(ident("a"), Fate.DUPLICATE)]
 
+    def test_one_whose_unique_key_is_free_since_its_holder_is_too_late_takes_a_place(self, kit: Kit) -> None:
+        """It is a further message: the other one waits until it is tidied away."""
+        kit.needs("unique")
+        limited(kit, 2)
+        kit.publish("late", unique="u", ttl=5)
+        kit.advance(6)
+        assert [fates(kit.publish(name, unique="u")) for name in ("b", "c")] == [[Fate.ACCEPTED], [Fate.DUPLICATE]]
+        assert fates(kit.publish("d")) == [Fate.FULL]
+        limited(kit, 1)
+        kit.tidy()
+        assert fates(kit.publish("d")) == [Fate.FULL]
+        assert kit.take() == ["b"]
+
     def test_newer_arguments_need_no_room(self, kit: Kit) -> None:
         """A debounced message takes the place of the one that waits."""
         kit.needs("unique", "delays")

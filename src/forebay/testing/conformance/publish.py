@@ -4,8 +4,8 @@ import pytest
 
 from forebay.engine.contract import Fate, Receipt
 from forebay.model.message import Message
-from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Outcome
-from forebay.testing.conformance.kit import Kit, ident
+from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Outcome, Retry
+from forebay.testing.conformance.kit import BOOM, Kit, ident
 
 
 class TestPublish:
@@ -154,6 +154,35 @@ class TestUnique:
         kit.publish("a", unique="k")
         kit.cancel("a")
         assert kit.publish("b", unique="k")[0].fate is Fate.ACCEPTED
+
+    @pytest.mark.parametrize("delay", [0, 60], ids=["ready", "scheduled"])
+    def test_one_that_is_too_late_to_start_holds_its_key_no_longer(self, kit: Kit, delay: float) -> None:
+        """Nobody is told that a message stands for theirs which nobody will run; it ends as expired all the same."""
+        kit.publish("late", unique="k", ttl=5, delay=delay)
+        kit.advance(4)
+        assert kit.publish("b", unique="k") == [Receipt(ident("late"), Fate.DUPLICATE)]
+        kit.advance(2)
+        assert [receipt.fate for receipt in kit.publish("c", "d", unique="k")] == [Fate.ACCEPTED, Fate.DUPLICATE]
+        assert kit.take() == ["c"]
+        kit.tidy()
+        assert kit.state("late") == "expired"
+        assert kit.publish("e", unique="k") == [Receipt(ident("c"), Fate.DUPLICATE)]
+
+    def test_nor_does_one_whose_next_attempt_would_come_too_late(self, kit: Kit) -> None:
+        """While it runs it holds its key, however long; once it waits again it is as any other that waits."""
+        kit.publish("late", unique="k", ttl=5)
+        (delivery,) = kit.lease()
+        kit.advance(6)
+        assert kit.publish("b", unique="k")[0].fate is Fate.DUPLICATE
+        kit.settle(Retry(20, BOOM), delivery)
+        assert kit.publish("c", unique="k")[0].fate is Fate.ACCEPTED
+        assert kit.take() == ["c"]
+
+    def test_a_debounced_one_of_another_task_waits_for_none_that_is_too_late(self, kit: Kit) -> None:
+        """It cannot take its place, and is not a duplicate of what will not run."""
+        kit.publish("late", unique="k", ttl=5, task="other")
+        kit.advance(6)
+        assert kit.publish("b", unique="k", debounce=5)[0].fate is Fate.ACCEPTED
 
     def test_expiring_frees_the_key(self, kit: Kit) -> None:
         """A message whose time ran out gives its key back when it is tidied away."""

@@ -80,6 +80,18 @@ local function merge(holder, form, id, body)
     return 'm' .. holder
 end
 
+-- One that waits and is too late to start holds no unique key any more; whether that is so.
+local function is_freed(id)
+    local m = opened(call('HGET', P .. 'm', id), id)
+    if m.expires < 0 or m.expires > now then
+        return false
+    end
+    free_unique(id, m)
+    m.unique, m.route[UNIQUE] = 0, nil
+    rewrite(id, m)
+    return true
+end
+
 -- The answer for one whose unique key is taken, or which was merged before; nil if it may come in.
 local function taken(form, id, body)
     local unique = form.route[UNIQUE]
@@ -93,8 +105,12 @@ local function taken(form, id, body)
     if #holders == 0 or (form.debounce > 0 and not waits) then
         return nil
     end
-    if form.debounce > 0 then
-        return merge(waits, form, id, body)
+    local merged = form.debounce > 0 and merge(waits, form, id, body)
+    if merged and merged ~= 'd' .. waits then
+        return merged
+    end
+    if waits and is_freed(waits) then
+        return taken(form, id, body)
     end
     return 'd' .. (waits or holders[1])
 end

@@ -1,0 +1,57 @@
+"""Who holds a unique key: nobody who waits and is too late to start, whether or not that one was ended already."""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from forebay.engine.memory.record import WAITING, Record
+from forebay.model.message import Message
+
+
+class Holders:
+    """Of each unique key the live messages that hold it: one, or with debounce some that run and one that waits."""
+
+    def __init__(self, records: Mapping[str, Record]) -> None:
+        self._records = records
+        self._of: dict[str, dict[str, None]] = {}
+
+    def hold(self, record: Record) -> None:
+        """Let no other message with its unique key in, from here to its end."""
+        if record.message.unique is not None:
+            self._of.setdefault(record.message.unique, {})[record.id] = None
+
+    def free(self, record: Record) -> None:
+        """Let others with its unique key in."""
+        if (unique := record.message.unique) is not None:
+            holders = self._of.get(unique, {})
+            holders.pop(record.id, None)  # not there, if it was dead before
+            if not holders:
+                self._of.pop(unique, None)
+
+    def held(self, unique: str | None) -> bool:
+        """Whether a live message holds this key."""
+        return unique in self._of
+
+    def waiting(self, unique: str) -> str:
+        """The id of the message that waits with this key, "" if none does."""
+        return next((id_ for id_ in self._of.get(unique, ()) if self._records[id_].state in WAITING), "")
+
+    def before(self, message: Message, now: float) -> Record | None:
+        """The live message that stands in the way of another with its unique key."""
+        if message.unique is None:
+            return None
+        waiting = self.waiting(message.unique)
+        if not self.held(message.unique) or (message.debounce > 0 and not waiting):
+            return None
+        holder = self._records[waiting or next(iter(self._of[message.unique]))]
+        if waiting and holder.expires is not None and holder.expires <= now and not merges(message, holder):
+            self.free(holder)
+            holder.message = replace(holder.message, unique=None)
+            return self.before(message, now)
+        return holder
+
+
+def merges(message: Message, holder: Record) -> bool:
+    """Whether a message, debounced, takes the place of one that waits for the same."""
+    before = holder.message
+    return message.debounce > 0 and (before.queue, before.task) == (message.queue, message.task)
