@@ -5,7 +5,19 @@ import threading
 
 import pytest
 
-from forebay import Context, DeadLetter, Forebay, ForebayError, Message, Retry, Snooze, State, TaskFailed, TimeLimit
+from forebay import (
+    Context,
+    DeadLetter,
+    Forebay,
+    ForebayError,
+    Message,
+    QueueFull,
+    Retry,
+    Snooze,
+    State,
+    TaskFailed,
+    TimeLimit,
+)
 from forebay.engine.waiting import drive
 from forebay.model.errors import ConfigError
 from forebay.testing import ManualClock, adrain, drain, in_memory
@@ -397,6 +409,25 @@ def test_rules_of_a_test_hold_in_the_test_and_never_in_the_real_queue(tmp_path):
         with in_memory(app):
             assert rules.list() == []
         assert [one.name for one in rules.list()] == ["real"]
+
+
+def test_an_app_whose_queue_spills_into_a_file_is_tested_in_memory_without_one(tmp_path):
+    app = Forebay(f"sqlite:///{tmp_path}/real.db", outbox=f"{tmp_path}/outbox.db")
+    app.queue("events", limit=2, limit_bytes=100, limit_age=60, on_full="spill")
+    app.queue("mail", limit=2)
+
+    @app.task(queue="events")
+    def note(number: int) -> int:
+        return number
+
+    for _ in range(2):
+        with in_memory(app):
+            note.enqueue_many([(number,) for number in range(5)])
+            assert app.queues("events")[0].ready == 5, "all are taken in, as they are in production"
+            assert [one.value for one in drain(app)] == [0, 1, 2, 3, 4]
+            with pytest.raises(QueueFull):  # what refuses in production refuses here
+                app.publish_many("mail", [1, 2, 3])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_drain_works_on_a_real_file_too_and_leaves_no_worker_behind(tmp_path):

@@ -12,12 +12,15 @@ from forebay.engine.measured import watched_store
 from forebay.engine.registry import backend
 from forebay.engine.waiting import drive
 from forebay.model.clock import Clock
+from forebay.model.queue import QueueSpec
 from forebay.produce.needs import needs_of
 
 
 @contextmanager
 def in_memory(app: Forebay, clock: Clock | None = None) -> Generator[Forebay]:
     """The same app, with its tasks and keys, on an empty memory engine until the block ends.
+
+    A queue with `on_full="spill"` has no limit meanwhile: all that comes is taken in, as ever, and no file is written.
 
     Args:
         clock: what tells the time meanwhile, such as a `ManualClock`; the app's own if None.
@@ -29,8 +32,8 @@ def in_memory(app: Forebay, clock: Clock | None = None) -> Generator[Forebay]:
     has = app.backend.engine.capabilities
     app.engine = Facade(
         app.backend.engine,
-        app.registry.queues.values,
-        lambda: require("memory", has, needs_of(app.registry)),
+        lambda: [_roomy(spec) for spec in app.registry.queues.values()],
+        lambda: require("memory", has, (need for need in needs_of(app.registry) if need.capability != "durable")),
     )
     app.store = watched_store(app.backend, app.engine.watch)
     _tell(app)
@@ -41,6 +44,13 @@ def in_memory(app: Forebay, clock: Clock | None = None) -> Generator[Forebay]:
         drive(app.engine.close())
         app.settings, app.clock, app.backend, app.engine, app.store = before
         _tell(app)
+
+
+def _roomy(spec: QueueSpec) -> QueueSpec:
+    """A queue that spills takes in all that comes, sooner or later; here at once, and without a file."""
+    if spec.on_full != "spill":
+        return spec
+    return msgspec.structs.replace(spec, limit=None, limit_bytes=None, limit_age=None, on_full="reject")
 
 
 def _tell(app: Forebay) -> None:
