@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import astuple
 
 from forebay.model.errors import BadArguments, BadResult, ConfigError, text_of
 from forebay.model.wire import unpack
@@ -183,7 +184,7 @@ class Codec:
         if self._kept:
             self._fill(arguments)
         if self._only_positional:
-            return msgspec.structs.astuple(arguments), {}
+            return astuple(arguments), {}
         positional = [getattr(arguments, p.name) for p in self._positional]
         keyword = {p.name: getattr(arguments, p.name) for p in self._keyword}
         for p in self._variable:

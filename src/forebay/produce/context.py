@@ -129,17 +129,18 @@ class Context(About):
         self,
         delivery: Delivery,
         timeout: float | None = None,
-        report: Callable[[Delivery, Any], None] | None = None,
         producer: "Producer | None" = None,
-        consumer: str = "",
-        *,
+        report: Callable[[Delivery, Any], None] | None = None,
         completes: Completes | None = None,
     ) -> None:
-        self.delivery, self.producer, self.consumer = delivery, producer, consumer
-        self.began = time.monotonic()
-        self.ends = None if timeout is None else self.began + timeout
-        self._report, self._completes = report, completes
-        self.completing, self.given = False, None
+        self.delivery = delivery
+        self.producer = producer
+        self.began = began = time.monotonic()
+        self.ends: float | None = None if timeout is None else began + timeout
+        self._report = report
+        self._completes = completes
+        self.completing, self.consumer = False, ""
+        self.given: Any = None
         self.feeds: Feeds | None = None
         self.time: Tells | None = None
         self.provider: str | None = None
@@ -256,8 +257,8 @@ def enter_batch(
     batch: Sequence[Delivery], consumer: str, producer: "Producer | None" = None, feeds: Feeds | None = None
 ) -> contextvars.Token[_Running]:
     """Make a batch the origin of what its consumer enqueues: the first message stands for all. Undone by `leave`."""
-    context = Context(batch[0], producer=producer, consumer=consumer)
-    context.feeds = feeds
+    context = Context(batch[0], producer=producer)
+    context.consumer, context.feeds = consumer, feeds
     return _current.set(context)
 
 

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import msgspec
+
 from forebay.flow.snooze import Snooze
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
@@ -22,7 +24,7 @@ from forebay.work.run import Job, Stop
 from forebay.work.storetime import Heard
 
 
-class Batch(Job):
+class Batch(Job, eq=False):
     """One call of a consumer, with the messages that it has.
 
     Args:
@@ -32,27 +34,22 @@ class Batch(Job):
         time: the store's, as it was known when it was handed over.
     """
 
+    consumer: Consumer
+    deliveries: Sequence[Delivery]
+    messages: list[Message]
+    over: Callable[["Batch"], None]
+    producer: Producer
     time: Heard
+    feeds: Feeds | None = None
+    revoked: frozenset[str] = frozenset()
+    _home: int = msgspec.field(default_factory=os.getpid)
 
-    def __init__(
-        self,
-        consumer: Consumer,
-        producer: Producer,
-        deliveries: Sequence[Delivery],
-        messages: list[Message],
-        over: Callable[["Batch"], None],
-    ) -> None:
-        super().__init__(consumer.is_async)
-        self._producer = producer
-        self.consumer, self.deliveries, self.messages, self.over = consumer, deliveries, messages, over
-        self.share = len(messages)
-        self.revoked: frozenset[str] = frozenset()
-        self._home = os.getpid()
-        self.feeds: Feeds | None = None
+    def __post_init__(self) -> None:
+        self.is_async, self.share = self.consumer.is_async, len(self.messages)
 
     def call(self, expose: Callable[..., Any] | None = None) -> Any:
         """See `Job`."""
-        enter_batch(self.deliveries, self.consumer.name, self._producer, self.feeds)
+        enter_batch(self.deliveries, self.consumer.name, self.producer, self.feeds)
         if expose is None:
             return self.consumer.function(self.messages)
         return expose(self.consumer.function, self.messages)

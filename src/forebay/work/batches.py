@@ -163,8 +163,8 @@ class Batches:
         if not messages:
             return
         self._room.clear()
-        self._called = Batch(self._consumer, self._producer, good, messages, self._over)
-        self._called.time, self._called.feeds = self._host.time.latest, self._host.feeding
+        now, feeds = self._host.time.latest, self._host.feeding
+        self._called = Batch(self._consumer, good, messages, self._over, self._producer, now, feeds)
         try:
             self._calls.start(self._called)
         except (RuntimeError, OSError, MemoryError) as error:  # no thread, no memory: later, or somewhere else

@@ -60,7 +60,7 @@ class Calls(Generic[J, R]):
             task = asyncio.Task(life, loop=loop, context=scope)
         else:
             task = loop.create_task(life, context=scope)
-        job.interrupt = partial(call_in, loop, self._cancel, job, task)
+        job.interrupt = partial(self._interrupt, job, task)
         if job.stop is not None:
             job.interrupt(job.stop)
 
@@ -79,7 +79,10 @@ class Calls(Generic[J, R]):
         value = error = None  # a frame that the error went through may lead here, and would lead back to it (3.13)
         self._done(job, judgement)
 
-    def _cancel(self, job: J, task: asyncio.Task[None], _: Stop) -> None:
+    def _interrupt(self, job: J, task: asyncio.Task[None], _: Stop) -> None:
+        call_in(self._loop, self._cancel, job, task)
+
+    def _cancel(self, job: J, task: asyncio.Task[None]) -> None:
         task.cancel()
         if not job.begun:  # then asyncio does not even begin it
             self._done(job, self._judge(job, None, asyncio.CancelledError()))

@@ -12,7 +12,7 @@ from forebay.engine.contract import Engine
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
 from forebay.model.lifecycle import REFUNDS
-from forebay.model.outcome import Outcome, Settlement
+from forebay.model.outcome import Ack, Outcome, Settlement
 from forebay.work.failures import Told, told
 from forebay.work.hearing import Hearing
 from forebay.work.run import Job, Run
@@ -24,7 +24,7 @@ _WITHIN = "it is done all the same: the transaction that it was done in (complet
 
 
 #: Ends without news; what a rule has done is told by `rules list`, with how often.
-_QUIET = (outcome.Ack, outcome.Park, outcome.Reroute, outcome.Discard)
+_QUIET = (Ack, outcome.Park, outcome.Reroute, outcome.Discard)
 #: Of a message that is put off again and again, the beginnings whose end is told.
 _TOLD = frozenset(10**power for power in range(9))
 #: Unknown names that are remembered as told.
@@ -51,15 +51,16 @@ class Ends:
         """A message has ended: report its outcome; `job` is what ran, if something did. What the hooks are to hear."""
         took = 0.0 if job is None else (time.monotonic() - job.started) / job.share
         self._settler.put(Settlement(delivery, result, took))
-        if type(result) is outcome.Ack:
+        if type(result) is Ack:  # first, and with nothing more than it needs: this is done for each message
             self.done += 1
-            level = self._good
-        else:
-            self._count(result)
-            level = self._level(delivery, result)
+            if logger.isEnabledFor(self._good):
+                tell(self._good, delivery, outcome.describe(result), job, result)
+            return None
+        self._count(result)
+        level = self._level(delivery, result)
         if logger.isEnabledFor(level):
             tell(level, delivery, outcome.describe(result), job, result)
-        return None if type(result) is outcome.Ack else self._heard(delivery, result, job)
+        return self._heard(delivery, result, job)
 
     def hand_back(self, deliveries: Sequence[Delivery]) -> None:
         """Release deliveries that were not started, or not ended."""
@@ -91,7 +92,7 @@ class Ends:
         """One that was settled before has ended: its slots are free, and a failure is to be seen."""
         self._settler.put(Settlement(run.delivery, outcome.OVER))
         self._count(result)
-        if type(result) is outcome.Ack:
+        if type(result) is Ack:
             tell(self._good, run.delivery, outcome.describe(result), run, result)
             return None
         failure = result.failure if isinstance(result, outcome.Retry | outcome.DeadLetter) else None
@@ -141,7 +142,7 @@ class Ends:
     # --- log and counters ---
 
     def _count(self, result: Outcome) -> None:
-        if type(result) is outcome.Ack:
+        if type(result) is Ack:
             self.done += 1
         elif result.move not in REFUNDS:
             self.failed += 1

@@ -35,7 +35,7 @@ from forebay.work.host import stay
 from forebay.work.providers import Providers
 from forebay.work.raised import because, failure_of, looked_at, trace_of, without_us
 from forebay.work.rules import Rules
-from forebay.work.run import Run, Stop
+from forebay.work.run import ISOLATE_AFTER, Run, Stop
 from forebay.work.storetime import StoreTime
 from forebay.work.strangers import Strangers
 
@@ -131,12 +131,15 @@ class Executor:
             args, kwargs = plain = codec.decode(body)
         except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
             return _unusable(delivery, seal, error)
-        context = Context(delivery, task.running.timeout, self._report, producer, completes=self.completes)
-        context.feeds = self.feeding
+        running, now = task.running, self.time.latest
+        context = Context(delivery, running.timeout, producer, self._report, self.completes)
+        context.feeds, context.time = self.feeding, now
         if codec.context is not None:
             args, kwargs = codec.inject(args, kwargs, context)
-        run = Run(delivery, task, args, kwargs, context)
-        run.time = context.time = self.time.latest
+        run = Run(
+            delivery, task, args, kwargs, context, now, running.cpu or delivery.lost >= ISOLATE_AFTER,
+            is_async=task.is_async, deadline=context.ends, grace=running.grace, started=context.began,
+        )  # fmt: skip
         if task.special or task is not self._tasks[delivery.task]:
             self._charge(run, *plain)
         return run

@@ -198,10 +198,11 @@ class Feed:
         self._host.time.heard(leased.now)
         if leased.cancelled:
             self._host.revoke(leased.cancelled)
+        begin, free = self._host.begin, self.free
         for delivery in few_first(begun(self._host, leased.deliveries)):
             if self._running < self._slots:
                 self._running += 1
-                self._host.begin(delivery, self.free)
+                begin(delivery, free)
             else:
                 self._buffer.append(delivery)
         return len(leased.deliveries)

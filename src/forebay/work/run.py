@@ -6,10 +6,11 @@ interrupts it again: a clean-up may await.
 
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar
+
+import msgspec
 
 from forebay.model.delivery import Delivery
 from forebay.model.verdict import Verdict
@@ -35,15 +36,13 @@ class Stop(StrEnum):
     ORPHANED = "its supervisor ended without a word"
 
 
-class Job(ABC):
-    """A call of the user's code, with the means to stop it.
+class Job(msgspec.Struct, eq=False, kw_only=True):
+    """A call of the user's code, with the means to stop it. There is one for every message, so it is a struct.
 
-    Args:
+    Attributes:
         is_async: what `call` returns is awaited on the loop, from the beginning.
         deadline: when its time is up, by the monotonic clock; None for never.
         grace: seconds that an interruption leaves it to clean up.
-
-    Attributes:
         stop: the first reason that it was told to stop for.
         interrupt: how; set by whatever runs it.
         begun: it has begun, on the loop.
@@ -54,18 +53,19 @@ class Job(ABC):
     """
 
     _guard: ClassVar = threading.Lock()  # a deadline strikes from a thread of its own
-    stop: Stop | None = None  # how each one begins stands here, for there is one for every message
+    is_async: bool = False
+    deadline: float | None = None
+    grace: float = 5.0
+    stop: Stop | None = None
     interrupt: Callable[[Stop], None] | None = None
-    begun = finished = False
-    share = 1
+    begun: bool = False
+    finished: bool = False
     error: BaseException | None = None
+    started: float = msgspec.field(default_factory=time.monotonic)
+    share: int = 1
     _told: tuple[Stop, ...] = ()
-    _peace = 0.0
+    _peace: float = 0.0
 
-    def __init__(self, is_async: bool, deadline: float | None = None, grace: float = 5.0) -> None:
-        self.is_async, self.deadline, self.grace, self.started = is_async, deadline, grace, time.monotonic()
-
-    @abstractmethod
     def call(self, expose: Callable[..., Any] | None = None) -> Any:
         """Call the user's code, by way of `expose(function, *args, **kwargs)`, in the scope that it is called in."""
 
@@ -101,7 +101,7 @@ def _one() -> float:
     return 1.0
 
 
-class Run(Job):
+class Run(Job, eq=False):
     """A delivery with its task and its arguments.
 
     Attributes:
@@ -119,27 +119,23 @@ class Run(Job):
             was not asked, what that one's meters were charged.
     """
 
-    settled = told = asked = called = elsewhere = False
+    delivery: Delivery
+    task: Task[..., Any, Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    context: Context
+    time: Heard
+    apart: bool = False
+    settled: bool = False
+    asked: bool = False
+    called: bool = False
+    told: bool = False
+    elsewhere: bool = False
+    verdict: Verdict | None = None
     used: float | None = None
     until: float | None = None
-    price: Callable[[], float] = staticmethod(_one)
+    price: Callable[[], float] = _one
     paid: Callable[[], float] | None = None
-    verdict: Verdict | None = None
-    time: Heard
-
-    def __init__(
-        self,
-        delivery: Delivery,
-        task: Task[..., Any, Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        context: Context,
-    ) -> None:
-        running = task.running
-        self.is_async, self.deadline, self.grace = task.is_async, context.ends, running.grace
-        self.apart = running.cpu or delivery.lost >= ISOLATE_AFTER
-        self.delivery, self.task, self.args, self.kwargs, self.context = delivery, task, args, kwargs, context
-        self.started = context.began
 
     def spend(self, cost: float) -> None:
         """So much more was really spent."""

@@ -2,15 +2,17 @@
 
 import time
 
+import msgspec
+
 from forebay.work.run import Job, Stop
 
 
-class Anything(Job):
+class Anything(Job, eq=False):
     """A job that notes why it was interrupted."""
 
-    def __init__(self, deadline=None, grace=5.0):
-        super().__init__(False, deadline, grace)
-        self.told = []
+    told: list[Stop] = msgspec.field(default_factory=list)
+
+    def __post_init__(self):
         self.interrupt = self.told.append
 
     def call(self, expose):

@@ -65,8 +65,7 @@ def outcomes(seen, times, message="a"):
     failure, found = Failure("Failing", "500"), []
     for fence in range(1, times + 1):
         delivery = Delivery(1, message, "default", "send", b"", fence, 1, lane="smtp")
-        run = Run(delivery, send, (), {}, Context(delivery))
-        run.time = Heard(NOW, steady())
+        run = Run(delivery, send, (), {}, Context(delivery), Heard(NOW, steady()))
         found.append(providers.judged(run, Failing(), failure))
     return found
 
@@ -92,8 +91,7 @@ def test_one_that_fails_and_was_no_probe_keeps_its_turn(seen):
 def test_a_failed_call_says_why_also_where_its_message_waits_no_longer(seen):
     providers, send = looking(replace(seen, terms=Terms(max_outage=1.0)))
     delivery = Delivery(1, "a", "default", "send", b"", 1, 1, lane="smtp")
-    run = Run(delivery, send, (), {}, Context(delivery))
-    run.time = Heard(NOW, steady())
+    run = Run(delivery, send, (), {}, Context(delivery), Heard(NOW, steady()))
     ended = providers.judged(run, Failing(), Failure("Failing", "500"))
     assert isinstance(ended, DeadLetter)
     providers.ended(run, ended)
