@@ -35,6 +35,7 @@ from forebay.work.parts import watch_threads
 from forebay.work.run import Run, Stop
 from forebay.work.shortage import offer
 from forebay.work.stacks import dump_on_quit
+from forebay.work.unmeant import pass_by
 from forebay.work.worker import Worker
 from forebay_command import imported
 
@@ -90,6 +91,7 @@ class Child:
         worker.orphaned = self._link.ended  # else it would take what another one hands back for the same reason
         worker.announce = lambda hook: self._link.send(Within(hook=hook))
         dump_on_quit(loop, worker.pools.dump)
+        pass_by(loop, _logger)
         await worker.start(self._listen)
         settle()
         watch_threads(self._part_ended)

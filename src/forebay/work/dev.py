@@ -30,6 +30,7 @@ from forebay.work.loop import located, new_loop
 from forebay.work.parts import watch_threads
 from forebay.work.stacks import dump_on_quit
 from forebay.work.telling import level_of, tell
+from forebay.work.unmeant import pass_by
 from forebay.work.worker import Worker
 
 _logger = logging.getLogger("forebay.dev")
@@ -138,6 +139,7 @@ class _Dev:
         for number in _STOPS:
             signal.signal(number, signal.SIG_DFL)  # nothing is held yet: it may go at once, whatever hangs
         dump_on_quit(asyncio.get_running_loop())
+        pass_by(asyncio.get_running_loop(), _logger)
         watch_threads(lambda _: os._exit(1))
         await self._app.engine.open(starts=True)
         async with self._app as app:

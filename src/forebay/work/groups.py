@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 
 #: Signals that processes of ours handle, and that what a task forks must meet as any other process does.
-_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def kill_group(group: int) -> bool:

@@ -37,6 +37,7 @@ from forebay.work.parts import watch_threads
 from forebay.work.stacks import dump_on_quit
 from forebay.work.tidings import Tidings
 from forebay.work.trouble import Trouble
+from forebay.work.unmeant import pass_by
 
 _logger = logging.getLogger("forebay.supervisor")
 #: A child that lives shorter than this is restarted with a growing pause.
@@ -118,6 +119,7 @@ class Supervisor:
 
     def _hear_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         dump_on_quit(loop, self._quit)
+        pass_by(loop, _logger)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # unless started by nohup
                 loop.add_signal_handler(number, self._told, number)

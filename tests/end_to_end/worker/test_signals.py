@@ -156,6 +156,47 @@ def test_quit_dumps_the_stacks_of_threads_tasks_and_processes_and_all_go_on(plac
         fleet.kill()
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_signals_by_which_others_reopen_logs_end_nothing_and_lose_nothing(place, number):
+    with place.fleet("--cpu", "1") as fleet:
+        mark = place.folder / "go"
+        handle = place.crew.nap_until.enqueue(str(mark))
+        started(place, handle)
+        before = fleet.pids()
+        fleet.signal(number)
+        for worker in before:
+            os.kill(worker, number)
+        until(lambda: fleet.said.count(f"{number.name}: all goes on") == 2, "what both of them say")
+        mark.touch()
+        handle.result(timeout=60)
+        assert fleet.pids() == before
+        fleet.signal(signal.SIGTERM)
+        assert fleet.wait() == 0
+    assert (place.found(handle).attempt, place.found(handle).lost) == (1, 0)
+
+
+def test_an_app_that_listens_to_such_a_signal_hears_it(tmp_path):
+    text = """
+        import signal
+        from pathlib import Path
+        from forebay import Forebay
+
+        app = Forebay("sqlite:///listens.db")
+        signal.signal(signal.SIGUSR1, lambda *_: Path(__file__).with_name("heard").touch())
+
+        @app.task
+        def ping() -> None: ...
+    """
+    (tmp_path / "listens.py").write_text(textwrap.dedent(text))
+    place = Place(tmp_path, tmp_path / "listens.py")
+    with place.fleet() as fleet:
+        (worker,) = fleet.pids()
+        os.kill(worker, signal.SIGUSR1)
+        until((tmp_path / "heard").exists, "the app's own handler")
+        assert "SIGUSR1" not in fleet.said
+    place.close()
+
+
 def test_quit_dumps_the_stack_of_a_loop_that_is_blocked(place):
     with place.fleet() as fleet:
         handle = place.crew.block_the_loop.enqueue(1000)

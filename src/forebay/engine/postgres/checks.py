@@ -92,6 +92,7 @@ class ServerChecks:
         else:
             yield fine("schema", f"{self._address.schema}, version {found}")
         yield from _crowd(wire)
+        yield from _blockers(self._look(wire, "check_blockers"))
         if found == newest:
             yield from _bloat(self._look(wire, "check_bloat"))
             yield from _holders(self._look(wire, "check_holders"))
@@ -195,6 +196,15 @@ def _holders(found: list[Row]) -> Iterator[Finding]:
         yield warn(
             "snapshot", f"{what} keeps dead rows from being removed, for {seconds:.0f} s",
             "end it, or let it read a replica: the table of messages grows meanwhile",
+        )  # fmt: skip
+
+
+def _blockers(found: list[Row]) -> Iterator[Finding]:
+    for pid, who, seconds, waiting, doing in found:
+        yield fail(
+            "locks", f"{waiting} of Forebay's sessions wait for process {pid} ({who}), whose transaction is open for "
+            f"{seconds:.0f} s: {doing}",
+            f"let it end (VACUUM FULL does when it is done), or end it: select pg_terminate_backend({pid})",
         )  # fmt: skip
 
 

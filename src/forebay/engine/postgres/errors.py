@@ -28,9 +28,10 @@ _REFUSED = (
 )  # fmt: skip
 _MISSING = (pg.UndefinedTable, pg.UndefinedFunction, pg.UndefinedColumn, pg.InvalidSchemaName, pg.UndefinedObject)
 _HELD = (
-    ": another transaction, which stays open, has written what this needs: a unique key, an id, a message; let it end "
-    "first, or enqueue within it (in_transaction=connection)"
+    ": another transaction, which stays open, has written what this needs (a unique key, an id, a message) or locks "
+    "the table: let it end first, or enqueue within it (in_transaction=connection); `forebay doctor` says which it is"
 )
+_ENDED = ": lift that limit for this user (alter role … set statement_timeout = 0)"
 #: What to do about what the server, or the way to it, has said; the first that fits.
 _ADVICE = (
     (("does not support SSL",), "switch TLS on there (ssl = on), or, on a network you trust, say ?sslmode=disable"),
@@ -55,7 +56,8 @@ _ADVICE = (
     (('role "',), "create that user, or correct the user in the URL"),
     (("resolve host", "translate host"), "correct the host in the URL"),
     (("starting up", "shutting down", "recovery mode", "not yet accepting"), "wait until the server has started"),
-    (("read-only", "is not read-write"), "give the URL of the primary: this one only reads"),
+    (("read-only", "is not read-write"),
+     "give the URL of the primary, if this is a standby; else set default_transaction_read_only = off"),
     (("refused", "No such file"), "is the server running there? start it, or correct host and port in the URL"),
     (("timeout", "timed out"), "see whether the server is up, and whether a firewall or a lock is in the way"),
 )  # fmt: skip
@@ -172,4 +174,11 @@ def _translated(error: Exception, shown: str) -> ForebayError:
         return ConfigError(f"{shown} cannot store this: {text}: texts must be Unicode without NUL characters")
     if away(error):
         return unreachable(shown, error)
-    return EngineError(f"{shown}: {text}{_HELD if isinstance(error, pg.LockNotAvailable) else ''}")
+    return EngineError(f"{shown}: {text}{_ended(error)}")
+
+
+def _ended(error: Exception) -> str:
+    """What to do, where the server has ended a statement before it was done."""
+    if isinstance(error, pg.LockNotAvailable):
+        return _HELD
+    return _ENDED if isinstance(error, pg.QueryCanceled) and "statement timeout" in str(error) else ""

@@ -28,6 +28,15 @@ _KEEPALIVES = """
 set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3;
 set tcp_user_timeout = '10s';
 """
+#: What an administrator may have set for the sessions of a role or a database, to end what others left behind. Here
+#: each wait has a deadline at this end, a session is idle because nothing happens, and tidying takes what it takes.
+_UNENDED = "set statement_timeout = 0; set idle_session_timeout = 0;"
+_UNENDED_17 = "set transaction_timeout = 0;"
+#: Where the server can (Linux), it looks whether somebody still waits for what it does. Else each look that met a lock
+#: and was given up would leave a session behind that goes on waiting, until the server has no connection left.
+_HEEDED = """
+select set_config('client_connection_check_interval', '2s', false) where version() like '%linux%';
+"""
 #: psycopg doubles the backslashes of bytes in arrays where this is off, as some set it for an old program's sake: what
 #: arrived would not be what was sent. Poolers give it back to whoever comes next, as the protocol has them do.
 _STRINGS = "set standard_conforming_strings = on;"
@@ -45,6 +54,8 @@ select set_config('synchronous_commit', case
 #: How long a writing connection waits for a transaction of somebody else, and holds up whoever comes after: those who
 #: publish come back for it.
 LOCKS = {"publisher": "100ms", "worker": "2s"}
+#: How long any other waits for a lock, on whichever system: less than whoever asked, and then says what it met.
+_LOOK = "set lock_timeout = '8s';"
 #: How long the server keeps a transaction of ours that says nothing more: its process is frozen, or the way to it is
 #: gone without a word. What it has locked is for others then; whoever is still there does it again.
 SILENT = "5s"
@@ -104,7 +115,7 @@ class Wire:
             self._ours = bool(durability) and direct
             writing = _WRITING.format(LOCKS[purpose], SILENT, durability == "full") if self._ours else ""
             if direct:
-                self.script(_STRINGS + _KEEPALIVES + writing)
+                self.script(_STRINGS + _KEEPALIVES + self._limits() + (writing or _LOOK))
             elif self._db.info.parameter_status("standard_conforming_strings") == "off":
                 self.script(_STRINGS)
         except BaseException:  # whoever tries again makes another
@@ -114,6 +125,10 @@ class Wire:
     def _direct(self) -> bool:
         """Whether this session is ours alone; through a pooler, what is set for it would stay with others."""
         return bool(self.rows("select pg_backend_pid()")[0][0] == self._db.info.backend_pid)
+
+    def _limits(self) -> str:
+        """No limit but those at this end."""
+        return _UNENDED + (_UNENDED_17 if self._db.info.server_version >= 170_000 else "") + _HEEDED
 
     @property
     def alive(self) -> bool:
