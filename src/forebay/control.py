@@ -151,6 +151,8 @@ class Control(Acts):
         Args:
             report: called after each batch with how many it moved.
         """
+        while await self._store.tidy(BATCH) >= BATCH:  # what waits and is too late to start keeps no letter dead
+            pass
         return await self._batches("redrive", self._store.redrive, [choice], await self.dead(choice), report)
 
     async def purge(self, choice: Choice, report: Report | None = None) -> int:

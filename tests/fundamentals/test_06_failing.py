@@ -214,6 +214,20 @@ def test_a_dead_letter_is_redriven_once_its_cause_is_repaired(app):
     assert handle.result() == 1  # its attempts are counted anew
 
 
+def test_what_has_become_too_late_to_start_keeps_no_dead_letter_of_its_unique_key_dead(app):
+    @app.task(retry=1)
+    def fail() -> None:
+        raise ValueError
+
+    handle = fail.using(unique="report:7").enqueue()
+    work(app, handle)
+    late = fail.using(unique="report:7", expires=0.001).enqueue()
+    time.sleep(0.002)
+    control = Control(app.engine, app.store, "lesson")
+    assert asyncio.run(control.redrive(Choice(ids=[handle.id]))) == 1
+    assert (handle.status(), late.status()) == (State.READY, State.EXPIRED)
+
+
 def test_a_dead_letter_that_nobody_wants_is_purged(app):
     @app.task(retry=1)
     def fail() -> None:
