@@ -57,15 +57,23 @@ def checked(rule: Rule) -> Rule:
 
 
 def _way(rule: Rule) -> None:
-    if (rule.do is Do.REROUTE) != bool(rule.to):
-        raise ConfigError("say where to: `--do reroute --to QUEUE` (to= in Python), and for nothing else")
+    if rule.do is Do.REROUTE and not rule.to:
+        raise ConfigError("say where to: `--do reroute --to QUEUE` (to= in Python)")
+    if rule.do is not Do.REROUTE and rule.to:
+        raise ConfigError(f"--to (to= in Python) is of a reroute: leave it out of a {rule.do}")
     if rule.to and check_name("queue", rule.to) == rule.queue:
         raise ConfigError(f"a reroute from queue {rule.to} to itself changes nothing: name another one")
 
 
 def _pace(rule: Rule) -> None:
-    if (rule.do is Do.THROTTLE) != (rule.rate is not None or rule.concurrency is not None):
-        raise ConfigError("say how fast: `--do throttle --rate 5/s`, or --concurrency N, and for nothing else")
+    paced = rule.rate is not None or rule.concurrency is not None
+    if rule.do is Do.THROTTLE and not paced:
+        raise ConfigError(
+            "say how fast: `--do throttle --rate 5/s`, or --concurrency N (rate=, concurrency= in Python)"
+        )
+    if rule.do is not Do.THROTTLE and paced:
+        text = "--rate and --concurrency (rate=, concurrency= in Python) are of a throttle"
+        raise ConfigError(f"{text}: leave them out of a {rule.do}")
     if rule.concurrency is not None and not 1 <= rule.concurrency <= 1_000_000:
         raise ConfigError("a throttle's concurrency is from 1 to 1,000,000; to have none run, use pause")
 

@@ -60,8 +60,11 @@ def test_a_rule_says_what_its_end_brings_back(shell, words, said):
         (["rules", "add", "--do", "drop", "--queue", "q", "--name", ""], "rule name '' is not allowed"),
         (["rules", "add", "--do", "drop", "--task", ""], "a task's name is not empty"),
         (["rules", "add", "--do", "drop", "--key", ""], "a key has 1 to 512 characters"),
-        (["rules", "add", "--do", "drop", "--queue", "q", "--to", "r"], "say where to"),
-        (["rules", "add", "--do", "drop", "--queue", "q", "--rate", "5/s"], "say how fast"),
+        (["rules", "add", "--do", "drop", "--queue", "q", "--to", "r"], "is of a reroute: leave it out of a drop"),
+        (
+            ["rules", "add", "--do", "drop", "--queue", "q", "--rate", "5/s"],
+            "are of a throttle: leave them out of a drop",
+        ),
         (["rules", "add", "--do", "reroute", "--queue", "q"], "say where to: `--do reroute --to QUEUE`"),
         (["rules", "add", "--do", "reroute", "--queue", "q", "--to", "q"], "to itself changes nothing"),
         (["rules", "add", "--do", "throttle", "--queue", "q"], "say how fast: `--do throttle --rate 5/s`"),
