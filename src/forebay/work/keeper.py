@@ -18,6 +18,7 @@ from forebay.model.outcome import Lose, Outcome
 from forebay.model.ruling import SILENT
 from forebay.store.contract import Store
 from forebay.store.records import WorkerRow
+from forebay.work import quota
 from forebay.work.host import alive, identity
 from forebay.work.timekeeper import LOOK, Timekeeper
 from forebay.work.trouble import Trouble
@@ -82,6 +83,7 @@ class Keeper:
             "the look for lost processes": (WATCH, self._watch),
             "the look for lost leases": (min(RECOVER, self._lease / 3), self._recover),
             "tidying": (TIDY, self._tidy),
+            "the look at the CPU quota": (quota.LOOK, quota.Quota().look),
         }
         async with asyncio.TaskGroup() as group:
             for name, (period, duty) in duties.items():

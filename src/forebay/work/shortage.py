@@ -27,22 +27,21 @@ def kills() -> int:
 
     0 if nobody can tell.
     """
-    for file in _counts():
+    for file in (*told_of("memory", "memory.events", "memory.oom_control"), _PROC / "vmstat"):
         with contextlib.suppress(OSError):
             if found := _COUNT.search(file.read_text()):
                 return int(found[1])
     return 0
 
 
-def _counts() -> Iterator[Path]:
-    """Where it may be written: of cgroup v2 and v1 on the host, then as a container sees them."""
+def told_of(kind: str, name: str, older: str) -> Iterator[Path]:
+    """Where a control group may say so: of cgroup v2 (`name`) and v1 (`older`) on the host, then as in a container."""
     with contextlib.suppress(OSError):
         for line in (_PROC / "self/cgroup").read_text().splitlines():
             _, kinds, path = line.split(":", 2)
             if not kinds:
-                yield _GROUPS / path.lstrip("/") / "memory.events"
-            elif "memory" in kinds.split(","):
-                yield _GROUPS / "memory" / path.lstrip("/") / "memory.oom_control"
-    yield _GROUPS / "memory.events"
-    yield _GROUPS / "memory/memory.oom_control"
-    yield _PROC / "vmstat"
+                yield _GROUPS / path.lstrip("/") / name
+            elif kind in kinds.split(","):
+                yield _GROUPS / kind / path.lstrip("/") / older
+    yield _GROUPS / name
+    yield _GROUPS / kind / older
