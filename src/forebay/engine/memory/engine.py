@@ -264,7 +264,7 @@ class MemoryEngine:
         return Standing(
             asked=record.asked,
             lost=record.lost,
-            newer=memory.unique.waiting(message.unique) if message.unique is not None else "",
+            newer=memory.unique.newer(record),
             shut=isinstance(outcome, Park) and not memory.gates.is_open(message.queue, outcome.lane),
         )
 

@@ -36,6 +36,13 @@ class Holders:
         """The id of the message that waits with this key, "" if none does."""
         return next((id_ for id_ in self._of.get(unique, ()) if self._records[id_].state in WAITING), "")
 
+    def newer(self, record: Record) -> str:
+        """The id of one that waits with its key and has newer arguments: it came later, or was merged; "" if none."""
+        if record.message.unique is None:
+            return ""
+        others = (self._records[id_] for id_ in self._of.get(record.message.unique, ()))
+        return next((one.id for one in others if one.state in WAITING and _later(one, record)), "")
+
     def before(self, message: Message, now: float) -> Record | None:
         """The live message that stands in the way of another with its unique key."""
         if message.unique is None:
@@ -55,3 +62,7 @@ def merges(message: Message, holder: Record) -> bool:
     """Whether a message, debounced, takes the place of one that waits for the same."""
     before = holder.message
     return message.debounce > 0 and (before.queue, before.task) == (message.queue, message.task)
+
+
+def _later(one: Record, other: Record) -> bool:
+    return one.receipt > other.receipt or one.created > other.created

@@ -1,6 +1,6 @@
 """Ends: what becomes of messages. The usual batch, all acks, is one call; else `model.ruling` says what is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from forebay.engine.doubts import Lease, lease
@@ -31,6 +31,12 @@ class Stands(NamedTuple):
     lost: int
     newer: str | None
     mine: str
+    once: str | None = None
+    created: float = 0.0
+
+    def is_later(self, other: "Stands") -> bool:
+        """Whether its arguments are newer than those of another with its unique key."""
+        return abs(self.seq) > abs(other.seq) or self.created > other.created
 
     @property
     def place(self) -> tuple[str, str]:
@@ -78,7 +84,7 @@ class Settling:
         return verdicts
 
     def _parted(self, settlements: Sequence[Settlement]) -> tuple[list[Settlement], list[Settlement]]:
-        """Acks and others, by number, each message once: by its newest lease, of which the first settlement counts."""
+        """Acks by number, others as they came; each message once: by its newest lease, its first settlement."""
         chosen: dict[int, Settlement] = {}
         for one in settlements:
             before = chosen.get(one.delivery.receipt)
@@ -86,7 +92,7 @@ class Settling:
                 chosen[one.delivery.receipt] = one
         ordered = [chosen[receipt] for receipt in sorted(chosen)] if _mixed(settlements) else list(chosen.values())
         acks = [one for one in ordered if isinstance(one.outcome, Ack)]
-        return acks, [one for one in ordered if not isinstance(one.outcome, Ack)]
+        return acks, [one for one in chosen.values() if not isinstance(one.outcome, Ack)]
 
     def _ack(self, tx: Tx, worker: str, acks: Sequence[Settlement], done: set[int], *, alone: bool) -> bool:
         """Whether the worker holds anything at all."""
@@ -130,14 +136,15 @@ class Settling:
     def carry_out(self, tx: Tx, outcomes: Sequence[tuple[Stands, Outcome]]) -> list[Ruling]:
         """What becomes of running messages that are locked."""
         shut = _closed(tx, outcomes)
-        rulings = [
-            rule(
-                outcome,
-                Standing(stands.asked, stands.lost, stands.newer or "", _is_shut(shut, stands, outcome)),
-                tx.time(),
-            )
-            for stands, outcome in outcomes
-        ]
+        rulings: list[Ruling] = []
+        back: dict[str, Stands] = {}  # those of this call that wait again, by unique key
+        for stands, outcome in outcomes:
+            newer = stands.newer or _overtaken(stands, back)
+            standing = Standing(stands.asked, stands.lost, newer, _is_shut(shut, stands, outcome))
+            ruling = rule(outcome, standing, tx.time())
+            if stands.once is not None and ruling.state not in lifecycle.FINAL:
+                back[stands.once] = stands
+            rulings.append(ruling)
         self.write(tx, [(stands, ruling) for (stands, _), ruling in zip(outcomes, rulings, strict=True)])
         return rulings
 
@@ -169,6 +176,12 @@ class Settling:
             if ruling.state is State.DEAD:
                 tx.count(stands.place, "died")
             tx.ended.append(stands.id)
+
+
+def _overtaken(stands: Stands, back: Mapping[str, Stands]) -> str:
+    """By whom, of those with its unique key that wait again already; "" by nobody."""
+    other = back.get(stands.once or "") if stands.once is not None else None
+    return other.id if other is not None and other.is_later(stands) else ""
 
 
 def _settled_before(tx: Tx, worker: str, leases: Sequence[Delivery]) -> list[int]:

@@ -79,6 +79,26 @@ class TestDebounce:
         kit.advance(5)
         assert kit.take() == ["b"]
 
+    @pytest.mark.parametrize("outcome", [Retry(1, BOOM), Snooze(1), Release(), Lose("killed")])
+    @pytest.mark.parametrize("together", [False, True], ids=["one by one", "together"])
+    @pytest.mark.parametrize("first", ["older", "newer"])
+    def test_newer_arguments_are_not_lost_to_older_ones_that_come_back_too(
+        self, kit: Kit, outcome: Any, together: bool, first: str
+    ) -> None:
+        """Two that ran at a time and fail both: what has the newest arguments runs again."""
+        say(kit, "a")
+        kit.advance(5)
+        (old,) = kit.lease()
+        say(kit, "b")
+        kit.advance(5)
+        (new,) = kit.lease()
+        both = (old, new) if first == "older" else (new, old)
+        for some in [both] if together else [both[:1], both[1:]]:
+            kit.settle(outcome, *some)
+        kit.advance(2)
+        assert "b" in kit.take(10)
+        assert kit.state("a") == ("running" if first == "older" else "discarded")
+
     def test_what_was_tried_before_does_not_count_for_newer_arguments(self, kit: Kit) -> None:
         """They get attempts, losses and a waiting time of their own."""
         say(kit, "a", max_wait=60)

@@ -1,6 +1,8 @@
--- which of these leases hold, and how what they are about stands: asked to stop, workers lost, who waits with its key
+-- which of these leases hold, and how what they are about stands: asked to stop, workers lost, who waits with its
+-- key and has newer arguments (accepted later, or merged since)
 select m.seq, m.id, m.queue, m.lane, m.state, m.cancel, m.lost, (
-    select o.id from forebay.message o where o.once = m.once and o.state <> 2 limit 1
-), coalesce(m.home, m.lane)
+    select o.id from forebay.message o where o.once = m.once and o.state <> 2
+        and (abs(o.seq) > abs(m.seq) or o.created > m.created) limit 1
+), coalesce(m.home, m.lane), m.once, m.created
 from forebay.message m join unnest($1::bigint[], $2::bigint[]) as l (seq, fence) on m.seq = any (array[l.seq]) and m.fence = l.fence
 where m.worker || '' = $3 and m.state + 0 = 2 order by l.seq for update of m

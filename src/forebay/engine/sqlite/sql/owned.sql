@@ -1,6 +1,8 @@
--- is it still under this lease, and how does it stand: asked to stop, workers lost, who waits with its unique key, where
+-- is it still under this lease, and how does it stand: asked to stop, workers lost, who waits with its unique
+-- key and has newer arguments (accepted later, or merged since), where
 select cancel, lost, (
     select id from message as other indexed by message_unique
     where other.once is not null and other.once = message.once and other.state <> 2
+        and (abs(other.seq) > abs(message.seq) or other.created > message.created)
 ), lane, coalesce(home, lane), task, key
 from message where seq = ?1 and fence = ?2 and id = ?3 and worker = ?4 and state = 2

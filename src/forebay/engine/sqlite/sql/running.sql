@@ -2,5 +2,6 @@
 select seq, cast(queue as blob), cast(id as blob), cancel, lost, (
     select id from message as other indexed by message_unique
     where other.once is not null and other.once = message.once and other.state <> 2
+        and (abs(other.seq) > abs(message.seq) or other.created > message.created)
 ), lane, coalesce(home, lane), task, key
 from message indexed by message_running where state = 2 and worker is cast(?1 as text)
