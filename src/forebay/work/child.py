@@ -21,7 +21,7 @@ from forebay.config import Settings, WorkerOptions, masked
 from forebay.engine.outage import LOGGER as OUTAGES
 from forebay.engine.registry import absolute
 from forebay.engine.waiting import call_in, drive
-from forebay.model.errors import ConfigError, EngineError, ForebayError, SchemaTooNew
+from forebay.model.errors import ConfigError, EngineError, ForebayError, LeaseLost, SchemaTooNew
 from forebay.model.outcome import Outcome
 from forebay.work import sayings, stdio
 from forebay.work.aside import aside
@@ -310,6 +310,8 @@ def main() -> NoReturn:
     except BaseException as error:
         if not isinstance(error, ForebayError) or os.environ.get("FOREBAY_DEBUG", "0") not in ("", "0"):
             _logger.critical("this worker process cannot go on", exc_info=error)
+        if isinstance(error, LeaseLost):  # told here, for who would tell it may be what has stopped
+            _logger.error("%s", sayings.unrenewed(id_, os.getppid()))
         link.send(broken(error))
         code = BROKEN
     leave(code, end_with_session if orphaned else lambda: None)

@@ -56,6 +56,14 @@ def silent(id_: str, pid: int, seconds: float, hook: str = "") -> str:
     )
 
 
+def unrenewed(id_: str, parent: int) -> str:
+    """That a worker process ends because its lease ran out, and why that may be."""
+    return (
+        f"worker {id_} leaves, for its lease was not renewed: its supervisor (process {parent}) is stopped (SIGSTOP, a "
+        "debugger; SIGCONT, or start the service anew), or was starved, or the engine was away"
+    )
+
+
 def late(id_: str, pid: int, seconds: float, hook: str = "") -> str:
     """That a worker process does not get through its start, and what to do; `hook` is what it is in."""
     what = f"its {hook} has not ended" if hook else "the import of the app takes long or hangs"

@@ -134,6 +134,16 @@ def test_a_worker_whose_engine_does_not_answer_it_is_replaced_though_it_talks(ma
         fleet.kill()
 
 
+def test_the_log_names_a_supervisor_that_is_stopped_while_it_is(make_place):
+    place = make_place(lease=2, poll=0.2)
+    with place.fleet() as fleet:
+        place.crew.add.enqueue(1, 1).result(30)
+        freeze(place.folder / "queue.db", fleet.pid)
+        until(lambda: f"its supervisor (process {fleet.pid}) is stopped" in fleet.said, "what its worker says")
+        os.kill(fleet.pid, signal.SIGCONT)
+        assert place.crew.add.enqueue(1, 2).result(60) == 3, "another worker takes its place"
+
+
 @pytest.mark.parametrize("drain", ["0.5s", "60s"])
 def test_what_runs_in_a_worker_that_leaves_and_gets_no_answer_counts_the_loss(make_place, drain):
     """Told to stop or not: what took the connection away is not handed back as if nothing had been."""
