@@ -447,9 +447,16 @@ class Dying:
 class Unique:
     """Keys that only one live message may hold."""
 
-    @rule(called=several, key=st.sampled_from(["k1", "k2"]), delay=st.sampled_from([0.0, 10.0]))
-    def publish_unique(self, called, key, delay):
-        self.publish(called, unique=key, delay=delay)
+    @rule(
+        called=several,
+        key=st.sampled_from(["k1", "k2"]),
+        delay=st.sampled_from([0.0, 10.0]),
+        ttl=st.sampled_from([None, 5.0]),  # late ones stand in nobody's way
+        passing=passing,
+    )
+    def publish_unique(self, called, key, delay, ttl, passing):
+        self.later(passing)
+        self.publish(called, unique=key, delay=delay, ttl=ttl)
 
     @rule(
         called=several,

@@ -64,7 +64,7 @@ class Limits(OnServer, Bounded, Failing, Delays, Machine):
 
 
 class Uniqueness(OnServer, Unique, Cancelling, Failing, Machine):
-    """A unique key is held from acceptance to the end."""
+    """A unique key is held from acceptance to the end, or until its holder is too late to start."""
 
 
 class Leases(OnServer, Losing, Failing, Cancelling, Machine):

@@ -53,7 +53,7 @@ class Crowds(Crowded, Failing, Machine):
 
 
 class Uniqueness(Unique, Cancelling, Failing, Machine):
-    """A unique key is held from acceptance to the end."""
+    """A unique key is held from acceptance to the end, or until its holder is too late to start."""
 
 
 class DeadLetters(Dying, Unique, Machine):
