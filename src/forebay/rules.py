@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from forebay.flow.condition import parse
 from forebay.model.errors import ConfigError, EngineError
 from forebay.model.gate import Gate
-from forebay.model.message import MAX_KEY
+from forebay.model.message import MAX_KEY, bears_nul
 from forebay.model.meter import Meter
 from forebay.model.queue import check_name
 from forebay.model.rule import HOLDER, ROW, Do, Rule
@@ -49,6 +49,7 @@ def checked(rule: Rule) -> Rule:
     if len(rule.reason) > REASON:
         raise ConfigError(f"a reason has at most {REASON} characters, not {len(rule.reason):,}")
     _about(rule)
+    _plain(rule)
     _way(rule)
     _pace(rule)
     if rule.where:
@@ -87,6 +88,13 @@ def _about(rule: Rule) -> None:
         raise ConfigError("a task's name is not empty, nor longer than any")
     if rule.key is not None and not 0 < len(rule.key) <= MAX_KEY:
         raise ConfigError(f"a key has 1 to {MAX_KEY} characters, not {len(rule.key)}: no message has this one")
+
+
+def _plain(rule: Rule) -> None:
+    """What gates and the audit have to say of it, on any engine."""
+    for name in ("task", "key", "reason"):
+        if fault := bears_nul(getattr(rule, name) or ""):
+            raise ConfigError(f"rules: {name} is not {getattr(rule, name)!r:.100}: {fault}")
 
 
 async def rows(store: Store) -> list[Row]:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from engines.servers.places import place
-from forebay import ConfigError, Forebay
+from forebay import ConfigError, EngineError, Forebay
 from forebay.config import Settings
 from forebay.engine.contract import Beat
 from forebay.engine.registry import build
@@ -68,6 +68,36 @@ def test_what_is_no_text_is_the_answer_to_whoever_said_it_and_takes_nobody_along
         assert isinstance(said, ConfigError)
         assert "is no text" in str(said) or "NUL" in str(said)
     assert drive(engine.depth(["q"]))[0].ready == 3
+
+
+NUL = "a\0b"
+SAYS = {
+    "a key": lambda app: app.publish("q", 1, key=NUL),
+    "a unique key": lambda app: app.publish("q", 1, unique=NUL),
+    "a key of many": lambda app: app.publish_many("q", [1, 2], key=NUL),
+    "messages of a key": lambda app: app.messages(key=NUL),
+    "messages of a task": lambda app: app.messages(task=NUL),
+    "messages of a queue": lambda app: app.messages(queue=NUL),
+    "a weight": lambda app: app.queue("fair", fair=True, weights={NUL: 2}),
+    "a rule's key": lambda app: app.rules.add("pause", key=NUL),
+    "a rule's task": lambda app: app.rules.add("pause", task=NUL),
+    "a rule's reason": lambda app: app.rules.add("pause", key="k", reason=NUL),
+    "a gate's key": lambda app: drive(app.store.close_gate("q", key=NUL)),
+    "a gate's task": lambda app: drive(app.store.close_gate("q", task=NUL)),
+    "a gate's reason": lambda app: drive(app.store.close_gate("q", reason=NUL)),
+}
+
+
+@pytest.mark.parametrize("say", SAYS)
+def test_a_nul_is_refused_alike_on_every_engine(settings, say):
+    """PostgreSQL has no text with a NUL in it: what one engine takes can be moved to any other."""
+    with Forebay(settings.url, **{"namespace": settings.namespace} if settings.namespace else {}) as app:
+        with pytest.raises((ConfigError, EngineError), match=r"it holds a NUL character, .* leave it out"):
+            SAYS[say](app)
+        sent = app.publish("q", NUL, key="k", headers={NUL: NUL})  # these are bytes on every engine
+        (found,) = app.messages(queue="q")
+        assert (found.id, found.headers) == (sent.id, {NUL: NUL})
+        assert drive(app.store.gates()) == []
 
 
 @pytest.mark.parametrize("id_", ["", NO_TEXT, "a\0b"], ids=ascii)

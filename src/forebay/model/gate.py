@@ -6,7 +6,7 @@ from typing import Self
 import msgspec
 
 from forebay.model.errors import EngineError
-from forebay.model.message import MAX_KEY
+from forebay.model.message import MAX_KEY, bears_nul
 
 #: Who closes a gate if nothing else is said.
 OPERATOR = "operator"
@@ -60,10 +60,14 @@ class Gate(msgspec.Struct, frozen=True):
         """It, if it is about one thing.
 
         Raises:
-            EngineError: it is about several, or all queues and nothing in them, or a key that no message has.
+            EngineError: it is about several, or all queues and nothing in them, or a key that no message has; or one
+                of its texts holds a NUL.
         """
         if self.key is not None and not 0 < len(self.key) <= MAX_KEY:
             raise EngineError(f"a key has 1 to {MAX_KEY} characters, not {len(self.key)}: no message has this one")
+        for part in ("key", "task", "reason"):
+            if fault := bears_nul(getattr(self, part) or ""):
+                raise EngineError(f"the {part} of a gate is not {getattr(self, part)!r:.100}: {fault}")
         if sum(part is not None for part in (self.lane, self.task, self.key)) > 1:
             raise EngineError("a gate is about one thing: name its lane, its task or its key, not several")
         if not self.queue and self.task is None and self.key is None:

@@ -17,6 +17,11 @@ CPU = "cpu"
 PARENT = "forebay-parent"
 
 
+def bears_nul(text: str) -> str | None:
+    """What is wrong with a text that any engine has to keep as text; None if nothing is. PostgreSQL keeps no NUL."""
+    return "it holds a NUL character, which not every engine can store: leave it out" if "\0" in text else None
+
+
 class Failure(msgspec.Struct, frozen=True, gc=False):
     """An exception as data: never rebuilt into a live exception from stored text."""
 

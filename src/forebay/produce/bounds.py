@@ -7,7 +7,7 @@ from typing import TypedDict, cast
 
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
-from forebay.model.message import MAX_KEY
+from forebay.model.message import MAX_KEY, bears_nul
 from forebay.model.options import check_known
 from forebay.model.queue import PATIENCE, OnFull
 
@@ -204,6 +204,8 @@ def _weights(where: str, ways: QueueWays) -> tuple[tuple[str, float], ...]:
 def _weight(where: str, key: object, value: object) -> tuple[str, float]:
     if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY:
         raise ConfigError(f"{where}: weights go by key, a str of 1 to {MAX_KEY} characters, not {key!r:.50}")
+    if fault := bears_nul(key):
+        raise ConfigError(f"{where}: weights: the key {key!r:.50} is not allowed: {fault}")
     if isinstance(value, bool) or not isinstance(value, int | float) or not _LIGHT <= value <= 1 / _LIGHT:
         raise ConfigError(
             f"{where}: the weight of {key!r:.50} is a number from {_LIGHT:g} to {1 / _LIGHT:g}, not {value!r:.50}"

@@ -7,6 +7,7 @@ import msgspec
 
 from forebay.model.errors import ConfigError, encodable
 from forebay.model.lifecycle import State
+from forebay.model.message import bears_nul
 from forebay.model.options import misfit
 from forebay.produce.task import Task
 from forebay.store.records import Query
@@ -67,6 +68,9 @@ def asked(query: Query | None, which: Mapping[str, Any]) -> Query:
     except (msgspec.ValidationError, UnicodeError) as error:
         hint = f"; a state is one of {', '.join(State)}" if "$.state" in str(error) else ""
         raise ConfigError(f"messages: {misfit(error, named)}{hint}") from None
+    for name in ("queue", "task", "key", "unique"):
+        if fault := bears_nul(getattr(found, name) or ""):
+            raise ConfigError(f"messages: no message has {name}={getattr(found, name)!r:.100}: {fault}")
     if not 1 <= found.limit <= MOST:
         raise ConfigError(f"messages: limit={found.limit} is not usable: use 1 to {MOST:,}")
     return found

@@ -10,7 +10,7 @@ import msgspec
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError, encodable
 from forebay.model.ids import check_id
-from forebay.model.message import MAX_KEY
+from forebay.model.message import MAX_KEY, bears_nul
 from forebay.model.options import check_known, misfit
 from forebay.model.queue import check_name
 
@@ -161,6 +161,8 @@ def _checked(chosen: Options) -> Options:
     for name, text in (("key", chosen.key), ("unique", chosen.unique)):
         if text is not None and not 0 < len(text) <= MAX_KEY:
             raise ConfigError(f"{name} must have 1 to {MAX_KEY} characters, not {len(text)}")
+        if text is not None and (fault := bears_nul(text)):
+            raise ConfigError(f"{name} {text!r} is not allowed: {fault}")
     _check_words(chosen)
     if chosen.debounce or chosen.max_wait is not None:
         _check_debounce(chosen)
