@@ -6,7 +6,7 @@ import logging
 import msgspec
 import pytest
 
-from forebay import ConfigError, Context, EngineFull, Forebay, State
+from forebay import ConfigError, Context, EngineFull, Forebay, Registry, State
 from forebay.control import Control
 from forebay.engine.waiting import drive
 from forebay.model.errors import BadArguments
@@ -153,16 +153,38 @@ def test_an_option_that_could_have_no_effect_above_a_task_is_refused(app, option
         ({"cron": "@daily", "overlap": "skip", "unique": "u"}, "overlap= has no effect beside it"),
         ({"cron": "@daily", "overlap": "skip", "missed": "all"}, "missed='all' has no effect beside overlap='skip'"),
         ({"cron": "@daily", "missed": True}, "missed=True is not known"),
-        ({"cron": "@daily", "timezone": "UTC"}, "periodic: unknown option timezone"),
+        ({"cron": "@daily", "timezone": "UTC"}, "unknown option timezone"),
     ],
 )
 def test_what_cannot_work_is_refused_where_it_is_declared(app, options, says):
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=f"periodic task tidy: .*{says}"):
 
         @app.periodic(**options)
         def tidy() -> None: ...
 
     assert app.registry.tasks == app.registry.schedules == {}
+
+
+def test_what_cannot_work_names_the_task_that_it_was_said_of(app):
+    @app.task
+    def tidy() -> None: ...
+
+    with pytest.raises(ConfigError, match=r"periodic on task tidy: cron expression '61 \* .*' is not usable"):
+        app.periodic("61 * * * *")(tidy)
+    part = Registry()
+
+    @part.periodic("@daily", tz="Europe/Atlantis", name="sweep")
+    def sweeps() -> None: ...
+
+    with pytest.raises(ConfigError, match="schedule sweep of task sweep: time zone 'Europe/Atlantis' is not known"):
+        app.include(part)
+
+
+def test_a_periodic_without_a_time_says_how_one_is_said(app):
+    with pytest.raises(ConfigError, match=r"say when it runs: @app.periodic\(\"\*/5"):
+
+        @app.periodic
+        def tidy() -> None: ...
 
 
 def test_a_task_that_needs_arguments_leaves_nothing_behind(app):

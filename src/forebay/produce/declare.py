@@ -117,7 +117,7 @@ class Timing(NamedTuple):
             ConfigError: one of them makes no sense.
         """
         if (cron is None) == (every is None):
-            raise ConfigError(f"periodic takes a cron expression or every=, one of the two, not {cron!r} and {every!r}")
+            raise ConfigError(f"it takes a cron expression or every=, one of the two, not {cron!r} and {every!r}")
         text = cron if isinstance(cron, str) else crons.interval(cron if every is None else every)
         crons.check(text)
         if tz != "UTC" and crons.is_interval(text):
@@ -132,8 +132,13 @@ class Timing(NamedTuple):
         return cls(text, tz, missed, overlap)
 
 
-def make_planned(function: Callable[..., Any], timing: Timing, ways: PeriodicWays, registry: "Registry") -> Planned:
+def make_planned(
+    function: Callable[..., Any], timed: Callable[[], Timing], ways: PeriodicWays, registry: "Registry"
+) -> Planned:
     """A schedule of a function, which becomes a task, or of a task that needs no arguments.
+
+    Args:
+        timed: when it ticks; asked for here, so that its errors name the task.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -142,11 +147,14 @@ def make_planned(function: Callable[..., Any], timing: Timing, ways: PeriodicWay
     if isinstance(function, Task):
         task, name = _taken(cast("Task[..., Any, Any]", function), registry), ways.get("name")
         where = f"periodic on task {task.name}"
+        timing = _timing(where, timed)
         check_known(where, ways, TickWays.__annotations__, {"@app.task(...)": OF_TASK})
     else:
-        check_known("periodic", ways, PeriodicWays.__annotations__, _ELSEWHERE)
+        function = plain(function, "task")
+        where = f"periodic task {name_of(function, 'task', ways.get('name'))}"
+        timing = _timing(where, timed)
+        check_known(where, ways, PeriodicWays.__annotations__, _ELSEWHERE)
         task, name = make_task(function, cast("TaskWays", _among(ways, TaskWays)), registry), None
-        where = f"periodic task {task.name}"
     body, waiting = task.codec.encode((), {}), options(task.waiting, cast("Ways", _among(ways, Ways)), where)
     if waiting.unique is not None and timing.overlap != "allow":
         raise ConfigError(f"{where}: unique= lets one message wait or run at a time; overlap= has no effect beside it")
@@ -155,6 +163,13 @@ def make_planned(function: Callable[..., Any], timing: Timing, ways: PeriodicWay
     planned = Planned(name=_free(name, task, registry), task=task, body=body, waiting=waiting, **timing._asdict())
     again = (one for one in registry.schedules.values() if one == planned.called(one.name))
     return planned if name is not None else next(again, planned)
+
+
+def _timing(where: str, timed: Callable[[], Timing]) -> Timing:
+    try:
+        return timed()
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _among(ways: Mapping[str, Any], form: type) -> dict[str, Any]:

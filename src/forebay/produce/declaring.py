@@ -4,10 +4,12 @@ Each checks its options at once and takes in what it made; none opens anything.
 """
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
 from forebay.flow.retry import Retry
 from forebay.model.duration import Duration, seconds
+from forebay.model.errors import ConfigError
 from forebay.model.options import known_options
 from forebay.model.queue import QueueSpec, check_name
 from forebay.produce.bounds import QueueWays, bounds
@@ -121,11 +123,13 @@ class Declares:
             ConfigError: one of them is not usable.
             BadArguments: the task needs arguments.
         """
-        timing = Timing.of(cron, every, tz, missed, overlap)
+        if callable(cron):
+            raise ConfigError('say when it runs: @app.periodic("*/5 * * * *"), or @app.periodic(every=30)')
+        timed = partial(Timing.of, cron, every, tz, missed, overlap)
 
         def register(function: Callable[..., Any]) -> Task[..., Any, Any]:
             registry = self._registry()
-            planned = make_planned(function, timing, ways, registry)
+            planned = make_planned(function, timed, ways, registry)
             if planned not in registry.schedules.values():
                 registry.add(planned)
             return planned.task

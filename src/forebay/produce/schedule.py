@@ -6,6 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from forebay.flow import cron as crons
+from forebay.model.errors import ConfigError
 from forebay.model.message import Message
 from forebay.model.sealed import FIRED_BY, Part
 from forebay.produce.pricing import priced
@@ -42,7 +43,10 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
     def check_zone(self) -> None:
         """Raises ConfigError if the time zone is not known on this host; reads a file."""
-        crons.check_zone(self.tz)
+        try:
+            crons.check_zone(self.tz)
+        except ConfigError as error:
+            raise ConfigError(f"schedule {self.name} of task {self.task.name}: {error}") from error
 
     def row(self, now: float) -> Schedule:
         """What the store keeps, with the first tick after `now`, seconds since the epoch.
