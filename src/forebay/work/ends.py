@@ -51,16 +51,18 @@ class Ends:
         """A message has ended: report its outcome; `job` is what ran, if something did. What the hooks are to hear."""
         took = 0.0 if job is None else (time.monotonic() - job.started) / job.share
         self._settler.put(Settlement(delivery, result, took))
-        if type(result) is Ack:  # first, and with nothing more than it needs: this is done for each message
-            self.done += 1
-            if logger.isEnabledFor(self._good):
-                tell(self._good, delivery, outcome.describe(result), job, result)
-            return None
         self._count(result)
-        level = self._level(delivery, result)
+        level = self._good if type(result) is Ack else self._level(delivery, result)
         if logger.isEnabledFor(level):
             tell(level, delivery, outcome.describe(result), job, result)
-        return self._heard(delivery, result, job)
+        return None if type(result) is Ack else self._heard(delivery, result, job)
+
+    def acked(self, run: Run, result: Ack) -> None:
+        """As `settle`, of a run that is done: with nothing more than that needs, for it is so of most messages."""
+        self._settler.put(Settlement(run.delivery, result, time.monotonic() - run.started))
+        self.done += 1
+        if logger.isEnabledFor(self._good):
+            tell(self._good, run.delivery, outcome.describe(result), run, result)
 
     def hand_back(self, deliveries: Sequence[Delivery]) -> None:
         """Release deliveries that were not started, or not ended."""

@@ -9,7 +9,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
@@ -40,6 +40,9 @@ from forebay.work.storetime import StoreTime
 from forebay.work.strangers import Strangers
 
 _logger = logging.getLogger("forebay.worker")
+#: What all runs of a task need, found once: what they enqueue by, what opens their bodies, and the end of one that
+#: returns nothing; None where even that has to be looked at.
+Ready = tuple[Producer, Seal | None, outcome.Ack | None]
 #: No providers.
 NONE: Mapping[str, ProviderSpec] = MappingProxyType({})
 _UNDONE = "it was to be done in a transaction (complete_in), and that was not committed"
@@ -92,7 +95,7 @@ class Executor:
         worker: str = "",
     ) -> None:
         self._tasks, self._report, self.time = tasks, report, time or StoreTime()
-        self._producers: dict[Task[..., Any, Any], Producer] = {}  # of tasks that have run here
+        self._ready: dict[Task[..., Any, Any], Ready] = {}  # of tasks that have run here
         self._keep, self._limit, _ = bounds
         self._most = bounds.limit + OVERHEAD
         self._strangers = Strangers(bounds.unknown_for, self.time.now)
@@ -112,20 +115,18 @@ class Executor:
             return self._strangers.fate(delivery)
         if delivery.expires is not None and self.time.now() > delivery.expires:
             return outcome.Expire()
-        if task.special:
+        if special := task.special:
             admitted = self._admitted(task, delivery)
             if not isinstance(admitted, Task):
                 return admitted
             task = admitted
         if len(delivery.body) > self._most:
             return too_large(delivery, self._limit)
-        return self._run(delivery, task)
+        return self._run(delivery, task, special)
 
-    def _run(self, delivery: Delivery, task: Task[..., Any, Any]) -> Run | Outcome:
-        producer, codec = self._producers.get(task), task.codec
-        if producer is None:
-            producer = self._producers[task] = task.producer
-        seal = producer.seal
+    def _run(self, delivery: Delivery, task: Task[..., Any, Any], special: bool) -> Run | Outcome:
+        producer, seal, nothing = self._ready.get(task) or self._readied(task)
+        codec = task.codec
         try:
             body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
             args, kwargs = plain = codec.decode(body)
@@ -137,12 +138,18 @@ class Executor:
         if codec.context is not None:
             args, kwargs = codec.inject(args, kwargs, context)
         run = Run(
-            delivery, task, args, kwargs, context, now, running.cpu or delivery.lost >= ISOLATE_AFTER,
+            delivery, task, args, kwargs, context, now, running.cpu or delivery.lost >= ISOLATE_AFTER, nothing,
             is_async=task.is_async, deadline=context.ends, grace=running.grace, started=context.began,
         )  # fmt: skip
-        if task.special or task is not self._tasks[delivery.task]:
+        if special:
             self._charge(run, *plain)
         return run
+
+    def _readied(self, task: Task[..., Any, Any]) -> Ready:
+        producer = task.producer
+        nothing = None if task.codec.returns_value else outcome.Ack(None, self.keep(task))
+        ready = self._ready[task] = (producer, producer.seal, nothing)
+        return ready
 
     def _charge(self, run: Run, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """What it costs its provider; and its own provider, where another one has its work."""
@@ -167,6 +174,8 @@ class Executor:
         """The task returned."""
         if os.getpid() != self._home:
             stay(self._home)
+        if value is None and run.nothing is not None and not run.context.completing:
+            return run.nothing
         if value is not None and issubclass(type(value), Snooze):
             return put_off(value.delay, run.delivery.fence)
         if run.context.completing:
@@ -183,10 +192,9 @@ class Executor:
             return outcome.DeadLetter(cause, failure)
 
     def _ack(self, task: Task[..., Any, Any], delivery: Delivery, value: Any) -> outcome.Ack:
-        keep = task.running.result_ttl
-        keep = self._keep if keep is None else keep
+        keep = self.keep(task)
         if value is None and not task.codec.returns_value:
-            return _nothing(keep)
+            return outcome.Ack(None, keep)
         result = task.codec.encode_result(value)
         if len(result) > self._limit:
             raise errors.PayloadTooLarge(f"the result has {len(result):,} bytes, the limit is {self._limit:,}")
@@ -251,12 +259,6 @@ class Executor:
         if (judged := self.providers.judged(run, error, failure)) is not None:
             return judged
         return self.providers.spaced(run, error, fate_of(run.task.running.retry, error, failure, delivery, age))
-
-
-@lru_cache(256)
-def _nothing(keep: float) -> outcome.Ack:
-    """Done, without a result: one object for many, which whoever settles them sees."""
-    return outcome.Ack(None, keep)
 
 
 def fate_of(policy: Retry, error: BaseException, failure: Failure, delivery: Delivery, age: float) -> Outcome:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from forebay.model.delivery import Delivery
+from forebay.model.outcome import Ack
 from forebay.model.verdict import Verdict
 from forebay.produce.context import Context, enter
 from forebay.produce.task import Task
@@ -113,6 +114,7 @@ class Run(Job, eq=False):
         verdict: what its failure says about its provider; None before, or without one.
         time: the store's, as it was known when it began.
         apart: it belongs in a process of its own.
+        nothing: how it ends if it returns nothing; None where even that has to be looked at.
         elsewhere: another task or provider has its work, because its own is not to be asked for long. until: when that
             one may be asked again, if it has said so.
         used: what its task says that it has really cost; price: what it was taken to cost. paid: where its own provider
@@ -126,6 +128,7 @@ class Run(Job, eq=False):
     context: Context
     time: Heard
     apart: bool = False
+    nothing: Ack | None = None
     settled: bool = False
     asked: bool = False
     called: bool = False

@@ -14,7 +14,7 @@ from forebay.engine.backend import Completed
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineClosed, ForebayError, name_of, text_of
-from forebay.model.outcome import Outcome
+from forebay.model.outcome import Ack, Outcome
 from forebay.work.ends import Ends
 from forebay.work.executor import Executor
 from forebay.work.failures import Told
@@ -104,7 +104,8 @@ class Runs:
 
     def finish(self, run: Run, result: Outcome) -> None:
         """A run has ended: report it, and give its slot back. Only the first end of a run counts."""
-        if (run.context.completing or run.task.special) and not run.asked and self._waits(run, result):
+        plain = not (run.task.special or run.context.completing)
+        if not (plain or run.asked) and self._waits(run, result):
             return
         free = self._runs.pop(run, None)
         if free is None:
@@ -114,11 +115,10 @@ class Runs:
             self.ended(run)
             if run.deadline is not None:
                 self.pools.forget(run)
-            special = run.settled or run.task.special or type(result) is outcome.Park
-            failure = self._report(run, result) if special else self._ends.settle(run.delivery, result, run)
-            if failure and (heard := self._ends.hear([failure])):
-                heard.add_done_callback(lambda _: run.let_go())
-                free = self._kept(heard, free)
+            if plain and type(result) is Ack:
+                self._ends.acked(run, result)
+            else:
+                free = self._told(run, result, free)
         except Exception:
             with contextlib.suppress(Exception):  # the log is theirs, too
                 _logger.exception("the end of %s %s was not taken note of", run.task.name, run.delivery.id)
@@ -128,6 +128,15 @@ class Runs:
             free()
             if not self._runs:
                 self._idle()
+
+    def _told(self, run: Run, result: Outcome, free: Free) -> Free:
+        """Report one that is not simply done; what gives its slot back."""
+        failure = self._report(run, result)
+        heard = self._ends.hear([failure]) if failure else None
+        if heard is None:
+            return free
+        heard.add_done_callback(lambda _: run.let_go())
+        return self._kept(heard, free)
 
     def _waits(self, run: Run, result: Outcome) -> bool:
         """Whether something has to be known first; then it ends once more when it is."""
@@ -193,12 +202,12 @@ class Runs:
         except EngineClosed:
             standing = Completed.LOST
         run.settled = standing is Completed.COMMITTED
-        if standing is Completed.UNDONE and isinstance(result, outcome.Ack | outcome.Snooze):
+        if standing is Completed.UNDONE and isinstance(result, Ack | outcome.Snooze):
             result = self._executor.undone(run)
         self.finish(run, result)
 
     def _report(self, run: Run, result: Outcome) -> Told | None:
-        """Of one with a provider, or that was settled before, or that runs at most once and never began."""
+        """What the hooks are to hear: it may have a provider, or was settled before, or never began."""
         if run.task.running.provider is not None or run.paid is not None or isinstance(result, outcome.Park):
             self._executor.providers.ended(run, result)
         if run.settled:
