@@ -11,6 +11,8 @@ from engines.servers.places import place
 from forebay import Forebay, State, TaskFailed
 from forebay.config import WorkerOptions
 from forebay.control import RuleControl, whoami
+from forebay.engine.contract import Beat
+from forebay.engine.waiting import drive
 from forebay.observe.why import why_message
 from forebay.work.dev import working
 
@@ -171,6 +173,24 @@ def test_a_pause_without_a_condition_is_a_gate_at_once_and_nothing_is_leased(whe
 
     one = asyncio.run(story())
     assert (one.state, one.attempt, one.lane) == (State.PARKED, 0, "")
+
+
+def test_a_reroute_to_where_no_worker_is_says_so_and_is_added(where, caplog):
+    url, namespace = where
+    warning = "no worker serves queue aside: what goes there waits until one does"
+    with Forebay(url, **({"namespace": namespace} if namespace else {})) as app:
+        assert app.rules.preview("reroute", queue="mail", to="aside").warning == warning
+        assert app.rules.add("reroute", queue="mail", to="aside", name="first").to == "aside"
+        assert [record.getMessage() for record in caplog.records if record.name == "forebay.rules"] == [
+            f"rule first: {warning}"
+        ]
+        caplog.clear()
+        drive(app.engine.extend([Beat(worker="w", lease=60, queues=["aside"], concurrency=1)]))
+        assert app.rules.preview("reroute", queue="mail", to="aside").warning == ""
+        app.rules.add("reroute", queue="mail", to="aside")
+        assert [record for record in caplog.records if record.name == "forebay.rules"] == []
+        drive(app.engine.extend([Beat(worker="w", lease=0)]))  # it has left
+        assert app.rules.preview("reroute", queue="mail", to="aside").warning == warning
 
 
 def test_it_is_over_when_its_time_has_passed_whoever_lives(where, caplog):

@@ -11,9 +11,10 @@ from forebay.cli.human import ago, span
 from forebay.cli.shared import Group, only, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
+from forebay.control import RuleControl, whoami
 from forebay.flow.grant import shown
 from forebay.model.rule import Do, Rule
-from forebay.produce.rules import Preview, RuleWays, made, preview, time_of
+from forebay.produce.rules import Preview, RuleWays, made, preview, time_of, unserved
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -102,8 +103,9 @@ def add(lasts: str | None, do: str, dry_run: bool, **ways: Any) -> None:
     async def look(app: Forebay) -> Preview:
         return await preview(app.store, app.producer.seal, rule)
 
-    async def work(app: Forebay) -> Rule:
-        return await app.rules.aadd(do, lasts=left, **given)
+    async def work(app: Forebay) -> tuple[Rule, str]:
+        added = await RuleControl(app.engine, app.store, whoami()).add(rule, left)
+        return added, await unserved(app.store, added)
 
     if dry_run:
         found = with_app(app, look)
@@ -112,7 +114,9 @@ def add(lasts: str | None, do: str, dry_run: bool, **ways: Any) -> None:
         else:
             output.show(form(), [msgspec.to_builtins(found)], Table([], ""))
         return
-    added = with_app(app, work)
+    added, warning = with_app(app, work)
+    if warning:
+        output.note(f"warning: {warning}")
     if form() == "table":
         until = "until it is removed" if left is None else f"for {span(left)}"
         output.say(f"{added.name}: {does(added)}, {until}; {_end(added)}")
@@ -128,6 +132,8 @@ def _told(found: Preview) -> None:
         output.say(f"such as {', '.join(found.ids)}")
     if found.unread:
         output.say(f"{found.unread:,} cannot be judged and would be left as they are: {found.why}")
+    if found.warning:
+        output.note(f"warning: {found.warning}")
     output.say("nothing was changed")
 
 

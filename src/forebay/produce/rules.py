@@ -3,6 +3,7 @@
 What a rule is stands in `model.rule`, what it does in `work.rules`.
 """
 
+import logging
 from typing import Any, TypedDict, Unpack
 
 import msgspec
@@ -23,6 +24,8 @@ from forebay.produce.task import Task
 from forebay.rules import checked, rows
 from forebay.store.contract import Store
 from forebay.store.records import Query
+
+_logger = logging.getLogger("forebay.rules")
 
 #: Messages that a preview looks at; read at a time; ids that it names.
 LOOKED, PAGE, NAMED = 100_000, 1_000, 5
@@ -58,6 +61,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
         matched: messages that it would be; looked: at how many was looked; whole: whether that was all.
         unread: those that its condition cannot be judged on, and that it would leave as they are; why: of the first.
         ids: some that matched.
+        warning: what is to be known before it is added; "" for nothing.
     """
 
     matched: int = 0
@@ -66,6 +70,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     unread: int = 0
     why: str = ""
     ids: tuple[str, ...] = ()
+    warning: str = ""
 
 
 def made(do: str, ways: RuleWays) -> Rule:
@@ -108,9 +113,16 @@ def time_of(lasts: Duration | None, what: str = "lasts") -> float | None:
     return left
 
 
+async def unserved(store: Store, rule: Rule) -> str:
+    """That a reroute leads to a queue that no living worker serves, in words; "" if that is not so."""
+    if not rule.to or any(worker.left > 0 and rule.to in worker.queues for worker in await store.workers()):
+        return ""
+    return f"no worker serves queue {rule.to}: what goes there waits until one does"
+
+
 async def preview(store: Store, seal: Seal | None, rule: Rule) -> Preview:
     """Try a rule on what waits, the oldest first; nothing is changed."""
-    one, now, after, found = ready(rule), await store.now(), None, Preview()
+    one, now, after, found = ready(rule), await store.now(), None, Preview(warning=await unserved(store, rule))
     while found.looked < LOOKED:
         query = Query(queue=rule.queue, task=rule.task, key=rule.key, after=after, limit=PAGE)
         page = await store.messages(query)
@@ -157,7 +169,10 @@ class Rules:
         """
         rule, left = made(do, ways), time_of(lasts)
         await self.engine.open()
-        return await self._control().add(rule, left)
+        added = await self._control().add(rule, left)
+        if warning := await unserved(self.store, added):
+            _logger.warning("rule %s: %s", added.name, warning)
+        return added
 
     def add(self, do: str, *, lasts: Duration | None = None, **ways: Unpack[RuleWays]) -> Rule:
         """`aadd` for synchronous code."""

@@ -34,6 +34,21 @@ def test_a_rule_is_tried_out_added_told_by_why_and_removed(shell):
     assert "no rule 'j': there is none yet" in shell("rules", "remove", "j", code=2).complaint
 
 
+def test_a_reroute_to_a_queue_that_no_worker_serves_is_warned_of_and_added(shell):
+    shell.enqueue("greet", "A")
+    about = ("rules", "add", "--queue", "default", "--where", "args.n == 1", "--do", "reroute", "--to")
+    warning = "warning: no worker serves queue {}: what goes there waits until one does"
+    for more in (["--dry-run"], [], ["-o", "json"]):
+        assert shell(*about, "aside", *more).err.strip() == warning.format("aside")
+    (preview,) = shell(*about, "aside", "--dry-run", "-o", "json").json
+    assert preview["warning"] == warning.format("aside").removeprefix("warning: ")
+    with shell.worker():
+        eventually(lambda: shell("workers", "-o", "json").json)
+        for more in (["--dry-run"], [], ["-o", "json"]):
+            assert shell(*about, "slow", *more).err == ""
+    assert len(shell("rules", "-o", "json").json) == 4
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
