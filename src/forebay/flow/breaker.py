@@ -20,6 +20,8 @@ PARTS = 10
 _SAME = 0.002
 #: What is said of one whose budget is.
 USED_UP = "has used up its budget"
+#: What is said of one that nobody looks after, and the seconds that its probe is overdue by then.
+UNKEPT, OVERDUE = "no running worker declares it", 5.0
 #: Pauses after which they are not doubled any more: longer than any that is allowed.
 _DOUBLED = 30
 
@@ -148,7 +150,12 @@ def _down(one: Provider, now: float) -> str:
 def _next(one: Provider, now: float) -> str:
     if one.until is None:
         return ", until somebody closes it"
-    return f", next probe in {span(one.until - now)}" if one.until > now else ", the next probe is due"
+    if one.until > now:
+        return f", next probe in {span(one.until - now)}"
+    late, patience = now - one.until, (one.terms.breaker or Trip()).open_for  # for what began before to end
+    if one.burying or late <= patience + OVERDUE:
+        return ", the next probe is due"
+    return f", a probe has been due for {span(late)}, and {UNKEPT}"
 
 
 # --- what calls say ---

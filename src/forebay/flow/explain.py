@@ -8,7 +8,7 @@ from shlex import quote
 
 import msgspec
 
-from forebay.flow.breaker import USED_UP
+from forebay.flow.breaker import UNKEPT, USED_UP
 from forebay.flow.ticket import late
 from forebay.model.duration import span
 from forebay.model.gate import THROTTLE
@@ -200,6 +200,8 @@ def remedy(provider: str, why: str) -> str:
     """What to do about a provider that is not asked as usual: to close one does not help against a budget."""
     if USED_UP in why:
         return "wait, or raise its budget="
+    if UNKEPT in why:
+        return f"start a worker whose app declares it, or `forebay providers close {provider}`: what waits for it runs"
     return f"`forebay providers close {provider}` if you know better"
 
 

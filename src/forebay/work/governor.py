@@ -27,6 +27,7 @@ from forebay.produce.task import Task
 from forebay.provider.steer import Seen, beside, change, look
 from forebay.store.contract import Store
 from forebay.store.records import Query
+from forebay.work.orphans import Orphans
 from forebay.work.providers import Providers
 from forebay.work.rounds import Rounds
 
@@ -217,6 +218,16 @@ class Governor:
         level = logging.WARNING if after.stand is Stand.OPEN else logging.INFO
         why = "" if after.stand is Stand.RAMP else after.reason  # why it was down says nothing of its coming back
         _logger.log(level, "provider %s: %s%s", after.name, after.stand, why and f": {why}")
+
+
+def governors(
+    engine: Looks, store: Store, providers: Providers, tasks: Mapping[str, Task[..., Any, Any]], queues: Sequence[str]
+) -> tuple[Governs, ...]:
+    """Those of a worker: for the providers of its app, and for those that it finds without anybody."""
+    return (
+        Governor(engine, store, providers, tasks, queues),
+        Orphans(store, providers.specs, tasks, queues),
+    )
 
 
 def _is_beside(meter: str, provider: str) -> bool:

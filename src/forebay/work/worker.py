@@ -30,7 +30,7 @@ from forebay.work.executor import Bounds, Executor
 from forebay.work.feed import Begin, Feed
 from forebay.work.feeding import Feeding
 from forebay.work.feeds import plan
-from forebay.work.governor import Governor, Governs
+from forebay.work.governor import Governs, governors
 from forebay.work.hearing import Hearing, name_of_hook, watched
 from forebay.work.host import born, identity
 from forebay.work.link import Report
@@ -88,7 +88,7 @@ class Worker:
         executor.providers.specs = app.registry.providers
         self.feeding = executor.feeding = Feeding() if settings.pressure else None
         self._governors: tuple[Governs, ...] = (
-            Governor(app.engine, app.store, executor.providers, app.registry.tasks, self.queues()),
+            *governors(app.engine, app.store, executor.providers, app.registry.tasks, self.queues()),
             NoPressure(app.store) if self.feeding is None else Pressure(app, self.feeding),
             Keeper(app.store, executor.rules, self.queues(), app.producer.seal),
         )
