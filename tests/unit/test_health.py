@@ -9,9 +9,11 @@ from forebay.model.finding import Finding, Level
 from forebay.model.gate import Gate
 from forebay.model.message import Message
 from forebay.model.provider import Provider, meter_of
+from forebay.model.rule import Do, Rule
 from forebay.observe.health import credited, examine, saturated
 from forebay.observe.providers import Shown, shown
 from forebay.observe.snapshot import Snapshot
+from forebay.rules import gates_of
 from forebay.store.records import AuditLine, Schedule, Steered, WorkerRow
 from forebay.testing import ManualClock
 
@@ -183,4 +185,16 @@ def test_an_account_that_is_to_wait_is_told_where_it_does():
     now = Snapshot(at=NOW, tick=1.0, queues=(), schedules=(), workers=(worker("mail"),), gates=(gate,))
     assert [one.text for one in examine(now, LEASE) if one.check == "paused"] == [
         "mail, lane smtp~ann, for 9s, by throttle: too many"
+    ]
+
+
+def test_what_a_rule_has_paused_says_to_remove_the_rule():
+    """`resume` opens what an operator has closed, and nothing of a rule's."""
+    rule, where = Rule(name="r1", do=Do.PAUSE, queue="q"), Rule(name="r2", do=Do.PAUSE, queue="q", where="args.n == 1")
+    gates = [*gates_of(rule, ["q"]), *gates_of(where, ["q"]), Gate("q")]
+    now = Snapshot(at=NOW, tick=1.0, queues=(Depth(queue="q"),), workers=(worker("q"),), gates=gates)
+    assert [one.advice for one in examine(now, LEASE) if one.check == "paused"] == [
+        "`forebay rules remove r1` when it may go on",
+        "`forebay rules remove r2` when it may go on",
+        "`forebay resume q` when it may go on",
     ]

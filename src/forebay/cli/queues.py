@@ -19,7 +19,7 @@ from forebay.model.duration import seconds
 from forebay.model.errors import ConfigError
 from forebay.model.gate import OPERATOR, THROTTLE, Gate
 from forebay.model.provider import APART, BREAKER, unkeyed
-from forebay.model.rule import rule_of
+from forebay.model.rule import rule_of, taken_back
 from forebay.observe.why import seen_lanes, waits_behind
 
 
@@ -226,7 +226,9 @@ def holding(what: Paused, gates: Sequence[Gate]) -> list[Gate]:
 
 def _held(gate: Gate) -> str:
     where = f"in {gate.queue}" if gate.queue else "in all queues"
-    return f"{where}: `{gate.resumed()}`" if gate.holder == OPERATOR else f"{where} by {gate.holder}"
+    by = where if gate.holder == OPERATOR else f"{where} by {gate.holder}"
+    resume = gate.resumed() if gate.holder == OPERATOR else taken_back(gate.holder)
+    return f"{by}: `{resume}`" if resume else by
 
 
 def resumed(what: Paused, before: Sequence[Gate], left: Sequence[Gate]) -> str:

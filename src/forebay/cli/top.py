@@ -94,7 +94,8 @@ def _showing(screen: Screen) -> Generator[tuple[Show, asyncio.Event]]:
     elif not output.redraws():
 
         def show_table(before: Snapshot | None, now: Snapshot) -> None:
-            click.echo("\n".join([*screen.lines(before, now), ""]))
+            *told, _ = screen.lines(before, now)  # the last line is about keys
+            click.echo("\n".join([*told, ""]))
 
         yield Show(show_table), stop
     else:

@@ -97,4 +97,5 @@ def audit(limit: int, before: int | None) -> None:
         Column("TARGET", lambda line: line.target, flex=True, least=10),
         Column("DETAIL", lambda line: line.detail, flex=True, least=10, hide="", wrap=True),
     ]
-    output.show(form(), found, Table(columns, "nothing yet: pause, resume, cancel and the like leave a line"))
+    nothing = "nothing yet: pause, resume, cancel and the like leave a line" if before is None else "none older"
+    output.show(form(), found, Table(columns, nothing))

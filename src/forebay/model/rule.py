@@ -14,6 +14,12 @@ ROW, METER, LANE = "rule:", "rule:", "rule."
 HOLDER = "rule "
 
 
+def taken_back(holder: str) -> str:
+    """The command that takes back the rule that holds a gate; "" if none does."""
+    name = holder.removeprefix(HOLDER)
+    return f"forebay rules remove {name}" if name != holder else ""
+
+
 class Do(StrEnum):
     """What a rule does with a message, in the order in which they count: of several that match, the first is done.
 

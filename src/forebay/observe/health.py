@@ -16,6 +16,7 @@ from forebay.model.finding import Finding, fail, fine, warn
 from forebay.model.gate import THROTTLE, Gate
 from forebay.model.outcome import NOT_KNOWN
 from forebay.model.provider import BREAKER, unkeyed
+from forebay.model.rule import taken_back
 from forebay.model.topology import PRESSURE
 from forebay.observe.providers import Shown
 from forebay.observe.snapshot import Snapshot, patience, proof_age
@@ -159,7 +160,8 @@ def _gates(now: Snapshot) -> Iterator[Finding]:
             continue  # `_providers` tells of it once: there is such a gate in every queue
         place = gate.named()
         why = f": {gate.reason}" if gate.reason else ""
-        advice = f"`{gate.resumed()}` when it may go on" if gate.lane is None else ""
+        resume = taken_back(gate.holder) or (gate.resumed() if gate.lane is None else "")
+        advice = f"`{resume}` when it may go on" if resume else ""
         if gate.holder == PRESSURE:
             advice = "it goes on by itself: `forebay why` of that queue says what holds it up"
         told = f"{place}, for {span(max(0.0, now.at - gate.since))}, by {gate.holder}{why}"

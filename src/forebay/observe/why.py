@@ -17,7 +17,7 @@ from forebay.model.gate import OPERATOR, Gate
 from forebay.model.lifecycle import State
 from forebay.model.outcome import SNOOZED
 from forebay.model.provider import Provider, lane_of, of_each, unkeyed
-from forebay.model.rule import HOLDER
+from forebay.model.rule import taken_back
 from forebay.model.topology import PRESSURE, ROW
 from forebay.observe.providers import beside, fewer
 from forebay.observe.snapshot import Snapshot, patience, proof_age, take
@@ -220,14 +220,8 @@ def _closed(gate: Gate, audits: Sequence[AuditLine]) -> Closed:
     return Closed(
         lane=gate.lane, by=paused_by(gate, audits), reason=gate.reason,
         since=gate.since, until=gate.until, task=gate.task, key=gate.key,
-        resume=gate.resumed() if operators else _removed(gate.holder),
+        resume=gate.resumed() if operators else taken_back(gate.holder),
     )  # fmt: skip
-
-
-def _removed(holder: str) -> str:
-    """The command that takes back the rule that holds a gate; "" if none does."""
-    name = holder.removeprefix(HOLDER)
-    return f"forebay rules remove {name}" if name != holder else ""
 
 
 def _server(row: WorkerRow, lease: float) -> Server:

@@ -32,6 +32,12 @@ OTHERS = [Gate("q", task="g"), Gate("p", task="f"), Gate("q", "f"), Gate("q")]
             "still paused in all queues: `forebay resume --task f`",
         ),
         (Paused("q"), [Gate("q")], [Gate("q", holder="breaker")], "still paused in q by breaker"),
+        (
+            Paused("q"),
+            [Gate("q")],
+            [Gate("q", holder="rule r1")],
+            "still paused in q by rule r1: `forebay rules remove r1`",
+        ),
         (Paused("q", key="k"), [], [Gate("q", key="j")], "was not paused"),
     ],
 )
