@@ -26,7 +26,7 @@ NAMES = [
 ]
 
 REFUSED = [
-    ("", "is no URL of an engine: write sqlite:///name.db"),
+    ("", "is no URL of an engine, it is empty .is FOREBAY_URL set to nothing. unset it.: write sqlite:///name.db"),
     (" ", "is no URL"),
     ("q.db", "is no URL"),
     ("/srv/q.db", "is no URL"),

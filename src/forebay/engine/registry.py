@@ -77,7 +77,8 @@ def _fits(settings: Settings, made: Backend) -> None:
 def _maker(settings: Settings) -> Maker:
     scheme, colon, _ = settings.url.partition(":")
     if not colon or not re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme):
-        raise ConfigError(f"{masked(settings.url)!r} is no URL of an engine: write {_USUAL}")
+        empty = "" if settings.url else ", it is empty (is FOREBAY_URL set to nothing? unset it)"
+        raise ConfigError(f"{masked(settings.url)!r} is no URL of an engine{empty}: write {_USUAL}")
     name, plus, rest = scheme.lower().partition("+")
     if name not in SCHEMES:
         return _foreign(settings.url.partition(":")[0].partition("+")[0])

@@ -1,5 +1,6 @@
 """The `Checks` role over a server: what `doctor`, `migrate` and `bench` ask. Changes nothing there."""
 
+import time
 from collections.abc import Iterator, Mapping
 
 import redis as client
@@ -8,6 +9,7 @@ from forebay.engine.redis.address import Address
 from forebay.engine.redis.connections import SCHEMA, refuse_evicting
 from forebay.engine.redis.probe import ask, talk
 from forebay.engine.redis.server import Said, evicts, window
+from forebay.model.duration import span
 from forebay.model.errors import EngineError
 from forebay.model.finding import Finding, fail, fine, unusable, warn
 
@@ -15,6 +17,8 @@ from forebay.model.finding import Finding, fail, fine, unusable, warn
 NEARLY = 0.8
 #: Memory of the process over memory in use, from which it is worth a line.
 FRAGMENTED = 2.0
+#: Seconds for which a loss is told.
+REMEMBERED = 3 * 86_400.0
 _MIB = 1024 * 1024
 
 
@@ -43,6 +47,7 @@ class ServerChecks:
             yield fail("schema", f"its keys have schema {before}, this Forebay knows up to {newest}", "upgrade Forebay")
             return
         yield fine("schema", f"schema {before or newest}" if before else "nothing is there yet")
+        yield from _loss(self._fell(), time.time())
         yield _durability(said)
         yield _disk(said)
         yield _memory(said)
@@ -65,6 +70,10 @@ class ServerChecks:
         (answer,) = talk(self._address, [("HGET", self._address.tag + "meta", "schema")])
         return int(answer) if isinstance(answer, bytes) else 0, SCHEMA
 
+    def _fell(self) -> str:
+        (answer,) = talk(self._address, [("HGET", self._address.tag + "meta", "fell")])
+        return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else ""
+
     def about(self) -> Mapping[str, str]:
         """See `Checks.about`."""
         said = ask(self._address)
@@ -72,6 +81,20 @@ class ServerChecks:
             "server": f"{said.version} at {self._address.place}, a crash of it may lose {window(said).words}",
             "redis-py": client.__version__,
         }
+
+
+def _loss(fell: str, now: float) -> Iterator[Finding]:
+    """What processes have found it to have lost, as `open.lua` writes it down, for some days."""
+    try:
+        at, before, after = map(float, fell.split())
+    except ValueError:
+        return
+    if now - at < REMEMBERED:
+        yield warn(
+            "loss", f"{span(max(0.0, now - at))} ago it was found to have lost messages that it had accepted: "
+            f"its newest was number {before:,.0f} before, and {after:,.0f} then",
+            "was it emptied, restored, or replaced by a replica that lagged? publish again what had not run by then",
+        )  # fmt: skip
 
 
 def _durability(said: Said) -> Finding:

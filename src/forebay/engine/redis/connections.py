@@ -85,13 +85,14 @@ class Connections:
         _logger.log(level, "%s: %s; a crash of it may lose %s", self.address.place, said.version, window(said).words)
 
     async def _begin(self, talk: Talk) -> None:
-        born, schema, seq = await talk.carry(_open, self.mark.highest)
+        born, schema, seq, fell = await talk.carry(_open, self.mark.highest, self.mark.fallen)
         if schema > SCHEMA:
             raise SchemaTooNew(
                 f"{self.address.place}: its keys have schema {schema}, this Forebay knows up to {SCHEMA}: upgrade "
                 "Forebay, or choose another namespace"
             )
-        self.mark.named(born)
+        self.mark.named(born, fell)
+        self.mark.fallen = False
         self.mark.see(seq)
         self.times.see(await talk.carry(_now))
 
@@ -178,12 +179,12 @@ def _asked(address: Address) -> Said:
         time.sleep(LONGEST)
 
 
-def _open(batch: Batch, seq: int) -> Reading[tuple[str, int, int]]:
-    call = batch.call("open", uuid.uuid4().hex, SCHEMA, seq)
+def _open(batch: Batch, seq: int, fallen: bool) -> Reading[tuple[str, int, int, str]]:
+    call = batch.call("open", uuid.uuid4().hex, SCHEMA, seq, int(fallen))
 
-    def read() -> tuple[str, int, int]:
-        born, schema, now_at = call.answer
-        return born.decode(), int(schema or SCHEMA), int(now_at or 0)
+    def read() -> tuple[str, int, int, str]:
+        born, schema, now_at, fell = call.answer
+        return born.decode(), int(schema or SCHEMA), int(now_at or 0), (fell or b"").decode()
 
     return read
 

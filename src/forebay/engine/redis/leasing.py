@@ -77,8 +77,14 @@ class Leasing:
         args: list[Any] = []
         for beat in beats:
             args += (beat.worker, beat.lease, forms.pack(beat))
-        call = batch.call("extend", *args)
-        return lambda: [bool(one) for one in call.answer]
+        call, known = batch.call("extend", *args), self._mark.known
+        return lambda: self._extended(call, known)
+
+    def _extended(self, call: Call, known: int) -> list[bool]:
+        answers, born, fell, seq = call.answer
+        self._mark.named(born.decode(), fell.decode())
+        self._mark.see(int(seq), known)
+        return [bool(one) for one in answers]
 
     async def recover(self, talk: Talk, lost: Sequence[str]) -> Recovered:
         """See `Engine.recover`."""

@@ -1,5 +1,6 @@
 --#use base count workers
--- extend: worker, seconds, what it says of itself each -> 1 renewed or registered, 0 declared lost, for each.
+-- extend: worker, seconds, what it says of itself each -> 1 renewed or registered, 0 declared lost, for each; then the
+-- name of what is there, its newest loss and its last number, so that who only keeps others alive hears of a loss too.
 local answers = {}
 even_if_full()
 for at = 3, #ARGV, 3 do
@@ -15,4 +16,5 @@ for at = 3, #ARGV, 3 do
     end
     answers[#answers + 1] = answer
 end
-return answers
+local about = call('HMGET', KEYS[1], 'born', 'fell')
+return {answers, about[1] or '', about[2] or '', last_number()}
