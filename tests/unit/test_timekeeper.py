@@ -8,12 +8,12 @@ import pytest
 
 from forebay import ConfigError, Context, EngineFull, Forebay, Registry, State
 from forebay.control import Control
+from forebay.engine.trouble import kind_of
 from forebay.engine.waiting import drive
 from forebay.model.errors import BadArguments
 from forebay.store.records import Schedule
 from forebay.testing import ManualClock, drain
 from forebay.work.timekeeper import LOOK, Timekeeper
-from forebay.work.trouble import kind_of
 
 #: A full hour.
 HOUR = 3600 * 500_000

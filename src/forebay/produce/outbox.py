@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import ref
@@ -27,6 +27,7 @@ from forebay.engine.backend import Whole
 from forebay.engine.contract import Beat, Fate, Receipt, Want
 from forebay.engine.full import room
 from forebay.engine.registry import build
+from forebay.engine.trouble import Trouble
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import EngineClosed, EngineError, EngineFull, LeaseLost, QueueFull
@@ -60,10 +61,6 @@ def _mark(settings: Settings) -> str:
     """What tells the engine of these settings from others."""
     told = f"{settings.url}\n{settings.namespace}"
     return hashlib.sha256(told.encode()).hexdigest()[:8]
-
-
-class _Over(Exception):
-    """There is nobody to bring anything to."""
 
 
 class Outbox:
@@ -155,21 +152,46 @@ class Outbox:
     # --- in the thread ---
 
     def _run(self) -> None:
+        trouble = Trouble(_logger)
         try:
-            while self._go_on():
-                with contextlib.ExitStack() as held:
-                    if self._is_first(held):
-                        self._empty()
-                    else:
-                        time.sleep(PAUSE)
-        except _Over:
-            pass
-        except BaseException:
+            while self._turn(trouble):
+                pass
+        except BaseException:  # a flaw of ours
             _logger.exception("%s: it is not emptied any more by this process", self._path)
-            raise
         finally:
             with self._guard:
                 self._runs = False
+
+    def _turn(self, trouble: Trouble) -> bool:
+        """Empty it, if this process is to; whether to go on. Trouble, of the file or of the engine, is waited out."""
+        what = f"{self._path}: what is in it cannot be brought"
+        try:
+            if not self._go_on():
+                return False
+            with contextlib.ExitStack() as held:
+                if self._is_first(held):
+                    self._empty(lambda: trouble.over(what))
+                else:
+                    time.sleep(PAUSE)
+            return True
+        except EngineClosed:  # the app was closed: it goes on when that is used again
+            return False
+        except (EngineError, OSError) as error:
+            trouble.tell(what, error, advice="it stays there, and is tried again")
+            return self._waited()
+
+    def _waited(self) -> bool:
+        """A pause; whether the app is still open then."""
+        time.sleep(PAUSE)
+        through = self._through()
+        try:
+            if through is not None:
+                drive(through.store.watch([], 0.0))
+        except EngineClosed:
+            return False
+        except EngineError:
+            pass  # it is open, and in trouble itself
+        return through is not None
 
     def _go_on(self) -> bool:
         """Whether something is left; otherwise the thread ends."""
@@ -192,24 +214,23 @@ class Outbox:
             return False
         return True
 
-    def _empty(self) -> None:
-        """As long as there is something, and this process is the one."""
+    def _empty(self, works: Callable[[], None]) -> None:
+        """As long as there is something, and this process is the one; `works` is told when something was brought.
+
+        Raises:
+            EngineError: it cannot go on now.
+        """
         worker = new_id()
         before = [row.worker for row in drive(self._engine.workers())]  # who has the lock is the only one that lives
         drive(self._engine.recover(before))
         drive(self._engine.redrive(Choice()))  # what was on its way whenever somebody was killed
         while self._go_on():
             drive(self._engine.extend([Beat(worker=worker, lease=LEASE)]))
-            moved = 0
             try:
-                for queue in list(self._taken):
-                    moved += self._bring(worker, queue)
+                moved = sum(self._bring(worker, queue) for queue in list(self._taken))
             except LeaseLost:
                 return
-            except EngineClosed:  # the app was closed: it goes on when that is used again
-                raise _Over from None
-            except EngineError as error:
-                _logger.warning("%s: what is in it cannot be brought now, and is tried again: %s", self._path, error)
+            works()
             if not moved:
                 self._rest()
 

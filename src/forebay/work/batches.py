@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 
 from forebay.engine.contract import Engine, Leased, Want
+from forebay.engine.trouble import Trouble
 from forebay.flow.snooze import Snooze
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
@@ -19,7 +20,6 @@ from forebay.work.calls import Calls
 from forebay.work.failures import Told
 from forebay.work.feed import STALE, Host, begun
 from forebay.work.run import AGAIN, Stop
-from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
 _PAUSE, _LONGEST, _NEVER = 0.5, 5.0, float("inf")

@@ -9,8 +9,8 @@ import logging
 from collections.abc import Sequence
 
 from forebay.engine.contract import Depth, Engine
+from forebay.engine.trouble import Trouble
 from forebay.model.errors import EngineClosed, EngineError
-from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.supervisor")
 #: Seconds between looks, and looks in a row that must find nothing: what is due just now may still become ready.

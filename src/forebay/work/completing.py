@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from forebay.engine.backend import Completed
+from forebay.engine.trouble import Trouble
 from forebay.model.errors import EngineClosed, EngineError, LeaseLost
 from forebay.model.outcome import Ack, Settlement
 from forebay.produce.context import Context
 from forebay.produce.producer import Within
-from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
 #: Seconds between looks at a transaction that is still open, at first and at the most; and until that is told.

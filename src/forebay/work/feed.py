@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from forebay.engine.contract import Engine, Want
+from forebay.engine.trouble import Trouble
 from forebay.flow.demand import demand
 from forebay.flow.portion import few_first
 from forebay.model.delivery import Delivery
@@ -22,7 +23,6 @@ from forebay.work.ends import Ends
 from forebay.work.feeding import Feeding
 from forebay.work.run import Stop
 from forebay.work.storetime import StoreTime
-from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
 #: Seconds that a buffered message may wait for a slot before it is handed back.

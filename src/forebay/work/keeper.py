@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from forebay.engine.contract import Beat, Engine
+from forebay.engine.trouble import Trouble
 from forebay.model.clock import Clock
 from forebay.model.delivery import Delivery
 from forebay.model.outcome import Lose, Outcome
@@ -21,7 +22,6 @@ from forebay.store.records import WorkerRow
 from forebay.work import quota
 from forebay.work.host import alive, identity
 from forebay.work.timekeeper import LOOK, Timekeeper
-from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.keeper")
 #: Seconds between looks for processes of this host that are gone, and for leases that ran out.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from forebay.engine.backend import Whole
+from forebay.engine.trouble import Trouble
 from forebay.flow.weight import too_heavy
 from forebay.model.errors import EngineError, ForebayError
 from forebay.model.outcome import Lose
@@ -17,7 +18,6 @@ from forebay.work import sayings
 from forebay.work.host import rss
 from forebay.work.keeper import Keeper
 from forebay.work.offspring import Offspring
-from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.supervisor")
 #: Seconds without a report after which a child counts as silent, and its tasks' limits are enforced from here.

@@ -17,6 +17,7 @@ import msgspec
 
 from forebay.config import WorkerOptions
 from forebay.engine.contract import Beat
+from forebay.engine.trouble import Trouble
 from forebay.model.delivery import Delivery
 from forebay.model.ids import new_id
 from forebay.model.outcome import Lose, Outcome, Release, Settlement
@@ -26,7 +27,6 @@ from forebay.work.link import AT_ONCE, LINE, Broken, Buried, Hello, Known, Line,
 from forebay.work.python import interpreter
 from forebay.work.run import ISOLATE_AFTER
 from forebay.work.shortage import kills
-from forebay.work.trouble import Trouble
 
 _CHILD = "forebay.work.child"
 _logger = logging.getLogger("forebay.supervisor")

@@ -7,11 +7,11 @@ from typing import Any
 from forebay.config import Settings
 from forebay.engine.backend import Whole
 from forebay.engine.registry import build
+from forebay.engine.trouble import Trouble
 from forebay.engine.waiting import drive
 from forebay.model.clock import Clock
 from forebay.model.errors import EngineUnreachable, OutcomeUnknown
 from forebay.work.aside import aside
-from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.supervisor")
 #: Seconds between two tries.

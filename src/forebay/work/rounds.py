@@ -9,8 +9,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
+from forebay.engine.trouble import Trouble
 from forebay.model.errors import EngineClosed
-from forebay.work.trouble import Trouble
 
 
 class Rounds:

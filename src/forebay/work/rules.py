@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from forebay.engine.trouble import Trouble
 from forebay.flow.lane import own
 from forebay.flow.rule import Ready, judge, ordered, ready
 from forebay.model import outcome
@@ -27,7 +28,6 @@ from forebay.produce.sight import Sight
 from forebay.produce.task import Task
 from forebay.rules import Row, carry_out, counted, let_go, rows, tidy
 from forebay.store.contract import Store
-from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.rules")
 #: Seconds between two looks at the rules; at what a rule that is gone has left closed.

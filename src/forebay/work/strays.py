@@ -11,11 +11,11 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 
 from forebay.engine.contract import Engine, Want
+from forebay.engine.trouble import Trouble
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineClosed, EngineError, LeaseLost
 from forebay.model.outcome import Release, Settlement
 from forebay.store.contract import Store
-from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
 #: Seconds between looks after a lease that failed, for a request may be carried out late; and between the others.

@@ -19,6 +19,7 @@ import msgspec
 from forebay.config import Settings, WorkerOptions
 from forebay.engine.backend import Whole
 from forebay.engine.contract import Beat
+from forebay.engine.trouble import Trouble
 from forebay.engine.waiting import call_in
 from forebay.model.clock import SystemClock
 from forebay.model.errors import ConfigError, EngineError, ForebayError, SchemaTooNew, text_of
@@ -36,7 +37,6 @@ from forebay.work.opening import opened
 from forebay.work.parts import watch_threads
 from forebay.work.stacks import dump_on_quit
 from forebay.work.tidings import Tidings
-from forebay.work.trouble import Trouble
 from forebay.work.unmeant import pass_by
 
 _logger = logging.getLogger("forebay.supervisor")

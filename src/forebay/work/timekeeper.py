@@ -7,13 +7,13 @@ is told by its name, once, and stops none of the others.
 import logging
 from collections.abc import Collection, Sequence
 
+from forebay.engine.trouble import kind_of
 from forebay.flow import cron
 from forebay.model.errors import ConfigError, text_of
 from forebay.model.message import Message
 from forebay.observe.ticks import held, tick_id
 from forebay.store.contract import Store
 from forebay.store.records import Schedule
-from forebay.work.trouble import kind_of
 
 _logger = logging.getLogger("forebay.keeper")
 #: The longest time between two looks, in seconds: new schedules are seen then.

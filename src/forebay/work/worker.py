@@ -18,6 +18,7 @@ from forebay.app import Forebay
 from forebay.config import WorkerOptions
 from forebay.engine.contract import Beat, Want
 from forebay.engine.native import refuse_greenlets
+from forebay.engine.trouble import Trouble
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ConfigError, EngineClosed, EngineError, name_of, text_of
 from forebay.model.outcome import Outcome
@@ -43,7 +44,6 @@ from forebay.work.runs import Runs
 from forebay.work.settler import Settler
 from forebay.work.storetime import StoreTime
 from forebay.work.strays import Strays
-from forebay.work.trouble import Trouble
 
 _logger = logging.getLogger("forebay.worker")
 #: Unsettled outcomes above which nothing is leased.

@@ -16,6 +16,7 @@ from forebay.engine.waiting import drive
 from forebay.model.outcome import Ack, Settlement
 from forebay.model.queue import QueueSpec
 from forebay.produce.codec import decode_value
+from forebay.produce.outbox import PAUSE
 
 LONG = 60.0
 
@@ -176,3 +177,35 @@ def test_bytes_spill_as_well_and_what_never_fits_holds_up_nothing(tmp_path, capl
         assert "stays there until the limit of queue mail is raised: the message has 20" in caplog.text
         limited(app, 1_000)
         assert len(work(app, 1)) == 1
+
+
+def carried(here, there):
+    """Its file, as somebody may move it who tidies up."""
+    there.mkdir(exist_ok=True)
+    (here / "outbox.db").rename(there / "outbox.db")
+
+
+def test_trouble_with_its_file_is_told_once_and_waited_out(tmp_path, caplog):
+    caplog.set_level("INFO", "forebay.outbox")
+    with make(tmp_path) as app:
+        app.publish_many("mail", list(range(6)))
+        carried(tmp_path, tmp_path / "away")
+        until(lambda: "cannot be brought" in caplog.text)
+        time.sleep(3 * PAUSE)  # time for it to be told again, or to be given up
+        told = [one.getMessage() for one in caplog.records if one.name == "forebay.outbox"]
+        assert len(told) == len(set(told)) <= 2  # in the middle of a commit and after it, at the most
+        carried(tmp_path / "away", tmp_path)
+        assert work(app, 6) == list(range(6))
+        until(lambda: "cannot be brought: works again" in caplog.text)
+
+
+def test_an_app_that_is_closed_while_its_outbox_is_away_leaves_no_thread_behind(tmp_path, caplog):
+    with make(tmp_path) as app:
+        app.publish_many("mail", list(range(6)))
+        carried(tmp_path, tmp_path / "away")
+        until(lambda: "cannot be brought" in caplog.text)
+    until(lambda: all(thread.name != "forebay-outbox" for thread in threading.enumerate()))
+    assert "Traceback" not in caplog.text
+    carried(tmp_path / "away", tmp_path)
+    with make(tmp_path) as app:
+        assert work(app, 6) == list(range(6))
