@@ -72,7 +72,12 @@ class Forebay(Declares):
         )
         self.store = watched_store(parts, self.engine.watch)
         self.producer = Producer(
-            self.engine, self.store, self.settings, make_seal(self.settings, keys), self.engine.within
+            self.engine,
+            self.store,
+            self.settings,
+            make_seal(self.settings, keys),
+            self.engine.within,
+            clock=self.clock,
         )
         self.rules = Rules(self.engine, self.store, self.producer.seal)
         registry.bind(self.producer)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engines.servers import postgres
-from forebay import Forebay
+from forebay import Forebay, QueueFull
 from forebay.model.errors import EngineError
 from forebay.testing import drain
 
@@ -32,6 +32,7 @@ def url():
 def app_of(url, user):
     app = Forebay(url.format(user), namespace=postgres.NAMESPACE, migrate=False, durability="normal")
     app.queue("keyed", key_concurrency=1, rate="50/s")
+    app.queue("small", limit=1)
 
     @app.task
     def double(n: int) -> int:
@@ -50,6 +51,9 @@ def test_web_enqueues_whatever_it_likes_and_changes_are_audited(url, caplog):
         last = double.using(unique="u", debounce=0.01).enqueue(6)
         with pytest.raises(EngineError, match="permission denied"):
             last.cancel()
+        app.publish("small", 1)
+        with pytest.raises(QueueFull):  # and it may not end what is there and too late to start
+            app.publish("small", 2)
     assert "the audit lacks" not in caplog.text
     assert postgres.run("select count(*) > 0 from forebay.audit") == [(True,)]
     working, _ = app_of(url, WORKER)

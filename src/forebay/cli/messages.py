@@ -9,7 +9,7 @@ import click
 
 from forebay.app import Forebay
 from forebay.cli import output
-from forebay.cli.human import ago, short
+from forebay.cli.human import ago, short, span
 from forebay.cli.ids import whole
 from forebay.cli.kinds import SECONDS
 from forebay.cli.output import to_json
@@ -62,7 +62,7 @@ def detail(found: Found, now: float, *, brief: bool = False) -> str:
             return f"due {ago(found.due, now)}" + (f", after {after}" if after else "")
         case State.RUNNING:
             worker = short(found.worker or "") if brief else found.worker
-            return f"for {ago(found.started, now).removesuffix(' ago')}, by {worker}"
+            return f"for {span(max(0.0, now - (found.started or now)))}, by {worker}"  # it may have begun since
         case State.DEAD | State.CANCELLED | State.EXPIRED | State.DISCARDED:
             return cause(found)
         case State.DONE:

@@ -1,9 +1,12 @@
 """What a producer does with messages that their queue has no room for: it is told, or waits until there is room.
 
+First it has ended what is there and has become too late to start: that takes the room of what would run.
+
 Who waits holds nothing in the store and is woken when something leaves the queue; whoever is cancelled or interrupted
 leaves nothing behind. In one process producers of a queue get in one after another, in the order in which they came.
 """
 
+import math
 import random
 import time
 from collections.abc import Awaitable, Sequence
@@ -13,12 +16,17 @@ from weakref import WeakKeyDictionary
 from forebay.engine.contract import Fate, Full, Receipt
 from forebay.engine.full import refused, room, without_room
 from forebay.engine.waiting import Signal
+from forebay.model.clock import Clock
+from forebay.model.errors import ForebayError
 from forebay.model.message import Message
 
 #: Seconds between two tries, if the way in is contended for: at the least, about, and at the most.
 SOON, POLL = 0.005, 1.0
 #: Messages that are tried at once, at the least; and twice as many as got in the last time.
 FEW = 50
+#: Of a full queue, what is too late to start is ended this often (seconds) by one process, so many at a time; and after
+#: so long once that has failed: it may not be allowed to.
+SWEEP, SWEPT, NOT_ALLOWED = 1.0, 1_000, 60.0
 
 
 class Publishes(Protocol):
@@ -31,6 +39,7 @@ class Watches(Protocol):
     """A store, as far as this goes."""
 
     async def watch(self, ids: Sequence[str] | None, timeout: float, since: int | None = None) -> int: ...
+    async def tidy(self, limit: int = 5000) -> int: ...
 
 
 class Through(Protocol):
@@ -99,7 +108,8 @@ class Line:
 class Admission:
     """Publishes, and waits where a queue says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._next_sweep = clock, -math.inf
         self._lines: dict[Place, Line] = {}
         self.outbox: Spills | None = None  # once something is in it
         self.made: Any = None  # the outbox that was made, and the settings by which somebody looked for one
@@ -118,11 +128,26 @@ class Admission:
     async def _publish(self, through: Through, messages: Sequence[Message]) -> list[Receipt]:
         receipts = await (self._behind(through, messages) if self._lines else through.engine.publish(messages))
         if without_room(receipts):
-            receipts = await self._until_in(through, messages, list(receipts))
+            receipts = list(receipts)
+            if not self._lines and await self._swept(through):
+                full = [n for n, one in enumerate(receipts) if one.fate is Fate.FULL]
+                await _again(through, messages, receipts, full)
+            receipts = await self._until_in(through, messages, receipts)
             receipts = await self._spilled(through, messages, receipts)
             if (error := refused(receipts)) is not None:
                 raise error
         return receipts
+
+    async def _swept(self, through: Through) -> bool:
+        """End what has become too late to start, now and then; whether there was anything. Keepers do, where one is."""
+        if (now := self._clock.monotonic()) < self._next_sweep:
+            return False
+        self._next_sweep = now + SWEEP
+        try:
+            return await through.store.tidy(SWEPT) > 0
+        except ForebayError:  # the queue is full, and stays it
+            self._next_sweep = now + NOT_ALLOWED
+            return False
 
     async def _behind(self, through: Through, messages: Sequence[Message]) -> list[Receipt]:
         """What others of this process wait for already, with its queue, is not tried before they are in."""
@@ -172,33 +197,37 @@ class Admission:
             until = time.monotonic() + full.patience
             try:
                 if await line.come_first(ticket, until):
-                    await _get_in(through, line, until, messages, receipts)
+                    await self._get_in(through, line, until, messages, receipts)
             finally:
                 line.leave(ticket)
                 if not line:
                     self._lines.pop(place, None)
         return receipts
 
+    async def _get_in(
+        self, through: Through, line: Line, until: float, messages: Sequence[Message], receipts: list[Receipt]
+    ) -> None:
+        """Try again whenever something has left the queue, and now and then. What is in stays in."""
+        topics, bite = [room(line.full.queue)], FEW
+        while left := [n for n, one in enumerate(receipts) if _waits(one, messages[n], line)]:
+            mark = await through.store.watch(topics, 0.0)
+            await self._swept(through)
+            some = left[:bite]
+            await _again(through, messages, receipts, some)
+            bite = max(FEW, 2 * sum(receipts[n].fate is not Fate.FULL for n in some))
+            rest = until - time.monotonic()
+            if rest <= 0:
+                return
+            if not any(_waits(receipts[n], messages[n], line) for n in some):
+                continue  # all of these are in, or are not waited for
+            await through.store.watch(topics, min(rest, POLL), mark)
+            await line.pause(min(max(0.0, until - time.monotonic()), SOON * random.random()))
 
-async def _get_in(
-    through: Through, line: Line, until: float, messages: Sequence[Message], receipts: list[Receipt]
-) -> None:
-    """Try again whenever something has left the queue, and now and then. What is in stays in."""
-    topics, bite = [room(line.full.queue)], FEW
-    while left := [n for n, one in enumerate(receipts) if _waits(one, messages[n], line)]:
-        mark = await through.store.watch(topics, 0.0)
-        some = left[:bite]
-        again = await through.engine.publish([messages[n] for n in some])
-        for n, receipt in zip(some, again, strict=True):
-            receipts[n] = receipt
-        bite = max(FEW, 2 * sum(receipt.fate is not Fate.FULL for receipt in again))
-        rest = until - time.monotonic()
-        if rest <= 0:
-            return
-        if not any(_waits(receipts[n], messages[n], line) for n in some):
-            continue  # all of these are in, or are not waited for
-        await through.store.watch(topics, min(rest, POLL), mark)
-        await line.pause(min(max(0.0, until - time.monotonic()), SOON * random.random()))
+
+async def _again(through: Through, messages: Sequence[Message], receipts: list[Receipt], some: Sequence[int]) -> None:
+    """Try some of them once more, and put what becomes of them in the place of what was said of them."""
+    for n, receipt in zip(some, await through.engine.publish([messages[n] for n in some]), strict=True):
+        receipts[n] = receipt
 
 
 def _waits(receipt: Receipt, message: Message, line: Line) -> bool:

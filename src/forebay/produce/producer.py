@@ -13,6 +13,7 @@ from forebay.engine.backend import Completed
 from forebay.engine.capabilities import Need, require
 from forebay.engine.contract import Engine, Receipt
 from forebay.engine.registry import scheme_of
+from forebay.model.clock import Clock, SystemClock
 from forebay.model.delivery import Delivery
 from forebay.model.duration import span
 from forebay.model.errors import ConfigError, ForebayError, OutcomeUnknown, PayloadTooLarge, TooLate
@@ -99,6 +100,7 @@ class Producer:
     Args:
         seal: what closes and opens payloads; None if they travel as they are.
         within: what publishes and settles in transactions of the caller's own.
+        clock: the app's.
 
     Attributes:
         queues: those that the app has declared, by name.
@@ -113,10 +115,12 @@ class Producer:
         settings: Settings,
         seal: Seal | None = None,
         within: Within | None = None,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
         self._within = within
-        self._admission = Admission()
+        self._admission = Admission(clock or SystemClock())
         self._recent = Recent()
 
     def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, way: Way = MAIN) -> list[Message]:
