@@ -1,6 +1,7 @@
 """A Redis that has lost what it held: each process that uses it says so once, and `doctor` says it for some days."""
 
 import logging
+import time
 
 import pytest
 
@@ -101,15 +102,15 @@ def test_no_loss_is_told_where_there_was_none(make, caplog):
 def test_one_that_has_told_it_tells_the_next_one_too(server, make, lose, caplog, monkeypatch):
     monkeypatch.setattr(mark, "QUIET", 0.0)
     supervisor = make()
-    for time in (1, 2):
-        publish(supervisor, *(f"{time}{one}" for one in "abc"))
+    for turn in (1, 2):
+        publish(supervisor, *(f"{turn}{one}" for one in "abc"))
         beat(supervisor)
         with server.client() as client:
             lose(client)
         beat(supervisor)
         drive(supervisor.close())
         drive(supervisor.open())
-        assert caplog.text.count(LOST) >= time
+        assert caplog.text.count(LOST) >= turn
 
 
 @LOSSES
@@ -126,6 +127,8 @@ def test_doctor_tells_it_afterwards(server, make, lose):
     assert finding.level is Level.WARN
     assert "lost messages that it had accepted: its newest was number 3 before" in finding.text
     with server.client() as client:
+        client.hset("{forebay}:meta", "fell", f"{time.time():.3f} 0 0")
+        assert found(server)[0].text.endswith("accepted: it was emptied")
         client.hset("{forebay}:meta", "fell", "1000000 3 1")
         assert found(server) == [], "after some days it is over"
         client.hset("{forebay}:meta", "fell", b"\xff nonsense")

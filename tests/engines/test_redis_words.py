@@ -7,7 +7,7 @@ import pytest
 from engines.servers import redis
 from forebay.config import Settings
 from forebay.engine.redis.address import Address
-from forebay.engine.redis.checks import _memory
+from forebay.engine.redis.checks import _buffers, _memory
 from forebay.engine.redis.scripts import scripts
 from forebay.engine.redis.server import Said, evicts, window
 from forebay.engine.registry import build
@@ -130,3 +130,20 @@ def test_all_keys_of_a_namespace_have_its_tag_and_end_with_it():
 def test_doctor_fails_for_a_server_that_is_full_and_warns_of_one_that_nearly_is(used, most, level, says):
     finding = _memory(Said({"used_memory": str(used * 2**20), "maxmemory": str(most * 2**20)}, {}))
     assert (finding.level, finding.text.startswith(says)) == (level, True)
+
+
+@pytest.mark.parametrize(
+    ("normal", "pubsub", "says"),
+    [
+        ("0 0 0", "33554432 8388608 60", []),
+        ("2048 1024 1", "33554432 8388608 60", ["of normal clients is 1,024 bytes"]),
+        ("1048576 0 0", "1024 1024 1", ["of normal clients is 1,048,576 bytes", "of pubsub clients is 1,024 bytes"]),
+        ("1073741824 536870912 60", "0 0 0", []),
+    ],
+)
+def test_doctor_warns_of_a_server_that_ends_connections_over_long_answers(normal, pubsub, says):
+    limits = f"normal {normal} slave 268435456 67108864 60 pubsub {pubsub}"
+    findings = list(_buffers(Said({}, {"client-output-buffer-limit": limits})))
+    assert [finding.level for finding in findings] == [Level.WARN] * len(says)
+    assert [text in finding.text for text, finding in zip(says, findings, strict=True)] == [True] * len(says)
+    assert list(_buffers(Said({}, {}))) == [], "one that does not tell"

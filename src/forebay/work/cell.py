@@ -27,7 +27,7 @@ from forebay.model.topology import Edge
 from forebay.work.apart import STRIKE, UNABLE, Job, Reply, Start
 from forebay.work.executor import Bounds
 from forebay.work.groups import kill_group
-from forebay.work.host import rss
+from forebay.work.host import is_stopped, rss
 from forebay.work.python import interpreter
 from forebay.work.run import Run, Stop
 from forebay.work.sayings import end
@@ -144,6 +144,15 @@ class Cell:
     def memory(self) -> int:
         """Its resident memory in bytes."""
         return rss(self._process.pid)
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
+    def is_stopped(self) -> bool:
+        """Whether its process is held still."""
+        return is_stopped(self._process.pid)
 
     def dump(self) -> None:
         """Have it write where it stands to standard error."""

@@ -87,6 +87,11 @@ def rss(pid: int | None = None) -> int:
         return 0 if pid is not None or sys.platform == "linux" else _peak()
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a signal or a debugger holds a child of this process still; no where nobody can tell."""
+    return _stat(pid)[:1] in (["T"], ["t"])
+
+
 def descriptors_used_up() -> int:
     """How many this process may have, if it has all of them: whatever opens a file in it fails. 0 if some are left."""
     try:

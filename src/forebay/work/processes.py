@@ -20,6 +20,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.errors import text_of
 from forebay.model.outcome import Lose, Outcome, Release
 from forebay.model.topology import Edge
+from forebay.work import sayings
 from forebay.work.cell import Cell
 from forebay.work.executor import Executor
 from forebay.work.run import AGAIN, Run, Stop
@@ -29,6 +30,8 @@ _logger = logging.getLogger("forebay.worker")
 PATIENCE = 1.0
 #: Seconds between looks at the memory of those that work.
 _WEIGH = 0.5
+#: Seconds between looks at whether one that works is held still.
+_LOOK = 5.0
 #: Seconds that idle ones get to call the app's `on_stop` and leave, all together.
 _FAREWELL = 1.0
 
@@ -61,6 +64,8 @@ class Processes:
         self._waiting: deque[Run] = deque()
         self._closed = False
         self._scale: asyncio.TimerHandle | None = None
+        self._look: asyncio.TimerHandle | None = None
+        self._still: set[Cell] = set()
 
     def start(self, run: Run) -> None:
         """Run it as soon as a process is free."""
@@ -96,8 +101,9 @@ class Processes:
     async def close(self) -> None:
         """Let the idle ones leave, kill all others, and leave none behind; what they ran was told before."""
         self._closed = True
-        if self._scale is not None:
-            self._scale.cancel()
+        for timer in (self._scale, self._look):
+            if timer is not None:
+                timer.cancel()
         for cell in self._all:
             if cell in self._idle:
                 cell.dismiss()
@@ -124,6 +130,8 @@ class Processes:
             _logger.error("cannot start a process for cpu tasks: %s", text_of(error) or type(error).__name__)
             return None
         self._all.add(cell)
+        if self._look is None:
+            self._look = self._loop.call_later(_LOOK, self._tell_stopped)
         if self._options.max_memory and self._scale is None:
             self._scale = self._loop.call_later(_WEIGH, self._weigh)
         return cell
@@ -149,6 +157,15 @@ class Processes:
             if cell.run is not None and (heavy := too_heavy(cell.memory(), self._options.max_memory)):
                 _logger.error("the process of %s %s %s", cell.run.task.name, cell.run.delivery.id, heavy)
                 cell.kill(heavy)
+
+    def _tell_stopped(self) -> None:
+        """Name those that are held still while their task runs: to all others it looks like a task that takes long."""
+        self._look = self._loop.call_later(_LOOK, self._tell_stopped) if self._all else None
+        still = {cell: cell.run for cell in self._all if cell.run is not None and cell.is_stopped()}
+        for cell, run in still.items():
+            if cell not in self._still:
+                _logger.warning("%s", sayings.still(run.task.name, run.delivery.id, cell.pid))
+        self._still = set(still)
 
     # --- what a cell tells ---
 

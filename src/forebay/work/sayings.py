@@ -56,6 +56,14 @@ def silent(id_: str, pid: int, seconds: float, hook: str = "") -> str:
     )
 
 
+def still(task: str, id_: str, pid: int) -> str:
+    """That the process of a task is held still, and what to do."""
+    return (
+        f"{task} {id_}: its process {pid} is stopped (SIGSTOP, a debugger), and goes no further: SIGCONT to that "
+        "process, or SIGKILL to have the message run again"
+    )
+
+
 def unrenewed(id_: str, parent: int) -> str:
     """That a worker process ends because its lease ran out, and why that may be."""
     return (

@@ -81,6 +81,20 @@ def test_a_frozen_cpu_process_and_a_job_too_long_for_its_pipe_hold_up_no_other_t
         assert len(fleet.pids()) == 1
 
 
+def test_a_cpu_process_that_is_stopped_is_named_in_the_log_once(place):
+    with place.fleet("--cpu", "1") as fleet:
+        pid = place.crew.grind.enqueue(0.1).result(30)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            handle = place.crew.grind.enqueue(0.1)
+            says = f"grind {handle.id}: its process {pid} is stopped (SIGSTOP, a debugger)"
+            until(lambda: says in fleet.said, "the log's word of it")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert handle.result(30) == pid
+        assert fleet.said.count("is stopped (SIGSTOP") == 1
+
+
 def test_one_killed_cpu_process_hurts_no_neighbour(place):
     with place.fleet("--cpu", "2") as fleet:
         neighbour = place.crew.grind.enqueue(1.5)

@@ -17,6 +17,9 @@ from forebay.model.finding import Finding, fail, fine, unusable, warn
 NEARLY = 0.8
 #: Memory of the process over memory in use, from which it is worth a line.
 FRAGMENTED = 2.0
+#: Bytes that answers to us may come to, by kind of client: a lease of many messages; news. Then what is usual.
+LEAST_BUFFER = {"normal": 64 * 1024 * 1024, "pubsub": 1024 * 1024}
+USUAL_BUFFER = {"normal": "normal 0 0 0", "pubsub": "pubsub 32mb 8mb 60"}
 #: Seconds for which a loss is told.
 REMEMBERED = 3 * 86_400.0
 _MIB = 1024 * 1024
@@ -51,6 +54,7 @@ class ServerChecks:
         yield _durability(said)
         yield _disk(said)
         yield _memory(said)
+        yield from _buffers(said)
         yield _replicas(said)
 
     def reachable(self) -> None:
@@ -90,9 +94,11 @@ def _loss(fell: str, now: float) -> Iterator[Finding]:
     except ValueError:
         return
     if now - at < REMEMBERED:
+        how = (
+            f"its newest was number {before:,.0f} before, and {after:,.0f} then" if after < before else "it was emptied"
+        )
         yield warn(
-            "loss", f"{span(max(0.0, now - at))} ago it was found to have lost messages that it had accepted: "
-            f"its newest was number {before:,.0f} before, and {after:,.0f} then",
+            "loss", f"{span(max(0.0, now - at))} ago it was found to have lost messages that it had accepted: {how}",
             "was it emptied, restored, or replaced by a replica that lagged? publish again what had not run by then",
         )  # fmt: skip
 
@@ -128,6 +134,20 @@ def _memory(said: Said) -> Finding:
     if not most:
         return fine("memory", f"{shown}, no maxmemory: it grows until the host has no more")
     return fine("memory", f"{shown} of {most / _MIB:,.0f} MiB")
+
+
+def _buffers(said: Said) -> Iterator[Finding]:
+    """Whether it ends the connections of those whose answers are long, or who hear of much at once."""
+    words = said.config.get("client-output-buffer-limit", "").split()
+    limits = {kind: words[at + 1 : at + 3] for at, kind in enumerate(words) if kind in LEAST_BUFFER}
+    for kind, least in LEAST_BUFFER.items():
+        short = [int(one) for one in limits.get(kind, ()) if one.isdecimal() and 0 < int(one) < least]
+        if short:
+            yield warn(
+                "buffers", f"client-output-buffer-limit of {kind} clients is {min(short):,} bytes: a longer answer "
+                "ends its connection, as often as it is asked for",
+                f'CONFIG SET client-output-buffer-limit "{USUAL_BUFFER[kind]}", and in its configuration file',
+            )  # fmt: skip
 
 
 def _replicas(said: Said) -> Finding:

@@ -14,7 +14,7 @@ from forebay.engine.redis.server import Said, parse_info
 
 #: Nodes that are asked one after the other, as each says that the next one has the namespace.
 MOVES = 4
-_CONFIG = ("appendfsync", "save", "maxmemory-policy")
+_CONFIG = ("appendfsync", "save", "maxmemory-policy", "client-output-buffer-limit")
 
 
 def ask(address: Address) -> Said:
