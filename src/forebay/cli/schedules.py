@@ -121,6 +121,8 @@ def add(name: str, task: str, values: tuple[str, ...], cron: str | None, every: 
     """
     if (cron is None) == (every is None):
         raise click.UsageError("say when with --cron or with --every, one of the two", click.get_current_context())
+    if every is not None and chosen["tz"] != "UTC":
+        raise click.UsageError("--tz has no effect on an interval: leave it out, or say when with --cron")
     check_name("schedule", name)
     when = interval(every) if cron is None else cron
     app = the_app("schedules add", required=True)

@@ -41,6 +41,8 @@ class Shared(msgspec.Struct):
 def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value is None or value is False or ctx.resilient_parsing:
         return
+    if parameter.name == "url" and not value:  # as of a variable of a shell that is not set
+        raise click.UsageError("--url is empty: write sqlite:///name.db or the like, or leave it out", ctx)
     setattr(current(), str(parameter.name), value)
     if parameter.name == "url":
         # The flag is stronger than the environment, and worker processes have to see it too: it takes its place there.
@@ -54,7 +56,7 @@ def common_options() -> list[click.Parameter]:
     keep: Any = {"callback": _keep, "expose_value": False}
     return [
         click.Option(["-A", "--app"], metavar="MODULE:ATTR", help="The app; default FOREBAY_APP.", **keep),
-        click.Option(["--url"], metavar="URL", help="The engine, for commands that need no app.", **keep),
+        click.Option(["--url"], metavar="URL", help="The engine: the app's own unless given.", **keep),
         click.Option(
             ["-o", "--output"],
             type=click.Choice(["table", "json", "ndjson"]),
