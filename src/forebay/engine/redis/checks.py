@@ -1,7 +1,7 @@
 """The `Checks` role over a server: what `doctor`, `migrate` and `bench` ask. Changes nothing there."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import redis as client
 
@@ -20,6 +20,8 @@ FRAGMENTED = 2.0
 #: Bytes that answers to us may come to, by kind of client: a lease of many messages; news. Then what is usual.
 LEAST_BUFFER = {"normal": 64 * 1024 * 1024, "pubsub": 1024 * 1024}
 USUAL_BUFFER = {"normal": "normal 0 0 0", "pubsub": "pubsub 32mb 8mb 60"}
+#: Searches of a thousand keys each for those of others.
+ROUNDS = 20
 #: Seconds for which a loss is told.
 REMEMBERED = 3 * 86_400.0
 _MIB = 1024 * 1024
@@ -51,6 +53,7 @@ class ServerChecks:
             return
         yield fine("schema", f"schema {before or newest}" if before else "nothing is there yet")
         yield from _loss(self._fell(), time.time())
+        yield from _strange(list(self._strings()))
         yield _durability(said)
         yield _disk(said)
         yield _memory(said)
@@ -74,6 +77,19 @@ class ServerChecks:
         (answer,) = talk(self._address, [("HGET", self._address.tag + "meta", "schema")])
         return int(answer) if isinstance(answer, bytes) else 0, SCHEMA
 
+    def _strings(self) -> Iterator[str]:
+        """Keys of the namespace that hold a string, as far as a short search finds them."""
+        cursor: object = b"0"
+        for _ in range(ROUNDS):
+            match = (self._address.tag + "*", "COUNT", 1000, "TYPE", "string")
+            (answer,) = talk(self._address, [("SCAN", cursor, "MATCH", *match)])
+            if not isinstance(answer, list):
+                return
+            cursor, names = answer
+            yield from (name.decode("utf-8", "backslashreplace") for name in names)
+            if cursor == b"0":
+                return
+
     def _fell(self) -> str:
         (answer,) = talk(self._address, [("HGET", self._address.tag + "meta", "fell")])
         return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else ""
@@ -85,6 +101,16 @@ class ServerChecks:
             "server": f"{said.version} at {self._address.place}, a crash of it may lose {window(said).words}",
             "redis-py": client.__version__,
         }
+
+
+def _strange(names: Sequence[str]) -> Iterator[Finding]:
+    """What somebody else has written in the namespace: a SET goes over whatever was there."""
+    if names:
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        yield fail(
+            "keys", f"{names[0]}{more} holds a string, as no key of Forebay does: what it held is gone",
+            "find out who writes there; DEL of that key lets all else go on, what it held has to be published again",
+        )  # fmt: skip
 
 
 def _loss(fell: str, now: float) -> Iterator[Finding]:

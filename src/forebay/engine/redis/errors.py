@@ -121,14 +121,11 @@ def refused(place: str, error: BaseException) -> EngineError:
     if "SELECT is not allowed in cluster mode" in str(error):
         why = f"{place}: it is a cluster, which has one database ({_said(error)})"
         return _caused(EngineRefused(why, "end the URL in /0, and part apps by namespace="), error)
-    if kind == "MISCONF":
-        return _caused(
-            EngineError(
-                f"{place}: it cannot write to its disk and takes no changes: free some space there, and look at its log"
-            ),
-            error,
-        )
-    return _caused(EngineError(f"{place}: the server says: {_said(error)}"), error)
+    why = {
+        "MISCONF": "it cannot write to its disk and takes no changes: free some space there, and look at its log",
+        "WRONGTYPE": f"something else has written to a key of ours ({_said(error)}): `forebay doctor` says to which",
+    }.get(kind, f"the server says: {_said(error)}")
+    return _caused(EngineError(f"{place}: {why}"), error)
 
 
 def is_final(error: BaseException) -> bool:
