@@ -115,8 +115,8 @@ class Keeper:
         for beat, renewed in zip(beats, verdicts, strict=True):
             if not renewed:
                 _logger.error(
-                    "worker %s lost its lease, since the engine was away or this host slept for longer than that: it "
-                    "has to restart",
+                    "worker %s lost its lease, since the engine was away or this host slept for longer than that, or "
+                    "the engine was emptied or restored, or its clock set: it has to restart",
                     beat.worker,
                 )
                 self._expired(beat.worker)

@@ -68,7 +68,8 @@ def unrenewed(id_: str, parent: int) -> str:
     """That a worker process ends because its lease ran out, and why that may be."""
     return (
         f"worker {id_} leaves, for its lease was not renewed: its supervisor (process {parent}) is stopped (SIGSTOP, a "
-        "debugger; SIGCONT, or start the service anew), or was starved, or the engine was away"
+        "debugger; SIGCONT, or start the service anew), or was starved; or the engine was away, was emptied or "
+        "restored, or its clock was set"
     )
 
 

@@ -79,15 +79,15 @@ class ServerChecks:
 
     def _strings(self) -> Iterator[str]:
         """Keys of the namespace that hold a string, as far as a short search finds them."""
-        cursor: object = b"0"
+        found: tuple[bytes, list[bytes]] = (b"0", [])
         for _ in range(ROUNDS):
             match = (self._address.tag + "*", "COUNT", 1000, "TYPE", "string")
-            (answer,) = talk(self._address, [("SCAN", cursor, "MATCH", *match)])
-            if not isinstance(answer, list):
+            (answer,) = talk(self._address, [("SCAN", found[0], "MATCH", *match)])
+            if isinstance(answer, Exception):
                 return
-            cursor, names = answer
-            yield from (name.decode("utf-8", "backslashreplace") for name in names)
-            if cursor == b"0":
+            found = answer[0], answer[1]
+            yield from (name.decode("utf-8", "backslashreplace") for name in found[1])
+            if found[0] == b"0":
                 return
 
     def _fell(self) -> str:
