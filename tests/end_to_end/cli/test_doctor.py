@@ -85,6 +85,23 @@ def test_a_file_that_cannot_be_used_is_exit_code_3(shell):
     assert "is a folder" in findings(shell, "--url", "sqlite:///folder.db", code=3)["file"][1]
 
 
+def test_a_file_that_cannot_even_be_looked_for_is_a_finding(shell):
+    url = f"sqlite:///{'x' * 300}.db"
+    assert "its path is too long: choose a shorter one" in findings(shell, "--url", url, code=3)["file"][1]
+    for words in (["healthcheck"], ["migrate", "--check"], ["backup", "copy.db"]):
+        assert "its path is too long: choose a shorter one" in shell(*words, "--url", url, code=3).complaint
+    shell("migrate")
+    assert "File name too long; choose another place" in shell("backup", f"{'x' * 300}.db", code=2).complaint
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_entered_is_named(shell):
+    (shell.folder / "closed").mkdir(mode=0)
+    url = "sqlite:///closed/q.db"
+    assert "give it write access to the file and its folder" in findings(shell, "--url", url, code=3)["file"][1]
+    assert "give it write access to the file and its folder" in shell("queues", "--url", url, code=3).complaint
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_file_that_may_not_be_written_is_found(shell):
     shell("migrate")

@@ -151,6 +151,7 @@ def test_an_engine_that_cannot_be_reached_is_exit_code_3(shell):
         ("sqlite:///nowhere.db", "nowhere.db: no such file: name the app with -A or the file with --url"),
         ("sqlite:///no/such/folder.db", "no such file"),
         ("sqlite:///text.db", "it is not a SQLite database"),
+        (f"sqlite:///{'x' * 300}.db", "its path is too long: choose a shorter one"),
     ):
         assert told in shell("queues", "--url", url, code=3).complaint
     refused = shell("enqueue", "q", "--raw", "1", "--url", "sqlite:///no/such/folder.db", code=3)

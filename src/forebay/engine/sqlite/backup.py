@@ -16,7 +16,7 @@ import msgspec
 from forebay.config import Settings
 from forebay.engine.sqlite import mark, schema
 from forebay.engine.sqlite.address import path_of
-from forebay.engine.sqlite.errors import translate
+from forebay.engine.sqlite.errors import there, translate
 from forebay.model.errors import ConfigError, EngineError, EngineUnreachable
 
 _BUSY_TIMEOUT = 10_000
@@ -44,11 +44,16 @@ def backup(settings: Settings, target: Path, *, force: bool = False) -> Copied:
         EngineError: the copy could not be written, or is not whole; there is none then.
     """
     source, started = path_of(settings.url), time.monotonic()
+    if not there(source) or not (source.is_file() or source.is_dir()):
+        raise EngineUnreachable(f"{source}: no such file: name the app with -A or the file with --url")
     if source.is_dir():
         raise EngineUnreachable(f"{source}: it is a folder: name a file in it")
-    if not source.is_file():
-        raise EngineUnreachable(f"{source}: no such file: name the app with -A or the file with --url")
-    _check(source, target, force=force)
+    try:
+        _check(source, target, force=force)
+    except OSError as error:
+        raise ConfigError(
+            f"{target}: it cannot be looked for: {error.strerror or error}; choose another place"
+        ) from error
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         copied = _copy(source, part)

@@ -7,6 +7,7 @@ import apsw
 from forebay.config import Settings
 from forebay.engine.sqlite import checkup
 from forebay.engine.sqlite.address import path_of
+from forebay.engine.sqlite.errors import there
 from forebay.engine.sqlite.place import file_system
 from forebay.model.errors import EngineUnreachable
 from forebay.model.finding import Finding
@@ -26,7 +27,7 @@ class FileChecks:
 
     def reachable(self) -> None:
         """See `Checks.reachable`."""
-        if not self._path.parent.exists() or not self._path.exists():
+        if not there(self._path):
             raise EngineUnreachable(
                 f"{self._path}: no such file: name the app with -A or the file with --url, or enqueue first"
             )

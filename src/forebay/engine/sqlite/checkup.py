@@ -13,7 +13,7 @@ import apsw
 from forebay.config import Settings
 from forebay.engine.sqlite import mark, place, schema
 from forebay.engine.sqlite.address import path_of
-from forebay.engine.sqlite.errors import translate
+from forebay.engine.sqlite.errors import there, translate
 from forebay.engine.sqlite.guard import Guard
 from forebay.engine.sqlite.opened import BUSY_TIMEOUT, refuse
 from forebay.engine.sqlite.rows import LIVE_STATES, sql, text
@@ -35,7 +35,7 @@ def versions(settings: Settings) -> tuple[int, int]:
         EngineUnreachable: it is no database of ours.
     """
     path = path_of(settings.url)
-    if not path.exists():
+    if not there(path):
         return 0, schema.newest()
     if path.is_dir():
         raise EngineUnreachable(f"{path}: it is a folder: name a file in it")
@@ -56,6 +56,11 @@ def examine(settings: Settings, *, deep: bool = True) -> Iterator[Finding]:
         deep: also read the whole file: its structure, and that the numbers of `depth` are those of the messages.
     """
     path = path_of(settings.url)
+    try:
+        there(path)
+    except EngineUnreachable as error:
+        yield fail("file", str(error), "run as a user who may, or name another file")
+        return
     for found in place.look(path):
         yield found
         if found.level is Level.FAIL and found.check in NEEDED:

@@ -102,6 +102,21 @@ def unopenable(error: apsw.Error | OSError, path: Path, short: str = "") -> Base
     return ours if isinstance(ours, EngineUnreachable) else _caused(EngineUnreachable(str(ours)), error)
 
 
+def there(path: Path) -> bool:
+    """Whether there is such a file.
+
+    Raises:
+        EngineUnreachable: that cannot be told: this user may not enter its folder, or its name is too long.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise unopenable(error, path) from error
+    return True
+
+
 def cut_short(header: bytes, there: int) -> str:
     """What to say of a database that has fewer bytes than its own first page says; "" if it has all of them."""
     page = int.from_bytes(header[16:18], "big")
