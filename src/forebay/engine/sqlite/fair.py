@@ -81,7 +81,7 @@ class FairTurn(Turn):
             lane = lanes[name]
             heads = self._next(lane, lines, left)
             if heads and not self._belongs(heads[0]):  # others of it are moved: what was chosen must not be met again
-                found, chosen = found + self._in_turn(worker, chosen), []
+                found, chosen = found + self._lease(worker, chosen), []
             got = self._from(lane, heads, 1)
             if got:
                 chosen += got
@@ -89,12 +89,7 @@ class FairTurn(Turn):
                 turns.give(name, more=lane.n > 0 and lane.waits is None and lane.go is not None and lane.go <= 0)
             elif not self._own(1).n:
                 break
-        return found + self._in_turn(worker, chosen)
-
-    def _in_turn(self, worker: str, chosen: list[int]) -> list[tuple[Any, ...]]:
-        """Lease what was chosen: a statement returns rows in no order, and turns have one."""
-        rank = {seq: place for place, seq in enumerate(chosen)}
-        return sorted(self._lease(worker, chosen), key=lambda row: rank[row[0]])
+        return found + self._lease(worker, chosen)
 
     def _next(self, lane: Lane, lines: dict[str, list[Head]], left: int) -> list[Head]:
         """The first message of a lane that was not chosen yet."""

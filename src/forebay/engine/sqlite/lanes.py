@@ -14,12 +14,12 @@ import apsw
 
 from forebay.engine.gating import what_of
 from forebay.engine.sqlite import limits, rows
-from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.gates import closed
 from forebay.engine.sqlite.lane import Lane, write
 from forebay.engine.sqlite.passing import Head, Meters
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.stirring import ANY, OVER, stir
+from forebay.engine.sqlite.taking import taken
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
 from forebay.flow.grant import Grant, grant, set_back, through
@@ -76,7 +76,7 @@ class Turn:
         self.again: float | None = None
 
     def take(self, worker: str, limit: int, first: int, asked: int) -> list[tuple[Any, ...]]:
-        """Up to `limit` rows as `lease.sql` gives them.
+        """Up to `limit` rows as `ready.sql` gives them.
 
         Args:
             first: says by its oddness which lanes come first.
@@ -108,8 +108,8 @@ class Turn:
     def _lease(self, worker: str, chosen: Sequence[int]) -> list[tuple[Any, ...]]:
         if not chosen:
             return []
-        found = self._tx.rows(sql("lease_rows"), (worker, self._tx.now, apsw.carray(array("q", chosen))))
-        return without_ended(self._tx, self._queue, found)
+        found = self._tx.rows(sql("ready_rows"), (apsw.carray(array("q", chosen)),))
+        return taken(self._tx, worker, self._queue, found)
 
     def _own(self, want: int) -> Grant:
         """What the meter of the queue says."""

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from forebay.engine.contract import Beat, Leased, Recovered, Want
 from forebay.engine.sqlite import filling, lanes, limits, rows, slots, stirring, whole
 from forebay.engine.sqlite.database import Database
-from forebay.engine.sqlite.ended import without_ended
 from forebay.engine.sqlite.fair import FairTurn
 from forebay.engine.sqlite.rows import sql
 from forebay.engine.sqlite.settling import Settling, Stands
 from forebay.engine.sqlite.sifting import NOTHING, sifted
+from forebay.engine.sqlite.taking import taken
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction, outlasts
 from forebay.engine.turns import MESSAGES
@@ -95,8 +95,6 @@ class Leasing:
     def __init__(self, database: Database, settling: Settling) -> None:
         self._boot, self._signal, self._settling = database.boot, database.signal, settling
         self._turn = 0
-        self._full: set[Place] = set()  # where this lease found more than a few ready
-        self._were_full: set[Place] = set()  # and the last one did, so that it is not asked first
         self._round = 0  # leases from queues that bound something
         self._first = 0  # where the next one of these begins to look
         self.slack: dict[str, float] = {}
@@ -120,7 +118,6 @@ class Leasing:
             self._settling.expire_overdue(tx, SWEEP)
         want = replace(want, limit=min(want.limit, MESSAGES))
         caps = dict(want.caps)
-        self._were_full, self._full = self._full, set()
         taken = self._take_with_limits(tx, want, caps) if look.limited else self._take(tx, want, caps, look.newest)
         if look.room:
             filling.tell(tx, {delivery.queue for delivery in taken})
@@ -266,15 +263,10 @@ class Leasing:
         self, tx: Transaction, worker: str, place: Place, limit: int, newest: bytes | None
     ) -> list[Delivery]:
         queue, lane, back = place
-        many = back or (place in self._were_full and limit > rows.FEW)
-        found = None if many else _take_few(tx, worker, place, limit)
-        if found is None:
-            found = tx.rows(sql("lease_back" if back else "lease"), (worker, tx.now, queue, lane, limit))
+        found = tx.rows(sql("ready_back" if back else "ready"), (tx.now, queue, lane, limit))
         if not found:
             return []
-        if len(found) > rows.FEW:
-            self._full.add(place)
-        found = without_ended(tx, queue, found, newest)
+        found = taken(tx, worker, queue, found, newest)
         tx.moved(queue, "ready", "running", len(found))
         if lane:
             stirring.stir(tx, queue, {lane: -len(found)})
@@ -330,15 +322,6 @@ def _delivered(found: list[tuple[Any, ...]]) -> list[Delivery]:
     if len({row[10] for row in found}) > 1:
         found.sort(key=lambda row: -row[10])
     return [rows.delivery(row) for row in found]
-
-
-def _take_few(tx: Transaction, worker: str, place: Place, limit: int) -> list[Any] | None:
-    """Lease what there is, one by one; None if it is not few."""
-    queue, lane, _ = place
-    chosen = tx.rows(sql("choose"), (tx.now, queue, lane, min(limit, rows.FEW + 1)))
-    if len(chosen) > rows.FEW:
-        return None
-    return [row for (seq,) in chosen for row in tx.rows(sql("lease_one"), (worker, tx.now, seq))]
 
 
 async def ripen(db: Database) -> None:

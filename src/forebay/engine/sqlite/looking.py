@@ -46,7 +46,7 @@ class _Way(NamedTuple):
 
 
 _BY_STATE: dict[State, list[_Way]] = {
-    State.SCHEDULED: [_Way("message_later", "state = 0")],
+    State.SCHEDULED: [_Way("message_rest", "state = 0 and state <> 1 and state <> 2")],
     State.READY: [
         _Way("message_fresh", "state = 1 and due is null"),
         _Way("message_back", "state = 1 and due is not null"),
@@ -56,8 +56,8 @@ _BY_STATE: dict[State, list[_Way]] = {
 _BY_STATE[State.PARKED] = _BY_STATE[State.READY]  # behind a closed gate
 
 
-#: What somebody else wrote.
-_ODD = _Way("message_odd", "state not between 0 and 2")
+#: What somebody else wrote: below all states, and above them.
+_ODD = [_Way("message_rest", f"state {beyond} and state <> 1 and state <> 2") for beyond in ("< 0", "> 2")]
 #: Before all numbers: those of queues whose newest goes first are below zero.
 FRONT = -(2**63)
 #: Columns between the queue and the number, in indexes that have some; and how one is compared with what was read.
@@ -125,7 +125,7 @@ def _live_ways(read: Read, sought: Sought) -> list[_Way] | None:
     states = LIVE if sought.state is None else (sought.state,)
     ways = list(dict.fromkeys(way for state in rows.LIVE_STATES if state in states for way in _BY_STATE[state]))
     if sought.state is None:
-        ways.append(_ODD)
+        ways += _ODD
     if _are_few(read, states, sought.queue):
         return ways
     if sought.queue is None or sought.task is not None:

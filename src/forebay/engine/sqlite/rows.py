@@ -96,7 +96,7 @@ def failure(blob: bytes | None) -> Failure | None:
 
 
 def delivery(row: Sequence[Any]) -> Delivery:
-    """A delivery from the columns of `lease.sql` and `held.sql`, which are in the order of its fields."""
+    """A delivery from the columns of `ready.sql` and `held.sql`, which are in the order of its fields."""
     made = Delivery(*row)
     if "|" in made.lane:
         made = replace(made, lane=parts(made.lane).lane)
@@ -113,3 +113,14 @@ def leases(deliveries: Sequence[Delivery]) -> "array[int] | None":
     if max(fences) >> _FENCE or max(receipts) >> _ROW or min(fences) < 0 or min(receipts) < 0:
         return None
     return array("q", [receipt << _FENCE | fence for receipt, fence in zip(receipts, fences, strict=True)])
+
+
+def span(leases: "array[int]") -> tuple[int, int, int] | None:
+    """First row, last row and fence of leases that follow each other under one fence; None if these do not.
+
+    Those of one queue mostly do, and SQLite walks along rows that do, where it has to look for each of others.
+    """
+    each = 1 << _FENCE
+    if leases != array("q", range(leases[0], leases[0] + len(leases) * each, each)):
+        return None
+    return leases[0] >> _FENCE, leases[-1] >> _FENCE, leases[0] & (each - 1)

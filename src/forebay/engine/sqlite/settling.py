@@ -152,7 +152,10 @@ class Settling:
         left = _left(tx, leases, told)
         tx.db.execute("savepoint acks")
         self._remember(tx, settlements, acks, leases)
-        tx.db.execute(sql("ack"), (apsw.carray(leases), worker))
+        if span := rows.span(leases):
+            tx.db.execute(sql("ack_span"), (*span, worker))
+        else:
+            tx.db.execute(sql("ack"), (apsw.carray(leases), worker))
         complete = tx.db.changes() == len(settlements)
         if not complete:
             tx.db.execute("rollback to acks")
@@ -195,12 +198,14 @@ class Settling:
         seconds = self._keep if keep is None else keep
         if seconds <= 0:
             return
-        if all(ack.result is None for ack in acks):
-            tx.db.execute(sql("remember_all"), (apsw.carray(leases), tx.now, tx.now + seconds))
-        else:
+        if any(ack.result is not None for ack in acks):
             each = zip(leases, settlements, strict=True)
             results = tuple([_with_result(lease, cast("Ack", one.outcome).result) for lease, one in each])
             tx.db.execute(sql("remember_results"), (apsw.carray(results), tx.now, tx.now + seconds))
+        elif span := rows.span(leases):
+            tx.db.execute(sql("remember_span"), (*span, tx.now, tx.now + seconds))
+        else:
+            tx.db.execute(sql("remember_all"), (apsw.carray(leases), tx.now, tx.now + seconds))
 
     def _remember_each(self, tx: Transaction, acks: Sequence[Settlement]) -> None:
         now, kept = tx.now, list[tuple[Any, ...]]()

@@ -35,6 +35,19 @@ RETURNS: list[tuple[Outcome, State]] = [
 ]
 
 
+LINE = [f"m{number}" for number in range(12)]
+SHAPES = {
+    "in order": LINE,
+    "the other way round": LINE[::-1],
+    "with gaps": LINE[1::2],
+    "one that has ended": LINE,
+    "one that another worker holds": LINE,
+    "one under an older lease": LINE,
+    "some twice": [*LINE[:6], *LINE[4:8]],
+    "some twice in place of others": [*LINE[:3], *LINE[:3], *LINE[6:]],
+}
+
+
 class TestSettle:
     @pytest.mark.parametrize(("outcome", "state"), ENDS + RETURNS)
     def test_an_outcome_leads_to_its_state(self, kit: Kit, outcome: Outcome, state: State) -> None:
@@ -131,6 +144,36 @@ class TestSettle:
         ]
         assert kit.run(kit.backend.settle("w", batch)) == [True, False, True, True]
         assert [kit.state(name) for name in "abcd"] == ["done", "done", "dead", "scheduled"]
+
+    @pytest.mark.parametrize("result", [None, b"42"])
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_a_batch_of_many_ends_what_it_holds_and_nothing_else(
+        self, kit: Kit, shape: str, result: bytes | None
+    ) -> None:
+        """In whatever order, with whatever gaps; and what one of them lost, or has twice, is nobody else's loss."""
+        if result is not None:
+            kit.needs("results")
+        kit.publish(*LINE)
+        held = dict(zip(LINE, kit.lease(), strict=True))
+        if shape == "one that has ended":
+            kit.settle(Ack(), held["m5"])
+        elif shape == "one that another worker holds":
+            kit.settle(Release(), held["m5"])
+            kit.lease(1, worker="other")
+        elif shape == "one under an older lease":
+            kit.settle(Release(), held["m5"])
+            kit.lease(1)
+        batch = SHAPES[shape]
+        right = [
+            name != "m5" if shape.startswith("one ") else number == batch.index(name)
+            for number, name in enumerate(batch)
+        ]
+        assert kit.settle(Ack(result), *(held[name] for name in batch)) == right
+        done = {name for name, good in zip(batch, right, strict=True) if good}
+        if shape == "one that has ended":
+            done.add("m5")
+        assert {name for name in LINE if kit.state(name) == "done"} == done
+        assert kit.depth().done == len(done)
 
     def test_settling_nothing_is_allowed(self, kit: Kit) -> None:
         """An empty batch has no verdicts."""

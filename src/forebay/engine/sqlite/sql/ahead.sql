@@ -1,4 +1,4 @@
--- what lease.sql takes before ?1 of its lane, up to ?2: of those that wait for the first time, and of those that came back,
+-- what ready.sql finds before ?1 of its lane, up to ?2: of those that wait for the first time, and of those that came back,
 -- of higher priority and of the same; each is a range of an index, so that it costs what it counts
 with me as materialized (select queue, lane, priority, seq from message where id = ?1 and state = 1)
 select min(?2, (

@@ -1,1 +1,1 @@
-select id from message indexed by message_cancel where cancel = 1 and worker = ?1 and state = 2
+select id from message indexed by message_running where state = 2 and worker = ?1 and cancel = 1

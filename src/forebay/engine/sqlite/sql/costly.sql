@@ -1,4 +1,4 @@
--- does one of the messages that lease.sql would take from the main lane cost other than 1?
+-- does one of the messages that ready.sql would find from the main lane cost other than 1?
 select exists (
     select 1 from (
         select cost from message indexed by message_fresh

@@ -1,4 +1,4 @@
--- what a lease would take of one lane (lease.sql, lease_back.sql)
+-- what a lease would take of one lane (ready.sql, ready_back.sql)
 select seq from (
     select seq, priority from message indexed by message_fresh
     where state = 1 and due is null and queue = ?1 and lane = cast(?2 as text)

@@ -3,7 +3,7 @@
 -- message waited past its time, has any queue a limit (filling.py), and what is the greatest id that has an end (newest_end.sql)?
 select
     exists (select 1 from queue indexed by queue_limited where limits is not null),
-    exists (select 1 from message indexed by message_cancel where cancel = 1 and worker = ?1 and state = 2),
+    exists (select 1 from message indexed by message_running where state = 2 and worker = ?1 and cancel = 1),
     exists (select 1 from message indexed by message_due where state = 0 and due <= ?4)
         or exists (select 1 from closed indexed by closed_until where until is not null and until <= ?4),
     exists (

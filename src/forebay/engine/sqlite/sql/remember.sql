@@ -1,9 +1,10 @@
 -- one end, taken from its message, with its result; ?1 and ?2 as in ack_one.sql, which follows and judges
+-- columns in the order of the table, so that SQLite puts each where it belongs at once
 insert into finished (
-    id, queue, lane, task, state, priority, attempt, lost, created, due, late, started, finished, expires, worker, key,
-    once, headers, result, failure, progress
+    seq, id, queue, task, state, attempt, created, finished, expires, result, cause, failure, lane, priority, lost,
+    due, late, started, worker, key, once, headers, progress
 )
-select id, queue, coalesce(home, lane), task, 'done', priority, attempt, lost, created, due, expires, leased, ?3, ?4, worker, key, once,
-    headers, ?5, failure, progress
+select null, id, queue, task, 'done', attempt, created, ?3, ?4, ?5, null, failure,
+    coalesce(home, lane), priority, lost, due, expires, leased, worker, key, once, headers, progress
 from message where seq = ?1 and fence = ?2
 on conflict do nothing

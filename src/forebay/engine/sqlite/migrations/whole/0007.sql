@@ -78,19 +78,13 @@ CREATE TABLE message (
 , home text, cost real, holds integer) strict;
 CREATE UNIQUE INDEX message_id on message (id);
 CREATE INDEX message_due on message (due) where state = 0;
-CREATE INDEX message_running on message (worker) where state = 2;
-CREATE INDEX message_cancel on message (worker) where cancel = 1;
 CREATE INDEX message_expires on message (expires) where expires is not null;
 CREATE INDEX worker_alive on worker (until, boot) where state <> 'buried';
 CREATE INDEX message_unique on message (once) where once is not null;
 CREATE INDEX message_fresh on message (queue, lane, priority desc, seq) where state = 1 and due is null;
-CREATE INDEX message_back on message (queue, lane, priority desc, seq) where state = 1 and due is not null;
-CREATE INDEX message_age on message (queue, due) where state = 1 and due is not null;
 CREATE TABLE merged (id text primary key, holder text not null, until real not null) strict, without rowid;
 CREATE INDEX merged_until on merged (until);
-CREATE INDEX message_odd on message (seq) where state not between 0 and 2;
 CREATE INDEX message_key on message (key, seq) where key is not null;
-CREATE INDEX message_later on message (queue, seq) where state = 0;
 CREATE INDEX finished_other on finished (state, seq) where state <> 'done';
 CREATE INDEX dead_task on dead (task, seq);
 CREATE INDEX dead_key on dead (key, seq) where key is not null;
@@ -155,3 +149,7 @@ CREATE TABLE steering (name text primary key, generation integer not null, body 
 CREATE INDEX lane_busy on lane (queue) where turn is not null and busy > 0;
 CREATE INDEX lane_waits on lane (queue, waits, turn) where waits is not null;
 CREATE TABLE fair (queue text primary key, clock real not null, usual real, recent blob, needed real not null default 0) strict, without rowid;
+CREATE INDEX message_running on message (worker, cancel) where state = 2;
+CREATE INDEX message_rest on message (state, queue, seq) where state <> 1 and state <> 2;
+CREATE INDEX message_back on message (queue, lane, priority desc, seq) where due is not null and state = 1;
+CREATE INDEX message_age on message (queue, due) where due is not null and state = 1;
