@@ -37,11 +37,11 @@ class Holders:
         return next((id_ for id_ in self._of.get(unique, ()) if self._records[id_].state in WAITING), "")
 
     def newer(self, record: Record) -> str:
-        """The id of one that waits with its key and has newer arguments: it came later, or was merged; "" if none."""
+        """The id of one that waits or runs with its key and has newer arguments: it came later, or was merged; "" if none."""
         if record.message.unique is None:
             return ""
         others = (self._records[id_] for id_ in self._of.get(record.message.unique, ()))
-        return next((one.id for one in others if one.state in WAITING and _later(one, record)), "")
+        return next((one.id for one in others if one is not record and _later(one, record)), "")
 
     def before(self, message: Message, now: float) -> Record | None:
         """The live message that stands in the way of another with its unique key."""

@@ -97,7 +97,23 @@ class TestDebounce:
             kit.settle(outcome, *some)
         kit.advance(2)
         assert "b" in kit.take(10)
-        assert kit.state("a") == ("running" if first == "older" else "discarded")
+        assert kit.state("a") == "discarded"
+
+    @pytest.mark.parametrize("outcome", [Retry(1, BOOM), Snooze(1), Release(), Lose("killed")])
+    def test_beside_newer_arguments_that_run_older_ones_do_not_run_again(self, kit: Kit, outcome: Any) -> None:
+        """They would come last, and win."""
+        say(kit, "a")
+        kit.advance(5)
+        (old,) = kit.lease()
+        say(kit, "b")
+        kit.advance(5)
+        (new,) = kit.lease()
+        kit.settle(outcome, old)
+        found = kit.found("a")
+        assert (found.state, ident("b") in found.cause) == ("discarded", True)
+        kit.settle(Ack(), new)
+        kit.advance(5)
+        assert kit.take() == []
 
     def test_what_was_tried_before_does_not_count_for_newer_arguments(self, kit: Kit) -> None:
         """They get attempts, losses and a waiting time of their own."""

@@ -1,7 +1,7 @@
--- which of these leases hold, and how what they are about stands: asked to stop, workers lost, who waits with its
--- key and has newer arguments (accepted later, or merged since)
+-- which of these leases hold, and how what they are about stands: asked to stop, workers lost, who else has its
+-- unique key, be it that it waits or runs, and newer arguments (accepted later, or merged since)
 select m.seq, m.id, m.queue, m.lane, m.state, m.cancel, m.lost, (
-    select o.id from forebay.message o where o.once = m.once and o.state <> 2
+    select o.id from forebay.message o where o.once = m.once and o.seq <> m.seq
         and (abs(o.seq) > abs(m.seq) or o.created > m.created) limit 1
 ), coalesce(m.home, m.lane), m.once, m.created
 from forebay.message m join unnest($1::bigint[], $2::bigint[]) as l (seq, fence) on m.seq = any (array[l.seq]) and m.fence = l.fence

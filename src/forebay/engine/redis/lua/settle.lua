@@ -21,7 +21,7 @@ local function standing(id, m, x, lane)
     local newer = ''
     if m.route[UNIQUE] then
         for one in string.gmatch(call('HGET', P .. 'u', m.route[UNIQUE]) or '', '%S+') do
-            if newer == '' and one ~= id and call('HEXISTS', P .. 'run', one) == 0 then
+            if newer == '' and one ~= id then
                 local other = opened(call('HGET', P .. 'm', one), one)
                 newer = (other.seq > m.seq or other.created > m.created) and one or '' -- or it came back before this one
             end

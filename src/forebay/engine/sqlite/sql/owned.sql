@@ -1,8 +1,8 @@
--- is it still under this lease, and how does it stand: asked to stop, workers lost, who waits with its unique
--- key and has newer arguments (accepted later, or merged since), where
+-- is it still under this lease, and how does it stand: asked to stop, workers lost, who else has its unique key, be it
+-- that it waits or runs, and newer arguments (accepted later, or merged since); where
 select cancel, lost, (
     select id from message as other indexed by message_unique
-    where other.once is not null and other.once = message.once and other.state <> 2
+    where other.once is not null and other.once = message.once and other.seq <> message.seq
         and (abs(other.seq) > abs(message.seq) or other.created > message.created)
 ), lane, coalesce(home, lane), task, key
 from message where seq = ?1 and fence = ?2 and id = ?3 and worker = ?4 and state = 2
