@@ -47,6 +47,7 @@ class Stands(NamedTuple):
     metered: int
     waits: int
     over: int
+    back: int
 
 
 class Turn:
@@ -158,7 +159,7 @@ class Turn:
         named = told.by_key and not (told.spec.ordered or told.until)  # whether names say where all of a lane was put
         unwanted = [lane for lane, cap in self._caps.items() if cap <= 0 and named]
         for page in range(PAGES):
-            values = (self._queue, self._tx.now, ANY, page * size, size, rows.many(unwanted or "|"))
+            values = (self._queue, self._tx.now, ANY, page * size, size, rows.many(unwanted) if unwanted else None)
             found = [Lane(*row) for row in self._tx.rows(sql("eligible"), values)]
             self._seen.update({lane.name: lane for lane in found})
             self._meters.kept.update({lane.name: (lane.running, lane.tat) for lane in found})
@@ -203,7 +204,8 @@ class Turn:
         alone = [lane.name for lane in lanes if lane.derived and (share == 1 or (single and key_lane("") in lane.name))]
         heads: dict[str, list[Head]] = {name: [] for name in alone}
         if alone:
-            for row in self._tx.rows(sql("heads"), (self._queue, self._tx.now, rows.many(alone))):
+            asked = sql("heads" if self._stands.back else "heads_fresh")
+            for row in self._tx.rows(asked, (self._queue, self._tx.now, rows.many(alone))):
                 heads[row[1]] = [self._first.get(row[1], Head(*row))]
         for lane in lanes:
             if lane.name not in heads:
@@ -296,7 +298,7 @@ class Turn:
         again = grant(refused, now, 1, head.cost).again
         if again is not None:
             lane.say(max(again, now))
-        elif head.key is not None and refused.name == Meters.each(head.key):
+        elif head.key is not None and refused.name == key_lane(head.key):
             lane.say(None, f"key:{head.key}")
         else:
             lane.say(None, f"meter:{refused.name}")
@@ -368,12 +370,12 @@ class Turn:
     def _keep_meters(self, kept: set[str]) -> None:
         """Those of keys, in the lanes that are named after them, whatever lane gave; but where that is done."""
         told = self._told
-        for key in [key for key in self._meters.paid if key_lane(key) not in kept]:
-            if (meter := self._meters.of(key)) is not None:
+        for lane in self._meters.paid - kept:
+            if (meter := self._meters.in_lane(lane)) is not None:
                 tat = meter.tat if meter.rate else None
                 running = meter.running if told.key_slots is not None else 0
                 go = tat + OVER if tat is not None and tat > self._tx.now else None
-                self._tx.db.execute(sql("keep_meter"), (self._queue, key_lane(key), go, tat, running))
+                self._tx.db.execute(sql("keep_meter"), (self._queue, lane, go, tat, running))
         self._meters.paid.clear()
 
     def _let_go(self) -> None:

@@ -39,23 +39,14 @@ class Meters:
         self.kept: dict[str, tuple[int, float | None]] = {}  # what lanes say of the meter of their key
         self._named: dict[str, Meter | None] = {f"queue:{queue}": None} if alone else {}
         self._beside: dict[str, list[str]] = {}
-        self._each: dict[str, Meter] = {}
+        self._each: dict[str, Meter] = {}  # by the lane where it is kept, as it is called here
         self._charged: set[str] = set()
-        self.paid: set[str] = set()  # keys whose meters have let something through
+        self.paid: set[str] = set()  # lanes that keep the meter of a key which has let something through
         self.charged = False
-
-    @staticmethod
-    def each(key: str) -> str:
-        """What the meter of a key is called here."""
-        return f"each:{key}"
-
-    def of(self, key: str) -> Meter | None:
-        """The meter of a key, if it was looked at."""
-        return self._each.get(self.each(key))
 
     def in_lane(self, lane: str) -> Meter | None:
         """The meter that is kept in a lane, if it was looked at."""
-        return self._each.get(self.each(lane.removeprefix(key_lane("")))) if lane.startswith(key_lane("")) else None
+        return self._each.get(lane)
 
     def named(self, name: str) -> Meter | None:
         """The meter of that name, if there is one."""
@@ -87,17 +78,17 @@ class Meters:
         meter = self._each[name]
         self.charged |= meter.rate is not None
         self._each[name] = replace(meter, running=meter.running + 1, tat=tat)
-        self.paid.add(name.removeprefix("each:"))
+        self.paid.add(name)
 
     def key(self, key: str) -> Meter:
         """The meter of a key, as its lane tells of it."""
-        if (meter := self.of(key)) is None:
-            lane = key_lane(key)
+        lane = key_lane(key)
+        if (meter := self._each.get(lane)) is None:
             if lane not in self.kept:
                 found = self._tx.rows(sql("kept"), (self._queue, lane))
                 self.kept[lane] = found[0] if found else (0, None)
-            meter = limits.key_meter(self.each(key), self._told, *self.kept[lane])
-            self._each[meter.name] = meter
+            meter = limits.key_meter(lane, self._told, *self.kept[lane])
+            self._each[lane] = meter
         return meter
 
     def charge(self, meters: Iterable[Meter]) -> None:
@@ -106,7 +97,7 @@ class Meters:
             self.charged |= meter.rate is not None
             if meter.name in self._each:
                 self._each[meter.name] = meter
-                self.paid.add(meter.name.removeprefix("each:"))
+                self.paid.add(meter.name)
             else:
                 self._named[meter.name] = meter
                 self._charged.add(meter.name)

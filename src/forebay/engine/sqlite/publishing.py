@@ -51,7 +51,12 @@ class Publishing:
             EngineFull: there is no room for them; nothing was changed.
             EngineError: a row of somebody else has used up the numbers of messages.
         """
-        return self._db.room.within(tx, self._insert, messages, bound)
+        return self._db.room.within(tx, self._bring_in, messages, bound)
+
+    def _bring_in(self, tx: Transaction, messages: Sequence[Message], bound: bool) -> list[Receipt]:
+        receipts = self._insert(tx, messages, bound)
+        stirring.tell_come(tx)
+        return receipts
 
     def _insert(self, tx: Transaction, messages: Sequence[Message], bound: bool) -> list[Receipt]:
         if self._room is not self._db.room:
@@ -256,5 +261,5 @@ def _account(tx: Transaction, form: tuple[Any, ...], n: int) -> None:
     tx.count(queue, "published", n)
     tx.count(queue, rows.live(state), n)
     if lane and state == rows.READY:
-        stirring.stir(tx, queue, {lane: n})
+        stirring.come(tx, queue, lane, n)
     tx.topics.add(QUEUE + queue)

@@ -5,7 +5,7 @@ the meter of a key by whoever frees a slot of that key. So nothing waits in one 
 What a lane said of a gate or a meter was said of its head, and is over once messages come or go.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from forebay.engine.sqlite import rows
@@ -32,13 +32,35 @@ def names(queue: str, told: Split, mine: str, task: str, key: str | None) -> lis
     return [*found, f"key:{queue}:{key}"] if key in told.keys else found
 
 
+def come(tx: Transaction, queue: str, lane: str, n: int) -> None:
+    """`n` more messages are ready in a lane: told with all of their batch, before anything else is said of lanes."""
+    tx.come[queue][lane] += n
+
+
+def tell_come(tx: Transaction) -> None:
+    """What came in (`come`) is in its lanes from now on."""
+    while tx.come:
+        _stir(tx, *tx.come.popitem())
+
+
 def stir(tx: Transaction, queue: str, lanes: Mapping[str, int]) -> None:
     """So many more messages are ready in each of these lanes; the main lane is not counted."""
+    tell_come(tx)
+    _stir(tx, queue, lanes)
+
+
+def _stir(tx: Transaction, queue: str, lanes: Mapping[str, int]) -> None:
+    """Lanes of which the same is to be said go in one statement, as those of a batch over many keys."""
+    alike = defaultdict[tuple[int, bool], list[str]](list)
+    for lane, n in lanes.items():
+        if lane:
+            alike[n, "|" in lane].append(lane)
+    if not alike:
+        return
     clock = tx.value("select clock from fair where queue = ?", (queue,))  # asked once: a join costs more, for each row
     derived, others = (tx.now + ANY, clock), (0, None)
-    tx.db.executemany(
-        sql("stir"), [(queue, lane, n, *(derived if "|" in lane else others)) for lane, n in lanes.items() if lane]
-    )
+    for (n, apart), names in alike.items():
+        tx.db.execute(sql("stir"), (queue, rows.many(names), n, *(derived if apart else others)))
 
 
 def nudge(tx: Transaction, queue: str, lane: str) -> None:

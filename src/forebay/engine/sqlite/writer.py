@@ -6,7 +6,7 @@ told in the log if it fails, and changes nobody's answer.
 
 import contextlib
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain
@@ -45,7 +45,7 @@ class Transaction:
         queues: what was read of a queue's row, by its name; whoever changes that row takes it out.
     """
 
-    __slots__ = ("after", "counts", "db", "last", "mono", "now", "numbered", "queues", "topics", "version")
+    __slots__ = ("after", "come", "counts", "db", "last", "mono", "now", "numbered", "queues", "topics", "version")
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Transaction:
         self.now = clock.now()
         self.mono = clock.monotonic()
         self.counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.come: defaultdict[str, Counter[str]] = defaultdict(Counter)  # see `stirring.come`
         self.topics: set[str] = set()
         self.after: list[Callable[[], object]] = []  # what may be remembered only once it is committed
         self.numbered = 0  # by how much the largest number has grown
