@@ -42,7 +42,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         asked: somebody asked it to stop.
         lost: workers lost under it before.
-        newer: the id of a message that waits or runs with its unique key (debounced) and has newer arguments, "" if none.
+        newer: the id of another live message with its unique key (debounced) that has newer arguments, "" if none.
         shut: the lane that it is to be parked in, or its queue, is closed.
     """
 

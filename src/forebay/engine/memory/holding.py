@@ -37,7 +37,7 @@ class Holders:
         return next((id_ for id_ in self._of.get(unique, ()) if self._records[id_].state in WAITING), "")
 
     def newer(self, record: Record) -> str:
-        """The id of one that waits or runs with its key and has newer arguments: it came later, or was merged; "" if none."""
+        """The id of another live one with its key and newer arguments: it came later, or was merged; "" if none."""
         if record.message.unique is None:
             return ""
         others = (self._records[id_] for id_ in self._of.get(record.message.unique, ()))
