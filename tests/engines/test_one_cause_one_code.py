@@ -163,6 +163,9 @@ def test_a_program_can_tell_one_that_refuses_from_one_that_does_not_answer(urls)
         ("FATAL:  the database system is starting up", "wait until"),
         ("session is read-only", "primary"),
         ("connection timeout expired", "firewall"),
+        ("wait timeout expired", "pooler with no free connection"),
+        ("transaction blocks not allowed in statement pooling mode", "pool_mode = transaction"),
+        ("FATAL:  no more connections allowed (max_client_conn)", "max_client_conn"),
     ],
 )
 def test_what_postgresql_says_has_advice_that_fits(said, advice):
@@ -178,6 +181,8 @@ def test_what_postgresql_says_has_advice_that_fits(said, advice):
         ('FATAL:  permission denied for database "shop"', True),
         ('FATAL:  pg_hba.conf rejects connection for host "10.0.0.7", user "ann", database "shop"', True),
         ("fe_sendauth: no password supplied", True),
+        ("transaction blocks not allowed in statement pooling mode", True),
+        ("FATAL:  no more connections allowed (max_client_conn)", False),
         ('FATAL:  too many connections for role "ann"', False),
         ('FATAL:  database "shop" is not currently accepting connections', False),
         ("FATAL:  the database system is shutting down", False),

@@ -15,6 +15,7 @@ from engines.servers.proxy import Proxy
 from forebay.engine import patience
 from forebay.engine.contract import Beat, Fate, Want
 from forebay.engine.postgres import build, wire
+from forebay.engine.postgres.checks import ServerChecks
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
 from forebay.model.errors import EngineUnreachable, OutcomeUnknown
@@ -344,3 +345,20 @@ def test_a_transaction_of_ours_that_falls_silent_is_ended_and_holds_up_nobody(en
             drive(other.close())
         assert answer.result(60)
     assert len(tried) == 2, "and it is done by whoever was silent, when it is back"
+
+
+def through_a_pooler(data):
+    """As one does it: it says a number of its own for the process that serves the session."""
+    at = data.find(b"K\0\0\0\x0c")
+    return data if at < 0 else data[: at + 5] + b"\0\1\2\3" + data[at + 9 :]
+
+
+def test_doctor_says_that_a_pooler_is_on_the_way_and_what_that_means(proxy):
+    settings = postgres.settings()
+    where = urlsplit(settings.url)
+    url = where._replace(netloc=f"{where.username}@127.0.0.1:{proxy.port}").geturl()
+    checks = ServerChecks(msgspec.structs.replace(settings, url=url))
+    assert "way" not in {one.check for one in checks.examine()}
+    proxy.change = through_a_pooler
+    (found,) = [one for one in checks.examine() if one.check == "way"]
+    assert "looks every `poll`" in found.text

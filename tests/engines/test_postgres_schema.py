@@ -111,6 +111,27 @@ def test_doctor_finds_nothing_wrong_and_tallies_that_are(other):
     drive(parts.engine.close())
 
 
+@pytest.mark.parametrize(
+    ("dropped", "told", "what_to_do"),
+    [
+        ("table {}.message cascade", "lacks the table message, the function merge, the view story", "pg_restore -n"),
+        ("table {}.delta", "lacks the table delta", "pg_restore -n"),
+        ("function {}.lease", "lacks the function lease:", "messages are safe"),
+        ("index {}.message_fresh", "lacks the index message_fresh:", "messages are safe"),
+    ],
+)
+def test_doctor_names_what_somebody_has_dropped_and_what_to_do(other, dropped, told, what_to_do):
+    parts = opened(other)
+    drive(parts.engine.publish([Message(id="a", queue="q")]))
+    with psycopg.connect(needed("postgres"), autocommit=True) as db:
+        db.execute(f"drop {dropped.format(f'{chr(34)}{OTHER}{chr(34)}')}")
+    (found,) = [one for one in parts.checks.examine() if one.level is not Level.OK]
+    assert (found.check, found.level) == ("schema", Level.FAIL)
+    assert told in found.text
+    assert what_to_do in found.advice
+    drive(parts.engine.close())
+
+
 @pytest.mark.parametrize("url", ["postgresql://me:s3cr%zzet@host/db", "postgresql://me:s3cret@host/db?nonsense=1"])
 def test_a_url_that_is_none_is_refused_without_its_password(url):
     with pytest.raises(ConfigError) as caught:

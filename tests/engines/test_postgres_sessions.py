@@ -1,9 +1,13 @@
 """What arrives is what was sent, whatever an administrator has set for the sessions of a role or a database."""
 
+import math
 from urllib.parse import quote
 
 from engines.servers import postgres
 from forebay import Forebay
+from forebay.config import Settings
+from forebay.engine.postgres.address import address
+from forebay.engine.postgres.wire import Wire
 from forebay.testing import drain
 
 SETTINGS = (
@@ -40,3 +44,14 @@ def test_what_arrives_is_what_was_sent_whatever_is_set_for_the_session():
         ended = drain(app)
         assert sorted(one.value for one in ended) == sorted(SENT * 3)
         assert {one.state for one in ended} == {"done"}
+
+
+def test_nothing_is_compiled_for_one_look_however_cheap_the_server_says_that_is():
+    settings = postgres.empty()
+    joint = "&" if "?" in settings.url else "?"
+    always = quote("-c jit=on -c jit_above_cost=0")
+    where = address(Settings(url=f"{settings.url}{joint}options={always}", namespace=postgres.NAMESPACE))
+    for durability, purpose in (("", "reader"), ("full", "publisher")):
+        wire = Wire(where, purpose, math.inf, durability=durability)
+        assert wire.rows("show jit") == [("off",)]
+        wire.close()

@@ -9,6 +9,7 @@ import threading
 class Proxy:
     """Passes on what comes to `port`. `mode`: "pass", "hang" (nothing gets through), "mute" (no answer does), "refuse".
 
+    With `change` set, that is done to each answer.
     With `tear` set, the next answer that holds these bytes is swallowed, and the connection is torn instead.
     """
 
@@ -16,7 +17,7 @@ class Proxy:
         self._target = (host, port)
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
-        self.mode, self.tear = "pass", None
+        self.mode, self.tear, self.change = "pass", None, bytes
         self._pairs = set()
         self._closed = False
         threading.Thread(target=self._accept, daemon=True).start()
@@ -50,7 +51,7 @@ class Proxy:
                         self.tear = None
                         return self._end(client, server)
                     elif self.mode != "mute":
-                        client.sendall(data)
+                        client.sendall(self.change(data))
         return self._end(client, server)
 
     def _end(self, *ends):

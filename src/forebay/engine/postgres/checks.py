@@ -1,13 +1,13 @@
 """The `Checks` role over one schema: what `doctor`, `migrate` and `bench` ask. Reads, and changes nothing."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
 
 from forebay.config import Settings
-from forebay.engine.postgres import errors, schema
+from forebay.engine.postgres import errors, inventory, schema
 from forebay.engine.postgres.address import CONNECT, Address, address
 from forebay.engine.postgres.statements import Statements
 from forebay.engine.postgres.wire import Row, Wire
@@ -81,6 +81,7 @@ class ServerChecks:
 
     def _examine(self, wire: Wire, *, deep: bool) -> Iterator[Finding]:
         yield from _server(wire, self._address)
+        yield from _way(wire)
         yield from _durable(wire)
         found, newest = schema.version(wire, self._address), schema.newest()
         if found > newest:
@@ -89,19 +90,24 @@ class ServerChecks:
             yield fail("schema", f"schema {found}, from before the first release", schema.MOVE)
         elif found < newest:
             yield warn("schema", f"schema {found or 'none'} of {newest}", "run `forebay migrate`, or enqueue something")
+        elif lacking := self._look(wire, "check_missing", *zip(*inventory.wanted(), strict=True)):
+            yield from inventory.missing([(kind, name) for kind, name in lacking], self._address.schema)
+            found = 0
         else:
             yield fine("schema", f"{self._address.schema}, version {found}")
         yield from _crowd(wire)
         yield from _blockers(self._look(wire, "check_blockers"))
         if found == newest:
+            user = wire.rows("select current_user::text")[0][0]
+            yield from inventory.rights([(right, on) for right, on in self._look(wire, "check_rights")], user)
             yield from _bloat(self._look(wire, "check_bloat"))
             yield from _holders(self._look(wire, "check_holders"))
             if deep:
                 yield from _numbers(self._look(wire, "check_numbers"))
                 yield from _odd(self._look(wire, "check_rows"))
 
-    def _look(self, wire: Wire, name: str) -> list[Row]:
-        return wire.rows(self._sql[name])
+    def _look(self, wire: Wire, name: str, *columns: Sequence[str]) -> list[Row]:
+        return wire.rows(self._sql[name], [list(column) for column in columns])
 
 
 class _Looking:
@@ -144,6 +150,16 @@ def _server(wire: Wire, where: Address) -> Iterator[Finding]:
         yield warn(
             "clock", f"the server's is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this host's",
             "messages are due by the server's; set both by NTP",
+        )  # fmt: skip
+
+
+def _way(wire: Wire) -> Iterator[Finding]:
+    if not wire.direct:
+        wire.begin()  # one that allows no transaction says so here
+        wire.rollback()
+        yield fine(
+            "way", "through a pooler: a worker may hear of no news, and looks every `poll` (1 s): give workers a URL "
+            "that goes past it; limits of the user's sessions stay as they are set"
         )  # fmt: skip
 
 

@@ -34,6 +34,9 @@ _HELD = (
 _ENDED = ": lift that limit for this user (alter role … set statement_timeout = 0)"
 #: What to do about what the server, or the way to it, has said; the first that fits.
 _ADVICE = (
+    (("statement pooling",), "set pool_mode = transaction, or session, for this database in pgbouncer.ini"),
+    (("max_client_conn",),
+     "run fewer processes, each takes up to four connections, or raise max_client_conn in pgbouncer.ini"),
     (("does not support SSL",), "switch TLS on there (ssl = on), or, on a network you trust, say ?sslmode=disable"),
     (("does not match host name",),
      "write the host as the certificate names it, or have one made for this name"),
@@ -59,15 +62,18 @@ _ADVICE = (
     (("read-only", "is not read-write"),
      "give the URL of the primary, if this is a standby; else set default_transaction_read_only = off"),
     (("refused", "No such file"), "is the server running there? start it, or correct host and port in the URL"),
-    (("timeout", "timed out"), "see whether the server is up, and whether a firewall or a lock is in the way"),
+    (("timeout", "timed out"),
+     "see whether the server is up, and whether a firewall, a lock, or a pooler with no free connection is in the way"),
 )  # fmt: skip
 #: What the server, or the way to it, says to whom it will not let in, however often they try.
 _SHUT = (
     "authentication failed", "does not exist", "no pg_hba.conf entry", "pg_hba.conf rejects", "not permitted to log in",
-    "permission denied", "no password supplied", "certificate", "server does not support SSL",
+    "permission denied", "no password supplied", "certificate", "server does not support SSL", "statement pooling",
 )  # fmt: skip
 #: What is said to a user who may not do it.
-RIGHTS = "the user needs rights in the schema; see docs/how-to/postgresql.md"
+RIGHTS = (
+    "the user needs rights in the schema: `forebay doctor` as that user names them, docs/how-to/postgresql.md has them"
+)
 _NO_ROOM = (pg.DiskFull, pg.OutOfMemory, pg.ConfigurationLimitExceeded)
 
 

@@ -40,11 +40,13 @@ select set_config('client_connection_check_interval', '2s', false) where version
 #: psycopg doubles the backslashes of bytes in arrays where this is off, as some set it for an old program's sake: what
 #: arrived would not be what was sent. Poolers give it back to whoever comes next, as the protocol has them do.
 _STRINGS = "set standard_conforming_strings = on;"
+#: To compile what is asked for once takes longer than to carry it out: `doctor` took half a minute where it is cheap.
+_PLAIN = "set jit = off;"
 #: For small steps along indexes: no plan may read a whole table, whatever statistics say by then; for the same reason
 #: rows are looked for by `seq = any (array[…])`, for which nobody reads a whole index. Commits wait for the disk if
 #: that is asked for, whatever is usual on this server, and need not if it is not.
 _WRITING = """
-set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off;
+set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
 set plan_cache_mode = force_generic_plan; set lock_timeout = '{}'; set default_transaction_isolation = 'read committed';
 set idle_in_transaction_session_timeout = '{}'; set array_nulls = on;
 select set_config('synchronous_commit', case
@@ -88,6 +90,7 @@ class Wire:
     Attributes:
         open_end: something was sent that the server may have committed, and it has not answered.
         made: when it was begun to be made (monotonic).
+        direct: no pooler is in between.
 
     Args:
         until: the first deadline, see `within`.
@@ -111,11 +114,11 @@ class Wire:
         self.open_end = self.begun = False
         self._db.until = until
         try:
-            direct = self._direct()
+            self.direct = direct = self._direct()
             self._ours = bool(durability) and direct
             writing = _WRITING.format(LOCKS[purpose], SILENT, durability == "full") if self._ours else ""
             if direct:
-                self.script(_STRINGS + _KEEPALIVES + self._limits() + (writing or _LOOK))
+                self.script(_STRINGS + _PLAIN + _KEEPALIVES + self._limits() + (writing or _LOOK))
             elif self._db.info.parameter_status("standard_conforming_strings") == "off":
                 self.script(_STRINGS)
         except BaseException:  # whoever tries again makes another
