@@ -33,7 +33,7 @@ if __name__ == "__main__":
     handle = greet.using(delay=0.5).enqueue("Ada", now)
     print(handle.status())
     print(handle.result(timeout=60))
-    late = greet.using(delay=2, expires=0.5).enqueue("Grace", now)
+    late = greet.using(expires=0).enqueue("Grace", now)  # too late already
     try:
         late.result(timeout=60)
     except TaskFailed as error:

@@ -16,6 +16,7 @@ from forebay.engine.registry import backend, scheme_of
 from forebay.engine.waiting import drive
 from forebay.model.clock import Clock, SystemClock
 from forebay.model.errors import ConfigError
+from forebay.model.log import guard
 from forebay.model.queue import check_name
 from forebay.produce.calls import several
 from forebay.produce.codec import encode_value
@@ -34,6 +35,8 @@ from forebay.store.records import Found, Query
 P = ParamSpec("P")
 C = TypeVar("C")
 T = TypeVar("T")
+
+guard()
 
 
 class Forebay(Declares):

@@ -25,6 +25,11 @@ def note(app, ran):
     return note
 
 
+def until_after(moment: float) -> None:
+    while time.time() <= moment:
+        time.sleep(0.001)
+
+
 def test_a_delayed_message_is_scheduled_until_it_is_due(app, note):
     started = time.time()
     handle = note.using(delay=0.2).enqueue("later")
@@ -89,7 +94,8 @@ def test_an_id_of_ones_own_makes_it_safe_to_enqueue_again_even_after_the_end(app
 
 
 def test_an_expired_message_is_not_started(app, note, ran):
-    handle = note.using(expires=0.05, delay=0.1).enqueue("yesterday's weather")
+    handle = note.using(expires=0.001).enqueue("yesterday's weather")
+    until_after(handle.find().expires)
     work(app, handle)
     assert ran == []
     assert handle.status() is State.EXPIRED
@@ -104,9 +110,28 @@ def test_a_queue_may_give_its_messages_a_time_to_live(app, ran):
     async def tell(name: str) -> None:
         ran.append(name)
 
-    old, lasting = tell.using(delay=0.1).enqueue("old"), tell.using(delay=0.1, expires=60).enqueue("lasting")
+    old, lasting = tell.enqueue("old"), tell.using(expires=60).enqueue("lasting")
+    until_after(old.find().expires)
     work(app, old, lasting)
     assert (ran, old.status()) == (["lasting"], State.EXPIRED)
+
+
+def test_what_would_have_expired_when_it_is_due_is_refused(app, note):
+    """A delay counts from when a message is enqueued, and so does its expiry: this one could never run."""
+    app.queue("news", ttl=5)
+    with pytest.raises(ConfigError, match=r"it is due in 10s, and expires before that \(expires=5"):
+        note.using(delay=10, expires=5)
+    with pytest.raises(ConfigError, match=r"due in 10s.*\(expires=10"):
+        note.using(debounce=10, unique="doc:1", expires=10)
+    with pytest.raises(ConfigError, match=r"note: it is due in 1h, and expires before that \(expires=60"):
+        note.using(due=datetime.now(UTC) + timedelta(hours=1), expires=60).enqueue("late")
+    with pytest.raises(ConfigError, match=r"note: it is due in 10s.*\(ttl=5 of queue news"):
+        note.using(queue="news", delay=10).enqueue("late")
+    with pytest.raises(ConfigError, match=r"news: it is due in 10s.*\(ttl=5 of queue news"):
+        app.publish("news", "late", delay=10)
+    assert app.messages() == []
+    assert note.using(queue="news", delay=10, expires=20).enqueue("in time").status() is State.SCHEDULED
+    assert note.using(due=datetime.now(UTC) + timedelta(hours=1), delay=99, expires=7200).enqueue("in time").id
 
 
 def test_key_and_headers_travel_along(app):

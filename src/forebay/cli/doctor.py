@@ -11,10 +11,9 @@ from forebay.cli import output
 from forebay.cli.failing import Code
 from forebay.cli.human import wrapped
 from forebay.cli.output import painted
-from forebay.cli.shared import Command, the_app, with_app
+from forebay.cli.shared import Command, locator, the_app, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Table
-from forebay.cli.why import locator
 from forebay.config import Settings, masked
 from forebay.engine.backend import Checks, Scripted
 from forebay.engine.registry import build

@@ -1,6 +1,6 @@
 """`schedules [list|add|run|pause|resume|remove]`."""
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -15,6 +15,7 @@ from forebay.control import Control, whoami
 from forebay.flow.cron import MISSED, check, interval
 from forebay.model.queue import check_name
 from forebay.observe.view import schedule
+from forebay.produce.decorators import Overlap
 from forebay.produce.schedule import Planned
 from forebay.store.records import Schedule
 
@@ -114,6 +115,10 @@ def _switch(names: tuple[str, ...], *, paused: bool) -> None:
 @click.option(
     "--missed", type=click.Choice(MISSED), default="once", show_default=True, help="What to do with missed ticks."
 )
+@click.option(
+    "--overlap", type=click.Choice(get_args(Overlap)), default="allow", show_default=True,
+    help="Whether a tick makes a message while that of an earlier one waits or runs.",
+)  # fmt: skip
 def add(name: str, task: str, values: tuple[str, ...], cron: str | None, every: str | None, **chosen: str) -> None:
     """Add a schedule, or change the one of that name: TASK of the app, with arguments as for `enqueue`.
 
@@ -123,12 +128,16 @@ def add(name: str, task: str, values: tuple[str, ...], cron: str | None, every: 
         raise click.UsageError("say when with --cron or with --every, one of the two", click.get_current_context())
     if every is not None and chosen["tz"] != "UTC":
         raise click.UsageError("--tz has no effect on an interval: leave it out, or say when with --cron")
+    if chosen["missed"] == "all" and chosen["overlap"] != "allow":
+        raise click.UsageError(
+            f"--missed all has no effect beside --overlap {chosen['overlap']}: leave out one of them"
+        )
     check_name("schedule", name)
     when = interval(every) if cron is None else cron
     app = the_app("schedules add", required=True)
     known = task_of(app, task)
     planned = Planned(
-        name=name, task=known, cron=when, overlap="allow", body=known.codec.encode([word(text) for text in values], {}),
+        name=name, task=known, cron=when, body=known.codec.encode([word(text) for text in values], {}),
         waiting=known.waiting, **chosen,
     )  # fmt: skip
     check(when)

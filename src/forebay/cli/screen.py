@@ -77,8 +77,8 @@ _QUEUES: Table[Row] = Table(
 class Screen:
     """Remembers the course of the totals from reading to reading."""
 
-    def __init__(self, place: str, lease: float, interval: float) -> None:
-        self._place, self._lease, self._interval = place, lease, interval
+    def __init__(self, place: str, lease: float, interval: float, app: str = "module:app") -> None:
+        self._place, self._lease, self._interval, self._app = place, lease, interval, app
         self._came: deque[float] = deque(maxlen=COURSE)
         self._done: deque[float] = deque(maxlen=COURSE)
 
@@ -99,11 +99,12 @@ class Screen:
             self._came.append(sum(one.published for one in known.values()))
             self._done.append(sum(one.done for one in known.values()))
         room = shared(len(rows), len(now.workers), height)
+        workers = worker_table(now.at, self._lease, self._app)
         shown = [
             *self._head(now),
             "",
             *_queue_lines(rows, room.queues),
-            *(["", *_worker_lines(now, self._lease, room.workers)] if room.workers else []),
+            *(["", *_worker_lines(now, workers, room.workers)] if room.workers else []),
             *(["", *_due(now)] if room.due else []),
         ]
         return [*shown[: max(1, height - 1)], output.fitted(f"every {span(self._interval)}; q or Ctrl-C ends")]
@@ -155,8 +156,7 @@ def _queue_lines(rows: Sequence[Row], room: int) -> list[str]:
     return [*output.lines(shown, _QUEUES.columns), *_rest(len(rows) - len(shown), "queues")]
 
 
-def _worker_lines(now: Snapshot, lease: float, room: int) -> list[str]:
-    table = worker_table(now.at, lease)
+def _worker_lines(now: Snapshot, table: Table[WorkerRow], room: int) -> list[str]:
     if not now.workers:
         return [output.fitted(table.empty)]
     busiest = sorted(now.workers, key=lambda worker: -worker.running)[: _rows(len(now.workers), room)]

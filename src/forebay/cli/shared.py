@@ -99,6 +99,11 @@ def current() -> Shared:
     return cast("Shared", click.get_current_context().obj)
 
 
+def locator() -> str:
+    """The app, for advice: as it was given."""
+    return current().locator or "module:app"
+
+
 def output() -> str:
     """The form of output asked for."""
     return current().output

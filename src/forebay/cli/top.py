@@ -12,7 +12,7 @@ from forebay.cli import output
 from forebay.cli.failing import Missing
 from forebay.cli.kinds import SECONDS
 from forebay.cli.screen import Screen
-from forebay.cli.shared import Command, the_app, with_app
+from forebay.cli.shared import Command, locator, the_app, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.taken import taken
 from forebay.engine.registry import place
@@ -52,7 +52,7 @@ def top(interval: float, count: int | None) -> None:
 
 
 async def _run(app: Forebay, interval: float, count: int | None) -> None:
-    with _showing(Screen(place(app.settings), app.settings.lease, interval)) as (show, stop):
+    with _showing(Screen(place(app.settings), app.settings.lease, interval, locator())) as (show, stop):
         watching = asyncio.create_task(_watch(app, interval, count, show))
         stopping = asyncio.create_task(stop.wait())
         try:

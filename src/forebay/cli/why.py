@@ -9,7 +9,7 @@ from forebay.app import Forebay
 from forebay.cli import output
 from forebay.cli.human import ago, wrapped
 from forebay.cli.ids import whole
-from forebay.cli.shared import Command, current, depths, the_app, timed, with_app
+from forebay.cli.shared import Command, depths, locator, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.flow.explain import Reason
@@ -53,11 +53,6 @@ def _nothing(app: Forebay, what: str, queues: Sequence[str]) -> str:
         return f"{what} is a task, not a message: `forebay messages --task {quote(what)}` lists its messages"
     there = ", ".join(queues[:20]) or "none yet"
     return f"{what} is no queue here (there is {there}), no schedule and no message: never accepted, or forgotten"
-
-
-def locator() -> str:
-    """The app, for advice: as it was given."""
-    return current().locator or "module:app"
 
 
 async def reasons(app: Forebay, found: Found) -> list[Reason]:

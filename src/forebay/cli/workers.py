@@ -1,6 +1,7 @@
 """`workers`, `healthcheck`."""
 
 import platform
+from shlex import quote
 
 import click
 
@@ -9,7 +10,7 @@ from forebay.cli import output
 from forebay.cli.failing import Code
 from forebay.cli.human import ago, short, size, span
 from forebay.cli.kinds import SECONDS
-from forebay.cli.shared import Command, the_app, timed, with_app
+from forebay.cli.shared import Command, locator, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.observe.snapshot import patience, proof_age
@@ -17,8 +18,8 @@ from forebay.store.records import WorkerRow
 from forebay.work.host import identity
 
 
-def table(now: float, lease: float) -> Table[WorkerRow]:
-    """Worker processes; `lease` as in the settings."""
+def table(now: float, lease: float, app: str) -> Table[WorkerRow]:
+    """Worker processes; `lease` as in the settings, `app` as `-A` names it."""
     return Table(
         [
             Column("WORKER", lambda w: w.worker, short=lambda w: short(w.worker)),
@@ -34,7 +35,7 @@ def table(now: float, lease: float) -> Table[WorkerRow]:
             Column("HOST", lambda w: w.node or w.host, flex=True, drop=6),
             Column("QUEUES", lambda w: ", ".join(w.queues), flex=True, least=12, wrap=True),
         ],
-        "no workers: start one with `forebay worker -A module:app`",
+        f"no workers: start one with `forebay worker -A {quote(app)}`",
     )
 
 
@@ -53,7 +54,7 @@ def workers() -> None:
     """List worker processes: their queues, how much they run, and when they last leased successfully."""
     app = the_app("workers")
     rows, now = timed(app, _rows)
-    output.show(form(), rows, table(now, app.settings.lease))
+    output.show(form(), rows, table(now, app.settings.lease, locator()))
 
 
 @click.command(cls=Command)

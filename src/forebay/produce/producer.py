@@ -29,7 +29,7 @@ from forebay.produce.context import feeds, lineage, running
 from forebay.produce.needs import needs_of_waiting
 from forebay.produce.outbox import Outbox, is_there
 from forebay.produce.seal import Seal
-from forebay.produce.ways import AS_PARENT, Options
+from forebay.produce.ways import AS_PARENT, Options, check_time
 from forebay.store.contract import Store
 from forebay.store.records import Found
 
@@ -120,7 +120,8 @@ class Producer:
     ) -> None:
         self.engine, self.store, self.settings, self.seal = engine, store, settings, seal
         self._within = within
-        self._admission = Admission(clock or SystemClock())
+        self._clock = clock or SystemClock()
+        self._admission = Admission(self._clock)
         self._recent = Recent()
 
     def messages(self, task: str, bodies: Sequence[bytes], chosen: Options, way: Way = MAIN) -> list[Message]:
@@ -128,12 +129,14 @@ class Producer:
 
         Raises:
             PayloadTooLarge: a body is over the limit.
-            ConfigError: one id was chosen for more than one message, or the engine has not what was chosen.
+            ConfigError: one id was chosen for more than one message, or the engine has not what was chosen, or it would
+                have expired when it is due.
         """
         if not bodies:
             return []
         if chosen.priority or chosen.delay or chosen.due is not None or chosen.unique is not None:
             self.require(*needs_of_waiting(task or chosen.queue, chosen))
+            self._check_due(task or chosen.queue, chosen)
         limit = self.settings.payload_limit
         if (longest := max(map(len, bodies))) > limit:
             raise PayloadTooLarge(
@@ -146,6 +149,17 @@ class Producer:
         if self.seal is None:
             return made
         return [replace(one, body=self.seal.close(Part.BODY, one, one.body)) for one in made]
+
+    def _check_due(self, by: str, chosen: Options) -> None:
+        """Refuse what will have expired when it is due: at a date of its own, or by the `ttl` of its queue."""
+        wait = chosen.debounce or chosen.delay if chosen.due is None else chosen.due - self._clock.now()
+        spec = self.queues.get(chosen.queue)
+        if wait <= 0 or chosen.expires == AS_PARENT:
+            return
+        if chosen.expires is not None:
+            check_time(by, wait, chosen.expires, f"expires={chosen.expires:g}")
+        elif spec is not None and spec.ttl is not None:
+            check_time(by, wait, spec.ttl, f"ttl={spec.ttl:g} of queue {spec.name}")
 
     def require(self, *needs: Need) -> None:
         """Raises ConfigError if the engine has not what is needed."""

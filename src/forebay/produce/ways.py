@@ -7,7 +7,7 @@ from typing import Any, TypedDict, cast
 
 import msgspec
 
-from forebay.model.duration import Duration, seconds
+from forebay.model.duration import Duration, seconds, span
 from forebay.model.errors import ConfigError, encodable
 from forebay.model.ids import check_id
 from forebay.model.message import MAX_KEY, bears_nul
@@ -53,8 +53,9 @@ class RawWays(TypedDict, total=False):
         priority: higher runs first; 0 unless given.
         key: the tenant or entity it belongs to.
         unique: while a message with this key waits or runs, another enqueue returns a handle of that one.
-        expires: after this time since acceptance it is not started any more. "parent": in a task, when the message of
-            the task would not be any more; of one that does not expire, and elsewhere, as if it was left out.
+        expires: after this time since acceptance it is not started any more; it has to be longer than `delay`.
+            "parent": in a task, when the message of the task would not be any more; of one that does not expire, and
+            elsewhere, as if it was left out.
         in_time: with `expires`: refuse it at once, with `TooLate`, if it is expected to expire before its turn. Where
             nobody knows when that is, it is taken.
         headers: short strings that travel along.
@@ -132,7 +133,7 @@ def options(base: Options, chosen: RawWays, where: str = "using()", form: type =
         raise ConfigError(f"{where}: {misfit(error, values, _MEANT)}") from error
     if result.id is not None:
         check_id(result.id)
-    return _checked(result)
+    return _checked(result, where)
 
 
 def _plain(chosen: RawWays, where: str) -> dict[str, Any]:
@@ -156,7 +157,7 @@ def _moment(due: datetime) -> float:
     return due.timestamp()
 
 
-def _checked(chosen: Options) -> Options:
+def _checked(chosen: Options, where: str) -> Options:
     check_name("queue", chosen.queue)
     for name, text in (("key", chosen.key), ("unique", chosen.unique)):
         if text is not None and not 0 < len(text) <= MAX_KEY:
@@ -166,6 +167,7 @@ def _checked(chosen: Options) -> Options:
     _check_words(chosen)
     if chosen.debounce or chosen.max_wait is not None:
         _check_debounce(chosen)
+    _check_delay(chosen, where)
     if chosen.in_time and chosen.expires is None:
         raise ConfigError("in_time= refuses what would expire before its turn: give it expires= as well")
     if not -(2**31) <= chosen.priority < 2**31:
@@ -173,6 +175,21 @@ def _checked(chosen: Options) -> Options:
     if chosen.due is not None and not math.isfinite(chosen.due):
         raise ConfigError(f"due must be seconds since the epoch or an aware datetime, not {chosen.due}")
     return chosen
+
+
+def _check_delay(chosen: Options, where: str) -> None:
+    wait = chosen.debounce or chosen.delay
+    if chosen.due is None and wait and chosen.expires is not None and chosen.expires != AS_PARENT:
+        check_time(where, wait, chosen.expires, f"expires={chosen.expires:g}")
+
+
+def check_time(where: str, wait: float, ttl: float, late: str) -> None:
+    """Raises ConfigError if what is due in `wait` seconds will have expired; `late` says by what."""
+    if wait >= ttl:
+        raise ConfigError(
+            f"{where}: it is due in {span(wait)}, and expires before that ({late}, from when it is enqueued), "
+            "so it would never run: let it expire later, or be due sooner"
+        )
 
 
 def _check_debounce(chosen: Options) -> None:

@@ -4,7 +4,6 @@ The same fields on every record: `message_id`, `task`, `attempt`, `queue`, `dura
 run, or is not known to have).
 """
 
-import contextlib
 import logging
 import time
 
@@ -49,5 +48,4 @@ def tell(level: int, delivery: Delivery, text: str, job: Job | None = None, resu
     record = logger.makeRecord(logger.name, level, __file__, 0, line, (), trace, "ended", extra)
     if error is None and level >= logging.ERROR and isinstance(result, outcome.DeadLetter | outcome.Retry):
         record.exc_text = result.failure.traceback if result.failure else None
-    with contextlib.suppress(Exception):  # a handler of theirs fails: the message has its end all the same
-        logger.handle(record)
+    logger.handle(record)

@@ -8,6 +8,9 @@ import pytest
 import starts
 from fleet import Place, until
 from forebay.engine.contract import Beat, Want
+from forebay.engine.waiting import drive
+from forebay.model.ids import new_id
+from forebay.model.message import Message
 from forebay.model.outcome import DeadLetter, Settlement
 from forebay.testing import faults
 
@@ -97,11 +100,19 @@ def stepped(tmp_path, crew):
     place.close()
 
 
+def never(crew):
+    """A message that has expired when it is due; `using` would refuse it."""
+    body = crew.add.codec.encode((1, 1), {})
+    late = Message(id=new_id(), queue="default", task="add", body=body, delay=HOUR * 3 / 4, ttl=HOUR / 2)
+    drive(crew.app.engine.publish([late]))
+    return crew.add.handle(late.id)
+
+
 def test_a_clock_that_steps_an_hour_back_and_ahead_costs_no_worker_and_no_message(stepped):
     place, fleet = stepped
     crew, before = place.crew, fleet.pids()
     later = crew.add.using(delay=HOUR / 2).enqueue(20, 3)
-    spoiled = crew.add.using(delay=HOUR * 3 / 4, expires=HOUR / 2).enqueue(1, 1)
+    spoiled = never(crew)
     long = crew.nap.enqueue(3.0)
     until(lambda: long.status() != "ready", "its start")
     for offset in (-HOUR, 0, -HOUR):

@@ -83,9 +83,13 @@ def test_schedules_are_added_and_run_by_hand(shell):
         "schedules", "add", "nightly", "greet", "bob", "--cron", "@daily", "--tz", "Europe/Vienna", "--missed", "all"
     )
     assert added.out.startswith("nightly: greet @daily, next in ")
-    shell("schedules", "add", "often", "greet", "eve", "--every", "30s")
+    shell("schedules", "add", "often", "greet", "eve", "--every", "30s", "--overlap", "skip")
     rows = {row["name"]: row for row in shell("schedules", "-o", "json").json}
-    assert (rows["nightly"]["missed"], rows["often"]["cron"]) == ("all", "every 30s")
+    assert (rows["nightly"]["missed"], rows["nightly"]["overlap"]) == ("all", "allow")
+    assert (rows["often"]["cron"], rows["often"]["overlap"]) == ("every 30s", "skip")
+    both = ["--missed", "all", "--overlap", "queue"]
+    refused = shell("schedules", "add", "bad", "greet", "x", "--cron", "@daily", *both, code=2).complaint
+    assert "--missed all has no effect beside --overlap queue" in refused
     (run,) = shell("schedules", "run", "nightly", "-o", "json").json
     assert shell("messages", run["id"], "-o", "json").json["body"] == {"name": "bob", "loud": False}
     assert "no schedule 'nobody'" in shell("schedules", "run", "nobody", code=2).complaint

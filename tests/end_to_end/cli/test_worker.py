@@ -18,7 +18,8 @@ def test_without_a_worker_a_host_is_unhealthy(shell):
     shell("migrate")
     assert shell("healthcheck", code=4).out.startswith("unhealthy: no worker on ")
     assert shell("healthcheck", "-o", "json", code=4).json["healthy"] is False
-    assert shell("workers").out.startswith("no workers: start one with")
+    for looking in (["workers"], ["top", "--count", "1"]):
+        assert "no workers: start one with `forebay worker -A app:app`" in shell(*looking).out
 
 
 def test_a_worker_serves_the_queues_it_is_told(shell):

@@ -81,9 +81,9 @@ def make(tmp_path):
     """Makes a place whose app has a set-up."""
     places = []
 
-    def make(setup=""):
+    def make(setup="", more=""):
         setup = f"if 'pytest' not in sys.modules:\n{textwrap.indent(setup.strip() or 'pass', '    ')}"
-        (tmp_path / "shop.py").write_text(APP.format(setup=setup))
+        (tmp_path / "shop.py").write_text(APP.format(setup=setup) + more)
         places.append(Place(tmp_path, tmp_path / "shop.py"))
         return places[-1]
 
@@ -185,3 +185,32 @@ def test_the_first_line_says_app_place_tasks_queues_and_slots(make):
         "3 process",
     ):
         assert part in first
+
+
+FAILING = """
+class Failing(logging.Handler):
+    def emit(self, record):
+        raise RuntimeError(f"no room for {record.levelname}")
+logging.getLogger("forebay").addHandler(Failing())
+"""
+SULKING = """
+@app.on_failure
+def sulks(context, error, outcome):
+    raise LookupError("not me")
+"""
+
+
+def test_a_handler_of_theirs_that_fails_costs_no_worker_and_no_line(make):
+    """What is logged where nothing of theirs runs, as that a hook has failed, would end the worker."""
+    place = make(FAILING, SULKING)
+    with place.fleet() as fleet:
+        pids = fleet.pids()
+        place.crew.plain.enqueue("x")
+        place.crew.apart.enqueue("y")
+        until(lambda: all(f"failure of {word}" in fleet.said for word in "xy"), "the lines of the failures")
+        until(lambda: fleet.said.count("hook sulks failed itself") == 2, "the lines of the hook")
+        assert fleet.pids() == pids
+        fleet.signal(signal.SIGTERM)
+        fleet.wait()
+    told = "a log handler failed at a record of forebay.worker (RuntimeError: no room for ERROR)"
+    assert fleet.said.count(told) == 2, "once in the worker, and once in its process of cpu tasks"

@@ -52,7 +52,7 @@ def test_a_backlog_that_nobody_counted_one_by_one_names_the_task_that_is_paused(
 
 
 def test_a_worker_that_has_lowered_itself_is_told_from_a_small_one() -> None:
-    columns = workers.table(NOW, 15.0).columns
+    columns = workers.table(NOW, 15.0, "shop:app").columns
     laid = lay([WORKER, replace(WORKER, most=5), replace(WORKER, most=20)], columns, 200)
     assert [" 3/5  " in line and "of 20" not in line for _, (line,) in laid.rows] == [True, True, False]
     assert "  3/5 of 20  " in laid.rows[2][1][0]
