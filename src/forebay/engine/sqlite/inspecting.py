@@ -134,8 +134,7 @@ class Inspecting:
 
     def _tidy(self, tx: Transaction, limit: int) -> int:
         promote(tx)  # so that what is due counts as ready even while nobody leases
-        if limits.limited(tx):
-            limits.recount(tx)
+        limits.recount_again(tx)
         named.forget_keys(tx)
         expired = self._settling.expire_overdue(tx, limit)
         tx.db.execute(

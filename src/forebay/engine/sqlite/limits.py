@@ -22,6 +22,8 @@ from forebay.model.queue import Declared, QueueSpec
 
 #: The tally that says when a rate last let something through, in milliseconds since the epoch.
 CHARGED = ("", "charged")
+#: The tally that says when whoever tidies has counted anew what runs, likewise; and seconds until that is done again.
+RECOUNTED, RECOUNT = ("", "recounted"), 4.0
 
 _logger = logging.getLogger("forebay.sqlite")
 _split = msgspec.msgpack.Decoder(Split).decode
@@ -191,7 +193,8 @@ def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
 def recount(tx: Transaction) -> None:
     """Lanes of what runs, and how many run behind each meter, anew: few rows, and written only where it is not so.
 
-    After a change of what is bound; and now and then, for somebody else may have removed rows that had slots.
+    After a change of what is bound; and now and then (`recount_again`), for somebody else may have removed rows that
+    had slots.
     """
     known, meters, lanes = limited(tx), Counter[str](), Counter[tuple[str, str]]()
     busy = Counter[tuple[str, str]]()  # lanes of fair queues
@@ -204,6 +207,20 @@ def recount(tx: Transaction) -> None:
         busy[queue, place(mine, task, key, told)] += told.spec.fair
     shares.recount(tx, busy)
     _count(tx, meters, lanes)
+
+
+def recount_again(tx: Transaction) -> None:
+    """Likewise, unless that was done just now, by whichever process: it costs something for all that runs.
+
+    Each keeper tidies every few seconds, and each producer that a full queue refuses does: there may be hundreds.
+    """
+    now, last = round(tx.now * 1000), int(tx.value("select n from tally where queue = ? and name = ?", RECOUNTED) or 0)
+    if limited(tx) and not 0 <= now - last < RECOUNT * 1000:
+        recount(tx)
+        tx.db.execute(
+            "insert into tally (queue, name, n) values (?, ?, ?) on conflict do update set n = excluded.n",
+            (*RECOUNTED, now),
+        )
 
 
 def _settled(tx: Transaction, known: Mapping[str, Split]) -> list[tuple[str, str, str, str | None]]:
