@@ -228,8 +228,10 @@ def _numbers(found: list[Row]) -> Iterator[Finding]:
     wrong: list[Any] = [f"{queue}: {state} {said}, counted {true}" for queue, state, said, true in found]
     if wrong:
         yield fail(
-            "numbers", f"tallies are not what is there: {'; '.join(wrong[:5])}", "report this; messages are safe"
-        )
+            "numbers", f"tallies are not what is there: {'; '.join(wrong[:5])}",
+            "if somebody has emptied or restored a table (TRUNCATE, DELETE), publish again what was lost, and set them "
+            'right: docs/how-to/postgresql.md, "Tables that somebody has emptied"; else report it: messages are safe',
+        )  # fmt: skip
     else:
         yield fine("numbers", "tallies are what is there")
 
