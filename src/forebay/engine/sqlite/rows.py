@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
@@ -43,9 +43,10 @@ def statements() -> dict[str, str]:
     return texts(__name__, "sql", ".sql")
 
 
+@cache
 def sql(name: str) -> str:
-    """The statement in `sql/<name>.sql`."""
-    return statements()[name]
+    """The statement in `sql/<name>.sql`, without its remarks: whoever keeps it prepared reads its text each time."""
+    return " ".join(line.partition("--")[0].strip() for line in statements()[name].splitlines()).strip()
 
 
 def live(number: int) -> State:
@@ -107,20 +108,24 @@ def delivery(row: Sequence[Any]) -> Delivery:
 _FENCE, _ROW = 20, 43
 
 
-def leases(deliveries: Sequence[Delivery]) -> "array[int] | None":
-    """The leases of a batch, for `apsw.carray`: row and fence in one number each; None if one of them does not fit."""
+class Leases(NamedTuple):
+    """The leases of a batch: row and fence in one number `each`, for `apsw.carray`.
+
+    Attributes:
+        span: first row, last row and fence, if the rows follow each other under one fence: SQLite walks along such
+            rows, as those of one queue mostly are, where it has to look for each of others.
+    """
+
+    each: "array[int]"
+    span: tuple[int, int, int] | None
+
+
+def leases(deliveries: Sequence[Delivery]) -> Leases | None:
+    """The leases of a batch; None if one of them does not fit."""
     receipts, fences = [delivery.receipt for delivery in deliveries], [delivery.fence for delivery in deliveries]
     if max(fences) >> _FENCE or max(receipts) >> _ROW or min(fences) < 0 or min(receipts) < 0:
         return None
-    return array("q", [receipt << _FENCE | fence for receipt, fence in zip(receipts, fences, strict=True)])
-
-
-def span(leases: "array[int]") -> tuple[int, int, int] | None:
-    """First row, last row and fence of leases that follow each other under one fence; None if these do not.
-
-    Those of one queue mostly do, and SQLite walks along rows that do, where it has to look for each of others.
-    """
-    each = 1 << _FENCE
-    if leases != array("q", range(leases[0], leases[0] + len(leases) * each, each)):
-        return None
-    return leases[0] >> _FENCE, leases[-1] >> _FENCE, leases[0] & (each - 1)
+    each = array("q", [receipt << _FENCE | fence for receipt, fence in zip(receipts, fences, strict=True)])
+    first, last = receipts[0], receipts[-1]
+    together = receipts == list(range(first, last + 1)) and fences.count(fences[0]) == len(fences)
+    return Leases(each, (first, last, fences[0]) if together else None)

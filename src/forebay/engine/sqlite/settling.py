@@ -149,13 +149,13 @@ class Settling:
         leases = rows.leases([one.delivery for one in settlements])
         if leases is None:
             return False
-        left = _left(tx, leases, told)
+        left = _left(tx, leases.each, told)
         tx.db.execute("savepoint acks")
         self._remember(tx, settlements, acks, leases)
-        if span := rows.span(leases):
-            tx.db.execute(sql("ack_span"), (*span, worker))
+        if leases.span:
+            tx.db.execute(sql("ack_span"), (*leases.span, worker))
         else:
-            tx.db.execute(sql("ack"), (apsw.carray(leases), worker))
+            tx.db.execute(sql("ack"), (apsw.carray(leases.each), worker))
         complete = tx.db.changes() == len(settlements)
         if not complete:
             tx.db.execute("rollback to acks")
@@ -188,7 +188,7 @@ class Settling:
         return True
 
     def _remember(
-        self, tx: Transaction, settlements: Sequence[Settlement], acks: Sequence[Ack], leases: "array[int]"
+        self, tx: Transaction, settlements: Sequence[Settlement], acks: Sequence[Ack], leases: rows.Leases
     ) -> None:
         """Keep the ends; those that are kept equally long, as most are, in one statement."""
         keep = acks[0].keep
@@ -199,13 +199,13 @@ class Settling:
         if seconds <= 0:
             return
         if any(ack.result is not None for ack in acks):
-            each = zip(leases, settlements, strict=True)
+            each = zip(leases.each, settlements, strict=True)
             results = tuple([_with_result(lease, cast("Ack", one.outcome).result) for lease, one in each])
             tx.db.execute(sql("remember_results"), (apsw.carray(results), tx.now, tx.now + seconds))
-        elif span := rows.span(leases):
-            tx.db.execute(sql("remember_span"), (*span, tx.now, tx.now + seconds))
+        elif leases.span:
+            tx.db.execute(sql("remember_span"), (*leases.span, tx.now, tx.now + seconds))
         else:
-            tx.db.execute(sql("remember_all"), (apsw.carray(leases), tx.now, tx.now + seconds))
+            tx.db.execute(sql("remember_all"), (apsw.carray(leases.each), tx.now, tx.now + seconds))
 
     def _remember_each(self, tx: Transaction, acks: Sequence[Settlement]) -> None:
         now, kept = tx.now, list[tuple[Any, ...]]()

@@ -1,4 +1,4 @@
--- as remember_all.sql, of rows that follow each other under one fence (rows.span)
+-- as remember_all.sql, of rows that follow each other under one fence (rows.Leases)
 -- columns in the order of the table, so that SQLite puts each where it belongs at once
 insert into finished (
     seq, id, queue, task, state, attempt, created, finished, expires, result, cause, failure, lane, priority, lost,
