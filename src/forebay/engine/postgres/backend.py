@@ -38,8 +38,9 @@ from forebay.model.queue import Declared, QueueSpec
 
 #: Seconds that a look for strays may take, and how much longer than it took beyond that the next one waits.
 QUICK, RARE = 0.05, 50.0
-#: Publishes after which what has moved is added up, if nobody else does.
-FOLD = 5_000
+#: Messages after which their producer has what has moved added up: in a queue with a limit each one adds up the rest, and
+#: each of a batch may be of another key, and a row of its own.
+FOLD = 1_000
 
 
 class Verbs:
@@ -106,8 +107,9 @@ class Verbs:
             )
         except OutcomeUnknown as error:
             raise errors.unknown_publish(error) from error.__cause__
-        self._published += 1
-        if self._published % FOLD == 0:  # where no worker tidies; nobody waits for it
+        self._published += len(messages)
+        if self._published >= FOLD:  # be it that no worker tidies; nobody waits for it
+            self._published = 0
             self._db.worker.submit(fold)
         return receipts
 
