@@ -38,7 +38,7 @@ from forebay.model.queue import Declared, QueueSpec
 
 #: Seconds that a look for strays may take, and how much longer than it took beyond that the next one waits.
 QUICK, RARE = 0.05, 50.0
-#: Messages after which their producer has what has moved added up: in a queue with a limit each one adds up the rest, and
+#: Messages after which their producer has what has moved added up: in a queue with a limit each adds up the rest, and
 #: each of a batch may be of another key, and a row of its own.
 FOLD = 1_000
 
