@@ -100,6 +100,7 @@ class ServerChecks:
         if found == newest:
             user = wire.rows("select current_user::text")[0][0]
             yield from inventory.rights([(right, on) for right, on in self._look(wire, "check_rights")], user)
+            yield from inventory.lost([(ago, how) for ago, how in self._look(wire, "check_loss")])
             yield from _bloat(self._look(wire, "check_bloat"))
             yield from _holders(self._look(wire, "check_holders"))
             if deep:

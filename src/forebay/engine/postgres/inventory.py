@@ -1,4 +1,4 @@
-"""What the schema should hold, and what a user needs there: for `doctor`. Decides; asks nothing.
+"""What the schema should hold, what a user needs there, and what it has lost: for `doctor`. Decides; asks nothing.
 
 What it should hold is read from the migrations, so that it cannot go out of date. The rights are those that
 docs/how-to/postgresql.md names.
@@ -8,12 +8,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from forebay.engine.postgres import schema
+from forebay.model.duration import span
 from forebay.model.finding import Finding, fail, fine, warn
 
 _MADE = re.compile(
     r"^create (?:or replace |unique )*(table|view|function|index|type) (?:forebay\.)?(\w+)", re.MULTILINE
 )
 _PAGE = "grant them as docs/how-to/postgresql.md shows, as the owner of the schema"
+#: Seconds for which a loss is told.
+REMEMBERED = 3 * 86_400.0
 #: Things that are named in one line.
 _NAMED = 5
 _CHANGED = ("message", "bound", "meter", "apart", "fair", "ran")
@@ -66,6 +69,21 @@ def rights(lacking: Sequence[tuple[str, str]], user: str) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield fine("rights", f"{user} may do all that producers and workers do")
+
+
+def lost(found: Sequence[tuple[float, str]]) -> Iterator[Finding]:
+    """What workers have found the server to have lost (`mark`), for some days.
+
+    Args:
+        found: how many seconds ago, and how.
+    """
+    for ago, how in found:
+        if ago < REMEMBERED:
+            yield warn(
+                "loss", f"{span(max(0.0, ago))} ago it was found to have lost messages that it had accepted: {how}",
+                "was it restored from an older back-up, replaced by a standby that lagged, or emptied? publish again "
+                "what was accepted since then, and had not run by then",
+            )  # fmt: skip
 
 
 def _few(texts: Iterable[str]) -> str:

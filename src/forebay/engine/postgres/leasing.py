@@ -9,6 +9,7 @@ from forebay.engine.full import room
 from forebay.engine.postgres import rows
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.floors import Floors
+from forebay.engine.postgres.mark import LOSS, Mark
 from forebay.engine.postgres.settling import Settling, Stands
 from forebay.engine.postgres.topics import QUEUE
 from forebay.engine.postgres.writer import Tx
@@ -53,7 +54,7 @@ class Leasing:
 
     def __init__(self, database: Database, settling: Settling) -> None:
         self._db, self._settling = database, settling
-        self._turn, self._floors = 0, Floors()
+        self._turn, self._floors, self._mark = 0, Floors(), Mark(database.address.shown)
         self._lost: dict[Kind, list[int]] = {}
         self._serving: dict[str, tuple[tuple[str, ...], int]] = {}  # by worker, as the store was told
 
@@ -114,7 +115,10 @@ class Leasing:
         renewed: dict[int, bool] = {}
         for place, beat in sorted(enumerate(beats), key=lambda item: item[1].worker):  # in one order for all
             values = beat.worker, beat.lease, beat.state, rows.pack(beat), beat.pid, beat.host, tx.now
-            renewed[place] = bool(run("beat", *values)[0][0])
+            answer, table, newest = run("beat", *values)[0]
+            renewed[place] = bool(answer)
+            if lost := self._mark.see(table, newest):
+                tx.rows("note", tx.time(), "forebay", LOSS, "", lost)  # for `doctor`
             if not told:
                 tx.rows("serves", beat.worker, list(beat.queues), beat.concurrency)
         self._serving |= serving
