@@ -189,6 +189,10 @@ class Round:
         """How many more may start of slow lanes; very many, if nothing else is there."""
         return max(0, self._most_slow - self._slow)
 
+    def why(self, lane: str) -> str:
+        """Why a lane has to wait, though slots are free; "" if that is not why."""
+        return SLOWLY if not self.room and is_slow(self.accounts[lane], self.common) else ""
+
     def next(self) -> str | None:
         """The lane whose turn it is; None if none may start anything."""
         while self._line:

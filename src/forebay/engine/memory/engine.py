@@ -352,12 +352,17 @@ class MemoryEngine:
         ids = list(queue.lines.get(lane, ()))
         head = None if not ids else self._memory.records[queue.lines[lane].head() or ""]
         parked = sum(id_ in held for id_ in ids)
-        bounds = self._memory.bounds
+        bounds, why = self._memory.bounds, self._why(queue, head, held, now) if head is not None else ""
+        slow = why or self._why_fair(queue, lane, now)
         return LaneDepth(
             lane=lane, ready=len(ids) - parked, parked=parked, running=running,
-            go=None if head is None else bounds.again(head, queue, now),
-            why=self._why(queue, head, held, now) if head is not None else "",
+            go=None if head is None or slow != why else bounds.again(head, queue, now), why=slow,
         )  # fmt: skip
+
+    def _why_fair(self, queue: Queue, lane: str, now: float) -> str:
+        """What the others of a fair queue have to do with it."""
+        shares = queue.shares if queue.lines.get(lane) else None
+        return "" if shares is None else shares.why(lane, self._slots(queue.spec.name), now)
 
     def _why(self, queue: Queue, head: Record, held: set[str], now: float) -> str:
         if head.id in held:

@@ -86,6 +86,13 @@ class Shares:
             self._stand(lane)
         self._forget(now)
 
+    def why(self, lane: str, slots: int, now: float) -> str:
+        """Why a lane in which something waits has to, though slots are free; "" if that is not why."""
+        running = self._of(self._busy)
+        there = slots_of(slots, running.values(), 0)
+        waiting = self._of([lane])
+        return Round(self._weights, self._common, now, there, running=running, waiting=waiting).why(lane)
+
     def _page(self, size: int) -> list[str]:
         """Those that are first, taken out of their line."""
         page: list[str] = []

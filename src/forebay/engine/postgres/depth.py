@@ -9,6 +9,7 @@ from forebay.engine.gating import gate_of
 from forebay.engine.postgres.database import Database
 from forebay.engine.postgres.metering import meter
 from forebay.engine.postgres.writer import TALLIES
+from forebay.flow.fair import SLOWLY
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import parts, passes, shut
 from forebay.flow.limit import Level, full_since, kept
@@ -197,23 +198,29 @@ class _Look:
         held: dict[str, float | None] = {}
         if about.ordered:
             held = dict(await self._db.read("depth_held", about.queue, lanes))
+        slow = {lane for (lane,) in await self._db.read("depth_slow", about.queue, lanes)} if lanes else set[str]()
         return {
-            lane: _Waits([one for name, one in found.items() if payer(name) in several], held.get(lane))
+            lane: _Waits([one for name, one in found.items() if payer(name) in several], held.get(lane), lane in slow)
             for lane, several in names.items()
         }
 
 
 class _Waits(NamedTuple):
-    """What the first message of a lane has to pass, and until when one that is tried again keeps its place."""
+    """What the first message of a lane has to pass, until when one that is tried again keeps its place, and whether
+    there is no room for a slow one.
+    """
 
     meters: Sequence[Meter]
     held: float | None
+    slow: bool
 
     def said(self, now: float) -> tuple[float | None, str]:
         """When the lane may go, None if that takes a free slot; and why not now, in the scheduler's words."""
         text = next((text for one in self.meters if (text := why(one, now))), "")
         if not text and self.held is not None and self.held > now:
             text = f"an earlier one of it is tried again first, in {self.held - now:.3g} s"
+        if self.slow:
+            return None, text or SLOWLY
         answers = [grant(one, now, 1) for one in self.meters]
         if any(answer.n == 0 and answer.again is None for answer in answers):
             return None, text
