@@ -144,18 +144,6 @@ class TestFair:
         kit.publish("late", key="fast0")
         assert shared.fill()["fast0"] == 1
 
-    def test_a_slow_lane_says_why_it_waits_while_slots_are_free(self, kit: Kit) -> None:
-        """It is not next in line: nothing of it starts in the slots that are kept for the others."""
-        shared = Shared(kit)
-        shared.publish("slow", 100)
-        shared.publish("fast", 20)
-        shared.work(8, slow=60.0, fast=0.005)
-        while shared.fill()["fast"]:
-            shared.end(0.005, "fast")
-        assert len(shared.running) < shared.slots
-        (lane,) = [one for one in kit.depth().lanes if one.ready]
-        assert (lane.lane, lane.go, lane.why) == ("|key:slow", None, SLOWLY)
-
     def test_a_slow_lane_is_fast_again_when_its_messages_are(self, kit: Kit) -> None:
         """No operator is needed for that."""
         shared = Shared(kit, slots=4)
@@ -242,6 +230,18 @@ class TestClasses:
 
 
 class TestCrowds:
+    def test_a_slow_lane_says_why_it_waits_while_slots_are_free(self, kit: Kit) -> None:
+        """It is not next in line: nothing of it starts in the slots that are kept for the others."""
+        shared = Shared(kit)
+        shared.publish("slow", 100)
+        shared.publish("fast", 20)
+        shared.work(8, slow=60.0, fast=0.005)
+        while shared.fill()["fast"]:
+            shared.end(0.005, "fast")
+        assert len(shared.running) < shared.slots
+        (lane,) = [one for one in kit.depth().lanes if one.ready]
+        assert (lane.lane, lane.go, lane.why) == ("|key:slow", None, SLOWLY)
+
     def test_slow_keys_leave_as_many_slots_as_the_others_need_at_once(self, kit: Kit) -> None:
         """A quarter if that is enough for them; and half at the most."""
         shared = Shared(kit, slots=16)
