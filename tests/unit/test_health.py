@@ -198,3 +198,13 @@ def test_what_a_rule_has_paused_says_to_remove_the_rule():
         "`forebay rules remove r2` when it may go on",
         "`forebay resume q` when it may go on",
     ]
+
+
+def test_a_queue_that_nobody_serves_and_a_schedule_fills_says_how_to_end_that():
+    """As when both have gone from the code: the schedule stays in the store, and makes a message at each tick."""
+    elsewhere, advice = (worker("other"),), "start a worker with `-Q q`"
+    filled = found(Depth(queue="q", ready=9), workers=elsewhere, schedules=(schedule(NOW + 9),))
+    ends = f"{advice}, or, if the code no longer has them, `forebay schedules remove tidy`"
+    assert [one.advice for one in filled if one.check == "queues"] == [ends]
+    paused = found(Depth(queue="q", ready=9), workers=elsewhere, schedules=(schedule(NOW + 9, paused=True),))
+    assert [one.advice for one in paused if one.check == "queues"] == [advice]

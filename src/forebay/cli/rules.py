@@ -1,5 +1,6 @@
 """`rules [list|add|remove]`."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -8,7 +9,7 @@ import msgspec
 from forebay.app import Forebay
 from forebay.cli import output
 from forebay.cli.human import ago, span
-from forebay.cli.shared import Group, only, the_app, timed, with_app
+from forebay.cli.shared import Group, depths, only, the_app, timed, with_app
 from forebay.cli.shared import output as form
 from forebay.cli.table import Column, Table
 from forebay.control import RuleControl, whoami
@@ -100,28 +101,48 @@ def add(lasts: str | None, do: str, dry_run: bool, **ways: Any) -> None:
     rule, left = made(do, given), time_of(lasts, "--for")
     app = the_app("rules")
 
-    async def look(app: Forebay) -> Preview:
-        return await preview(app.store, app.producer.seal, rule)
+    async def look(app: Forebay) -> tuple[Preview, list[str]]:
+        return await preview(app.store, app.producer.seal, rule), await _strange(app, rule)
 
-    async def work(app: Forebay) -> tuple[Rule, str]:
+    async def work(app: Forebay) -> tuple[Rule, list[str]]:
         added = await RuleControl(app.engine, app.store, whoami()).add(rule, left)
-        return added, await unserved(app.store, added)
+        return added, [await unserved(app.store, added), *await _strange(app, rule)]
 
     if dry_run:
-        found = with_app(app, look)
+        found, strange = with_app(app, look)
+        _warn(strange)
         if form() == "table":
             _told(found)
         else:
             output.show(form(), [msgspec.to_builtins(found)], Table([], ""))
         return
-    added, warning = with_app(app, work)
-    if warning:
-        output.note(f"warning: {warning}")
+    added, warnings = with_app(app, work)
+    _warn(warnings)
     if form() == "table":
         until = "until it is removed" if left is None else f"for {span(left)}"
         output.say(f"{added.name}: {does(added)}, {until}; {_end(added)}")
     else:
         output.show(form(), [_plain(added)], Table([], ""))
+
+
+async def _strange(app: Forebay, rule: Rule) -> list[str]:
+    """What it is about and nobody here knows: a typing error, or something that is to come."""
+    tasks, queues = app.registry.tasks, [depth.queue for depth in await depths(app)]
+    said: list[str] = []
+    if rule.task is not None and tasks and rule.task not in tasks:
+        said.append(f"this app has no task {rule.task!r}: it has {_some(tasks)}")
+    if rule.queue is not None and rule.queue not in queues:
+        said.append(f"there is no queue {rule.queue!r}: there is {_some(queues)}")
+    return said
+
+
+def _some(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)[:20]) or "none yet"
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in filter(None, warnings):
+        output.note(f"warning: {warning}")
 
 
 def _told(found: Preview) -> None:

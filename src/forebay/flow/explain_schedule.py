@@ -22,6 +22,7 @@ class Ticking(msgspec.Struct, frozen=True, kw_only=True):
         by: who paused it; "" if it is not paused.
         flaw: what cannot be read of it. held: why its ticks make no message now.
         alive: workers that live.
+        deserted: the queue of its messages, if workers live and none of them serves it; "" if not.
         message, state, cause: that of the last tick, as far as it is remembered.
     """
 
@@ -34,6 +35,7 @@ class Ticking(msgspec.Struct, frozen=True, kw_only=True):
     flaw: str = ""
     held: str = ""
     alive: int = 0
+    deserted: str = ""
     message: str = ""
     state: State | None = None
     cause: str = ""
@@ -41,7 +43,7 @@ class Ticking(msgspec.Struct, frozen=True, kw_only=True):
 
 def explain_schedule(one: Ticking) -> list[Reason]:
     """When it fires, and what became of its last tick."""
-    return [_upcoming(one), *_held(one), _last(one)]
+    return [_upcoming(one), *_held(one), *_deserted(one), _last(one)]
 
 
 def _upcoming(one: Ticking) -> Reason:
@@ -64,6 +66,14 @@ def _held(one: Ticking) -> Iterator[Reason]:
     if one.held:
         advice = f"`forebay why {one.message}` says what becomes of it" if one.message else ""
         yield Reason("held", f"it {one.held}", advice)
+
+
+def _deserted(one: Ticking) -> Iterator[Reason]:
+    """As when its task has gone from the code, and its queue with it."""
+    if one.deserted and not one.by:
+        text = f"its messages go to queue {one.deserted}, which no worker serves: they wait there"
+        advice = f"start a worker with `-Q {quote(one.deserted)}`, or `forebay schedules remove {quote(one.name)}`"
+        yield Reason("deserted", text, f"{advice} if the code no longer has it")
 
 
 def _last(one: Ticking) -> Reason:

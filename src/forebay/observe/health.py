@@ -141,10 +141,16 @@ def _unserved(now: Snapshot) -> Iterator[Finding]:
     alone = [depth for depth in now.queues if depth.ready and not depth.paused and not now.serving(depth.queue)]
     if now.alive:  # without any worker this is said once, not for every queue
         for depth in alone:
-            advice = f"start a worker with `-Q {quote(depth.queue)}`"
+            advice = f"start a worker with `-Q {quote(depth.queue)}`{_or_remove(now, depth.queue)}"
             yield fail("queues", f"{depth.queue}: {depth.ready:,} ready, no worker serves it", advice)
     if not alone:
         yield fine("queues", "every queue with ready messages has a worker")
+
+
+def _or_remove(now: Snapshot, queue: str) -> str:
+    """What to do besides if schedules go on to fill it, which the code has no longer perhaps."""
+    names = [quote(one.name) for one in now.schedules if one.message.queue == queue and not one.paused]
+    return f", or, if the code no longer has them, `forebay schedules remove {' '.join(names)}`" if names else ""
 
 
 def _backlog(now: Snapshot) -> Iterator[Finding]:

@@ -65,11 +65,13 @@ async def why_schedule(store: Store, schedule: Schedule) -> list[Reason]:
     now, workers = await store.now(), await store.workers()
     id_ = "" if schedule.last is None else tick_id(schedule.name, schedule.last)
     last = (await store.find([id_]))[0] if id_ else None
+    alive, queue = [worker for worker in workers if worker.left > 0], schedule.message.queue
+    served = not alive or any(queue in worker.queues for worker in alive)
     known = Ticking(
         name=schedule.name, when=f"{schedule.cron}, {schedule.tz}", now=now, next=schedule.next, last=schedule.last,
         by=_paused_by(schedule.name, await store.audits(_AUDITS)) if schedule.paused else "", flaw=schedule.flaw,
         held="" if schedule.paused or schedule.flaw else await held(store, schedule, now),
-        alive=sum(worker.left > 0 for worker in workers), message=id_,
+        alive=len(alive), deserted="" if served or schedule.flaw else queue, message=id_,
         state=None if last is None else last.state, cause="" if last is None else last.cause,
     )  # fmt: skip
     return explain_schedule(known)

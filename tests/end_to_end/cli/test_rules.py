@@ -49,6 +49,17 @@ def test_a_reroute_to_a_queue_that_no_worker_serves_is_warned_of_and_added(shell
     assert len(shell("rules", "-o", "json").json) == 4
 
 
+def test_a_rule_about_what_nobody_here_knows_is_warned_of_and_added(shell):
+    shell.enqueue("greet", "A")
+    for more in (["--dry-run"], [], ["-o", "json"]):
+        told = shell("rules", "add", "--task", "gret", "--queue", "defalt", "--do", "drop", *more).err
+        assert "warning: this app has no task 'gret': it has " in told
+        assert "greet" in told
+        assert "warning: there is no queue 'defalt': there is " in told
+    assert shell("rules", "add", "--task", "greet", "--queue", "default", "--do", "pause").err == ""
+    assert len(shell("rules", "-o", "json").json) == 3
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

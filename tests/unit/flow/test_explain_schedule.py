@@ -40,3 +40,12 @@ def test_a_tick_that_is_skipped_names_the_message_that_it_waits_for():
         "it skips ticks: an earlier one runs",
         "`forebay why id1` says what becomes of it",
     )
+
+
+def test_one_whose_queue_nobody_serves_says_that_its_messages_wait_there():
+    _, reason, _ = explain_schedule(replace(FINE, deserted="q3"))
+    assert reason.text == "its messages go to queue q3, which no worker serves: they wait there"
+    assert reason.advice == (
+        "start a worker with `-Q q3`, or `forebay schedules remove tidy` if the code no longer has it"
+    )
+    assert len(explain_schedule(replace(FINE, deserted="q3", by="ann@web-3"))) == 2, "paused, it makes none"
