@@ -26,13 +26,17 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Tests are found to stay, thousands in each process of pytest: nobody need look for garbage among them."""
-    gc.disable()
+    """Tests are found to stay, thousands in each process of pytest: nobody need look for garbage among them.
+
+    By the threshold, for a module of tests may import what ends with `gc.enable()`, as our commands do.
+    """
+    often = gc.get_threshold()
+    gc.set_threshold(0)
     try:
         return (yield)
     finally:
         gc.freeze()
-        gc.enable()
+        gc.set_threshold(*often)
 
 
 _broken = []  # what pytest itself stumbled over, here or in one of its workers, first things first

@@ -5,6 +5,7 @@ locale) is the hall's; the rest comes from an order: words, folder, environment,
 kernel shows its words and environment (`/proc/…/cmdline` and `environ`) as if they had been there from the start.
 """
 
+import atexit
 import ctypes
 import io
 import os
@@ -27,11 +28,26 @@ _WARNOPTIONS, _FILTERS = list(sys.warnoptions), list(warnings.filters)
 _STREAMS = (sys.stdin, sys.stdout, sys.stderr)
 #: Where modules are found without an order, and the main modules that were here before.
 _path, _kept = list[str](), list[ModuleType]()
+#: What was imported before there was an order.
+_common = dict[str, ModuleType]()
 
 
 def settle(path: Sequence[str]) -> None:
     """From here on this interpreter finds its modules there, and after what an order says."""
     _path[:] = path
+    _common.update(sys.modules)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(_common))
+
+
+@atexit.register  # before anybody else does: so it is called after all others
+def _leave_common_modules() -> None:
+    """Python takes its modules apart when it ends, which is most of a short command's work: only what it has itself.
+
+    What its own modules and the libraries that it imported hold is let go as ever, with all that then is said.
+    """
+    for name, module in _common.items():
+        if sys.modules.get(name) is module and name not in ("sys", "builtins", "__main__"):
+            del sys.modules[name]
 
 
 def chosen(env: Mapping[str, str]) -> dict[str, str]:

@@ -14,10 +14,19 @@ from fleet import until
 
 #: An app that tells all that it sees of its own process.
 STATE = """
-import gc, os, signal, sys, threading, __main__
+import atexit, gc, os, signal, sys, threading, weakref, __main__
 from forebay import Forebay
 
 app = Forebay()
+
+class Late:
+    def __del__(self, write=os.write):
+        write(1, b"let go with its module\\n")
+
+late, ring = Late(), [Late()]
+ring.append(ring)
+atexit.register(lambda: print("an exit handler", "signal" in sys.modules, flush=True))
+weakref.finalize(app, print, "let go", flush=True)
 
 def of(stream):
     names = ("encoding", "errors", "line_buffering", "write_through", "newlines", "closed")
