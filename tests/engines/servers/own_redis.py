@@ -26,7 +26,7 @@ class OwnRedis:
         self._folder = folder
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self._process = None
+        self._process, self.file = None, None
 
     @property
     def url(self):
@@ -46,7 +46,7 @@ class OwnRedis:
             **options,
         }
         args = [word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-        self._process = subprocess.Popen([self.program, *args], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([self.program, *filter(None, [self.file]), *args], stdout=subprocess.DEVNULL)
         end = time.monotonic() + PATIENCE
         while not self._answers():
             assert time.monotonic() < end, "redis-server does not start"
@@ -80,9 +80,10 @@ class OwnRedis:
 
 
 @contextlib.contextmanager
-def running(folder, **options):
-    """One that runs, and is gone afterwards."""
+def running(folder, file=None, **options):
+    """One that runs, and is gone afterwards; with a configuration file of its own, if one is given."""
     server = OwnRedis(folder)
+    server.file = file
     try:
         yield server.start(**options)
     finally:

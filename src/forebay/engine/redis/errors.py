@@ -121,6 +121,10 @@ def refused(place: str, error: BaseException) -> EngineError:
     if "SELECT is not allowed in cluster mode" in str(error):
         why = f"{place}: it is a cluster, which has one database ({_said(error)})"
         return _caused(EngineRefused(why, "end the URL in /0, and part apps by namespace="), error)
+    if is_renamed(error):
+        why = f"{place}: it does not know a command that Forebay needs ({_said(error).partition(', with args')[0]})"
+        advice = "take `rename-command` out of its configuration, an ACL does the same better; or use another server"
+        return _caused(EngineRefused(why, advice), error)
     why = {
         "MISCONF": "it cannot write to its disk and takes no changes: free some space there, and look at its log",
         "WRONGTYPE": f"something else has written to a key of ours ({_said(error)}): `forebay doctor` says to which",
@@ -134,6 +138,12 @@ def is_final(error: BaseException) -> bool:
     return kind in _DENIED or (isinstance(error, ResponseError) and kind not in PASSING)
 
 
+def is_renamed(error: BaseException) -> bool:
+    """Whether the server does not know a command, by its name or within a script: somebody has taken it away."""
+    text = str(error).lower()
+    return "unknown command" in text or "unknown redis command" in text
+
+
 def _said(error: BaseException | None) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
@@ -143,4 +153,4 @@ def _caused(ours: EngineError, error: BaseException | None) -> EngineError:
     return ours
 
 
-__all__ = ["PASSING", "Evicting", "ResponseError", "is_final", "refused", "unreachable", "word"]
+__all__ = ["PASSING", "Evicting", "ResponseError", "is_final", "is_renamed", "refused", "unreachable", "word"]

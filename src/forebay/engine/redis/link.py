@@ -17,7 +17,7 @@ from redis.exceptions import RedisError, ResponseError
 from forebay.engine.native import forget_unsent
 from forebay.engine.patience import ANSWER
 from forebay.engine.redis.address import Address, Wire
-from forebay.engine.redis.errors import PASSING, node, word
+from forebay.engine.redis.errors import PASSING, is_renamed, node, word
 from forebay.engine.redis.scripts import commands, scripts
 
 Command = tuple[Any, ...]
@@ -134,9 +134,11 @@ class Link:
         for answer in learnt:
             if isinstance(answer, ResponseError):
                 raise answer
+        if isinstance(denied, bytes) and denied.startswith(b"-"):
+            raise ResponseError(f"ERR unknown command {denied[1:].decode()!r}")
         if isinstance(denied, bytes) and denied:
             raise ResponseError(f"NOPERM this user has no permissions to run {denied.decode()!r} there")
-        if isinstance(denied, ResponseError) and word(denied) == "NOPERM":
+        if isinstance(denied, ResponseError) and (word(denied) == "NOPERM" or is_renamed(denied)):
             raise denied
 
     def move(self, answer: str) -> None:
