@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from forebay.engine.memory.record import WAITING, Record
+from forebay.model.lifecycle import State
 from forebay.model.message import Message
 
 
 class Holders:
     """Of each unique key the live messages that hold it: one, or with debounce some that run and one that waits."""
 
-    def __init__(self, records: Mapping[str, Record]) -> None:
-        self._records = records
+    def __init__(self, records: Mapping[str, Record], merged: Mapping[str, str]) -> None:
+        self._records, self._merged = records, merged
         self._of: dict[str, dict[str, None]] = {}
 
     def hold(self, record: Record) -> None:
@@ -40,8 +41,20 @@ class Holders:
         """The id of another live one with its key and newer arguments: it came later, or was merged; "" if none."""
         if record.message.unique is None:
             return ""
+        if (over := self._overtaken(record)) is not None:
+            return over
         others = (self._records[id_] for id_ in self._of.get(record.message.unique, ()))
         return next((one.id for one in others if one is not record and _later(one, record)), "")
+
+    def running(self, unique: str) -> list[str]:
+        """Ids of the messages that run with this key."""
+        return [id_ for id_ in self._of.get(unique, ()) if self._records[id_].state is State.RUNNING]
+
+    def _overtaken(self, record: Record) -> str | None:
+        """The id of one that came in while this one ran, has newer arguments, and has ended with them; None if none."""
+        over = self._merged.get(record.id)
+        ended = None if over is None else self._records.get(over)
+        return over if ended is None or ended.state in {State.DONE, State.DEAD} else None
 
     def before(self, message: Message, now: float) -> Record | None:
         """The live message that stands in the way of another with its unique key."""

@@ -67,8 +67,8 @@ class Memory:
         self.scheduled, self.expiring, self.kept = Line(), Line(), Line()
         self.dead: dict[str, Record] = {}
         self.running: dict[str, Record] = {}
-        self.unique = Holders(self.records)
         self.merged: dict[str, str] = {}
+        self.unique = Holders(self.records, self.merged)
         self._merges = Line()
         self.queues: dict[str, Queue] = {}
         self.workers: dict[str, Worker] = {}
@@ -267,8 +267,13 @@ class Memory:
             holder.due, holder.cause = quiet(message, holder.created, now), ""
             holder.state = move(holder.state, Move.MERGE)
         self._enter(holder)
-        self.merged[message.id] = holder.id
-        self._merges.add(message.id, (now + MERGED_FOR, next(self._orders)))
+        if self.merged.pop(holder.id, None) is not None:  # whatever had overtaken it
+            self._merges.remove(holder.id)
+        self._note_merged(message.id, holder.id, now)
+
+    def _note_merged(self, older: str, newer: str, now: float) -> None:
+        self.merged[older] = newer
+        self._merges.add(older, (now + MERGED_FOR, next(self._orders)))
 
     def _merged_into(self, message: Message) -> str | None:
         """The message that this one was merged into, if its publish is tried again."""
@@ -295,6 +300,8 @@ class Memory:
             lost=carried.lost,
             failure=carried.failure,
         )
+        for older in self.unique.running(message.unique) if message.unique and message.debounce > 0 else ():
+            self._note_merged(older, message.id, now)
         self.records[message.id] = record
         self._size += len(message.body)
         self.unique.hold(record)

@@ -246,6 +246,8 @@ def _once(tx: Tx, message: Message, mode: int, full: filling.Refusals) -> Receip
     fate = _FATES[int(number)]
     if fate is Fate.DUPLICATE and holder == message.id:
         fate = _fate(tx, known=True)
+    if fate is Fate.ACCEPTED and message.debounce > 0:
+        tx.rows("overtake", message.unique, message.id, MERGED_FOR, tx.now)
     return Receipt(holder, fate)
 
 

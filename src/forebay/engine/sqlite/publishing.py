@@ -224,6 +224,8 @@ def _insert_one(tx: Transaction, message: Message, form: tuple[Any, ...], sign: 
     if not tx.db.changes():
         return Receipt(message.id, Fate.DUPLICATE)
     _account(tx, form, 1)
+    if message.debounce > 0:
+        tx.db.execute(sql("overtake"), (message.unique, message.id, tx.now + MERGED_FOR))
     if (carried := message.carried) is not None:
         failure = rows.pack_or_none(carried.failure)
         tx.db.execute(sql("carry"), (message.id, carried.attempt, carried.lost, failure))
@@ -246,6 +248,7 @@ def _held(tx: Transaction, message: Message, form: tuple[Any, ...]) -> Receipt |
     due = None if parked else quiet(message, tx.now if tried else created, tx.now)
     _, _, _, _, _, _, expires, _, _, _, headers, _, _ = form
     tx.db.execute(sql("merge"), (seq, message.body, headers, expires, due, tried, tx.now))
+    tx.db.execute("delete from merged where id = ?", (held,))
     tx.db.execute("insert into merged (id, holder, until) values (?, ?, ?)", (message.id, held, tx.now + MERGED_FOR))
     if not parked:
         tx.moved(queue, str(rows.live(state)), "scheduled")

@@ -115,6 +115,35 @@ class TestDebounce:
         kit.advance(5)
         assert kit.take() == []
 
+    @pytest.mark.parametrize("outcome", [Retry(1, BOOM), Snooze(1), Release(), Lose("killed")])
+    def test_after_newer_arguments_older_ones_do_not_run_again(self, kit: Kit, outcome: Any) -> None:
+        """The newer one is done before the older one fails."""
+        say(kit, "a")
+        kit.advance(5)
+        (old,) = kit.lease()
+        say(kit, "b")
+        kit.advance(5)
+        kit.settle(Ack(), *kit.lease())
+        kit.settle(outcome, old)
+        found = kit.found("a")
+        assert (found.state, ident("b") in found.cause) == ("discarded", True)
+
+    def test_after_newer_arguments_that_were_cancelled_older_ones_do_run_again(self, kit: Kit) -> None:
+        """Nothing has come after them; and what is merged into them then is the newest, and stays."""
+        say(kit, "a")
+        kit.advance(5)
+        (old,) = kit.lease()
+        say(kit, "b")
+        kit.cancel("b")
+        kit.settle(Retry(1, BOOM), old)
+        assert kit.state("a") == "scheduled"
+        assert say(kit, "c") == Receipt(ident("a"), Fate.MERGED)
+        kit.advance(5)
+        (new,) = kit.lease()
+        assert new.body == b"c"
+        kit.settle(Retry(1, BOOM), new)
+        assert kit.state("a") == "scheduled"
+
     def test_what_was_tried_before_does_not_count_for_newer_arguments(self, kit: Kit) -> None:
         """They get attempts, losses and a waiting time of their own."""
         say(kit, "a", max_wait=60)

@@ -27,6 +27,12 @@ local function standing(id, m, x, lane)
             end
         end
     end
+    local over = newer == '' and m.route[UNIQUE] and call('HGET', P .. 'mg', id) -- by one that has ended, perhaps
+    if over then
+        local ended = call('HGET', P .. 'e', over)
+        local state = ended and string.byte(ended, 1) or DONE
+        newer = (state == DONE or state == DEAD) and over or ''
+    end
     local shut = -1
     if lane then
         shut = is_shut(closed(), m.route[QUEUE], lane) and 1 or 0

@@ -15,6 +15,16 @@ local function holders_of(unique)
     return found, waits
 end
 
+-- What runs with a unique key has older arguments than this one from now on.
+local function overtake(unique, id)
+    for _, one in ipairs((holders_of(unique))) do
+        if one ~= id and call('HEXISTS', P .. 'run', one) == 1 then
+            call('HSET', P .. 'mg', one, id)
+            call('ZADD', P .. 'mgx', now + FORGET_MERGED, one)
+        end
+    end
+end
+
 local function ttl_of(queue, own)
     if own >= 0 then
         return own
@@ -72,6 +82,8 @@ local function merge(holder, form, id, body)
     end
     call('HSET', P .. 'm', holder, sealed(m))
     call('HSET', P .. 'x', holder, cmsgpack.pack(x))
+    call('HDEL', P .. 'mg', holder) -- whatever had overtaken it
+    call('ZREM', P .. 'mgx', holder)
     call('HSET', P .. 'mg', id, holder)
     call('ZADD', P .. 'mgx', now + FORGET_MERGED, id)
     if form.sheds and instead and #body > instead then

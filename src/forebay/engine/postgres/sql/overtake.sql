@@ -1,0 +1,4 @@
+-- what runs with the unique key $1 has older arguments than message $2 from now on; remembered for $3 seconds
+insert into forebay.merged (id, holder, until)
+select m.id, $2, coalesce($4::float8, extract(epoch from clock_timestamp())) + $3::float8
+from forebay.message m where m.once = $1 and m.state = 2 on conflict (id) do nothing
