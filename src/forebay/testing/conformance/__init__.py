@@ -24,7 +24,7 @@ from forebay.testing.conformance.carried import TestCarried, TestTook
 from forebay.testing.conformance.changes import TestBacklog, TestChanged, TestHead, TestTogether
 from forebay.testing.conformance.concurrency import TestConcurrency
 from forebay.testing.conformance.dead import TestDead
-from forebay.testing.conformance.debounce import TestDebounce
+from forebay.testing.conformance.debounce import TestDebounce, TestOvertaken
 from forebay.testing.conformance.declare import TestDeclare
 from forebay.testing.conformance.depth import TestDepth
 from forebay.testing.conformance.driving import TestDriving
@@ -108,6 +108,7 @@ __all__ = [
     "TestNewestFirst",
     "TestOnce",
     "TestOrdered",
+    "TestOvertaken",
     "TestPark",
     "TestPaused",
     "TestProgress",

@@ -66,6 +66,92 @@ class TestDebounce:
         (new,) = kit.lease()
         assert (new.id, new.body) == (ident("b"), b"c")
 
+    def test_what_was_tried_before_does_not_count_for_newer_arguments(self, kit: Kit) -> None:
+        """They get attempts, losses and a waiting time of their own."""
+        say(kit, "a", max_wait=60)
+        kit.advance(5)
+        kit.settle(Retry(100, BOOM), *kit.lease())
+        kit.advance(90)
+        say(kit, "b", max_wait=60)
+        found = kit.found("a")
+        assert (found.attempt, found.failure, found.due) == (0, None, kit.now() + 5)
+
+    def test_parked_it_stays_parked(self, kit: Kit) -> None:
+        """Newer arguments open no gate."""
+        kit.close_gate(lane="smtp", reason="down")
+        say(kit, "a")
+        kit.advance(5)
+        kit.settle(Park("smtp", "down"), *kit.lease())
+        assert say(kit, "b").fate is Fate.MERGED
+        assert (kit.found("a").state, kit.found("a").cause) == ("parked", "down")
+        kit.open_gate(lane="smtp")
+        (delivery,) = kit.lease()
+        assert delivery.body == b"b"
+
+    def test_another_task_or_queue_is_not_merged(self, kit: Kit) -> None:
+        """Whoever holds the key for something else makes it a duplicate, as without debounce."""
+        say(kit, "a")
+        assert say(kit, "b", task="mail") == Receipt(ident("a"), Fate.DUPLICATE)
+        assert say(kit, "c", queue="other") == Receipt(ident("a"), Fate.DUPLICATE)
+        assert kit.found("a").body == b"a"
+
+    def test_without_debounce_the_first_keeps_its_place(self, kit: Kit) -> None:
+        """One that only asks to be unique is a duplicate of what waits or runs."""
+        say(kit, "a")
+        assert say(kit, "b", debounce=0) == Receipt(ident("a"), Fate.DUPLICATE)
+        kit.advance(5)
+        (running,) = kit.lease()
+        assert say(kit, "c", debounce=0) == Receipt(ident("a"), Fate.DUPLICATE)
+        kit.settle(Ack(), running)
+        assert say(kit, "d", debounce=0) == Receipt(ident("d"))
+
+    def test_a_publish_that_is_tried_again_is_a_duplicate_of_itself(self, kit: Kit) -> None:
+        """As of every message."""
+        say(kit, "a")
+        assert say(kit, "a") == Receipt(ident("a"), Fate.DUPLICATE)
+
+    def test_a_merge_that_is_tried_again_changes_nothing(self, kit: Kit) -> None:
+        """Who did not hear the answer asks again: newer arguments stay, the quiet goes on, the answer is the same."""
+        say(kit, "a")
+        first = say(kit, "b")
+        say(kit, "c")
+        kit.advance(4)
+        assert say(kit, "b") == first == Receipt(ident("a"), Fate.MERGED)
+        kit.advance(1)
+        (delivery,) = kit.lease()
+        assert delivery.body == b"c"
+        assert say(kit, "b") == first
+        kit.settle(Ack(), delivery)
+        assert say(kit, "b") == first
+        kit.advance(5)
+        assert kit.take() == []
+
+    def test_a_merge_is_forgotten_after_a_while(self, kit: Kit) -> None:
+        """What is kept to know it again has a bound."""
+        say(kit, "a")
+        say(kit, "b")
+        kit.advance(MERGED_FOR + 1)
+        kit.tidy()
+        assert kit.take() == ["a"]
+        assert say(kit, "b") == Receipt(ident("b"))
+
+    def test_the_newest_time_to_live_counts(self, kit: Kit) -> None:
+        """It says how long these arguments are worth a run."""
+        say(kit, "a", ttl=8)
+        kit.advance(4)
+        say(kit, "b", ttl=8)
+        kit.advance(5)
+        assert kit.take() == ["a"]
+
+
+class TestOvertaken:
+    """Two of one key that run at a time: the older arguments do not come last."""
+
+    @pytest.fixture(autouse=True)
+    def _unique(self, kit: Kit) -> None:
+        kit.needs("unique")
+        kit.needs("delays")
+
     @pytest.mark.parametrize("outcome", [Retry(1, BOOM), Snooze(1), Release(), Release(1), Lose("killed"), Park("x")])
     def test_older_arguments_never_come_after_newer_ones(self, kit: Kit, outcome: Any) -> None:
         """One that would run again, and is overtaken by another that waits, ends instead, and says by whom."""
@@ -143,80 +229,3 @@ class TestDebounce:
         assert new.body == b"c"
         kit.settle(Retry(1, BOOM), new)
         assert kit.state("a") == "scheduled"
-
-    def test_what_was_tried_before_does_not_count_for_newer_arguments(self, kit: Kit) -> None:
-        """They get attempts, losses and a waiting time of their own."""
-        say(kit, "a", max_wait=60)
-        kit.advance(5)
-        kit.settle(Retry(100, BOOM), *kit.lease())
-        kit.advance(90)
-        say(kit, "b", max_wait=60)
-        found = kit.found("a")
-        assert (found.attempt, found.failure, found.due) == (0, None, kit.now() + 5)
-
-    def test_parked_it_stays_parked(self, kit: Kit) -> None:
-        """Newer arguments open no gate."""
-        kit.close_gate(lane="smtp", reason="down")
-        say(kit, "a")
-        kit.advance(5)
-        kit.settle(Park("smtp", "down"), *kit.lease())
-        assert say(kit, "b").fate is Fate.MERGED
-        assert (kit.found("a").state, kit.found("a").cause) == ("parked", "down")
-        kit.open_gate(lane="smtp")
-        (delivery,) = kit.lease()
-        assert delivery.body == b"b"
-
-    def test_another_task_or_queue_is_not_merged(self, kit: Kit) -> None:
-        """Whoever holds the key for something else makes it a duplicate, as without debounce."""
-        say(kit, "a")
-        assert say(kit, "b", task="mail") == Receipt(ident("a"), Fate.DUPLICATE)
-        assert say(kit, "c", queue="other") == Receipt(ident("a"), Fate.DUPLICATE)
-        assert kit.found("a").body == b"a"
-
-    def test_without_debounce_the_first_keeps_its_place(self, kit: Kit) -> None:
-        """One that only asks to be unique is a duplicate of what waits or runs."""
-        say(kit, "a")
-        assert say(kit, "b", debounce=0) == Receipt(ident("a"), Fate.DUPLICATE)
-        kit.advance(5)
-        (running,) = kit.lease()
-        assert say(kit, "c", debounce=0) == Receipt(ident("a"), Fate.DUPLICATE)
-        kit.settle(Ack(), running)
-        assert say(kit, "d", debounce=0) == Receipt(ident("d"))
-
-    def test_a_publish_that_is_tried_again_is_a_duplicate_of_itself(self, kit: Kit) -> None:
-        """As of every message."""
-        say(kit, "a")
-        assert say(kit, "a") == Receipt(ident("a"), Fate.DUPLICATE)
-
-    def test_a_merge_that_is_tried_again_changes_nothing(self, kit: Kit) -> None:
-        """Who did not hear the answer asks again: newer arguments stay, the quiet goes on, the answer is the same."""
-        say(kit, "a")
-        first = say(kit, "b")
-        say(kit, "c")
-        kit.advance(4)
-        assert say(kit, "b") == first == Receipt(ident("a"), Fate.MERGED)
-        kit.advance(1)
-        (delivery,) = kit.lease()
-        assert delivery.body == b"c"
-        assert say(kit, "b") == first
-        kit.settle(Ack(), delivery)
-        assert say(kit, "b") == first
-        kit.advance(5)
-        assert kit.take() == []
-
-    def test_a_merge_is_forgotten_after_a_while(self, kit: Kit) -> None:
-        """What is kept to know it again has a bound."""
-        say(kit, "a")
-        say(kit, "b")
-        kit.advance(MERGED_FOR + 1)
-        kit.tidy()
-        assert kit.take() == ["a"]
-        assert say(kit, "b") == Receipt(ident("b"))
-
-    def test_the_newest_time_to_live_counts(self, kit: Kit) -> None:
-        """It says how long these arguments are worth a run."""
-        say(kit, "a", ttl=8)
-        kit.advance(4)
-        say(kit, "b", ttl=8)
-        kit.advance(5)
-        assert kit.take() == ["a"]

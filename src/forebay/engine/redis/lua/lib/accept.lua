@@ -127,9 +127,7 @@ local function accept(form, ids, bodies, known, first, last, seq, answers, free)
             if form.unique == 1 then -- the next one may be merged into it
                 write(form, fresh, theirs, seq + n - 1)
                 fresh, theirs = {}, {}
-                if form.debounce > 0 then
-                    overtake(form.route[UNIQUE], id)
-                end
+                overtake(form, id)
             end
         end
         answers[#answers + 1] = answer

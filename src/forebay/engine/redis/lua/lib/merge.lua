@@ -16,8 +16,8 @@ local function holders_of(unique)
 end
 
 -- What runs with a unique key has older arguments than this one from now on.
-local function overtake(unique, id)
-    for _, one in ipairs((holders_of(unique))) do
+local function overtake(form, id)
+    for _, one in ipairs(form.debounce > 0 and (holders_of(form.route[UNIQUE])) or {}) do
         if one ~= id and call('HEXISTS', P .. 'run', one) == 1 then
             call('HSET', P .. 'mg', one, id)
             call('ZADD', P .. 'mgx', now + FORGET_MERGED, one)
