@@ -29,7 +29,7 @@ from forebay.engine.shield import Mark, within_shared
 from forebay.locate import locate
 from forebay.model.delivery import Delivery
 from forebay.model.errors import TimeLimit
-from forebay.model.outcome import DeadLetter, Outcome
+from forebay.model.outcome import Failure, Outcome
 from forebay.model.topology import Edge
 from forebay.produce.task import Task
 from forebay.work import stdio
@@ -86,6 +86,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         outcome, progress: of the task.
+        unloaded: why no task can run here: the app could not be imported, or a hook failed at the start.
         started: the task starts.
         completing: it is about to be done in a transaction of its own.
         told: with an outcome: the hooks hear of it here; until they have it is not `free` for another task.
@@ -94,6 +95,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     outcome: Outcome | None = None
     progress: bytes | None = None
+    unloaded: Failure | None = None
     started: bool = False
     completing: bool = False
     told: bool = False
@@ -182,7 +184,7 @@ class _Child:
             executor.feeding = Feeding()
             executor.completes = Completing(lambda: job.worker, executor.done, self._completing)
         except BaseException as error:  # noqa: BLE001 - importing the user's module may raise anything
-            self._send(Reply(outcome=DeadLetter(f"task {job.task!r} cannot be loaded", failure_of(error))))
+            self._send(Reply(unloaded=failure_of(error)))
             return
         run = executor.begin(job.delivery)
         self._send(Reply(started=True))

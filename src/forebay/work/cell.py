@@ -22,7 +22,7 @@ import msgspec
 from forebay.config import Settings, WorkerOptions
 from forebay.engine.native import pipe, shut_down, simple_queue
 from forebay.engine.waiting import call_in
-from forebay.model.outcome import Outcome
+from forebay.model.outcome import Failure, Outcome
 from forebay.model.topology import Edge
 from forebay.work.apart import STRIKE, UNABLE, Job, Reply, Start
 from forebay.work.executor import Bounds
@@ -61,6 +61,10 @@ class Pool(Protocol):
 
     def finished(self, run: Run, result: Outcome) -> None:
         """A run has ended."""
+        ...
+
+    def unloaded(self, run: Run, failure: Failure) -> None:
+        """A run has not begun: its process could not load the app."""
         ...
 
     def freed(self, cell: "Cell") -> None:
@@ -232,6 +236,11 @@ class Cell:
                 self._pool.finished(run, reply.outcome)
                 if not reply.told:
                     self._pool.freed(self)
+        elif reply.unloaded is not None:
+            self.spent = True  # what is half imported, or half open, is no place to try again
+            if (run := self._take()) is not None:
+                self._pool.unloaded(run, reply.unloaded)
+            self._pool.freed(self)
         elif reply.free:
             self._pool.freed(self)
         elif self.run is not None:

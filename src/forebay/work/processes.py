@@ -13,12 +13,14 @@ from collections import deque
 from collections.abc import Callable, Collection
 from functools import partial
 
+from msgspec.structs import replace
+
 from forebay.config import Settings, WorkerOptions
 from forebay.engine.waiting import call_in
 from forebay.flow.weight import too_heavy
 from forebay.model.delivery import Delivery
-from forebay.model.errors import text_of
-from forebay.model.outcome import Lose, Outcome, Release
+from forebay.model.errors import ForebayError, text_of
+from forebay.model.outcome import DeadLetter, Failure, Lose, Outcome, Release, Retry
 from forebay.model.topology import Edge
 from forebay.work import sayings
 from forebay.work.cell import Cell
@@ -186,6 +188,14 @@ class Processes:
 
     def finished(self, run: Run, result: Outcome) -> None:
         """A cell sent an outcome."""
+        self._finish(run, result)
+
+    def unloaded(self, run: Run, failure: Failure) -> None:
+        """An attempt that failed, like any other: what a hook has to reach at the start may be away for a moment."""
+        result = self._executor.judge(run, None, ForebayError(f"task {run.task.name!r} cannot be loaded: {failure}"))
+        if isinstance(result, Retry | DeadLetter) and result.failure is not None:
+            result = replace(result, failure=replace(result.failure, traceback=failure.traceback))
+        run.error = None  # what is worth reading is the traceback of there
         self._finish(run, result)
 
     def freed(self, cell: Cell) -> None:
