@@ -29,7 +29,8 @@ from forebay.engine.shield import Mark, within_shared
 from forebay.locate import locate
 from forebay.model.delivery import Delivery
 from forebay.model.errors import TimeLimit
-from forebay.model.outcome import Failure, Outcome
+from forebay.model.message import Failure
+from forebay.model.outcome import Outcome
 from forebay.model.topology import Edge
 from forebay.produce.task import Task
 from forebay.work import stdio

@@ -22,7 +22,8 @@ import msgspec
 from forebay.config import Settings, WorkerOptions
 from forebay.engine.native import pipe, shut_down, simple_queue
 from forebay.engine.waiting import call_in
-from forebay.model.outcome import Failure, Outcome
+from forebay.model.message import Failure
+from forebay.model.outcome import Outcome
 from forebay.model.topology import Edge
 from forebay.work.apart import STRIKE, UNABLE, Job, Reply, Start
 from forebay.work.executor import Bounds

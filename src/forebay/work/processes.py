@@ -20,7 +20,8 @@ from forebay.engine.waiting import call_in
 from forebay.flow.weight import too_heavy
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ForebayError, text_of
-from forebay.model.outcome import DeadLetter, Failure, Lose, Outcome, Release, Retry
+from forebay.model.message import Failure
+from forebay.model.outcome import DeadLetter, Lose, Outcome, Release, Retry
 from forebay.model.topology import Edge
 from forebay.work import sayings
 from forebay.work.cell import Cell
