@@ -145,7 +145,9 @@ def test_a_policy_that_breaks_when_it_is_asked(app):
 
     async def story():
         handle = await failing.aenqueue()
-        await soon(in_state(handle, "dead", lost=2))  # its third run is alone, and this app has no address for that
+        await soon(
+            in_state(handle, "dead", lost=3)
+        )  # the third alone: that it cannot be loaded there is judged as well
 
     beside_one_slot(app, story)
 
