@@ -21,12 +21,14 @@ if TYPE_CHECKING:  # as `typing` has it, which takes a while to import
     from typing import Any
 
 _INTERRUPTED = 130
+#: That the collector is off because our modules are coming in, and not because somebody else wants it off.
+_importing = False
 
 
 def main() -> int:
     """Run the command of this process; its exit code."""
     handler = _leave_when_interrupted()
-    gc.disable()
+    _import()
     try:
         from forebay.cli import main as run
 
@@ -39,12 +41,18 @@ def main() -> int:
         _leave_when_interrupted()
 
 
-def imported() -> None:
-    """Our modules are there, and nobody else's yet: the collector works from here on, and leaves these out.
+def _import() -> None:
+    """Our modules come in from here on, until `imported`; a process that has no collector is left without."""
+    global _importing  # noqa: PLW0603 - one per process, as the collector is
+    _importing = gc.isenabled()
+    gc.disable()
 
-    In other processes, where it is on, this does nothing.
-    """
-    if not gc.isenabled():
+
+def imported() -> None:
+    """Our modules are there, and nobody else's yet: the collector works from here on, and leaves these out."""
+    global _importing  # noqa: PLW0603
+    if _importing:
+        _importing = False
         gc.freeze()
         gc.enable()
 
@@ -75,4 +83,4 @@ _module = _on_its_way()
 if _module == "forebay":
     _leave_when_interrupted()
 if _module in ("forebay.work.child", "forebay.work.apart"):
-    gc.disable()
+    _import()
