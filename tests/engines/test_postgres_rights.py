@@ -83,6 +83,7 @@ def test_doctor_says_of_each_user_of_the_page_what_it_may_do(url):
         ("insert on table delta", WEB), ("update on table queue", WORKER), ("delete on table message", WORKER),
         ("select on table tally", WEB), ("execute on function lock_number", "public"),
     ],
+    ids=["insert", "update", "delete", "select", "execute"],  # their names have the number of a process
 )  # fmt: skip
 def test_doctor_names_the_right_that_a_user_has_lost(url, taken, user):
     on = taken.replace("table ", "").rpartition(" ")
