@@ -19,6 +19,7 @@ NAMES = tuple(
         "limits",
         "outage",
         "outbox",
+        "postgres",
         "pressure",
         "provider",
         "redis",
