@@ -101,6 +101,15 @@ class TestOrdered:
         assert (names([first]), first.lane) == (["a"], "cpu")
         assert kit.take() == []
 
+    def test_a_gate_of_a_lane_holds_what_is_of_it_whatever_key_it_waits_under(self, kit: Kit) -> None:
+        """And what it lets through is counted so."""
+        kit.declare(ordered=True)
+        kit.publish("a", key="k1", lane="cpu")
+        kit.publish("b", key="k2")
+        kit.publish("c", key="k1")
+        kit.close_gate(lane="")
+        assert (kit.depth().ready, kit.depth().parked, kit.take()) == (1, 2, ["a"])
+
     def test_one_that_is_parked_holds_up_its_key_alone(self, kit: Kit) -> None:
         """What came after it would otherwise come before it."""
         kit.declare(ordered=True)

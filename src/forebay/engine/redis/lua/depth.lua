@@ -63,11 +63,15 @@ end
 -- How many of a lane are behind a closed gate.
 local function parked_in(queue, lane, n)
     local own, task, key = string.match(lane, '^[^|]*'), string.match(lane, '|task:([^|]*)'), string.match(lane, '|key:(.*)$')
+    local split = split_of(queue)
+    if key and split and split.ordered then
+        own = nil -- each has its own there
+    end
     if not gates or n == 0 then
         return 0
     elseif is_shut(gates, queue, own, task, key) then
         return n
-    elseif not split_of(queue) then
+    elseif not split then
         return 0
     end
     local count, ids = 0, {}
