@@ -1,5 +1,7 @@
 """What lanes promise: keys in their order, gates on tasks and keys, turns for everybody, and nothing left behind."""
 
+from typing import Any
+
 import pytest
 
 from forebay.model.lifecycle import State
@@ -101,12 +103,16 @@ class TestOrdered:
         assert (names([first]), first.lane) == (["a"], "cpu")
         assert kit.take() == []
 
-    def test_a_gate_of_a_lane_holds_what_is_of_it_whatever_key_it_waits_under(self, kit: Kit) -> None:
-        """And what it lets through is counted so."""
+    @pytest.mark.parametrize("later", [{"ordered": True}, {"key_concurrency": 5}, {"key_rate": 0.1}, {}])
+    def test_a_gate_of_a_lane_holds_what_is_of_it_whatever_key_it_waits_under(
+        self, kit: Kit, later: dict[str, Any]
+    ) -> None:
+        """And what it lets through is counted so, also once the order is given up."""
         kit.declare(ordered=True)
         kit.publish("a", key="k1", lane="cpu")
         kit.publish("b", key="k2")
         kit.publish("c", key="k1")
+        kit.declare(**later)
         kit.close_gate(lane="")
         assert (kit.depth().ready, kit.depth().parked, kit.take()) == (1, 2, ["a"])
 

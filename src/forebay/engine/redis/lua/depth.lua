@@ -64,8 +64,8 @@ end
 local function parked_in(queue, lane, n)
     local own, task, key = string.match(lane, '^[^|]*'), string.match(lane, '|task:([^|]*)'), string.match(lane, '|key:(.*)$')
     local split = split_of(queue)
-    if key and split and split.ordered then
-        own = nil -- each has its own there
+    if own == '' and key and split and (split.ordered or split.unsorted) then
+        own = nil -- each has its own
     end
     if not gates or n == 0 then
         return 0
