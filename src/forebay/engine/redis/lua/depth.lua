@@ -67,11 +67,9 @@ local function parked_in(queue, lane, n)
     if own == '' and key and split and (split.ordered or split.unsorted) then
         own = nil -- each has its own
     end
-    if not gates or n == 0 then
-        return 0
-    elseif is_shut(gates, queue, own, task, key) then
+    if gates and n > 0 and is_shut(gates, queue, own, task, key) then
         return n
-    elseif not split then
+    elseif not gates or n == 0 or not split then
         return 0
     end
     local count, ids = 0, {}
