@@ -64,10 +64,8 @@ end
 local function parked_in(queue, lane, n)
     local own, task, key = string.match(lane, '^[^|]*'), string.match(lane, '|task:([^|]*)'), string.match(lane, '|key:(.*)$')
     local split = split_of(queue)
-    if own == '' and key and split and (split.ordered or split.unsorted) then
-        own = nil -- each has its own
-    end
-    if gates and n > 0 and is_shut(gates, queue, own, task, key) then
+    local apart = own == '' and key and split and (split.ordered or split.unsorted) -- each has its own
+    if gates and n > 0 and is_shut(gates, queue, not apart and own or nil, task, key) then
         return n
     elseif not gates or n == 0 or not split then
         return 0
