@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from forebay.testing.ports import free_port
+
 PROGRAM = shutil.which("redis-server")
 MISSING = "redis-server is not installed; `apt-get install redis-server` (or `brew install redis`) brings it"
 DURABILITY = "none (Redis without persistence)"
@@ -23,7 +25,7 @@ def server(folder: Path, *, appends: bool = False) -> Iterator[int]:
     """Run a Redis server and yield its port."""
     if PROGRAM is None:
         raise FileNotFoundError(MISSING)
-    port = _free_port()
+    port = free_port()
     keeping = ["--appendonly", "yes", "--appendfsync", "everysec"] if appends else ["--appendonly", "no"]
     options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", *keeping]
     with (folder / "redis.log").open("wb") as log:
@@ -34,12 +36,6 @@ def server(folder: Path, *, appends: bool = False) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_open(port: int, patience: float = 5.0) -> None:

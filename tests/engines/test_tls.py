@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 
 import pytest
 
@@ -14,6 +13,7 @@ from forebay.engine.redis.errors import unreachable
 from forebay.model.errors import ConfigError, EngineRefused, EngineUnreachable
 from forebay.testing.faults.ground import NotHere
 from forebay.testing.faults.servers import Postgres
+from forebay.testing.ports import free_port
 
 HOST = "localhost"
 
@@ -28,8 +28,7 @@ def authorities(tmp_path_factory):
 def redis(authorities, tmp_path_factory):
     """The port at which a Redis speaks TLS."""
     certificate, key = authorities[0].certificate(HOST)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     options = {"tls_port": port, "tls_cert_file": certificate, "tls_key_file": key, "tls_auth_clients": "no"}
     with own_redis.running(tmp_path_factory.mktemp("redis"), **options):
         yield port

@@ -14,17 +14,10 @@ from pathlib import Path
 from engines.servers.own_redis import PATIENCE, OwnRedis
 
 SLOTS = [(0, 5460), (5461, 10922), (10923, 16383)]
-#: A node listens for the others at its port and this.
-BUS = 10_000
 
 
 class Node(OwnRedis):
     """One of them."""
-
-    def __init__(self, folder):
-        super().__init__(folder)
-        while self.port + BUS > 65_535:
-            super().__init__(folder)
 
     def ask(self, *words):
         with self.client() as client:

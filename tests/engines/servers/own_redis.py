@@ -11,6 +11,7 @@ import time
 import pytest
 
 from forebay.config import Settings
+from forebay.testing.ports import free_port
 
 PATIENCE = 60.0
 
@@ -24,9 +25,7 @@ class OwnRedis:
             why = "no redis-server on the PATH: tools/services up redis installs one"
             pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
         self._folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self._process, self.file = None, None
+        self.port, self._process, self.file = free_port(), None, None
 
     @property
     def url(self):
@@ -49,7 +48,7 @@ class OwnRedis:
         self._process = subprocess.Popen([self.program, *filter(None, [self.file]), *args], stdout=subprocess.DEVNULL)
         end = time.monotonic() + PATIENCE
         while not self._answers():
-            assert time.monotonic() < end, "redis-server does not start"
+            assert time.monotonic() < end, f"redis-server does not start at {self.port}: {self._process.poll()}"
             time.sleep(0.02)
         return self
 

@@ -19,8 +19,8 @@ from forebay.testing.history.checker import SERVER_KILLED
 
 #: Seconds that a failover may take back here: what is answered and not yet replicated, on a busy machine.
 WINDOW = 2.0
-#: Nodes talk at their port and this; milliseconds of silence after which they take one for dead.
-_BUS, _TIMEOUT = 10_000, 1_000
+#: Milliseconds of silence after which nodes take one for dead.
+_TIMEOUT = 1_000
 _SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
 #: What the engine's keys carry; a key of it says where the namespace lives.
 _KEY = "{forebay}:meta"
@@ -35,8 +35,6 @@ class Node(Redis):
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         super().__init__(folder)
-        while self.port + _BUS > 65_535:
-            super().__init__(folder)
 
     def options(self) -> dict[str, Any]:
         """Those of a node, and that a log which was cut off in mid-write is loaded."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from forebay.testing.faults.procs import family, strike
+from forebay.testing.ports import free_port
 
 #: Seconds that a server may take to start, or to leave.
 PATIENCE = 60.0
@@ -56,8 +57,7 @@ class Server(Place, ABC):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         super().__init__(self.url_at(self.port))
         self._process: subprocess.Popen[Any] | None = None
         self._network: Callable[[], AbstractContextManager[None]] = nullcontext
