@@ -168,7 +168,7 @@ def test_a_message_that_closes_the_connections_of_its_worker_costs_it_its_life_a
 
 
 def test_a_worker_that_cannot_write_beside_a_second_library_is_replaced_with_the_reason_and_counted(make_place):
-    place = make_place(lease=6, poll=0.2)  # it knows the reason once it has waited ten seconds, and is replaced after fifteen
+    place = make_place(lease=6, poll=0.2)  # it knows the reason after ten seconds, and is replaced after fifteen
     with place.fleet() as fleet:
         keeping = place.crew.keep_a_second_library_open.enqueue()
         place.noted(keeping)
