@@ -1,6 +1,6 @@
 -- is it still under this lease, and how does it stand: asked to stop, workers lost, who else has its unique key, be it
--- that it waits or runs, and newer arguments (accepted later, or merged since), or had them
--- and has ended (overtake.sql); where
+-- that it waits or runs, and newer arguments (accepted later, or merged since), or had them and has ended
+-- (overtake.sql); where
 select cancel, lost, coalesce((
     select id from message as other indexed by message_unique
     where other.once is not null and other.once = message.once and other.seq <> message.seq
