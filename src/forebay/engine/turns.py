@@ -60,12 +60,17 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class Group(Generic[X]):
-    """What one attempt is about. It has to call `carry_out`, make that durable, and then call `commit`."""
+    """What one attempt is about. It has to call `carry_out`, make that durable, and then call `commit`.
 
-    __slots__ = ("committed", "operations")
+    Attributes:
+        reached: whether any operation of it was called. What fails before that, its parts would meet as well, and wait
+            for as long each: a visitor that stays, a lock, a file that is gone.
+    """
+
+    __slots__ = ("committed", "operations", "reached")
 
     def __init__(self, operations: list[Operation]) -> None:
-        self.operations, self.committed = operations, False
+        self.operations, self.reached, self.committed = operations, False, False
 
     @property
     def lazy(self) -> bool:
@@ -74,6 +79,7 @@ class Group(Generic[X]):
 
     def carry_out(self, with_: X) -> None:
         """Call each operation; what it answers is kept until `commit`."""
+        self.reached = True
         if len(self.operations) == 1:  # as most who enqueue one by one
             (one,) = self.operations
             one.answer.set(one.act(with_, [one.args[0]])[0] if one.crowd else one.act(with_, *one.args))
@@ -97,7 +103,7 @@ class Group(Generic[X]):
 class Turns(ABC, Generic[X]):
     """Gathers operations and has them attempted. An engine says how; `name` is what the log calls it."""
 
-    #: Errors that the parts of a group would meet as well as the whole.
+    #: Errors that the parts of a group would meet as well as the whole, though it was reached.
     stubborn: tuple[type[BaseException], ...] = ()
 
     def __init__(self, name: str) -> None:
@@ -304,11 +310,12 @@ class Turns(ABC, Generic[X]):
             if group.committed:
                 self.report("what follows", error)
             else:
-                self._failed(operations, error)
+                self._failed(group, error)
 
-    def _failed(self, operations: list[Operation], error: BaseException) -> None:
+    def _failed(self, group: Group[X], error: BaseException) -> None:
         """Nothing of a group was committed."""
-        if len(operations) > 1 and not isinstance(error, self.stubborn):
+        operations = group.operations
+        if len(operations) > 1 and group.reached and not isinstance(error, self.stubborn):
             middle = len(operations) // 2
             self._commit(operations[:middle])
             self._commit(operations[middle:])

@@ -30,6 +30,7 @@ class Toy(Turns[list]):
         self.free.set()
         self.alone, self.afterthought, self.silent = True, None, False
         self.soon, self.safe, self.tries = 0.01, threading.Event(), []
+        self.shut = None
         super().__init__("toy")
 
     def at_once(self):
@@ -50,6 +51,8 @@ class Toy(Turns[list]):
         self.groups.append(len(group.operations))
         self.threads.append(threading.get_ident())
         new = []
+        if self.shut and len(self.groups) > 1:
+            raise self.shut
         group.carry_out(new)
         if self.silent:
             return
@@ -117,6 +120,12 @@ def test_what_waits_while_an_attempt_is_under_way_shares_the_next_one(toy):
     assert ask(toy, *range(100)) == [f"kept {number}" for number in range(100)]
     assert toy.groups == [1, 100]
     assert toy.kept == ["first", *range(100)], "in the order in which it was asked for"
+
+
+def test_what_keeps_all_of_a_group_out_is_met_once_and_not_by_each_half_of_it_again(toy):
+    toy.shut = ValueError("somebody stays in the way")
+    assert {str(one) for one in ask(toy, *range(100))} == {"explained: somebody stays in the way"}
+    assert (toy.groups, toy.kept) == ([1, 100], ["first"])
 
 
 def test_what_is_to_be_alone_shares_with_nobody_and_keeps_its_place(toy):

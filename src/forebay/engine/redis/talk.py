@@ -172,6 +172,7 @@ class Talk(Turns[Batch]):
     def attempt(self, group: Group[Batch]) -> None:
         """See `Turns.attempt`. Each operation has its own answer, or error."""
         batch = Batch(self._news())
+        group.reached = True
         readings = _taken_in(group.operations, batch)
         self._mark_doubtful(group.operations, batch.calls)
         if quiet.quiet() and quiet.main():
