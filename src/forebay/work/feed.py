@@ -1,6 +1,6 @@
 """Getting work: asks for what can start now, starts it, and asks again when room or news comes.
 
-A feed has slots. What it holds beyond them is at most `flow.demand.AHEAD` seconds of recent work, called `buffered`,
+A feed has slots. What it holds beyond them is at most `flow.demand.LONGEST` seconds of recent work, called `buffered`,
 and handed back if it is not started soon: no slow task keeps another one waiting here while other workers are free.
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from forebay.engine.contract import Engine, Want
 from forebay.engine.trouble import Trouble
-from forebay.flow.demand import demand
+from forebay.flow.demand import ahead, demand
 from forebay.flow.portion import few_first
 from forebay.model.delivery import Delivery
 from forebay.model.errors import EngineClosed, EngineError, SchemaTooNew, text_of
@@ -112,7 +112,7 @@ class Feed:
         self._running = self._ended = self._news = 0
         self._room, self._waiting = asyncio.Event(), False  # whether somebody waits for it: ends are told in thousands
         self._wants = True  # as the engine was told last
-        self._rate = _Rate()
+        self._pace = _Pace()
         self.proved, self.trouble, self.asking = time.monotonic(), "", False
 
     @property
@@ -139,7 +139,7 @@ class Feed:
         self._ended += 1
         if self._buffer and self._running <= self._slots:
             self._host.begin(self._buffer.popleft(), self.free)
-            if len(self._buffer) * 2 > self._rate.ahead:
+            if len(self._buffer) * 2 > self._pace.ahead:
                 return
         else:
             self._running -= 1
@@ -154,7 +154,7 @@ class Feed:
             want = (
                 0
                 if self._host.held()
-                else demand(self._slots - self._running, len(self._buffer), self._rate.now(self._ended))
+                else demand(self._slots - self._running, len(self._buffer), self._pace.now(self._ended))
             )
             try:
                 if want <= 0:
@@ -188,13 +188,14 @@ class Feed:
 
     async def _lease(self, want: int) -> int:
         """Up to so many messages; 0 tells the engine that there is room for none."""
-        self.asking = True
+        self.asking, asked = True, time.monotonic()
         try:
             leased = await self._engine.lease(Want(self._host.id, self._queues, want, self._caps))
         finally:
             self.asking = False
         self._wants = want > 0
         self.proved, self._news, self.trouble = time.monotonic(), leased.news, ""
+        self._pace.took(self.proved - asked)
         self._host.time.heard(leased.now)
         if leased.cancelled:
             self._host.revoke(leased.cancelled)
@@ -221,20 +222,27 @@ class Feed:
                 await self._lease(0)
 
 
-class _Rate:
-    """Ends a second, lately: a mean over the last tenth of a second or so."""
+class _Pace:
+    """How fast work goes and leases are answered, lately, and how much may therefore be held ahead.
 
-    WINDOW = 0.1
+    Ends a second are a mean over the last tenth of a second or so, and what a lease takes is one of the last few.
+    """
+
+    WINDOW, FEW = 0.1, 4
 
     def __init__(self) -> None:
-        self._before, self._start, self._last = 0, time.monotonic(), 0.0
-        self.ahead = 0.0
+        self._before, self._start, self._rate, self._trip = 0, time.monotonic(), 0.0, 0.0
+        self.ahead = 0
 
-    def now(self, ended: int) -> float:
-        """`ended`: how many have ended in all."""
+    def took(self, trip: float) -> None:
+        """A lease was answered after so many seconds."""
+        self._trip += (trip - self._trip) / self.FEW
+
+    def now(self, ended: int) -> int:
+        """What may be held ahead now; `ended`: how many have ended in all."""
         elapsed = time.monotonic() - self._start
         if elapsed >= self.WINDOW:
-            self._last = (ended - self._before) / elapsed
+            self._rate = (ended - self._before) / elapsed
             self._before, self._start = ended, time.monotonic()
-            self.ahead = demand(0, 0, self._last)
-        return self._last
+            self.ahead = ahead(self._rate, self._trip)
+        return self.ahead
