@@ -42,12 +42,14 @@ class Filled(NamedTuple):
         level: what waits in it, with those that were accepted before.
         drain: what was known of how fast it drains.
         now: when that was.
+        opens: when it goes on, if all of it is closed until a time that is known.
     """
 
     limit: Limit
     level: Level
     drain: Drain | None
     now: float
+    opens: float | None = None
 
 
 def refusal(message: Message, filled: Filled, nth: int = 1, before: int = 0, instead: int | None = None) -> Receipt:
@@ -75,11 +77,13 @@ def refusal(message: Message, filled: Filled, nth: int = 1, before: int = 0, ins
 
 def _wait(filled: Filled, free: int) -> float:
     """Seconds until so many have left, and the oldest that is still there has not waited too long."""
-    limit, level, drain, now = filled
+    limit, level, drain, now, opens = filled
     drain = seen(drain, now, level.drained)
     if limit.age is not None:
         quiet = now - drain.full if drain.full else 0.0
         free = max(free, outlived(limit, level, drain.wait(1, now, level.drained), quiet))
+    if opens is not None and opens > now:
+        return opens - now + drain.usual(free)
     return drain.wait(free, now, level.drained)
 
 

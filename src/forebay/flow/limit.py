@@ -160,6 +160,10 @@ class Drain(msgspec.Struct, frozen=True, array_like=True):
             return self
         return Drain(self.last, self.last_n, now, drained, self.full)
 
+    def usual(self, places: int) -> float:
+        """Seconds until so many have left, if it goes on as it did before it stood still."""
+        return self.wait(places, self.last, self.last_n)
+
     def wait(self, places: int, now: float, drained: int) -> float:
         """Seconds until so many have left, if it goes on as it did lately.
 

@@ -60,7 +60,7 @@ class MemoryEngine:
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """Accept messages in order, a receipt each."""
         with self._memory.verb() as now:
-            refused = Refusals()
+            refused = Refusals(self._memory.gates)
             return [self._memory.accept(message, now, refused) for message in messages]
 
     async def lease(self, want: Want) -> Leased:

@@ -50,6 +50,12 @@ class Gates:
         """Whether all of a queue is closed."""
         return (queue, None, None, None) in self._gates
 
+    def opens(self, queue: str) -> float | None:
+        """When a queue goes on, all of which is closed; None if it is not, or if somebody holds it for good."""
+        times = [gate.until for gate in self._gates.get((queue, None, None, None), {}).values()]
+        ends = [until for until in times if until is not None]
+        return max(ends) if ends and len(ends) == len(times) else None
+
     def is_open(self, queue: str, lane: str) -> bool:
         """Whether a lane, and its queue, are open."""
         return not self.is_paused(queue) and (queue, lane, None, None) not in self._gates

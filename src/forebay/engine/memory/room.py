@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from forebay.engine.contract import Receipt
 from forebay.engine.full import Filled, child, refusal
+from forebay.engine.memory.gates import Gates
 from forebay.engine.memory.line import Line
 from forebay.engine.memory.record import Queue, Record
 from forebay.flow import limit as policy
@@ -15,7 +16,8 @@ from forebay.model.queue import Limit
 class Refusals:
     """What queues had no room for within one call: how many messages and bytes, so that nothing overtakes them."""
 
-    def __init__(self) -> None:
+    def __init__(self, gates: Gates) -> None:
+        self._gates = gates
         self._n: dict[str, int] = {}
         self._size: dict[str, int] = {}
 
@@ -30,19 +32,19 @@ class Refusals:
             return None
         n = self._n[message.queue] = self._n.get(message.queue, 0) + 1
         self._size[message.queue] = before + size
-        return refusal(message, Filled(limit, level, queue.drain, now), n, before)
+        filled = Filled(limit, level, queue.drain, now, self._gates.opens(message.queue))
+        return refusal(message, filled, n, before)
 
     def outgrown(self, queue: Queue, limit: Limit, message: Message, instead: int, now: float) -> Receipt | None:
         """The answer to newer arguments that are too large to take the place of `instead` bytes; None if they may."""
         level, size, before = queue.level(now), len(message.body), self._size.get(message.queue, 0)
-        filled = Filled(limit, level, seen(queue.drain, now, level.drained), now)
+        drain, opens = seen(queue.drain, now, level.drained), self._gates.opens(message.queue)
+        filled = Filled(limit, level, drain, now, opens)
         if never(limit, size):
             return refusal(message, filled)
         if not grown(limit, level, size, instead, before, child=child(message)):
             return None
-        queue.drain = policy.refused(
-            seen(queue.drain, now, level.drained), limit, level.plus(-1, before - instead), now, size
-        )
+        queue.drain = policy.refused(drain, limit, level.plus(-1, before - instead), now, size)
         n = self._n[message.queue] = self._n.get(message.queue, 0) + 1
         self._size[message.queue] = before + size
         return refusal(message, filled, n, before, instead)

@@ -73,7 +73,7 @@ class Refusals:
 
     def _note(self, queue: str, filled: Filled, size: int, n: int) -> None:
         """Since when it is full, if nobody has found it so before; not while that would hold up others."""
-        limit, level, drain, now = filled
+        limit, level, drain, now, _ = filled
         if (
             self._notes
             and drain is not None
@@ -84,11 +84,12 @@ class Refusals:
 
     def _look(self, queue: str) -> Filled:
         row = self._tx.rows("filled", queue, self._tx.now)[0]
-        most, most_bytes, most_age, on_full, patience, reserve, n, drained, drain, now, age, size = row
+        most, most_bytes, most_age, on_full, patience, reserve, n, drained, drain, now, age, size, opens = row
         known = None if drain is None else Drain(drain[0], int(drain[1]), drain[2], int(drain[3]), drain[4] or 0.0)
         return Filled(
             _limit(most, most_bytes, most_age, on_full, patience, reserve),
             Level(int(n), int(drained), int(size), age or 0.0),
             known,
             now,
+            opens,
         )

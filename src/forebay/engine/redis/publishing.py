@@ -28,7 +28,7 @@ _NOTHING = Carried()
 CHILD, EXEMPT = 1, 2
 _LEVEL = tuple[
     float, float, float, OnFull, float, int, int, float, int, float, int, float, int, float, float, float, float, float,
-    float,
+    float, float,
 ]  # fmt: skip
 _FATES = {"d": Fate.DUPLICATE, "m": Fate.MERGED}
 
@@ -105,14 +105,14 @@ def _filled(told: bytes) -> tuple[Filled, int, int, int | None]:
     most, most_age, age, on_full, patience, waiting, drained, now, nth, *more = msgspec.msgpack.decode(
         told, type=_LEVEL
     )
-    first, first_n, last, last_n, full, reserve, most_bytes, size, before, instead = more
+    first, first_n, last, last_n, full, reserve, most_bytes, size, before, instead, opens = more
     limit = Limit(
         messages=int(most) if most >= 0 else None, size=int(most_bytes) if most_bytes >= 0 else None,
         age=most_age if most_age >= 0 else None, on_full=on_full, patience=patience, reserve=reserve,
     )  # fmt: skip
     known = Drain(first, int(first_n), last, int(last_n), full)
     return (
-        Filled(limit, Level(waiting, drained, int(size), age), known, now),
+        Filled(limit, Level(waiting, drained, int(size), age), known, now, opens if opens >= 0 else None),
         nth,
         int(before),
         int(instead) if instead >= 0 else None,

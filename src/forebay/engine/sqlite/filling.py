@@ -168,7 +168,8 @@ class Filling:
         return grown(self._limit, self._level, size, held[1], self._behind, child=child(message))
 
     def _refuse(self, message: Message, size: int, instead: int | None) -> Receipt:
-        filled = Filled(self._limit, self._level, self._drain, self._tx.now)
+        opens: float | None = self._tx.value(rows.sql("opens"), (self.queue, self._tx.now))
+        filled = Filled(self._limit, self._level, self._drain, self._tx.now, opens)
         if never(self._limit, size):
             return refusal(message, filled)
         ahead = self._ahead if instead is None else self._ahead.plus(-1, -instead)

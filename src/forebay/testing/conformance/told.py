@@ -72,6 +72,30 @@ class TestTold:
         queue.drain(1, *[0] * 4)
         assert queue.told(50) <= 20 * 20
 
+    @pytest.mark.parametrize("since", [0, 1, 30, 7_000])
+    def test_one_that_is_paused_until_a_time_tells_of_that_too(self, kit: Kit, since: int) -> None:
+        """How long it has stood still says nothing then: the end of the pause is known, and what it did before."""
+        queue = Full(kit)
+        queue.drain(*[10] * 6)
+        kit.run(kit.backend.close_gate("q", until=kit.clock.now() + 7_200.0))
+        kit.clock.advance(float(since))
+        assert right(queue.told(50), 7_200 - since + 50 / 10)
+
+    def test_a_pause_tells_of_its_end_only_where_it_is_known_and_the_last_one_counts(self, kit: Kit) -> None:
+        """Two hold it: one for good, and then one for longer than the other."""
+        queue = Full(kit)
+        queue.drain(*[10] * 6)
+        kit.run(kit.backend.close_gate("q", until=kit.clock.now() + 600.0))
+        kit.run(kit.backend.close_gate("q", holder="somebody"))
+        assert queue.told(50) < 120
+        kit.run(kit.backend.close_gate("q", until=kit.clock.now() + 3_600.0, holder="somebody"))
+        assert right(queue.told(50), 3_605)
+        kit.run(kit.backend.open_gate("q", holder="somebody"))
+        assert right(queue.told(50), 605)
+        kit.run(kit.backend.open_gate("q"))
+        kit.run(kit.backend.close_gate("q", task="t", until=kit.clock.now() + 3_600.0))
+        assert queue.told(50) < 120, "it goes on, but for one task"
+
     def test_what_comes_back_makes_nobody_forget_how_fast_it_is(self, kit: Kit) -> None:
         """A retry waits again, so that fewer have left than was counted last."""
         queue = Full(kit)

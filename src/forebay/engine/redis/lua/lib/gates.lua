@@ -48,6 +48,20 @@ local function is_paused(queue)
     return false
 end
 
+-- When a queue goes on, all of which is closed; -1 if it is not, or if somebody holds it for good.
+local function opens_at(queue)
+    local latest = -1
+    for _, gate in ipairs(closed() or {}) do
+        if gate[1] == queue and not (gate[2] or gate[7] or gate[8]) then
+            if gate[6] < 0 then
+                return -1
+            end
+            latest = math.max(latest, gate[6])
+        end
+    end
+    return latest
+end
+
 -- Close one, or change why and until when; closed already, it keeps its time. {ns}:ag  set  those about tasks and keys.
 local function close_gate(name, gate)
     local packed = call('HGET', P .. 'gates', name)

@@ -1,4 +1,4 @@
--- room: queues that hold only so much; after `message tell place ends`. In {ns}:q:<queue>: `most` waiting messages, `most_age`
+-- room: queues that hold only so much; after `message tell gates place ends`. In {ns}:q:<queue>: `most` waiting messages, `most_age`
 -- of the oldest ready one (-1: any), `on_full`, `most_bytes` of bodies, of which `bytes` wait; `patience`, of those that shed `keep` and `tail` of their ends; `drain`: how fast it was seen to drain, where that is bound.
 -- low: how many may wait before only those of a priority above 0 come in (flow.limit.kept). What running tasks make may use a reserve: flow.limit.reserve.
 local SHARE, LEAST = 10, 100
@@ -165,6 +165,6 @@ local function full(form, never, size, instead)
     local patience = (tonumber(call('HGET', P .. 'q:' .. form.queue, 'patience')) or 0)
     return 'f' .. cmsgpack.pack({
         most, form.most_age, form.age, form.on_full, patience, n, form.drained, now, form.over,
-        form.drain[1], form.drain[2], form.drain[3], form.drain[4], form.drain[5], form.reserve, most_bytes, form.size, before, instead or -1,
+        form.drain[1], form.drain[2], form.drain[3], form.drain[4], form.drain[5], form.reserve, most_bytes, form.size, before, instead or -1, opens_at(form.queue),
     })
 end
