@@ -267,9 +267,13 @@ class Memory:
             holder.due, holder.cause = quiet(message, holder.created, now), ""
             holder.state = move(holder.state, Move.MERGE)
         self._enter(holder)
-        if self.merged.pop(holder.id, None) is not None:  # whatever had overtaken it
-            self._merges.remove(holder.id)
+        self._stand_for_itself(holder.id)
         self._note_merged(message.id, holder.id, now)
+
+    def _stand_for_itself(self, id_: str) -> None:
+        """Whatever this message had been merged into, or was overtaken by, says nothing of it any more."""
+        if self.merged.pop(id_, None) is not None:
+            self._merges.remove(id_)
 
     def _note_merged(self, older: str, newer: str, now: float) -> None:
         self.merged[older] = newer
@@ -302,6 +306,7 @@ class Memory:
         )
         for older in self.unique.running(message.unique) if message.unique and message.debounce > 0 else ():
             self._note_merged(older, message.id, now)
+        self._stand_for_itself(message.id)
         self.records[message.id] = record
         self._size += len(message.body)
         self.unique.hold(record)

@@ -226,6 +226,8 @@ def _insert_one(tx: Transaction, message: Message, form: tuple[Any, ...], sign: 
     _account(tx, form, 1)
     if message.debounce > 0:
         tx.db.execute(sql("overtake"), (message.unique, message.id, tx.now + MERGED_FOR))
+    elif message.unique is not None:  # once merged into another, it stands for itself from now on
+        tx.db.execute("delete from merged where id = ?", (message.id,))
     if (carried := message.carried) is not None:
         failure = rows.pack_or_none(carried.failure)
         tx.db.execute(sql("carry"), (message.id, carried.attempt, carried.lost, failure))

@@ -165,6 +165,24 @@ class TestOvertaken:
         kit.advance(5)
         assert kit.take() == ["b"]
 
+    @pytest.mark.parametrize("outcome", [Retry(1, BOOM), Snooze(1), Release(), Lose("killed"), Park("x")])
+    @pytest.mark.parametrize("ended", ["done", "cancelled", "waits"])
+    def test_what_was_merged_once_and_is_published_again_stands_for_itself(
+        self, kit: Kit, outcome: Any, ended: str
+    ) -> None:
+        """Its id is free again for who does not debounce; what it had been merged into has nothing to do with it."""
+        say(kit, "a")
+        assert say(kit, "b").fate is Fate.MERGED
+        if ended == "done":
+            kit.advance(5)
+            kit.settle(Ack(), *kit.lease())
+        elif ended == "cancelled":
+            kit.run(kit.backend.cancel([ident("a")]))
+        assert say(kit, "b", unique="doc:10", debounce=0, delay=0).fate is Fate.ACCEPTED
+        (delivery,) = kit.lease()
+        kit.settle(outcome, delivery)
+        assert kit.found("b").state != "discarded"
+
     @pytest.mark.parametrize("outcome", [Retry(1, BOOM), Snooze(1), Release(), Lose("killed")])
     @pytest.mark.parametrize("together", [False, True], ids=["one by one", "together"])
     @pytest.mark.parametrize("first", ["older", "newer"])

@@ -15,8 +15,15 @@ local function holders_of(unique)
     return found, waits
 end
 
+-- Whatever this message had been merged into, or was overtaken by, says nothing of it any more.
+local function stands_for_itself(id)
+    call('HDEL', P .. 'mg', id)
+    call('ZREM', P .. 'mgx', id)
+end
+
 -- What runs with a unique key has older arguments than this one from now on.
 local function overtake(form, id)
+    stands_for_itself(id)
     for _, one in ipairs(form.debounce > 0 and (holders_of(form.route[UNIQUE])) or {}) do
         if one ~= id and call('HEXISTS', P .. 'run', one) == 1 then
             call('HSET', P .. 'mg', one, id)
@@ -82,8 +89,7 @@ local function merge(holder, form, id, body)
     end
     call('HSET', P .. 'm', holder, sealed(m))
     call('HSET', P .. 'x', holder, cmsgpack.pack(x))
-    call('HDEL', P .. 'mg', holder) -- whatever had overtaken it
-    call('ZREM', P .. 'mgx', holder)
+    stands_for_itself(holder)
     call('HSET', P .. 'mg', id, holder)
     call('ZADD', P .. 'mgx', now + FORGET_MERGED, id)
     if form.sheds and instead and #body > instead then
