@@ -8,11 +8,15 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from forebay.flow.budget import KNOWN, UsedUp
+from forebay.flow.budget import KNOWN, UsedUp, meter_of
 from forebay.flow.capacity import adapted, eased, halved, usual
+from forebay.flow.grant import spent
 from forebay.flow.ramp import first, following, top
+from forebay.model.budget import PROBE
 from forebay.model.duration import span
+from forebay.model.meter import Meter
 from forebay.model.provider import Bucket, Call, Provider, Stand, Trip
+from forebay.model.provider import meter_of as meter_name
 
 #: Parts of a window that are counted by themselves.
 PARTS = 10
@@ -26,12 +30,15 @@ UNKEPT, OVERDUE = "no running worker declares it", 5.0
 _DOUBLED = 30
 
 
-def advance(one: Provider, calls: Sequence[Call], now: float, draw: float, running: int) -> Provider:
+def advance(
+    one: Provider, calls: Sequence[Call], now: float, draw: float, running: int, *, sent: bool = False
+) -> Provider:
     """How a provider stands after these calls, at `now`.
 
     Args:
         draw: a random number in [0, 1), so that pauses of many providers do not end together.
         running: how many of its messages run.
+        sent: whether a probe has started, of one that is being probed (`probe_of`).
     """
     one = _counted(one, calls, now)
     fresh = [call for call in calls if call.began >= one.fence - _SAME]
@@ -44,7 +51,7 @@ def advance(one: Provider, calls: Sequence[Call], now: float, draw: float, runni
         case Stand.OPEN:
             return _open(one, calls, now, running)
         case Stand.HALF_OPEN:
-            return _half_open(one, fresh, now, draw, running)
+            return _half_open(one, fresh, now, draw, running, sent)
         case Stand.RAMP:
             return _ramp(one, fresh, now, draw, running)
 
@@ -69,8 +76,8 @@ def closed(one: Provider, now: float) -> Provider:
 def probed(one: Provider, now: float, running: int) -> Provider:
     """The same provider, of which one call may be made to see whether it answers."""
     return replace(
-        one, stand=Stand.HALF_OPEN, since=now, fence=now, until=None, level=1, spare=running, probing=None, buckets=(),
-        streak=0, actor="", burying=False,
+        one, stand=Stand.HALF_OPEN, since=now, fence=now, until=None, level=1, spare=running, probing=None, probes=0,
+        buckets=(), streak=0, actor="", burying=False,
     )  # fmt: skip
 
 
@@ -86,6 +93,19 @@ def slots(one: Provider, now: float) -> int | None:
     if one.stand is Stand.RAMP:
         return one.level if most is None else min(most, one.level)
     return most
+
+
+def probe_of(provider: str) -> Meter:
+    """What lets one call through, and no other, while it is being probed: a budget of one in a very long window.
+
+    Slots cannot: calls that began before may hold some for as long as they hang, and free them at any time.
+    """
+    return meter_of(meter_name(provider), PROBE)
+
+
+def sent(probe: Meter, now: float) -> bool:
+    """Whether a probe has started, by the meter that lets it through."""
+    return spent(probe, now) > 0
 
 
 def next_look(one: Provider, now: float) -> float | None:
@@ -260,7 +280,9 @@ def _open(one: Provider, calls: Sequence[Call], now: float, running: int) -> Pro
     return probed(one, now, running)
 
 
-def _half_open(one: Provider, calls: Sequence[Call], now: float, draw: float, running: int) -> Provider:
+def _half_open(  # noqa: PLR0917
+    one: Provider, calls: Sequence[Call], now: float, draw: float, running: int, sent: bool
+) -> Provider:
     told = [call for call in calls if call.ok is not None]
     failed = next((call for call in told if _bad(call)), None)
     if failed is not None:
@@ -271,12 +293,14 @@ def _half_open(one: Provider, calls: Sequence[Call], now: float, draw: float, ru
         if _over(one, level):
             return closed(one, now)
         return replace(one, stand=Stand.RAMP, since=now, level=level, spare=0, probing=None, streak=0, down=None)
-    out = running > one.spare
-    probing = (now if one.probing is None else one.probing) if out else None
-    patience = (one.terms.breaker or Trip()).probe_timeout
-    if probing is not None and now - probing > patience:
+    if not sent:
+        return replace(one, probing=None)
+    if calls or not running:  # it has ended without a word: another one may go
+        return replace(one, probes=one.probes + 1, probing=None)  # the first one's word counts, should it come late
+    probing, patience = now if one.probing is None else one.probing, (one.terms.breaker or Trip()).probe_timeout
+    if now - probing > patience:
         return _tripped(one, Call(now, False, reason=f"the probe did not end within {span(patience)}"), now, draw)
-    return replace(one, probing=probing, spare=min(one.spare, running))
+    return replace(one, probing=probing)
 
 
 def _bad(call: Call) -> bool:

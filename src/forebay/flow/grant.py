@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from forebay.model.budget import Budget, Window, begun, window_of
+from forebay.model.budget import PROBE, Budget, Window, begun, window_of
 from forebay.model.duration import span
 from forebay.model.meter import Meter
 
@@ -184,6 +184,8 @@ def why(meter: Meter, now: float, cost: float = 1.0) -> str:
         return f"{min(meter.running, meter.slots or 0)} of {meter.slots} slots taken"
     if (window := window_of(meter.name)) is not None:
         budget = Budget(window.seconds, meter.burst or 0.0, window.calls)
+        if budget == PROBE:
+            return "one call is out, to see whether it answers"
         return f"its budget of {budget} is used up; the next one begins in {span(answer.again - now)}"
     return f"rate {shown(meter.rate or 0.0)}, next in {span(max(0.0, answer.again - now))}"
 

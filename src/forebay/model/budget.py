@@ -30,6 +30,10 @@ class Budget(msgspec.Struct, frozen=True, order=True):
         return f"{self.amount:,.10g}{' calls' * self.calls}/{_WORDS.get(self.window, f'{self.window} s')}"
 
 
+#: One call, whatever it costs, while a provider is probed (`flow.breaker.probe_of`): the next such window is far away.
+PROBE = Budget(window=999_999_999, amount=1.0, calls=True)
+
+
 class Window(NamedTuple):
     """What the name of its meter says: the meter beside which it stands, seconds, and whether it counts messages."""
 

@@ -153,7 +153,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         trips: how often it has opened since it was last asked as usual.
         level: how many may ask it at a time while it comes back.
         spare: slots that calls still hold which began before the probe.
-        probing: since when a probe is under way.
+        probing: since when a probe is under way. probes: how many have ended since it opened, and told nothing.
         buckets: what the breaker looks back on. streak: failures since the last success.
         down: since when there has been no success, if there was a failure since.
         burying: what has waited longer than `Terms.max_outage` is handed out, to be found dead.
@@ -179,6 +179,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     level: int = 0
     spare: int = 0
     probing: float | None = None
+    probes: int = 0
     buckets: tuple[Bucket, ...] = ()
     streak: int = 0
     down: float | None = None

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from forebay.flow.breaker import closed, opened, probed
 from forebay.model.errors import ConfigError
 from forebay.model.provider import Provider, Stand
-from forebay.provider.steer import change, let_go
+from forebay.provider.steer import Used, change, let_go
 from forebay.store.contract import Store
 
 
@@ -53,22 +53,22 @@ def _there(name: str, one: Provider | None) -> Provider:
 
 
 def _open(  # noqa: PLR0917
-    name: str, actor: str, reason: str, lasts: float | None, one: Provider | None, now: float, _: int
+    name: str, actor: str, reason: str, lasts: float | None, one: Provider | None, now: float, _: Used
 ) -> Provider:
     return opened(_there(name, one), now, None if lasts is None else now + lasts, reason, actor)
 
 
-def _close(name: str, one: Provider | None, now: float, _: int) -> Provider:
+def _close(name: str, one: Provider | None, now: float, _: Used) -> Provider:
     """Keys that were told to wait are asked as well; those that have used up a budget are not."""
     one = closed(_there(name, one), now)
     keys = tuple(replace(entry, throttled=0.0, throttle="") for entry in one.keys if entry.budget)
     return replace(one, capacity=None, keys=keys)
 
 
-def _probe(name: str, one: Provider | None, now: float, running: int) -> Provider:
+def _probe(name: str, one: Provider | None, now: float, used: Used) -> Provider:
     one = _there(name, one)
     if one.stand is Stand.CLOSED and one.throttled <= now:
         raise ConfigError(f"provider {name} is asked as usual: there is nothing to probe")
     if one.stand in (Stand.HALF_OPEN, Stand.RAMP):
         return replace(one, throttled=0.0)
-    return replace(probed(one, now, running), throttled=0.0)
+    return replace(probed(one, now, used.running), throttled=0.0)

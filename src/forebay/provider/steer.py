@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from forebay.flow.breaker import slots
+from forebay.flow.breaker import probe_of, sent, slots
 from forebay.flow.budget import KNOWN
 from forebay.flow.budget import meter_of as budget_meter
 from forebay.flow.spent import lifted as lifted_of
@@ -37,8 +37,8 @@ from forebay.model.provider import (
 from forebay.store.contract import Store
 from forebay.store.records import Steered
 
-#: From a row as it stands (None: there is none), the time and how many of its messages run, to the row as it is to be.
-Decide = Callable[[Provider | None, float, int], Provider | None]
+#: From a row as it stands (None: there is none), the time, and how it is used, to the row as it is to be.
+Decide = Callable[[Provider | None, float, "Used"], Provider | None]
 #: Readings of a row that others have changed meanwhile, until somebody else is left to decide.
 TRIES = 20
 #: Seconds until a key that was told to wait goes elsewhere, if it does.
@@ -50,20 +50,32 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Provider).decode
 
 
+class Used(NamedTuple):
+    """What runs of a provider's messages, and whether a probe has started, if it is being probed."""
+
+    running: int
+    sent: bool
+
+
 class Seen(NamedTuple):
     """A provider as it was read.
 
     Attributes:
         provider: None if there is no row of it, or none that can be read.
         generation: of its row; 0 if there is none.
-        meter: as it was just before. budgets: the meters of its budgets, and what is said of each of its keys, and of
+        meter: as it was just before. probe: what lets one probe through, likewise. budgets: the meters of its budgets, and what is said of each of its keys, and of
             some of them, as far as they were asked for.
     """
 
     provider: Provider | None
     generation: int
     meter: Meter
+    probe: Meter
     budgets: Mapping[str, Meter] = MappingProxyType({})
+
+    def used(self, now: float) -> Used:
+        """How it is used."""
+        return Used(self.meter.running, sent(self.probe, now))
 
 
 async def listed(store: Store) -> list[Provider]:
@@ -78,13 +90,15 @@ async def look(store: Store, names: Sequence[str], budgets: Sequence[str] = ()) 
     Meters are read first: who has read an older row has then read an older meter, and changes neither.
     """
     keys = {meter_of(name): name for name in names}
-    meters = {meter.name: meter for meter in await store.meters([*keys, *budgets])}
+    probes = {name: probe_of(name).name for name in names}
+    meters = {meter.name: meter for meter in await store.meters([*keys, *probes.values(), *budgets])}
     rows = {row.name: row for row in await store.steered([*keys])}
     return {
         name: Seen(
             None if key not in rows else _read(rows[key]),
             0 if key not in rows else rows[key].generation,
             meters.get(key, Meter(name=key)),
+            meters.get(probes[name], Meter(name=probes[name])),
             {one: meters.get(one, Meter(name=one)) for one in budgets if unkeyed(payer(one)) == key},
         )
         for key, name in keys.items()
@@ -108,7 +122,7 @@ async def change(
         seen = (await look(store, [name], budgets))[name] if seen is None else seen
         budgets = list(seen.budgets)
         now = await store.now()
-        after = decide(seen.provider, now, seen.meter.running)
+        after = decide(seen.provider, now, seen.used(now))
         if after is None:
             return None
         row = Steered(name=meter_of(name), body=_pack(after), generation=seen.generation)
@@ -127,8 +141,16 @@ async def carry_out(store: Store, one: Provider, seen: Seen, now: float, *, anew
     """
     terms, meter = one.terms, seen.meter
     put = Meter(name=meter.name, rate=terms.rate, burst=terms.burst, slots=slots(one, now), generation=meter.generation)
+    probed = one.stand is Stand.HALF_OPEN
+    puts = [probe_of(one.name)] if probed and not seen.probe.generation else []
     if not meter.generation or (meter.rate, meter.burst, meter.slots) != (put.rate, put.burst, put.slots):
-        await store.put_meters([put])
+        puts.append(put)
+    if puts:
+        await store.put_meters(puts)
+    if seen.probe.generation and not probed:
+        await store.drop_meters([seen.probe.name])
+    elif seen.probe.generation and seen.provider is not None and seen.provider.probes < one.probes:
+        await store.charge_meter(seen.probe.name, -1.0, -1)  # the one that was sent has said nothing
     await _carry_out_beside(store, one, seen, now)
     before = seen.provider
     if one.keys and (anew or before is None or _elsewhere(before) != _elsewhere(one)):

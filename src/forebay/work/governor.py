@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from forebay.engine.contract import Depth
 from forebay.flow import spent
-from forebay.flow.breaker import advance, away, next_look, overdue, spending
+from forebay.flow.breaker import advance, away, next_look, overdue, probe_of, spending
 from forebay.flow.budget import KNOWN, used_up
 from forebay.flow.capacity import usual
 from forebay.model.budget import payer, window_of
@@ -24,7 +24,7 @@ from forebay.model.lifecycle import State
 from forebay.model.meter import Meter
 from forebay.model.provider import Call, Place, Provider, Stand, Terms, each, key_in, meter_of, unkeyed
 from forebay.produce.task import Task
-from forebay.provider.steer import Seen, beside, change, look
+from forebay.provider.steer import Seen, Used, beside, change, look
 from forebay.store.contract import Store
 from forebay.store.records import Query
 from forebay.work.orphans import Orphans
@@ -94,11 +94,13 @@ class Governor:
         names = {meter_of(name): name for name in self._providers.specs}
         there = [meter.name for meter in await self._store.meters()]
         mine = [(one, names[unkeyed(payer(one))]) for one in there if unkeyed(payer(one)) in names]
-        gone = [
-            one for one, name in mine if _is_beside(one, name) and one not in (*self._beside(name), *self._lifted(name))
-        ]
+        gone = [one for one, name in mine if _is_beside(one, name) and one not in self._known(name)]
         if gone:
             await self._store.drop_meters(gone)
+
+    def _known(self, name: str) -> list[str]:
+        """All meters that may stand beside its own."""
+        return [*self._beside(name), *self._lifted(name), probe_of(name).name]
 
     def _beside(self, name: str) -> list[str]:
         """The meters of its budgets, and what is said of each of its keys."""
@@ -160,6 +162,7 @@ class Governor:
                 Provider(name=name, terms=spec.terms, places=self._places(name)),
                 seen.generation,
                 seen.meter,
+                seen.probe,
                 seen.budgets,
             )
         one = await change(self._store, name, decide, seen, anew=self._due())
@@ -245,7 +248,9 @@ def _tell_of_capacity(before: Provider, after: Provider) -> None:
     _logger.info("provider %s: takes %d of %d at a time%s", after.name, now, most, why)
 
 
-def _declared(name: str, terms: Terms, places: tuple[Place, ...], one: Provider | None, now: float, _: int) -> Provider:
+def _declared(
+    name: str, terms: Terms, places: tuple[Place, ...], one: Provider | None, now: float, _: Used
+) -> Provider:
     if one is None:
         return Provider(name=name, terms=terms, places=places, since=now)
     return replace(one, terms=terms, places=tuple(sorted({*one.places, *places})))
@@ -253,11 +258,11 @@ def _declared(name: str, terms: Terms, places: tuple[Place, ...], one: Provider 
 
 def _advanced(  # noqa: PLR0917
     calls: list[Call], draw: float, may: tuple[bool, bool], budgets: Mapping[str, Meter],
-    one: Provider | None, now: float, running: int,
+    one: Provider | None, now: float, used: Used,
 ) -> Provider | None:  # fmt: skip
     if one is None:
         return None
-    after, (buries, diverts) = advance(one, calls, now, draw, running), may
+    after, (buries, diverts) = advance(one, calls, now, draw, used.running, sent=used.sent), may
     after = spending(after, used_up(meter_of(one.name), one.terms.budgets, budgets, now), now)
     after = replace(after, burying=buries and after.stand is Stand.OPEN, diverted=diverts and away(after, now))
     keys = {key for name in budgets if (key := key_in(payer(name)))}

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from forebay.flow.breaker import advance, closed, next_look, opened, overdue, pause, probed, slots, told
+from forebay.flow.breaker import advance, closed, next_look, opened, overdue, pause, probe_of, probed, sent, slots, told
+from forebay.flow.grant import grant
 from forebay.flow.ramp import first, following, top
 from forebay.model.provider import Call, Provider, Stand, Terms, Trip
 
@@ -13,8 +14,8 @@ NOW = 1_000.0
 SMTP = Provider(name="smtp", terms=Terms(concurrency=20), since=NOW)
 
 
-def went(one, calls, now=NOW, draw=0.5, running=0):
-    return advance(one, calls, now, draw, running)
+def went(one, calls, now=NOW, draw=0.5, running=0, **more):
+    return advance(one, calls, now, draw, running, **more)
 
 
 def calls(ok=0, failed=0, slow=0, began=NOW, **more):
@@ -114,15 +115,37 @@ def test_on_its_way_back_it_opens_again_for_longer():
 def test_an_answer_to_what_began_before_the_probe_changes_nothing(ok):
     one = probed(went(SMTP, calls(failed=10)), NOW + 5, 3)
     late = [Call(NOW - 60, ok)]
-    assert went(one, late, NOW + 6, running=4).stand is Stand.HALF_OPEN
+    assert went(one, late, NOW + 6, running=4, sent=True).stand is Stand.HALF_OPEN
     assert slots(one, NOW + 6) == 4  # three slots are theirs, one is the probe's
+
+
+def test_when_calls_end_that_began_before_the_probe_no_further_one_starts():
+    """They hang for as long as their timeouts say, and end one by one, or all at once, while a probe is out."""
+    one = probed(went(SMTP, calls(failed=10)), NOW + 5, 3)
+    meter = probe_of("smtp")
+    assert not sent(meter, NOW + 5)
+    meter = replace(meter, tat=grant(meter, NOW + 5, 5, cost=40.0).tat)
+    assert sent(meter, NOW + 5)
+    assert grant(meter, NOW + 1e6, 5).n == 0
+    for running in (4, 3, 2, 1):
+        after = went(one, [Call(NOW - 60, False)], NOW + 6, running=running, sent=True)
+        assert (after.stand, after.probes) == (Stand.HALF_OPEN, 0), "the same probe"
+
+
+@pytest.mark.parametrize(("ends", "running"), [([Call(NOW + 6, None)], 3), ([], 0)], ids=["said nothing", "killed"])
+def test_after_a_probe_that_told_nothing_another_one_may_go(ends, running):
+    one = probed(went(SMTP, calls(failed=10)), NOW + 5, 3)
+    after = went(one, ends, NOW + 7, running=running, sent=True)
+    assert (after.stand, after.probes) == (Stand.HALF_OPEN, 1)
+    late = went(after, [Call(NOW + 6, True)], NOW + 7.2, running=1, sent=True)
+    assert late.stand is Stand.RAMP, "and its word counts, if it comes after all"
 
 
 def test_a_probe_that_does_not_end_has_failed():
     one = probed(went(SMTP, calls(failed=10)), NOW + 5, 0)
-    one = went(one, [], NOW + 10, running=1)
-    assert went(one, [], NOW + 69, running=1).stand is Stand.HALF_OPEN
-    one = went(one, [], NOW + 71, running=1)
+    one = went(one, [], NOW + 10, running=1, sent=True)
+    assert went(one, [], NOW + 69, running=1, sent=True).stand is Stand.HALF_OPEN
+    one = went(one, [], NOW + 71, running=1, sent=True)
     assert (one.stand, one.reason) == (Stand.OPEN, "the probe did not end within 1m")
 
 

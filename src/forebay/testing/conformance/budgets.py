@@ -141,6 +141,16 @@ class TestBudgets:
         assert spent(kit.meters(name)[0], now) == pytest.approx(130)
         assert spent(kit.meters(calls)[0], now) == pytest.approx(5)
 
+    def test_one_of_several_is_corrected_by_its_own_name(self, kit: Kit) -> None:
+        """And the others stay as they are; what was given back can be had at once."""
+        to_noon(kit)
+        name, calls = give(kit, 100), give(kit, 1, calls=True)
+        ask(kit, *TEN)
+        assert len(kit.take()) == 1
+        kit.run(kit.backend.charge_meter(calls, -1.0, -1))
+        assert len(kit.take()) == 1
+        assert spent(kit.meters(name)[0], kit.run(kit.backend.now())) == pytest.approx(2)
+
     def test_it_says_when_there_is_more(self, kit: Kit) -> None:
         """In words, and in what its lane says."""
         to_noon(kit)

@@ -114,7 +114,7 @@ begin
         else greatest(m.tat, forebay.begun(m.name, t)) + o.more / m.rate end
     from (
         select p.name, case when forebay.by_calls(p.name) then calls_ else cost_ end as more from forebay.meter p
-    ) as o where o.name = m.name and m.rate <> 0 and forebay.payer(m.name) = name_;
+    ) as o where o.name = m.name and m.rate <> 0 and name_ in (m.name, forebay.payer(m.name));
 end $$;
 
 -- Meters of keys that remember nothing: the next lease finds them as they were.
