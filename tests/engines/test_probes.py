@@ -56,10 +56,14 @@ class Worker:
         await self.app.registry.tasks["send"].aenqueue_many([()] * 40)
         await change(self.store, "smtp", lambda *_: SMTP)
         hang = await self.lease()
-        await change(self.store, "smtp", lambda _, now, used: opened(SMTP, now, now + 60.0, "no connection"))
+        await change(self.store, "smtp", lambda _, now, __: opened(SMTP, now, now + 60.0, "no connection"))
         assert await self.lease() == []
-        await change(self.store, "smtp", lambda one, now, used: probed(one, now, used.running))
+        await change(self.store, "smtp", _probed)
         return hang
+
+
+def _probed(one, now, used):
+    return probed(one, now, used.running)
 
 
 def played(app, story):

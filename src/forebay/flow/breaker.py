@@ -295,8 +295,13 @@ def _half_open(  # noqa: PLR0917
         return replace(one, stand=Stand.RAMP, since=now, level=level, spare=0, probing=None, streak=0, down=None)
     if not sent:
         return replace(one, probing=None)
-    if calls or not running:  # it has ended without a word: another one may go
-        return replace(one, probes=one.probes + 1, probing=None)  # the first one's word counts, should it come late
+    return _out(one, now, draw, ended=bool(calls) or not running)
+
+
+def _out(one: Provider, now: float, draw: float, *, ended: bool) -> Provider:
+    """A probe has been sent, and has told nothing yet; `ended`: nor will it, as far as is known."""
+    if ended:
+        return replace(one, probes=one.probes + 1, probing=None)  # another may go; should the word come late, it counts
     probing, patience = now if one.probing is None else one.probing, (one.terms.breaker or Trip()).probe_timeout
     if now - probing > patience:
         return _tripped(one, Call(now, False, reason=f"the probe did not end within {span(patience)}"), now, draw)

@@ -63,8 +63,9 @@ class Seen(NamedTuple):
     Attributes:
         provider: None if there is no row of it, or none that can be read.
         generation: of its row; 0 if there is none.
-        meter: as it was just before. probe: what lets one probe through, likewise. budgets: the meters of its budgets, and what is said of each of its keys, and of
-            some of them, as far as they were asked for.
+        meter: as it was just before. probe: what lets one probe through, likewise.
+        budgets: the meters of its budgets, and what is said of each of its keys, and of some of them, as far as they
+            were asked for.
     """
 
     provider: Provider | None

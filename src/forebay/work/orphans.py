@@ -16,7 +16,7 @@ from forebay.flow.orphan import orphaned
 from forebay.model.lifecycle import State
 from forebay.model.provider import Provider, meter_of, unkeyed
 from forebay.produce.task import Task
-from forebay.provider.steer import change, let_go, listed
+from forebay.provider.steer import Used, change, let_go, listed
 from forebay.store.contract import Store
 from forebay.store.records import Query
 from forebay.work.rounds import Rounds
@@ -81,6 +81,6 @@ class Orphans:
             _logger.warning(text, one.name, one.reason or one.throttle or one.stand)
 
 
-def _closed(has: int | None, one: Provider | None, now: float, _: int) -> Provider | None:
+def _closed(has: int | None, one: Provider | None, now: float, _: Used) -> Provider | None:
     """As it is to be; None if somebody has come to look after it meanwhile."""
     return closed(one, now) if one is not None and orphaned(one, has, now) else None
