@@ -156,7 +156,8 @@ create table forebay.schedule (
     declared double precision not null default 0
 );
 
--- Ids that were merged into another message, for as long as their publish may be tried again.
+-- Ids that were merged into another message, for as long as their publish may be tried again; and after a '>' those of messages that
+-- ran when another one with newer arguments came in (overtake.sql).
 create table forebay.merged (id text primary key, holder text not null, until double precision not null);
 create index merged_until on forebay.merged (until);
 

@@ -215,7 +215,6 @@ begin
             attempt_, lost_, created_, failure_, t, cost_, mode_, behind_
         );
         fate := case when known is null then 0 when known[1] is null then 3 else 1 end;
-        delete from forebay.merged m where m.id = id_ and fate = 0;  -- merged before, it stands for itself from now on
         return;
     end if;
     holder := held.id;

@@ -5,7 +5,7 @@ select m.seq, m.id, m.queue, m.lane, m.state, m.cancel, m.lost, coalesce((
     select o.id from forebay.message o where o.once = m.once and o.seq <> m.seq
         and (abs(o.seq) > abs(m.seq) or o.created > m.created) limit 1
 ), (
-    select g.holder from forebay.merged g where m.once is not null and g.id = any (array[m.id]) and g.until - 600 >= m.created
+    select g.holder from forebay.merged g where m.once is not null and g.id = any (array['>' || m.id]) and g.until - 600 >= m.created
         and coalesce((select e.state from forebay.ended e where e.id = any (array[g.holder])), 'done') in ('done', 'dead')
 )), coalesce(m.home, m.lane), m.once, m.created
 from forebay.message m join unnest($1::bigint[], $2::bigint[]) as l (seq, fence) on m.seq = any (array[l.seq]) and m.fence = l.fence
