@@ -1,5 +1,7 @@
 """A file that a newer Forebay has migrated while it was open here: nothing goes in or out, what runs can end."""
 
+import asyncio
+
 import apsw
 import pytest
 
@@ -69,6 +71,23 @@ def test_what_runs_is_renewed_progresses_is_settled_and_handed_back(moved):
     assert drive(app.engine.lease(Want("w", ("q",), 0))).deliveries == []
     assert drive(app.engine.settle("w", [Settlement(delivery, Ack())])) == [True]
     drive(app.engine.recover(["w"]))
+
+
+def test_what_lets_go_is_carried_out_beside_what_is_refused(moved):
+    """They share an attempt, as whatever comes while another one is under way."""
+    app, delivery = moved
+    writer = app.backend.engine._db.writer
+
+    async def together():
+        with writer._at_it:
+            settle = asyncio.ensure_future(app.engine.settle("w", [Settlement(delivery, Ack())]))
+            publish = asyncio.ensure_future(app.apublish("q", 1))
+            while writer._queue.qsize() < 1:  # the thread has taken one of the two already
+                await asyncio.sleep(0.001)
+        return await asyncio.gather(settle, publish, return_exceptions=True)
+
+    settled, published = asyncio.run(together())
+    assert (settled, type(published)) == ([True], SchemaTooNew)
 
 
 def test_others_who_only_write_are_no_reason_to_refuse(app, tmp_path):

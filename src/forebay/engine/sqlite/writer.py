@@ -214,6 +214,7 @@ class Writer(Turns[Transaction]):
 
     def _check_still(self, group: Group[Transaction]) -> None:
         """A newer Forebay has migrated the file: only what lets go of something is carried out still."""
+        group.reached = True  # some of it may be, and some not
         if not all(getattr(operation.act, "outlasts", False) for operation in group.operations):
             schema.check_still(self._found, str(self._turn.path))
 
