@@ -82,7 +82,7 @@ def test_what_lets_go_is_carried_out_beside_what_is_refused(moved):
         with writer._at_it:
             settle = asyncio.ensure_future(app.engine.settle("w", [Settlement(delivery, Ack())]))
             publish = asyncio.ensure_future(app.apublish("q", 1))
-            while writer._queue.qsize() < 1:  # the thread has taken one of the two already
+            while writer._queue.qsize() < 1:  # noqa: ASYNC110 - the thread has taken one of the two already
                 await asyncio.sleep(0.001)
         return await asyncio.gather(settle, publish, return_exceptions=True)
 
