@@ -276,8 +276,7 @@ class MemoryEngine:
     def _free(self, record: Record, took: float = 0.0) -> None:
         """One that was done before it ran has ended: its slots are free."""
         self._leave(record, took)
-        self._memory.bounds.count(record, -1)
-        self._memory.stirred.add(record.message.queue)
+        self._memory.free(record)
 
     def _bury(self, name: str) -> None:
         worker = self._memory.workers.pop(name, None)

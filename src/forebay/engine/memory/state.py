@@ -23,7 +23,7 @@ from forebay.engine.memory.holding import Holders, merges
 from forebay.engine.memory.line import Line
 from forebay.engine.memory.record import TOTALS, WAITING, Queue, Record, Worker
 from forebay.engine.waiting import Signal
-from forebay.flow.lane import own
+from forebay.flow.lane import own, parts
 from forebay.model.clock import Clock
 from forebay.model.lifecycle import LIVE, Move, State, move
 from forebay.model.message import Carried, Message, born, quiet, start
@@ -371,8 +371,18 @@ class Memory:
             case _:
                 self.keep(record, (record.finished or 0.0) + self.settings.result_ttl)
 
-    def _let_go(self, record: Record) -> None:
+    def free(self, record: Record) -> None:
+        """It runs no more: its slots are free, and whoever waits for one of them hears of that."""
         self.bounds.count(record, -1)
+        queue = self.queues[record.message.queue]
+        slotted = [meter.name for meter in self.bounds.passed(record, queue) if meter.slots is not None]
+        if {*slotted} & {*parts(record.own).meters}:  # messages of any queue may name these
+            self.stirred.update(name for name, one in self.queues.items() if one.records)
+        elif queue.records and (slotted or queue.shares is not None):
+            self.stirred.add(queue.spec.name)
+
+    def _let_go(self, record: Record) -> None:
+        self.free(record)
         del self.running[record.id]
         record.asked = False
         if (worker := self.workers.get(record.worker)) is not None:

@@ -6,13 +6,16 @@ and not by a timeout, is what is tested: the timeouts in use are ten times the b
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
-from forebay.model.outcome import Ack, Cancel, Release
-from forebay.testing.conformance.kit import PROMPT, Kit, ident, in_threads
+from forebay.model.meter import Meter
+from forebay.model.outcome import Ack, Cancel, DeadLetter, Outcome, Release, Retry
+from forebay.testing.conformance.kit import BOOM, PROMPT, Kit, ident, in_threads, names
 
 ROUNDS = 20
+SLOTS: list[dict[str, Any]] = [{"concurrency": 1}, {"key_concurrency": 1}]
 
 
 class TestWait:
@@ -132,6 +135,27 @@ class TestWait:
         resumed, taken = in_threads(resume, take)
         assert taken - resumed < PROMPT
 
+    @pytest.mark.parametrize("end", [Ack(), DeadLetter("bug"), Retry(600, BOOM)], ids=str)
+    @pytest.mark.parametrize("bounds", SLOTS, ids=str)
+    def test_a_slot_that_becomes_free_wakes_who_sleeps(self, live: Kit, bounds: dict[str, Any], end: Outcome) -> None:
+        """However the run ended that had it, and though the message that may start now came long ago."""
+        live.needs("meters")
+        live.declare(**bounds)
+        other = live.fellow()
+        for number in range(ROUNDS):
+            live.publish(f"a{number}", f"b{number}", key=f"k{number}")
+            self._handed_on(live, other, end, f"b{number}")
+
+    def test_a_slot_of_a_shared_meter_wakes_who_sleeps_for_another_queue(self, live: Kit) -> None:
+        """Messages of both name it: a provider's, say."""
+        live.needs("meters")
+        live.run(live.backend.put_meters([Meter(name="provider:smtp", slots=1)]))
+        other = live.fellow()
+        for number in range(ROUNDS):
+            live.publish(f"a{number}", meters=("provider:smtp",))
+            live.publish(f"b{number}", queue="other", meters=("provider:smtp",))
+            self._handed_on(live, other, Ack(), f"b{number}", "other")
+
     def test_a_timeout_ends_the_wait(self, live: Kit) -> None:
         """With nothing to come the wait ends by itself."""
         live.take()
@@ -189,6 +213,28 @@ class TestWait:
         live.wait(0.0, queues=())
         live.ask(limit=0)
         assert live.wait(0.4, queues=()) > 0.3
+
+    def _handed_on(self, live: Kit, other: Kit, end: Outcome, second: str, queue: str = "q") -> None:
+        """The only slot goes from what runs to `second`, for which somebody looks and then waits."""
+        (first,) = live.lease(1)
+        looked = threading.Event()
+
+        def settle() -> float:
+            assert looked.wait(PROMPT)
+            assert live.settle(end, first) == [True]
+            return time.monotonic()
+
+        def take() -> float:
+            assert other.take(worker="other", queues=[queue]) == []
+            looked.set()
+            other.wait(queues=[queue])
+            taken = time.monotonic()
+            (held,) = other.lease(worker="other", queues=[queue])
+            assert (names([held]), other.settle(Ack(), held, worker="other")) == ([second], [True])
+            return taken
+
+        settled, taken = in_threads(settle, take)
+        assert taken - settled < PROMPT
 
     def _ping_pong(self, live: Kit, other: Kit) -> None:
         done = threading.Semaphore(0)
