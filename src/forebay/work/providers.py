@@ -32,6 +32,7 @@ from forebay.produce.provided import ProviderSpec
 from forebay.produce.task import Task
 from forebay.work.fallback import Fallbacks, Tasks
 from forebay.work.run import ISOLATE_AFTER, Run
+from forebay.work.said import said
 
 #: Seconds that a message waits at first, and at the most, which meets an outage that no breaker knows of yet.
 PAUSE, LONGEST = 1.0, 60.0
@@ -150,12 +151,13 @@ class Providers:
         now = run.time.now()
         if verdict.kind is Kind.OUTAGE and (dead := self._overdue(name, run, failure, now)):
             return dead
-        until = None if verdict.retry_after is None else now + verdict.retry_after
-        if verdict.kind is Kind.OUTAGE:
-            if self._alone(name, run.delivery.id):
-                return None
-            until = self._shuts(name, now, until)
-        return self._parked(run, name, f"{failure}", until, "outage" if verdict.kind is Kind.OUTAGE else "throttle")
+        if verdict.kind is Kind.OUTAGE and self._alone(name, run.delivery.id):
+            return None
+        until = now + verdict.retry_after if verdict.retry_after else None  # a time that has passed says nothing
+        of_key = key_in(_lane(name, run.task, run.delivery))
+        if verdict.kind is Kind.THROTTLE and (until is not None or of_key):
+            return self._parked(run, name, f"{failure}", until, "throttle")
+        return self._parked(run, name, f"{failure}", self._shuts(name, now, until), "outage")
 
     def _alone(self, name: str, message: str) -> bool:
         """Whether only this message fails, again and again, while the provider answers others: then its attempts count.
@@ -211,7 +213,8 @@ class Providers:
     def _parked(self, run: Run, name: str, why: str, until: float | None, blame: outcome.Blame) -> Outcome:
         """Back to its lane; the attempt does not count."""
         delivery, view, now = run.delivery, self.view.get(name), run.time.now()
-        what = "asked to wait" if blame == "throttle" else "is down"
+        until = until if until is not None and until > now else None
+        what = "asked to wait" if run.verdict and run.verdict.kind is Kind.THROTTLE else "is down"
         reason = f"provider {name} {what}: {first_line(why)}"[: errors.LONGEST]
         wait = outcome.PAUSE if view is not None and view.stand is not Stand.CLOSED else _pause(view, now)
         wait = max(wait, self._put_off(name)) if until is None else wait
@@ -221,7 +224,10 @@ class Providers:
         if run.elsewhere:  # it goes back to where it waits for its own provider
             run.until = until
             return outcome.Release(wait, reason)
-        behind = self._behind(view, delivery.id, now) if blame != "throttle" else 0.0
+        if blame == "throttle" and until is not None:  # no sooner than the retry budget allows, if that is later
+            behind = max(0.0, self._put_off(name) - (until - now))
+        else:
+            behind = self._behind(view, delivery.id, now)
         return Park(lane, reason, until, pause=wait, behind=behind, provider=name, blame=blame)
 
     def _behind(self, one: Provider | None, message: str, now: float) -> float:
@@ -281,7 +287,7 @@ class Providers:
         slow = trip is not None and trip.slow is not None and took > trip.slow
         self._charge(name, run)
         self._budget(name).called(time.monotonic())
-        call = _call(run, result, slow, took)
+        call = said(run, result, slow, took)
         calls = self.calls.setdefault(name, [])
         if len(calls) < MOST:
             calls.append(call)
@@ -345,31 +351,6 @@ def _lane(name: str, task: Task[..., object, object], delivery: Delivery) -> str
     """Where a message waits for a provider: in the lane of its key, if it has one."""
     lane = lane_of(name, cpu=task.running.cpu)
     return delivery.lane if unkeyed(delivery.lane) == lane else lane
-
-
-def _call(run: Run, result: Outcome, slow: bool, took: float) -> Call:
-    """What a run says about its provider."""
-    park = result if isinstance(result, Park) and result.provider else None
-    ok: bool | None = None
-    if park is not None and park.blame == "throttle" and unkeyed(park.lane) != park.lane:
-        why = park.reason.partition(": ")[2]  # that is about a key, and says nothing about the others
-        return Call(run.time.told, None, parked=True, until=park.until, reason=why, key=key_in(park.lane))
-    if park is not None:  # one that throttles and does not say until when has failed
-        ok = None if park.blame == "throttle" and park.until is not None else False
-    elif isinstance(result, outcome.Ack) or (run.verdict is not None and run.verdict.kind is Kind.REJECTED):
-        ok = True
-    elif run.verdict is not None and run.verdict.kind is Kind.OUTAGE:
-        ok = False
-    elif run.verdict is not None and run.verdict.kind is Kind.THROTTLE and run.elsewhere:
-        ok = None if run.until is not None else False
-    why = run.verdict.reason if ok is False and run.verdict is not None else ""
-    back = park if not run.elsewhere else result if isinstance(result, outcome.Release) else None
-    return Call(
-        run.time.told, ok, slow=slow and ok is not None, until=run.until if park is None else park.until,
-        reason=why if back is None else back.reason.partition(": ")[2],
-        down=park is not None and park.blame == "down", parked=park is not None,
-        throttled=run.verdict is not None and run.verdict.kind is Kind.THROTTLE, took=took,
-    )  # fmt: skip
 
 
 def _moved_on(one: Provider, now: float) -> bool:

@@ -59,14 +59,28 @@ class Failing(Exception):
     status = 500
 
 
-def outcomes(seen, times, message="a"):
+class Throttled(Exception):
+    status = 429
+
+    def __init__(self, **headers):
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def outcomes(seen, times, message="a", error=None):
     """What becomes of a message that fails so often while its provider is seen like this."""
+    return [outcome for outcome, _ in ends(seen, times, message, error or Failing())]
+
+
+def ends(seen, times, message, error):
+    """The same, each with what its call says of the provider."""
     providers, send = looking(seen)
     failure, found = Failure("Failing", "500"), []
     for fence in range(1, times + 1):
         delivery = Delivery(1, message, "default", "send", b"", fence, 1, lane="smtp")
         run = Run(delivery, send, (), {}, Context(delivery), Heard(NOW, steady()))
-        found.append(providers.judged(run, Failing(), failure))
+        result = providers.judged(run, error, failure)
+        providers.ended(run, result)
+        found.append((result, providers.take()["smtp"][0]))
     return found
 
 
@@ -103,3 +117,37 @@ def test_a_failed_call_says_why_also_where_its_message_waits_no_longer(seen):
 @pytest.mark.parametrize("seen", [replace(CLOSED, down=NOW - 1), replace(OPEN, stand=Stand.HALF_OPEN)])
 def test_one_that_meets_an_outage_of_all_has_not(seen):
     assert all(isinstance(one, Park) for one in outcomes(seen, ALONE + 2))
+
+
+PASSED = [
+    {}, {"retry_after": "0"}, {"retry_after": "Thu, 01 Jan 1970 00:00:00 GMT"}, {"retry_after": "-1"},
+    {"retry_after_ms": "0"}, {"x_ratelimit_reset": "0"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", PASSED, ids=str)
+def test_one_that_throttles_and_names_no_time_to_come_has_failed(headers):
+    """Or each message would ask it again every second, for ever: that opens no breaker, and uses up no attempt."""
+    ((parked, call),) = ends(CLOSED, 1, "a", Throttled(**headers))
+    assert (parked.until, call.ok, call.until) == (None, False, None)
+    assert parked.reason.startswith("provider smtp asked to wait")
+
+
+@pytest.mark.parametrize("headers", PASSED, ids=str)
+def test_a_probe_that_is_throttled_so_lets_no_other_go_before_the_pause_is_over(headers):
+    (parked,) = outcomes(replace(OPEN, stand=Stand.HALF_OPEN), 1, error=Throttled(**headers))
+    assert parked.until > NOW + 1
+    assert parked.behind > 0
+
+
+def test_who_names_a_time_is_left_alone_until_then_and_has_not_failed():
+    ((parked, call),) = ends(CLOSED, 1, "a", Throttled(retry_after="30"))
+    assert (parked.behind, call.ok, call.until) == (0.0, None, parked.until)
+    assert parked.until == pytest.approx(NOW + 30, abs=1)
+
+
+def test_repeats_after_the_shortest_of_waits_have_the_retry_budget_as_well():
+    """One that says "in 20 ms" again and again would be asked fifty times a second for each slot."""
+    found = outcomes(CLOSED, 300, error=Throttled(retry_after_ms="20"))
+    assert found[0].behind == 0.0
+    assert found[-1].behind > 5
