@@ -191,10 +191,10 @@ def _judge(error: BaseException, now: float) -> Verdict | None:
 
 def _network(error: BaseException) -> Verdict | None:
     called = names(error)
-    if any(name.endswith(_TIMEOUTS) for name in called):
-        return Verdict(Kind.OUTAGE, None, f"no answer in time: {name_of(error)}")
     if "gaierror" in called or "NameResolutionError" in called:
         return Verdict(Kind.OUTAGE, None, f"its name cannot be resolved: {name_of(error)}")
+    if any(name.endswith(_TIMEOUTS) for name in called) and "NewConnectionError" not in called:  # a timeout to urllib3
+        return Verdict(Kind.OUTAGE, None, f"no answer in time: {name_of(error)}")
     if called & _UNREACHABLE or _numbers(error) & _UNREACHABLE_NUMBERS:
         return Verdict(Kind.OUTAGE, None, f"no connection: {name_of(error)}")
     gave_up = _GAVE_UP.search(_said(error)) if "ResponseError" in called else None

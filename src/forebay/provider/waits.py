@@ -20,6 +20,7 @@ _RESET = re.compile(r"rate-?limit\b.*\breset\b")
 _FIELD = re.compile(r"(?:^|[;,]\s*)(?:t|reset)\s*=\s*(\d{1,12})", re.ASCII)  # of `RateLimit`, drafts from 07 on
 
 _NUMBER = re.compile(r"\d{1,40}(?:\.\d{1,20})?", re.ASCII)
+_SEVERAL = re.compile(r"\d{1,15}(?:\.\d{1,9})?(?:, \d{1,15}(?:\.\d{1,9})?)+", re.ASCII)
 _SPAN = re.compile(r"(?:\d{1,12}(?:\.\d{1,12})?(?:ms|us|µs|ns|[dhms]))+", re.ASCII)
 _PART = re.compile(r"([\d.]+)([a-zµ]+)", re.ASCII)
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -84,7 +85,12 @@ def _left(headers: Mapping[str, str], reset: str) -> float:
 
 
 def _wait(value: str, now: float) -> float | None:
-    """A number of seconds, a span such as "6m0s", a point in time, or a date; None if it is none of them."""
+    """A number of seconds, a span such as "6m0s", a point in time, or a date; None if it is none of them.
+
+    A header that came twice, from a service and from the proxy before it, is given as one, "30, 60": the longer counts.
+    """
+    if _SEVERAL.fullmatch(value):
+        return max(_wait(one, now) or 0.0 for one in value.split(", "))
     if _NUMBER.fullmatch(value):
         number = float(value)
         return _bounded(number if number < _EPOCH else _seconds(number) - now)

@@ -20,6 +20,10 @@ SAID = [
     ({"retry-after": "Fri, 01 May 2026 14:00:45 +0200"}, 45),
     ({"retry-after": "2026-05-01T12:00:45Z"}, 45),
     ({"retry-after": f"{NOW + 45:.0f}"}, 45),
+    # one that came twice, as clients give it: the longer counts
+    ({"retry-after": "30, 30"}, 30),
+    ({"retry-after": "5, 1.5, 60"}, 60),
+    ({"x-ratelimit-reset": "7, 90"}, 90),
     # milliseconds beside it are more exact
     ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
     ({"retry-after-ms": "nan", "retry-after": "1"}, 1),
