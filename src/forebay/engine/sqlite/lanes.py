@@ -122,11 +122,14 @@ class Turn:
         closed_now = {what_of(gate) for gate in self._gates}
         for (thing,) in self._tx.rows(sql("waits"), (self._queue,)) if self._stands.waits else ():
             kind, _, name = thing.partition(":")
-            ready = 0 if kind == "gate" and name in closed_now else WAKE
+            ready, again = 0 if kind == "gate" and name in closed_now else WAKE, None
             if kind == "meter" and (meter := self._meters.named(name)) is not None:
-                ready = grant(meter, self._tx.now, WAKE).n
+                answer = grant(meter, self._tx.now, WAKE)
+                ready, again = answer.n, answer.again
             if ready:
                 self._tx.db.execute(sql("wake_lanes"), (self._queue, thing, self._tx.now + ANY, ready))
+            elif again is not None:  # the slot is free by now, and the rate is not
+                self._tx.db.execute(sql("time_lane"), (self._queue, thing, again))
 
     def _choose(self, worker: str, limit: int, first: int) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []

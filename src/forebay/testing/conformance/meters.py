@@ -372,3 +372,18 @@ class TestMeters:
         (first,) = kit.lease()
         kit.settle(Park("smtp"), first)
         assert kit.take() == ["b"]
+
+    @pytest.mark.parametrize("bounds", [{}, {"fair": True}], ids=str)
+    def test_a_waiter_wakes_when_its_rate_allows_though_a_slot_was_what_it_waited_for(
+        self, live: Kit, bounds: dict[str, Any]
+    ) -> None:
+        """First for one and then for the other: a provider has both."""
+        live.declare(**bounds)
+        live.run(live.backend.put_meters([Meter(name="provider:smtp", rate=2, slots=1)]))
+        live.publish("a", "b", meters=("provider:smtp",))
+        (first,) = live.lease()
+        assert live.take() == []
+        live.settle(Ack(), first)
+        settled = time.monotonic()
+        assert live.take_patiently() == ["b"]
+        assert time.monotonic() - settled < PROMPT
