@@ -156,8 +156,8 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     @property
     def unspent(self) -> bool:
         """Whether nothing has started: then the rates that it passed get back what it took from them."""
-        ended = self.took <= 0 and isinstance(self.outcome, DeadLetter | Cancel)
-        return ended or isinstance(self.outcome, Release | Reroute | Expire)
+        before = self.took <= 0 and isinstance(self.outcome, DeadLetter | Cancel | Discard | Park)  # a rule's, say
+        return before or isinstance(self.outcome, Release | Reroute | Expire)
 
 
 def describe(outcome: Outcome) -> str:

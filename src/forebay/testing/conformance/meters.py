@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from forebay.model.meter import Meter
-from forebay.model.outcome import Ack, Cancel, DeadLetter, Expire, Lose, Outcome, Park, Release, Retry, Snooze
+from forebay.model.outcome import Ack, Cancel, DeadLetter, Discard, Expire, Lose, Outcome, Park, Release, Retry, Snooze
 from forebay.store.records import Choice
 from forebay.testing.conformance.kit import BOOM, PROMPT, Kit, names
 
@@ -146,7 +146,8 @@ class TestRates:
 
 BOUNDS = [{"rate": 1 / 60}, {"key_rate": 1 / 60}]
 UNSTARTED = [
-    Release(), Release(5, "later"), Release(5, "no worker here knows it", unknown=True), Expire(), DeadLetter("odd")
+    Release(), Release(5, "later"), Release(5, "no worker here knows it", unknown=True), Expire(), DeadLetter("odd"),
+    Discard("dropped"), Park("aside"),
 ]  # fmt: skip
 
 
