@@ -286,6 +286,8 @@ class Turn:
         if lane.n <= 0:
             self._empty(lane)
         else:
+            if n and self._told.spec.ordered and heads[0].key is not None:  # the next of it may pass other meters
+                after = [one for one in after if one.name == key_lane(heads[0].key)]
             refused = next(
                 (one for one in after if not grant(one, self._tx.now, 1, heads[min(n, len(heads) - 1)].cost).n), None
             )

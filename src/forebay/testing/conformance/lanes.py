@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from forebay.model.lifecycle import State
+from forebay.model.meter import Meter
 from forebay.model.outcome import Ack, DeadLetter, Outcome, Park, Release, Retry, Snooze
 from forebay.testing.conformance.kit import BOOM, Kit, names
 
@@ -20,6 +21,24 @@ class TestOrdered:
         assert sorted(names(held)) == ["a1", "b1", "x", "y"]
         kit.settle(Ack(), *held)
         assert kit.take() == ["a2"]
+
+    @pytest.mark.parametrize("more", [{}, {"fair": True}], ids=str)
+    def test_a_rate_that_one_of_a_key_passes_holds_up_none_behind_it_that_does_not(
+        self, kit: Kit, more: dict[str, bool]
+    ) -> None:
+        """Messages of one key may be of several tasks, and of the providers of these."""
+        kit.declare(ordered=True, **more)
+        kit.run(kit.backend.put_meters([Meter(name="provider:slow", rate=1 / 600)]))
+        kit.publish("a", key="k", meters=("provider:slow",))
+        kit.publish("b", "c", key="k")
+        kit.publish("d", key="k", meters=("provider:slow",))
+        for name in ("a", "b", "c"):
+            held = kit.lease()
+            assert names(held) == [name]
+            kit.settle(Ack(), *held, took=0.1)
+        assert kit.take() == []
+        kit.advance(600)
+        assert kit.take() == ["d"]
 
     @pytest.mark.parametrize("outcome", [Retry(30, BOOM), Snooze(30), Release(30, "not here")], ids=str)
     def test_one_that_is_tried_again_keeps_its_place(self, kit: Kit, outcome: object) -> None:
