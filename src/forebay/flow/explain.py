@@ -9,7 +9,7 @@ from shlex import quote
 import msgspec
 
 from forebay.flow.breaker import UNKEPT, USED_UP
-from forebay.flow.ticket import late
+from forebay.flow.ticket import CLOSED, late
 from forebay.model.duration import span
 from forebay.model.gate import THROTTLE
 from forebay.model.lifecycle import FINAL, State
@@ -167,7 +167,8 @@ def explain(subject: Subject, place: Place) -> list[Reason]:
         eta = () if subject.eta is None else _eta(subject, place, parked)
         return [*parked, *_line(subject, alone=False), *eta]
     held = [*hurdles, *map(_limited, place.limits)]
-    eta = () if hurdles and subject.eta is None else _eta(subject, place, held)
+    shut = hurdles or any(limit.why.endswith(CLOSED) for limit in place.limits)
+    eta = () if shut and subject.eta is None else _eta(subject, place, held)
     return [*held, *([] if held else _busy(place)), *_line(subject, alone=not held), *eta]
 
 
@@ -333,7 +334,8 @@ def _line(subject: Subject, *, alone: bool) -> Iterator[Reason]:
         others = "1 other is" if subject.ahead == 1 else f"{subject.ahead:,} others are"
         yield Reason("behind", f"{others} ahead of it")
     elif alone:
-        yield Reason("next", "next in line: a worker takes it as soon as a slot is free")
+        its = "" if subject.key is None else ", in a fair queue one of the share of its key"
+        yield Reason("next", f"next in line: a worker takes it as soon as a slot is free{its}")
 
 
 def _eta(subject: Subject, place: Place, held: Sequence[Reason]) -> Iterator[Reason]:

@@ -109,9 +109,15 @@ def _of_meter(meter: Meter, nth: int, seconds: float | None, begin: float) -> fl
     return None if by_slots is None else max(by_rate, by_slots)
 
 
+#: How it ends that is said of a lane whose first message is behind a closed gate.
+CLOSED = "closed"
+
+
 class Lane(Protocol):
     """A lane in numbers, as `engine.contract.LaneDepth` has it."""
 
+    @property
+    def go(self) -> float | None: ...
     @property
     def lane(self) -> str: ...
     @property

@@ -6,7 +6,7 @@ What it costs depends on the queue's lanes, on workers and gates; of waiting mes
 import time
 from collections.abc import Sequence
 
-from forebay.engine.contract import Depth
+from forebay.engine.contract import Depth, LaneDepth
 from forebay.flow import ticket
 from forebay.flow.lane import owned, parts, passes, shut
 from forebay.flow.ticket import WINDOW, Line, Pace, Reading
@@ -15,7 +15,7 @@ from forebay.model.topology import PRESSURE
 from forebay.observe.providers import beside
 from forebay.observe.snapshot import Reads, patience, proof_age
 from forebay.store.contract import Store
-from forebay.store.records import Found, WorkerRow
+from forebay.store.records import Found, Query, WorkerRow
 
 #: Messages ahead that are counted; so many means that many or more.
 COUNTED = 10_000
@@ -95,7 +95,7 @@ class Stand:
             pace=self._recent.pace(depth, time.monotonic()),
             shared=[one for one in meters if one.name == names[0]],
             own=[one for one in meters if one.name != names[0]],
-            shut=await self._shut(found, now),
+            shut=await self._held(found, [one for one in depth.lanes if one.lane and one.lane == lane], now),
         )
         return ticket.expected(line)
 
@@ -104,6 +104,22 @@ class Stand:
         rows, stuck = await self._store.workers(), patience(self._lease)
         alive = [row for row in rows if row.left > 0 and queue in row.queues and row.state == "running"]
         return [row for row in alive if proof_age(row, self._lease) <= stuck]
+
+    async def _held(self, found: Found, lanes: Sequence[LaneDepth], now: float) -> list[float | None]:
+        """When each gate opens that holds it, or what stands before it, and when its lane may go.
+
+        Args:
+            lanes: its own, if that is told.
+        """
+        mine, before = (
+            await self._shut(found, now),
+            Query(queue=found.queue, key=found.key, state=State.PARKED, limit=1),
+        )
+        for one in lanes:
+            mine += [one.go] if one.go is not None and one.why and found.state is State.READY else []
+            if not mine and one.why.endswith(ticket.CLOSED) and found.key is not None:  # the first of its key is
+                mine += [at for first in await self._store.messages(before) for at in await self._shut(first, now)]
+        return mine
 
     async def _shut(self, found: Found, now: float) -> list[float | None]:
         lane = parts(found.lane).lane

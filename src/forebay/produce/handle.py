@@ -95,7 +95,8 @@ class Handle(Generic[T]):
     def _unknown(self) -> str:
         if self.uncommitted:
             return f"no message {self.id} yet: the transaction that it was enqueued in is not committed, or was undone"
-        return f"no message {self.id}: never accepted here, or ended and past its result_ttl"
+        aside = ", or in the outbox until its queue has room" if self._producer.spills else ""
+        return f"no message {self.id}: never accepted here, or ended and past its result_ttl{aside}"
 
     async def astatus(self) -> State:
         """Where it is; see `afind` for the errors."""

@@ -198,6 +198,11 @@ class Producer:
         except ForebayError as error:  # whoever publishes meets it again; others have nothing to do with it
             _logger.warning("what is left in the outbox cannot be brought to its queues: %s", error)
 
+    @property
+    def spills(self) -> bool:
+        """Whether something may be in the outbox, which no handle finds there."""
+        return self._admission.outbox is not None
+
     async def outbox(self) -> Outbox:
         """What takes messages for which queues have no room, where these say so."""
         made: Outbox | None = self._admission.made

@@ -155,9 +155,9 @@ class Providers:
             return None
         until = now + verdict.retry_after if verdict.retry_after else None  # a time that has passed says nothing
         of_key = key_in(_lane(name, run.task, run.delivery))
-        if verdict.kind is Kind.THROTTLE and (until is not None or of_key):
-            return self._parked(run, name, f"{failure}", until, "throttle")
-        return self._parked(run, name, f"{failure}", self._shuts(name, now, until), "outage")
+        throttles = verdict.kind is Kind.THROTTLE and (until is not None or of_key)
+        until = until if throttles else self._shuts(name, now, until)
+        return self._parked(run, name, f"{failure}", until, "throttle" if throttles else "outage")
 
     def _alone(self, name: str, message: str) -> bool:
         """Whether only this message fails, again and again, while the provider answers others: then its attempts count.

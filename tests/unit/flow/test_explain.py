@@ -62,6 +62,9 @@ def test_in_line_it_is_said_how_many_are_ahead_and_whether_the_slots_are_taken()
     unknown = "nobody knows when it starts: nothing of its queue has ended yet, to tell how long one takes"
     assert told(State.READY, place(server(10)), ahead=1204) == [*line, unknown]
     assert told(State.READY, place(server(3))) == ["next in line: a worker takes it as soon as a slot is free"]
+    assert told(State.READY, place(server(3)), key="t7") == [
+        "next in line: a worker takes it as soon as a slot is free, in a fair queue one of the share of its key"
+    ]
 
 
 def advice(state: State, around: Place, **fields: object) -> str:

@@ -9,7 +9,7 @@ import time
 import apsw
 import pytest
 
-from forebay import ConfigError, Forebay, ForebayError, QueueFull
+from forebay import ConfigError, Forebay, ForebayError, NoSuchMessage, QueueFull
 from forebay.cli import main
 from forebay.engine.contract import Beat, Want
 from forebay.engine.waiting import drive
@@ -65,6 +65,8 @@ def test_what_has_no_room_is_taken_and_gets_in_in_order(tmp_path):
         handles = [*app.publish_many("mail", list(range(8))), app.publish("mail", 8), app.publish("mail", 9)]
         assert len({handle.id for handle in handles}) == 10
         assert app.queues("mail")[0].ready == 3
+        with pytest.raises(NoSuchMessage, match="or in the outbox until its queue has room"):
+            handles[7].status()
         assert work(app, 10) == list(range(10))
         until(lambda: not app.producer._admission.outbox.holds("mail"))
         app.publish("mail", 10)

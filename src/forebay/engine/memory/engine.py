@@ -351,12 +351,16 @@ class MemoryEngine:
         ids = list(queue.lines.get(lane, ()))
         head = None if not ids else self._memory.records[queue.lines[lane].head() or ""]
         parked = sum(id_ in held for id_ in ids)
-        bounds, why = self._memory.bounds, self._why(queue, head, held, now) if head is not None else ""
+        why = self._why(queue, head, held, now) if head is not None else ""
         slow = why or self._why_fair(queue, lane, now)
         return LaneDepth(
             lane=lane, ready=len(ids) - parked, parked=parked, running=running,
-            go=None if head is None or slow != why else bounds.again(head, queue, now), why=slow,
+            go=None if head is None or slow != why else self._go(queue, head, held, now), why=slow,
         )  # fmt: skip
+
+    def _go(self, queue: Queue, head: Record, held: set[str], now: float) -> float | None:
+        again, until = self._memory.bounds.again(head, queue, now), queue.held_until(head)
+        return None if again is None or head.id in held else max(again, until or now)
 
     def _why_fair(self, queue: Queue, lane: str, now: float) -> str:
         """What the others of a fair queue have to do with it."""

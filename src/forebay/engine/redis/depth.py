@@ -75,13 +75,15 @@ def _drain(packed: bytes) -> list[float]:
 
 
 def _lane(now: float, name: bytes, ready: int, parked: int, running: int, *first: Any) -> LaneDepth:
-    held, cost, packed, slow = first
-    meters = [meter_of(one) for one in packed]
+    held, cost, packed, slow, waits = first
+    meters, until = [meter_of(one) for one in packed], _number(waits, now)
     reasons = ["closed"] if held else [text for meter in meters if (text := why(meter, now, float(cost)))]
     reasons += [SLOWLY] if slow else []
+    reasons += [f"an earlier one of it is tried again first, in {until - now:.3g} s"] if until > now else []
+    again = _again(meters, now, float(cost)) if cost and not slow and not held else None
     return LaneDepth(
         lane=forms.text(name), ready=ready, running=running, parked=parked,
-        go=_again(meters, now, float(cost)) if cost and not slow else None, why=reasons[0] if reasons else "",
+        go=None if again is None else max(again, until), why=reasons[0] if reasons else "",
     )  # fmt: skip
 
 

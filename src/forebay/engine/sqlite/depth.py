@@ -157,10 +157,10 @@ class _Look:
         told = self._told.get(queue)
         return LaneDepth(
             lane=lane.lane, ready=0 if held else lane.n, parked=lane.n if held else 0, running=lane.running, go=go,
-            why="closed" if held else "" if told is None else self._why(lane, by_name, told),
+            why="closed" if held else "" if told is None else self._why(queue, lane, by_name, told),
         )  # fmt: skip
 
-    def _why(self, lane: _Row, by_name: Mapping[str, _Row], told: Split) -> str:
+    def _why(self, queue: str, lane: _Row, by_name: Mapping[str, _Row], told: Split) -> str:
         """What keeps a lane that no gate holds; one that waits for a gate or a meter said so of its first message."""
         kind, _, thing = (lane.waits or "").partition(":")
         if kind == "gate":
@@ -169,9 +169,9 @@ class _Look:
             return SLOWLY
         told_of = [thing] if kind == "meter" else parts(lane.lane).meters
         text = next((text for name in told_of if (text := self._at(name))), "")
-        return text if text or kind == "meter" else self._why_key(lane, by_name, told)
+        return text if text or kind == "meter" else self._why_key(queue, lane, by_name, told)
 
-    def _why_key(self, lane: _Row, by_name: Mapping[str, _Row], told: Split) -> str:
+    def _why_key(self, queue: str, lane: _Row, by_name: Mapping[str, _Row], told: Split) -> str:
         """What the meter of its key says."""
         key = parts(lane.lane).key
         if key is None or not told.keyed:
@@ -179,7 +179,10 @@ class _Look:
         mine = by_name.get(key_lane(key))
         text = why(limits.key_meter("", told, mine.running, mine.tat), self._now) if mine else ""
         if not text and told.spec.ordered and lane.go is not None and self._now < lane.go < OVER / 2:
-            return f"an earlier one of it is tried again first, in {lane.go - self._now:.3g} s"
+            first = self._db.read(sql("line"), (queue, self._now, lane.lane, 1))
+            passed = parts(first[0][4]).meters if first else ()  # its own, of which the name of the lane says nothing
+            tried = f"an earlier one of it is tried again first, in {lane.go - self._now:.3g} s"
+            return next((said for name in passed if (said := self._at(name))), tried)
         return text
 
     def _at(self, name: str) -> str:

@@ -1,10 +1,12 @@
 """What a ticket promises: how many are ahead, and when one is expected to start, told alike by every engine."""
 
+import pytest
+
 from forebay.model.lifecycle import State
 from forebay.model.meter import Meter
-from forebay.model.outcome import Ack, Park
+from forebay.model.outcome import Ack, Outcome, Park, Retry, Snooze
 from forebay.observe.ticket import Recent, Stand
-from forebay.testing.conformance.kit import LONG, Kit
+from forebay.testing.conformance.kit import BOOM, LONG, Kit
 
 
 def stand(kit: Kit) -> Stand:
@@ -54,6 +56,32 @@ class TestTicket:
         kit.publish("a", "b", "c")
         kit.close_gate()
         assert [(position(kit, name), kit.state(name)) for name in ("a", "c")] == [(0, "parked"), (2, "parked")]
+
+    @pytest.mark.parametrize("outcome", [Retry(30, BOOM), Snooze(30)], ids=str)
+    def test_behind_one_of_its_key_that_is_tried_again_it_waits_as_long(self, kit: Kit, outcome: Outcome) -> None:
+        """Where messages of a key run in their order."""
+        kit.needs("meters")
+        serve(kit, slots=4)
+        kit.declare(ordered=True)
+        teach(kit, 1.0)
+        kit.publish("a", "b", key="k")
+        kit.settle(outcome, *kit.lease(), took=0.5)
+        assert kit.take() == []
+        assert 30 <= (wait(kit, "b") or 0) < 35
+
+    def test_behind_one_of_its_key_that_a_gate_holds_it_waits_as_long(self, kit: Kit) -> None:
+        """Where messages of a key run in their order; nobody knows, if nobody knows when that opens."""
+        kit.needs("meters")
+        serve(kit, slots=4)
+        kit.declare(ordered=True)
+        teach(kit, 1.0)
+        kit.close_gate(lane="smtp", until=kit.now() + 50)
+        kit.publish("a", key="k", lane="smtp")
+        kit.publish("b", key="k")
+        assert kit.take() == []
+        assert 50 <= (wait(kit, "b") or 0) < 55
+        kit.close_gate(lane="smtp")
+        assert wait(kit, "b") is None
 
     def test_without_a_worker_nobody_knows(self, kit: Kit) -> None:
         """One that serves other queues, or leaves, changes nothing."""

@@ -135,27 +135,6 @@ class TestWait:
         resumed, taken = in_threads(resume, take)
         assert taken - resumed < PROMPT
 
-    @pytest.mark.parametrize("end", [Ack(), DeadLetter("bug"), Retry(600, BOOM)], ids=str)
-    @pytest.mark.parametrize("bounds", SLOTS, ids=str)
-    def test_a_slot_that_becomes_free_wakes_who_sleeps(self, live: Kit, bounds: dict[str, Any], end: Outcome) -> None:
-        """However the run ended that had it, and though the message that may start now came long ago."""
-        live.needs("meters")
-        live.declare(**bounds)
-        other = live.fellow()
-        for number in range(ROUNDS):
-            live.publish(f"a{number}", f"b{number}", key=f"k{number}")
-            self._handed_on(live, other, end, f"b{number}")
-
-    def test_a_slot_of_a_shared_meter_wakes_who_sleeps_for_another_queue(self, live: Kit) -> None:
-        """Messages of both name it: a provider's, say."""
-        live.needs("meters")
-        live.run(live.backend.put_meters([Meter(name="provider:smtp", slots=1)]))
-        other = live.fellow()
-        for number in range(ROUNDS):
-            live.publish(f"a{number}", meters=("provider:smtp",))
-            live.publish(f"b{number}", queue="other", meters=("provider:smtp",))
-            self._handed_on(live, other, Ack(), f"b{number}", "other")
-
     def test_a_timeout_ends_the_wait(self, live: Kit) -> None:
         """With nothing to come the wait ends by itself."""
         live.take()
@@ -214,6 +193,46 @@ class TestWait:
         live.ask(limit=0)
         assert live.wait(0.4, queues=()) > 0.3
 
+    def _ping_pong(self, live: Kit, other: Kit) -> None:
+        done = threading.Semaphore(0)
+
+        def serve() -> None:
+            for number in range(ROUNDS):
+                live.publish(f"ping{number}")
+                assert done.acquire(timeout=PROMPT)
+
+        def answer() -> None:
+            for number in range(ROUNDS):
+                assert other.take_patiently() == [f"ping{number}"]
+                done.release()
+
+        in_threads(serve, answer)
+
+
+class TestSlots:
+    @pytest.fixture(autouse=True)
+    def _meters(self, live: Kit) -> None:
+        live.needs("meters")
+
+    @pytest.mark.parametrize("end", [Ack(), DeadLetter("bug"), Retry(600, BOOM)], ids=str)
+    @pytest.mark.parametrize("bounds", SLOTS, ids=str)
+    def test_a_slot_that_becomes_free_wakes_who_sleeps(self, live: Kit, bounds: dict[str, Any], end: Outcome) -> None:
+        """However the run ended that had it, and though the message that may start now came long ago."""
+        live.declare(**bounds)
+        other = live.fellow()
+        for number in range(ROUNDS):
+            live.publish(f"a{number}", f"b{number}", key=f"k{number}")
+            self._handed_on(live, other, end, f"b{number}")
+
+    def test_a_slot_of_a_shared_meter_wakes_who_sleeps_for_another_queue(self, live: Kit) -> None:
+        """Messages of both name it: a provider's, say."""
+        live.run(live.backend.put_meters([Meter(name="provider:smtp", slots=1)]))
+        other = live.fellow()
+        for number in range(ROUNDS):
+            live.publish(f"a{number}", meters=("provider:smtp",))
+            live.publish(f"b{number}", queue="other", meters=("provider:smtp",))
+            self._handed_on(live, other, Ack(), f"b{number}", "other")
+
     def _handed_on(self, live: Kit, other: Kit, end: Outcome, second: str, queue: str = "q") -> None:
         """The only slot goes from what runs to `second`, for which somebody looks and then waits."""
         (first,) = live.lease(1)
@@ -235,21 +254,6 @@ class TestWait:
 
         settled, taken = in_threads(settle, take)
         assert taken - settled < PROMPT
-
-    def _ping_pong(self, live: Kit, other: Kit) -> None:
-        done = threading.Semaphore(0)
-
-        def serve() -> None:
-            for number in range(ROUNDS):
-                live.publish(f"ping{number}")
-                assert done.acquire(timeout=PROMPT)
-
-        def answer() -> None:
-            for number in range(ROUNDS):
-                assert other.take_patiently() == [f"ping{number}"]
-                done.release()
-
-        in_threads(serve, answer)
 
 
 class TestWatch:

@@ -148,13 +148,14 @@ for _, queue in ipairs(queues) do
             lane[5], lane[6], lane[7] = first_of(queue, lane[1])
             local slow = call('ZSCORE', P .. 'fs:' .. queue, lane[1]) -- and not awake meanwhile for another reason
             lane[8] = slow and tonumber(call('ZSCORE', P .. 'ln:' .. queue, lane[1]) or 0) >= ASLEEP and 1 or 0
+            lane[9] = waits_until(queue, lane[1])
         else
             lanes[n] = nil
         end
     end
     local whole = special and ready + parked > 0 and passed({queue, '', 0, ''}, 0)[1]
     if whole then
-        main[4], main[5], main[6], main[7], main[8] = whole.running, 0, '1', {packed_meter(whole)}, 0
+        main[4], main[5], main[6], main[7], main[8], main[9] = whole.running, 0, '1', {packed_meter(whole)}, 0, ''
         table.insert(lanes, 1, main)
         lanes[LANES + 1] = nil
     end

@@ -99,3 +99,10 @@ local function foremost(queue, lane)
     local line = P .. 'r:' .. queue .. ':' .. lane
     return first_in(queue, lane, line) or call('ZRANGE', line, 0, 0)[1]
 end
+
+-- Until when one of an ordered key that has started before waits, and lets nobody of its lane pass; '' if none does.
+local function waits_until(queue, lane)
+    local split = split_of(queue)
+    local first = split and split.ordered and call('ZRANGE', P .. 'hd:' .. queue .. ':' .. lane, 0, 0)[1]
+    return first and call('ZSCORE', P .. 'due', first) or ''
+end
