@@ -24,7 +24,7 @@ class TestOrdered:
 
     @pytest.mark.parametrize("more", [{}, {"fair": True}], ids=str)
     def test_a_rate_that_one_of_a_key_passes_holds_up_none_behind_it_that_does_not(
-        self, kit: Kit, more: dict[str, bool]
+        self, kit: Kit, more: dict[str, Any]
     ) -> None:
         """Messages of one key may be of several tasks, and of the providers of these."""
         kit.declare(ordered=True, **more)
