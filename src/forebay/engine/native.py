@@ -8,6 +8,7 @@ import _queue
 import _socket
 import _thread
 import contextlib
+import math
 import os
 import queue
 import select
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from forebay.model.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from multiprocessing.connection import Connection
 
 
@@ -65,6 +67,19 @@ def pipe() -> "tuple[Connection[Any, Any], Connection[Any, Any]]":
 
     ours, theirs = _socket.socketpair()
     return Connection(ours.detach()), Connection(theirs.detach())
+
+
+def readable(fds: "Iterable[int]", timeout: float | None = None) -> set[int]:
+    """Those of these descriptors that can be read by now, or within so many seconds; None waits as long as it takes.
+
+    `select.select` takes none from 1,024 on, and a web server may have more than that open.
+    """
+    if not hasattr(select, "poll"):  # eventlet takes it away
+        return set(select.select(list(fds), [], [], timeout)[0])
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll(None if timeout is None else math.ceil(timeout * 1000))}
 
 
 def shut_down(fd: int, how: int) -> None:

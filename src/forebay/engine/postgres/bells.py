@@ -9,7 +9,6 @@ looks. Ends are told only while somebody has said that they wait for one: the wa
 import contextlib
 import math
 import queue
-import select
 import socket
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -19,6 +18,7 @@ import psycopg
 
 from forebay.engine import own
 from forebay.engine.full import ROOM
+from forebay.engine.native import readable
 from forebay.engine.outage import Outage
 from forebay.engine.postgres import errors
 from forebay.engine.postgres.address import Address
@@ -146,7 +146,7 @@ class Bells:
 
     def _run(self) -> None:
         pause = _PAUSE
-        select.select([self._wake], [], [])
+        readable([self._wake.fileno()])
         while not self._closed or self._take():
             wire = None
             try:
@@ -185,7 +185,7 @@ class Bells:
             if self._closed and not self._pending:
                 return
             self._rest(wire, told + GAP)
-            ready, _, _ = select.select([self._wake.fileno(), wire.raw.fileno()], [], [], self._until_next())
+            ready = readable([self._wake.fileno(), wire.raw.fileno()], self._until_next())
             if wire.raw.fileno() in ready:
                 wire.raw.pgconn.consume_input()
             elif time.monotonic() - looked > LOOK:
@@ -196,7 +196,7 @@ class Bells:
     def _rest(self, wire: Wire, until: float) -> None:
         """Hear, and tell nothing, until then: what comes meanwhile is told together."""
         while (left := until - time.monotonic()) > 0 and not self._closed:
-            if select.select([wire.raw.fileno()], [], [], left)[0]:
+            if readable([wire.raw.fileno()], left):
                 wire.raw.pgconn.consume_input()
                 self._hear(wire.raw)
 
