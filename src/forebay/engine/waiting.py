@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 _logger = logging.getLogger("forebay.engine")
 _here = Strands()
+#: Topics of a `Signal` whose last news is known one by one; with more than that all of them count as just heard of. Ids
+#: of messages are topics, too, and there are ever more of those.
+TOPICS = 10_000
 
 
 class _Driven:
@@ -255,6 +258,9 @@ class Signal:
                 self._all = version
             else:
                 self._last.update(dict.fromkeys(topics, version))
+            if len(self._last) > TOPICS:
+                self._all = version  # first: whoever looks between the two finds one of them
+                self._last = {}
             self.version = version
             woken = [waiter for waiter in list(self._waiters) if self._news(seen, waiter.topics)]
         for waiter in woken:
