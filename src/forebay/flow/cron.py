@@ -17,6 +17,7 @@ from cronsim import CronSim, CronSimError
 
 from forebay.model.duration import Duration, seconds
 from forebay.model.errors import ConfigError
+from forebay.model.zone import zone
 
 MISSED = ("skip", "once", "all")
 #: With missed="all", the most ticks that are caught up in one go.
@@ -145,12 +146,10 @@ def _walls(fields: str, after: datetime) -> Iterator[float]:
 def _zone(tz: str) -> tzinfo:
     if tz == "UTC":
         return UTC
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
     try:
-        return ZoneInfo(tz)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ConfigError(f"time zone {tz!r} is not known here: use an IANA name such as Europe/Vienna") from error
+        return zone(tz)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _fields(cron: str) -> str:

@@ -15,6 +15,8 @@ from uuid import UUID
 import msgspec
 from msgspec.msgpack import Ext
 
+from forebay.model.zone import zone
+
 _pack = msgspec.msgpack.Encoder().encode
 #: What MessagePack has itself, and what may be a key of its maps.
 _NATIVE = frozenset({type(None), bool, int, float, str, bytes})
@@ -91,9 +93,7 @@ def _zone_from(form: Any) -> Any:
     if form is None:
         return None
     if isinstance(form, str):
-        from zoneinfo import ZoneInfo  # which takes a while to import, and few send a time with a zone
-
-        return ZoneInfo(form)
+        return zone(form)
     return UTC if form == 0 else timezone(timedelta(microseconds=form))
 
 

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import msgspec
 
+from forebay.model.zone import zone
 from forebay.produce import models
 from forebay.produce.models import NOTHING
 from forebay.produce.records import field_names
@@ -89,9 +90,14 @@ _TEXTS: tuple[type, ...] = (
 
 
 def texts() -> tuple[type, ...]:
-    """What is written as a text that its class takes. Nobody has a zone who has not imported where it comes from."""
-    zone: type | None = getattr(sys.modules.get("zoneinfo"), "ZoneInfo", None)
-    return _TEXTS if zone is None else (*_TEXTS, zone)
+    """What is written as a text that its class takes."""
+    zone_info = _zone_info()
+    return _TEXTS if zone_info is None else (*_TEXTS, zone_info)
+
+
+def _zone_info() -> type | None:
+    """The class of zones; nobody has one who has not imported where it comes from."""
+    return getattr(sys.modules.get("zoneinfo"), "ZoneInfo", None)
 
 
 def base_of(value: Any, otherwise: Any = None) -> Any:
@@ -148,12 +154,13 @@ def _struct(value: msgspec.Struct) -> Any:
 
 def again(kind: type, base: type) -> Callable[[Any], Any]:
     """A function that makes a value of `kind` out of one of `base`, which it is written as."""
+    made: Callable[[Any], Any] = zone if kind is _zone_info() else kind  # which says what to do if it is not known
 
     def maker(value: Any) -> Any:
         if isinstance(value, kind):
             return value
         if type(value) is not base:
             raise TypeError(f"Expected `{base.__name__}`, got `{type(value).__name__}`")
-        return kind(value)
+        return made(value)
 
     return maker
