@@ -77,11 +77,28 @@ def configure_logging(options: WorkerOptions | None = None, patience: float = PA
     return log
 
 
+class On:
+    """`Logger.isEnabledFor` of a logger that nobody switches off.
+
+    `dictConfig` and `fileConfig` do that to all that were there before them, unless told otherwise: where an app is
+    imported, or in a task much later (that brings a database up to date by Alembic, say).
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger, self._asked = logger, logger.isEnabledFor
+
+    def __call__(self, level: int) -> bool:
+        self._logger.disabled = False
+        return self._asked(level)
+
+
 def _enable() -> None:
-    """What `dictConfig` switches off unless told otherwise: the loggers that were there before it, which are ours."""
+    """Ours, from now on."""
     for name, logger in logging.root.manager.loggerDict.items():
-        if isinstance(logger, logging.Logger) and name.partition(".")[0] == "forebay":
-            logger.disabled = False
+        if not isinstance(logger, logging.Logger) or name.partition(".")[0] != "forebay":
+            continue
+        if not isinstance(logger.isEnabledFor, On):
+            vars(logger)["isEnabledFor"] = On(logger)
 
 
 class Stderr(logging.Handler):

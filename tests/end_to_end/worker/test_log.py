@@ -214,3 +214,29 @@ def test_a_handler_of_theirs_that_fails_costs_no_worker_and_no_line(make):
         fleet.wait()
     told = "a log handler failed at a record of forebay.worker (RuntimeError: no room for ERROR)"
     assert fleet.said.count(told) == 2, "once in the worker, and once in its process of cpu tasks"
+
+
+MIGRATING = """
+import logging.config
+
+def migrates() -> None:
+    there = {"class": "logging.StreamHandler"}
+    logging.config.dictConfig({"version": 1, "handlers": {"c": there}, "root": {"level": "INFO", "handlers": ["c"]}})
+
+migrate = app.task(name="migrate")(migrates)
+migrate_apart = app.task(name="migrate_apart", cpu=True, queue="cpu")(migrates)
+"""
+
+
+def test_a_task_that_sets_up_logging_and_switches_off_all_other_loggers_costs_no_line(make):
+    """As `alembic upgrade` does, and whatever calls `fileConfig` or `dictConfig` without a word about the others."""
+    place = make("", MIGRATING)
+    with place.fleet("--cpu", "1") as fleet:
+        for task in (place.crew.migrate, place.crew.migrate_apart):
+            task.enqueue().result(timeout=60)
+        place.crew.plain.enqueue("x")
+        place.crew.apart.enqueue("y")
+        until(lambda: all(f"failure of {word}" in fleet.said for word in "xy"), "the failures")
+        assert all(f"context of {word}" in fleet.said for word in "xy")
+        fleet.signal(signal.SIGTERM)
+        fleet.wait()
