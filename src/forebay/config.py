@@ -290,7 +290,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
         verbose: log each task with its duration.
         loop: the event loop of worker processes: "uvloop", "asyncio" (Python's own), or "auto", uvloop where it runs.
         starts: whether this process is of the start of a worker; not if it takes the place of another one. What its
-            app declares of queues holds then, see `forebay.model.queue.QueueSpec.mild`.
+            app declares of queues, providers and schedules holds then, see `forebay.model.queue.QueueSpec.mild`.
     """
 
     app: str = ""

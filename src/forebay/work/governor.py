@@ -64,13 +64,15 @@ class Governor:
 
     Args:
         queues: those that the worker serves.
+        mild: it takes the place of another: what was said of a provider stands, a newer version may have said it.
     """
 
     def __init__(
         self, engine: Looks, store: Store, providers: Providers, tasks: Mapping[str, Task[..., Any, Any]],
-        queues: Sequence[str],
+        queues: Sequence[str], *, mild: bool = False,
     ) -> None:  # fmt: skip
         self._engine, self._store, self._providers, self._tasks, self._queues = engine, store, providers, tasks, queues
+        self._mild = mild
         self._keys: dict[str, list[str]] = {}  # those for which something waited, when that was last looked at
         self._seen = -KNOWN
         self._rounds = Rounds(_logger, "the look at the providers", soonest=SOONEST, again=_AGAIN)
@@ -80,13 +82,13 @@ class Governor:
     async def declare(self) -> None:
         """Make the app's providers known, with what is said of them here; how they stand stays as it is."""
         for name, spec in self._providers.specs.items():
-            terms = partial(_declared, name, spec.terms, self._places(name))
+            terms = partial(_declared, name, spec.terms, self._places(name), self._mild)
             seen = (await look(self._store, [name], self._beside(name)))[name]
             one = await change(self._store, name, terms, seen)
             if one is not None:
                 self._providers.view[name] = one
 
-        if self._providers.specs:
+        if self._providers.specs and not self._mild:
             await self._forget_beside()
 
     async def _forget_beside(self) -> None:
@@ -224,11 +226,12 @@ class Governor:
 
 
 def governors(
-    engine: Looks, store: Store, providers: Providers, tasks: Mapping[str, Task[..., Any, Any]], queues: Sequence[str]
-) -> tuple[Governs, ...]:
+    engine: Looks, store: Store, providers: Providers, tasks: Mapping[str, Task[..., Any, Any]],
+    queues: Sequence[str], *, mild: bool = False,
+) -> tuple[Governs, ...]:  # fmt: skip
     """Those of a worker: for the providers of its app, and for those that it finds without anybody."""
     return (
-        Governor(engine, store, providers, tasks, queues),
+        Governor(engine, store, providers, tasks, queues, mild=mild),
         Orphans(store, providers.specs, tasks, queues),
     )
 
@@ -248,12 +251,12 @@ def _tell_of_capacity(before: Provider, after: Provider) -> None:
     _logger.info("provider %s: takes %d of %d at a time%s", after.name, now, most, why)
 
 
-def _declared(
-    name: str, terms: Terms, places: tuple[Place, ...], one: Provider | None, now: float, _: Used
+def _declared(  # noqa: PLR0917
+    name: str, terms: Terms, places: tuple[Place, ...], mild: bool, one: Provider | None, now: float, _: Used
 ) -> Provider:
     if one is None:
         return Provider(name=name, terms=terms, places=places, since=now)
-    return replace(one, terms=terms, places=tuple(sorted({*one.places, *places})))
+    return replace(one, terms=one.terms if mild else terms, places=tuple(sorted({*one.places, *places})))
 
 
 def _advanced(  # noqa: PLR0917

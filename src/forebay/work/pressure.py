@@ -79,9 +79,11 @@ class Pressure:
     Args:
         feeding: what is gathered in this process.
         app: an app.
+        mild: it takes the place of another: what was said of a queue stands, a newer version may have said it.
     """
 
-    def __init__(self, app: App, feeding: Feeding) -> None:
+    def __init__(self, app: App, feeding: Feeding, *, mild: bool = False) -> None:
+        self._mild = mild
         self._app, self._store, self._engine, self._feeding = app, app.store, app.engine, feeding
         self._used: dict[Edge, None] = {}
         self._rounds = Rounds(_logger, "the look at who feeds whom", soonest=SOONEST, again=QUIET)
@@ -95,7 +97,8 @@ class Pressure:
         rows = rows_of(await self._store.steered())
         for spec in [spec for spec in self._app.registry.queues.values() if not spec.assumed]:
             row = rows.get(spec.name, Row(None, Stage(queue=spec.name), 0))
-            rows[spec.name] = row._replace(after=replace(row.after, mark=mark_of(spec)))
+            if row.before is None or not self._mild:
+                rows[spec.name] = row._replace(after=replace(row.after, mark=mark_of(spec)))
         await self._write(rows)
 
     async def run(self) -> None:

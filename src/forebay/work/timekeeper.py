@@ -5,7 +5,7 @@ is told by its name, once, and stops none of the others.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from forebay.engine.trouble import kind_of
 from forebay.flow import cron
@@ -90,6 +90,18 @@ class Timekeeper:
         if messages:  # it works now: the same trouble is told again when it comes again
             self._told.pop(schedule.name, None)
         return following
+
+
+async def put_schedules(store: Store, rows: Callable[[float], Sequence[Schedule]], *, mild: bool) -> None:
+    """Keep in the store what an app says of its schedules.
+
+    Args:
+        rows: what it says, at a time.
+        mild: for a process in the place of another, which changes none: a worker of a newer version may have done so.
+    """
+    there = {one.name for one in await store.schedules() if not one.flaw} if mild else set[str]()
+    if said := [row for row in rows(await store.now()) if row.name not in there]:
+        await store.put_schedules(said)
 
 
 def _times(messages: Sequence[Message]) -> str:

@@ -44,6 +44,7 @@ from forebay.work.runs import Runs
 from forebay.work.settler import Settler
 from forebay.work.storetime import StoreTime
 from forebay.work.strays import Strays
+from forebay.work.timekeeper import put_schedules
 
 _logger = logging.getLogger("forebay.worker")
 #: Unsettled outcomes above which nothing is leased.
@@ -78,7 +79,7 @@ class Worker:
         refuse_greenlets()
         self.id, self._app, self._options, self._born = id_, app, options, born()
         self._loop, self._scope = asyncio.get_running_loop(), contextvars.copy_context()
-        settings = app.settings
+        settings, mild = app.settings, not options.starts
         self.time = StoreTime(app.clock)
         self._progress = Progress(app.store, app.producer.seal)
         self._settler = Settler(app.engine, id_, self._progress.keep)
@@ -88,8 +89,8 @@ class Worker:
         executor.providers.specs = app.registry.providers
         self.feeding = executor.feeding = Feeding() if settings.pressure else None
         self._governors: tuple[Governs, ...] = (
-            *governors(app.engine, app.store, executor.providers, app.registry.tasks, self.queues()),
-            NoPressure(app.store) if self.feeding is None else Pressure(app, self.feeding),
+            *governors(app.engine, app.store, executor.providers, app.registry.tasks, self.queues(), mild=mild),
+            NoPressure(app.store) if self.feeding is None else Pressure(app, self.feeding, mild=mild),
             Keeper(app.store, executor.rules, self.queues(), app.producer.seal),
         )
         self._runs = Runs(executor, self.ends, self.idle)
@@ -208,8 +209,7 @@ class Worker:
         engine.hold()
         self._holds = True
         if self._app.registry.schedules:
-            rows = self._app.registry.rows(await self._app.store.now())
-            await self._app.store.put_schedules(rows)
+            await put_schedules(self._app.store, self._app.registry.rows, mild=not self._options.starts)
         for one in self._governors:
             await one.declare()
         await engine.extend([self._beat("running")])

@@ -1,4 +1,4 @@
-"""Limits while two versions of a program are there: those of the worker that was started last hold."""
+"""While two versions of a program are there: what the worker that was started last says holds."""
 
 import os
 import signal
@@ -10,6 +10,9 @@ import pytest
 
 from fleet import until
 from forebay import QueueSpec
+from forebay.engine.waiting import drive
+from forebay.provider.steer import listed
+from forebay.work.pressure import rows_of
 
 
 @pytest.fixture
@@ -42,3 +45,36 @@ def test_neither_a_replaced_process_nor_a_command_of_an_older_version_brings_its
         assert "queue bounded: concurrency 6 → 1" in fleet.said
     newest = place.ask("audits")[0]
     assert (newest.verb, newest.target, newest.detail) == ("declare", "bounded", "concurrency 6 → 1")
+
+
+def said(place):
+    """What stands of a queue, its mark, a provider and a schedule."""
+    (schedule,), (provider,) = place.ask("schedules"), drive(listed(place.crew.app.store))
+    mark = rows_of(place.ask("steered"))["marked"].after.mark
+    return slots(place), mark.messages, provider.terms.concurrency, schedule.cron
+
+
+def test_a_replaced_process_of_an_older_version_brings_nothing_of_it_back(make_place, monkeypatch):
+    """In a rolling deploy, or where processes are replaced for their age, it would be another one each time."""
+    monkeypatch.setenv("FOREBAY_TEST_SLOTS", "1")
+    place = make_place(test_slots=1)
+    with place.fleet("-p", "1") as older:
+        assert said(place) == ([1], 1, 1, "0 1 * * *")
+        (old,) = older.pids()
+        place.own["FOREBAY_TEST_SLOTS"] = "6"
+        with place.fleet("-p", "1"):
+            assert said(place) == ([6], 6, 6, "0 6 * * *")
+            os.kill(old, signal.SIGKILL)
+            until(lambda: older.pids() - {old}, "its successor")
+            assert said(place) == ([6], 6, 6, "0 6 * * *")
+
+
+def test_a_replaced_process_says_again_what_is_gone(make_place, monkeypatch):
+    monkeypatch.setenv("FOREBAY_TEST_SLOTS", "1")
+    place = make_place(test_slots=1)
+    with place.fleet("-p", "1") as fleet:
+        (old,) = fleet.pids()
+        place.ask("drop_schedules", ["nightly"])
+        os.kill(old, signal.SIGKILL)
+        until(lambda: fleet.pids() - {old}, "its successor")
+        assert said(place) == ([1], 1, 1, "0 1 * * *")
