@@ -22,7 +22,7 @@ def _advice() -> str:
     from zoneinfo import ZoneInfo
 
     try:
-        ZoneInfo("UTC")
+        ZoneInfo.no_cache("UTC")
     except (LookupError, ValueError, OSError):
         return "this host has no time zones at all: install tzdata, by its package manager or with `pip install tzdata`"
     return "use an IANA name such as Europe/Vienna; of a newer zone, update tzdata on this host"
