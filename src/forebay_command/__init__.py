@@ -27,6 +27,7 @@ _importing = False
 
 def main() -> int:
     """Run the command of this process; its exit code."""
+    _hear()
     handler = _leave_when_interrupted()
     _import()
     try:
@@ -55,6 +56,17 @@ def imported() -> None:
         _importing = False
         gc.freeze()
         gc.enable()
+
+
+def _hear() -> None:
+    """Hear what a program usually hears, whatever whoever started this one has switched off for itself.
+
+    It is inherited: where TERM is blocked nobody could stop a worker in order, and where the ends of children are
+    ignored each program that a task starts seems to have ended well.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _leave_when_interrupted() -> "signal.Handlers | Callable[[int, FrameType | None], Any]":

@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import textwrap
 from datetime import datetime
 
@@ -195,6 +197,50 @@ def test_an_app_that_listens_to_such_a_signal_hears_it(tmp_path):
         until((tmp_path / "heard").exists, "the app's own handler")
         assert "SIGUSR1" not in fleet.said
     place.close()
+
+
+#: Starts the command that is given, as some shells and window managers do: what they switched off stays so.
+SWITCHED_OFF = """
+import os, signal, sys
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def test_what_whoever_started_it_has_switched_off_is_heard_all_the_same(tmp_path):
+    text = """
+        import subprocess
+        from forebay import Forebay
+
+        app = Forebay("sqlite:///starts.db")
+
+        @app.task
+        def fails() -> int:
+            return subprocess.run(["false"]).returncode
+
+        @app.task(cpu=True, queue="cpu")
+        def fails_apart() -> int:
+            return subprocess.run(["false"]).returncode
+    """
+    (tmp_path / "switched.py").write_text(textwrap.dedent(text))
+    place, log = Place(tmp_path, tmp_path / "switched.py"), tmp_path / "log"
+    command = [sys.executable, "-c", SWITCHED_OFF, "-m", "forebay", "worker", "-A", place.locator, "--cpu", "1"]
+    with log.open("wb") as out:
+        worker = subprocess.Popen(command, cwd=tmp_path, env=place.environment, stderr=out)
+    try:
+        for task in (place.crew.fails, place.crew.fails_apart):
+            assert task.enqueue().result(60) == 1, "the exit code of a program"
+        (row,) = place.ask("workers")
+        os.kill(row.pid, signal.SIGKILL)
+        until(lambda: f"(process {row.pid}) ended with SIGKILL" in log.read_text(), "how its worker has ended")
+        worker.terminate()
+        assert worker.wait(60) == 0
+    finally:
+        worker.kill()
+        worker.wait()
+        place.close()
 
 
 def test_quit_dumps_the_stack_of_a_loop_that_is_blocked(place):
