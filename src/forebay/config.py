@@ -33,7 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         lease: seconds that a worker process holds its messages without a heartbeat.
         payload_limit: bytes that one body or result may have.
         result_ttl: seconds that the end of a message (and its result) is remembered, unless its task says otherwise.
-        unknown_for: seconds that a message waits whose task no worker knows (a deploy is under way), until it is dead.
+        unknown_for: seconds that a message waits whose task, or one of whose arguments, no worker knows (a deploy is
+            under way), until it is dead.
         poll: seconds between looks when no wake-up comes; the safety net under listening.
         pressure: workers hold back tasks that feed a queue which is full; see `app.queue(limit=, mark=)`.
         migrate: bring an older schema up to date when opening.

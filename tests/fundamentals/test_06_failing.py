@@ -179,6 +179,51 @@ def test_a_task_that_no_worker_knows_yet_waits_for_a_newer_one_and_costs_no_atte
     assert handle.result() == 1
 
 
+def test_an_argument_that_a_worker_does_not_know_yet_waits_for_a_newer_one_and_costs_no_attempt(tmp_path):
+    """Defaults travel, too: in a deploy that adds one, no new message fits the workers that are there already."""
+    url = f"sqlite:///{tmp_path}/forebay.db"
+    newer, older = Forebay(url), Forebay(url)
+
+    @newer.task(name="send", retry=1)
+    def send_now(ctx: Context, to: str, subject: str = "hello") -> tuple[int, str]:
+        return ctx.attempt, f"{subject} {to}"
+
+    @older.task(name="send")
+    def send_before(to: str) -> str:
+        return to
+
+    handle = send_now.enqueue("Ada")
+
+    async def the_older_one_sees_it() -> None:
+        start = "no worker here knows a version that takes it: bad arguments: task send: unknown argument `subject`"
+        await until(lambda: handle.find().cause.startswith(start))
+        assert (handle.find().state, handle.find().attempt) == (State.SCHEDULED, 0)
+
+    beside_a_worker(older, the_older_one_sees_it)
+    work(newer, handle)
+    assert handle.result() == (1, "hello Ada")
+
+
+def test_what_no_version_takes_for_too_long_is_a_dead_letter(tmp_path):
+    with Forebay(f"sqlite:///{tmp_path}/forebay.db") as sender:
+
+        @sender.task(name="send")
+        def send_before(to: str, subject: str) -> None: ...
+
+        name = send_before.enqueue("a@b.c", "hello").id
+    with Forebay(f"sqlite:///{tmp_path}/forebay.db", unknown_for=0.5) as receiver:
+
+        @receiver.task(name="send")
+        def send_now(to: str) -> None: ...
+
+        handle = receiver.handle(name)
+        work(receiver, handle)
+        assert handle.find().state is State.DEAD
+        assert handle.find().cause.startswith(
+            "bad arguments: task send: unknown argument `subject`; it takes (to: str)"
+        )
+
+
 def test_one_that_nobody_knows_for_too_long_is_a_dead_letter_never_an_import(tmp_path):
     with Forebay(f"sqlite:///{tmp_path}/forebay.db") as sender:
 

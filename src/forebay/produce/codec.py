@@ -30,6 +30,8 @@ _logger = logging.getLogger("forebay.worker")
 _KINDS = inspect.Parameter
 _VARIABLE = (_KINDS.VAR_POSITIONAL, _KINDS.VAR_KEYWORD)
 _MUTABLE = (list, dict, set, bytearray)
+#: What msgspec says of a key that nothing stands for.
+_UNKNOWN = "Object contains unknown field"
 _ATOMS = (NoneType, bool, int, float, str, bytes)
 
 
@@ -55,6 +57,10 @@ def decode_value(blob: bytes) -> Any:
         return unpack(blob)
     except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
         raise BadArguments(f"the payload is not MessagePack: {error}") from error
+
+
+class Unfamiliar(BadArguments):
+    """A body holds an argument that this version of the task does not have: another one may."""
 
 
 class Codec:
@@ -175,7 +181,8 @@ class Codec:
         """Positional and keyword arguments from a body.
 
         Raises:
-            BadArguments: the body does not fit.
+            Unfamiliar: the body holds more than this version of the task takes.
+            BadArguments: it does not fit.
         """
         try:  # the plainest form, without a call more: this is done for each message
             arguments = self._arguments.native(body)
@@ -210,7 +217,8 @@ class Codec:
         try:
             arguments = self._arguments.decode(body)
         except Exception as error:
-            raise self._misfit(error) from error
+            misfit = self._misfit(error)
+            raise (Unfamiliar(*misfit.args) if _UNKNOWN in text_of(error) else misfit) from error
         self._fill(arguments)
         return arguments
 
@@ -285,5 +293,5 @@ def _unpacked(annotation: Any) -> Any:
 def _plain(error: Exception) -> str:
     """Without the words of our internal struct, which say nothing to a user. Their validators may raise anything."""
     kind = "" if isinstance(error, TypeError | ValueError | RecursionError) else f"{type(error).__name__}: "
-    text = text_of(error).replace("Object contains unknown field", "unknown argument")
+    text = text_of(error).replace(_UNKNOWN, "unknown argument")
     return kind + text.replace("Arguments.__init__() ", "").replace("Arguments() ", "")

@@ -22,6 +22,7 @@ from forebay.model.delivery import Delivery
 from forebay.model.message import Failure
 from forebay.model.outcome import Outcome
 from forebay.model.sealed import OVERHEAD, Part, locked
+from forebay.produce.codec import Unfamiliar
 from forebay.produce.context import Context
 from forebay.produce.pricing import price
 from forebay.produce.producer import Producer
@@ -131,7 +132,8 @@ class Executor:
             body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
             args, kwargs = plain = codec.decode(body)
         except BaseException as error:  # noqa: BLE001 - a validator of theirs may even want to leave
-            return _unusable(delivery, seal, error)
+            unusable = _unusable(delivery, seal, error)
+            return self._strangers.fate(delivery, unusable) if type(error) is Unfamiliar else unusable
         running, now = task.running, self.time.latest
         context = Context(delivery, running.timeout, producer, self._report, self.completes)
         context.feeds, context.time = self.feeding, now

@@ -1,4 +1,4 @@
-"""Messages that nobody here can run, because their task is not registered, or their queue has no consumer."""
+"""Messages that nobody here can run: their task is not registered, or takes less; their queue has no consumer."""
 
 import math
 import random
@@ -28,15 +28,20 @@ class Strangers:
         self._patience, self._now = patience, now
         self._paces: dict[str, _Pace] = {}
 
-    def fate(self, delivery: Delivery) -> Outcome:
-        """What becomes of one."""
+    def fate(self, delivery: Delivery, misfit: DeadLetter | None = None) -> Outcome:
+        """What becomes of one.
+
+        Args:
+            misfit: how one ends in which a newer version of its task may have put what it holds.
+        """
         since = delivery.unknown_since
         waited = 0.0 if since is None else max(0.0, self._now() - since)
         if waited >= self._patience:
-            return DeadLetter(_cause(delivery))
+            return DeadLetter(_cause(delivery)) if misfit is None else misfit
         ahead = self._paces.setdefault(delivery.queue, _Pace()).ahead(time.monotonic())
         delay = unknown.pause(waited, ahead, random.random(), self._now())
-        return Release(min(delay, self._patience - waited), reason(delivery), unknown=True)
+        why = reason(delivery) if misfit is None else f"{NOT_KNOWN} a version that takes it: {misfit.cause}"
+        return Release(min(delay, self._patience - waited), why, unknown=True)
 
 
 class _Pace:
