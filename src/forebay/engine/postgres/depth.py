@@ -192,7 +192,11 @@ class _Look:
 
     async def _waits(self, about: _About, lanes: Sequence[str]) -> "dict[str, _Waits]":
         """What may be in the way of these lanes."""
-        names = {lane: passes(about.queue, lane, parts(lane).task or "", parts(lane).key)[1:] for lane in lanes}
+        first = dict(await self._db.read("depth_first", about.queue, lanes)) if about.ordered and lanes else {}
+        names = {
+            lane: passes(about.queue, first.get(lane, lane), parts(lane).task or "", parts(lane).key)[1:]
+            for lane in lanes
+        }
         wanted = sorted({name for several in names.values() for name in several})
         found = {row[0]: meter(row) for row in await self._db.read("meters", wanted, self._now)} if wanted else {}
         held: dict[str, float | None] = {}

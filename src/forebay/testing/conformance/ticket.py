@@ -69,6 +69,21 @@ class TestTicket:
         assert kit.take() == []
         assert 30 <= (wait(kit, "b") or 0) < 35
 
+    def test_behind_one_of_its_key_that_waits_for_a_rate_it_waits_as_long(self, kit: Kit) -> None:
+        """Where messages of a key run in their order, and the first of them passes a meter that the others do not."""
+        kit.needs("meters")
+        serve(kit, slots=4)
+        kit.declare(ordered=True)
+        teach(kit, 1.0)
+        kit.run(kit.backend.put_meters([Meter(name="provider:slow", rate=1 / 50)]))
+        kit.publish("x", "a", key="k", meters=("provider:slow",))
+        kit.publish("b", key="k")
+        kit.settle(Ack(), *kit.lease(), took=0.5)
+        assert kit.take() == []
+        assert 45 < (wait(kit, "b") or 0) < 55
+        (lane,) = [one for one in kit.depth().lanes if one.lane]
+        assert lane.why.startswith("rate ")
+
     def test_behind_one_of_its_key_that_a_gate_holds_it_waits_as_long(self, kit: Kit) -> None:
         """Where messages of a key run in their order; nobody knows, if nobody knows when that opens."""
         kit.needs("meters")
