@@ -62,7 +62,7 @@ def answer(store, between=lambda: None):
     between()
     now = drive(take(store, store))
     now = replace(now, tick=before.tick + 1.0)  # whatever that has taken
-    bound = drive(bounds(store, ["q"]))
+    bound = drive(bounds(store, drive(store.depth(["q"]))))
     return wanted(before, now, bound, 1.0, ["q"])[0]
 
 
@@ -105,3 +105,21 @@ def test_a_limit_on_how_many_run_is_the_most_that_is_wanted(store):
     drive(store.declare([QueueSpec(name="q", concurrency=4)]))
     found = answer(store, lambda: publish(store, 100))
     assert (found.wanted, found.more, found.bottleneck) == (4, 0, "concurrency 4")
+
+
+def test_what_waits_for_a_provider_wants_no_more_than_may_ask_it_whether_or_not_any_does_now(store):
+    for_it(store, 200)()
+    found = answer(store)
+    assert (found.wanted, found.more, found.bottleneck) == (3, 0, "limit of provider smtp")
+    drive(store.lease(Want("w", ("q",), 2)))
+    found = answer(store)
+    assert (found.wanted, found.running, found.bottleneck) == (3, 2, "limit of provider smtp")
+
+
+def test_keys_that_run_one_at_a_time_want_a_slot_each(store):
+    drive(store.declare([QueueSpec(name="q", ordered=True)]))
+    for key in "abcde":
+        publish(store, 50, key=key)
+    drive(store.lease(Want("w", ("q",), 2)))
+    found = answer(store)
+    assert (found.wanted, found.more, found.bottleneck) == (5, 1, "limit of its keys")

@@ -48,7 +48,7 @@ def scale(names: tuple[str, ...], target: float, over: float, value: bool) -> No
         only(names, [depth.queue for depth in before.queues], "queue")
         await asyncio.sleep(max(_LEAST, over))
         now = await take(app.engine, app.store)
-        bound = await bounds(app.store, [depth.queue for depth in now.queues])
+        bound = await bounds(app.store, now.queues)
         return wanted(before, now, bound, target, names)
 
     found = with_app(the_app("scale"), work)

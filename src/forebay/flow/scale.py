@@ -15,6 +15,26 @@ from forebay.flow.grant import shown
 _CRUMB = 1e-6
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits for a slot in a queue, and is bound by less than the queue: by a provider, a rule, or its key.
+
+    Attributes:
+        of: what bounds it, in words. ready: how many. running: how many run of it.
+        room, rate: how many more of them may run at a time, and how many may start a second.
+    """
+
+    of: str
+    ready: int
+    running: int = 0
+    room: float = math.inf
+    rate: float = math.inf
+
+    def useful(self, mean: float | None) -> float:
+        """How many more slots are of use to it at the most."""
+        kept_busy = math.inf if mean is None else max(1.0, self.rate * mean)
+        return max(0.0, min(self.room, kept_busy - self.running))
+
+
 class Pull(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one queue. Seconds, and messages a second.
 
@@ -27,6 +47,7 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
         mean: run time of an attempt; None if none has ended yet.
         arrivals: messages that come in, lately.
         most, rate: how many of the queue may run at a time, and may start a second, whatever slots there are.
+        parts: those of the ready ones that are bound by less than the queue.
     """
 
     queue: str
@@ -40,6 +61,7 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     arrivals: float = 0.0
     most: int | None = None
     rate: float | None = None
+    parts: tuple[Part, ...] = ()
     why: str = ""
 
 
@@ -77,7 +99,7 @@ def scale(pull: Pull, target: float) -> Scale:
     else:
         slots = pull.arrivals * pull.mean + work / target
         slots = max(slots, 1.0) if pull.ready else slots
-    bound, name = _bound(pull)
+    bound, name = min(_bound(pull), _useful(pull, target))
     wanted = max(pull.running, math.ceil(min(slots, bound) - _CRUMB))
     stuck = name if slots > bound else ""
     if not stuck and pull.held and not pull.ready:
@@ -107,6 +129,20 @@ def _bound(pull: Pull) -> tuple[float, str]:
         now = pull.slots - pull.lowered
         bounds.append((float(pull.slots), f"tasks take too long, {now:,} of {pull.slots:,} slots in use (--adaptive)"))
     return min(bounds)
+
+
+def _useful(pull: Pull, target: float) -> tuple[float, str]:
+    """How many slots are of use to what waits and comes, where parts of it are bound; and what bounds most of it."""
+    if not pull.parts:
+        return math.inf, ""
+    largest = max(pull.parts, key=lambda part: part.ready)
+    caps = pull.running + sum(part.useful(pull.mean) for part in pull.parts)
+    free = pull.ready - sum(part.ready for part in pull.parts)
+    if free <= 0 or pull.mean is None:
+        return (caps if free <= 0 else math.inf), f"limit of {largest.of}"
+    a_slot = pull.mean / target
+    wanted = sum(min(part.ready * a_slot, part.useful(pull.mean)) for part in pull.parts)
+    return pull.arrivals * pull.mean + free * a_slot + wanted, f"limit of {largest.of}"
 
 
 def total(scales: list[Scale], slots: int) -> Scale:

@@ -1,12 +1,15 @@
 """How many slots are wanted, from two readings of the system: what came in between them, what waits, what bounds it."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from forebay.engine.contract import Depth
-from forebay.flow.scale import Pull, Scale, scale, total
+from forebay.engine.contract import Depth, LaneDepth
+from forebay.flow.lane import parts, passes
+from forebay.flow.scale import Part, Pull, Scale, scale, total
 from forebay.model.gate import THROTTLE, Gate
 from forebay.model.meter import Meter
-from forebay.model.provider import APART, BREAKER, unkeyed
+from forebay.model.provider import APART, BREAKER, key_in, unkeyed
 from forebay.observe.snapshot import Snapshot
 from forebay.observe.why import waits_behind
 from forebay.store.contract import Meters
@@ -15,26 +18,74 @@ from forebay.store.contract import Meters
 ENOUGH = 20
 
 
-async def bounds(meters: Meters, queues: Sequence[str]) -> dict[str, Meter]:
-    """The meters of these queues, by queue; a queue that bounds nothing has none."""
-    found = await meters.meters([f"queue:{queue}" for queue in queues])
-    return {meter.name.removeprefix("queue:"): meter for meter in found}
+class Bound(NamedTuple):
+    """What bounds a queue: its own meter, and parts of what waits in it for a slot."""
+
+    own: Meter | None = None
+    parts: tuple[Part, ...] = ()
+
+
+async def bounds(meters: Meters, depths: Sequence[Depth]) -> dict[str, Bound]:
+    """What bounds these queues, by name."""
+    free = {one.queue: [lane for lane in one.lanes if lane.lane and lane.ready and not lane.why] for one in depths}
+    names = [f"queue:{queue}" for queue in free]
+    names += [name for queue, lanes in free.items() for lane in lanes for name in _passed(queue, lane)]
+    found = {meter.name: meter for meter in await meters.meters(names)}
+    return {queue: Bound(found.get(f"queue:{queue}"), _parts(queue, lanes, found)) for queue, lanes in free.items()}
+
+
+def _passed(queue: str, lane: LaneDepth) -> list[str]:
+    """The meters that what waits in a lane passes, but for that of its queue."""
+    told = parts(lane.lane)
+    return passes(queue, lane.lane, told.task or "", told.key)[1:]
+
+
+def _parts(queue: str, lanes: Sequence[LaneDepth], found: Mapping[str, Meter]) -> tuple[Part, ...]:
+    """Lanes that pass one shared meter, a provider's or a rule's, are one part; those of keys are one each."""
+    several = dict[str, Part]()
+    for lane in lanes:
+        mine = [found[name] for name in _passed(queue, lane) if name in found]
+        shared = next((one for one in mine if _is_shared(one, lane)), None)
+        name, of = (lane.lane, "its keys") if shared is None else (shared.name, shared.name.replace(":", " ", 1))
+        before = several.get(name, Part(of=of, ready=0))
+        part = _bounded(before, lane, mine if shared is None else [shared])
+        if part.room < math.inf or part.rate < math.inf:
+            several[name] = part
+    return tuple(several.values())
+
+
+def _bounded(before: Part, lane: LaneDepth, meters: Sequence[Meter]) -> Part:
+    room = [max(0.0, meter.slots - meter.running) for meter in meters if meter.slots is not None]
+    rates = [meter.rate for meter in meters if meter.rate]
+    return Part(
+        of=before.of,
+        ready=before.ready + lane.ready,
+        running=before.running + lane.running,
+        room=min(room, default=math.inf),
+        rate=min(rates, default=math.inf),
+    )
+
+
+def _is_shared(meter: Meter, lane: LaneDepth) -> bool:
+    """Whether it bounds more than this lane."""
+    bounds_some = meter.slots is not None or meter.rate is not None
+    return bounds_some and meter.name in parts(lane.lane).meters and not key_in(meter.name)
 
 
 def wanted(
-    before: Snapshot, now: Snapshot, bound: dict[str, Meter], target: float, queues: Sequence[str] = ()
+    before: Snapshot, now: Snapshot, bound: Mapping[str, Bound], target: float, queues: Sequence[str] = ()
 ) -> list[Scale]:
     """What each queue wants, by name, and all together at the end under the name "".
 
     Args:
-        bound: the meters of queues. target: seconds within which what waits is to be started.
+        bound: what bounds queues. target: seconds within which what waits is to be started.
         queues: only these; all if none is named.
     """
     old = {depth.queue: (depth, _held(depth, before.gates)[0]) for depth in before.queues}
     chosen = [depth for depth in now.queues if not queues or depth.queue in queues]
     passed = now.tick - before.tick
     each = [
-        scale(_pull(old.get(depth.queue), depth, now, passed, bound.get(depth.queue)), target)
+        scale(_pull(old.get(depth.queue), depth, now, passed, bound.get(depth.queue, Bound())), target)
         for depth in sorted(chosen, key=lambda depth: depth.queue)
     ]
     names = {depth.queue for depth in chosen}
@@ -42,7 +93,7 @@ def wanted(
     return [*each, total(each, slots)]
 
 
-def _pull(old: tuple[Depth, int] | None, now: Depth, seen: Snapshot, passed: float, bound: Meter | None) -> Pull:
+def _pull(old: tuple[Depth, int] | None, now: Depth, seen: Snapshot, passed: float, bound: Bound) -> Pull:
     held, why = _held(now, seen.gates)
     before, held_before = old or (now, held)
     came = now.published - before.published - max(0, held - held_before)  # what came and is held wants no slot
@@ -56,8 +107,9 @@ def _pull(old: tuple[Depth, int] | None, now: Depth, seen: Snapshot, passed: flo
         age=now.age,
         mean=_mean(before, now),
         arrivals=max(0, came) / passed if passed > 0 else 0.0,
-        most=None if bound is None else bound.slots,
-        rate=None if bound is None else bound.rate,
+        most=None if bound.own is None else bound.own.slots,
+        rate=None if bound.own is None else bound.own.rate,
+        parts=bound.parts,
         why=why,
     )
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from forebay.flow.scale import Pull, scale, total
+from forebay.flow.scale import Part, Pull, scale, total
 
 BUSY = Pull(queue="mail", ready=600, running=10, slots=10, age=40.0, mean=2.0, arrivals=4.0)
 
@@ -32,6 +32,29 @@ def test_a_single_message_is_worth_a_slot():
 def test_what_waits_behind_a_gate_wants_no_slots_and_says_why():
     answer = scale(Pull(queue="mail", held=5000, running=2, slots=20, mean=2.0, why="closed by breaker"), 30.0)
     assert (answer.wanted, answer.more, answer.bottleneck) == (2, 0, "closed by breaker")
+
+
+SMTP = Part(of="provider smtp", ready=600, running=1, room=2)
+
+
+def test_what_all_waits_for_one_provider_wants_no_more_than_that_may_run():
+    """Though one of its slots is free just now, and nothing is held."""
+    answer = scale(replace(BUSY, running=1, slots=1, parts=(SMTP,)), 30.0)
+    assert (answer.wanted, answer.more, answer.bottleneck) == (3, 2, "limit of provider smtp")
+    slow = replace(SMTP, running=0, room=math.inf, rate=2.0)
+    assert scale(replace(BUSY, running=0, slots=0, parts=(slow,)), 30.0).wanted == 4
+
+
+def test_what_nothing_but_slots_is_in_the_way_of_wants_as_many_as_before():
+    """Beside what waits for a provider: 8 for what comes in, 20 for 300 that wait 2 s each, and 2 for the provider."""
+    answer = scale(replace(BUSY, parts=(replace(SMTP, ready=300),)), 30.0)
+    assert (answer.wanted, answer.bottleneck) == (30, "limit of provider smtp")
+    assert scale(replace(BUSY, parts=(replace(SMTP, ready=6),)), 30.0) == scale(BUSY, 30.0)
+
+
+def test_keys_in_order_want_a_slot_each():
+    each = tuple(Part(of="its keys", ready=200, room=1) for _ in range(3))
+    assert scale(replace(BUSY, running=2, slots=2, parts=each), 30.0).wanted == 5
 
 
 def test_a_limit_bounds_what_is_wanted():
