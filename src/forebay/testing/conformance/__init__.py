@@ -52,10 +52,10 @@ from forebay.testing.conformance.stage import EngineKit, MakeBackend
 from forebay.testing.conformance.steering import TestClosed, TestSteering
 from forebay.testing.conformance.story import TestCauses, TestRelease, TestStory
 from forebay.testing.conformance.struck import TestStruck
-from forebay.testing.conformance.ticket import TestTicket
+from forebay.testing.conformance.ticket import TestInOrder, TestTicket
 from forebay.testing.conformance.told import TestTold
 from forebay.testing.conformance.transacts import TestCompletes, TestTransacts
-from forebay.testing.conformance.wait import TestWait, TestWatch
+from forebay.testing.conformance.wait import TestFreed, TestWait, TestWatch
 from forebay.testing.conformance.weighed import TestBytes, TestGrown, TestSum
 
 __all__ = [
@@ -96,9 +96,11 @@ __all__ = [
     "TestFair",
     "TestFence",
     "TestFind",
+    "TestFreed",
     "TestGates",
     "TestGrown",
     "TestHead",
+    "TestInOrder",
     "TestLease",
     "TestLeaves",
     "TestMany",

@@ -57,47 +57,6 @@ class TestTicket:
         kit.close_gate()
         assert [(position(kit, name), kit.state(name)) for name in ("a", "c")] == [(0, "parked"), (2, "parked")]
 
-    @pytest.mark.parametrize("outcome", [Retry(30, BOOM), Snooze(30)], ids=str)
-    def test_behind_one_of_its_key_that_is_tried_again_it_waits_as_long(self, kit: Kit, outcome: Outcome) -> None:
-        """Where messages of a key run in their order."""
-        kit.needs("meters")
-        serve(kit, slots=4)
-        kit.declare(ordered=True)
-        teach(kit, 1.0)
-        kit.publish("a", "b", key="k")
-        kit.settle(outcome, *kit.lease(), took=0.5)
-        assert kit.take() == []
-        assert 30 <= (wait(kit, "b") or 0) < 35
-
-    def test_behind_one_of_its_key_that_waits_for_a_rate_it_waits_as_long(self, kit: Kit) -> None:
-        """Where messages of a key run in their order, and the first of them passes a meter that the others do not."""
-        kit.needs("meters")
-        serve(kit, slots=4)
-        kit.declare(ordered=True)
-        teach(kit, 1.0)
-        kit.run(kit.backend.put_meters([Meter(name="provider:slow", rate=1 / 50)]))
-        kit.publish("x", "a", key="k", meters=("provider:slow",))
-        kit.publish("b", key="k")
-        kit.settle(Ack(), *kit.lease(), took=0.5)
-        assert kit.take() == []
-        assert 45 < (wait(kit, "b") or 0) < 55
-        (lane,) = [one for one in kit.depth().lanes if one.lane]
-        assert lane.why.startswith("rate ")
-
-    def test_behind_one_of_its_key_that_a_gate_holds_it_waits_as_long(self, kit: Kit) -> None:
-        """Where messages of a key run in their order; nobody knows, if nobody knows when that opens."""
-        kit.needs("meters")
-        serve(kit, slots=4)
-        kit.declare(ordered=True)
-        teach(kit, 1.0)
-        kit.close_gate(lane="smtp", until=kit.now() + 50)
-        kit.publish("a", key="k", lane="smtp")
-        kit.publish("b", key="k")
-        assert kit.take() == []
-        assert 50 <= (wait(kit, "b") or 0) < 55
-        kit.close_gate(lane="smtp")
-        assert wait(kit, "b") is None
-
     def test_without_a_worker_nobody_knows(self, kit: Kit) -> None:
         """One that serves other queues, or leaves, changes nothing."""
         kit.publish("a")
@@ -204,3 +163,47 @@ class TestTicket:
         waits = [wait(kit, name) for name in ("a", "b", "c", "plain")]
         assert waits == [0.0, 5.0, 10.0, 0.0]
         assert [wait(kit, name) for name in ("x", "y", "z")] == [0.0, 9.9, 19.9]
+
+
+class TestInOrder:
+    @pytest.fixture(autouse=True)
+    def _meters(self, kit: Kit) -> None:
+        kit.needs("meters")
+
+    @pytest.mark.parametrize("outcome", [Retry(30, BOOM), Snooze(30)], ids=str)
+    def test_behind_one_of_its_key_that_is_tried_again_it_waits_as_long(self, kit: Kit, outcome: Outcome) -> None:
+        """Where messages of a key run in their order."""
+        serve(kit, slots=4)
+        kit.declare(ordered=True)
+        teach(kit, 1.0)
+        kit.publish("a", "b", key="k")
+        kit.settle(outcome, *kit.lease(), took=0.5)
+        assert kit.take() == []
+        assert 30 <= (wait(kit, "b") or 0) < 35
+
+    def test_behind_one_of_its_key_that_waits_for_a_rate_it_waits_as_long(self, kit: Kit) -> None:
+        """Where messages of a key run in their order, and the first of them passes a meter that the others do not."""
+        serve(kit, slots=4)
+        kit.declare(ordered=True)
+        teach(kit, 1.0)
+        kit.run(kit.backend.put_meters([Meter(name="provider:slow", rate=1 / 50)]))
+        kit.publish("x", "a", key="k", meters=("provider:slow",))
+        kit.publish("b", key="k")
+        kit.settle(Ack(), *kit.lease(), took=0.5)
+        assert kit.take() == []
+        assert 45 < (wait(kit, "b") or 0) < 55
+        (lane,) = [one for one in kit.depth().lanes if one.lane]
+        assert lane.why.startswith("rate ")
+
+    def test_behind_one_of_its_key_that_a_gate_holds_it_waits_as_long(self, kit: Kit) -> None:
+        """Where messages of a key run in their order; nobody knows, if nobody knows when that opens."""
+        serve(kit, slots=4)
+        kit.declare(ordered=True)
+        teach(kit, 1.0)
+        kit.close_gate(lane="smtp", until=kit.now() + 50)
+        kit.publish("a", key="k", lane="smtp")
+        kit.publish("b", key="k")
+        assert kit.take() == []
+        assert 50 <= (wait(kit, "b") or 0) < 55
+        kit.close_gate(lane="smtp")
+        assert wait(kit, "b") is None

@@ -209,7 +209,7 @@ class TestWait:
         in_threads(serve, answer)
 
 
-class TestSlots:
+class TestFreed:
     @pytest.fixture(autouse=True)
     def _meters(self, live: Kit) -> None:
         live.needs("meters")
