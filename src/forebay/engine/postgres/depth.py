@@ -192,7 +192,9 @@ class _Look:
 
     async def _waits(self, about: _About, lanes: Sequence[str]) -> "dict[str, _Waits]":
         """What may be in the way of these lanes."""
-        first = dict(await self._db.read("depth_first", about.queue, lanes)) if about.ordered and lanes else {}
+        first: dict[str, str] = {}
+        if about.ordered and lanes:
+            first = dict(await self._db.read("depth_first", about.queue, lanes))
         names = {
             lane: passes(about.queue, first.get(lane, lane), parts(lane).task or "", parts(lane).key)[1:]
             for lane in lanes
