@@ -21,6 +21,9 @@ ANY = -1e10
 #: then: no lease looks at it.
 OVER = 1e10
 
+#: How the names of meters begin that are of one queue alone.
+_OWN = ("queue:", "task:", "key:")
+
 #: What tells where a message that runs belongs: its own lane, its task, its key.
 Left = tuple[str, str, str | None]
 
@@ -83,11 +86,14 @@ def free(tx: Transaction, queue: str, told: Split, left: Mapping[Left, int]) -> 
         meters.update(dict.fromkeys(names(queue, told, mine, task, key), n))
         if key is not None and told.key_slots is not None:
             keys[key] += n
-    full = [tx.value(sql("free_meter"), (n, name)) for name, n in meters.items()]
+    full = [name for name, n in meters.items() if tx.value(sql("free_meter"), (n, name))]
     if keys:
         _free_keys(tx, queue, keys)
-    if keys or told.spec.fair or any(full):
+    if keys or told.spec.fair or full:
         tx.topics.add(QUEUE + queue)
+    if not all(name.startswith(_OWN) for name in full):  # messages of any queue may name these: a provider's, say
+        named = tx.rows("select cast(name as blob) from queue where limits is not null")
+        tx.topics.update(QUEUE + rows.text(name) for (name,) in named)
 
 
 def _free_keys(tx: Transaction, queue: str, keys: Mapping[str, int]) -> None:
