@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from forebay.model.errors import ForebayError
 from forebay.testing.clock import ManualClock
-from forebay.testing.powerloss.life import Durability, Life, Setting
+from forebay.testing.powerloss.life import Durability, Finding, Life, Setting
 from forebay.testing.powerloss.vfs import Skip
 
 #: Power losses that one file lives through.
@@ -45,14 +46,22 @@ def run_seed(seed: int, durability: Durability, verdict: Verdict, skip: Skip = "
         files: dict[str, bytes] = {}
         for number in range(1, LIVES + 1):
             life = Life(_folder(name, f"life-{number}", files), number, setting, f"{seed} {durability} {number}")
-            life.live(before)
-            finding = life.find(_folder(name, f"found-{number}", {}))
+            finding = _lived(life, before) or life.find(_folder(name, f"found-{number}", {}))
             if finding.wrong:
                 verdict.violations.append(Violation(seed, durability, number, finding.wrong, skip))
                 return
             assert life.loss is not None
             files, before = life.loss.disk, life
             _count(verdict.seen, durability, life, finding.lost)
+
+
+def _lived(life: Life, before: Life | None) -> Finding | None:
+    """A finding if the engine itself refuses to go on with what an earlier loss left: it noticed damage in its use."""
+    try:
+        life.live(before)
+    except ForebayError as error:
+        return Finding(0, f"does not go on: {error}")
+    return None
 
 
 def _folder(parent: str, name: str, files: dict[str, bytes]) -> Path:
