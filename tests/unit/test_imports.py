@@ -76,3 +76,9 @@ def test_in_worker_processes_the_collector_runs_and_leaves_out_what_was_imported
     read = [sys.executable, "-c", look.format(ids.stdout.split())]
     found = json.loads(subprocess.run(read, cwd=tmp_path, capture_output=True, text=True, check=True).stdout)
     assert found == [[[], True, True], [[], True, True]]
+
+
+def test_a_worker_process_loads_nothing_of_processes_for_tasks_before_there_is_one(tmp_path):
+    there = imported(tmp_path, "-c", "import forebay.engine.sqlite, forebay.work.child" + TELL)
+    assert there & {"multiprocessing", "tempfile", "forebay.work.apart"} == set()
+    assert "forebay.work.processes" in there

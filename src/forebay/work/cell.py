@@ -25,7 +25,7 @@ from forebay.engine.waiting import call_in
 from forebay.model.message import Failure
 from forebay.model.outcome import Outcome
 from forebay.model.topology import Edge
-from forebay.work.apart import STRIKE, UNABLE, Job, Reply, Start
+from forebay.work.errand import STRIKE, UNABLE, Job, Reply, Start
 from forebay.work.executor import Bounds
 from forebay.work.groups import kill_group
 from forebay.work.host import is_stopped, rss

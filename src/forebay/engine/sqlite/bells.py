@@ -9,7 +9,6 @@ reached (a read-only folder, a path too long, no descriptor left), a slow look a
 import contextlib
 import logging
 import os
-import secrets
 import socket
 import threading
 import time
@@ -176,7 +175,7 @@ class Listener:
         """A socket in the folder; one that nobody can reach if it cannot be made there."""
         self.path = self._ringer.own = None
         listener = unix_datagrams()
-        path = str(self._folder / secrets.token_hex(4))
+        path = str(self._folder / os.urandom(4).hex())
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, exist_ok=True)
             companions.hand_over(self._folder, self._ringer.rights)

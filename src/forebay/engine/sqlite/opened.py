@@ -37,7 +37,7 @@ BUSY_TIMEOUT = 10_000
 #: there, so that a batch of more rows takes all others out of it, and they are parsed anew.
 STATEMENTS = 512
 #: KiB of page cache per connection.
-WRITER_CACHE, READER_CACHE = 16_000, 4_000
+WRITER_CACHE, READER_CACHE = 8_000, 4_000
 #: Seconds within which whoever opens or closes a file is through with it.
 _PASSING = 0.5
 
