@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel, PositiveInt
 
-from forebay import BadArguments, BadResult, Forebay, PayloadTooLarge, State, TaskFailed
+from forebay import BadArguments, BadResult, Context, Forebay, PayloadTooLarge, State, TaskFailed
 from fundamentals.lesson import work
 
 
@@ -93,6 +93,14 @@ def test_a_wrong_call_is_refused_where_it_is_made(app, args, kwargs, says):
     with pytest.raises(BadArguments, match=says) as caught:
         send.enqueue(*args, **kwargs)
     assert "it takes (to: str, tries: int = 1)" in str(caught.value)
+
+
+def test_what_a_task_takes_is_told_without_what_the_worker_fills_in(app):
+    @app.task
+    def send(context: Context, to: str) -> int: ...
+
+    with pytest.raises(BadArguments, match=r"it takes \(to: str\) -> int"):
+        send.enqueue()
 
 
 def test_a_model_is_validated_before_it_waits(app):

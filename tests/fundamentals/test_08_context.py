@@ -114,6 +114,19 @@ def test_its_log_lines_say_which_message_they_are_about(app, caplog):
     assert (record.message_id, record.task, record.attempt) == (handle.id, "speak", 1)
 
 
+def test_its_log_lines_carry_what_is_said_with_them_too(app, caplog):
+    @app.task(queue="mail")
+    def speak(ctx: Context) -> None:
+        ctx.log.warning("half way", extra={"order": 7})
+        ctx.log.warning("no more", extra=None)
+
+    handle = speak.enqueue()
+    with caplog.at_level(logging.WARNING, "forebay.task"):
+        work(app, handle)
+    record, _ = (record for record in caplog.records if record.name == "forebay.task")
+    assert (record.order, record.message_id, record.queue) == (7, handle.id, "mail")
+
+
 def test_progress_outside_of_a_worker_goes_nowhere_and_hurts_nobody(app):
     @app.task
     def climb(ctx: Context | None = None) -> str:

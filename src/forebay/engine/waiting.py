@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from forebay.engine.shield import acquire, shield
 from forebay.engine.strand import Strands
-from forebay.model.errors import EngineClosed
+from forebay.model.errors import EngineClosed, ForebayError
 
 if TYPE_CHECKING:
     import asyncio  # takes a while: imported where a loop runs, by whoever runs it
@@ -77,7 +77,13 @@ def on_loop() -> bool:
 def _running_loop() -> "asyncio.AbstractEventLoop":
     import asyncio
 
-    return asyncio.get_running_loop()
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ForebayError(
+            "this call waits on a loop of asyncio, and none runs here: on another loop (trio) call the same without "
+            "its `a` in a thread, as in `await trio.to_thread.run_sync(task.enqueue, …)`"
+        ) from None
 
 
 #: Loops to be told, and what waits there.

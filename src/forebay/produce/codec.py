@@ -229,7 +229,7 @@ class Codec:
                 setattr(arguments, name, _fresh(default))
 
     def _misfit(self, error: Exception) -> BadArguments:
-        return BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.signature}")
+        return BadArguments(f"task {self.name}: {_plain(error)}; it takes {self.given}")
 
     def encode_result(self, value: Any) -> bytes:
         """The result's bytes. What the annotation does not know of it is left out, with a warning at the first time.

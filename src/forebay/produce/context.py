@@ -3,7 +3,7 @@
 import contextvars
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, Union, cast
 
 from forebay.engine.shield import shield
@@ -27,6 +27,15 @@ T = TypeVar("T")
 ROOT, PARENT, ORIGIN, ORIGIN_TASK = "forebay-root", message.PARENT, "forebay-origin", "forebay-origin-task"
 
 _logger = logging.getLogger("forebay.task")
+
+
+class _Log(logging.LoggerAdapter[logging.Logger]):
+    """Says which message its records are about, beside the `extra=` of who logs; Python's own puts that away."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """See `logging.LoggerAdapter`."""
+        kwargs["extra"] = {**(self.extra or {}), **(kwargs.get("extra") or {})}
+        return msg, kwargs
 
 
 _Running = Union["Context", None]
@@ -176,10 +185,10 @@ class Context(About):
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        """A logger whose records carry id, task and attempt."""
+        """A logger whose records carry id, task, queue and attempt, and the `extra=` of each call."""
         task = self.delivery.task or self.consumer
-        extra = {"message_id": self.id, "task": task, "attempt": self.attempt}
-        return logging.LoggerAdapter(_logger, extra)
+        extra = {"message_id": self.id, "task": task, "queue": self.delivery.queue, "attempt": self.attempt}
+        return _Log(_logger, extra)
 
     def progress(self, value: Any) -> None:
         """Publish how far this is: any value that a message may hold. Returns at once; the newest one wins.

@@ -3,6 +3,9 @@
 import tracemalloc
 import uuid
 
+import pytest
+
+from forebay import Forebay, ForebayError
 from forebay.engine.waiting import TOPICS, Signal, drive
 
 
@@ -36,3 +39,12 @@ def test_what_was_heard_since_is_told_apart_again():
     signal.notify(["mine"])
     assert drive(signal.wait(seen, 0.0, ["mine"]))
     assert not drive(signal.wait(seen, 0.0, ["yours"]))
+
+
+def test_a_coroutine_on_another_loop_than_that_of_asyncio_is_told_what_to_do_and_nothing_is_sent(tmp_path):
+    with Forebay(f"sqlite:///{tmp_path}/jobs.db") as app:
+        handle = app.publish("mail", "first")
+        for call in (app.apublish("mail", "second"), handle.aresult(timeout=1), handle.acancel()):
+            with pytest.raises(ForebayError, match=r"none runs here: .* without its `a` in a thread"):
+                call.send(None)  # as trio does
+        assert [(found.id, found.state) for found in app.messages()] == [(handle.id, "ready")]
