@@ -60,6 +60,18 @@ def test_an_app_that_may_not_migrate_says_what_to_run(other):
         opened(msgspec.structs.replace(other, migrate=False))
 
 
+def test_whoever_was_given_a_schema_and_may_make_none_sets_it_up(other):
+    given = f"given_{postgres.NAMESPACE}"
+    with psycopg.connect(needed("postgres"), autocommit=True) as db:
+        db.execute(f'create role {given} login; create schema "{OTHER}" authorization {given}')
+        try:
+            parts = opened(msgspec.structs.replace(other, url=other.url.replace("//forebay@", f"//{given}@")))
+            drive(parts.engine.publish([Message(id="a", queue="q")]))
+            drive(parts.engine.close())
+        finally:
+            db.execute(f"drop owned by {given} cascade; drop role {given}")
+
+
 def test_a_newer_schema_is_refused(other):
     drive(opened(other).engine.close())
     with psycopg.connect(needed("postgres"), autocommit=True) as db:

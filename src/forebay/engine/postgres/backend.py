@@ -83,9 +83,10 @@ class Verbs:
     async def publish(self, messages: Sequence[Message]) -> list[Receipt]:
         """See `Engine.publish`."""
         receipts: list[Receipt] = []
-        for start in range(0, len(messages), MESSAGES):  # others want to write in between
+        most = publishing.KEYS if any(one.unique is not None for one in messages) else MESSAGES
+        for start in range(0, len(messages), most):  # others want to write in between
             try:
-                receipts += await self._publish(list(messages[start : start + MESSAGES]))
+                receipts += await self._publish(list(messages[start : start + most]))
             except EngineFull:
                 if not start:
                     raise

@@ -74,6 +74,8 @@ _SHUT = (
 RIGHTS = (
     "the user needs rights in the schema: `forebay doctor` as that user names them, docs/how-to/postgresql.md has them"
 )
+#: The server's table of locks is full, which has a place for each unique key until its transaction ends.
+_LOCKS = "raise max_locks_per_transaction there, or publish fewer messages with unique keys in one transaction"
 _NO_ROOM = (pg.DiskFull, pg.OutOfMemory, pg.ConfigurationLimitExceeded)
 
 
@@ -171,7 +173,8 @@ def lent(error: BaseException, shown: str) -> BaseException:
 def _translated(error: Exception, shown: str) -> ForebayError:
     text = said(error)
     if isinstance(error, _NO_ROOM):
-        return EngineFull(f"{shown} has no room: {text}: make some, what was accepted is safe")
+        advice = _LOCKS if "shared memory" in text else "make some"
+        return EngineFull(f"{shown} has no room: {text}: {advice}, what was accepted is safe")
     if isinstance(error, _MISSING):
         return EngineError(f"{shown}: {text}: its schema is not as this Forebay made it: run `forebay doctor`")
     if isinstance(error, pg.InsufficientPrivilege):

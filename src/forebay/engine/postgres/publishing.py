@@ -20,6 +20,9 @@ from forebay.model.queue import Declared, QueueSpec
 
 #: Seconds between looks at how large the tables are, if there is a limit.
 LOOK = 1.0
+#: Messages of one transaction that may have unique keys: each key takes a place in the server's table of locks, which
+#: has some 1,600 of them for all sessions where 25 may connect.
+KEYS = 500
 #: Bytes that a message takes beside its body, with its entries in the indexes, about; as in `size.sql`.
 ROW = 400
 #: The history of a message that has none.

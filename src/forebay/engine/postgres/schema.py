@@ -11,6 +11,12 @@ from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld
 
 #: What two processes that migrate at the same time contend for ("Frby").
 LOCK = 0x46726279
+#: Who was given a schema may not make one, and PostgreSQL asks for that right even `if not exists`.
+_SCHEMA = """\
+do $$ begin
+    if to_regnamespace('"{0}"') is null then create schema if not exists "{0}"; end if;
+end $$;
+"""
 #: What becomes of a schema that was never released.
 MOVE = "use another namespace, and have the Forebay that made it move its messages there (`forebay move`)"
 
@@ -33,7 +39,7 @@ def oldest() -> int:
 
 def script(address: Address, after: int = 0) -> str:
     """All that brings a schema of version `after` up to date, as one SQL text: run it as one transaction (psql -1)."""
-    steps = [f'create schema if not exists "{address.schema}";\n'] if not after else []
+    steps = [] if after else [_SCHEMA.format(address.schema)]
     for number, text in migrations():
         if number > after:
             done = address.sql("insert into forebay.version (version)")
