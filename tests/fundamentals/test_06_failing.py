@@ -2,7 +2,10 @@
 
 import asyncio
 import time
+from enum import Enum
+from typing import Literal
 
+import msgspec
 import pytest
 
 from forebay import ConfigError, Context, DeadLetter, Forebay, Retry, Snooze, State, TaskFailed
@@ -11,6 +14,35 @@ from forebay.store.records import Choice
 from fundamentals.lesson import beside_a_worker, until, work
 
 QUICK = Retry(max_attempts=3, base=0.01)
+
+
+class Colour(Enum):
+    """As it was."""
+
+    RED = "red"
+
+
+class Colours(Enum):
+    """As it is: with one more."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Card(msgspec.Struct, tag=True):
+    number: str
+
+
+class Cash(msgspec.Struct, tag=True):
+    cents: int
+
+
+#: What an annotation is in the newer version and in the older one, and a value that only the newer one knows.
+CHOICES = {
+    "enum": (Colours, Colour, Colours.BLUE),
+    "literal": (Literal["red", "blue"], Literal["red"], "blue"),
+    "union": (Card | Cash, Card, Cash(5)),
+}
 
 
 def test_a_task_that_fails_is_tried_again(app):
@@ -204,6 +236,36 @@ def test_an_argument_that_a_worker_does_not_know_yet_waits_for_a_newer_one_and_c
     assert handle.result() == (1, "hello Ada")
 
 
+@pytest.mark.parametrize("kind", CHOICES)
+def test_a_choice_that_a_worker_does_not_know_yet_waits_for_a_newer_one_and_costs_no_attempt(tmp_path, kind):
+    url = f"sqlite:///{tmp_path}/forebay.db"
+    newer, older = Forebay(url), Forebay(url)
+    now, before, value = CHOICES[kind]
+
+    def send(ctx: Context, what) -> int:
+        return ctx.attempt
+
+    send.__annotations__["what"] = now
+    send_now = newer.task(name="send", retry=1)(send)
+
+    def send_older(what) -> int:
+        return 0
+
+    send_older.__annotations__["what"] = before
+    older.task(name="send", retry=1)(send_older)
+    handle = send_now.enqueue(value)
+
+    async def the_older_one_sees_it() -> None:
+        await until(
+            lambda: handle.find().cause.startswith("no worker here knows a version that takes it: bad arguments")
+        )
+        assert (handle.find().state, handle.find().attempt) == (State.SCHEDULED, 0)
+
+    beside_a_worker(older, the_older_one_sees_it)
+    work(newer, handle)
+    assert handle.result() == 1
+
+
 def test_what_no_version_takes_for_too_long_is_a_dead_letter(tmp_path):
     with Forebay(f"sqlite:///{tmp_path}/forebay.db") as sender:
 
@@ -222,6 +284,34 @@ def test_what_no_version_takes_for_too_long_is_a_dead_letter(tmp_path):
         assert handle.find().cause.startswith(
             "bad arguments: task send: unknown argument `subject`; it takes (to: str)"
         )
+
+
+def test_a_message_of_a_task_in_a_queue_that_has_a_consumer_by_now_waits_for_a_worker_that_runs_it(tmp_path):
+    """In a deploy that makes a queue one of raw messages, older programs still send tasks, which older workers run."""
+    url = f"sqlite:///{tmp_path}/forebay.db"
+    newer, older, got = Forebay(url), Forebay(url), list[object]()
+
+    @newer.consume("events", batch=10)
+    def load(messages) -> None:
+        got.extend(message.value for message in messages)
+
+    @older.task(queue="events", retry=1)
+    def hit(ctx: Context, page: str) -> tuple[int, str]:
+        return ctx.attempt, page
+
+    handle, raw = hit.enqueue("/about"), newer.publish("events", {"page": "/"})
+
+    async def the_newer_one_sees_it() -> None:
+        start = (
+            "no worker here knows a version that takes it: a message of task 'hit', and queue 'events' has a consumer"
+        )
+        await until(lambda: handle.find().cause.startswith(start) and raw.find().state is State.DONE)
+        assert (handle.find().state, handle.find().attempt) == (State.SCHEDULED, 0)
+
+    beside_a_worker(newer, the_newer_one_sees_it)
+    assert got == [{"page": "/"}]
+    work(older, handle)
+    assert handle.result() == (1, "/about")
 
 
 def test_one_that_nobody_knows_for_too_long_is_a_dead_letter_never_an_import(tmp_path):

@@ -32,6 +32,8 @@ _VARIABLE = (_KINDS.VAR_POSITIONAL, _KINDS.VAR_KEYWORD)
 _MUTABLE = (list, dict, set, bytearray)
 #: What msgspec says of a key that nothing stands for.
 _UNKNOWN = "Object contains unknown field"
+#: What it says of what another version may know: that, a member of an enum or Literal, a class of a union.
+_NEWER = (_UNKNOWN, "Invalid enum value", "Invalid value '")
 _ATOMS = (NoneType, bool, int, float, str, bytes)
 
 
@@ -60,7 +62,7 @@ def decode_value(blob: bytes) -> Any:
 
 
 class Unfamiliar(BadArguments):
-    """A body holds an argument that this version of the task does not have: another one may."""
+    """A body holds an argument, or a choice in one, that this version of the task does not have: another one may."""
 
 
 class Codec:
@@ -218,7 +220,7 @@ class Codec:
             arguments = self._arguments.decode(body)
         except Exception as error:
             misfit = self._misfit(error)
-            raise (Unfamiliar(*misfit.args) if _UNKNOWN in text_of(error) else misfit) from error
+            raise (Unfamiliar(*misfit.args) if _is_newer(text_of(error)) else misfit) from error
         self._fill(arguments)
         return arguments
 
@@ -266,6 +268,11 @@ class Codec:
             return self._result.decode(blob)
         except Exception as error:
             raise BadResult(f"task {self.name}: the stored result does not fit: {_plain(error)}") from error
+
+
+def _is_newer(text: str) -> bool:
+    """Whether what is wrong may be right in another version."""
+    return any(part in text for part in _NEWER)
 
 
 def _fresh(default: Any) -> Any:

@@ -39,6 +39,7 @@ from forebay.work.failures import Told, told
 from forebay.work.rules import Keeper
 from forebay.work.run import Run
 from forebay.work.storetime import StoreTime
+from forebay.work.strangers import Strangers
 from forebay.work.timekeeper import Timekeeper
 
 _logger = logging.getLogger("forebay.testing")
@@ -211,7 +212,7 @@ class Drainer:
         rules = self._executor.rules
         ruled = [(one, fate) for one in deliveries if rules.concern(one) and (fate := rules.fate(one)) is not None]
         left = [one for one in deliveries if one not in [one for one, _ in ruled]]
-        good, messages, bad = unpacked(left, self._app.producer)
+        good, messages, bad = unpacked(left, self._app.producer, Strangers(0, self._time.now))
         bad += ruled
 
         def judge(value: Any, error: BaseException | None) -> Sequence[tuple[Delivery, Outcome]]:

@@ -22,6 +22,7 @@ from forebay.work.host import stay
 from forebay.work.raised import failure_of, looked_at, without_us
 from forebay.work.run import Job, Stop
 from forebay.work.storetime import Heard
+from forebay.work.strangers import Strangers
 
 
 class Batch(Job, eq=False):
@@ -82,9 +83,12 @@ class Batch(Job, eq=False):
 
 
 def unpacked(
-    batch: Sequence[Delivery], producer: Producer
+    batch: Sequence[Delivery], producer: Producer, strangers: Strangers
 ) -> tuple[list[Delivery], list[Message], list[tuple[Delivery, Outcome]]]:
-    """The deliveries that can be read, as messages too, and what becomes of those that cannot."""
+    """The deliveries that can be read, as messages too, and what becomes of those that cannot.
+
+    A message of a task is one of another version, in which this queue has none but tasks: a worker of that one runs it.
+    """
     seal, limit = producer.seal, producer.settings.payload_limit
     good: list[Delivery] = []
     messages: list[Message] = []
@@ -92,7 +96,7 @@ def unpacked(
     for delivery in batch:
         if delivery.task:
             text = f"a message of task {delivery.task!r}, and queue {delivery.queue!r} has a consumer of raw messages"
-            bad.append((delivery, outcome.DeadLetter(text)))
+            bad.append((delivery, strangers.fate(delivery, outcome.DeadLetter(text))))
             continue
         if len(delivery.body) > limit + OVERHEAD:
             bad.append((delivery, too_large(delivery, limit)))

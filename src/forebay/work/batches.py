@@ -20,6 +20,7 @@ from forebay.work.calls import Calls
 from forebay.work.failures import Told
 from forebay.work.feed import STALE, Host, begun
 from forebay.work.run import AGAIN, Stop
+from forebay.work.strangers import Strangers
 
 _logger = logging.getLogger("forebay.worker")
 _PAUSE, _LONGEST, _NEVER = 0.5, 5.0, float("inf")
@@ -41,6 +42,7 @@ class Batches:
     ) -> None:
         self._engine, self._host, self._consumer, self._producer = engine, host, consumer, producer
         self._calls = calls
+        self._strangers = Strangers(producer.settings.unknown_for, host.time.now)
         self._waiting: list[Delivery] = []
         self._called: Batch | None = None
         self._room = asyncio.Event()
@@ -158,7 +160,7 @@ class Batches:
 
     def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
         """Call the consumer. What cannot be read has its end at once."""
-        good, messages, bad = unpacked(deliveries, self._producer)
+        good, messages, bad = unpacked(deliveries, self._producer, self._strangers)
         self._host.ends.hear(self._settle(bad))
         if not messages:
             return
