@@ -26,7 +26,7 @@ from forebay.engine.aside import Aside
 from forebay.engine.backend import Whole
 from forebay.engine.contract import Beat, Fate, Receipt, Want
 from forebay.engine.full import room
-from forebay.engine.registry import build
+from forebay.engine.registry import build, place
 from forebay.engine.trouble import Trouble
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
@@ -37,6 +37,8 @@ from forebay.model.outcome import Ack, Release, Settlement
 from forebay.produce.admission import Through
 from forebay.store.records import Choice
 
+#: Options of a URL that say where a server is.
+_PLACES = ("host=", "hostaddr=", "port=", "dbname=", "db=", "service=")
 #: Messages that are brought at once; seconds that a lease of them holds, and between two tries.
 BITE, LEASE, PAUSE = 100, 5.0, 0.5
 _logger = logging.getLogger("forebay.outbox")
@@ -58,9 +60,18 @@ def is_there(settings: Settings) -> bool:
 
 
 def _mark(settings: Settings) -> str:
-    """What tells the engine of these settings from others."""
-    told = f"{settings.url}\n{settings.namespace}"
-    return hashlib.sha256(told.encode()).hexdigest()[:8]
+    """What tells the engine of these settings from others: where it is, however it is reached."""
+    told = f"{_where(settings)}\n{settings.namespace}"
+    return hashlib.sha256(os.fsencode(told)).hexdigest()[:8]
+
+
+def _where(settings: Settings) -> str:
+    """Without what a deploy may change: who is let in, whether TLS is used, how the path of a file is written."""
+    found = place(settings)
+    if settings.url.lower().startswith("sqlite:"):
+        return os.path.relpath(found, Path(settings.outbox).absolute().parent if settings.outbox else None)
+    server, _, options = found.partition("://")[2].rpartition("@")[2].partition("?")
+    return "&".join([server, *sorted(one for one in options.split("&") if one.startswith(_PLACES))])
 
 
 class Outbox:

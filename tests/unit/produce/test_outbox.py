@@ -11,12 +11,13 @@ import pytest
 
 from forebay import ConfigError, Forebay, ForebayError, NoSuchMessage, QueueFull
 from forebay.cli import main
+from forebay.config import Settings
 from forebay.engine.contract import Beat, Want
 from forebay.engine.waiting import drive
 from forebay.model.outcome import Ack, Settlement
 from forebay.model.queue import QueueSpec
 from forebay.produce.codec import decode_value
-from forebay.produce.outbox import PAUSE
+from forebay.produce.outbox import PAUSE, path_of
 
 LONG = 60.0
 
@@ -104,6 +105,46 @@ def test_what_was_left_is_brought_by_whoever_opens_the_app_and_commands_that_loo
     assert left(tmp_path) == 3
     with make(tmp_path) as app:
         assert work(app, 6) == list(range(6))
+
+
+SAME = [
+    ("postgresql://web:old@db.internal:5432/shop", "postgresql://jobs:n%2Few@db.internal:5432/shop?sslmode=require"),
+    ("redis://:old@cache.internal:6379/1", "rediss://forebay:new@cache.internal:6379/1?ssl_ca_certs=/etc/ca.pem"),
+    ("unix:///run/redis.sock?db=1", "unix://user:new@/run/redis.sock?db=1"),
+]
+OTHERS = [
+    ("postgresql://web@db.internal/shop", "postgresql://web@db.internal/test"),
+    ("postgresql://db.internal?dbname=shop", "postgresql://db.internal?dbname=test"),
+    ("redis://cache.internal:6379/1", "redis://cache.internal:6379/2"),
+    ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=2"),
+    ("sqlite:///q.db", "sqlite:///other.db"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), SAME)
+def test_a_new_password_user_or_option_of_the_url_is_no_other_engine(before, after):
+    assert path_of(Settings(url=before)) == path_of(Settings(url=after))
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS)
+def test_another_server_database_or_file_is(one, other):
+    assert path_of(Settings(url=one)) != path_of(Settings(url=other))
+    assert path_of(Settings(url=one, namespace="a")) != path_of(Settings(url=one, namespace="b"))
+
+
+def test_what_was_left_is_brought_however_the_path_of_the_file_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for outbox in ("", f"{tmp_path}/outbox.db"):
+        name = "named" if outbox else "usual"
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        for url in ("sqlite:///q.db", f"sqlite:///{tmp_path}/{name}/q.db"):
+            with Forebay(url, durability="normal", outbox=outbox) as app:
+                app.queue("mail", limit=3, on_full="spill")
+                if url == "sqlite:///q.db":
+                    app.publish_many("mail", list(range(6)))
+                else:
+                    assert work(app, 6) == list(range(6))
 
 
 def test_an_outbox_that_cannot_be_opened_keeps_nobody_from_opening_the_app(tmp_path, caplog):
