@@ -796,3 +796,26 @@ def test_a_provider_that_nobody_has_declared_is_told_and_the_attempts_count(capl
     told = [line for line in caplog.messages if "no such provider is declared (known are smtp)" in line]
     assert len(told) == 1
     assert "app.provider('smpt')" in told[0]
+
+
+def test_what_waits_from_before_a_task_had_its_provider_is_bounded_by_it_too(tmp_path):
+    """So is what programs of the older version still send, for the service takes no more because of a deploy."""
+    url, now, most = f"sqlite:///{tmp_path}/forebay.db", 0, 0
+    newer, older = Forebay(url), Forebay(url)
+    newer.provider("smtp", concurrency=2)
+    older.provider("mailer")
+
+    async def send(number: int) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.02)
+        now -= 1
+
+    newer.task(name="send", provider="smtp", retry=1)(send)
+    newer.task(name="write", provider="smtp", retry=1)(send)
+    before, under_another = older.task(name="send")(send), older.task(name="write", provider="mailer")(send)
+    handles = [task.enqueue(number) for number in range(8) for task in (before, under_another)]
+    work(newer, *handles, concurrency=20)
+    assert most == 2
+    assert all(handle.find().attempt == 1 for handle in handles)

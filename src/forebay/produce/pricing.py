@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from forebay.model.delivery import Delivery
 from forebay.model.errors import BadArguments
 from forebay.model.message import Message
 from forebay.model.provider import keyed, meter_of
+from forebay.model.sealed import Part
 
 if TYPE_CHECKING:
     from forebay.produce.task import Task
@@ -30,6 +32,20 @@ def priced(task: "Task[Any, Any, Any]", messages: Sequence[Message], bodies: Seq
         BadArguments: the cost is no number, or there is no key.
     """
     return [_priced(task, message, body) for message, body in zip(messages, bodies, strict=True)]
+
+
+def home(task: "Task[Any, Any, Any]", delivery: Delivery) -> str:
+    """The lane in which a producer of this version puts a message like this one."""
+    lane: str = task.way[0]
+    if task.running.provider_key is None:
+        return lane
+    try:
+        seal = task.producer.seal
+        body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
+        message = Message(id=delivery.id, queue=delivery.queue, task=delivery.task, lane=lane)
+        return priced(task, [message], [body])[0].lane
+    except Exception:  # noqa: BLE001 - what cannot be read finds its end where it is run
+        return lane
 
 
 def price(task: "Task[Any, Any, Any]", args: Sequence[Any], kwargs: Mapping[str, Any]) -> float:

@@ -17,6 +17,7 @@ from forebay.flow import spent
 from forebay.flow.breaker import overdue, pause, probed, told
 from forebay.flow.budget import KNOWN
 from forebay.flow.down import ProviderDown
+from forebay.flow.lane import owned
 from forebay.flow.repeats import Repeats
 from forebay.flow.retry import Retry, telling
 from forebay.flow.snooze import Snooze
@@ -27,7 +28,9 @@ from forebay.model.message import Failure
 from forebay.model.outcome import Outcome, Park
 from forebay.model.plain import first_line
 from forebay.model.provider import Call, Provider, Stand, key_in, keyed, lane_of, meter_of, of_lane, unkeyed
+from forebay.model.rule import rule_of
 from forebay.model.verdict import Kind, Verdict
+from forebay.produce.pricing import home
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.task import Task
 from forebay.work.fallback import Fallbacks, Tasks
@@ -90,22 +93,22 @@ class Providers:
 
     # --- before a run ---
 
-    def held(self, task: Task[..., object, object], delivery: Delivery, now: float) -> Outcome | None:
+    def held(self, task: Task[..., Any, Any], delivery: Delivery, now: float) -> Outcome | None:
         """What becomes of a message that was leased, and whose provider is not to be asked now; None if it is."""
         name = task.running.provider
         one = self.view.get(name or "")
         if name is None or one is None:
             return None
         if not one.shut(now):
-            why = self._not_now(one, delivery, now)
-            return outcome.Release(LATE, why) if why else None
+            if why := self._not_now(one, delivery, now):
+                return outcome.Release(LATE, why)
+            return _homeward(name, task, delivery, f"its task depends on provider {name}")
         if _moved_on(one, now):
             self.view[name] = probed(one, now, 0)
             return None
         if one.burying and overdue(one, delivery.created, now):
             return outcome.DeadLetter(_given_up(one, now))
-        lane, why = _lane(name, task, delivery), told(one, now)
-        return Park(lane, why, pause=LATE) if delivery.lane != lane else outcome.Release(LATE, why)
+        return _back(name, task, delivery, told(one, now))
 
     def _not_now(self, one: Provider, delivery: Delivery, now: float) -> str:
         """Why what is leased is not to be asked, though nothing held it: it is handed out for the fallback.
@@ -351,6 +354,24 @@ def _lane(name: str, task: Task[..., object, object], delivery: Delivery) -> str
     """Where a message waits for a provider: in the lane of its key, if it has one."""
     lane = lane_of(name, cpu=task.running.cpu)
     return delivery.lane if unkeyed(delivery.lane) == lane else lane
+
+
+def _homeward(name: str, task: Task[..., Any, Any], delivery: Delivery, why: str, pause: float = 0.0) -> Park | None:
+    """To its lane, of a message that was sent when its task had no provider, or another one; None if it is there.
+
+    It would be run beside those that wait for their turn, and exceed what the provider may be asked.
+    """
+    if of_lane(delivery.lane) == name or rule_of(delivery.lane) is not None:
+        return None
+    return Park(owned(home(task, delivery)), why, pause=pause)
+
+
+def _back(name: str, task: Task[..., Any, Any], delivery: Delivery, why: str) -> Outcome:
+    """To where it waits, of one that was leased a moment too late."""
+    if (moves := _homeward(name, task, delivery, why, LATE)) is not None:
+        return moves
+    lane = _lane(name, task, delivery)
+    return Park(lane, why, pause=LATE) if delivery.lane != lane else outcome.Release(LATE, why)
 
 
 def _moved_on(one: Provider, now: float) -> bool:

@@ -18,11 +18,10 @@ from forebay.flow.rule import Ready, judge, ordered, ready
 from forebay.model import outcome
 from forebay.model.delivery import Delivery
 from forebay.model.errors import ConfigError, EngineClosed
-from forebay.model.message import Message
 from forebay.model.outcome import Outcome
 from forebay.model.rule import Do, Rule, rule_of
-from forebay.model.sealed import REROUTED, Part
-from forebay.produce.pricing import priced
+from forebay.model.sealed import REROUTED
+from forebay.produce.pricing import home
 from forebay.produce.seal import Seal
 from forebay.produce.sight import Sight
 from forebay.produce.task import Task
@@ -101,7 +100,7 @@ class Rules:
         task = self._tasks.get(delivery.task)
         if task is None or rule_of(delivery.lane) is None or not task.way[0]:
             return None
-        return outcome.Park(_lane(task, delivery, self.seal), "let go by a rule", pause=0.0)
+        return outcome.Park(home(task, delivery), "let go by a rule", pause=0.0)
 
     def _unread(self, rule: Rule, delivery: Delivery, why: str) -> None:
         self.unread[rule.name] += 1
@@ -118,19 +117,6 @@ def _rerouted(rule: Rule, delivery: Delivery, why: str) -> Outcome | None:
     if rule.to in been:
         return None
     return outcome.Reroute(rule.to, why, {**headers, REROUTED: ",".join(been)})
-
-
-def _lane(task: Task[..., Any, Any], delivery: Delivery, seal: Seal | None) -> str:
-    """The lane that its producer has put it into."""
-    lane = task.way[0]
-    if task.running.provider_key is None:
-        return lane
-    try:
-        body = delivery.body if seal is None else seal.open(Part.BODY, delivery, delivery.body)
-        message = Message(id=delivery.id, queue=delivery.queue, task=delivery.task, lane=lane)
-        return priced(task, [message], [body])[0].lane
-    except Exception:  # noqa: BLE001 - what cannot be read finds its end where it is run
-        return lane
 
 
 class Keeper:
