@@ -146,6 +146,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """How a provider stands for all workers.
 
     Attributes:
+        at: when that was written.
         since: when it came to stand so, or to its present level. fence: calls that began before that do
             not count. until: when the next probe may go; None: when somebody says so.
         reason: why, in words.
@@ -170,6 +171,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms = Terms()
     places: tuple[Place, ...] = ()
     stand: Stand = Stand.CLOSED
+    at: float = 0.0
     since: float = 0.0
     fence: float = 0.0
     until: float | None = None

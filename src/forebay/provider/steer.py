@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from forebay.flow.breaker import probe_of, sent, slots
 from forebay.flow.budget import KNOWN
 from forebay.flow.budget import meter_of as budget_meter
+from forebay.flow.dated import dated, overlong
 from forebay.flow.spent import lifted as lifted_of
 from forebay.model.budget import payer
 from forebay.model.errors import EngineError
@@ -123,9 +124,11 @@ async def change(
         seen = (await look(store, [name], budgets))[name] if seen is None else seen
         budgets = list(seen.budgets)
         now = await store.now()
-        after = decide(seen.provider, now, seen.used(now))
+        after = decide(None if seen.provider is None else dated(seen.provider, now), now, seen.used(now))
         if after is None:
             return None
+        if after != seen.provider:
+            after = replace(after, at=now)
         row = Steered(name=meter_of(name), body=_pack(after), generation=seen.generation)
         if after == seen.provider or (await store.steer([row]))[0]:
             await carry_out(store, after, seen, now, anew=anew)
@@ -202,6 +205,7 @@ async def _carry_out_keys(store: Store, one: Provider, seen: Seen, now: float) -
 
 
 async def _shut(store: Store, one: Provider, now: float) -> None:
+    await _shorten(store, one, now)
     closed = {(gate.queue, gate.lane, gate.holder): gate for gate in await store.gates() if gate.lane is not None}
     down = one.stand is Stand.OPEN and not (one.burying or one.diverted)
     for place in one.places:
@@ -214,6 +218,16 @@ async def _shut(store: Store, one: Provider, now: float) -> None:
             asked = closed.get((place.queue, place.lane, THROTTLE))
             if asked is None or (asked.until is not None and asked.until < one.throttled - _SAME):
                 await store.close_gate(place.queue, place.lane, one.throttle, THROTTLE, one.throttled)
+
+
+async def _shorten(store: Store, one: Provider, now: float) -> None:
+    """Gates that it has asked for, and those of its keys, last no longer because the clock was set back meanwhile."""
+    mine = [gate for gate in await store.gates() if gate.holder == THROTTLE and of_lane(gate.lane or "") == one.name]
+    for gate in mine:
+        if (until := overlong(gate, now)) is not None:
+            await store.open_gate(gate.queue, gate.lane, THROTTLE)  # one that stays closed keeps its time
+            if until > now:
+                await store.close_gate(gate.queue, gate.lane, gate.reason, THROTTLE, until)
 
 
 async def _gate(  # noqa: PLR0917

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from forebay.flow.breaker import closed
+from forebay.flow.grant import set_back
 from forebay.flow.orphan import orphaned
 from forebay.model.lifecycle import State
 from forebay.model.provider import Provider, meter_of, unkeyed
@@ -58,7 +59,10 @@ class Orphans:
             }
             now = await self._store.now()
             for one in others:
-                if orphaned(one, has := slots.get(meter_of(one.name)), now) and await self._waits_here(one):
+                has = slots.get(meter_of(one.name))
+                if set_back(one.at, now):
+                    await change(self._store, one.name, _as_it_is)
+                elif orphaned(one, has, now) and await self._waits_here(one):
                     await self._close(one, has)
         return EVERY
 
@@ -84,3 +88,8 @@ class Orphans:
 def _closed(has: int | None, one: Provider | None, now: float, _: Used) -> Provider | None:
     """As it is to be; None if somebody has come to look after it meanwhile."""
     return closed(one, now) if one is not None and orphaned(one, has, now) else None
+
+
+def _as_it_is(one: Provider | None, _now: float, _used: Used) -> Provider | None:
+    """Nothing changes, but that its times are written by the clock as it is."""
+    return one
