@@ -43,6 +43,4 @@ def _key(entry: SpentKey, back: float) -> SpentKey:
 
 
 def _capacity(one: Capacity, back: float) -> Capacity:
-    return replace(
-        one, since=one.since - back, fence=one.fence - back, lowered=one.lowered - back, at=one.at - back
-    )
+    return replace(one, since=one.since - back, fence=one.fence - back, lowered=one.lowered - back, at=one.at - back)
