@@ -58,7 +58,7 @@ def sqlite(folder: Path) -> dict[str, float]:
 
     def insert() -> None:
         db.execute("begin immediate")
-        form = "q", "", 1, 0, 0.0, None, None, None, None, "noop", None
+        form = "q", "", 1, 0, 0.0, None, None, None, None, "noop", None, None, 1
         db.execute(sql("publish"), (new_id(), *form, b"\x80", next(numbers)))
         db.execute(TALLY)
         db.execute("commit")
