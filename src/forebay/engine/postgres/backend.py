@@ -27,7 +27,7 @@ from forebay.engine.postgres.schedules import Schedules
 from forebay.engine.postgres.settling import Settling
 from forebay.engine.postgres.sifting import sifted
 from forebay.engine.postgres.steering import SteeringRows
-from forebay.engine.postgres.topics import CANCEL, QUEUE
+from forebay.engine.postgres.topics import CANCEL, METER, QUEUE
 from forebay.engine.postgres.transacting import Transacting
 from forebay.engine.turns import MESSAGES
 from forebay.model.clock import Clock
@@ -178,7 +178,8 @@ class Verbs:
 
     async def wait(self, queues: Sequence[str], timeout: float, since: int) -> None:
         """See `Engine.wait`."""
-        await self._db.wait(since, timeout, [CANCEL, *(QUEUE + queue for queue in queues)], due=bool(queues))
+        topics = [*(QUEUE + queue for queue in queues), *(METER + name for name in self._leasing.awaited(queues))]
+        await self._db.wait(since, timeout, [CANCEL, *topics], due=bool(queues))
 
     async def depth(self, queues: Sequence[str] | None = None) -> list[Depth]:
         """See `Engine.depth`."""

@@ -56,6 +56,7 @@ class Leasing:
         self._db, self._settling = database, settling
         self._turn, self._floors, self._mark = 0, Floors(), Mark(database.address.shown)
         self._lost: dict[Kind, list[int]] = {}
+        self._awaited: dict[frozenset[str], tuple[str, ...]] = {}
         self._serving: dict[str, tuple[tuple[str, ...], int]] = {}  # by worker, as the store was told
 
     def lease(self, tx: Tx, want: Want, call: Call) -> Leased:
@@ -82,6 +83,7 @@ class Leasing:
         if meta[3] is not None:
             call.bounded = frozenset(filter(None, str(meta[3]).split(",")))
             self._learn(queues, call.bounded)
+        self._meet(want, meta[11], len(taken) < limit)
         if limit > 0:
             self._db.upcoming(due, now)
         self._turn += meta[6]
@@ -97,6 +99,20 @@ class Leasing:
         if bounded or not self._settling.bounded.isdisjoint(queues):
             self._settling.bounded = (self._settling.bounded - set(queues)) | bounded
             self._floors.forget(bounded)
+
+    def _meet(self, want: Want, named: str | None, rest: bool) -> None:
+        """Which meters stand before the wanted queues; with a rest, something may be ready that they do not let through."""
+        meters = tuple(named.split("|")) if named else ()
+        if meters:
+            self._settling.named |= dict.fromkeys(want.queues, meters)
+        if meters and rest:
+            self._awaited[frozenset(want.queues)] = meters
+        elif self._awaited:
+            self._awaited.pop(frozenset(want.queues), None)
+
+    def awaited(self, queues: Sequence[str]) -> tuple[str, ...]:
+        """The meters a slot of which somebody may wait for who has asked for these, and has not got all."""
+        return self._awaited.get(frozenset(queues), ()) if self._awaited else ()
 
     def waits_alone(self, want: Want) -> bool:
         """Whether a lease is better carried out by itself: only so it takes from queues that bound something."""
@@ -132,13 +148,16 @@ class Leasing:
         gone = {id_ for (id_,) in tx.rows("bury", list(lost), now)}
         found = [id_ for (id_,) in tx.rows("strays")]
         strays = [id_ for id_ in found if id_ is not None]
-        tx.topics.update(QUEUE + queue for (queue,) in tx.rows("let_go_lost"))
+        freed = {queue for (queue,) in tx.rows("let_go_lost")}
+        tx.topics.update(QUEUE + queue for queue in freed)
         moves: list[tuple[Move, str]] = []
         if found:
             tx.rows("entomb", strays, now)
             held = [Stands(*row) for row in tx.rows("running", strays, None in found)]
             rulings = self._settling.carry_out(tx, [(one, Lose(SILENT)) for one in held])
+            freed |= {one.queue for one in held}
             moves = [(ruling.move, one.id) for one, ruling in zip(held, rulings, strict=True)]
+        self._settling.free(tx, freed)
         nobody = [NOBODY] if None in found else []
         return Recovered.of(sorted({*gone, *strays, *nobody}), moves)
 

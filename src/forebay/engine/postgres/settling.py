@@ -1,11 +1,11 @@
 """Ends: what becomes of messages. The usual batch, all acks, is one call; else `model.ruling` says what is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from forebay.engine.doubts import Lease, lease
 from forebay.engine.postgres import rows
-from forebay.engine.postgres.topics import QUEUE
+from forebay.engine.postgres.topics import METER, QUEUE
 from forebay.engine.postgres.writer import Tx
 from forebay.flow.lane import parts, renamed, rerouted
 from forebay.model import lifecycle
@@ -53,11 +53,13 @@ class Settling:
 
     Attributes:
         bounded: queues in which an end may be what others wait for, as far as leases have told.
+        named: by queue, the meters that messages there name, as far as leases have told.
     """
 
     def __init__(self, keep: float) -> None:
         self.keep = keep
         self.bounded: frozenset[str] = frozenset()
+        self.named: dict[str, tuple[str, ...]] = {}
 
     def settle(
         self, tx: Tx, worker: str, settlements: Sequence[Settlement], doubted: frozenset[Lease] = frozenset()
@@ -72,6 +74,8 @@ class Settling:
             holds = holds and self._settle_others(tx, worker, others, done)
         if len(done) < len(settlements):
             _let_go(tx, worker, [one for one in settlements if one.delivery.receipt not in done or _is_over(one)])
+        if self.named:
+            self.free(tx, {one.delivery.queue for one in settlements})
         verdicts: list[bool] = []
         if again := [one.delivery for one in (*acks, *others) if tx.again or lease(one.delivery) in doubted]:
             # Nobody but this worker settles what it holds while it holds it: it did, before. If its lease ran out in
@@ -82,6 +86,10 @@ class Settling:
             verdicts.append(id(one) in left)
             left.discard(id(one))  # the same settlement, named twice
         return verdicts
+
+    def free(self, tx: Tx, queues: Iterable[str]) -> None:
+        """Something has ended in these: who waits elsewhere for a meter that it named may go on."""
+        tx.freed.update(METER + name for queue in queues for name in self.named.get(queue, ()))
 
     def _parted(self, settlements: Sequence[Settlement]) -> tuple[list[Settlement], list[Settlement]]:
         """Acks by number, others as they came; each message once: by its newest lease, its first settlement."""

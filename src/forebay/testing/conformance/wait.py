@@ -224,14 +224,15 @@ class TestFreed:
             live.publish(f"a{number}", f"b{number}", key=f"k{number}")
             self._handed_on(live, other, end, f"b{number}")
 
-    def test_a_slot_of_a_shared_meter_wakes_who_sleeps_for_another_queue(self, live: Kit) -> None:
+    @pytest.mark.parametrize("end", [Ack(), DeadLetter("bug"), Retry(600, BOOM)], ids=str)
+    def test_a_slot_of_a_shared_meter_wakes_who_sleeps_for_another_queue(self, live: Kit, end: Outcome) -> None:
         """Messages of both name it: a provider's, say."""
         live.run(live.backend.put_meters([Meter(name="provider:smtp", slots=1)]))
         other = live.fellow()
         for number in range(ROUNDS):
             live.publish(f"a{number}", meters=("provider:smtp",))
             live.publish(f"b{number}", queue="other", meters=("provider:smtp",))
-            self._handed_on(live, other, Ack(), f"b{number}", "other")
+            self._handed_on(live, other, end, f"b{number}", "other")
 
     def _handed_on(self, live: Kit, other: Kit, end: Outcome, second: str, queue: str = "q") -> None:
         """The only slot goes from what runs to `second`, for which somebody looks and then waits."""

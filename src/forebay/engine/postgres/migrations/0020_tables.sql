@@ -130,6 +130,7 @@ create table forebay.lane (
     queue text not null, lane text not null, priority bigint not null default 0, sorted bigint, sorted_by text,
     served double precision not null default 0, primary key (queue, lane, priority)
 );
+create index lane_named on forebay.lane (queue) where strpos(lane, '|meter:') > 0;
 
 -- A closed gate. what: '' for all of the queue, else lane:…
 create table forebay.closed (

@@ -55,6 +55,15 @@ begin
     ) as l;
 end $$;
 
+-- The meters that messages in these queues name, as part of a lane's name; the first hundred.
+create function forebay.named(queues_ text[]) returns text language plpgsql stable as $$
+begin
+    return (select string_agg(n.name, '|') from (
+        select distinct substr(p.part, 7) as name from forebay.lane l, unnest(string_to_array(l.lane, '|')) as p (part)
+        where l.queue = any (queues_) and strpos(l.lane, '|meter:') > 0 and p.part like 'meter:%' limit 100
+    ) as n);
+end $$;
+
 -- Of queues that bound something, behind the first `upto` of them, up to `most` in which there is something to take, or to
 -- write down; and behind how many the next ones are. So a lease over hundreds costs what it takes, whatever is ready in
 -- them. Not "exists", for a planner may look at all, and hash them.
@@ -173,7 +182,8 @@ end $$;
 -- floors_: by queue, lane and priority, the number below which nothing is ready for the first time. Where the newest goes
 -- first numbers are counted down, so that some are below zero.
 -- `task`: which of the queues bound something, null if that was not looked at; from those only a call that is `alone_` in
--- its transaction takes, for others wait until its end.
+-- its transaction takes, for others wait until its end. `lane`: which meters messages name in those of them that were
+-- looked at, with | between; null if none was.
 -- visit_: a number of this call; with `again_`, what earlier ones took whose answer did not arrive comes first.
 create function forebay.lease(
     worker_ text, queues_ text[], limit_ integer, keep_ double precision default 3600, caps_ jsonb default null,
@@ -191,7 +201,7 @@ declare
     taken integer := 0; visits integer := 0; got integer; more integer;
     share integer; n integer; i integer; room integer; level bigint; floor_ bigint;
     bounds boolean; bounded text[]; astir_ text[] := '{}'; chosen record; later double precision;
-    looked integer := 0; these text[];
+    looked integer := 0; these text[]; named_ text;
 begin
     select exists (select from forebay.bound) or exists (select from forebay.stir) into bounds
     from forebay.worker w where w.id = worker_ and w.until > t and w.state <> 'buried';
@@ -222,6 +232,7 @@ begin
                 select a.ready, a.upto into astir_, looked from forebay.astir(bounded, together, 0) as a;
             end if;
             if astir_ <> '{}' then
+                named_ := coalesce(forebay.named(astir_), '');
                 perform forebay.lock_all(astir_);
                 t := coalesce(now_, extract(epoch from clock_timestamp()));  -- others may have had it for long
                 chosen := forebay.choose_some(
@@ -326,7 +337,7 @@ begin
     return next (
         pg_snapshot_xmax(pg_current_snapshot())::text::bigint, null, null, array_to_string(bounded, ','), null,
         pg_snapshot_xmin(pg_current_snapshot())::text::bigint, visits, null, t, least(forebay.upcoming(t), later), null,
-        null, null, null, null, stop_
+        named_, null, null, null, stop_
     )::forebay.leased;
 end $$;
 
