@@ -11,6 +11,7 @@ import pytest
 from engines.servers import postgres
 from engines.servers.found import needed
 from forebay.config import Settings
+from forebay.engine.contract import Fate
 from forebay.engine.postgres import backend, schema
 from forebay.engine.postgres.address import address
 from forebay.engine.postgres.wire import Wire
@@ -53,6 +54,18 @@ def test_what_is_printed_makes_the_schema(other):
     assert parts.checks.versions() == (schema.newest(),) * 2
     assert parts.checks.script() == ""
     opened(msgspec.structs.replace(other, migrate=False))
+
+
+def test_a_unique_key_that_a_transaction_holds_is_held_in_its_namespace_alone(other):
+    postgres.empty()
+    here, there = opened(postgres.settings()), opened(other)
+    send = [Message(id="a", queue="q", unique="u")]
+    with psycopg.connect(needed("postgres")) as db:
+        drive(here.transacts.publish_in(db, send))
+        (receipt,) = drive(there.engine.publish(send))
+    assert receipt.fate is Fate.ACCEPTED
+    for parts in (here, there):
+        drive(parts.engine.close())
 
 
 def test_an_app_that_may_not_migrate_says_what_to_run(other):

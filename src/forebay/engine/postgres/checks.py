@@ -96,7 +96,7 @@ class ServerChecks:
         else:
             yield fine("schema", f"{self._address.schema}, version {found}")
         yield from _crowd(wire)
-        yield from _blockers(self._look(wire, "check_blockers"))
+        yield from _blockers(self._look(wire, "check_blockers", [self._address.schema]))
         if found == newest:
             user = wire.rows("select current_user::text")[0][0]
             yield from inventory.rights([(right, on) for right, on in self._look(wire, "check_rights")], user)
@@ -219,8 +219,8 @@ def _holders(found: list[Row]) -> Iterator[Finding]:
 def _blockers(found: list[Row]) -> Iterator[Finding]:
     for pid, who, seconds, waiting, doing in found:
         yield fail(
-            "locks", f"{waiting} of Forebay's sessions wait for process {pid} ({who}), whose transaction is open for "
-            f"{seconds:.0f} s: {doing}",
+            "locks", f"{waiting} of Forebay's sessions wait for process {pid} ({who}), whose transaction is open "
+            f"{'for a time that this user may not see' if seconds is None else f'for {seconds:.0f} s'}: {doing}",
             f"let it end (VACUUM FULL does when it is done), or end it: select pg_terminate_backend({pid})",
         )  # fmt: skip
 

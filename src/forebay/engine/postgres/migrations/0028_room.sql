@@ -98,7 +98,7 @@ begin
     if mode_ = 2 then
         return;
     elsif mode_ = 0 then
-        perform pg_advisory_xact_lock(hashtextextended(queue_, 4671));
+        perform pg_advisory_xact_lock(forebay.lock_number('room:' || queue_));
     end if;
     select * into q from forebay.queue one where one.name = queue_;
     select * into l from forebay.level(queue_);

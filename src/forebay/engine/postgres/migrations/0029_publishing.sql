@@ -184,7 +184,7 @@ declare
     life double precision; more_ bigint; sheds_ boolean; bound_ bigint; r record;
     known text[];
 begin
-    perform pg_advisory_xact_lock(hashtextextended(once_, 4670));
+    perform pg_advisory_xact_lock(hashtextextended('forebay.' || once_, 4670));
     fate := 1;
     holder := id_;
     if exists (select from forebay.message m where m.id = id_) or exists (select from forebay.ended e where e.id = id_) then
