@@ -101,7 +101,7 @@ class Leasing:
             self._floors.forget(bounded)
 
     def _meet(self, want: Want, named: str | None, rest: bool) -> None:
-        """Which meters stand before the wanted queues; with a rest, something may be ready that they do not let through."""
+        """Which meters stand before the wanted queues; with a rest, they may be what keeps something that is ready."""
         meters = tuple(named.split("|")) if named else ()
         if meters:
             self._settling.named |= dict.fromkeys(want.queues, meters)
