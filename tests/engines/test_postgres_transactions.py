@@ -424,3 +424,21 @@ def test_an_app_that_was_never_opened_declares_its_queues_beside_the_transaction
             third.task(queue="brief")(app.send.function).enqueue("b")
     found = app.messages(queue="brief")[0]
     assert (found.id, found.expires - found.created) == (handle.id, pytest.approx(30))
+
+
+def test_the_first_message_of_all_makes_the_schema_beside_the_transaction(url):
+    """As of a web server that was deployed before any worker: its first request is like all others."""
+    first = Forebay(url, namespace=f"{postgres.NAMESPACE}_first")
+    try:
+        with postgres.connect() as db:
+            db.execute("create temporary table orders (number bigint)")
+            handle = first.task(charge).enqueue(1, in_transaction=db)
+            assert handle.uncommitted
+        assert handle.status() == "ready"
+    finally:
+        drive(first.close())
+        postgres.run(f'drop schema if exists "{postgres.NAMESPACE}_first" cascade')
+
+
+def charge(number: int) -> None:
+    """A task."""

@@ -173,15 +173,20 @@ class Transacting:
         """
         if lent.driver in self._ours:
             return
-        theirs_, nulls = map(str, lent.rows(self._db.sql["place"], (self._schema,))[0])
+        theirs_, nulls = self._place_of(lent)
         if nulls == "off":
             raise ConfigError("in_transaction=: array_nulls is off on this connection: turn it on")
         if theirs_ != self._place:
             self._place = self._look()  # a server that was started anew has another one
+            theirs_, _ = self._place_of(lent)  # and the first look of all has made the schema just now
         if theirs_ != self._place:
             raise ConfigError(f"in_transaction=: this connection leads to {self._where(theirs_)}")
         with contextlib.suppress(TypeError):  # some cannot be remembered, and are asked each time
             self._ours.add(lent.driver)
+
+    def _place_of(self, lent: Borrowed) -> tuple[str, str]:
+        ((place, nulls),) = lent.rows(self._db.sql["place"], (self._schema,))
+        return str(place), str(nulls)
 
     @property
     def _schema(self) -> str:
