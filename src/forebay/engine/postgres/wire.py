@@ -61,7 +61,9 @@ _LOOK = "set lock_timeout = '8s';"
 #: How long the server keeps a transaction of ours that says nothing more: its process is frozen, or the way to it is
 #: gone without a word. What it has locked is for others then; whoever is still there does it again.
 SILENT = "5s"
-_BEGIN = f"begin; set local idle_in_transaction_session_timeout = '{SILENT}'"
+_BEGIN = f"begin isolation level read committed; set local idle_in_transaction_session_timeout = '{SILENT}'"
+#: Isolation in which each statement sees what is committed when it begins.
+_FRESH = "read committed", "read uncommitted"
 #: Executions after which a statement is prepared.
 PREPARE = 2
 
@@ -91,6 +93,8 @@ class Wire:
         open_end: something was sent that the server may have committed, and it has not answered.
         made: when it was begun to be made (monotonic).
         direct: no pooler is in between.
+        fresh: a statement by itself sees what others have committed by then, also while it waited for them. Else it is
+            carried out within `begin`, whatever is usual for the user or the database.
 
     Args:
         until: the first deadline, see `within`.
@@ -114,8 +118,11 @@ class Wire:
         self.open_end = self.begun = False
         self._db.until = until
         try:
-            self.direct = direct = self._direct()
+            pid, isolation = self.rows("select pg_backend_pid(), current_setting('default_transaction_isolation')")[0]
+            # is this session ours alone? through a pooler, what is set for it would stay with others
+            self.direct = direct = pid == self._db.info.backend_pid
             self._ours = bool(durability) and direct
+            self.fresh = self._ours or isolation in _FRESH
             writing = _WRITING.format(LOCKS[purpose], SILENT, durability == "full") if self._ours else ""
             if direct:
                 self.script(_STRINGS + _PLAIN + _KEEPALIVES + self._limits() + (writing or _LOOK))
@@ -124,10 +131,6 @@ class Wire:
         except BaseException:  # whoever tries again makes another
             self._db.close()
             raise
-
-    def _direct(self) -> bool:
-        """Whether this session is ours alone; through a pooler, what is set for it would stay with others."""
-        return bool(self.rows("select pg_backend_pid()")[0][0] == self._db.info.backend_pid)
 
     def _limits(self) -> str:
         """No limit but those at this end."""

@@ -147,6 +147,8 @@ class Writer(Turns[Tx]):
 
     def _transact(self, group: Group[Tx], wire: Wire, again: bool) -> Tx:
         tx = Tx(wire, self._sql, self._now(), again=again, alone=_alone(group))
+        if not wire.fresh:
+            wire.begin()
         group.carry_out(tx)
         tx.finish()
         return tx
