@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import fcntl
 import inspect
 import re
 from pathlib import Path
@@ -25,11 +26,14 @@ def blocks():
 
 
 @pytest.fixture
-def url():
+def url(tmp_path_factory):
+    """One test at a time, also of several processes: the page's table has one name in the database that they share."""
     settings = postgres.empty()
-    postgres.run("create table orders (id bigint generated always as identity primary key, customer text not null)")
-    yield settings.url
-    postgres.run("drop table orders")
+    with (tmp_path_factory.getbasetemp().parent / "orders.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        postgres.run("create table orders (id bigint generated always as identity primary key, customer text not null)")
+        yield settings.url
+        postgres.run("drop table orders")
 
 
 def models(url, text):
