@@ -1,5 +1,6 @@
 """Lesson 2: arguments and results are typed. They are checked when enqueued, and again when run."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -200,3 +201,22 @@ def test_a_payload_has_a_limit(tmp_path):
         work(app, handle)
         with pytest.raises(TaskFailed, match="the result has 2,0"):
             handle.result()
+
+
+def test_parameters_may_be_named_as_our_own_are(app):
+    @app.task
+    def note(id: int, self: int, queue: str, *, task: str, args: int, kwargs: int) -> list[object]:
+        return [id, self, queue, task, args, kwargs]
+
+    given = {"id": 1, "self": 2, "queue": "q", "task": "t", "args": 3, "kwargs": 4}
+    assert note(**given) == [1, 2, "q", "t", 3, 4]
+    handles = [
+        note.enqueue(**given),
+        note.using(priority=1).enqueue(**given),
+        note.call(**given).enqueue(),
+        *note.enqueue_many([(given,)]),
+        asyncio.run(note.aenqueue(**given)),
+        asyncio.run(note.using(priority=1).aenqueue(**given)),
+    ]
+    work(app, *handles)
+    assert [handle.result(timeout=0) for handle in handles] == [note(**given)] * 6

@@ -72,7 +72,7 @@ class Using(Generic[P, T]):
     def __repr__(self) -> str:
         return f"<{self._task.name} using {', '.join(self._ways) or 'its own ways'}>"
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+    def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
         """One call as a value, with these ways to wait.
 
         Raises:
@@ -84,10 +84,10 @@ class Using(Generic[P, T]):
         return Call(self._task, self._task.codec.encode(args, kwargs), self._ways)
 
     @overload
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
+    async def aenqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
     @overload
-    async def aenqueue(self, *args: Any, in_transaction: Any, **kwargs: Any) -> Handle[T]: ...
-    async def aenqueue(self, *args: Any, in_transaction: Any = None, **kwargs: Any) -> Handle[T]:
+    async def aenqueue(self, /, *args: Any, in_transaction: Any, **kwargs: Any) -> Handle[T]: ...
+    async def aenqueue(self, /, *args: Any, in_transaction: Any = None, **kwargs: Any) -> Handle[T]:
         """Enqueue one call; durable when this returns.
 
         Raises:
@@ -103,10 +103,10 @@ class Using(Generic[P, T]):
         return told(producer, await producer.publish(messages, within), task, within=within)[0]
 
     @overload
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
+    def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
     @overload
-    def enqueue(self, *args: Any, in_transaction: Any, **kwargs: Any) -> Handle[T]: ...
-    def enqueue(self, *args: Any, **kwargs: Any) -> Handle[T]:
+    def enqueue(self, /, *args: Any, in_transaction: Any, **kwargs: Any) -> Handle[T]: ...
+    def enqueue(self, /, *args: Any, **kwargs: Any) -> Handle[T]:
         """`aenqueue` for synchronous code."""
         return drive(self.aenqueue(*args, **kwargs))
 

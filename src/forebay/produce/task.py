@@ -150,7 +150,7 @@ class Task(Generic[P, C, T_co]):
         """Whether both wait and run alike."""
         return self.waiting == other.waiting and self.running == other.running
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> C:
         """Run it here and now, as the plain function it is."""
         return self.function(*args, **kwargs)
 
@@ -168,7 +168,7 @@ class Task(Generic[P, C, T_co]):
         ways, within = apart(chosen)
         return Using(self, options(self.waiting, ways), ways, within)
 
-    def call(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+    def call(self: "Task[P, Any, T | Snooze]", /, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
         """One call as a value, for `enqueue_many` or for later; may be given ways to wait of its own.
 
         Raises:
@@ -181,10 +181,10 @@ class Task(Generic[P, C, T_co]):
         return Handle(self.producer, named(id_), self)
 
     @overload
-    def enqueue(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
+    def enqueue(self: "Task[P, Any, T | Snooze]", /, *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
     @overload
-    def enqueue(self: "Task[P, Any, T | Snooze]", *args: Any, in_transaction: Any, **kwargs: Any) -> Handle[T]: ...
-    def enqueue(self: "Task[P, Any, T | Snooze]", *args: Any, **kwargs: Any) -> Handle[T]:
+    def enqueue(self: "Task[P, Any, T | Snooze]", /, *args: Any, in_transaction: Any, **kwargs: Any) -> Handle[T]: ...
+    def enqueue(self: "Task[P, Any, T | Snooze]", /, *args: Any, **kwargs: Any) -> Handle[T]:
         """Enqueue one call from synchronous code; durable when this returns.
 
         With `in_transaction=connection` within the transaction that is open on it, see `Sends`: durable when that is
@@ -198,12 +198,12 @@ class Task(Generic[P, C, T_co]):
         return self._using.enqueue(*args, **kwargs)
 
     @overload
-    async def aenqueue(self: "Task[P, Any, T | Snooze]", *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
+    async def aenqueue(self: "Task[P, Any, T | Snooze]", /, *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
     @overload
     async def aenqueue(
-        self: "Task[P, Any, T | Snooze]", *args: Any, in_transaction: Any, **kwargs: Any
+        self: "Task[P, Any, T | Snooze]", /, *args: Any, in_transaction: Any, **kwargs: Any
     ) -> Handle[T]: ...
-    async def aenqueue(self: "Task[P, Any, T | Snooze]", *args: Any, **kwargs: Any) -> Handle[T]:
+    async def aenqueue(self: "Task[P, Any, T | Snooze]", /, *args: Any, **kwargs: Any) -> Handle[T]:
         """`enqueue` for asynchronous code."""
         return await self._using.aenqueue(*args, **kwargs)
 
