@@ -14,7 +14,7 @@ from forebay.engine.facade import Facade
 from forebay.engine.measured import watched_store
 from forebay.engine.registry import backend, scheme_of
 from forebay.engine.waiting import drive
-from forebay.model.clock import Clock, SystemClock
+from forebay.model.clock import Clock, SystemClock, checked
 from forebay.model.errors import ConfigError
 from forebay.model.log import guard
 from forebay.model.queue import check_name
@@ -60,7 +60,7 @@ class Forebay(Declares):
     def __init__(self, url: str | None = None, *, clock: Clock | None = None, **settings: Unpack[Given]) -> None:
         given = dict(settings) if url is None else {"url": url, **settings}
         self.settings, self.origins, keys = config.load(given)
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = SystemClock() if clock is None else checked(clock)
         self.registry = registry = Registry()
         queues = registry.queues
         self.backend = parts = backend(self.settings, self.clock)

@@ -1,10 +1,13 @@
 """Lesson 9: mistakes are told early, once, and with what to do about them."""
 
+import time
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from forebay import BadArguments, ConfigError, EngineFull, EngineUnreachable, Forebay
+from forebay.model.clock import SystemClock
 
 
 def test_an_engine_that_is_not_known(app):
@@ -15,6 +18,12 @@ def test_an_engine_that_is_not_known(app):
 def test_a_setting_that_is_not_known():
     with pytest.raises(ConfigError, match=r"Forebay\(...\): unknown setting 'lesae'; known are url, .*lease"):
         Forebay("memory://", lesae=3)
+
+
+@pytest.mark.parametrize("clock", ["now", 0, time.time, datetime, SystemClock])
+def test_a_clock_that_is_none(clock):
+    with pytest.raises(ConfigError, match=r"clock= is an object with now\(\) and monotonic\(\)"):
+        Forebay("memory://", clock=clock)
 
 
 def test_a_file_that_cannot_be_opened(tmp_path):

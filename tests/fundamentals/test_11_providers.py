@@ -462,6 +462,64 @@ def test_a_cost_that_is_no_number_is_refused_before_anything_is_written(app):
     assert app.messages() == []
 
 
+@pytest.mark.parametrize(
+    "cost",
+    [
+        lambda: 1,
+        lambda other: other,
+        lambda prompt, more: prompt + more,
+        lambda prompt, *, more: prompt + more,
+        lambda *all: len(all),
+        len,
+    ],
+    ids=["none", "another", "one more", "one more by name", "places alone", "a builtin"],
+)
+def test_a_cost_that_no_call_can_be_asked_for_is_refused_where_the_task_is_made(app, cost):
+    app.provider("llm")
+
+    def ask(prompt: str) -> None: ...
+
+    with pytest.raises(ConfigError, match=r"task ask: cost= is called with the arguments of a call by name \(prompt\)"):
+        app.task(provider="llm", cost=cost)(ask)
+
+
+def test_a_cost_is_handed_the_arguments_in_the_form_in_which_its_task_takes_them(app):
+    app.provider("llm", rate=1000)
+    asked = []
+
+    @app.task(provider="llm", cost=lambda first, /, second, *, third, **more: first + second + third + more["fourth"])
+    def named(first: int, /, second: int = 2, *, third: int = 3, **more: int) -> None: ...
+
+    @app.task(provider="llm", cost=lambda first, *rest, third: asked.append((first, rest, third)) or 1)
+    def placed(context: Context, first: int, *rest: int, third: int = 3) -> None: ...
+
+    named.enqueue(1, fourth=4)
+    placed.enqueue(1, 8, 9)
+    assert asked == [(1, (8, 9), 3)]
+
+
+@pytest.mark.parametrize(
+    ("cost", "says"),
+    [(lambda **_: 1 / 0, "cost= failed for this call: ZeroDivisionError"), (lambda **_: 10**400, "from 0 to")],
+)
+def test_what_goes_wrong_with_a_cost_is_an_error_of_the_call_and_nothing_is_written(app, cost, says):
+    app.provider("llm")
+
+    @app.task(provider="llm", cost=cost)
+    async def ask(text: str) -> None: ...
+
+    for call in (lambda: ask.enqueue("x"), lambda: ask.enqueue_many([("x",), ("y",)])):
+        with pytest.raises(BadArguments, match=says):
+            call()
+    assert app.messages() == []
+
+
+@pytest.mark.parametrize("until", [10**400, -(10**400), float("inf"), float("nan"), True, "soon"])
+def test_a_time_that_is_none_is_refused_where_a_task_says_that_its_provider_is_down(until):
+    with pytest.raises(ConfigError, match="until must be seconds since the epoch or an aware datetime"):
+        ProviderDown("llm", until=until)
+
+
 def test_when_it_is_gone_for_long_its_fallback_runs_what_waits_for_it(app):
     app.provider("llm", fallback="ask_other", fallback_after=60)
     asked = []

@@ -8,6 +8,8 @@ import functools
 import time
 from typing import Protocol
 
+from forebay.model.errors import ConfigError
+
 
 class Clock(Protocol):
     """Two readings, both in seconds."""
@@ -27,3 +29,16 @@ class SystemClock:
     __slots__ = ()
     now = staticmethod(functools.partial(time.clock_gettime, time.CLOCK_REALTIME))
     monotonic = staticmethod(time.monotonic)
+
+
+def checked(clock: Clock) -> Clock:
+    """The same clock, which has what a clock has.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if isinstance(clock, type) or not all(callable(getattr(clock, name, None)) for name in ("now", "monotonic")):
+        raise ConfigError(
+            f"clock= is an object with now() and monotonic(), such as forebay.testing.ManualClock(), not {clock!r:.100}"
+        )
+    return clock

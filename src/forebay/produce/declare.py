@@ -15,6 +15,7 @@ from forebay.produce.consumer import Consumer
 from forebay.produce.decorators import Missed, Overlap, PeriodicWays, TaskWays, TickWays
 from forebay.produce.function import is_async, name_of, plain
 from forebay.produce.origin import origin
+from forebay.produce.pricing import check_cost
 from forebay.produce.provided import ProviderSpec
 from forebay.produce.schedule import Planned
 from forebay.produce.task import Task, TaskOptions
@@ -60,7 +61,9 @@ def make_task(function: Callable[..., Any], ways: TaskWays, registry: "Registry"
         cost=_cost(where, ways),
     )
     _of_use(where, ways, running)
-    return Task(function, name, registry, waiting, running)
+    task: Task[..., Any, Any] = Task(function, name, registry, waiting, running)
+    check_cost(task)
+    return task
 
 
 def _of_use(where: str, ways: TaskWays, running: TaskOptions) -> None:

@@ -1,16 +1,15 @@
 """What a call costs, and which key of its provider it uses: read from its arguments when it is enqueued."""
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
-from inspect import BoundArguments, Parameter
+from inspect import BoundArguments, Parameter, Signature, signature
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from forebay.model.delivery import Delivery
-from forebay.model.errors import BadArguments
+from forebay.model.errors import BadArguments, ConfigError
 from forebay.model.message import Message
 from forebay.model.provider import keyed, meter_of
 from forebay.model.sealed import Part
@@ -23,6 +22,40 @@ Cost = float | Callable[..., float]
 _PLAIN = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 #: The largest that an engine counts.
 _MOST = 1e12
+
+
+def check_cost(task: "Task[Any, Any, Any]") -> None:
+    """Whether a task's `cost=` can be called with the arguments of its calls, as far as its signature says.
+
+    Raises:
+        ConfigError: it can not, whatever the arguments are.
+    """
+    cost, given = task.running.cost, task.codec.given
+    if not callable(cost):
+        return
+    try:
+        takes = signature(cost)
+    except (TypeError, ValueError):  # a builtin that does not say: it is found out with the first call
+        return
+    args, named = _handed(given)
+    try:
+        takes.bind(*args, **named)
+    except TypeError as error:
+        raise ConfigError(
+            f"task {task.name}: cost= is called with the arguments of a call by name ({', '.join(given.parameters)}), "
+            f"and cannot be: {error}; write it as `lambda prompt, **_: len(prompt)`"
+        ) from None
+
+
+def _handed(given: Signature) -> tuple[list[None], dict[str, None]]:
+    """One argument for each parameter of a task, in the form in which `_called` hands them over."""
+    kinds = {name: parameter.kind for name, parameter in given.parameters.items()}
+    placed = Parameter.VAR_POSITIONAL in kinds.values()
+    first = {Parameter.POSITIONAL_ONLY, *([Parameter.POSITIONAL_OR_KEYWORD] if placed else [])}
+    elsewhere = {*first, Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD}
+    return [None for kind in kinds.values() if kind in first], {
+        name: None for name, kind in kinds.items() if kind not in elsewhere
+    }
 
 
 def priced(task: "Task[Any, Any, Any]", messages: Sequence[Message], bodies: Sequence[bytes]) -> list[Message]:
@@ -56,7 +89,7 @@ def price(task: "Task[Any, Any, Any]", args: Sequence[Any], kwargs: Mapping[str,
     try:
         bound = task.codec.given.bind(*args, **kwargs)
         bound.apply_defaults()
-        return _number(task.name, _asked(cost, bound))
+        return _number(task.name, _asked(task.name, cost, bound))
     except Exception:  # noqa: BLE001 - it is theirs, and what has run has run
         return 1.0
 
@@ -67,7 +100,7 @@ def _priced(task: "Task[Any, Any, Any]", message: Message, body: bytes) -> Messa
     bound.apply_defaults()
     cost, key = task.running.cost, task.running.provider_key
     if cost is not None:
-        message = replace(message, cost=_number(task.name, _asked(cost, bound) if callable(cost) else cost))
+        message = replace(message, cost=_number(task.name, _asked(task.name, cost, bound) if callable(cost) else cost))
     if key is not None:
         slug = _slug(task.name, bound.arguments[key])
         own = keyed(meter_of(task.running.provider or ""), slug)
@@ -75,8 +108,16 @@ def _priced(task: "Task[Any, Any, Any]", message: Message, body: bytes) -> Messa
     return message
 
 
-def _asked(cost: Callable[..., float], bound: BoundArguments) -> float:
-    """What a function says of a call; it is given all arguments by name that have one: `lambda prompt, **_: …`."""
+def _asked(task: str, cost: Callable[..., float], bound: BoundArguments) -> float:
+    """What a function says of a call; what it raises is an error of the call, which has not been sent."""
+    try:
+        return _called(cost, bound)
+    except Exception as error:
+        raise BadArguments(f"task {task}: cost= failed for this call: {type(error).__name__}: {error}") from error
+
+
+def _called(cost: Callable[..., float], bound: BoundArguments) -> float:
+    """Its answer; it is given all arguments by name that have one: `lambda prompt, **_: …`."""
     kinds = {name: parameter.kind for name, parameter in bound.signature.parameters.items()}
     if Parameter.VAR_POSITIONAL in kinds.values():
         return cost(*bound.args, **bound.kwargs)
@@ -90,7 +131,7 @@ def _asked(cost: Callable[..., float], bound: BoundArguments) -> float:
 
 
 def _number(task: str, said: object) -> float:
-    fits = isinstance(said, int | float) and not isinstance(said, bool) and math.isfinite(said) and 0 <= said <= _MOST
+    fits = isinstance(said, int | float) and not isinstance(said, bool) and 0 <= said <= _MOST
     if not fits:
         raise BadArguments(f"task {task}: cost= answered {said!r:.100}: it is a number from 0 to {_MOST:,.0f}")
     return float(said)  # type: ignore[arg-type]

@@ -146,7 +146,9 @@ def _plain(chosen: RawWays, where: str) -> dict[str, Any]:
             values[name] = seconds(values[name], f"{where}: {name}")
     if isinstance(due := values.get("due"), datetime):
         values["due"] = _moment(due)
-    if isinstance(headers := values.get("headers"), Mapping):
+    if (headers := values.get("headers")) is not None:
+        if not isinstance(headers, Mapping):
+            raise ConfigError(f"{where}: headers is {_MEANT['headers']}, not {headers!r:.100}")
         values["headers"] = dict(cast("Mapping[str, str]", headers))
     return values
 

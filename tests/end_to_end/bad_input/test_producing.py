@@ -62,6 +62,7 @@ def app(request, tmp_path):
         ({"headers": {"a": 1}}, "headers is a dict from str to str, not {'a': 1}"),
         ({"headers": {1: "a"}}, "headers is a dict from str to str, not {1: 'a'}"),
         ({"headers": [("a", "b")]}, "headers is a dict from str to str, not "),
+        ({"headers": range(3)}, r"headers is a dict from str to str, not range\(0, 3\)"),
         ({"key": 5}, "key is a str, not 5"),
         ({"in_time": 1}, "in_time is True or False, not 1"),
         ({"headers": {"a": HALF}}, "half of a surrogate pair"),
