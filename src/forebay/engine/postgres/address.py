@@ -35,6 +35,7 @@ DEFAULTS: Mapping[str, Any] = {
     "target_session_attrs": "read-write",  # a standby refuses what we do; of several hosts, the one that does not
     "client_encoding": "UTF8",
 }
+_TLS = "sslmode", "sslrootcert"
 _NEAR = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|::1|/.*|@.*|)")
 
 
@@ -79,8 +80,9 @@ def address(settings: Settings) -> Address:
         raise ConfigError(f"{masked(settings.url)}: {SPECIAL}")
     try:
         given = {name: value for name, value in conninfo_to_dict(settings.url).items() if value is not None}
-        options = {**DEFAULTS, **_safety(given), **given}
-        return Address(make_conninfo("", **options), schema, _shown(given))
+        where = _where(settings.url) | given
+        options = {**DEFAULTS, **_safety(where), **given}
+        return Address(make_conninfo("", **options), schema, _shown(where))
     except psycopg.Error:  # what it says may quote the password
         if unknown := sorted(_asked(settings.url) - _known()):
             raise ConfigError(f"option {unknown[0]!r} of the URL is none of PostgreSQL's{_alike(unknown[0])}") from None
@@ -105,13 +107,32 @@ def _alike(name: str) -> str:
     return f": did you mean {alike[0]!r}?" if alike else ": take it out, or write one of its connection parameters"
 
 
-def _safety(given: Mapping[str, Any]) -> dict[str, str]:
-    """Beyond this machine the server has to prove who it is, unless the URL or the environment says otherwise."""
-    hosts = str(given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST") or "").split(",")
-    if "sslmode" in given or "PGSSLMODE" in os.environ or all(_NEAR.fullmatch(host) for host in hosts):
+def _where(url: str) -> dict[str, Any]:
+    """Where the server is if the URL does not say: a service (its own, or PGSERVICE), then the environment.
+
+    libpq itself says so, of a connection that never begins: it does not know that way to encrypt.
+    """
+    asked = pq.PGconn.connect_start(make_conninfo(url, gssencmode="nowhere").encode())
+    try:
+        found = {one.keyword.decode(): one.val.decode() for one in asked.info if one.val}
+    finally:
+        asked.finish()
+    # what is not said there has the value that it always has
+    if "PGSSLMODE" not in os.environ and found.get("sslmode") == _usual("sslmode"):
+        del found["sslmode"]
+    return {name: found[name] for name in ("host", "hostaddr", "port", "dbname", *_TLS) if name in found}
+
+
+def _usual(keyword: str) -> str:
+    return next((one.compiled or b"").decode() for one in pq.Conninfo.get_defaults() if one.keyword == keyword.encode())
+
+
+def _safety(where: Mapping[str, Any]) -> dict[str, str]:
+    """Beyond this machine the server has to prove who it is, unless somebody says otherwise."""
+    hosts = [one for name in ("host", "hostaddr") for one in str(where.get(name) or "").split(",")]
+    if "sslmode" in where or all(_NEAR.fullmatch(host) for host in hosts):
         return {}
-    root = {} if "sslrootcert" in given or "PGSSLROOTCERT" in os.environ else {"sslrootcert": "system"}
-    return {"sslmode": "verify-full", **root}
+    return {"sslmode": "verify-full"} | ({} if "sslrootcert" in where else {"sslrootcert": "system"})
 
 
 def _shown(given: Mapping[str, Any]) -> str:

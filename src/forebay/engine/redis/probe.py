@@ -11,9 +11,11 @@ from redis.exceptions import RedisError, ResponseError
 from forebay.engine.redis.address import Address, Wire
 from forebay.engine.redis.errors import is_final, node, refused, unreachable, word
 from forebay.engine.redis.server import Said, parse_info
+from forebay.model.errors import EngineRefused
 
 #: Nodes that are asked one after the other, as each says that the next one has the namespace.
 MOVES = 4
+_PRIMARY = 'give an address that leads to the primary, as a proxy has: docs/how-to/redis.md, "Sentinel"'
 _CONFIG = ("appendfsync", "save", "maxmemory-policy", "client-output-buffer-limit")
 
 
@@ -22,6 +24,7 @@ def ask(address: Address) -> Said:
 
     Raises:
         EngineUnreachable: it does not answer, or does not let us in.
+        EngineRefused: it is a Sentinel.
     """
     replies = talk(address, [("INFO",), *(("CONFIG", "GET", name) for name in _CONFIG)])
     if isinstance(replies[0], ResponseError):
@@ -30,7 +33,10 @@ def ask(address: Address) -> Said:
     for name, reply in zip(_CONFIG, replies[1:], strict=True):
         if not isinstance(reply, ResponseError) and reply:
             config[name] = reply[1].decode()
-    return Said(parse_info(replies[0].decode("utf-8", "replace")), config)
+    info = parse_info(replies[0].decode("utf-8", "replace"))
+    if info.get("redis_mode") == "sentinel":
+        raise EngineRefused(f"{address.place}: it is a Sentinel, which holds no messages", _PRIMARY)
+    return Said(info, config)
 
 
 def talk(address: Address, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
