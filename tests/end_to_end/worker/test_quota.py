@@ -29,9 +29,9 @@ def test_the_log_says_that_a_quota_holds_a_worker_up_and_nothing_runs_twice(plac
         (group / "cpu.cfs_quota_us").write_text("2000")  # a fiftieth of a CPU
         for pid in fleet.everybody():
             (group / "cgroup.procs").write_text(str(pid))
-        handle = place.crew.nap.enqueue(1000)
-        place.noted(handle)
+        handles = [place.crew.nap.enqueue(1000) for _ in range(10)]  # each wakes fifty times a second: more than that
+        place.noted(handles[0])
         until(lambda: "the CPU quota of this service holds it up, in" in fleet.said, "what the log says")
         (group / "cpu.cfs_quota_us").write_text("-1")
-        assert place.found(handle).attempt == 1
+        assert {place.found(handle).attempt for handle in handles} <= {0, 1}  # some may wait for a slot
         fleet.kill()
