@@ -83,8 +83,8 @@ class Leasing:
         if meta[3] is not None:
             call.bounded = frozenset(filter(None, str(meta[3]).split(",")))
             self._learn(queues, call.bounded)
-        self._meet(want, meta[11], len(taken) < limit)
         if limit > 0:
+            self._meet(want, meta[11], len(taken) < limit)
             self._db.upcoming(due, now)
         self._turn += meta[6]
         deliveries = [rows.delivery(row) for row in taken]
