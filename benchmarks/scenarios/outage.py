@@ -22,11 +22,12 @@ from benchmarks.room import ROOT, base
 from benchmarks.scenarios.judge import UNRELATED, Done, Seen
 from benchmarks.scenarios.rows import Look, forget, looks_at
 from benchmarks.scenarios.stage import PATIENCE, Worker, alive, environment, until, worker
-from benchmarks.scenarios.terms import CALLING
+from benchmarks.scenarios.terms import CALLING, JITTER, OPEN_FOR
 from benchmarks.scenarios.terms import UNRELATED as UNRELATED_RATE
+from forebay.work.providers import BEHIND, TURNS
 
-#: Seconds after which a probe's message is ready again, at the latest.
-WAKES = 3.0
+#: Seconds after which a probe's message is ready again, at the latest: it waits behind others for some pauses.
+WAKES = BEHIND + (1 + TURNS) * OPEN_FOR * (1 + JITTER) + 0.5
 #: Messages a second, by task.
 RATES = {"charge": CALLING, "notify": CALLING, UNRELATED: UNRELATED_RATE}
 #: Seconds between two batches of the producer, and between two looks at rows.

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.room import base
 from benchmarks.scenarios.judge import Verdict
 from benchmarks.scenarios.rows import forget
-from benchmarks.scenarios.stage import PATIENCE
+from benchmarks.scenarios.stage import PATIENCE, environment
 from forebay import Context, Forebay, State
 from forebay.config import WorkerOptions
 from forebay.observe.why import why_message
@@ -95,11 +95,9 @@ def _played(url: str, half: Half) -> Half:
         "other": Service(clock, half.calls["other"], used_up=False),
     }
     with tempfile.TemporaryDirectory(prefix="forebay-scenario-", dir=base()) as name:
-        where: dict[str, Any] = (
-            {"url": url, "namespace": NAMESPACE} if "://" in url else {"url": f"sqlite:///{name}/s.db"}
-        )
+        os.environ |= environment(url, NAMESPACE, Path(name))
         try:
-            with Forebay(clock=clock, lease=1e6, poll=0.1, result_ttl="1d", **where) as app:
+            with Forebay(clock=clock, lease=1e6, poll=0.1, result_ttl="1d") as app:
                 asyncio.run(_run(app, clock, half, {one: service.url for one, service in services.items()}))
         finally:
             forget(url, NAMESPACE)

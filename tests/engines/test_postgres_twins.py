@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engines.servers import postgres
 from engines.servers.found import needed
-from forebay.flow.grant import grant
+from forebay.flow.grant import grant, kept
 from forebay.flow.lane import own, place, shut
 from forebay.model.gate import Gate
 from properties import rules
@@ -43,6 +43,14 @@ def test_a_budget_lets_as_many_start_in_sql_as_in_python(sql, meter, cost, want)
     found = sql(f"select * from forebay.granted({as_row}, 0, %s, %s, %s)", *row)
     answer = grant(meter, rules.NOW, want, cost)
     assert found == pytest.approx((answer.n, answer.tat, answer.again), abs=1e-6)
+
+
+@generated
+@given(before=rules.meters, after=rules.meters)
+def test_as_much_of_what_a_meter_let_through_still_counts_in_sql_as_in_python(sql, before, after):
+    values = before.rate, before.burst, after.rate, after.burst
+    (found,) = sql("select forebay.kept(%s::float8, %s::float8, %s::float8, %s::float8)", *values)
+    assert found == pytest.approx(kept(before, after), abs=1e-9)
 
 
 TOLD = "('q', %s, %s, null, null, null, %s::text[], %s::text[], %s)::forebay.told"

@@ -107,16 +107,28 @@ def charged(meter: Meter, now: float, cost: float, calls: int = 0) -> float:
 def changed(tat: float, before: Meter | None, after: Meter, now: float) -> float:
     """A meter's `Meter.tat` once it bounds something else.
 
-    A rate that was raised holds at once: nothing is paid for further ahead than one step of it. Of a budget so much is
-    spent as was before.
+    A rate that was raised holds at once, and what has been let through is not let through again. Of a budget so much
+    is spent as was before.
     """
     window = window_of(after.name)
     if window is None:
-        return min(tat, now + (1 / after.rate if after.rate else 0.0))
+        return now + (tat - now) * kept(before, after) if tat > now else tat
     if before is None or not before.burst or not after.burst:
         return tat
     at = begun(window, now)
     return at + max(0.0, tat - at) * before.burst / after.burst
+
+
+def kept(before: Meter | None, after: Meter) -> float:
+    """How many times as long what a meter has let through still counts, once it bounds something else.
+
+    As much of what may start at once is used up as before.
+    """
+    if not after.rate:
+        return 0.0
+    if before is None or not before.rate:
+        return 1.0
+    return (tolerance(after) + 1 / after.rate) / (tolerance(before) + 1 / before.rate)
 
 
 def spent(meter: Meter, now: float) -> float:

@@ -27,7 +27,7 @@ SAME = 0.1
 STEP, STEPS = 1.0, 5
 
 #: How many have to leave a queue, and in how many seconds at the least and at the most, to know how fast it drains.
-ENOUGH, SOON, LONG = 30, 1.0, 60.0
+ENOUGH, SOON, LONG = 40, 2.0, 60.0
 
 #: A queue, and a task of it.
 Who = tuple[str, str]

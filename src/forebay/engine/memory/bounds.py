@@ -129,8 +129,9 @@ class Bounds:
             self._put(replace(meter, generation=self.meters.get(name, meter).generation), now)
             if spec.rate is None and spec.concurrency is None:
                 del self.meters[name]
+        old, key = (Meter(name="", rate=one.key_rate, burst=one.key_burst) for one in (before, spec))
         for one in [one for one in self._paid if one.startswith(f"each:{spec.name}:")]:
-            self._lower(one, spec.key_rate, now)
+            self._paid[one] = changed(self._paid[one], old, key, now)
 
     def put(self, meters: Sequence[Meter], now: float) -> list[bool]:
         """Add or change meters, each if its generation is that of the one there."""
@@ -157,11 +158,6 @@ class Bounds:
                 del self._paid[one]
             if there is not None and window is not None:
                 self._beside[window.beside].remove(name)
-
-    def _lower(self, name: str, rate: float | None, now: float) -> None:
-        """Nothing is paid for further ahead than one step of the present rate."""
-        if name in self._paid:
-            self._paid[name] = min(self._paid[name], now + (1 / rate if rate else 0.0))
 
     def charge(self, name: str, cost: float, calls: int, now: float) -> None:
         """What has passed it has cost that much more, or less."""

@@ -15,6 +15,7 @@ from forebay.engine.sqlite import filling, named, rows, shares
 from forebay.engine.sqlite.stirring import ANY, OVER, stir_all
 from forebay.engine.sqlite.topics import QUEUE
 from forebay.engine.sqlite.writer import Transaction
+from forebay.flow.grant import kept
 from forebay.flow.lane import Split, key_lane, parts, passes, place
 from forebay.model.meter import Meter
 from forebay.model.provider import of_each
@@ -182,9 +183,10 @@ def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
         named.put(tx, own)
         if own.rate is None and own.slots is None:
             tx.db.execute("delete from meter where name = ?", (own.name,))
-    key = Meter(name="", rate=after.spec.key_rate, burst=after.spec.key_burst)
-    latest = tx.now + (1 / key.rate if key.rate else 0.0)
-    tx.db.execute("update lane set tat = min(tat, ?2) where queue = ?1 and tat > ?2", (queue, latest))
+    old, key = (Meter(name="", rate=one.spec.key_rate, burst=one.spec.key_burst) for one in (before, after))
+    tx.db.execute(
+        "update lane set tat = ?2 + (tat - ?2) * ?3 where queue = ?1 and tat > ?2", (queue, tx.now, kept(old, key))
+    )
     shares.change(tx, before.spec, after.spec)
     stir_all(tx, queue)
     tx.topics.add(QUEUE + queue)

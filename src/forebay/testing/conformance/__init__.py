@@ -21,6 +21,7 @@ from forebay.testing.conformance.bounded import TestAge, TestBounded, TestNeverR
 from forebay.testing.conformance.budgets import TestBudgets
 from forebay.testing.conformance.cancel import TestCancel
 from forebay.testing.conformance.carried import TestCarried, TestTook
+from forebay.testing.conformance.changed_meters import TestChangedMeters
 from forebay.testing.conformance.changes import TestBacklog, TestChanged, TestHead, TestTogether
 from forebay.testing.conformance.concurrency import TestConcurrency
 from forebay.testing.conformance.dead import TestDead
@@ -79,6 +80,7 @@ __all__ = [
     "TestCarried",
     "TestCauses",
     "TestChanged",
+    "TestChangedMeters",
     "TestClasses",
     "TestClosed",
     "TestCompletes",

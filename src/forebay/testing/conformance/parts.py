@@ -44,7 +44,7 @@ PARTS = (
     Part(
         "lanes and meters",
         "meters",
-        ("lanes", "meters", "accounts", "budgets", "changes", "once", "steering", "rerouted"),
+        ("lanes", "meters", "changed_meters", "accounts", "budgets", "changes", "once", "steering", "rerouted"),
         (Meters, Steering),
     ),
     Part("fair queues", "fair", ("fair",), ()),

@@ -1,18 +1,10 @@
---#use base count sound message tell gates lanes meters
+--#use base count sound message tell gates lanes meters paid
 -- declare: queue, then packed: ttl, rate, burst, slots, key_rate, key_burst, key_slots (-1 for none), ordered, limit (false
 -- without one), limit_bytes, limit_age (-1 for none), on_full, patience, how long the ends of those that are shed are kept, what
 -- such an end is, of one that is fair its weights (or false), whether the newest goes first, the share of the limit that is
 -- kept, and how many may wait before only a priority above 0 comes in; '' to leave it as it is; '1' if a worker says so at its start, of each -> what held and what holds, packed ('' for nothing), of each.
 local NAMES = {'ttl', 'rate', 'burst', 'slots', 'key_rate', 'key_burst', 'key_slots'}
 local anew, told = false, {}
-
--- Nothing is paid for further ahead than one step of the present rate.
-local function lower(name, rate)
-    local tat = (tonumber(call('HGET', P .. 'mp', name)) or 0)
-    if tat > 0 then
-        call('HSET', P .. 'mp', name, text(math.min(tat, now + (rate > 0 and 1 / rate or 0))))
-    end
-end
 
 -- What waits is weighed from now on, or no more.
 local function weigh_all(queue, most)
@@ -57,6 +49,7 @@ for at = 3, #ARGV, 3 do
         local before = packed and cmsgpack.unpack(packed) or {-1, -1, -1, -1, -1, -1, -1, false}
         if packed ~= ARGV[at + 1] then -- what somebody has put meanwhile stays, unless the declaration itself has changed
             local own = before[2] ~= spec[2] or before[3] ~= spec[3] or before[4] ~= spec[4]
+            local old = call('HMGET', key, 'rate', 'burst')
             for n, name in ipairs(NAMES) do
                 if n < 2 or n > 4 or own then
                     call('HDEL', key, name)
@@ -80,7 +73,7 @@ for at = 3, #ARGV, 3 do
             call('HSET', key, 'bounds', ARGV[at + 1], 'ordered', spec[8] and '1' or '0')
             if own then
                 call('HINCRBY', key, 'generation', 1)
-                lower('queue:' .. queue, spec[2])
+                keep('queue:' .. queue, kept(tonumber(old[1] or -1), tonumber(old[2] or -1), spec[2], spec[3]))
             end
             if own and spec[2] < 0 and spec[4] < 0 then
                 call('HDEL', key, 'generation') -- it has no meter
@@ -117,7 +110,7 @@ for at = 3, #ARGV, 3 do
             local each = 'each:' .. queue .. ':'
             for _, name in ipairs(call('HKEYS', P .. 'mp')) do
                 if string.sub(name, 1, #each) == each then
-                    lower(name, spec[5])
+                    keep(name, kept(before[5], before[6], spec[5], spec[6]))
                 end
             end
             wake_all(queue)

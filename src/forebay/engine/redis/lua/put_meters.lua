@@ -1,4 +1,4 @@
---#use base count sound message tell gates lanes meters
+--#use base count sound message tell gates lanes meters paid
 -- put_meters: name, rate, burst, slots (-1 for none), generation of each -> 1 put, 0 it has another generation by now.
 local answers = {}
 
@@ -21,6 +21,8 @@ for at = 3, #ARGV, 5 do
     local generation = packed and cmsgpack.unpack(packed)[4] or 0
     local old = packed and cmsgpack.unpack(packed)
     if queue then
+        local f = call('HMGET', key, 'rate', 'burst')
+        old = {tonumber(f[1] or -1), tonumber(f[2] or -1)}
         generation = (tonumber(call('HGET', key, 'generation')) or 0)
     end
     if generation ~= tonumber(ARGV[at + 4]) then
@@ -52,8 +54,8 @@ for at = 3, #ARGV, 5 do
             if seconds and old and old[2] > 0 and burst > 0 then -- so much is spent as was before: flow.grant.changed
                 local at = math.floor(now / seconds) * seconds
                 call('HSET', P .. 'mp', one, text(at + math.max(0, tat - at) * old[2] / burst))
-            elseif not seconds and tat > 0 then
-                call('HSET', P .. 'mp', one, text(math.min(tat, now + (rate > 0 and 1 / rate or 0))))
+            elseif not seconds and old then
+                keep(one, kept(old[1], old[2], rate, burst))
             end
         end
         answers[#answers + 1] = 1
