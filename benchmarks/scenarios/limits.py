@@ -33,8 +33,8 @@ MOST, FLOOR = 2.0, 0.005
 #: Seconds that a holder of a slot takes, and between two kills.
 HOLDS, BETWEEN = 0.2, 1.5
 #: What a limit of a whole queue may cost, and messages of each measurement of that; the first ones do not count.
-COST, MANY, WARM = 0.1, 30_000, 5_000
-ROUNDS = 3
+COST, MANY, WARM = 0.1, 120_000, 10_000
+ROUNDS = 5
 
 
 @dataclass(frozen=True)

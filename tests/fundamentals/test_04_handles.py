@@ -44,7 +44,10 @@ def test_a_handle_can_be_made_again_from_its_id(app):
     def think() -> int:
         return 42
 
-    name = think.enqueue().id
+    handle = think.enqueue()
+    name = handle.id
+    assert app.handle(name) == handle
+    assert len({app.handle(name), handle, think.enqueue()}) == 2
     work(app, app.handle(name))
     assert app.handle(name).result() == 42
     with pytest.raises(NoSuchMessage, match="no message 0123"):

@@ -63,7 +63,7 @@ def _why(one: Shown) -> str:
 
 
 def _running(one: Shown) -> str:
-    return f"{one.running:,}" if one.slots is None else f"{one.running:,} of {one.slots:,}"
+    return f"{one.running:,} of {one.slots:,}" if one.slots else f"{one.running:,}"
 
 
 def _spent(one: Shown) -> str:

@@ -32,7 +32,7 @@ _DUPLICATE, _MERGED = Fate.DUPLICATE, Fate.MERGED  # members of an enum are slow
 
 
 class Handle(Generic[T]):
-    """One message. Each verb has an asynchronous twin with an `a` before its name.
+    """One message; handles of the same message are equal. Each verb has an asynchronous twin with an `a` before its name.
 
     Attributes:
         id: the message's id; keep it to make a handle again with `app.handle(id)`.
@@ -56,6 +56,12 @@ class Handle(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Handle {self.id}>"
+
+    def __eq__(self, other: object) -> bool:
+        return self.id == other.id if isinstance(other, Handle) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     def __copy__(self) -> Self:
         return self
