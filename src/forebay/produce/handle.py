@@ -32,7 +32,7 @@ _DUPLICATE, _MERGED = Fate.DUPLICATE, Fate.MERGED  # members of an enum are slow
 
 
 class Handle(Generic[T]):
-    """One message; handles of the same message are equal. Each verb has an asynchronous twin with an `a` before its name.
+    """One message; handles of the same one are equal. Each verb has an asynchronous twin with an `a` before its name.
 
     Attributes:
         id: the message's id; keep it to make a handle again with `app.handle(id)`.
