@@ -13,7 +13,7 @@ from forebay import Context, Forebay
 app = Forebay(os.environ["FOREBAY_URL"])
 app.queue("keys", key_rate=KEY_RATE, key_burst=1)
 app.queue("slots", concurrency=SLOTS)
-app.queue("bound", rate="1_000_000/s", concurrency=1_000)
+app.queue("bound", rate="1_000_000/s", concurrency=100_000)
 app.queue("free")
 _file = os.open(os.environ["SCENARIO_DONE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 _counts: dict[str, int] = {}
