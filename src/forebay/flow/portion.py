@@ -5,13 +5,15 @@ they leave is known then, and a queue of many lanes, each of which costs a look,
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Protocol, TypeVar
 
 #: Lanes of which one lease takes something, where it was asked for other queues as well: what waits there waits for so
 #: many at the most. A lease costs as much as some lanes whatever it takes: a third of these made keys miss their rates.
 LANES = 100
+#: What scatters numbers, whatever there is between one and the next.
+MIX, PRIME = 40_503, 65_521
 
 T = TypeVar("T")
 _queue = attrgetter("queue")
@@ -44,6 +46,20 @@ def portion(left: int, parts: int) -> int:
 def room(limit: int, parts: int) -> int:
     """How many messages a lease takes of its slow parts, in all."""
     return limit if parts == 1 else min(limit, LANES)
+
+
+def in_turn(places: Sequence[T], group_of: Callable[[T], object], turn: int) -> list[T]:
+    """One place of each group, then a second one of each …: what waits in one place waits for no long group.
+
+    Groups begin where `turn` says, which grows with each place that a lease comes to, and so do the places of a single
+    group. Those of several begin anywhere: what grows by as many at each lease might never come to some of them.
+    """
+    groups: dict[object, list[T]] = {}
+    for place in places:
+        groups.setdefault(group_of(place), []).append(place)
+    begin = turn if len(groups) < 2 else turn * MIX % PRIME
+    turned = [_turned(group, begin) for group in _turned([*groups.values()], turn)]
+    return [group[n] for n in range(max(map(len, turned), default=0)) for group in turned if n < len(group)]
 
 
 def few_first(given: Sequence[Q]) -> Sequence[Q]:

@@ -1,10 +1,11 @@
 """How a lease is divided among queues: a fair share for each, little looked at twice, and few begin before many."""
 
+from operator import itemgetter
 from typing import NamedTuple
 
 import pytest
 
-from forebay.flow.portion import LANES, few_first, line_up, portion, room
+from forebay.flow.portion import LANES, few_first, in_turn, line_up, portion, room
 
 
 class One(NamedTuple):
@@ -56,3 +57,21 @@ def test_one_message_begins_before_many_that_came_with_it_and_each_queue_keeps_i
 def test_messages_of_one_queue_begin_as_they_came():
     many = [One("q", number) for number in (3, 1, 2)]
     assert few_first(many) == many
+
+
+def first_of_each_lease(places, leases, limit):
+    """What leases of so many places each begin with, one after another."""
+    return [in_turn(places, itemgetter(0), turn)[:limit] for turn in range(0, leases * limit, limit)]
+
+
+def test_what_is_alone_in_its_queue_is_among_the_first_whatever_the_turn():
+    places = [*(("many", lane) for lane in range(100)), ("one", 0)]
+    assert all(("one", 0) in first for first in first_of_each_lease(places, 300, 2))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 10])
+@pytest.mark.parametrize("many", [1, 2, 7, 99, 100])
+def test_every_place_comes_in_its_turn(many, limit):
+    places = [*(("many", lane) for lane in range(many)), ("one", 0), ("two", 0), ("two", 1)]
+    came = {place for first in first_of_each_lease(places, 20 * (many + 3), limit) for place in first}
+    assert came == {*places}

@@ -18,6 +18,7 @@ from forebay.engine.memory.state import BURIED, SWEEP, Memory
 from forebay.flow.grant import grant, why
 from forebay.flow.lane import renamed, rerouted
 from forebay.flow.limit import full_since, kept
+from forebay.flow.portion import in_turn
 from forebay.model.errors import LeaseLost
 from forebay.model.lifecycle import Move, State
 from forebay.model.message import Message
@@ -124,11 +125,11 @@ class MemoryEngine:
         lanes, caps = self._lanes(want), dict(want.caps)  # a fair queue is one of them, and shares out by itself
         if not lanes:
             return []
-        start = self._turn % len(lanes)
+        lanes = in_turn(lanes, lambda one: one[0].spec.name, self._turn)
         self._turn += min(want.limit, len(lanes))
         taken: list[Record] = []
         for share in (-(-want.limit // len(lanes)), want.limit):
-            for queue, place in lanes[start:] + lanes[:start]:
+            for queue, place in lanes:
                 limit = min(share, want.limit - len(taken))
                 if place is None:
                     taken += self._share_fairly(queue, want.worker, (limit, want.limit - len(taken)), caps, now)

@@ -1,9 +1,10 @@
 -- wanted: which lanes one lease looks at, of the queues that it was asked for; after `whole`, `sorted` and `fair`, for `lease`
 -- alone. Of very many queues it looks at no more than it needs, and begins behind the last one that it took from before;
 -- those in which nothing waits are passed over by halves.
--- Lanes of a queue that one lease looks at; messages that it puts into the lanes of their keys, where these were not told
+-- Lanes of a queue that one lease looks at, and from which it may take where it was asked for other queues as well: what waits
+-- there waits for so many at the most (`flow.portion.LANES`); messages that it puts into the lanes of their keys, where these were not told
 -- apart before; queues that it looks at at once, and beyond which it may leave some out.
-local MOST_LANES, SORTED, WIDE = 500, 10000, 64
+local MOST_LANES, LANES, SORTED, WIDE = 500, 100, 10000, 64
 
 -- Whether nothing of a queue may start now, whatever lane it is in.
 local function is_idle(queue, split)
@@ -13,7 +14,7 @@ local function is_idle(queue, split)
 end
 
 -- Places of a queue, each: queue, lane, line, whether it is bound one by one, how to take from it if not as usual.
-local function places_of(queue, places, shift)
+local function places_of(queue, places, shift, most)
     local split, gates = split_of(queue), closed()
     if split then
         mind_the_clock()
@@ -27,15 +28,41 @@ local function places_of(queue, places, shift)
         end
         return
     end
-    local lanes = call('ZRANGEBYSCORE', P .. 'ln:' .. queue, '-inf', now, 'LIMIT', 0, MOST_LANES)
+    local lanes, before = call('ZRANGEBYSCORE', P .. 'ln:' .. queue, '-inf', now, 'LIMIT', 0, MOST_LANES), #places
     for n = 1, #lanes do
         local lane = lanes[(n + shift - 1) % #lanes + 1]
         local apart = string.find(lane, '|', 1, true) -- or what is left where something was told apart
         local bound = apart or (split and not split.whole)
-        if bound or ((lot.caps[lane] or 1) > 0 and not is_shut(gates, queue, lane)) then
+        if #places - before >= most then
+            return
+        elseif bound or ((lot.caps[lane] or 1) > 0 and not is_shut(gates, queue, lane)) then
             places[#places + 1] = {queue, lane, P .. 'r:' .. queue .. ':' .. lane, bound, split and not bound and take_whole}
         end
     end
+end
+
+-- One place of each queue, then a second one of each …, so that what waits in one lane does not wait for all the lanes of
+-- another queue: `flow.portion.in_turn`, with its MIX and PRIME.
+local function in_turn(places, turn)
+    local groups, of, turned = {}, {}, {}
+    for _, place in ipairs(places) do
+        local group = of[place[1]] or {}
+        if #group == 0 then
+            groups[#groups + 1], of[place[1]] = group, group
+        end
+        group[#group + 1] = place
+    end
+    local begin, n = #groups < 2 and turn or turn * 40503 % 65521, 0
+    while #turned < #places do
+        for at = 1, #groups do
+            local group = groups[(turn + at - 1) % #groups + 1]
+            if n < #group then
+                turned[#turned + 1] = group[(begin + n) % #group + 1]
+            end
+        end
+        n = n + 1
+    end
+    return turned
 end
 
 -- Of the queues from ARGV[first] on.
@@ -60,7 +87,7 @@ local function new_wanted(first, limit, turn, visits)
         local queue, before = ARGV[first + (start + from) % n], #places
         if not seen[queue] then
             seen[queue] = true
-            places_of(queue, places, shift)
+            places_of(queue, places, shift, n == 1 and MOST_LANES or LANES)
         end
         for at = before + 1, #places do
             places[at][6] = from
@@ -78,14 +105,7 @@ local function new_wanted(first, limit, turn, visits)
             look(looked, to - 1)
             looked = to
         end
-        if wide or #places < 2 then
-            return places
-        end
-        local begin, turned = turn % #places, {} -- where the last one ended
-        for at = 1, #places do
-            turned[at] = places[(begin + at - 1) % #places + 1]
-        end
-        return turned
+        return (wide or #places < 2) and places or in_turn(places, turn)
     end
 
     -- The turn once a place had its visit.
