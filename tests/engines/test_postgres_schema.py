@@ -18,7 +18,7 @@ from forebay.engine.postgres.wire import Wire
 from forebay.engine.registry import build
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
-from forebay.model.errors import ConfigError, EngineUnreachable, SchemaTooNew, SchemaTooOld
+from forebay.model.errors import ConfigError, EngineRefused, EngineUnreachable, SchemaTooNew, SchemaTooOld
 from forebay.model.finding import Level
 from forebay.model.message import Message
 
@@ -111,8 +111,19 @@ def test_a_schema_of_another_program_is_left_alone(other):
     with psycopg.connect(needed("postgres"), autocommit=True) as db:
         db.execute(f'create schema "{OTHER}"')
         db.execute(f'create table "{OTHER}".theirs (i integer)')
-    with pytest.raises(EngineUnreachable, match="another program's"):
+    with pytest.raises(EngineRefused, match="another program's"):
         opened(other)
+
+
+def test_a_database_that_stores_texts_otherwise_is_refused_for_good(other):
+    name = OTHER[-50:] + "_latin"
+    with psycopg.connect(needed("postgres"), autocommit=True) as db:
+        db.execute(f"create database \"{name}\" template template0 encoding 'LATIN1' locale 'C'")
+        try:
+            with pytest.raises(EngineRefused, match="stores texts as LATIN1: use a database with encoding UTF8"):
+                opened(msgspec.structs.replace(other, url=f"{other.url.rpartition('/')[0]}/{name}"))
+        finally:
+            db.execute(f'drop database "{name}" with (force)')
 
 
 def test_two_namespaces_know_nothing_of_each_other(other):

@@ -20,7 +20,7 @@ from forebay.engine.sqlite.backend import Sqlite
 from forebay.engine.sqlite.sharing import Files
 from forebay.engine.waiting import drive
 from forebay.model.clock import SystemClock
-from forebay.model.errors import EngineError, EngineUnreachable
+from forebay.model.errors import EngineUnreachable
 from forebay.model.ids import new_id
 from forebay.model.message import Message
 from forebay.testing import ManualClock
@@ -116,16 +116,22 @@ def test_a_place_in_the_line_that_nobody_wants_any_more_blocks_nobody(engine, ho
     drive(other.close())
 
 
-@pytest.mark.parametrize("what", ["os.dup", "threading.Thread.start"])
-def test_whoever_cannot_even_wait_for_lack_of_room_waits_the_next_time(engine, holder, monkeypatch, what):
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("os.dup", OSError(errno.EMFILE, "none left")),
+        ("threading.Thread.start", RuntimeError("can't start new thread")),
+    ],
+)
+def test_whoever_cannot_even_wait_for_lack_of_room_waits_the_next_time(engine, holder, monkeypatch, what, error):
     """No descriptor or thread left, at the first time that the lock is not free: nothing is held up by that later."""
     with monkeypatch.context() as full:
 
         def none_left(*_args):
-            raise OSError(errno.EMFILE, "none left")
+            raise error
 
         full.setattr(what, none_left)
-        with pytest.raises((EngineError, OSError)):
+        with pytest.raises(EngineUnreachable, match=r"raise (`ulimit -n`|the limit)"):
             publish(engine)
     holder.kill()
     holder.wait()

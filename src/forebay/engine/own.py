@@ -11,7 +11,10 @@ from forebay.engine.strand import Strands
 from forebay.model.errors import EngineError, EngineUnreachable, text_of
 
 #: What to say when the system gives no thread.
-NO_THREAD = "this process may start no more threads: raise the limit of processes (`ulimit -u`, pids.max), or end some"
+NO_THREAD = (
+    "this process may start no more threads: raise the limit of processes (`ulimit -u`, pids.max) or of memory "
+    "(`ulimit -v`), or end some"
+)
 
 _here = Strands()
 
@@ -55,8 +58,17 @@ def start(name: str, target: Callable[[], None]) -> threading.Thread:
         target()
 
     thread = threading.Thread(target=run, name=name, daemon=True)
+    begin(thread)
+    return thread
+
+
+def begin(thread: threading.Thread) -> None:
+    """Start it.
+
+    Raises:
+        EngineUnreachable: the system gives none.
+    """
     try:
         thread.start()
     except RuntimeError as error:
         raise EngineUnreachable(NO_THREAD) from error
-    return thread

@@ -18,6 +18,7 @@ import msgspec
 
 from forebay.app import Forebay
 from forebay.config import Settings, WorkerOptions, masked
+from forebay.engine import own
 from forebay.engine.outage import LOGGER as OUTAGES
 from forebay.engine.registry import absolute
 from forebay.engine.waiting import call_in, drive
@@ -96,7 +97,8 @@ class Child:
         settle()
         watch_threads(self._part_ended)
         self._link.send(self._hello(settings, worker))
-        threading.Thread(target=self._follow_parent, args=(loop, worker), name="forebay-orphan", daemon=True).start()
+        follow = partial(self._follow_parent, loop, worker)
+        own.begin(threading.Thread(target=follow, name="forebay-orphan", daemon=True))
         try:
             await self._until_stop(worker)
         except SchemaTooNew as error:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from forebay.engine import own
 from forebay.work.run import Run, Stop
 
 
@@ -22,7 +23,7 @@ class Deadlines:
         self._condition = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="forebay-deadlines", daemon=True)
-        self._thread.start()
+        own.begin(self._thread)
 
     def watch(self, run: Run) -> None:
         """Strike it when its time is up, unless it has finished."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
+from psycopg import errors as pg
 
 from forebay.config import Settings
 from forebay.engine.postgres import errors, inventory, schema
@@ -22,6 +23,9 @@ DEAD, OLD = 50_000, 60.0
 CLOCK = 1.0
 #: Part of the connections in use at which the next worker may find none.
 CROWDED = 0.85
+#: More than it may sort in memory, so that the server writes 2 MB to the disk of the database, which are gone at once.
+_SMALL = "set local work_mem = '64kB'; set local temp_tablespaces = ''"
+_SPILL = "select count(distinct t) from (select repeat(md5(n::text), 32) as t from generate_series(1, 2000) as n) as it"
 
 
 class ServerChecks:
@@ -83,6 +87,7 @@ class ServerChecks:
         yield from _server(wire, self._address)
         yield from _way(wire)
         yield from _durable(wire)
+        yield from _disk(wire)
         found, newest = schema.version(wire, self._address), schema.newest()
         if found > newest:
             yield fail("schema", f"schema {found}, this Forebay knows up to {newest}", "upgrade Forebay")
@@ -180,6 +185,25 @@ def _durable(wire: Wire) -> Iterator[Finding]:
         yield fine("durability", f"fsync on, synchronous_commit {found['synchronous_commit']}")
     if found["autovacuum"] == "off":
         yield fail("autovacuum", "it is off: leases get slower with every message", "set autovacuum = on")
+
+
+def _disk(wire: Wire) -> Iterator[Finding]:
+    """Whether the disk of the database takes what is written; nothing of ours is touched for that."""
+    wire.begin()
+    try:
+        wire.script(_SMALL)
+        wire.rows(_SPILL)
+    except pg.DiskFull as error:
+        yield fail(
+            "disk", f"it is full ({errors.said(error)}): new messages are refused, and ends of those that run wait",
+            "free some space there: all goes on by itself then, what was accepted is safe",
+        )  # fmt: skip
+    except pg.ConfigurationLimitExceeded:
+        pass  # temp_file_limit: nothing that was tried has met the disk
+    else:
+        yield fine("disk", "it takes what is written")
+    finally:
+        wire.rollback()
 
 
 def _crowd(wire: Wire) -> Iterator[Finding]:

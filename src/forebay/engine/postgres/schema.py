@@ -7,7 +7,7 @@ import psycopg
 from forebay.engine.postgres.address import Address
 from forebay.engine.postgres.wire import Wire
 from forebay.engine.texts import texts
-from forebay.model.errors import EngineUnreachable, SchemaTooNew, SchemaTooOld
+from forebay.model.errors import EngineRefused, SchemaTooNew, SchemaTooOld
 
 #: What two processes that migrate at the same time contend for ("Frby").
 LOCK = 0x46726279
@@ -51,14 +51,14 @@ def version(wire: Wire, address: Address) -> int:
     """The version of the schema; 0 if there is none.
 
     Raises:
-        EngineUnreachable: the schema is somebody else's.
+        EngineRefused: the schema is somebody else's.
     """
     holds = "select 1 from pg_class where relnamespace = to_regnamespace($1)::oid limit 1"
     if not wire.rows(holds, (f'"{address.schema}"',)):
         return 0
     table = f'"{address.schema}".version'  # looked for after that: ours is made all at once
     if not wire.rows("select to_regclass($1)", (table,))[0][0]:
-        raise EngineUnreachable(
+        raise EngineRefused(
             f"{address.shown}: the schema {address.schema} is another program's: choose another namespace"
         )
     return int(wire.rows(address.sql("select max(version) from forebay.version"))[0][0] or 0)
@@ -70,11 +70,11 @@ def check(wire: Wire, address: Address, *, migrate: bool) -> None:
     Raises:
         SchemaTooNew: a newer Forebay wrote it.
         SchemaTooOld: it is older, and `migrate` is off, or it was never released.
-        EngineUnreachable: the database cannot be used.
+        EngineRefused: the database cannot be used.
     """
     encoding = wire.rows("show server_encoding")[0][0]
     if encoding != "UTF8":
-        raise EngineUnreachable(f"{address.shown} stores texts as {encoding}: use a database with encoding UTF8")
+        raise EngineRefused(f"{address.shown} stores texts as {encoding}: use a database with encoding UTF8")
     found = version(wire, address)
     check_known(found, address)
     if found == newest():

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
+from forebay.engine import own
 from forebay.engine.sqlite import companions
 from forebay.engine.sqlite.companions import Rights
 from forebay.engine.sqlite.holder import holder
@@ -124,7 +125,7 @@ class _StandIn:
         if self._fd < 0:
             self._fd = os.dup(self._theirs)
             try:
-                threading.Thread(target=self._run, name="forebay-lock", daemon=True).start()
+                own.start("forebay-lock", self._run)
             except BaseException:
                 os.close(self._fd)
                 self._fd = -1
