@@ -46,11 +46,11 @@ def test_a_budget_lets_as_many_start_in_sql_as_in_python(sql, meter, cost, want)
 
 
 @generated
-@given(before=rules.meters, after=rules.meters)
-def test_as_much_of_what_a_meter_let_through_still_counts_in_sql_as_in_python(sql, before, after):
-    values = before.rate, before.burst, after.rate, after.burst
-    (found,) = sql("select forebay.kept(%s::float8, %s::float8, %s::float8, %s::float8)", *values)
-    assert found == pytest.approx(kept(before, after), abs=1e-9)
+@given(before=rules.meters, after=rules.meters, ahead=st.sampled_from([0.0, 0.05, 1.0, 3.5, 1000.0]))
+def test_as_much_of_what_a_meter_let_through_still_counts_in_sql_as_in_python(sql, before, after, ahead):
+    values = ahead, before.rate, before.burst, after.rate, after.burst
+    (found,) = sql("select forebay.kept(%s::float8, %s::float8, %s::float8, %s::float8, %s::float8)", *values)
+    assert found == pytest.approx(kept(before, after).of(ahead), rel=1e-9, abs=1e-9)
 
 
 TOLD = "('q', %s, %s, null, null, null, %s::text[], %s::text[], %s)::forebay.told"

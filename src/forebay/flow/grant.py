@@ -6,6 +6,7 @@ this one. Source: the generic cell rate algorithm, ITU-T I.371, in its virtual s
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,6 +38,18 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     n: int
     tat: float
     again: float | None
+
+
+class Kept(NamedTuple):
+    """How long the time still counts that a meter is ahead: `part` times as long up to `full` seconds, then `rest`."""
+
+    full: float
+    part: float
+    rest: float
+
+    def of(self, ahead: float) -> float:
+        """So many seconds it is ahead from now on."""
+        return min(ahead, self.full) * self.part + max(0.0, ahead - self.full) * self.rest
 
 
 def tolerance(meter: Meter) -> float:
@@ -112,23 +125,24 @@ def changed(tat: float, before: Meter | None, after: Meter, now: float) -> float
     """
     window = window_of(after.name)
     if window is None:
-        return now + (tat - now) * kept(before, after) if tat > now else tat
+        return now + kept(before, after).of(tat - now) if tat > now else tat
     if before is None or not before.burst or not after.burst:
         return tat
     at = begun(window, now)
     return at + max(0.0, tat - at) * before.burst / after.burst
 
 
-def kept(before: Meter | None, after: Meter) -> float:
-    """How many times as long what a meter has let through still counts, once it bounds something else.
+def kept(before: Meter | None, after: Meter) -> Kept:
+    """How long what a meter has let through still counts, once it bounds something else.
 
-    As much of what may start at once is used up as before.
+    As much of what may start at once is used up as before; what went beyond that, by its cost, is owed as it was.
     """
     if not after.rate:
-        return 0.0
+        return Kept(0.0, 0.0, 0.0)
     if before is None or not before.rate:
-        return 1.0
-    return (tolerance(after) + 1 / after.rate) / (tolerance(before) + 1 / before.rate)
+        return Kept(0.0, 1.0, 1.0)
+    full = tolerance(before) + 1 / before.rate
+    return Kept(full, (tolerance(after) + 1 / after.rate) / full, before.rate / after.rate)
 
 
 def spent(meter: Meter, now: float) -> float:

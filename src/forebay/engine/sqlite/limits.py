@@ -185,7 +185,8 @@ def _change(tx: Transaction, queue: str, before: Split, after: Split) -> None:
             tx.db.execute("delete from meter where name = ?", (own.name,))
     old, key = (Meter(name="", rate=one.spec.key_rate, burst=one.spec.key_burst) for one in (before, after))
     tx.db.execute(
-        "update lane set tat = ?2 + (tat - ?2) * ?3 where queue = ?1 and tat > ?2", (queue, tx.now, kept(old, key))
+        "update lane set tat = ?2 + min(tat - ?2, ?3) * ?4 + max(0, tat - ?2 - ?3) * ?5 where queue = ?1 and tat > ?2",
+        (queue, tx.now, *kept(old, key)),
     )
     shares.change(tx, before.spec, after.spec)
     stir_all(tx, queue)

@@ -39,6 +39,33 @@ class TestChangedMeters:
         kit.advance(1)
         assert len(kit.take()) == 1
 
+    @pytest.mark.parametrize("name", ["task:q:slow", "queue:q"])
+    @pytest.mark.parametrize(("before", "after"), [(None, 1000), (1000, None), (1000, 1)])
+    def test_what_dear_messages_cost_beyond_a_burst_is_owed_as_it_was(
+        self, kit: Kit, name: str, before: float | None, after: float | None
+    ) -> None:
+        """Whoever adds a burst to a rate of tokens waits no longer for it than that burst takes to come back."""
+        cost = 10_000.0
+        meter = Meter(name=name, rate=100, burst=before)
+        kit.run(kit.backend.put_meters([meter]))
+        kit.publish(*TEN, task="slow", cost=cost)
+        assert len(kit.take()) == 1
+        kit.run(kit.backend.put_meters([replace(meter, burst=after, generation=1)]))
+        kit.advance(cost / 100 - 11)
+        assert kit.take() == []
+        kit.advance(12)
+        assert len(kit.take()) == 1
+
+    def test_keys_owe_what_their_messages_cost_when_they_may_start_more_at_once(self, kit: Kit) -> None:
+        kit.declare(key_rate=1, key_burst=1)
+        kit.publish(*TEN, key="k", cost=20)
+        assert len(kit.take()) == 1
+        kit.declare(key_rate=1, key_burst=10)
+        kit.advance(18)
+        assert kit.take() == []
+        kit.advance(3)
+        assert len(kit.take()) == 1
+
     def test_keys_keep_what_they_have_used_up_when_something_else_is_declared(self, kit: Kit) -> None:
         """Their rate is as it was, or is lower: then they wait for the next one as long as that says."""
         kit.declare(key_rate=1, key_burst=3)

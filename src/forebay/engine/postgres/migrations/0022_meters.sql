@@ -99,13 +99,17 @@ create function forebay.mind(queue_ text, t double precision) returns void langu
     select forebay.recount(queue_);
 $$;
 
--- How many times as long what a meter has let through still counts: flow.grant.kept; 0.1: flow.grant.LATE.
+-- How many seconds a meter is ahead of now, once it bounds something else: flow.grant.kept; 0.1: flow.grant.LATE.
 create function forebay.kept(
-    rate double precision, burst double precision, new_rate double precision, new_burst double precision
+    ahead double precision, rate double precision, burst double precision,
+    new_rate double precision, new_burst double precision
 ) returns double precision language sql immutable as $$
-    select case when coalesce(new_rate, 0) = 0 then 0 when coalesce(rate, 0) = 0 then 1 else
-        case when new_burst is null then 0.1 + 1 / new_rate else greatest(new_burst, 1) / new_rate end
-        / case when burst is null then 0.1 + 1 / rate else greatest(burst, 1) / rate end end
+    select case when ahead <= 0 or coalesce(rate, 0) = 0 and new_rate <> 0 then ahead when coalesce(new_rate, 0) = 0 then 0 else (
+        select least(ahead, f.was) * f.becomes / f.was + greatest(0, ahead - f.was) * rate / new_rate from (
+            select case when burst is null then 0.1 + 1 / rate else greatest(burst, 1) / rate end as was,
+                case when new_burst is null then 0.1 + 1 / new_rate else greatest(new_burst, 1) / new_rate end as becomes
+        ) as f
+    ) end
 $$;
 
 -- What a meter has let through stays counted: flow.grant.changed.
@@ -115,7 +119,7 @@ create function forebay.set_meter(
     insert into forebay.meter as m (name, queue, rate, burst, slots) values (name_, queue_, rate_, burst_, slots_)
     on conflict (name) do update set rate = rate_, burst = burst_, slots = slots_, generation = m.generation + 1,
         tat = case when forebay.window_of(name_) is null then
-                case when m.tat > t then t + (m.tat - t) * forebay.kept(m.rate, m.burst, rate_, burst_) else m.tat end
+                t + forebay.kept(m.tat - t, m.rate, m.burst, rate_, burst_)
             when m.burst > 0 and burst_ > 0 then
                 forebay.begun(name_, t) + greatest(0, m.tat - forebay.begun(name_, t)) * m.burst / burst_
             else m.tat end

@@ -28,8 +28,7 @@ begin
         end if;
     end if;
     update forebay.apart a set go = case when a.go > 0 or a.waits is not null then t - 1e10 else a.go end, waits = null,
-        tat = case when a.tat > t then t + (a.tat - t) * forebay.kept(old.key_rate, old.key_burst, key_rate_, key_burst_)
-            else a.tat end
+        tat = t + forebay.kept(a.tat - t, old.key_rate, old.key_burst, key_rate_, key_burst_)
     where a.queue = queue_ and (a.go > 0 or a.tat > t or a.waits is not null);
     if ordered_ and old.ordered is not true then  -- all of a key are one line from now on: they stand in it anew
         with moved as (

@@ -73,7 +73,7 @@ for at = 3, #ARGV, 3 do
             call('HSET', key, 'bounds', ARGV[at + 1], 'ordered', spec[8] and '1' or '0')
             if own then
                 call('HINCRBY', key, 'generation', 1)
-                keep('queue:' .. queue, kept(tonumber(old[1] or -1), tonumber(old[2] or -1), spec[2], spec[3]))
+                keep('queue:' .. queue, tonumber(old[1] or -1), tonumber(old[2] or -1), spec[2], spec[3])
             end
             if own and spec[2] < 0 and spec[4] < 0 then
                 call('HDEL', key, 'generation') -- it has no meter
@@ -110,7 +110,7 @@ for at = 3, #ARGV, 3 do
             local each = 'each:' .. queue .. ':'
             for _, name in ipairs(call('HKEYS', P .. 'mp')) do
                 if string.sub(name, 1, #each) == each then
-                    keep(name, kept(before[5], before[6], spec[5], spec[6]))
+                    keep(name, before[5], before[6], spec[5], spec[6])
                 end
             end
             wake_all(queue)

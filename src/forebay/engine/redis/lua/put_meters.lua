@@ -55,7 +55,7 @@ for at = 3, #ARGV, 5 do
                 local at = math.floor(now / seconds) * seconds
                 call('HSET', P .. 'mp', one, text(at + math.max(0, tat - at) * old[2] / burst))
             elseif not seconds and old then
-                keep(one, kept(old[1], old[2], rate, burst))
+                keep(one, old[1], old[2], rate, burst)
             end
         end
         answers[#answers + 1] = 1

@@ -3,16 +3,17 @@ local function filled(rate, burst)
     return burst < 0 and 0.1 + 1 / rate or math.max(burst, 1) / rate -- 0.1: flow.grant.LATE
 end
 
-local function kept(rate, burst, new_rate, new_burst)
+local function kept(ahead, rate, burst, new_rate, new_burst)
     if new_rate <= 0 or rate <= 0 then
-        return new_rate <= 0 and 0 or 1
+        return new_rate <= 0 and 0 or ahead
     end
-    return filled(new_rate, new_burst) / filled(rate, burst)
+    local full = filled(rate, burst)
+    return math.min(ahead, full) * filled(new_rate, new_burst) / full + math.max(0, ahead - full) * rate / new_rate
 end
 
-local function keep(name, part)
+local function keep(name, rate, burst, new_rate, new_burst)
     local tat = (tonumber(call('HGET', P .. 'mp', name)) or 0)
     if tat > now then
-        call('HSET', P .. 'mp', name, text(now + (tat - now) * part))
+        call('HSET', P .. 'mp', name, text(now + kept(tat - now, rate, burst, new_rate, new_burst)))
     end
 end
