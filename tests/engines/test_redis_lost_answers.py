@@ -117,6 +117,23 @@ def test_what_was_leased_is_given_again_and_nothing_else(backend, deaf):
     assert settle(backend, Ack(), *first) == [True] * 4
 
 
+def test_what_several_feeds_of_a_worker_leased_in_one_batch_is_given_again_to_each(backend, deaf):
+    queues = [f"q{number}" for number in range(40)]
+    drive(backend.publish([Message(id=ident(number), queue=queue) for number, queue in enumerate(queues)]))
+
+    def at_once(batch):
+        readings = [backend._leasing.lease(batch, Want("w", [queue], 10)) for queue in queues]
+        return lambda: [reading().deliveries for reading in readings]
+
+    async def leased():
+        return await backend._server.talk.carry(at_once)
+
+    deaf()
+    given = drive(leased())
+    assert [[delivery.id for delivery in one] for one in given] == [[ident(number)] for number in range(40)]
+    assert {delivery.attempt for one in given for delivery in one} == {1}
+
+
 OUTCOMES = pytest.mark.parametrize(
     ("outcome", "state"),
     [

@@ -2,7 +2,8 @@
 -- lease: worker, token of this call, limit, turn, lanes that share at a time, most to sweep, caps (lane -> most),
 -- end of what expired, seconds it is kept, queue ... -> 0 if the worker has no lease; else
 -- time, last number, turn, cancelled ids, ids, heads, bodies, leases, histories.
--- {ns}:tok  hash  worker -> token and fence of its newest lease, so that one whose answer was lost gives it again
+-- {ns}:tok  hash  worker -> fence and token of its newest leases, so that one whose answer was lost gives it again;
+--   several, for those of all its feeds may have gone in one batch
 local worker, token, limit = ARGV[3], ARGV[4], tonumber(ARGV[5])
 if not lives(worker) then
     return 0
@@ -25,15 +26,17 @@ local function leased(ids, leases)
 end
 
 if again then -- what the call took whose answer was lost
-    local before = call('HGET', P .. 'tok', worker)
-    if before and string.sub(before, 9) == token then
-        local ids, leases, all = {}, {}, call('HGETALL', P .. 'run')
-        for at = 1, #all, 2 do
-            if string.sub(all[at + 1], 2, 9) == string.sub(before, 1, 8) then
-                ids[#ids + 1], leases[#leases + 1] = all[at], all[at + 1]
+    local before = call('HGET', P .. 'tok', worker) or ''
+    for place = 1, #before, 16 do
+        if string.sub(before, place + 8, place + 15) == token then
+            local ids, leases, all = {}, {}, call('HGETALL', P .. 'run')
+            for at = 1, #all, 2 do
+                if string.sub(all[at + 1], 2, 9) == string.sub(before, place, place + 7) then
+                    ids[#ids + 1], leases[#leases + 1] = all[at], all[at + 1]
+                end
             end
+            return leased(ids, leases)
         end
-        return leased(ids, leases)
     end
 end
 
@@ -112,7 +115,8 @@ local function give()
     end
     many('HSET', P .. 'run', rows)
     count(P .. 'holds', worker, #ids)
-    call('HSET', P .. 'tok', worker, struct.pack('>I8', fence) .. token)
+    local before = string.sub(call('HGET', P .. 'tok', worker) or '', 1, 16 * 63) -- 64 in all
+    call('HSET', P .. 'tok', worker, struct.pack('>I8', fence) .. token .. before)
     if call('EXISTS', P .. 'exp') == 1 then
         many('ZREM', P .. 'exp', ids)
     end
