@@ -115,6 +115,7 @@ def test_redis_with_options_that_cannot_work(options, said):
         ("certificate verify failed: certificate has expired (_ssl.c:1016)", "renewed"),
         ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "redis://"),
         ("EOF occurred in violation of protocol (_ssl.c:2427)", "ssl_certfile=FILE"),
+        ("[SSL: SSLV3_ALERT_CERTIFICATE_EXPIRED] sslv3 alert certificate expired (_ssl.c:2580)", "ssl_certfile=FILE"),
     ],
 )
 def test_what_goes_wrong_with_tls_has_advice_that_fits(said, advice):

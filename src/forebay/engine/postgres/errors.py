@@ -44,8 +44,17 @@ _ADVICE = (
     (("does not support SSL",), "switch TLS on there (ssl = on), or, on a network you trust, say ?sslmode=disable"),
     (("does not match host name",),
      "write the host as the certificate names it, or have one made for this name"),
+    (("valid client certificate", "alert unknown ca", "alert bad certificate", "alert certificate",
+      "alert unsupported certificate"),
+     "name a certificate of an authority that the server trusts, for today, and its key (?sslcert=FILE&sslkey=FILE)"),
+    (("certificate authentication failed",),
+     "name a certificate of this user (?sslcert=FILE&sslkey=FILE), or map its name to the user (pg_ident.conf)"),
+    (("private key file",),
+     "name the certificate's key (?sslkey=FILE), which nobody else may read (chmod 600); ?sslpassword= opens it"),
+    (("could not read certificate file",), "name a certificate in PEM, which this process may read (?sslcert=FILE)"),
     (("certificate", "root.crt"),
-     "name the certificate that signed the server's (?sslrootcert=FILE), or, on a network you trust, ?sslmode=disable"),
+     ("name the certificate that signed the server's (?sslrootcert=FILE), or, if that has expired, have it renewed; on "
+      "a network you trust, ?sslmode=disable")),
     (("no pg_hba.conf entry", "pg_hba.conf rejects"),
      "let this user in from this host (pg_hba.conf), or name another user in the URL"),
     (("password authentication failed", "no password supplied"),
@@ -72,7 +81,8 @@ _ADVICE = (
 #: What the server, or the way to it, says to whom it will not let in, however often they try.
 _SHUT = (
     "authentication failed", "does not exist", "no pg_hba.conf entry", "pg_hba.conf rejects", "not permitted to log in",
-    "permission denied", "no password supplied", "certificate", "server does not support SSL", "statement pooling",
+    "permission denied", "no password supplied", "certificate", "alert unknown ca", "private key file",
+    "server does not support SSL", "statement pooling",
 )  # fmt: skip
 #: What is said to a user who may not do it.
 RIGHTS = (

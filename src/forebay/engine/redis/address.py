@@ -7,6 +7,7 @@ on (the protocol's version, retries of the client's own). No secret leaves it.
 import logging
 import re
 import socket
+import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -135,6 +136,27 @@ class Address:
         for name in sorted(_FILES & kwargs.keys()):
             if not Path(kwargs[name]).exists():
                 raise ConfigError(f"{self.place}: {name}: there is no {kwargs[name]}: correct it in the URL")
+        if {"ssl_certfile", "ssl_keyfile"} & kwargs.keys():
+            self._look_at_pair(kwargs.get("ssl_certfile", ""), kwargs.get("ssl_keyfile"))
+
+    def _look_at_pair(self, certificate: str, key: str | None) -> None:
+        """A certificate of our own, and its key, which may lie in the same file."""
+
+        def password() -> str:  # asked for; else it would be the terminal that is asked
+            raise ConfigError(
+                f"{self.place}: the key in {key or certificate} is encrypted: give one that is not, which nobody else "
+                "may read (chmod 600)"
+            )
+
+        if not certificate:
+            raise ConfigError(f"{self.place}: ssl_keyfile= goes with ssl_certfile=, the certificate that it is of")
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password)
+        except OSError as error:
+            raise ConfigError(
+                f"{self.place}: {certificate} and {key or 'the key in it'} cannot be used ({error}): they have to be a "
+                "certificate and its key, in PEM, which this user may read: ?ssl_certfile=FILE&ssl_keyfile=FILE"
+            ) from error
 
     def socket_of(self, connection: Wire) -> socket.socket:
         """The socket of a connection that is made; from then on it is the caller's."""

@@ -40,6 +40,10 @@ _NAME = (
     "write the host as the certificate names it, or have one made for this name",
 )
 _DATE = "its certificate is not valid today", "have it renewed, or set this host's clock right"
+_OURS = (
+    "it does not take our certificate",
+    "name one of an authority that it trusts, for today, and its key (?ssl_certfile=FILE&ssl_keyfile=FILE)",
+)
 _CROWDED = "it has no connection free", "run fewer processes, or raise maxclients"
 _NOBODY = "its name is not known", "correct the host in the URL"
 
@@ -79,14 +83,14 @@ def unreachable(place: str, error: BaseException | None, *, unknown: bool = Fals
     why, advice = _meaning(error)
     if advice == _NO_ANSWER[1] and place.startswith("rediss:"):
         advice += "; if it has no TLS, write redis://"
-        if "EOF" in str(error) or "ALERT" in str(error):
+        if "EOF" in str(error) or "ALERT" in str(error) or _CUT & {*str(error).split()}:
             advice += "; if it wants a certificate of yours, ?ssl_certfile=FILE&ssl_keyfile=FILE"
     elif advice == _NO_ANSWER[1] and place.startswith("redis:") and _CUT & {*str(error).split()}:
         advice += "; if it has TLS, write rediss://"
     said = f"{why} ({_said(error)})" if error is not None else why
     if unknown:
         return _caused(OutcomeUnknown(f"{place}: {said}: publish again with the same id, which is taken once"), error)
-    kind = EngineRefused if (why, advice) in (_TLS, _NAME, _DATE) else EngineUnreachable
+    kind = EngineRefused if (why, advice) in (_TLS, _NAME, _DATE, _OURS) else EngineUnreachable
     return _caused(kind(f"{place}: {said}", advice), error)
 
 
@@ -96,6 +100,8 @@ def _meaning(error: BaseException | None) -> tuple[str, str]:
         return known
     if "max number of clients" in text:
         return _CROWDED
+    if "_ALERT_" in text and ("CERTIFICATE" in text or "UNKNOWN_CA" in text):  # told by the server
+        return _OURS
     if "certificate" in text or "WRONG_VERSION_NUMBER" in text:
         return _NAME if "mismatch" in text else _DATE if "expired" in text or "not yet valid" in text else _TLS
     return _NOBODY if "Name or service" in text or "name resolution" in text else _NO_ANSWER
