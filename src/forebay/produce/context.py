@@ -1,9 +1,10 @@
 """What a handler may reach while it runs: its message, its time left, progress, a logger."""
 
+import contextlib
 import contextvars
 import logging
 import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, Union, cast
 
 from forebay.engine.shield import shield
@@ -244,12 +245,23 @@ class Context(About):
         await self._completes.complete(self, connection, result)
 
     def enqueue(self, task: "Task[P, Any, T | Snooze]", /, *args: P.args, **kwargs: P.kwargs) -> "Handle[T]":
-        """Enqueue from synchronous code; like `task.enqueue`, which inside a task carries the lineage by itself."""
-        return task.enqueue(*args, **kwargs)
+        """Enqueue from synchronous code as from inside this task, wherever that is: in a thread of its own, say."""
+        with self._here():
+            return task.enqueue(*args, **kwargs)
 
     async def aenqueue(self, task: "Task[P, Any, T | Snooze]", /, *args: P.args, **kwargs: P.kwargs) -> "Handle[T]":
         """Enqueue from asynchronous code."""
-        return await task.aenqueue(*args, **kwargs)
+        with self._here():
+            return await task.aenqueue(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _here(self) -> Generator[None, None, None]:
+        """A thread that a task starts knows of no context by itself, and a hook runs after its task."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
 
 
 def running() -> Context | None:

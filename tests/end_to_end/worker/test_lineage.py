@@ -43,6 +43,23 @@ async def in_a_thread_of_its_own(of: str) -> None:
         pool.submit(contextvars.copy_context().run, leaf.enqueue, of + " too").result()
 
 
+@app.task
+def in_threads_that_know_nothing(context: Context, of: str) -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(context.enqueue, leaf, of).result()
+        pool.submit(asyncio.run, context.aenqueue(leaf, of + " too")).result()
+
+
+@app.task(retry=1)
+def failing(of: str) -> None:
+    raise ValueError(of)
+
+
+@app.on_failure
+def clean_up(context: Context, error: BaseException, outcome: object) -> None:
+    context.enqueue(leaf, str(error))
+
+
 @app.task(cpu=True, queue="cpu")
 def in_a_process(of: str) -> None:
     leaf.enqueue(of)
@@ -89,6 +106,18 @@ def test_a_child_knows_its_parent_its_root_and_the_task_and_queue_that_made_it(p
         assert grandchild["parent"] != view.id
         said = forebay(place, "messages", grandchild["id"])
         assert f"made by   in_a_thread of queue default: {grandchild['parent']}, of the family of {view.id}\n" in said
+
+
+def test_what_is_enqueued_by_a_context_comes_from_its_task_in_any_thread_and_in_a_hook(place):
+    crew, app = place.crew, place.crew.app
+    with place.fleet("-Q", "default"):
+        parent = crew.in_threads_that_know_nothing.enqueue("own")
+        for of in ("own", "own too"):
+            (child,) = children(app, of)
+            assert (child["parent"], child["origin"]) == (parent.id, ("default", "in_threads_that_know_nothing"))
+        parent = crew.failing.enqueue("failed")
+        (child,) = children(app, "failed")
+        assert (child["parent"], child["origin"]) == (parent.id, ("default", "failing"))
 
 
 def children(app, of):
