@@ -540,6 +540,28 @@ def test_when_it_is_gone_for_long_its_fallback_runs_what_waits_for_it(app):
     assert {handle.find().attempt for handle in handles} == {1}
 
 
+@pytest.mark.parametrize(
+    ("breaker", "after"),
+    [(Breaker(min_calls=1, open_for=0.2, max_open=60), 0.5), (Breaker(min_calls=1, open_for=0.2, max_open=0.2), 1)],
+    ids=["the pauses become long", "the pauses stay short"],
+)
+def test_what_was_the_probe_of_one_that_stays_down_goes_to_the_fallback_too(app, breaker, after):
+    """As the last that waits it would be each next probe as well."""
+    app.provider("llm", breaker=breaker, fallback="ask_other", fallback_after=after)
+
+    @app.task(provider="llm")
+    async def ask() -> str:
+        raise ConnectionError("refused")
+
+    @app.task
+    async def ask_other() -> str:
+        return "another model"
+
+    handle = ask.enqueue()
+    work(app, handle)
+    assert (handle.result(), handle.find().attempt) == ("another model", 1)
+
+
 def test_or_the_same_task_asks_another_provider(app):
     app.provider("big", fallback="small", fallback_after=60)
     app.provider("small", budget="1_000/day")

@@ -131,7 +131,8 @@ def away(one: Provider, now: float) -> bool:
     after = one.terms.fallback_after
     if after is None:
         return False
-    shut = one.stand is Stand.OPEN and (one.until is None or one.until - now > after)
+    long = one.down is not None and now - one.down > after  # its pauses may all be shorter than that
+    shut = one.stand is Stand.OPEN and (one.until is None or one.until - now > after or long)
     known = now - one.spent_at >= KNOWN  # nobody leases any more, and holds it for paid, who does not know
     return shut or one.throttled - now > after or (known and one.spent - now > max(after, KNOWN))
 

@@ -185,7 +185,9 @@ class Governor:
         """Whether its fallback could run what waits for it."""
         if self._providers.specs[name].fallback is None:
             return False
-        return self._providers.fallbacks.could(name, self._tasks, await self._store.now())
+        could = self._providers.fallbacks.could(name, self._tasks, await self._store.now())
+        (self._providers.falls.add if could else self._providers.falls.discard)(name)
+        return could
 
     async def _buries(self, name: str, one: Provider | None) -> bool:
         """Whether something waits for it longer than is allowed; asked now and then."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from forebay.flow import spent
-from forebay.flow.breaker import overdue, pause, probed, told
+from forebay.flow.breaker import away, overdue, pause, probed, told
 from forebay.flow.budget import KNOWN
 from forebay.flow.down import ProviderDown
 from forebay.flow.lane import owned
@@ -75,6 +75,7 @@ class Providers:
         calls: what calls have come to since somebody last took them.
         places: lanes of queues in which messages of each were seen.
         urgent: called when something has happened that others should know at once.
+        falls: those whose fallback could run what waits for them, when that was last asked.
         waiters: set when the calls up to now have been written down.
     """
 
@@ -88,6 +89,7 @@ class Providers:
         self._unknown: set[str] = set()
         self.waiters: list[asyncio.Event] = []
         self.fallbacks = Fallbacks(self)
+        self.falls: set[str] = set()
         self._repeats: dict[str, Repeats] = {}
         self._charges: dict[str, tuple[float, int]] = {}
 
@@ -240,6 +242,8 @@ class Providers:
         """
         if one is None or not (one.stand is Stand.HALF_OPEN or _moved_on(one, now)):
             return 0.0
+        if one.name in self.falls and away(replace(one, stand=Stand.OPEN, until=now + pause(one)), now):
+            return 0.0  # its fallback runs it, as soon as all know
         again = _counted(self._asked, message) - 1
         return BEHIND + (pause(one) * random.uniform(0.0, min(again, TURNS)) if again else 0.0)
 
