@@ -7,6 +7,7 @@ import pytest
 
 from forebay import Forebay
 from forebay.engine.contract import Depth, LaneDepth
+from forebay.flow.lane import owned
 from forebay.model.gate import Gate
 from forebay.model.message import Message
 from forebay.model.provider import BREAKER, Place, Provider, Terms, lane_of, meter_of
@@ -82,6 +83,19 @@ def test_the_bottleneck_that_scale_names_is_the_gate_that_something_waits_for():
     gates = [Gate("q", "smtp", holder="breaker"), Gate("q", task="store", holder="pressure")]
     stands = Depth(queue="q", parked=3, lanes=(LaneDepth(lane="|task:store", parked=3),))
     assert _held(stands, gates) == (3, "closed by pressure")
+
+
+@pytest.mark.parametrize(
+    ("lane", "whose"),
+    [
+        (owned("rule.slow-1"), "rule slow-1"),
+        (owned("smtp"), "provider smtp"),
+        ("|key:eu", "key eu"),
+    ],
+)
+def test_the_bottleneck_that_scale_names_is_the_limit_that_something_waits_at_in_words(lane, whose):
+    stands = Depth(queue="q", ready=2, lanes=(LaneDepth(lane=lane, ready=2, why="rate 5/s, next in 1s"),))
+    assert _held(stands, []) == (2, f"limit of {whose}: rate 5/s, next in 1s")
 
 
 def test_a_stage_that_is_held_tells_where_its_chain_ends_and_what_is_the_matter_there():

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from forebay.engine.contract import Depth, LaneDepth
-from forebay.flow.lane import parts, passes
+from forebay.flow.lane import parts, passes, shown
 from forebay.flow.scale import Part, Pull, Scale, scale, total
 from forebay.model.gate import THROTTLE, Gate
 from forebay.model.meter import Meter
@@ -119,7 +119,9 @@ def _held(depth: Depth, gates: Sequence[Gate]) -> tuple[int, str]:
     held = depth.parked + sum(lane.ready for lane in depth.lanes if lane.lane and lane.why)
     mine = [gate for gate in gates if gate.queue in ("", depth.queue)] if depth.parked else []
     reasons = [_closed(one) for one in mine if one.lane is None or waits_behind(depth, one.lane)]
-    reasons += [f"{lane.lane}: {lane.why}" for lane in depth.lanes if lane.lane and lane.ready and lane.why]
+    reasons += [
+        f"limit of {shown(lane.lane)}: {lane.why}" for lane in depth.lanes if lane.lane and lane.ready and lane.why
+    ]
     return min(held, depth.ready + depth.parked), reasons[0] if reasons else "a closed gate"
 
 
