@@ -13,6 +13,7 @@ from collections import deque
 
 from forebay.config import WorkerOptions
 from forebay.work.records import Json, Text
+from forebay.work.remarks import Warned, tell_ignored
 from forebay.work.turn import Turn
 
 #: Lines that are kept for a reader who has stopped; past them the oldest are dropped, and counted.
@@ -38,6 +39,10 @@ class Log:
         self._handler = Stderr(patience)
         self._handler.setFormatter(Json() if self._json else Text())
         logging.lastResort = self._handler
+        self._warned = Warned()
+        if self._json:
+            self._warned.take()
+        tell_ignored()
         logging.getLogger().setLevel(self._level)
         if options.verbose:
             _logger.setLevel(min(self._level, logging.INFO))
@@ -52,7 +57,10 @@ class Log:
             root.removeHandler(handler)
         if ours and self._handler not in root.handlers:
             root.addHandler(self._handler)
-        logging.captureWarnings(ours and self._json)
+        if ours and self._json:
+            self._warned.take()
+        else:
+            self._warned.leave()
         return ours
 
     def flush(self) -> None:

@@ -142,6 +142,68 @@ def test_as_json_every_line_of_every_process_is_an_object_with_the_message_in_it
     assert [line for line in lines if "a warning of theirs" in line["message"]]
 
 
+REMARKS = """
+warnings.warn("warned at import")
+
+class Cleaned:
+    def __del__(self) -> None:
+        raise ValueError("ignored\\n2026-11-25 21:13:59,532 1 W forebay.supervisor: forged")
+
+@app.on_start
+def warn() -> None:
+    warnings.warn("warned at the start")
+
+@app.task
+def remark() -> None:
+    Cleaned()
+    warnings.warn("warned in a task")
+
+@app.task(cpu=True, queue="cpu")
+def remark_apart() -> None:
+    Cleaned()
+    warnings.warn("warned in a process")
+"""
+
+
+def remarks(place, *options):
+    """What a fleet says, two of whose tasks have Python say something of its own accord."""
+    with place.fleet("--cpu", "1", *options) as fleet:
+        for task in (place.crew.remark, place.crew.remark_apart):
+            task.enqueue().result(30)
+        fleet.signal(signal.SIGTERM)
+        assert fleet.wait() == 0
+    return fleet.said
+
+
+@pytest.mark.filterwarnings("ignore:warned")
+def test_what_python_says_of_its_own_accord_is_json_too_from_the_first_import_on(make):
+    lines = [json.loads(line) for line in remarks(make(more=REMARKS), "--log-format", "json").splitlines()]
+    warned = [line["message"] for line in lines if line["logger"] == "py.warnings"]
+    for where in ("at import", "at the start", "in a task", "in a process"):
+        assert [text for text in warned if f"UserWarning: warned {where}" in text], (where, lines)
+    ignored = [line for line in lines if "ValueError: ignored" in line.get("traceback", "")]
+    assert {line["task"] for line in ignored} == {"remark", "remark_apart"}
+
+
+@pytest.mark.filterwarnings("ignore:warned")
+def test_an_exception_that_python_ignores_forges_no_line(make):
+    said = remarks(make(more=REMARKS))
+    assert said.count("ValueError: ignored") == 2
+    assert not [line for line in said.splitlines() if line.startswith("2026-11-25 21:13:59")]
+
+
+@pytest.mark.filterwarnings("ignore:warned")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_warnings_that_the_app_captures_go_where_it_says(make, form):
+    place = make(SETUPS["basicConfig"] + "\nlogging.captureWarnings(True)", REMARKS)
+    said = remarks(place, "--log-format", form).splitlines()
+    warned = [line for line in said if "UserWarning: warned" in line]
+    assert {line.rpartition(": ")[2] for line in warned} == {
+        "warned at import", "warned at the start", "warned in a task", "warned in a process",
+    }  # fmt: skip
+    assert all(line.startswith("MINE WARNING ") for line in warned), warned
+
+
 @pytest.mark.parametrize(
     ("level", "there", "not_there"),
     [
