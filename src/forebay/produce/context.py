@@ -270,6 +270,11 @@ def running() -> Context | None:
     return None if here is None or here.consumer else here
 
 
+def at_work() -> Context | None:
+    """The context of the task, or of the consumer's batch, that runs here, if one does."""
+    return _current.get()
+
+
 #: Makes a context the current one.
 enter: Callable[[Context], contextvars.Token[_Running]] = _current.set
 

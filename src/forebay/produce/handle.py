@@ -12,7 +12,7 @@ from forebay.model.errors import BadSeal, ConfigError, NoSuchMessage, ResultTime
 from forebay.model.lifecycle import FINAL, State
 from forebay.model.sealed import Part, locked
 from forebay.produce.codec import decode_value
-from forebay.produce.context import running
+from forebay.produce.context import at_work
 from forebay.produce.producer import Producer
 from forebay.store.records import Found
 
@@ -24,8 +24,10 @@ T = TypeVar("T")
 
 #: Seconds between looks while waiting for a result, when no wake-up comes.
 LOOK = 1.0
-#: Seconds after which a task that waits for what nobody has started is worth a word: it holds a slot all the while.
+#: Seconds after which a task or consumer that waits for what nobody has started is worth a word, and what it keeps.
 LONG = 2.0
+_HOLDS = "a task that waits holds its slot. If all slots do, none is left to run it"
+_GETS_NONE = "a consumer that waits is handed no other message of its queue"
 
 _logger = logging.getLogger("forebay.task")
 _DUPLICATE, _MERGED = Fate.DUPLICATE, Fate.MERGED  # members of an enum are slow to reach
@@ -149,7 +151,7 @@ class Handle(Generic[T]):
         """
         patience = None if timeout is None else seconds(timeout, "timeout")
         deadline = None if patience is None else time.monotonic() + patience
-        mark, started, told = None, time.monotonic(), running() is None
+        mark, started, told = None, time.monotonic(), at_work() is None
         while (found := await self._ended_or_not()) is None or found.state not in FINAL:
             left = LOOK if deadline is None else min(LOOK, deadline - time.monotonic())
             if left <= 0:
@@ -243,13 +245,18 @@ def _made(task: "Task[Any, Any, T | Snooze]", id_: str, duplicate: bool) -> Hand
 
 def _told_of_waiting(found: Found) -> bool:
     """Warn: where every slot waits like this one, what they wait for never runs."""
-    context = running()
+    context = at_work()
     if context is not None:
         _logger.warning(
-            "waits in result() for message %s, which has not started: a task that waits holds its slot. If "
-            "all slots do, none is left to run it: enqueue a follow-up task, or serve queue %s by workers of its own",
+            "waits in result() for message %s, which has not started: %s: enqueue a follow-up task, or serve queue %s "
+            "by workers of its own",
             found.id,
+            _GETS_NONE if context.consumer else _HOLDS,
             found.queue,
-            extra={"message_id": context.id, "task": context.delivery.task, "attempt": context.attempt},
+            extra={
+                "message_id": context.id,
+                "task": context.delivery.task or context.consumer,
+                "attempt": context.attempt,
+            },
         )
     return True

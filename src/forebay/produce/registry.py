@@ -7,6 +7,7 @@ several may include one, and each has its own copies of the tasks, which send th
 import itertools
 import weakref
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 from forebay.model.errors import ConfigError
 from forebay.produce.context import running_producer
@@ -42,6 +43,9 @@ class Registry(Declares):
 
     def __repr__(self) -> str:
         return f"<Registry with {len(self.tasks)} tasks>"
+
+    def __reduce__(self) -> NoReturn:
+        raise ConfigError("a registry cannot be copied or pickled: import it in each process")
 
     def _registry(self) -> "Registry":
         return self

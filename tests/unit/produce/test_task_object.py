@@ -13,7 +13,7 @@ import typing
 
 import pytest
 
-from forebay import ConfigError, Context, DeadLetter, Forebay, ForebayError, Retry, Snooze, Task
+from forebay import ConfigError, Context, DeadLetter, Forebay, ForebayError, Registry, Retry, Snooze, Task
 from forebay.model import errors
 from forebay.testing import drain
 
@@ -130,6 +130,12 @@ def test_what_is_made_of_a_task_can_be_pickled_as_far_as_the_task_can(mod):
     with pytest.raises(ConfigError, match="an app cannot be copied or pickled"):
         pickle.dumps(mod.app)
     drain(mod.app)
+
+
+@pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy], ids=lambda way: way.__name__)
+def test_a_registry_is_not_copied_or_pickled_and_says_what_to_do(way):
+    with pytest.raises(ConfigError, match="a registry cannot be copied or pickled: import it in each process"):
+        way(Registry())
 
 
 POLICIES = [
