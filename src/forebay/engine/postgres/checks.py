@@ -8,6 +8,7 @@ import psycopg
 from psycopg import errors as pg
 
 from forebay.config import Settings
+from forebay.engine.clocks import clocks
 from forebay.engine.postgres import errors, inventory, schema
 from forebay.engine.postgres.address import CONNECT, Address, address
 from forebay.engine.postgres.statements import Statements
@@ -19,8 +20,6 @@ from forebay.model.finding import Finding, fail, fine, unusable, warn
 TRIED = (15, 18)
 #: Dead rows of the hot table beyond which leases get slow; seconds of a transaction that keeps them from going away.
 DEAD, OLD = 50_000, 60.0
-#: Seconds by which the clocks of this host and of the server may differ.
-CLOCK = 1.0
 #: Part of the connections in use at which the next worker may find none.
 CROWDED = 0.85
 #: More than it may sort in memory, so that the server writes 2 MB to the disk of the database, which are gone at once.
@@ -151,12 +150,7 @@ def _server(wire: Wire, where: Address) -> Iterator[Finding]:
         yield warn("server", text, f"Forebay is tried on {TRIED[0]} to {TRIED[1]}")
     else:
         yield fine("server", text)
-    ahead = now - time.time()
-    if abs(ahead) > CLOCK:
-        yield warn(
-            "clock", f"the server's is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this host's",
-            "messages are due by the server's; set both by NTP",
-        )  # fmt: skip
+    yield from clocks(now - time.time())
 
 
 def _way(wire: Wire) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import redis as client
 
+from forebay.engine.clocks import clocks
 from forebay.engine.redis.address import Address
 from forebay.engine.redis.connections import SCHEMA, refuse_evicting
 from forebay.engine.redis.probe import ask, talk
@@ -39,11 +40,13 @@ class ServerChecks:
         """See `Checks.examine`."""
         try:
             said = ask(self._address)
+            ahead = int(said.info.get("server_time_usec", time.time() * 1e6)) / 1e6 - time.time()
             before, newest = self._versions()
         except EngineError as error:
             yield unusable("server", error, "look at the server's log")
             return
         yield fine("server", f"{said.version} at {self._address.place}, redis-py {client.__version__}")
+        yield from clocks(ahead)
         if why := evicts(said):
             yield fail("eviction", why.partition(": ")[0], why.partition(": ")[2])
             return
