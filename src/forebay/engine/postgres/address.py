@@ -81,6 +81,7 @@ def address(settings: Settings) -> Address:
     try:
         given = {name: value for name, value in conninfo_to_dict(settings.url).items() if value is not None}
         where = _where(settings.url) | given
+        _check_ports(str(where.get("port", "")))
         options = {**DEFAULTS, **_safety(where), **given}
         return Address(make_conninfo("", **options), schema, _shown(where))
     except psycopg.Error:  # what it says may quote the password
@@ -90,6 +91,13 @@ def address(settings: Settings) -> Address:
             "the URL is none that PostgreSQL's library understands: write postgresql://user:password@host:5432/database,"
             " with what is special in a password as %XX; options follow after '?', as in ?sslmode=require"
         ) from None
+
+
+def _check_ports(named: str) -> None:
+    """Ports of all hosts; the library tells a wrong one as a host that cannot be reached, for which one waits."""
+    for port in filter(None, named.split(",")):
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+            raise ConfigError(f"port {port[:80]!r} is no number from 1 to 65535: write postgresql://host:5432/database")
 
 
 def _asked(url: str) -> set[str]:

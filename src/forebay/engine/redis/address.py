@@ -85,6 +85,8 @@ class Address:
             raise ConfigError(
                 f"{self.place}: a host is missing, or what follows it is no number of a database: {_FORM}"
             )
+        if parts.fragment:
+            raise ConfigError(f"{self.place}: what stands after # would be dropped: take it out, or write %23 for a #")
         self._look_at_options([name for name, _ in parse_qsl(parts.query, keep_blank_values=True)])
         try:
             parsed: Mapping[str, Any] = _client.parse_url(url)
