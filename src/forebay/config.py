@@ -194,7 +194,8 @@ def _table(path: Path) -> Mapping[str, Any]:
         document = _parsed(path.read_text("utf-8"))
     except (OSError, ValueError) as error:  # no UTF-8, no TOML
         raise ConfigError(f"{path}: cannot be read: {error}") from None
-    table = document.get("tool", {}).get("forebay", {})
+    tools = document.get("tool", {})
+    table = tools.get("forebay", {}) if isinstance(tools, dict) else None
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: [tool.forebay] must be a table")
     return table  # pyright: ignore[reportUnknownVariableType]
