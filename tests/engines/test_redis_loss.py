@@ -148,3 +148,19 @@ def test_the_log_says_it_as_an_error(server, make, caplog):
         client.flushall()
     beat(supervisor)
     assert [one.levelno for one in caplog.records if LOST in one.message] == [logging.ERROR]
+
+
+@pytest.mark.parametrize("published", [[], ["a", "b"]], ids=["nothing published yet", "some published"])
+def test_a_worker_that_was_there_before_is_told_to_start_anew_for_what_it_put_there_is_gone(server, make, published):
+    """Its schedules, above all: only a process that starts puts them there."""
+    supervisor = make()
+    publish(supervisor, *published)
+
+    def extend(worker):
+        return drive(supervisor.extend([Beat(worker=worker, lease=60)]))
+
+    assert (extend("w"), extend("w")) == ([True], [True])
+    with server.client() as client:
+        client.flushall()
+    assert extend("w") == [False]
+    assert (extend("another"), extend("another")) == ([True], [True])

@@ -82,8 +82,10 @@ class Leasing:
 
     def _extended(self, call: Call, known: int) -> list[bool]:
         answers, born, fell, seq = call.answer
-        self._mark.named(born.decode(), fell.decode())
+        anew = self._mark.named(born.decode(), fell.decode())
         self._mark.see(int(seq), known)
+        if anew:  # the script took them for new ones, and what they held and have put there at their start is gone
+            return [False] * len(answers)
         return [bool(one) for one in answers]
 
     async def recover(self, talk: Talk, lost: Sequence[str]) -> Recovered:

@@ -51,20 +51,23 @@ class Mark:
             before, self._seq, self.fallen = self._seq, seq, True
         self._lost(f"its newest message was number {before:,}, and it is {seq:,} now")
 
-    def named(self, born: str, fell: str) -> None:
+    def named(self, born: str, fell: str) -> bool:
         """The name of what the server holds, and the newest loss that was written down there; "" for none.
 
         Another name than before means that it is not the same any more; another loss, that somebody else has found one.
+        Whether the name is another one.
         """
         with self._lock:
             before, self._name = self._name, (born, fell)
+            anew = before is not None and before[0] != born
+            other = before is not None and before[0] not in ("", born)  # to get a name is no further loss
             if before is None or before == self._name or time.monotonic() - self._told < QUIET:
-                return
-            anew = before[0] != born
+                return other
             if anew:
                 self._seq = 0
             self.fallen = self.fallen or before[1] == fell
         self._lost("what it holds has begun anew" if anew else "another process has found its numbers fallen back")
+        return other
 
     def _lost(self, how: str) -> None:
         """Say so, and have set up what is gone."""
