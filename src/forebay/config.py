@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict, get_args, get_origin
+from typing import Annotated, Any, Literal, TypedDict, cast, get_args, get_origin
 
 import msgspec
 
@@ -195,7 +195,7 @@ def _table(path: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:  # no UTF-8, no TOML
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     tools = document.get("tool", {})
-    table = tools.get("forebay", {}) if isinstance(tools, dict) else None
+    table = cast("Mapping[str, Any]", tools).get("forebay", {}) if isinstance(tools, Mapping) else None
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: [tool.forebay] must be a table")
     return table  # pyright: ignore[reportUnknownVariableType]

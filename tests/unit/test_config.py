@@ -85,7 +85,10 @@ def test_what_cannot_work_is_refused_with_its_origin(tmp_path, given, says):
     assert str(caught.value).startswith(f"Forebay(...): {says}")
 
 
-@pytest.mark.parametrize(("text", "says"), [("[tool", "cannot be read"), ("tool.forebay = 3", "must be a table")])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("[tool", "cannot be read"), ("tool.forebay = 3", "must be a table"), ("tool = 3", "must be a table")],
+)
 def test_a_broken_pyproject_is_named(tmp_path, text, says):
     pyproject(tmp_path, text)
     with pytest.raises(ConfigError, match=f"pyproject.toml.*{says}"):

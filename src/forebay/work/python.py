@@ -12,7 +12,8 @@ def interpreter() -> list[str]:
     """
     flags: list[str] = getattr(subprocess, "_args_from_interpreter_flags")()  # noqa: B009 - what multiprocessing uses
     known = {flag.partition("=")[0] for flag in flags}
-    for name, value in sys._xoptions.items():  # it passes on only some of these
+    options: dict[str, str | bool] = getattr(sys, "_xoptions")  # noqa: B009 - it passes on only some of these
+    for name, value in options.items():
         if name not in known:
             flags += ["-X", name if value is True else f"{name}={value}"]
     return [sys.executable, *flags, *([] if "-P" in flags or "-I" in flags else ["-P"])]
